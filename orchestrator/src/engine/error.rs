@@ -1,0 +1,91 @@
+//! The engine's failures in this project's words.
+
+use std::fmt;
+
+/// What was being done, with its object: the first half of every engine error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// A verb phrase such as `create container`.
+    pub verb: &'static str,
+    /// Its object, such as the container's name; empty for the engine itself.
+    pub object: String,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.object.is_empty() {
+            f.write_str(self.verb)
+        } else {
+            write!(f, "{} \"{}\"", self.verb, self.object)
+        }
+    }
+}
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a call of the engine failed.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No engine answers at the endpoint.
+    #[error("cannot reach the docker engine at \"{endpoint}\"")]
+    Unreachable {
+        /// Where it was looked for.
+        endpoint: String,
+        /// The reason.
+        #[source]
+        source: Source,
+    },
+    /// The engine did not answer in time.
+    #[error("the docker engine at \"{endpoint}\" did not answer within {seconds} s: {operation}")]
+    Timeout {
+        /// Where it is.
+        endpoint: String,
+        /// The call.
+        operation: Operation,
+        /// The deadline.
+        seconds: u64,
+    },
+    /// The object does not exist (HTTP 404).
+    #[error("{operation}: {message}")]
+    NotFound {
+        /// The call.
+        operation: Operation,
+        /// The engine's words.
+        message: String,
+    },
+    /// The name is taken or the object is in the wrong state (HTTP 409).
+    #[error("{operation}: {message}")]
+    Conflict {
+        /// The call.
+        operation: Operation,
+        /// The engine's words.
+        message: String,
+    },
+    /// The engine may not give the privileges that were asked for.
+    #[error("{operation}: {message}")]
+    PrivilegesRefused {
+        /// The call.
+        operation: Operation,
+        /// The engine's words.
+        message: String,
+    },
+    /// Any other refusal.
+    #[error("{operation}: {message}")]
+    Refused {
+        /// The call.
+        operation: Operation,
+        /// The HTTP status.
+        status: u16,
+        /// The engine's words.
+        message: String,
+    },
+    /// The answer could not be read, or the connection broke.
+    #[error("{operation}")]
+    Broken {
+        /// The call.
+        operation: Operation,
+        /// What broke.
+        #[source]
+        source: Source,
+    },
+}

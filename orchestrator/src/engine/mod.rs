@@ -1,0 +1,136 @@
+//! What this project needs of a container engine, in its own words.
+
+mod error;
+
+pub use error::{EngineError, Operation};
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::desired::{ContainerName, ImageRef, VolumeName};
+use crate::observed::{Container, ContainerId};
+use crate::spec::ContainerSpec;
+
+/// A result of the engine.
+pub type Result<T, E = EngineError> = std::result::Result<T, E>;
+
+/// A stream of what the engine sends bit by bit.
+pub type EngineStream<T> = Pin<Box<dyn Stream<Item = Result<T>> + Send>>;
+
+/// A two-way byte stream to a process in a container.
+pub type Duplex = Pin<Box<dyn ReadWrite>>;
+
+/// Both halves of a [`Duplex`].
+pub trait ReadWrite: AsyncRead + AsyncWrite + Send {}
+impl<T: AsyncRead + AsyncWrite + Send> ReadWrite for T {}
+
+/// Facts about the engine that decisions depend on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineFacts {
+    /// Engine version, such as `20.10.24`.
+    pub version: String,
+    /// API version spoken, such as `1.41`.
+    pub api_version: String,
+    /// Machine architecture in OCI's words: `amd64`, `arm64`.
+    pub arch: String,
+    /// Operating system: `linux`.
+    pub os: String,
+    /// `SecurityOptions` of `GET /info`, such as `name=userns`.
+    pub security_options: Vec<String>,
+}
+
+/// An image that the engine has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// `sha256:…` of its configuration.
+    pub id: String,
+    /// `repo@sha256:…` names under which registries know it.
+    pub repo_digests: Vec<String>,
+    /// Architecture in OCI's words.
+    pub arch: String,
+}
+
+/// One line of progress of a pull.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullProgress {
+    /// The layer, empty for the image as a whole.
+    pub id: String,
+    /// The engine's words: `Downloading`, `Pull complete`, …
+    pub status: String,
+    /// Bytes done and in all, when known.
+    pub bytes: Option<(u64, u64)>,
+}
+
+/// Which of a container's log lines to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogOptions {
+    /// Go on as new lines come.
+    pub follow: bool,
+    /// Only this many last lines; all when absent.
+    pub tail: Option<u64>,
+}
+
+/// A piece of a container's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogChunk {
+    /// From standard output.
+    Stdout(Bytes),
+    /// From standard error.
+    Stderr(Bytes),
+}
+
+/// What a command run in a container said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecOutput {
+    /// Its exit status.
+    pub status: i64,
+    /// Its output, both streams in order of arrival.
+    pub output: Bytes,
+}
+
+/// A container engine. Every call has a deadline of its own except the streams.
+///
+/// # Errors
+/// All calls fail with [`EngineError`], which tells a missing object, a conflict, refused
+/// privileges and an unreachable engine apart.
+pub trait Engine: Send + Sync {
+    /// Where the engine is, for messages: `unix:///var/run/docker.sock`.
+    fn endpoint(&self) -> &str;
+    /// Facts about the engine; also the test that it answers.
+    fn facts(&self) -> impl Future<Output = Result<EngineFacts>> + Send;
+    /// All containers, stopped ones too, that carry every one of these labels.
+    fn containers(
+        &self,
+        labels: &BTreeMap<String, String>,
+    ) -> impl Future<Output = Result<Vec<Container>>> + Send;
+    /// The container of that name, whoever made it.
+    fn container(&self, name: &ContainerName) -> impl Future<Output = Result<Option<Container>>> + Send;
+    /// The image, when the engine has it.
+    fn image(&self, image: &ImageRef) -> impl Future<Output = Result<Option<Image>>> + Send;
+    /// Pulls an image with the user's credentials; ends when the stream ends.
+    fn pull(&self, image: &ImageRef) -> EngineStream<PullProgress>;
+    /// Loads an image archive (`docker save` format).
+    fn load(&self, archive: Bytes) -> impl Future<Output = Result<()>> + Send;
+    /// Whether a volume exists.
+    fn volume_exists(&self, name: &VolumeName) -> impl Future<Output = Result<bool>> + Send;
+    /// Creates a container.
+    fn create(&self, spec: &ContainerSpec) -> impl Future<Output = Result<ContainerId>> + Send;
+    /// Starts a container.
+    fn start(&self, id: &ContainerId) -> impl Future<Output = Result<()>> + Send;
+    /// Stops a container, killing it after `grace`; a container that is not running is success.
+    fn stop(&self, id: &ContainerId, grace: Duration) -> impl Future<Output = Result<()>> + Send;
+    /// Removes a container by force with its anonymous volumes; a missing one is success.
+    fn remove(&self, id: &ContainerId) -> impl Future<Output = Result<()>> + Send;
+    /// A container's log.
+    fn logs(&self, id: &ContainerId, options: LogOptions) -> EngineStream<LogChunk>;
+    /// Runs a command in a running container and waits for it.
+    fn exec(&self, id: &ContainerId, command: &[&str]) -> impl Future<Output = Result<ExecOutput>> + Send;
+    /// Runs a command in a running container with its standard input and output attached.
+    fn exec_duplex(&self, id: &ContainerId, command: &[&str]) -> impl Future<Output = Result<Duplex>> + Send;
+}

@@ -1,0 +1,19 @@
+//! The labels by which this project finds what it made. Names alone prove nothing.
+
+/// What a container is for: [`ROLE_BACKEND`] or [`ROLE_SIDECAR`].
+pub const ROLE: &str = "io.github.docker-assemble.role";
+/// The [`ROLE`] of the BuildKit container.
+pub const ROLE_BACKEND: &str = "backend";
+/// The [`ROLE`] of a forwarding container.
+pub const ROLE_SIDECAR: &str = "sidecar";
+/// The user a container belongs to.
+pub const USER: &str = "io.github.docker-assemble.user";
+/// The port a sidecar listens on.
+pub const PORT: &str = "io.github.docker-assemble.port";
+/// Where a sidecar forwards to, as in `--to`.
+pub const TARGET: &str = "io.github.docker-assemble.target";
+/// Fingerprint of the settings a container was made from: two containers with the same one
+/// are interchangeable.
+pub const SETTINGS: &str = "io.github.docker-assemble.settings-hash";
+/// The version of this program that made the container.
+pub const VERSION: &str = "io.github.docker-assemble.version";

@@ -1,0 +1,22 @@
+//! The backend of `docker assemble`: one isolated BuildKit container and one small
+//! forwarding sidecar per host port, run through the engine's API.
+//!
+//! A command goes one way through these rooms, and a room may use only those below it:
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | [`commands`] | observe, plan, apply, print: one file per verb |
+//! | [`apply`], [`ready`] | run a plan and undo it on failure; wait with a deadline |
+//! | [`engine`], [`buildkit`] | the engine's API (the only place that names bollard); BuildKit's Control API |
+//! | [`plan`] | **pure**: wish and state to a list of actions |
+//! | [`spec`] | **pure**: wish to complete container specs |
+//! | [`desired`], [`observed`], [`labels`] | **pure**: the wish; the state; ownership |
+//!
+//! Pure rooms know neither tokio, bollard, clap, a clock nor the environment.
+
+pub mod desired;
+pub mod engine;
+pub mod labels;
+pub mod observed;
+pub mod plan;
+pub mod spec;

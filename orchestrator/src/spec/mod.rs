@@ -1,0 +1,93 @@
+//! A wish turned into complete container specs: nothing is left to decide when one is run.
+
+use std::collections::BTreeMap;
+
+use crate::desired::{ContainerName, ImageRef, VolumeName};
+
+/// A container to be made, in the terms of `POST /containers/create`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerSpec {
+    /// Its name.
+    pub name: ContainerName,
+    /// Its image.
+    pub image: ImageRef,
+    /// Arguments to the image's entry point.
+    pub args: Vec<String>,
+    /// Environment, `NAME=value`.
+    pub env: Vec<String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// `uid:gid` to run as; the image's own when absent.
+    pub user: Option<String>,
+    /// `HostConfig.Sysctls`, set in the container's own network namespace.
+    pub sysctls: BTreeMap<String, String>,
+    /// Which network namespace it lives in.
+    pub network: Network,
+    /// Mounts.
+    pub mounts: Vec<Mount>,
+    /// What it may do.
+    pub privileges: Privileges,
+    /// Whether its root file system is read-only.
+    pub read_only: bool,
+    /// Memory limit in bytes; none when absent.
+    pub memory_bytes: Option<u64>,
+    /// Limit on processes and threads; none when absent.
+    pub pids: Option<u32>,
+    /// When the engine starts it again.
+    pub restart: Restart,
+}
+
+/// A container's network namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// Its own, on the engine's default bridge.
+    Own,
+    /// That of another container.
+    Container(ContainerName),
+}
+
+/// Something mounted into a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mount {
+    /// A named volume at a path.
+    Volume {
+        /// The volume, which exists.
+        name: VolumeName,
+        /// Where it appears.
+        target: String,
+    },
+    /// A path of the engine's host, read-write.
+    Bind {
+        /// The path on the host.
+        source: String,
+        /// Where it appears.
+        target: String,
+    },
+}
+
+/// What a container may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Privileges {
+    /// Everything.
+    Privileged,
+    /// The builder's smallest working set: these capabilities besides the engine's default
+    /// ones, seccomp and AppArmor unconfined, no masked or read-only system paths, the host's
+    /// cgroup namespace.
+    Builder {
+        /// Capabilities to add, without `CAP_`.
+        add: Vec<String>,
+    },
+    /// None: all capabilities dropped, no new privileges.
+    Nothing,
+}
+
+/// A container's restart policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restart {
+    /// Never.
+    No,
+    /// When it ends with an error.
+    OnFailure,
+    /// Always, unless a person stopped it.
+    UnlessStopped,
+}
