@@ -47,7 +47,8 @@ start() {
 		until_deadline 30 answers || die "dockerd is running (pid $pid) but does not answer"
 		return
 	fi
-	rm -f "$system_pidfile"
+	# Whoever held an engine that is gone, holds nothing now.
+	rm -f "$system_pidfile" "$dir"/holders/*
 
 	say "Starting a Docker engine (log: ${dir#"$root"/}/dockerd.log)"
 	setsid dockerd >"$dir/dockerd.log" 2>&1 </dev/null 9>&- &

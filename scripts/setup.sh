@@ -5,23 +5,22 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 missing=()
-need() { # COMMAND PACKAGE
-	have "$1" || missing+=("$2")
+need() { # COMMAND PACKAGE...
+	have "$1" || missing+=("${@:2}")
 }
 
 have cargo || die "cargo is not installed; see https://rustup.rs"
 
-need cc gcc
-need curl curl
+need cc gcc libc6-dev
+need curl curl ca-certificates
 need debootstrap debootstrap
+registry_was_here=$(command -v docker-registry || true)
 need docker-registry docker-registry
 need git git
 need ip iproute2
 need make make
 if ! have docker || ! timeout 10 docker version >/dev/null 2>&1; then
-	need dockerd docker.io
-	# The command line is a package of its own from Debian 13 on.
-	need docker docker-cli
+	{ have dockerd && have docker; } || missing+=(docker.io)
 	# Without systemd something else has to mount the cgroups an engine needs.
 	mountpoint -q /sys/fs/cgroup || missing+=(cgroupfs-mount)
 fi
@@ -30,8 +29,16 @@ fi
 have apt-get || die "missing: ${missing[*]}; only Debian's apt is known here, install them by hand"
 [ "$(id -u)" = 0 ] || die "missing: ${missing[*]}; run scripts/setup.sh as root once to install them"
 
-say "Installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
+say "Installing ${missing[*]}"
 logged apt-update apt-get update -q
-[ -n "$(apt-cache pkgnames docker-cli)" ] || missing=("${missing[@]/docker-cli/docker.io}")
+# The command line is a package of its own from Debian 13 on.
+if ! have docker && [ -n "$(apt-cache pkgnames docker-cli)" ]; then
+	missing+=(docker-cli)
+fi
 logged apt-install apt-get install -qy --no-install-recommends "${missing[@]}"
+
+# Its package also starts it as a service, on the port people want for their own.
+if [ -z "$registry_was_here" ] && [ -d /run/systemd/system ]; then
+	systemctl disable --now docker-registry >/dev/null 2>&1 || true
+fi
