@@ -12,9 +12,12 @@ ensure_state
 log=$state/test.log
 : >"$log"
 
+finished=''
 finish() {
 	local status=$?
 	trap - EXIT
+	# A signal may end this script while the last status is still a good one.
+	[ -n "$finished" ] || [ "$status" != 0 ] || status=1
 	printf '\n' >&2
 	# Cargo's own words, without the binaries and crates that have no tests.
 	sed 's/\x1b\[[0-9;]*m//g' "$log" |
@@ -39,3 +42,4 @@ export ASSEMBLE_TEST_BACKEND_IMAGE ASSEMBLE_TEST_BASE_IMAGE
 shown cargo test --workspace --locked
 shown cargo test --workspace --locked -- --ignored
 "$root/scripts/test-sidecar-image.sh"
+finished=yes
