@@ -54,9 +54,11 @@ undo() {
 		fi
 	fi
 	"$root/scripts/registry.sh" stop "$of_demo"
-	docker image ls --quiet --filter "reference=localhost:$of_demo/hello" \
-		--filter "reference=localhost:$of_demo/app" --filter 'reference=assemble-proxy' |
-		sort -u | xargs --no-run-if-empty docker image rm --force >/dev/null
+	# The sidecars' image stays if somebody else's backend uses it.
+	docker image ls --format '{{.Repository}}:{{.Tag}}' \
+		--filter "reference=localhost:$of_demo/hello" --filter "reference=localhost:$of_demo/app" \
+		--filter 'reference=docker-assemble-proxy' |
+		xargs --no-run-if-empty docker image rm >/dev/null 2>&1 || true
 	if [ -e "$dir/previous-plugin" ]; then
 		mv "$dir/previous-plugin" "$plugin"
 	elif [ -e "$dir/installed-plugin" ]; then
