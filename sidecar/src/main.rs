@@ -59,15 +59,16 @@ fn run(config: &Config) -> anyhow::Result<()> {
             tracing::info!(to = %config.target, server.addrs = ?server.shared().upstream.addrs(), "listening on {addr}");
         }
         let (stop, stopped) = tokio::sync::oneshot::channel();
-        let mut serving = std::pin::pin!(server.run(async { stopped.await.unwrap_or(()) }));
+        // A task, since the runtime is woken through a system call for what block_on waits for.
+        let mut serving = tokio::spawn(server.run(async { stopped.await.unwrap_or(()) }));
         let signal = tokio::select! {
-            ended = &mut serving => return ended.map(drop).map_err(Into::into),
+            ended = &mut serving => return ended?.map(drop).map_err(Into::into),
             signal = signals.next() => signal,
         };
         tracing::info!("{signal}: no new connections, {} s for those open", config.grace.as_secs_f64());
         let _ = stop.send(());
         tokio::select! {
-            drained = serving => match drained? {
+            drained = serving => match drained?? {
                 Drained { cut: 0 } => tracing::info!("all connections have finished"),
                 Drained { cut } => tracing::warn!("{cut} connections were still open and were reset"),
             },
