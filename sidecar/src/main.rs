@@ -9,6 +9,7 @@ use assemble_proxy::config::Config;
 use assemble_proxy::health::{self, Responder};
 use assemble_proxy::server::{Drained, Server};
 use assemble_proxy::shutdown::Signals;
+use assemble_proxy::sys::raise_descriptor_limit;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
@@ -16,7 +17,7 @@ use cli::{Cli, LogFormat, Verb};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let done = match (&cli.verb, cli.config()) {
+    let done = match (&cli.verb, cli.config(raise_descriptor_limit())) {
         (Some(Verb::Health(of)), _) => {
             health::probe(of.port).with_context(|| format!("no relay of port {} serves here", of.port))
         }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::config::Engine;
 use crate::relay::{Ending, Relayed, relay};
@@ -17,6 +17,8 @@ pub struct Shared {
     pub upstream: Upstream,
     /// How their bytes move.
     pub engine: Engine,
+    /// How long one may be silent; no limit when absent.
+    pub idle_timeout: Option<Duration>,
     /// What they add up to.
     pub stats: Stats,
 }
@@ -43,12 +45,17 @@ pub async fn serve(shared: &Shared, fd: OwnedFd, client_addr: SocketAddr) {
             return tracing::info!(client.addr = %client_addr, server.addrs = ?tried, %error, "cannot reach the target");
         }
     };
-    let Relayed { up, down, ending } = relay(&client, &upstream, shared.engine, stats).await;
+    let Relayed { up, down, ending } =
+        relay(&client, &upstream, shared.engine, shared.idle_timeout, stats).await;
     let reason = match &ending {
         Ending::Complete => {
             client.finish();
             upstream.finish();
             "complete".to_owned()
+        }
+        Ending::Idle => {
+            stats.reset.increment();
+            "idle".to_owned()
         }
         Ending::Client(error) => {
             stats.reset.increment();
