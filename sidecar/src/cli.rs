@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use assemble_proxy::config::{Config, Engine, TargetSpec};
+use assemble_proxy::exporter::MetricsAddr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Forwards localhost:PORT of this network namespace to another address.
@@ -58,6 +59,9 @@ struct Relay {
     /// Serve with so many threads; one is right for one port
     #[arg(long, value_name = "N", default_value = "1")]
     threads: NonZeroUsize,
+    /// Serve Prometheus metrics over HTTP at this address
+    #[arg(long, value_name = "ADDR:PORT|unix:PATH", env = "ASSEMBLE_PROXY_METRICS")]
+    metrics: Option<MetricsAddr>,
     /// How bytes move
     #[arg(long, value_enum, default_value_t)]
     engine: EngineName,
@@ -84,6 +88,11 @@ enum EngineName {
 }
 
 impl Cli {
+    /// Where to serve metrics, if anywhere.
+    pub(crate) fn metrics(&self) -> Option<&MetricsAddr> {
+        self.relay.as_ref()?.metrics.as_ref()
+    }
+
     /// What to run, when no verb was given.
     ///
     /// `descriptors` is how many the process may have open, the bound on connections.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use assemble_proxy::config::Config;
+use assemble_proxy::exporter::{Exporter, MetricsAddr};
 use assemble_proxy::health::{self, Responder};
 use assemble_proxy::server::{Drained, Server};
 use assemble_proxy::shutdown::Signals;
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
         }
         (None, Some(config)) => {
             log(cli.log_format);
-            run(&config)
+            run(&config, cli.metrics())
         }
         (None, None) => unreachable!("the parser wants a port or a verb"),
     };
@@ -45,7 +46,7 @@ fn log(format: LogFormat) {
     }
 }
 
-fn run(config: &Config) -> anyhow::Result<()> {
+fn run(config: &Config, metrics: Option<&MetricsAddr>) -> anyhow::Result<()> {
     // One thread serves one port: the kernel does the work, and a second thread would only add
     // wake-ups between cores.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -55,6 +56,11 @@ fn run(config: &Config) -> anyhow::Result<()> {
         match Responder::bind(config.port) {
             Ok(responder) => drop(tokio::spawn(responder.run())),
             Err(error) => tracing::warn!(%error, "health probes will not be answered"),
+        }
+        if let Some(addr) = metrics {
+            let exporter = Exporter::bind(addr, server.shared()).await;
+            let exporter = exporter.with_context(|| format!("cannot serve metrics at {addr}"))?;
+            tokio::spawn(exporter.run());
         }
         for addr in server.local_addrs() {
             tracing::info!(to = %config.target, server.addrs = ?server.shared().upstream.addrs(), "listening on {addr}");

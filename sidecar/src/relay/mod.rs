@@ -50,6 +50,8 @@ pub struct Relayed {
     pub up: u64,
     /// Bytes read from the target.
     pub down: u64,
+    /// How many of all these never came into user memory.
+    pub spliced: u64,
     /// How it ended.
     pub ending: Ending,
 }
@@ -189,7 +191,12 @@ impl<'a> Relay<'a> {
             (None, Some(error)) => Ending::Upstream(error),
             (None, None) => Ending::Complete,
         };
-        Relayed { up: self.up.moved(), down: self.down.moved(), ending }
+        Relayed {
+            up: self.up.moved(),
+            down: self.down.moved(),
+            spliced: self.up.spliced() + self.down.spliced(),
+            ending,
+        }
     }
 }
 
