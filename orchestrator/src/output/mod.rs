@@ -1,0 +1,98 @@
+//! Where words go: results to standard output, everything else to standard error.
+
+mod age;
+mod size;
+mod table;
+
+pub use age::age;
+pub use size::size;
+pub use table::Table;
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+
+/// The two streams of a command.
+///
+/// Results that cannot be written are errors; notes that cannot be written are dropped.
+pub struct Console {
+    out: Mutex<Box<dyn Write + Send>>,
+    err: Mutex<Box<dyn Write + Send>>,
+    /// Whether a person sees notes as they appear, so that a line may be written over.
+    live: bool,
+    /// Whether a line that will be written over is on the screen.
+    status: Mutex<bool>,
+}
+
+impl Console {
+    /// A console over two streams; `live` when the second is a terminal.
+    #[must_use]
+    pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, live: bool) -> Self {
+        Self { out: Mutex::new(out), err: Mutex::new(err), live, status: Mutex::new(false) }
+    }
+
+    /// One line of result.
+    ///
+    /// # Errors
+    /// What writing to standard output gives, such as a broken pipe.
+    pub fn line(&self, line: impl Display) -> io::Result<()> {
+        self.clear();
+        writeln!(lock(&self.out), "{line}")
+    }
+
+    /// Bytes of result as they are, shown at once.
+    ///
+    /// # Errors
+    /// As for [`Self::line`].
+    pub fn raw(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut out = lock(&self.out);
+        out.write_all(bytes)?;
+        out.flush()
+    }
+
+    /// Bytes for standard error as they are.
+    pub fn raw_note(&self, bytes: &[u8]) {
+        let mut err = lock(&self.err);
+        err.write_all(bytes).and_then(|()| err.flush()).ok();
+    }
+
+    /// One line beside the result.
+    pub fn note(&self, line: impl Display) {
+        self.clear();
+        writeln!(lock(&self.err), "{line}").ok();
+    }
+
+    /// One line beside the result that the user should not miss.
+    pub fn warning(&self, line: impl Display) {
+        self.note(format_args!("WARNING: {line}"));
+    }
+
+    /// Something that goes on. Only a terminal shows it, until the next words come.
+    pub fn status(&self, line: impl Display) {
+        if self.live {
+            let mut shown = lock(&self.status);
+            let mut err = lock(&self.err);
+            // Back to the line's start and clear what was there (ECMA-48 EL).
+            write!(err, "\r\x1b[K{line}").and_then(|()| err.flush()).ok();
+            *shown = true;
+        }
+    }
+
+    /// Asks a question and leaves the answer to be typed behind it.
+    pub fn ask(&self, question: impl Display) {
+        self.clear();
+        let mut err = lock(&self.err);
+        write!(err, "{question} ").and_then(|()| err.flush()).ok();
+    }
+
+    fn clear(&self) {
+        let mut shown = lock(&self.status);
+        if std::mem::take(&mut *shown) {
+            write!(lock(&self.err), "\r\x1b[K").ok();
+        }
+    }
+}
+
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
