@@ -18,6 +18,7 @@
 pub mod apply;
 pub mod cancel;
 pub mod desired;
+pub mod endpoint;
 pub mod engine;
 pub mod exit;
 pub mod labels;

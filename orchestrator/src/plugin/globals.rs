@@ -85,7 +85,8 @@ impl Globals {
         };
         let flag = format!("--{name}");
         if matches!(name, "debug" | "tls" | "tlsverify") {
-            let on = value.is_none_or(|value| !matches!(value, "0" | "f" | "F" | "false" | "FALSE" | "False"));
+            let on =
+                value.is_none_or(|value| !matches!(value, "0" | "f" | "F" | "false" | "FALSE" | "False"));
             match name {
                 "debug" => self.debug = on,
                 "tls" => self.tls = Some(on),
@@ -136,7 +137,8 @@ impl Globals {
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), GlobalError> {
-        let bad = |flag: &str, why| GlobalError::Value { flag: flag.to_owned(), value: value.to_owned(), why };
+        let bad =
+            |flag: &str, why| GlobalError::Value { flag: flag.to_owned(), value: value.to_owned(), why };
         match name {
             "config" => self.config = Some(value.into()),
             "context" => self.context = Some(value.to_owned()),

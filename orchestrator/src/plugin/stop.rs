@@ -61,9 +61,12 @@ async fn parent_ends(socket: Option<String>) {
 fn connect(path: &str) -> io::Result<tokio::net::UnixStream> {
     use std::os::unix::net::{SocketAddr, UnixStream};
     #[cfg(target_os = "linux")]
-    let address = match path.strip_prefix('@') {
-        Some(name) => std::os::linux::net::SocketAddrExt::from_abstract_name(name)?,
-        None => SocketAddr::from_pathname(path)?,
+    let address = {
+        use std::os::linux::net::SocketAddrExt;
+        match path.strip_prefix('@') {
+            Some(name) => SocketAddr::from_abstract_name(name)?,
+            None => SocketAddr::from_pathname(path)?,
+        }
     };
     #[cfg(not(target_os = "linux"))]
     let address = SocketAddr::from_pathname(path)?;
