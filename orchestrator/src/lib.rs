@@ -17,6 +17,8 @@
 
 pub mod apply;
 pub mod cancel;
+pub mod cli;
+pub mod commands;
 pub mod desired;
 pub mod endpoint;
 pub mod engine;

@@ -3,10 +3,12 @@
 mod age;
 mod size;
 mod table;
+mod time;
 
 pub use age::age;
 pub use size::size;
 pub use table::Table;
+pub use time::timestamp;
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -36,7 +38,7 @@ impl Console {
     /// # Errors
     /// What writing to standard output gives, such as a broken pipe.
     pub fn line(&self, line: impl Display) -> io::Result<()> {
-        self.clear();
+        self.settle();
         writeln!(lock(&self.out), "{line}")
     }
 
@@ -58,7 +60,7 @@ impl Console {
 
     /// One line beside the result.
     pub fn note(&self, line: impl Display) {
-        self.clear();
+        self.settle();
         writeln!(lock(&self.err), "{line}").ok();
     }
 
@@ -80,12 +82,13 @@ impl Console {
 
     /// Asks a question and leaves the answer to be typed behind it.
     pub fn ask(&self, question: impl Display) {
-        self.clear();
+        self.settle();
         let mut err = lock(&self.err);
         write!(err, "{question} ").and_then(|()| err.flush()).ok();
     }
 
-    fn clear(&self) {
+    /// Takes away what [`Self::status`] showed last.
+    pub fn settle(&self) {
         let mut shown = lock(&self.status);
         if std::mem::take(&mut *shown) {
             write!(lock(&self.err), "\r\x1b[K").ok();

@@ -13,7 +13,7 @@ pub struct Globals {
     pub host: Option<String>,
     /// `-D`, `--debug`.
     pub debug: bool,
-    /// `-l`, `--log-level`: one of [`LOG_LEVELS`].
+    /// `-l`, `--log-level`: `debug`, `info`, `warn`, `error` or `fatal`.
     pub log_level: Option<String>,
     /// `--tls`.
     pub tls: Option<bool>,
@@ -28,7 +28,7 @@ pub struct Globals {
 }
 
 /// The values of `--log-level`.
-pub const LOG_LEVELS: [&str; 5] = ["debug", "info", "warn", "error", "fatal"];
+const LOG_LEVELS: [&str; 5] = ["debug", "info", "warn", "error", "fatal"];
 
 /// What is wrong with the global options.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
