@@ -14,6 +14,7 @@
 //!
 //! Pure rooms know neither tokio, bollard, clap, a clock nor the environment.
 
+pub mod buildkit;
 pub mod desired;
 pub mod engine;
 pub mod labels;
