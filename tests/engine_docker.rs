@@ -41,7 +41,8 @@ async fn the_engine_tells_its_facts() {
 #[ignore = "needs a docker engine"]
 async fn a_container_lives_and_is_seen() {
     let (engine, scope) = (engine(), Scope::new("life"));
-    let script = "echo one; echo two >&2; echo three; trap 'exit 0' TERM; while :; do sleep 0.1; done";
+    let script =
+        "echo one; echo two >&2; sleep 0.3; echo three; trap 'exit 0' TERM; while :; do sleep 0.1; done";
     let spec = scope.spec("c", script);
 
     let id = engine.create(&spec).await.unwrap();

@@ -16,6 +16,7 @@
 //! Pure rooms know neither tokio, bollard, clap, a clock nor the environment.
 
 pub mod apply;
+pub mod buildkit;
 pub mod cancel;
 pub mod cli;
 pub mod commands;
@@ -24,10 +25,12 @@ pub mod endpoint;
 pub mod engine;
 pub mod exit;
 pub mod labels;
+pub mod lock;
 pub mod observed;
 pub mod output;
 pub mod plan;
 pub mod plugin;
+pub mod proxy_image;
 pub mod ready;
 pub mod spec;
 pub mod vars;

@@ -9,38 +9,38 @@ use docker_assemble::engine::{CredentialSource, DockerEngine, Endpoint};
 use docker_assemble::spec::{ContainerSpec, Network, Privileges, Restart};
 
 /// A small image with a shell, made beforehand: nothing is pulled.
-pub const BUSYBOX: &str = "assemble-test/busybox:local";
+pub(crate) const BUSYBOX: &str = "assemble-test/busybox:local";
 
 /// The label on everything a test makes; its value is the test's prefix.
-pub const LABEL: &str = "io.github.docker-assemble.test";
+pub(crate) const LABEL: &str = "io.github.docker-assemble.test";
 
 /// The engine at `DOCKER_HOST`, else at the usual socket.
-pub fn engine() -> DockerEngine {
+pub(crate) fn engine() -> DockerEngine {
     let host = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
     DockerEngine::new(&Endpoint::new(host), CredentialSource::default()).unwrap()
 }
 
 /// A name prefix of one test's own. What carries it is removed at the end, even of a failed
 /// test, by docker's own client: a `Drop` cannot wait for ours.
-pub struct Scope(pub String);
+pub(crate) struct Scope(pub(crate) String);
 
 impl Scope {
-    pub fn new(test: &str) -> Self {
+    pub(crate) fn new(test: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         Self(format!("assemble-test-{}-{count}-{test}", std::process::id()))
     }
 
-    pub fn name(&self, part: &str) -> ContainerName {
+    pub(crate) fn name(&self, part: &str) -> ContainerName {
         ContainerName(format!("{}-{part}", self.0))
     }
 
-    pub fn labels(&self) -> BTreeMap<String, String> {
+    pub(crate) fn labels(&self) -> BTreeMap<String, String> {
         BTreeMap::from([(LABEL.to_owned(), self.0.clone())])
     }
 
     /// A container of busybox that runs `script`.
-    pub fn spec(&self, part: &str, script: &str) -> ContainerSpec {
+    pub(crate) fn spec(&self, part: &str, script: &str) -> ContainerSpec {
         ContainerSpec {
             name: self.name(part),
             image: ImageRef(BUSYBOX.to_owned()),

@@ -18,6 +18,12 @@ pub struct UsageError {
 }
 
 impl UsageError {
+    /// A bad option in front of the plugin's name.
+    #[must_use]
+    pub fn global(words: &str) -> Self {
+        Self::option(&super::tree::tree(), &[], words)
+    }
+
     /// A bad option of the command at `path`.
     pub(super) fn option(command: &Command, path: &[&str], words: &str) -> Self {
         Self { text: text(command, path, words), exit: Exit::Usage }

@@ -4,9 +4,11 @@ mod complete;
 mod error;
 mod help;
 mod tree;
+mod user;
 mod values;
 
 pub use error::UsageError;
+pub use user::{home, user};
 
 use std::collections::BTreeSet;
 use std::time::Duration;

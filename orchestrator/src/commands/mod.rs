@@ -23,7 +23,6 @@ use crate::output::Console;
 const START: &str = "docker assemble backend start";
 
 /// What every command works with.
-#[derive(Clone, Copy)]
 pub struct Session<'a, E> {
     /// The engine.
     pub engine: &'a E,
@@ -34,6 +33,15 @@ pub struct Session<'a, E> {
     /// The wish to end early.
     pub cancel: &'a Cancel,
 }
+
+// Derived, these would ask the engine to be copied too.
+impl<E> Clone for Session<'_, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for Session<'_, E> {}
 
 /// The user gave up.
 #[derive(Clone, Copy, Debug, thiserror::Error)]

@@ -81,19 +81,19 @@ async fn give_up<E: Engine>(session: Session<'_, E>, made: &[Made], error: Ready
         show_log(session, container).await;
     }
     let left = undo(session.engine, made).await;
-    let was_there = error.container().filter(|failed| made.iter().all(|made| made.id != failed.id));
-    let error = match (error, was_there) {
-        (ReadyError::Cancelled(cause), _) => Cancelled(cause).into(),
-        (error, Some(_)) => {
+    let was_there = error.container().is_some_and(|failed| made.iter().all(|made| made.id != failed.id));
+    let error = match error {
+        ReadyError::Cancelled(cause) => Cancelled(cause).into(),
+        error if was_there => {
             anyhow!("{error}; 'docker assemble backend stop' and another start make a new one")
         }
-        (error, None) => error.into(),
+        error => error.into(),
     };
     with_leftovers(error, &left)
 }
 
 async fn show_log<E: Engine>(session: Session<'_, E>, container: &Container) {
-    let options = LogOptions { follow: false, tail: Some(LOG_LINES) };
+    let options = LogOptions { tail: Some(LOG_LINES), ..LogOptions::default() };
     let chunks: Vec<_> = session.engine.logs(&container.id, options).collect().await;
     let mut text = Vec::new();
     for chunk in chunks.into_iter().flatten() {
