@@ -20,4 +20,5 @@ pub mod engine;
 pub mod labels;
 pub mod observed;
 pub mod plan;
+pub mod proxy_image;
 pub mod spec;
