@@ -2,6 +2,8 @@
 
 #[path = "support/real_engine.rs"]
 mod real_engine;
+#[path = "support/scope.rs"]
+mod scope;
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +12,8 @@ use docker_assemble::engine::{Engine, EngineError, LogChunk, LogOptions};
 use docker_assemble::observed::{ContainerId, State};
 use docker_assemble::spec::{ContainerSpec, Mount, Network, Privileges};
 use futures_util::StreamExt;
-use real_engine::{BUSYBOX, LABEL, Scope, engine};
+use real_engine::{BUSYBOX, engine};
+use scope::{LABEL, Scope};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const GRACE: Duration = Duration::ZERO;
