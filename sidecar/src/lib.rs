@@ -1,1 +1,23 @@
-//! x
+//! A TCP relay from one port of a network namespace's loopback to a target, on splice(2).
+//!
+//! | room | what lives there | may use |
+//! |---|---|---|
+//! | [`server`], [`shutdown`], [`health`] | accept loop and drain; signals; the probe | `session`, `accept`, `config`, `stats`, `sys` |
+//! | [`session`], [`upstream`] | one connection from accept to its closing event; finding and dialling the target | `relay`, `config`, `stats`, `sys` |
+//! | [`relay`] | bytes both ways between two sockets: copy small, splice big | `stats`, `sys` |
+//! | [`sys`] | one file per kernel object, no decisions | nothing of ours |
+//! | [`accept`], [`config`], [`routes`], [`stats`] | **pure**: meaning of accept errors; settings; route tables; counters | nothing of ours |
+//!
+//! The binary (`main.rs`, `cli.rs`) is the life of the process and nothing else.
+
+pub mod accept;
+pub mod config;
+pub mod health;
+pub mod relay;
+pub mod routes;
+pub mod server;
+pub mod session;
+pub mod shutdown;
+pub mod stats;
+pub mod sys;
+pub mod upstream;

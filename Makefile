@@ -1,0 +1,38 @@
+.PHONY: help
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Show the whole story on this machine, from nothing (DEMO_PORT=5000)
+	@scripts/demo.sh
+
+.PHONY: demo-clean
+demo-clean: ## Undo what the demo left running and installed
+	@scripts/demo.sh clean
+
+.PHONY: test
+test: ## Run every test, with a Docker engine started for them if none answers
+	@scripts/test.sh
+
+.PHONY: build
+build: ## Compile the plugin and the sidecar
+	cargo build --release --locked
+
+.PHONY: install
+install: ## Compile the plugin and install it for this user
+	@scripts/install.sh
+
+.PHONY: bench
+bench: ## Measure the relay
+	cargo bench --workspace --locked
+
+.PHONY: lint
+lint: ## Check format, lints, documentation and shell scripts
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+	shellcheck --external-sources scripts/*.sh images/*/*.sh .ci/run
+
+.PHONY: clean
+clean: ## Delete what was compiled
+	cargo clean

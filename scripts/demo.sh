@@ -1,0 +1,228 @@
+#!/usr/bin/env bash
+# demo.sh        show what the plugin is for, from nothing, on this machine
+# demo.sh clean  undo all of it
+#
+# DEMO_PORT is the host's port for the registry, 5000 unless set.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+dir=$state/demo
+plugin=${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins/docker-assemble
+backend=docker-assemble-backend-$(id -un | sed 's/[^a-zA-Z0-9_.-]\+/-/g')
+default_port=5000
+port=${DEMO_PORT:-$default_port}
+
+# --- How it speaks -----------------------------------------------------------
+
+bold='' plain=''
+if [ -t 1 ]; then
+	bold=$'\e[1m' plain=$'\e[0m'
+fi
+
+heading() { printf '\n%s== %s%s\n' "$bold" "$*" "$plain"; }
+
+explain() { printf '\n%s\n' "$*"; }
+
+# Runs a line exactly as it is shown.
+run() {
+	printf '%s$ %s%s\n' "$bold" "$1" "$plain"
+	eval "$1"
+}
+
+# The same for a line that has to fail, for the reason given.
+run_refused() {
+	local output=$dir/refused.log status=0
+	printf '%s$ %s%s\n' "$bold" "$1" "$plain"
+	eval "$1" >"$output" 2>&1 || status=$?
+	cat "$output"
+	[ "$status" != 0 ] || die "this should have failed, and did not"
+	grep -q "$2" "$output" || die "this should have failed with '$2'"
+}
+
+# --- What it takes back ------------------------------------------------------
+
+undo() {
+	local of_demo
+	of_demo=$(cat "$dir/port")
+	if [ -e "$dir/started-backend" ]; then
+		if [ -x "$plugin" ]; then
+			docker assemble backend stop
+		else
+			docker ps --all --quiet --filter "name=^/$backend(-proxy-port-[0-9]+)?\$" |
+				xargs --no-run-if-empty docker rm --force --volumes >/dev/null
+		fi
+	fi
+	"$root/scripts/registry.sh" stop "$of_demo"
+	# The sidecars' image stays if somebody else's backend uses it.
+	docker image ls --format '{{.Repository}}:{{.Tag}}' \
+		--filter "reference=localhost:$of_demo/hello" --filter "reference=localhost:$of_demo/app" \
+		--filter 'reference=docker-assemble-proxy' |
+		xargs --no-run-if-empty docker image rm >/dev/null 2>&1 || true
+	if [ -e "$dir/previous-plugin" ]; then
+		mv "$dir/previous-plugin" "$plugin"
+	elif [ -e "$dir/installed-plugin" ]; then
+		rm -f "$plugin"
+	fi
+	rm -rf "$dir"
+}
+
+clean() {
+	if [ -d "$dir" ]; then
+		"$root/scripts/engine.sh" ensure demo
+		undo
+		say "Undone: backend, registry, images and plugin (kept: the backend's image, for the next time)"
+	else
+		say "Nothing to undo"
+	fi
+	"$root/scripts/engine.sh" release demo
+}
+
+# --- What it needs -----------------------------------------------------------
+
+# Refuses early what would only fail in the middle.
+check() {
+	case $port in
+	'' | *[!0-9]*) die "DEMO_PORT is '$port', not a port number" ;;
+	esac
+	if (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+		die "port $port is in use on this host; choose another one: make demo DEMO_PORT=$((port + 1))"
+	fi
+	if docker container inspect "$backend" >/dev/null 2>&1; then
+		die "you have a backend already ($backend); the demo would stop it. Stop it first: docker assemble backend stop"
+	fi
+}
+
+install_plugin() {
+	say "Compiling the plugin and installing it as $plugin"
+	if [ -e "$plugin" ]; then
+		cp -p "$plugin" "$dir/previous-plugin"
+	fi
+	touch "$dir/installed-plugin"
+	logged install "$root/scripts/install.sh"
+}
+
+prepare() {
+	heading "Getting ready"
+	"$root/scripts/setup.sh"
+	"$root/scripts/engine.sh" ensure demo
+	if [ -d "$dir" ]; then
+		say "Undoing the previous demo"
+		undo
+	fi
+	check
+	mkdir -p "$dir/bin" "$dir/hello" "$dir/app"
+	echo "$port" >"$dir/port"
+	install_plugin
+	DOCKER_ASSEMBLE_BACKEND_IMAGE=$("$root/scripts/backend-image.sh")
+	export DOCKER_ASSEMBLE_BACKEND_IMAGE
+	"$root/scripts/registry.sh" start "$port"
+	say "Started an image registry on port $port of this host"
+	write_builds
+}
+
+# Two things to build: one whose result is pushed, and one that needs the
+# registry at every turn.
+write_builds() {
+	local container
+	container=$(docker create "$("$root/scripts/test-image.sh")")
+	docker export "$container" >"$dir/hello/busybox.tar"
+	docker rm "$container" >/dev/null
+	cat >"$dir/hello/Dockerfile" <<-END
+		FROM scratch
+		ADD busybox.tar /
+		CMD ["echo", "Hello from an image that went through localhost:$port"]
+	END
+	cat >"$dir/app/Dockerfile" <<-END
+		FROM localhost:$port/hello
+		RUN wget -q -O /catalog.json http://localhost:$port/v2/_catalog
+		CMD ["cat", "/catalog.json"]
+	END
+}
+
+# --- The story ---------------------------------------------------------------
+
+build() { # NAME
+	echo "buildctl build --frontend dockerfile.v0 --local context=$1 --local dockerfile=$1" \
+		"--output type=image,name=localhost:$port/$1,push=true"
+}
+
+story() {
+	cd "$dir"
+	touch started-backend
+	export PATH=$dir/bin:$PATH
+
+	heading "Without a forwarded port"
+	explain "The backend is BuildKit in a container with a network of its own. First without any forwarding:"
+	run "export DOCKER_ASSEMBLE_BACKEND_IMAGE=$DOCKER_ASSEMBLE_BACKEND_IMAGE"
+	run "docker assemble backend start --allow-host-port 0"
+	explain "BuildKit's command line comes with its image:"
+	run "docker cp $backend:/usr/bin/buildctl bin/"
+	run "export BUILDKIT_HOST=docker-container://$backend"
+	explain "A registry listens on localhost:$port of this host, but inside the container that is another localhost:"
+	run "curl -s -o /dev/null -w '%{http_code}\n' http://localhost:$port/v2/"
+	run "cat hello/Dockerfile"
+	run_refused "$(build hello)" "connection refused"
+	run "docker assemble backend stop"
+
+	heading "With the port forwarded"
+	if [ "$port" = "$default_port" ]; then
+		explain "Port $port is forwarded unless told otherwise:"
+		run "docker assemble backend start"
+	else
+		explain "Forward port $port (it would be $default_port unless told otherwise):"
+		run "docker assemble backend start --allow-host-port $port"
+	fi
+	explain "The very same build now reaches the registry:"
+	run "$(build hello)"
+	explain "So do FROM and RUN:"
+	run "cat app/Dockerfile"
+	run "$(build app)"
+	explain "What was pushed from inside the builder is in the host's registry:"
+	run "docker run --rm localhost:$port/hello"
+	run "docker run --rm localhost:$port/app"
+
+	heading "Looking after it"
+	run "docker assemble backend info"
+	run "docker assemble backend cache usage"
+}
+
+farewell() {
+	heading "Yours to play with"
+	cat <<-END
+
+		The backend and the registry keep running. In this shell:
+
+		  export PATH=$dir/bin:\$PATH BUILDKIT_HOST=$BUILDKIT_HOST
+		  docker assemble backend logs
+		  docker assemble backend --help
+
+		With buildx: docker buildx create --use --driver remote $BUILDKIT_HOST
+
+		Undo all of it: make demo-clean
+	END
+}
+
+ended() { # STATUS
+	if [ "$1" != 0 ]; then
+		if [ -d "$dir" ]; then
+			say "The demo did not get to its end. 'make demo-clean' undoes what it did."
+		else
+			"$root/scripts/engine.sh" release demo
+		fi
+	fi
+	exit "$1"
+}
+
+case ${1:-} in
+'')
+	# One stream, so that a transcript keeps the order of what happened.
+	exec 2>&1
+	trap 'ended $?' EXIT
+	prepare
+	story
+	farewell
+	;;
+clean) clean ;;
+*) die "usage: demo.sh [clean]" ;;
+esac

@@ -1,0 +1,122 @@
+# shellcheck shell=bash
+# What the scripts share. Sourced, never run; results go to stdout, words to stderr.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# What the scripts keep between runs: logs, pids, downloads. Git ignores it all,
+# and it is not under target/, where `cargo clean` would lose track of an engine.
+state=$root/.dev
+
+# What this project's labels on Docker objects start with.
+# shellcheck disable=SC2034 # used by those who source this
+label_prefix=io.github.docker-assemble
+
+# Daemons live in sbin, which a user's PATH may leave out.
+PATH=$PATH:/usr/sbin:/sbin
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+	say "error: $*"
+	exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+ensure_state() {
+	mkdir -p "$state"
+	[ -e "$state/.gitignore" ] || echo '*' >"$state/.gitignore"
+}
+
+# logged NAME COMMAND...: run quietly; show the end of the log if it fails.
+logged() {
+	local log=$state/$1.log status=0 ticker=''
+	shift
+	ensure_state
+	if [ -t 2 ]; then
+		tick &
+		ticker=$!
+	fi
+	"$@" >"$log" 2>&1 || status=$?
+	if [ -n "$ticker" ]; then
+		kill "$ticker" 2>/dev/null || true
+		wait "$ticker" 2>/dev/null || true
+		printf '\r\033[K' >&2
+	fi
+	[ "$status" = 0 ] || {
+		show_end "$log"
+		die "'$1' failed; the whole log is ${log#"$root"/}"
+	}
+}
+
+# Counts the seconds on a terminal, so that a long step does not look stuck.
+tick() {
+	local start=$SECONDS
+	while sleep 1 && kill -0 $$ 2>/dev/null; do
+		printf '\r  %d s ' $((SECONDS - start)) >&2
+	done
+}
+
+show_end() { tail -n 20 "$1" | sed 's/^/  | /' >&2; }
+
+# until_deadline SECONDS COMMAND...: retry until it succeeds or the time is over.
+until_deadline() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.2
+	done
+}
+
+# runs PID COMMAND: is PID alive, and still this command?
+runs() {
+	[ -n "$1" ] && [ "$(cat "/proc/$1/comm" 2>/dev/null)" = "$2" ]
+}
+
+# stop_pid PID COMMAND SECONDS: ask it to end and wait until it has.
+stop_pid() {
+	runs "$1" "$2" || return 0
+	kill "$1"
+	until_deadline "$3" gone "$1" "$2" || die "$2 (pid $1) has not ended within $3 s"
+}
+
+gone() { ! runs "$1" "$2"; }
+
+# The name of the context in use; command lines before 23.0 cannot tell.
+docker_context() { docker context show 2>/dev/null || echo default; }
+
+# local_image REFERENCE: does the engine hold this image?
+local_image() { docker image inspect "$1" >/dev/null 2>&1; }
+
+# pull REFERENCE: pull it, but give up in seconds where no registry answers.
+# The engine prints its first line once it has read the manifest.
+pull() {
+	local log pid status=0
+	log=$(mktemp)
+	docker pull "$1" >"$log" 2>&1 &
+	pid=$!
+	if ! until_deadline 6 said_something "$log" "$pid" || ! until_deadline 300 ended "$pid"; then
+		kill "$pid" 2>/dev/null || true
+	fi
+	wait "$pid" 2>/dev/null || status=$?
+	rm -f "$log"
+	return "$status"
+}
+
+ended() { ! kill -0 "$1" 2>/dev/null; }
+
+said_something() { [ -s "$1" ] || ended "$2"; }
+
+# The Debian mirror this machine uses for its own release; empty if it is not
+# Debian, and then tools fall back on their own default.
+debian_mirror() {
+	local ID='' VERSION_CODENAME=''
+	# shellcheck source=/dev/null
+	. /etc/os-release
+	[ "$ID" = debian ] || return 0
+	# shellcheck disable=SC2016 # apt fills in the fields
+	apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
+		awk -v release="$VERSION_CODENAME" '
+			$2 == "main" && $3 ~ /^https?:/ && ($1 == release || $1 ~ /stable$/) && !found++ { print $3 }'
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Installs what building, testing and the demo need, and only what is missing.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+missing=()
+need() { # COMMAND PACKAGE...
+	have "$1" || missing+=("${@:2}")
+}
+
+have cargo || die "cargo is not installed; see https://rustup.rs"
+
+need cc gcc libc6-dev
+need curl curl ca-certificates
+need debootstrap debootstrap
+registry_was_here=$(command -v docker-registry || true)
+need docker-registry docker-registry
+need git git
+need ip iproute2
+need make make
+if ! have docker || ! timeout 10 docker version >/dev/null 2>&1; then
+	{ have dockerd && have docker; } || missing+=(docker.io)
+	# Without systemd something else has to mount the cgroups an engine needs.
+	mountpoint -q /sys/fs/cgroup || missing+=(cgroupfs-mount)
+fi
+
+[ ${#missing[@]} -gt 0 ] || exit 0
+have apt-get || die "missing: ${missing[*]}; only Debian's apt is known here, install them by hand"
+[ "$(id -u)" = 0 ] || die "missing: ${missing[*]}; run scripts/setup.sh as root once to install them"
+
+export DEBIAN_FRONTEND=noninteractive
+say "Installing ${missing[*]}"
+logged apt-update apt-get update -q
+# The command line is a package of its own from Debian 13 on.
+if ! have docker && [ -n "$(apt-cache pkgnames docker-cli)" ]; then
+	missing+=(docker-cli)
+fi
+logged apt-install apt-get install -qy --no-install-recommends "${missing[@]}"
+
+# Its package also starts it as a service, on the port people want for their own.
+if [ -z "$registry_was_here" ] && [ -d /run/systemd/system ]; then
+	systemctl disable --now docker-registry >/dev/null 2>&1 || true
+fi

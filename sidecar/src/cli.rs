@@ -1,0 +1,105 @@
+//! The command line, and nothing behind it.
+
+use std::time::Duration;
+
+use assemble_proxy::config::{Config, Engine, TargetSpec};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Forwards localhost:PORT of this network namespace to another address.
+///
+/// Listens on 127.0.0.1 and [::1] and relays each connection with splice(2). The log goes to
+/// standard error; RUST_LOG chooses its detail (info by default, debug for every connection).
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+    #[command(flatten)]
+    relay: Option<Relay>,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t, global = true, env = "ASSEMBLE_PROXY_LOG_FORMAT")]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Exit 0 if the relay of the port serves, 1 if not; the target is not asked
+    Health(Port),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Port {
+    /// The port the relay listens on
+    #[arg(long, env = "ASSEMBLE_PROXY_PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: u16,
+}
+
+#[derive(Debug, Args)]
+struct Relay {
+    /// The port to listen on
+    #[arg(long, env = "ASSEMBLE_PROXY_PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
+    /// Where to forward: gateway, gateway:PORT, ADDR, ADDR:PORT or [V6]:PORT; PORT is that of --port when left out
+    #[arg(long, value_name = "TARGET", env = "ASSEMBLE_PROXY_TO", default_value = "gateway")]
+    to: TargetSpec,
+    /// Give up connecting to the target after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    connect_timeout: Duration,
+    /// Let connections finish for so many seconds after SIGTERM or SIGINT
+    #[arg(long, value_name = "SECONDS", default_value = "8", value_parser = seconds)]
+    grace: Duration,
+    /// Serve at most so many connections at once; more wait in the kernel's queue
+    #[arg(long, value_name = "N", default_value_t = Config::MAX_CONNECTIONS)]
+    max_connections: usize,
+    /// How bytes move
+    #[arg(long, value_enum, default_value_t)]
+    engine: EngineName,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// One line a person reads
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum EngineName {
+    /// Copy messages, splice streams
+    #[default]
+    Auto,
+    /// Copy always
+    Copy,
+    /// Splice wherever the kernel allows
+    Splice,
+}
+
+impl Cli {
+    /// What to run, when no verb was given.
+    pub(crate) fn config(&self) -> Option<Config> {
+        let relay = self.relay.as_ref()?;
+        let port = relay.port;
+        Some(Config {
+            connect_timeout: relay.connect_timeout,
+            grace: relay.grace,
+            max_connections: relay.max_connections,
+            engine: match relay.engine {
+                EngineName::Auto => Engine::Auto,
+                EngineName::Copy => Engine::Copy,
+                EngineName::Splice => Engine::Splice,
+            },
+            ..Config::new(port, relay.to.or_port(port))
+        })
+    }
+}
+
+/// Reads a number of seconds, fractions allowed, up to a day.
+fn seconds(text: &str) -> Result<Duration, String> {
+    const DAY: f64 = 86_400.0;
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=DAY).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(format!("\"{text}\" is not a number of seconds between 0 and {DAY}")),
+    }
+}

@@ -1,0 +1,176 @@
+//! Settings and their words. Pure.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::sys::Keepalive;
+
+/// Everything a relay is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The port to listen on, on 127.0.0.1 and ::1.
+    pub port: u16,
+    /// Where connections go.
+    pub target: Target,
+    /// Limit on one attempt to connect; the kernel's own is about two minutes.
+    pub connect_timeout: Duration,
+    /// How long connections may go on after the order to stop. Docker kills after 10 s.
+    pub grace: Duration,
+    /// Probing of silent peers, on both sides.
+    pub keepalive: Keepalive,
+    /// How bytes move.
+    pub engine: Engine,
+    /// How many connections at once; further ones wait in the kernel's queue.
+    pub max_connections: usize,
+}
+
+impl Config {
+    /// The default of [`Config::connect_timeout`].
+    pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+    /// The default of [`Config::grace`]: two seconds less than Docker's patience.
+    pub const GRACE: Duration = Duration::from_secs(8);
+    /// The default of [`Config::max_connections`], beyond what descriptors allow nearly anywhere.
+    pub const MAX_CONNECTIONS: usize = 1 << 20;
+
+    /// The usual settings for a port and a target.
+    #[must_use]
+    pub fn new(port: u16, target: Target) -> Self {
+        Self {
+            port,
+            target,
+            connect_timeout: Self::CONNECT_TIMEOUT,
+            grace: Self::GRACE,
+            keepalive: Keepalive::default(),
+            engine: Engine::Auto,
+            max_connections: Self::MAX_CONNECTIONS,
+        }
+    }
+}
+
+/// How bytes move between two sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// Copies small messages, splices streams.
+    #[default]
+    Auto,
+    /// Copies through user memory only.
+    Copy,
+    /// Splices whenever the kernel allows.
+    Splice,
+}
+
+/// Where connections go: the wish, not yet an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The host.
+    pub host: TargetHost,
+    /// The port there.
+    pub port: u16,
+}
+
+/// The host of a [`Target`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetHost {
+    /// The default gateway of the namespace the relay runs in.
+    Gateway,
+    /// This address.
+    Address(IpAddr),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host {
+            TargetHost::Gateway => write!(f, "gateway:{}", self.port),
+            TargetHost::Address(ip) => SocketAddr::new(ip, self.port).fmt(f),
+        }
+    }
+}
+
+/// `--to` as it was written; its port is that of the listener when left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetSpec {
+    host: TargetHost,
+    port: Option<NonZeroU16>,
+}
+
+impl TargetSpec {
+    /// The target for a listener on `port`.
+    #[must_use]
+    pub fn or_port(self, port: u16) -> Target {
+        Target { host: self.host, port: self.port.map_or(port, NonZeroU16::get) }
+    }
+}
+
+/// Why a `--to` cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// The host part is no address. Names are not resolved: a static binary cannot do it safely.
+    #[error("\"{0}\" is neither \"gateway\" nor an IP address (names are not resolved)")]
+    Host(String),
+    /// The port part is no port.
+    #[error("\"{0}\" is not a port: want 1 to 65535")]
+    Port(String),
+}
+
+impl FromStr for TargetSpec {
+    type Err = TargetError;
+
+    /// Reads `gateway`, `gateway:PORT`, `ADDR`, `ADDR:PORT`, `[V6]` and `[V6]:PORT`.
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        if let Ok(ip) = text.parse() {
+            return Ok(Self { host: TargetHost::Address(ip), port: None });
+        }
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => {
+                let number = port.parse().map_err(|_| TargetError::Port(port.to_owned()))?;
+                (host, Some(number))
+            }
+            _ => (text, None),
+        };
+        let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let address = match bracketed {
+            Some(v6) => v6.parse().ok().map(IpAddr::V6),
+            None => host.parse().ok().map(IpAddr::V4),
+        };
+        let host = match address {
+            Some(ip) => TargetHost::Address(ip),
+            None if host == "gateway" => TargetHost::Gateway,
+            None => return Err(TargetError::Host(host.to_owned())),
+        };
+        Ok(Self { host, port })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        text.parse::<TargetSpec>().unwrap().or_port(5000).to_string()
+    }
+
+    #[test]
+    fn every_form_of_target_is_read() {
+        assert_eq!(shown("gateway"), "gateway:5000");
+        assert_eq!(shown("gateway:6000"), "gateway:6000");
+        assert_eq!(shown("192.0.2.7"), "192.0.2.7:5000");
+        assert_eq!(shown("192.0.2.7:80"), "192.0.2.7:80");
+        assert_eq!(shown("2001:db8::7"), "[2001:db8::7]:5000");
+        assert_eq!(shown("[2001:db8::7]"), "[2001:db8::7]:5000");
+        assert_eq!(shown("[2001:db8::7]:80"), "[2001:db8::7]:80");
+    }
+
+    #[test]
+    fn what_is_no_target_is_named() {
+        let bad = |text: &str| text.parse::<TargetSpec>().unwrap_err();
+        assert_eq!(bad("db.internal:5432"), TargetError::Host("db.internal".into()));
+        assert_eq!(bad("gateway:0"), TargetError::Port("0".into()));
+        assert_eq!(bad("gateway:65536"), TargetError::Port("65536".into()));
+        assert_eq!(bad("192.0.2.7:"), TargetError::Port(String::new()));
+        assert_eq!(bad(""), TargetError::Host(String::new()));
+        assert_eq!(bad("[192.0.2.7]:80"), TargetError::Host("[192.0.2.7]".into()));
+    }
+}

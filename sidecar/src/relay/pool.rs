@@ -1,0 +1,48 @@
+//! Empty pipes waiting for their next use, one pool per thread.
+
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
+
+use crate::sys::Pipe;
+
+/// What a pipe is asked to hold. Bigger ones move more per call, but 64 of 1 MiB use up the
+/// kernel's quota for a user (`/proc/sys/fs/pipe-user-pages-soft`).
+const PIPE_BYTES: usize = 256 * 1024;
+
+/// A pipe smaller than this, as the kernel gives once the quota is used up, is slower than
+/// copying.
+const LEAST_BYTES: usize = 64 * 1024;
+
+/// Pipes kept when idle: more than that many directions are seldom mid-transfer at once.
+const KEPT: usize = 16;
+
+/// How long nothing is asked of a kernel that had no good pipe to give.
+const STARVED: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static IDLE: RefCell<Vec<Pipe>> = const { RefCell::new(Vec::new()) };
+    static RETRY_AT: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// An empty pipe, from the pool or new; `None` while the kernel gives none worth having.
+pub(super) fn take() -> Option<Pipe> {
+    if let Some(pipe) = IDLE.with_borrow_mut(Vec::pop) {
+        return Some(pipe);
+    }
+    if RETRY_AT.get().is_some_and(|at| Instant::now() < at) {
+        return None;
+    }
+    let pipe = Pipe::new(PIPE_BYTES).ok().filter(|pipe| pipe.capacity() >= LEAST_BYTES);
+    RETRY_AT.set(pipe.is_none().then(|| Instant::now() + STARVED));
+    pipe
+}
+
+/// Takes back a pipe that is **known to be empty**. One that may hold a byte has to be dropped:
+/// that byte would go to the next client.
+pub(super) fn put_back(pipe: Pipe) {
+    IDLE.with_borrow_mut(|idle| {
+        if idle.len() < KEPT {
+            idle.push(pipe);
+        }
+    });
+}

@@ -1,0 +1,224 @@
+//! One direction of a connection: reads, writes, and keeps what a write would not take.
+//!
+//! It holds nothing while idle. What it does hold is bounded by one scratch buffer or one pipe,
+//! and while it holds something it does not read.
+
+use std::cell::RefCell;
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use rustix::io::Errno;
+
+use super::direction::{Pace, Path, SCRATCH_BYTES};
+use super::pool;
+use crate::config::Engine;
+use crate::stats::{Counter, Stats};
+use crate::sys::{Pipe, Socket, Spliced};
+
+/// Rounds of reading and writing before other connections get their turn: at most 4 MiB of
+/// pipe or 1 MiB of scratch.
+const ROUNDS: usize = 16;
+
+thread_local! {
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into());
+}
+
+/// Which end of a direction broke.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The socket that is read; everything it gave before was passed on.
+    Source(io::Error),
+    /// The socket that is written.
+    Sink(io::Error),
+}
+
+/// Bytes that were read and not yet written.
+#[derive(Debug)]
+enum Held {
+    Nothing,
+    Spill { bytes: Box<[u8]>, sent: usize },
+    Pipe { pipe: Pipe, len: usize },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// The source has ended; the sink does not know yet.
+    Ended,
+    Done,
+}
+
+#[derive(Debug)]
+pub(super) struct Pump {
+    pace: Pace,
+    held: Held,
+    phase: Phase,
+    confirm: bool,
+    source_failed: bool,
+    moved: u64,
+}
+
+impl Pump {
+    pub(super) const fn new(engine: Engine) -> Self {
+        Self {
+            pace: Pace::new(engine),
+            held: Held::Nothing,
+            phase: Phase::Open,
+            confirm: false,
+            source_failed: false,
+            moved: 0,
+        }
+    }
+
+    /// Bytes read so far.
+    pub(super) const fn moved(&self) -> u64 {
+        self.moved
+    }
+
+    /// Whether nothing more will be moved.
+    pub(super) fn is_done(&self) -> bool {
+        self.phase == Phase::Done
+    }
+
+    /// From now on a short read proves nothing: the source has sent urgent data.
+    pub(super) const fn distrust_short_reads(&mut self) {
+        self.confirm = true;
+    }
+
+    /// The source is broken: what it still holds is passed on, but its end is no good end.
+    pub(super) const fn source_failed(&mut self) {
+        self.source_failed = true;
+    }
+
+    /// The sink is gone, and with it the reason to go on.
+    pub(super) fn abandon(&mut self) {
+        self.held = Held::Nothing;
+        self.phase = Phase::Done;
+    }
+
+    /// Moves bytes until the source has ended and the sink has been told.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &Socket,
+        sink: &Socket,
+        bytes: &Counter,
+        stats: &Stats,
+    ) -> Poll<Result<(), Fault>> {
+        for _ in 0..ROUNDS {
+            ready!(self.poll_flush(cx, sink)).map_err(Fault::Sink)?;
+            match self.phase {
+                Phase::Open => {
+                    let n = ready!(self.poll_fill(cx, source, sink, stats))?;
+                    if n == 0 {
+                        self.phase = Phase::Ended;
+                    }
+                    self.moved += n as u64;
+                    bytes.add(n as u64);
+                }
+                Phase::Ended => {
+                    self.phase = Phase::Done;
+                    if !self.source_failed {
+                        sink.shutdown_write().map_err(Fault::Sink)?;
+                    }
+                }
+                Phase::Done => return Poll::Ready(Ok(())),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>, sink: &Socket) -> Poll<io::Result<()>> {
+        match &mut self.held {
+            Held::Nothing => return Poll::Ready(Ok(())),
+            Held::Spill { bytes, sent } => {
+                while *sent < bytes.len() {
+                    *sent += ready!(sink.poll_send(cx, &bytes[*sent..]))?;
+                }
+            }
+            Held::Pipe { pipe, len } => {
+                while *len > 0 {
+                    *len -= ready!(sink.poll_splice_out(cx, pipe, *len))?;
+                }
+            }
+        }
+        if let Held::Pipe { pipe, .. } = std::mem::replace(&mut self.held, Held::Nothing) {
+            pool::put_back(pipe);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads once; 0 is the end.
+    fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &Socket,
+        sink: &Socket,
+        stats: &Stats,
+    ) -> Poll<Result<usize, Fault>> {
+        if self.pace.path() == Path::Copy {
+            return self.poll_copy(cx, source, sink);
+        }
+        let Some(pipe) = pool::take() else {
+            stats.fallbacks.increment();
+            self.pace.starved();
+            return self.poll_copy(cx, source, sink);
+        };
+        match source.poll_splice_in(cx, &pipe) {
+            Poll::Pending => {
+                pool::put_back(pipe);
+                Poll::Pending
+            }
+            Poll::Ready(Ok(Spliced::Bytes(n))) => {
+                self.held = Held::Pipe { pipe, len: n };
+                self.pace.spliced(n);
+                Poll::Ready(Ok(n))
+            }
+            Poll::Ready(Ok(Spliced::Nothing)) => {
+                pool::put_back(pipe);
+                let n = ready!(self.poll_copy(cx, source, sink))?;
+                self.pace.spliced(n);
+                Poll::Ready(Ok(n))
+            }
+            Poll::Ready(Err(error)) if refuses_splice(&error) => {
+                stats.fallbacks.increment();
+                self.pace.refused();
+                self.poll_copy(cx, source, sink)
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(Fault::Source(error))),
+        }
+    }
+
+    /// Receives into the scratch buffer and sends at once; only what is not taken is kept.
+    fn poll_copy(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &Socket,
+        sink: &Socket,
+    ) -> Poll<Result<usize, Fault>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let n = ready!(source.poll_recv(cx, scratch, self.confirm)).map_err(Fault::Source)?;
+            self.pace.copied(n);
+            if n == 0 {
+                return Poll::Ready(Ok(0));
+            }
+            let sent = match sink.poll_send(cx, &scratch[..n]) {
+                Poll::Ready(sent) => sent.map_err(Fault::Sink)?,
+                Poll::Pending => 0,
+            };
+            if sent < n {
+                self.held = Held::Spill { bytes: scratch[sent..n].into(), sent: 0 };
+            }
+            Poll::Ready(Ok(n))
+        })
+    }
+}
+
+/// Whether the kernel or its policy, and not the connection, is against splicing.
+fn refuses_splice(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::INVAL | Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::OPNOTSUPP)
+    )
+}

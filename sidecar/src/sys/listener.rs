@@ -1,0 +1,111 @@
+//! A listening TCP socket.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::task::{Context, Poll, ready};
+
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, acceptfrom_with};
+use socket2::{Domain, Protocol, Type};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::reactor::register;
+use super::socket::{Keepalive, Socket};
+
+/// Why an address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {addr}: {}", reason(.cause))]
+pub struct ListenerError {
+    /// The address.
+    pub addr: SocketAddr,
+    /// The kernel's reason, part of the message already.
+    pub cause: io::Error,
+}
+
+fn reason(cause: &io::Error) -> String {
+    match cause.kind() {
+        io::ErrorKind::AddrInUse => "the port is already in use".to_owned(),
+        io::ErrorKind::PermissionDenied => "ports below 1024 need CAP_NET_BIND_SERVICE here".to_owned(),
+        _ => cause.to_string(),
+    }
+}
+
+impl ListenerError {
+    /// Whether this machine has no such address family or address at all, as where IPv6 is off.
+    #[must_use]
+    pub fn family_missing(&self) -> bool {
+        self.cause.kind() == io::ErrorKind::AddrNotAvailable
+            || self.cause.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
+    }
+}
+
+/// A listening socket registered with the runtime.
+#[derive(Debug)]
+pub struct Listener {
+    io: AsyncFd<OwnedFd>,
+    addr: SocketAddr,
+}
+
+impl Listener {
+    /// Binds and listens; port 0 lets the kernel choose.
+    ///
+    /// # Errors
+    /// The address is taken, not there, or not allowed.
+    pub fn bind(addr: SocketAddr, keepalive: Keepalive) -> Result<Self, ListenerError> {
+        Self::try_bind(addr, keepalive).map_err(|cause| ListenerError { addr, cause })
+    }
+
+    fn try_bind(addr: SocketAddr, keepalive: Keepalive) -> io::Result<Self> {
+        // The kernel cuts it to net.core.somaxconn (listen(2)): the owner's wish, not ours.
+        const BACKLOG: i32 = i32::MAX;
+        let socket = socket2::Socket::new(
+            Domain::for_address(addr),
+            Type::STREAM.nonblocking().cloexec(),
+            Some(Protocol::TCP),
+        )?;
+        if addr.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        // Else a restart within a minute finds its port held by connections in TIME_WAIT.
+        socket.set_reuse_address(true)?;
+        Socket::tune(socket.as_fd(), keepalive)?;
+        socket.bind(&addr.into())?;
+        socket.listen(BACKLOG)?;
+        let addr = socket.local_addr()?.as_socket().unwrap_or(addr);
+        let io = register(socket.into(), Interest::READABLE).map_err(|(_, error)| error)?;
+        Ok(Self { io, addr })
+    }
+
+    /// The bound address.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Takes the next connection off the queue, with its peer's address.
+    ///
+    /// # Errors
+    /// Those of accept4(2) but `EAGAIN`; [`crate::accept::classify`] tells what they mean.
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(OwnedFd, SocketAddr)>> {
+        loop {
+            let mut guard = ready!(self.io.poll_read_ready(cx))?;
+            match self.accept() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return Poll::Ready(done),
+            }
+        }
+    }
+
+    /// Takes the next connection off the queue if there is one.
+    ///
+    /// # Errors
+    /// Those of accept4(2), `EAGAIN` for an empty queue among them.
+    pub fn accept(&self) -> io::Result<(OwnedFd, SocketAddr)> {
+        let (fd, peer) = acceptfrom_with(&self.io, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+        let peer = peer.and_then(|peer| peer.try_into().ok()).ok_or(io::ErrorKind::ConnectionAborted)?;
+        Ok((fd, peer))
+    }
+}

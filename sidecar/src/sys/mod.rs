@@ -1,0 +1,14 @@
+//! The kernel, one file per object. Nothing here decides anything; every descriptor is owned,
+//! non-blocking and close-on-exec from its creation.
+
+mod listener;
+mod pipe;
+mod reactor;
+mod routes;
+mod socket;
+mod tcp_info;
+
+pub use listener::{Listener, ListenerError};
+pub use pipe::Pipe;
+pub use routes::{RouteBell, interface_index, interfaces, read_routes};
+pub use socket::{Keepalive, Socket, Spliced};

@@ -1,0 +1,261 @@
+//! A connected TCP socket registered with the runtime.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, Shutdown, sockopt};
+use rustix::pipe::{SpliceFlags, splice};
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
+use tokio::io::{Interest, Ready};
+
+use super::reactor::register;
+use super::{Pipe, tcp_info};
+
+/// When the kernel asks a silent peer whether it is still there (tcp(7)).
+///
+/// Besides dead hosts this reaps half-closed leaks: a peer that closed for good answers a
+/// probe with a reset, a living half-closed one with an acknowledgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// Silence before the first probe (`TCP_KEEPIDLE`, whole seconds).
+    pub idle: Duration,
+    /// Time between probes (`TCP_KEEPINTVL`, whole seconds).
+    pub interval: Duration,
+    /// Unanswered probes before the connection is dead (`TCP_KEEPCNT`).
+    pub probes: u32,
+}
+
+impl Default for Keepalive {
+    fn default() -> Self {
+        Self { idle: Duration::from_secs(60), interval: Duration::from_secs(10), probes: 6 }
+    }
+}
+
+/// What came of moving bytes from a socket into an empty pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spliced {
+    /// This many bytes are in the pipe.
+    Bytes(usize),
+    /// Nothing moved: no data, the end of the stream, or an urgent mark. Only `recv` can tell.
+    Nothing,
+}
+
+/// A connected TCP socket.
+///
+/// **Dropping it resets the connection** (zero linger, socket(7)), so that whatever goes wrong,
+/// a panic included, the peer never mistakes a broken stream for a complete one. Only
+/// [`Socket::finish`] closes in good order.
+#[derive(Debug)]
+pub struct Socket {
+    io: AsyncFd<OwnedFd>,
+    orderly: bool,
+}
+
+/// Everything that can happen to a connection; `PRIORITY` because mio's own `TcpStream` does not
+/// ask for it and an urgent mark would go unnoticed.
+const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE).add(Interest::PRIORITY);
+
+impl Socket {
+    /// Registers a connected or connecting, non-blocking socket with the current runtime.
+    ///
+    /// # Errors
+    /// Whatever epoll_ctl(2) refuses. The socket is reset then as well.
+    pub fn new(fd: OwnedFd) -> io::Result<Self> {
+        let io = register(fd, INTEREST).map_err(|(fd, error)| {
+            let _ = reset_on_close(fd.as_fd());
+            error
+        })?;
+        Ok(Self { io, orderly: false })
+    }
+
+    /// Sets what every relayed connection wants: no Nagle delay, urgent data inline, keepalive.
+    ///
+    /// On a listener these are inherited by what it accepts (tcp(7), Linux), which saves the
+    /// calls per connection.
+    ///
+    /// # Errors
+    /// Those of setsockopt(2).
+    pub fn tune(fd: BorrowedFd<'_>, keepalive: Keepalive) -> io::Result<()> {
+        sockopt::set_tcp_nodelay(fd, true)?;
+        sockopt::set_socket_oobinline(fd, true)?;
+        sockopt::set_tcp_keepidle(fd, keepalive.idle)?;
+        sockopt::set_tcp_keepintvl(fd, keepalive.interval)?;
+        sockopt::set_tcp_keepcnt(fd, keepalive.probes)?;
+        sockopt::set_socket_keepalive(fd, true)?;
+        Ok(())
+    }
+
+    /// Receives into `buf`; 0 is the end of the stream.
+    ///
+    /// A read that does not fill `buf` emptied the socket, and the confirming read is saved,
+    /// unless `confirm` is set: an urgent mark also ends a read short (tcp(7)).
+    ///
+    /// # Errors
+    /// Those of recv(2) but `EAGAIN`.
+    pub fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut [u8], confirm: bool) -> Poll<io::Result<usize>> {
+        loop {
+            let mut guard = ready!(self.io.poll_read_ready(cx))?;
+            match rustix::net::recv(&self.io, &mut *buf, RecvFlags::empty()) {
+                Ok((n, _)) => {
+                    if n < buf.len() && !confirm {
+                        // Keeps the sticky "peer has closed", so a queued end is still read.
+                        guard.clear_ready();
+                    }
+                    return Poll::Ready(Ok(n));
+                }
+                Err(Errno::AGAIN) => guard.clear_ready(),
+                Err(Errno::INTR) => {}
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
+        }
+    }
+
+    /// Sends from `buf`; may take less than all of it.
+    ///
+    /// # Errors
+    /// Those of send(2) but `EAGAIN`.
+    pub fn poll_send(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write(cx, || rustix::net::send(&self.io, buf, SendFlags::NOSIGNAL))
+    }
+
+    /// Moves what the socket holds into an empty pipe.
+    ///
+    /// # Errors
+    /// Those of splice(2) but `EAGAIN`; `EINVAL`, `ENOSYS` and `EPERM` before a byte moved mean
+    /// that this kernel or its policy refuses.
+    pub fn poll_splice_in(&self, cx: &mut Context<'_>, pipe: &Pipe) -> Poll<io::Result<Spliced>> {
+        loop {
+            // Readiness is left alone: EAGAIN has three meanings here and `recv` decides.
+            let _guard = ready!(self.io.poll_read_ready(cx))?;
+            return Poll::Ready(
+                match splice(&self.io, None, pipe.write_end(), None, pipe.capacity(), FLAGS) {
+                    Ok(0) | Err(Errno::AGAIN) => Ok(Spliced::Nothing),
+                    Ok(n) => Ok(Spliced::Bytes(n)),
+                    Err(Errno::INTR) => continue,
+                    Err(error) => Err(error.into()),
+                },
+            );
+        }
+    }
+
+    /// Moves up to `len` bytes from a pipe that holds exactly `len` to the socket.
+    ///
+    /// `len` must not exceed what the pipe holds: fs/splice.c sends in batches of 16 buffers and
+    /// marks a full last batch "more to come", which delays it by 200 ms.
+    ///
+    /// # Errors
+    /// Those of splice(2) but `EAGAIN`.
+    pub fn poll_splice_out(&self, cx: &mut Context<'_>, pipe: &Pipe, len: usize) -> Poll<io::Result<usize>> {
+        self.poll_write(cx, || splice(pipe.read_end(), None, &self.io, None, len, FLAGS))
+    }
+
+    fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        mut write: impl FnMut() -> rustix::io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let mut guard = ready!(self.io.poll_write_ready(cx))?;
+            match write() {
+                Ok(n) => return Poll::Ready(Ok(n)),
+                Err(Errno::AGAIN) => guard.clear_ready(),
+                Err(Errno::INTR) => {}
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
+        }
+    }
+
+    /// Resolves when one of `interest` has happened, with what happened.
+    ///
+    /// `PRIORITY` resolves on the peer's FIN as well (tokio's `Interest::PRIORITY`).
+    ///
+    /// # Errors
+    /// Only when the runtime is shutting down.
+    pub async fn happened(&self, interest: Interest) -> io::Result<Ready> {
+        self.io.ready(interest).await.map(|guard: AsyncFdReadyGuard<'_, _>| guard.ready())
+    }
+
+    /// Waits until a connection that is being made is made.
+    ///
+    /// # Errors
+    /// The reason for which it failed (`SO_ERROR`).
+    pub async fn connected(&self) -> io::Result<()> {
+        self.io.writable().await?.retain_ready();
+        sockopt::socket_error(&self.io)?.map_err(io::Error::from)
+    }
+
+    /// Ends our side of the stream: the peer reads what was sent, then the end.
+    ///
+    /// # Errors
+    /// Those of shutdown(2): `ENOTCONN` when the peer has reset meanwhile.
+    pub fn shutdown_write(&self) -> io::Result<()> {
+        Ok(rustix::net::shutdown(&self.io, Shutdown::Write)?)
+    }
+
+    /// Waits until the peer has acknowledged all that was sent, or the connection is gone.
+    ///
+    /// A reset discards what is still queued (net/ipv4/tcp.c, `tcp_disconnect`), so this comes
+    /// before one that has to follow data. The kernel has no event for it; the wait looks again
+    /// after 1, 2, 4 … 64 ms.
+    pub async fn sent(&self) {
+        let mut pause = Duration::from_millis(1);
+        while tcp_info::unacknowledged(self.io.as_fd()) {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(64));
+        }
+    }
+
+    /// The error that broke the connection. The kernel hands it out once, to whichever call is
+    /// first; to a later one it is a reset like any other.
+    #[must_use]
+    pub fn take_error(&self) -> io::Error {
+        match sockopt::socket_error(&self.io) {
+            Ok(Err(errno)) | Err(errno) => errno.into(),
+            Ok(Ok(())) => io::ErrorKind::ConnectionReset.into(),
+        }
+    }
+
+    /// The address of the other end.
+    ///
+    /// # Errors
+    /// `ENOTCONN` when it has gone.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        rustix::net::getpeername(&self.io)?
+            .ok_or(io::ErrorKind::NotConnected)?
+            .try_into()
+            .map_err(|_| io::ErrorKind::Unsupported.into())
+    }
+
+    /// The address of this end.
+    ///
+    /// # Errors
+    /// Those of getsockname(2).
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        rustix::net::getsockname(&self.io)?.try_into().map_err(|_| io::ErrorKind::Unsupported.into())
+    }
+
+    /// Closes in good order: both streams have ended and were delivered.
+    pub fn finish(mut self) {
+        self.orderly = true;
+    }
+}
+
+/// Both ends of a splice never block. For the pipe this flag says so, for the socket its own
+/// `O_NONBLOCK` (fs/splice.c). Never `SPLICE_F_MORE`: it holds small tails back for 200 ms.
+const FLAGS: SpliceFlags = SpliceFlags::MOVE.union(SpliceFlags::NONBLOCK);
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if !self.orderly {
+            let _ = reset_on_close(self.io.as_fd());
+        }
+    }
+}
+
+fn reset_on_close(fd: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(sockopt::set_socket_linger(fd, Some(Duration::ZERO))?)
+}

@@ -1,0 +1,25 @@
+//! `TCP_INFO` of tcp(7), for the one fact that has no call of its own.
+
+use std::os::fd::BorrowedFd;
+
+use nix::sys::socket::getsockopt;
+// The macro forgets to say where its parts are.
+use nix::{getsockopt_impl, libc, sockopt_impl};
+
+sockopt_impl!(
+    /// `struct tcp_info` of linux/tcp.h.
+    TcpInfo,
+    GetOnly,
+    libc::IPPROTO_TCP,
+    libc::TCP_INFO,
+    libc::tcp_info
+);
+
+/// Whether the peer has yet to acknowledge something we sent, or it has not even left.
+///
+/// False for a connection that is gone: nothing will be acknowledged any more.
+pub(super) fn unacknowledged(fd: BorrowedFd<'_>) -> bool {
+    /// `TCP_CLOSE` of net/tcp_states.h.
+    const TCP_CLOSE: u8 = 7;
+    getsockopt(&fd, TcpInfo).is_ok_and(|info| info.tcpi_state != TCP_CLOSE && info.tcpi_unacked > 0)
+}

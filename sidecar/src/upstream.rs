@@ -1,0 +1,213 @@
+//! The target: its address now, and connections to it.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::os::fd::AsFd;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Type};
+use tokio::io::Interest;
+
+use crate::config::{Config, Target, TargetHost};
+use crate::routes::default_gateways;
+use crate::sys::{Keepalive, RouteBell, Socket, interface_index, interfaces, read_routes};
+
+/// Why there is nothing to forward to.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// The namespace has no default route.
+    #[error("no default route in this network namespace: no gateway to forward port {port} to")]
+    NoGateway {
+        /// The port that was to be forwarded.
+        port: u16,
+    },
+    /// The routing tables cannot be read.
+    #[error("cannot read the routing tables: no gateway to forward port {port} to")]
+    Routes {
+        /// The port that was to be forwarded.
+        port: u16,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The relay would be its own client.
+    #[error("port {port} would be forwarded to itself: \"{target}\" is where this relay listens")]
+    Itself {
+        /// The port.
+        port: u16,
+        /// The target as it was given.
+        target: Target,
+    },
+    /// All interfaces but loopback are gone: the container whose namespace this was has ended.
+    #[error("the network namespace has lost its interfaces: port {port} leads nowhere")]
+    NamespaceGone {
+        /// The port.
+        port: u16,
+    },
+}
+
+/// Why a connection to the target was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// The client broke its connection meanwhile.
+    #[error("the client went away: {0}")]
+    ClientGone(io::Error),
+    /// The namespace has no gateway now.
+    #[error("no default route")]
+    NoGateway,
+    /// No answer in time.
+    #[error("no answer within {} s", .0.as_secs_f32())]
+    TimedOut(Duration),
+    /// The connection came back to the very port it started from (self-connect).
+    #[error("the connection met itself: nothing listens there")]
+    Loop,
+    /// The kernel's reason: refused, unreachable, …
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// A target and how to reach it.
+#[derive(Debug)]
+pub struct Upstream {
+    port: u16,
+    target: Target,
+    timeout: Duration,
+    keepalive: Keepalive,
+    addrs: RwLock<Arc<[SocketAddr]>>,
+}
+
+impl Upstream {
+    /// Finds out where the target is.
+    ///
+    /// # Errors
+    /// There is no gateway, or the target is the relay itself.
+    pub fn new(config: &Config) -> Result<Self, UpstreamError> {
+        let Config { port, target, .. } = *config;
+        let addrs = match target.host {
+            TargetHost::Gateway => {
+                gateways(target.port).map_err(|source| UpstreamError::Routes { port, source })?
+            }
+            TargetHost::Address(ip) if ip.is_loopback() && target.port == port => {
+                return Err(UpstreamError::Itself { port, target });
+            }
+            TargetHost::Address(ip) => [SocketAddr::new(ip, target.port)].into(),
+        };
+        if addrs.is_empty() {
+            return Err(UpstreamError::NoGateway { port });
+        }
+        Ok(Self {
+            port,
+            target,
+            timeout: config.connect_timeout,
+            keepalive: config.keepalive,
+            addrs: RwLock::new(addrs),
+        })
+    }
+
+    /// The addresses new connections go to, tried in this order.
+    #[must_use]
+    pub fn addrs(&self) -> Arc<[SocketAddr]> {
+        self.addrs.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Connects to the target for `client`.
+    ///
+    /// A client that resets meanwhile cancels the attempt; one that has merely ended its stream
+    /// does not, since it may well wait for an answer.
+    ///
+    /// # Errors
+    /// Why there is no connection; of several addresses, the last one's reason.
+    pub async fn dial(&self, client: &Socket) -> Result<(Socket, SocketAddr), DialError> {
+        tokio::select! {
+            biased;
+            dialled = self.connect() => dialled,
+            _ = client.happened(Interest::ERROR) => Err(DialError::ClientGone(client.take_error())),
+        }
+    }
+
+    async fn connect(&self) -> Result<(Socket, SocketAddr), DialError> {
+        let mut failure = DialError::NoGateway;
+        for &addr in &*self.addrs() {
+            match tokio::time::timeout(self.timeout, self.connect_to(addr)).await {
+                Ok(Ok(socket)) => return Ok((socket, addr)),
+                Ok(Err(error)) => failure = error,
+                Err(_) => failure = DialError::TimedOut(self.timeout),
+            }
+        }
+        Err(failure)
+    }
+
+    async fn connect_to(&self, addr: SocketAddr) -> Result<Socket, DialError> {
+        let kind = Type::STREAM.nonblocking().cloexec();
+        let socket = socket2::Socket::new(Domain::for_address(addr), kind, Some(Protocol::TCP))?;
+        Socket::tune(socket.as_fd(), self.keepalive)?;
+        match socket.connect(&addr.into()) {
+            Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => {
+                return Err(error.into());
+            }
+            _ => {}
+        }
+        // Not before connect(2): epoll reports an unconnected socket as hung up.
+        let socket = Socket::new(socket.into())?;
+        socket.connected().await?;
+        // A free port of this very host may be given to its own caller (simultaneous open).
+        if addr.ip().is_loopback() && socket.local_addr()? == addr {
+            return Err(DialError::Loop);
+        }
+        Ok(socket)
+    }
+
+    /// Keeps the gateway's address up to date for as long as it is polled.
+    ///
+    /// Without a gateway new connections are reset, and served again once there is one.
+    ///
+    /// Resolves when the namespace has no interface but loopback any more: a container that is
+    /// restarted gets a new namespace, and whoever stays behind in the old one is of no use.
+    pub async fn watch(&self) -> UpstreamError {
+        let TargetHost::Gateway = self.target.host else { return std::future::pending().await };
+        let bell = match RouteBell::new() {
+            Ok(bell) => bell,
+            Err(error) => {
+                tracing::warn!(%error, "cannot hear of route changes: the gateway stays as it is");
+                return std::future::pending().await;
+            }
+        };
+        loop {
+            // Looked at once before the first wait: a change may have come before the bell hung.
+            match gateways(self.target.port) {
+                Ok(addrs) => self.moved(addrs),
+                Err(error) => tracing::warn!(%error, "cannot read the routing tables"),
+            }
+            if interfaces().is_ok_and(|names| names.iter().all(|name| name == "lo")) {
+                return UpstreamError::NamespaceGone { port: self.port };
+            }
+            if let Err(error) = bell.rung().await {
+                tracing::warn!(%error, "cannot hear of route changes any more");
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    fn moved(&self, addrs: Arc<[SocketAddr]>) {
+        let mut known = self.addrs.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if *known != addrs {
+            tracing::info!(from = ?*known, to = ?addrs, "the gateway has changed");
+            *known = addrs;
+        }
+    }
+}
+
+/// The default gateways with a port, link-local ones with their scope.
+fn gateways(port: u16) -> io::Result<Arc<[SocketAddr]>> {
+    let (ipv4, ipv6) = read_routes()?;
+    Ok(default_gateways(&ipv4, &ipv6)
+        .into_iter()
+        .map(|gateway| match gateway.ip {
+            IpAddr::V6(ip) if ip.is_unicast_link_local() => {
+                SocketAddrV6::new(ip, port, 0, interface_index(&gateway.interface).unwrap_or(0)).into()
+            }
+            ip => SocketAddr::new(ip, port),
+        })
+        .collect())
+}
