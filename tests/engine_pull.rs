@@ -84,7 +84,7 @@ impl Registry {
         Ok(lines.into_iter().map(|line| line.status).collect())
     }
 
-    fn from_file(&self, config: &str) -> CredentialSource {
+    fn written(&self, config: &str) -> CredentialSource {
         fs::write(self.dir.join("docker/config.json"), config).unwrap();
         CredentialSource { config_dir: Some(self.dir.join("docker")), auth_config: None }
     }
@@ -105,12 +105,12 @@ async fn an_image_is_pulled_with_the_password_and_not_without() {
     let registry = Registry::start();
     let broken_helper = r#"{"credsStore":"there-is-no-such-helper"}"#.to_owned();
     for config in ["{}".to_owned(), registry.login("wrong"), broken_helper] {
-        let error = registry.pull(registry.from_file(&config)).await.unwrap_err();
+        let error = registry.pull(registry.written(&config)).await.unwrap_err();
         assert!(matches!(error, EngineError::Refused { .. } | EngineError::NotFound { .. }), "{error:?}");
         assert!(error.to_string().starts_with(&format!("pull image \"{}\"", registry.image)), "{error}");
     }
 
-    let lines = registry.pull(registry.from_file(&registry.login(PASSWORD))).await.unwrap();
+    let lines = registry.pull(registry.written(&registry.login(PASSWORD))).await.unwrap();
     assert!(lines.iter().any(|line| line.starts_with("Status: Downloaded newer image")), "{lines:?}");
     assert!(engine().image(&ImageRef(registry.image.clone())).await.unwrap().is_some());
 
