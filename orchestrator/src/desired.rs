@@ -76,6 +76,18 @@ impl fmt::Display for VolumeName {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ImageRef(pub String);
 
+impl ImageRef {
+    /// The same image with what docker leaves out written out: `alpine` and
+    /// `docker.io/library/alpine:latest` are one image. Ids stay as they are.
+    #[must_use]
+    pub fn normalized(&self) -> Self {
+        let name = self.0.strip_prefix("docker.io/").unwrap_or(&self.0);
+        let name = name.strip_prefix("library/").unwrap_or(name);
+        let last = name.rsplit('/').next().unwrap_or(name);
+        Self(if last.contains(['@', ':']) { name.to_owned() } else { format!("{name}:latest") })
+    }
+}
+
 impl fmt::Display for ImageRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -103,7 +115,31 @@ impl fmt::Display for HostPort {
     }
 }
 
-/// When to pull the backend's image.
+/// Where the sidecars' image comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProxyImage {
+    /// The one inside this program, loaded under a name that changes with its content.
+    BuiltIn {
+        /// That name.
+        image: ImageRef,
+        /// The architecture it was built for, in OCI's words.
+        arch: String,
+    },
+    /// One the user named; it takes the arguments of the built-in one.
+    Custom(ImageRef),
+}
+
+impl ProxyImage {
+    /// Its name.
+    #[must_use]
+    pub const fn image(&self) -> &ImageRef {
+        match self {
+            Self::BuiltIn { image, .. } | Self::Custom(image) => image,
+        }
+    }
+}
+
+/// When to pull an image that a new container needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PullPolicy {
     /// Only when the engine does not have it.
@@ -152,6 +188,44 @@ pub struct Desired {
     pub cache: CacheVolume,
     /// The host ports to forward; empty means none.
     pub ports: BTreeSet<HostPort>,
-    /// The sidecars' image, when it is not the built-in one.
-    pub proxy_image: Option<ImageRef>,
+    /// The sidecars' image.
+    pub proxy_image: ProxyImage,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_becomes_part_of_a_name() {
+        let cases = [
+            ("username", Some("username")),
+            ("Usha Mandya", Some("Usha-Mandya")),
+            ("CORP\\jane", Some("jane")),
+            ("a@b!!c", Some("a-b-c")),
+            ("m_x.y-z", Some("m_x.y-z")),
+            ("", None),
+            ("@@", None),
+        ];
+        for (login, name) in cases {
+            assert_eq!(UserName::from_login(login).map(|n| n.to_string()).as_deref(), name, "{login}");
+        }
+    }
+
+    #[test]
+    fn names_follow_the_documented_pattern() {
+        let user = UserName::from_login("username").unwrap();
+        assert_eq!(user.backend().0, "docker-assemble-backend-username");
+        assert_eq!(user.sidecar(HostPort::REGISTRY).0, "docker-assemble-backend-username-proxy-port-5000");
+        assert_eq!(user.cache_volume().0, "docker-assemble-backend-cache-username");
+    }
+
+    #[test]
+    fn equal_images_have_one_normal_form() {
+        let normal = |name: &str| ImageRef(name.to_owned()).normalized().0;
+        assert_eq!(normal("alpine"), normal("docker.io/library/alpine:latest"));
+        assert_eq!(normal("moby/buildkit:x"), normal("docker.io/moby/buildkit:x"));
+        assert_eq!(normal("localhost:5000/a"), "localhost:5000/a:latest");
+        assert_ne!(normal("a:1"), normal("a:2"));
+    }
 }

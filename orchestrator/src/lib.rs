@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`commands`] | observe, plan, apply, print: one file per verb |
 //! | [`apply`], [`ready`] | run a plan and undo it on failure; wait with a deadline |
+//! | [`cancel`] | the wish to end early |
 //! | [`engine`], [`buildkit`] | the engine's API (the only place that names bollard); BuildKit's Control API |
 //! | [`plan`] | **pure**: wish and state to a list of actions |
 //! | [`spec`] | **pure**: wish to complete container specs |
@@ -14,9 +15,22 @@
 //!
 //! Pure rooms know neither tokio, bollard, clap, a clock nor the environment.
 
+pub mod apply;
+pub mod buildkit;
+pub mod cancel;
+pub mod cli;
+pub mod commands;
 pub mod desired;
+pub mod endpoint;
 pub mod engine;
+pub mod exit;
 pub mod labels;
+pub mod lock;
 pub mod observed;
+pub mod output;
 pub mod plan;
+pub mod plugin;
+pub mod proxy_image;
+pub mod ready;
 pub mod spec;
+pub mod vars;

@@ -1,1 +1,190 @@
-fn main() {}
+//! The plugin's process: understand the command line, find the engine and the user, run the
+//! command, and say by the exit status how it went.
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, anyhow};
+use docker_assemble::cancel;
+use docker_assemble::cli::{self, Command, Invocation, Start, UsageError};
+use docker_assemble::commands::{self, Session, cache, info, logs, start, stop, version};
+use docker_assemble::desired::{Desired, ImageRef, ProxyImage, UserName};
+use docker_assemble::endpoint::{self, Resolved};
+use docker_assemble::engine::{DockerEngine, Engine, EngineError, LogOptions};
+use docker_assemble::exit::Exit;
+use docker_assemble::output::Console;
+use docker_assemble::plugin::{self, Globals};
+use docker_assemble::vars::Vars;
+use docker_assemble::{lock, proxy_image};
+
+/// The image of the backend, unless the user names another: the one that buildx runs.
+const BACKEND_IMAGE: &str = "moby/buildkit:buildx-stable-1";
+
+/// The variable that names another, for those who keep a copy of it.
+const BACKEND_IMAGE_VARIABLE: &str = "DOCKER_ASSEMBLE_BACKEND_IMAGE";
+
+/// The process's environment.
+struct Environment;
+
+impl Vars for Environment {
+    fn get(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok().filter(|value| !value.is_empty())
+    }
+}
+
+fn main() -> ExitCode {
+    let console = Console::new(Box::new(io::stdout()), Box::new(io::stderr()), io::stderr().is_terminal());
+    let words: Vec<String> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let (globals, invocation) = match understand(&words) {
+        Ok(understood) => understood,
+        Err(UsageError { text, exit }) => {
+            console.raw_error(text.as_bytes()).ok();
+            return exit.into();
+        }
+    };
+    let result = match invocation {
+        Invocation::Metadata => console.line(plugin::metadata()).map_err(Into::into),
+        Invocation::Help(text) => console.raw(text.as_bytes()).map_err(Into::into),
+        Invocation::Bare(text) => console.raw_error(text.as_bytes()).map_err(Into::into),
+        Invocation::Run(command) => run(&globals, command, &console),
+    };
+    finish(&console, &result)
+}
+
+fn understand(words: &[String]) -> Result<(Globals, Invocation), UsageError> {
+    let (globals, rest) = Globals::take(words).map_err(|error| UsageError::global(&error.to_string()))?;
+    Ok((globals, cli::parse(rest)?))
+}
+
+/// Says what went wrong in one line, with what may help, and gives the exit status.
+fn finish(console: &Console, result: &Result<()>) -> ExitCode {
+    if let Err(error) = result {
+        let cause = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
+        if cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe) {
+            // Whoever read the output has seen enough.
+            return Exit::Success.into();
+        }
+        if !matches!(commands::exit(error), Exit::Cancelled(_)) {
+            console.note(explain(error));
+        }
+    }
+    commands::status(result)
+}
+
+/// The chain of causes in one line. A cause that its effect already spells out is left out.
+fn explain(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !line.contains(cause.trim()) {
+            let separator = if line.is_empty() { "" } else { ": " };
+            line.push_str(separator);
+            line.push_str(&cause.split_whitespace().collect::<Vec<_>>().join(" "));
+        }
+    }
+    if let Some(hint) = error.chain().find_map(|cause| cause.downcast_ref::<EngineError>()?.hint()) {
+        line.push_str("; ");
+        line.push_str(&hint);
+    }
+    line
+}
+
+fn run(globals: &Globals, command: Command, console: &Console) -> Result<()> {
+    trace(globals);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(dispatch(globals, command, console));
+    // A thread that still waits for a terminal must not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+/// Diagnostics for those who ask for them by `--debug` or `--log-level`.
+fn trace(globals: &Globals) {
+    let asked = globals.log_level.as_deref().unwrap_or("warn");
+    let level = match asked {
+        _ if globals.debug => "debug",
+        "fatal" => "error",
+        level => level,
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(format!("off,docker_assemble={level}"))
+        .with_writer(io::stderr)
+        .without_time()
+        .with_ansi(false)
+        .init();
+}
+
+async fn dispatch(globals: &Globals, command: Command, console: &Console) -> Result<()> {
+    let vars = &Environment;
+    let (canceller, cancel) = cancel::pair();
+    tokio::spawn(plugin::watch(canceller, vars.get("DOCKER_CLI_PLUGIN_SOCKET"))?);
+
+    let user = cli::user(vars);
+    let resolved = endpoint::resolve(globals, vars, cli::home(vars).as_deref());
+    if command == Command::Version {
+        // Worth an answer without an engine, and whatever the configuration says.
+        let engine = resolved.ok().and_then(|found| connect(found, console).ok());
+        return version::run(engine.as_ref(), user.as_ref(), console).await;
+    }
+    let engine = connect(resolved?, console)?;
+    let user = user.ok_or_else(|| anyhow!("cannot tell who you are; set USER to your login name"))?;
+    let session = Session { engine: &engine, user: &user, console, cancel: &cancel };
+    match command {
+        Command::Start(options) => start_alone(session, options, vars).await,
+        Command::Stop => stop::run(session).await,
+        Command::Info => info::run(session).await,
+        Command::Logs { follow, tail } => {
+            logs::run(session, LogOptions { follow, tail, ..LogOptions::default() }).await
+        }
+        Command::CacheUsage { filters, format } => cache::usage(session, &filters, format).await,
+        Command::CachePurge { purge, force } => {
+            let ask = !force && io::stdin().is_terminal();
+            cache::purge(session, &purge, ask).await
+        }
+        Command::Version => Ok(()),
+    }
+}
+
+fn connect(resolved: Resolved, console: &Console) -> Result<DockerEngine> {
+    if let Some(warning) = resolved.warning {
+        console.warning(warning);
+    }
+    Ok(DockerEngine::new(&resolved.endpoint, resolved.credentials)?)
+}
+
+/// A start, when no other one for the same backend is at work.
+async fn start_alone<E: Engine>(session: Session<'_, E>, options: Start, vars: &impl Vars) -> Result<()> {
+    let directory = vars.get("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    let path = lock::path(&directory, session.user, session.engine.endpoint());
+    let waiting = || session.console.note("Waiting for another start to finish...");
+    let _lock = tokio::select! {
+        lock = lock::acquire(&path, waiting) => {
+            lock.inspect_err(|error| tracing::debug!(%error, path = %path.display(), "no lock")).ok()
+        }
+        cause = session.cancel.cancelled() => return Err(commands::Cancelled(cause).into()),
+    };
+    let desired = desire(options, session.user, vars);
+    start::run(session, &desired, &|| proxy_image::embedded().bytes.clone()).await
+}
+
+/// The wish: what was asked for, and the defaults for what was not.
+fn desire(options: Start, user: &UserName, vars: &impl Vars) -> Desired {
+    let image = options.image.or_else(|| vars.get(BACKEND_IMAGE_VARIABLE).map(ImageRef));
+    let proxy_image = options.proxy_image.map_or_else(
+        || ProxyImage::BuiltIn {
+            image: proxy_image::embedded().image.clone(),
+            arch: proxy_image::ARCH.to_owned(),
+        },
+        ProxyImage::Custom,
+    );
+    Desired {
+        user: user.clone(),
+        image: image.unwrap_or_else(|| ImageRef(BACKEND_IMAGE.to_owned())),
+        pull: options.pull,
+        security: options.security,
+        cache: options.cache,
+        ports: options.ports,
+        proxy_image,
+    }
+}

@@ -70,16 +70,56 @@ pub struct Sidecar {
 /// Everything a plan needs to know about the engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
+    /// The engine's architecture in OCI's words.
+    pub arch: String,
     /// The user's backend, found by label.
     pub backend: Option<Container>,
-    /// The user's sidecars, found by label, ordered by port.
+    /// The user's sidecars, found by label, ordered by port; at most one per port.
     pub sidecars: Vec<Sidecar>,
+    /// More containers with the user's labels that fit no place above, such as renamed copies.
+    /// They are removed with the backend and otherwise left alone.
+    pub strays: Vec<Container>,
     /// Containers of somebody else that hold a name we would use.
     pub foreign: Vec<ContainerName>,
     /// Which of the volumes we may mount exist.
     pub volumes: Vec<VolumeName>,
-    /// The id of the backend's image, when the engine has it.
-    pub backend_image: Option<String>,
-    /// The id of the sidecar's image, when the engine has it.
-    pub proxy_image: Option<String>,
+    /// The ids of those images that the engine has, under the names we use for them.
+    pub images: BTreeMap<ImageRef, String>,
+}
+
+impl Container {
+    /// Whether it was last started before `other` was. A container that never started comes
+    /// before every other.
+    #[must_use]
+    pub fn started_before(&self, other: &Self) -> bool {
+        time_key(&self.started_at) < time_key(&other.started_at)
+    }
+}
+
+/// A key that orders the engine's times. They are UTC with up to nine decimals whose trailing
+/// zeros are left out, so plain text order would put `.5Z` behind `.51Z`.
+fn time_key(time: &str) -> (&str, &str) {
+    let time = time.trim_end_matches('Z');
+    time.split_once('.').map_or((time, ""), |(seconds, fraction)| (seconds, fraction.trim_end_matches('0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engine_times_are_ordered() {
+        let ordered = [
+            "",
+            "0001-01-01T00:00:00Z",
+            "2024-05-01T10:00:00Z",
+            "2024-05-01T10:00:00.5Z",
+            "2024-05-01T10:00:00.51Z",
+            "2024-05-01T10:00:01Z",
+        ];
+        for pair in ordered.windows(2) {
+            assert!(time_key(pair[0]) < time_key(pair[1]), "{pair:?}");
+        }
+        assert_eq!(time_key("2024-05-01T10:00:00.50Z"), time_key("2024-05-01T10:00:00.5Z"));
+    }
 }

@@ -1,6 +1,7 @@
 //! The engine's failures in this project's words.
 
 use std::fmt;
+use std::io;
 
 /// What was being done, with its object: the first half of every engine error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,41 @@ impl fmt::Display for Operation {
             write!(f, "{} \"{}\"", self.verb, self.object)
         }
     }
+}
+
+impl EngineError {
+    /// What a person can do about it, where that is known: one line without a full stop.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreachable { endpoint, source } => unreachable_hint(endpoint, source.as_ref()),
+            Self::Timeout { .. } => {
+                Some("the engine may be overloaded, or something else listens there".to_owned())
+            }
+            Self::Refused { status: 403, .. } => {
+                Some("an authorization plugin or a proxy in front of the engine forbids it".to_owned())
+            }
+            Self::Refused { status: 400, message, .. } if message.contains("client version") => {
+                Some("unset \"DOCKER_API_VERSION\" to let the version be negotiated".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn unreachable_hint(endpoint: &str, source: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let hint = match source.downcast_ref::<io::Error>()?.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "is your user in the group \"docker\"? a new member must log in again".to_owned()
+        }
+        io::ErrorKind::NotFound if endpoint.starts_with("unix:") => {
+            "is the docker engine installed and running?".to_owned()
+        }
+        io::ErrorKind::ConnectionRefused => "is the docker engine running?".to_owned(),
+        io::ErrorKind::TimedOut => "is the host up, and does a firewall drop the connection?".to_owned(),
+        _ => return None,
+    };
+    Some(hint)
 }
 
 type Source = Box<dyn std::error::Error + Send + Sync>;

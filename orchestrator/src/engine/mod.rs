@@ -1,7 +1,20 @@
 //! What this project needs of a container engine, in its own words.
 
+mod contact;
+mod convert;
+mod credentials;
+mod docker;
+mod endpoint;
 mod error;
+mod exec;
+mod failure;
+mod reference;
+mod transport;
+mod version;
 
+pub use credentials::CredentialSource;
+pub use docker::DockerEngine;
+pub use endpoint::{Endpoint, Tls};
 pub use error::{EngineError, Operation};
 
 use std::collections::BTreeMap;
@@ -74,6 +87,12 @@ pub struct LogOptions {
     pub follow: bool,
     /// Only this many last lines; all when absent.
     pub tail: Option<u64>,
+    /// Only lines from this time on, in seconds since 1970.
+    pub since: Option<i64>,
+    /// Only lines before this time, in seconds since 1970.
+    pub until: Option<i64>,
+    /// Put the time before every line, RFC 3339 with nanoseconds.
+    pub timestamps: bool,
 }
 
 /// A piece of a container's log.

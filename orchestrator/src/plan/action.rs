@@ -1,6 +1,8 @@
 //! What a plan is made of.
 
-use crate::desired::ImageRef;
+use std::time::Duration;
+
+use crate::desired::{ContainerName, ImageRef};
 use crate::observed::ContainerId;
 use crate::spec::ContainerSpec;
 
@@ -23,8 +25,19 @@ pub enum Action {
     Remove {
         /// The container.
         id: ContainerId,
-        /// Why, for people: `stale`, `exited`, …
-        reason: &'static str,
+        /// Its name, for messages.
+        name: ContainerName,
+        /// Why.
+        reason: Reason,
+        /// How long it may take to end by itself before it is killed.
+        grace: Duration,
+    },
+    /// Start a container of ours that ended, with everything it kept.
+    Start {
+        /// The container.
+        id: ContainerId,
+        /// Its name, for messages.
+        name: ContainerName,
     },
     /// Create and start one container from the first of these specs that the engine accepts;
     /// the next is tried only when the engine refuses the privileges of the one before.
@@ -32,4 +45,33 @@ pub enum Action {
         /// The specs, the preferred one first; never empty.
         candidates: Vec<ContainerSpec>,
     },
+}
+
+/// Why a container is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The user asked for it.
+    Asked,
+    /// It is not running.
+    Ended,
+    /// It belongs to an earlier run of the backend, whose network is gone.
+    Stale,
+    /// It was made from other settings.
+    Changed,
+    /// Its port is not wanted any more.
+    Unwanted,
+}
+
+impl Reason {
+    /// The reason in words that follow `because it`.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Asked => "was asked for",
+            Self::Ended => "is not running",
+            Self::Stale => "belongs to an earlier run of the backend",
+            Self::Changed => "was made from other settings",
+            Self::Unwanted => "forwards a port that is not wanted any more",
+        }
+    }
 }

@@ -1,3 +1,211 @@
 //! Wish and state turned into a list of actions. Pure: the same facts give the same plan.
 
 pub mod action;
+mod after;
+pub mod diff;
+mod error;
+mod teardown;
+
+pub use error::PlanError;
+pub use teardown::{STOP_GRACE, teardown};
+
+use std::time::Duration;
+
+use crate::desired::{CacheVolume, Desired, ImageRef, ProxyImage, PullPolicy, VolumeName};
+use crate::observed::{Container, Observed, Sidecar, State};
+use crate::spec::{self, ContainerSpec};
+use action::{Action, Reason};
+use diff::{Difference, Effect};
+
+/// What has to be done, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Each stage's actions run at once; a stage begins when the one before has succeeded.
+    /// No stage is empty.
+    pub stages: Vec<Vec<Action>>,
+    /// Differences that are left as they are, for people to know about.
+    pub left_alone: Vec<Difference>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.stages.is_empty()
+    }
+
+    /// All actions in order.
+    pub fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.stages.iter().flatten()
+    }
+
+    fn stage(&mut self, actions: Vec<Action>) {
+        if !actions.is_empty() {
+            self.stages.push(actions);
+        }
+    }
+}
+
+/// What becomes of the backend.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Backend {
+    Keep,
+    Start,
+    Make,
+}
+
+/// The least that turns `observed` into `desired`: images first, so that nothing is removed
+/// before what replaces it is here; then what has to go; then the backend; then its sidecars.
+///
+/// # Errors
+/// When the wish cannot be had from this state, or only at the price of a running backend.
+pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
+    reject_foreign_names(desired, observed)?;
+    let cache = cache_volume(desired, observed)?;
+    let candidates = spec::backend(desired, cache.as_ref());
+    let mut plan = Plan::default();
+
+    let fate = match &observed.backend {
+        None => Backend::Make,
+        Some(backend) => {
+            let differences = diff::backend(desired, observed, backend, &candidates);
+            let fate = backend_fate(backend, &differences)?;
+            if fate != Backend::Make {
+                plan.left_alone = differences;
+            }
+            fate
+        }
+    };
+    let wanted: Vec<ContainerSpec> = desired.ports.iter().map(|port| spec::sidecar(desired, *port)).collect();
+    let (kept, gone) = sort_sidecars(&wanted, desired, observed, fate);
+    let missing: Vec<_> = wanted.into_iter().filter(|spec| !kept.contains(&&spec.name)).collect();
+
+    let mut images = Vec::new();
+    if fate == Backend::Make {
+        images.extend(need_image(&desired.image, desired.pull, observed)?);
+    }
+    if !missing.is_empty() {
+        images.extend(need_proxy_image(desired, observed)?);
+    }
+    plan.stage(images);
+    plan.stage(gone);
+    match (fate, &observed.backend) {
+        (Backend::Make, Some(old)) => {
+            let reason = if old.state == State::Exited { Reason::Changed } else { Reason::Ended };
+            plan.stage(vec![remove(old, reason, Duration::ZERO)]);
+            plan.stage(vec![Action::Run { candidates }]);
+        }
+        (Backend::Make, None) => plan.stage(vec![Action::Run { candidates }]),
+        (Backend::Start, Some(old)) => {
+            plan.stage(vec![Action::Start { id: old.id.clone(), name: old.name.clone() }]);
+        }
+        (Backend::Keep | Backend::Start, _) => {}
+    }
+    plan.stage(missing.into_iter().map(|spec| Action::Run { candidates: vec![spec] }).collect());
+    Ok(plan)
+}
+
+/// A backend that lives is never removed by a start; one that ended is started again, since its
+/// build cache may live in it alone, unless other settings were asked for meanwhile.
+fn backend_fate(backend: &Container, differences: &[Difference]) -> Result<Backend, PlanError> {
+    let needs_new = differences.iter().any(|difference| difference.effect() == Effect::Recreate);
+    match backend.state {
+        State::Paused => Err(PlanError::Paused { name: backend.name.clone() }),
+        // The engine starts it again by itself: waiting for it is all there is to do.
+        State::Running | State::Restarting if needs_new => Err(PlanError::NeedsNewBackend {
+            name: backend.name.clone(),
+            differences: differences.iter().filter(|d| d.effect() == Effect::Recreate).cloned().collect(),
+        }),
+        State::Running | State::Restarting => Ok(Backend::Keep),
+        State::Exited if !needs_new => Ok(Backend::Start),
+        State::Exited | State::Created | State::Removing | State::Dead => Ok(Backend::Make),
+    }
+}
+
+/// The names of the sidecars that stay, and the removal of the others.
+fn sort_sidecars<'a>(
+    wanted: &[ContainerSpec],
+    desired: &Desired,
+    observed: &'a Observed,
+    fate: Backend,
+) -> (Vec<&'a crate::desired::ContainerName>, Vec<Action>) {
+    let mut kept = Vec::new();
+    let mut gone = Vec::new();
+    for sidecar in &observed.sidecars {
+        match fault(sidecar, wanted, desired, observed.backend.as_ref(), fate) {
+            None => kept.push(&sidecar.container.name),
+            // A relay has nothing to save; whoever uses the port sees it end at once.
+            Some(reason) => gone.push(remove(&sidecar.container, reason, Duration::ZERO)),
+        }
+    }
+    (kept, gone)
+}
+
+/// Why a sidecar cannot stay, if it cannot.
+fn fault(
+    sidecar: &Sidecar,
+    wanted: &[ContainerSpec],
+    desired: &Desired,
+    backend: Option<&Container>,
+    fate: Backend,
+) -> Option<Reason> {
+    let container = &sidecar.container;
+    let Some(spec) = wanted.iter().find(|spec| spec.name == desired.user.sidecar(sidecar.port)) else {
+        return Some(Reason::Unwanted);
+    };
+    if container.state != State::Running {
+        return Some(Reason::Ended);
+    }
+    // Without a name of its own it would stand in nobody's way and be kept beside its successor.
+    if container.name != spec.name || diff::sidecar(spec, container) == Effect::Update {
+        return Some(Reason::Changed);
+    }
+    let stale = fate != Backend::Keep || backend.is_none_or(|backend| container.started_before(backend));
+    stale.then_some(Reason::Stale)
+}
+
+fn remove(container: &Container, reason: Reason, grace: Duration) -> Action {
+    Action::Remove { id: container.id.clone(), name: container.name.clone(), reason, grace }
+}
+
+fn reject_foreign_names(desired: &Desired, observed: &Observed) -> Result<(), PlanError> {
+    let ours = desired.ports.iter().map(|port| desired.user.sidecar(*port));
+    let mut ours = std::iter::once(desired.user.backend()).chain(ours);
+    match ours.find(|name| observed.foreign.contains(name)) {
+        Some(name) => Err(PlanError::Foreign { name }),
+        None => Ok(()),
+    }
+}
+
+fn cache_volume(desired: &Desired, observed: &Observed) -> Result<Option<VolumeName>, PlanError> {
+    match &desired.cache {
+        CacheVolume::Conventional => {
+            let name = desired.user.cache_volume();
+            Ok(observed.volumes.contains(&name).then_some(name))
+        }
+        CacheVolume::Named(name) if observed.volumes.contains(name) => Ok(Some(name.clone())),
+        CacheVolume::Named(name) => Err(PlanError::NoSuchVolume { name: name.clone() }),
+    }
+}
+
+fn need_image(image: &ImageRef, pull: PullPolicy, observed: &Observed) -> Result<Option<Action>, PlanError> {
+    let here = observed.images.contains_key(image);
+    match pull {
+        PullPolicy::Never | PullPolicy::Missing if here => Ok(None),
+        PullPolicy::Never => Err(PlanError::NoImage { image: image.clone() }),
+        PullPolicy::Missing | PullPolicy::Always => {
+            Ok(Some(Action::Pull { image: image.clone(), fallback: here }))
+        }
+    }
+}
+
+fn need_proxy_image(desired: &Desired, observed: &Observed) -> Result<Option<Action>, PlanError> {
+    match &desired.proxy_image {
+        ProxyImage::Custom(image) => need_image(image, desired.pull, observed),
+        ProxyImage::BuiltIn { arch, .. } if *arch != observed.arch => {
+            Err(PlanError::Architecture { built_in: arch.clone(), engine: observed.arch.clone() })
+        }
+        ProxyImage::BuiltIn { image, .. } if observed.images.contains_key(image) => Ok(None),
+        ProxyImage::BuiltIn { image, .. } => Ok(Some(Action::LoadProxyImage { image: image.clone() })),
+    }
+}

@@ -1,8 +1,17 @@
 //! A wish turned into complete container specs: nothing is left to decide when one is run.
 
+mod buildkit;
+mod sidecar;
+
+pub use buildkit::{STATE_DIRECTORY, backend};
+pub use sidecar::{HEALTH_COMMAND, sidecar};
+
 use std::collections::BTreeMap;
 
-use crate::desired::{ContainerName, ImageRef, VolumeName};
+use sha2::{Digest, Sha256};
+
+use crate::desired::{ContainerName, ImageRef, UserName, VolumeName};
+use crate::labels;
 
 /// A container to be made, in the terms of `POST /containers/create`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,4 +99,33 @@ pub enum Restart {
     OnFailure,
     /// Always, unless a person stopped it.
     UnlessStopped,
+}
+
+/// The sysctl that keeps outgoing connections off the forwarded ports. Which ports are
+/// forwarded may change while the backend runs, so it is no part of a fingerprint.
+const RESERVED_PORTS: &str = "net.ipv4.ip_local_reserved_ports";
+
+impl ContainerSpec {
+    /// The settings-hash this spec was labelled with.
+    #[must_use]
+    pub fn settings(&self) -> &str {
+        self.labels.get(labels::SETTINGS).map_or("", String::as_str)
+    }
+
+    /// Adds the labels that every container of ours carries. Comes last: the fingerprint
+    /// covers everything else but the name, so that equal settings give equal fingerprints.
+    fn with_labels(mut self, role: &str, user: &UserName) -> Self {
+        let mut settings = self.clone();
+        settings.name = ContainerName(String::new());
+        settings.sysctls.remove(RESERVED_PORTS);
+        let digest = Sha256::digest(format!("{settings:?}"));
+        let hash: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        self.labels.extend([
+            (labels::ROLE.to_owned(), role.to_owned()),
+            (labels::USER.to_owned(), user.to_string()),
+            (labels::SETTINGS.to_owned(), hash),
+            (labels::VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ]);
+        self
+    }
 }

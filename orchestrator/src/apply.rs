@@ -1,0 +1,196 @@
+//! Runs a plan, and undoes what this run made when a step fails or the user gives up.
+//!
+//! It decides nothing: what is to be done is in the plan. What a plan removed stays removed.
+
+mod error;
+mod ledger;
+
+pub use error::{ApplyError, Failure, UndoFailure};
+pub use ledger::{Made, Origin};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+
+use crate::cancel::Cancel;
+use crate::desired::{ContainerName, ImageRef};
+use crate::engine::{Engine, EngineError, PullProgress};
+use crate::observed::ContainerId;
+use crate::plan::Plan;
+use crate::plan::STOP_GRACE;
+use crate::plan::action::{Action, Reason};
+use crate::spec::ContainerSpec;
+
+use ledger::Ledger;
+
+/// What happens while a plan runs, for people to see.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A pull goes on.
+    Pulling(&'a ImageRef, &'a PullProgress),
+    /// An image was pulled.
+    Pulled(&'a ImageRef),
+    /// An image could not be pulled, but the engine has it.
+    PullFailed(&'a ImageRef, &'a EngineError),
+    /// The engine refuses privileges; the next candidate is tried.
+    PrivilegesRefused(&'a ContainerName, &'a EngineError),
+    /// A container was started.
+    Started(&'a ContainerName, &'a ContainerId),
+    /// A container was removed.
+    Removed(&'a ContainerName, Reason),
+}
+
+/// Takes events as they come.
+pub type Report<'a> = &'a (dyn Fn(Event<'_>) + Sync);
+
+/// Runs `plan` and returns what it made, in order, for [`undo`]. `archive` gives the built-in
+/// sidecar image in `docker save` format and is asked only when the plan loads it.
+///
+/// # Errors
+/// The first failure, with everything that then failed while undoing. Steps of one stage run to
+/// their end before anything is undone.
+pub async fn apply<E: Engine>(
+    engine: &E,
+    plan: &Plan,
+    archive: &(dyn Fn() -> Bytes + Sync),
+    cancel: &Cancel,
+    report: Report<'_>,
+) -> Result<Vec<Made>, ApplyError> {
+    let run = Run { engine, archive, cancel, report, ledger: Ledger::default() };
+    match run.stages(plan).await {
+        Ok(()) => Ok(run.ledger.into_entries()),
+        Err(cause) => {
+            let made = run.ledger.into_entries();
+            Err(ApplyError { cause, undo: undo(engine, &made).await })
+        }
+    }
+}
+
+/// Takes back what a run made, newest first: new containers are removed, started ones stopped.
+/// Goes on past failures and returns them.
+pub async fn undo<E: Engine>(engine: &E, made: &[Made]) -> Vec<UndoFailure> {
+    let mut failures = Vec::new();
+    for Made { id, name, origin } in made.iter().rev() {
+        let result = match origin {
+            Origin::Created => engine.remove(id).await,
+            Origin::Started => engine.stop(id, STOP_GRACE).await,
+        };
+        if let Err(error) = result {
+            failures.push(UndoFailure { name: name.clone(), error });
+        }
+    }
+    failures
+}
+
+struct Run<'a, E> {
+    engine: &'a E,
+    archive: &'a (dyn Fn() -> Bytes + Sync),
+    cancel: &'a Cancel,
+    report: Report<'a>,
+    ledger: Ledger,
+}
+
+impl<E: Engine> Run<'_, E> {
+    async fn stages(&self, plan: &Plan) -> Result<(), Failure> {
+        for stage in &plan.stages {
+            for result in join_all(stage.iter().map(|action| self.action(action))).await {
+                if let Some((name, id)) = result? {
+                    (self.report)(Event::Started(name, &id));
+                }
+            }
+        }
+        self.go_on()
+    }
+
+    /// Runs one action; a container that it started is returned rather than reported, so that
+    /// those of one stage are named in the plan's order.
+    async fn action<'p>(
+        &self,
+        action: &'p Action,
+    ) -> Result<Option<(&'p ContainerName, ContainerId)>, Failure> {
+        self.go_on()?;
+        match action {
+            Action::Pull { image, fallback } => self.pull(image, *fallback).await?,
+            Action::LoadProxyImage { .. } => self.engine.load((self.archive)()).await?,
+            Action::Remove { id, name, reason, grace } => {
+                if !grace.is_zero() {
+                    self.engine.stop(id, *grace).await.or_else(ignore_missing)?;
+                }
+                self.engine.remove(id).await?;
+                (self.report)(Event::Removed(name, *reason));
+            }
+            Action::Start { id, name } => {
+                self.ledger.add(id, name, Origin::Started);
+                self.engine.start(id).await?;
+                return Ok(Some((name, id.clone())));
+            }
+            Action::Run { candidates } => return self.run(candidates).await.map(Some),
+        }
+        Ok(None)
+    }
+
+    async fn pull(&self, image: &ImageRef, fallback: bool) -> Result<(), Failure> {
+        let mut progress = self.engine.pull(image);
+        loop {
+            let next = tokio::select! {
+                next = progress.next() => next,
+                cause = self.cancel.cancelled() => return Err(Failure::Cancelled(cause)),
+            };
+            match next {
+                Some(Ok(step)) => (self.report)(Event::Pulling(image, &step)),
+                Some(Err(error)) if fallback => {
+                    (self.report)(Event::PullFailed(image, &error));
+                    return Ok(());
+                }
+                Some(Err(error)) => return Err(error.into()),
+                None => {
+                    (self.report)(Event::Pulled(image));
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn run<'p>(
+        &self,
+        candidates: &'p [ContainerSpec],
+    ) -> Result<(&'p ContainerName, ContainerId), Failure> {
+        let mut candidates = candidates.iter().peekable();
+        loop {
+            let Some(spec) = candidates.next() else { unreachable!("a run without candidates") };
+            match self.create_and_start(spec).await {
+                Ok(id) => return Ok((&spec.name, id)),
+                Err(error @ EngineError::PrivilegesRefused { .. }) if candidates.peek().is_some() => {
+                    (self.report)(Event::PrivilegesRefused(&spec.name, &error));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Not cut short by a wish to end: a container whose creation was asked for could be made
+    /// without anybody knowing its id.
+    async fn create_and_start(&self, spec: &ContainerSpec) -> Result<ContainerId, EngineError> {
+        let id = self.engine.create(spec).await?;
+        self.ledger.add(&id, &spec.name, Origin::Created);
+        match self.engine.start(&id).await {
+            Ok(()) => Ok(id),
+            Err(error) => {
+                // Its name must be free for the next candidate. Should this fail, the ledger
+                // still has it.
+                if self.engine.remove(&id).await.is_ok() {
+                    self.ledger.forget(&id);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn go_on(&self) -> Result<(), Failure> {
+        self.cancel.cause().map_or(Ok(()), |cause| Err(Failure::Cancelled(cause)))
+    }
+}
+
+fn ignore_missing(error: EngineError) -> Result<(), EngineError> {
+    if matches!(error, EngineError::NotFound { .. }) { Ok(()) } else { Err(error) }
+}

@@ -1,0 +1,43 @@
+//! A run that failed, and an undoing that failed too.
+
+use std::fmt;
+
+use crate::cancel::Cause;
+use crate::desired::ContainerName;
+use crate::engine::EngineError;
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The engine refused it or did not answer.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The user gave up.
+    #[error("cancelled")]
+    Cancelled(Cause),
+}
+
+/// Something a run made that could not be taken back.
+#[derive(Debug)]
+pub struct UndoFailure {
+    /// The container that is left.
+    pub name: ContainerName,
+    /// Why.
+    pub error: EngineError,
+}
+
+impl fmt::Display for UndoFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "container \"{}\" is left behind: {}", self.name, self.error)
+    }
+}
+
+/// A failed run: what failed, and what could not be taken back after it.
+#[derive(Debug, thiserror::Error)]
+#[error("{cause}")]
+pub struct ApplyError {
+    /// What failed first. Not a source: its text is this error's own.
+    pub cause: Failure,
+    /// What is left behind; empty when all was undone.
+    pub undo: Vec<UndoFailure>,
+}

@@ -1,0 +1,107 @@
+//! Help in the shape of docker's own.
+
+use clap::{Arg, Command};
+
+use super::tree::PROGRAM;
+
+/// How wide help is: what docker assumes where it cannot tell.
+const WIDTH: usize = 80;
+
+/// Names of commands are padded to this, as in docker's help.
+const NAME_WIDTH: usize = 11;
+
+/// The full name of the command at `path`: `docker assemble backend start`.
+pub(super) fn full_name(path: &[&str]) -> String {
+    std::iter::once(PROGRAM).chain(path.iter().copied()).collect::<Vec<_>>().join(" ")
+}
+
+/// The line that says how a command is used.
+pub(super) fn usage(command: &Command, path: &[&str]) -> String {
+    let shape = match (command.has_subcommands(), command.get_arguments().next().is_some()) {
+        (true, _) => " COMMAND",
+        (false, true) => " [OPTIONS]",
+        (false, false) => "",
+    };
+    format!("Usage:  {}{shape}", full_name(path))
+}
+
+/// The help of the command at `path`.
+pub(super) fn help(command: &Command, path: &[&str]) -> String {
+    let mut text = format!("{}\n", usage(command, path));
+    if let Some(about) = command.get_about() {
+        text.push_str(&format!("\n{about}\n"));
+    }
+    let (groups, leaves): (Vec<_>, Vec<_>) = command.get_subcommands().partition(|sub| sub.has_subcommands());
+    for (caption, commands) in [("Management Commands:", groups), ("Commands:", leaves)] {
+        if !commands.is_empty() {
+            text.push_str(&format!("\n{caption}\n"));
+        }
+        for sub in commands {
+            let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
+            text.push_str(&format!("  {:NAME_WIDTH$} {about}\n", sub.get_name()));
+        }
+    }
+    let options: Vec<_> = command.get_arguments().collect();
+    if !options.is_empty() {
+        text.push_str("\nOptions:\n");
+        text.push_str(&option_lines(&options));
+    }
+    if command.has_subcommands() {
+        let name = full_name(path);
+        text.push_str(&format!("\nRun '{name} COMMAND --help' for more information on a command.\n"));
+    }
+    text
+}
+
+/// The words that name an option in messages: `-f, --follow`.
+pub(super) fn names(option: &Arg) -> String {
+    let long = option.get_long().unwrap_or_default();
+    match option.get_short() {
+        Some(short) => format!("-{short}, --{long}"),
+        None => format!("--{long}"),
+    }
+}
+
+fn option_lines(options: &[&Arg]) -> String {
+    let heads: Vec<String> = options.iter().map(|option| head(option)).collect();
+    let column = heads.iter().map(String::len).max().unwrap_or_default() + 3;
+    let mut text = String::new();
+    for (option, head) in options.iter().zip(&heads) {
+        let help = option.get_help().map(ToString::to_string).unwrap_or_default();
+        let mut lines = wrap(&help, WIDTH.saturating_sub(column)).into_iter();
+        text.push_str(&format!("{head:column$}{}\n", lines.next().unwrap_or_default()));
+        for line in lines {
+            text.push_str(&format!("{:column$}{line}\n", ""));
+        }
+    }
+    text
+}
+
+/// An option's left column: `  -n, --tail string`.
+fn head(option: &Arg) -> String {
+    let indent = if option.get_short().is_some() { "  " } else { "      " };
+    let kind = option.get_value_names().filter(|_| !is_switch(option)).and_then(<[_]>::first);
+    let kind = kind.map(|kind| format!(" {kind}")).unwrap_or_default();
+    format!("{indent}{}{kind}", names(option))
+}
+
+/// Whether an option needs no value.
+pub(super) fn is_switch(option: &Arg) -> bool {
+    option.is_require_equals_set()
+}
+
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.len() - 1;
+        if lines[last].is_empty() {
+            lines[last].push_str(word);
+        } else if lines[last].len() + 1 + word.len() <= width {
+            lines[last].push(' ');
+            lines[last].push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}

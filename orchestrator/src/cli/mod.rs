@@ -1,0 +1,231 @@
+//! The command line: the only place that knows clap.
+
+mod complete;
+mod error;
+mod help;
+mod tree;
+mod user;
+mod values;
+
+pub use error::UsageError;
+pub use user::{home, user};
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use clap::{ArgMatches, Command as Tree};
+
+use crate::commands::cache::{Format, Purge};
+use crate::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security};
+use crate::plugin::{METADATA_COMMAND, NAME};
+
+/// What the user wants of this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Invocation {
+    /// Print the plugin's metadata.
+    Metadata,
+    /// Print this text, which was asked for, to standard output.
+    Help(String),
+    /// Print this text to standard error, since a command is missing; that is no failure.
+    Bare(String),
+    /// Run a command.
+    Run(Command),
+}
+
+/// A command with its options, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// `backend start`.
+    Start(Start),
+    /// `backend stop`.
+    Stop,
+    /// `backend info`.
+    Info,
+    /// `backend logs`.
+    Logs {
+        /// Go on as new lines come.
+        follow: bool,
+        /// Only this many last lines.
+        tail: Option<u64>,
+    },
+    /// `backend cache usage`.
+    CacheUsage {
+        /// A record has to match all of them.
+        filters: Vec<String>,
+        /// How to print it.
+        format: Format,
+    },
+    /// `backend cache purge`.
+    CachePurge {
+        /// What to purge.
+        purge: Purge,
+        /// Do not ask.
+        force: bool,
+    },
+    /// `version`.
+    Version,
+}
+
+/// The options of `backend start`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The ports to forward; empty means none.
+    pub ports: BTreeSet<HostPort>,
+    /// Which volume keeps the cache.
+    pub cache: CacheVolume,
+    /// The BuildKit image, when it was named.
+    pub image: Option<ImageRef>,
+    /// When to pull.
+    pub pull: PullPolicy,
+    /// What the backend may do.
+    pub security: Security,
+    /// The sidecars' image, when it was named.
+    pub proxy_image: Option<ImageRef>,
+}
+
+/// One `--filter`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Filter {
+    /// In BuildKit's words.
+    Expression(String),
+    /// Only what was not used for this long.
+    Until(Duration),
+}
+
+/// Understands the words behind docker's global options: `assemble backend start …`, the same
+/// without the plugin's name when run by itself, and what docker asks of its plugins.
+///
+/// # Errors
+/// The text to print and the exit status.
+pub fn parse(words: &[String]) -> Result<Invocation, UsageError> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [METADATA_COMMAND, ..] => Ok(Invocation::Metadata),
+        ["__complete", words @ ..] => Ok(Invocation::Help(complete::complete(&tree::tree(), words, true))),
+        ["__completeNoDesc", words @ ..] => {
+            Ok(Invocation::Help(complete::complete(&tree::tree(), words, false)))
+        }
+        [NAME, words @ ..] | words => below_name(words),
+    }
+}
+
+fn below_name(words: &[&str]) -> Result<Invocation, UsageError> {
+    let root = tree::tree();
+    if let ["help", topic @ ..] = words {
+        let topic = topic.strip_prefix(&[NAME]).unwrap_or(topic);
+        let (path, command, rest) = descend(&root, topic);
+        return match rest.first() {
+            Some(word) if !word.starts_with('-') => Err(UsageError::word(command, &path, word)),
+            _ => Ok(Invocation::Help(help::help(command, &path))),
+        };
+    }
+    let (path, command, rest) = descend(&root, words);
+    if rest.iter().take_while(|word| **word != "--").any(|word| matches!(*word, "--help" | "-h")) {
+        return Ok(Invocation::Help(help::help(command, &path)));
+    }
+    if command.has_subcommands() {
+        return match rest.first() {
+            None => Ok(Invocation::Bare(help::help(command, &path))),
+            Some(word) if word.starts_with("--") => {
+                Err(UsageError::option(command, &path, &format!("unknown flag: {word}")))
+            }
+            Some(word) if word.starts_with('-') => {
+                let letter = word.chars().nth(1).unwrap_or('-');
+                Err(UsageError::option(
+                    command,
+                    &path,
+                    &format!("unknown shorthand flag: '{letter}' in {word}"),
+                ))
+            }
+            Some(word) => Err(UsageError::word(command, &path, word)),
+        };
+    }
+    let arguments = std::iter::once(command.get_name()).chain(rest.iter().copied());
+    let matches = command
+        .clone()
+        .try_get_matches_from(arguments)
+        .map_err(|error| UsageError::from_clap(command, &path, &error))?;
+    read(command, &path, &matches).map(Invocation::Run)
+}
+
+/// Follows words down the tree as far as they name commands.
+fn descend<'t, 'w>(root: &'t Tree, words: &'w [&'w str]) -> (Vec<&'w str>, &'t Tree, &'w [&'w str]) {
+    let mut command = root;
+    let mut depth = 0;
+    while let Some(sub) = words.get(depth).and_then(|word| command.find_subcommand(word)) {
+        command = sub;
+        depth += 1;
+    }
+    (words[..depth].to_vec(), command, &words[depth..])
+}
+
+fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, UsageError> {
+    let switch = |name| matches.get_one(name).copied().unwrap_or(false);
+    Ok(match path {
+        ["backend", "start"] => Command::Start(start(tree, path, matches)?),
+        ["backend", "stop"] => Command::Stop,
+        ["backend", "info"] => Command::Info,
+        ["backend", "logs"] => Command::Logs {
+            follow: switch("follow"),
+            tail: matches.get_one::<Option<u64>>("tail").copied().flatten(),
+        },
+        ["backend", "cache", "usage"] => {
+            let (filters, until) = filters(matches);
+            if until.is_some() {
+                let why = "\"until\" is for cache purge only";
+                return Err(UsageError::value(tree, path, "--filter", "until", why));
+            }
+            let format = matches.get_one("format").copied();
+            if format.is_some() && switch("verbose") {
+                let words = "conflicting options: cannot specify both --format and --verbose";
+                return Err(UsageError::option(tree, path, words));
+            }
+            let usual = if switch("verbose") { Format::Pretty } else { Format::Table };
+            Command::CacheUsage { filters, format: format.unwrap_or(usual) }
+        }
+        ["backend", "cache", "purge"] => {
+            let (filters, until) = filters(matches);
+            Command::CachePurge {
+                purge: Purge { filters, until, all: switch("all") },
+                force: switch("force"),
+            }
+        }
+        _ => Command::Version,
+    })
+}
+
+fn start(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Start, UsageError> {
+    const PORTS: &str = "allow-host-port";
+    let given = matches.get_many::<Vec<u16>>(PORTS).map(|lists| lists.flatten().copied().collect::<Vec<_>>());
+    let ports = match &given {
+        None => BTreeSet::from([HostPort::REGISTRY]),
+        Some(numbers) => {
+            numbers.iter().filter_map(|number| (*number).try_into().ok().map(HostPort)).collect()
+        }
+    };
+    if let Some(numbers) = given.filter(|numbers| numbers.contains(&0) && !ports.is_empty()) {
+        let all = numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let why = "0 means no port at all and cannot stand beside others";
+        return Err(UsageError::value(tree, path, "--allow-host-port", &all, why));
+    }
+    Ok(Start {
+        ports,
+        cache: matches.get_one("cache-volume").cloned().map_or(CacheVolume::Conventional, CacheVolume::Named),
+        image: matches.get_one("image").cloned(),
+        pull: matches.get_one("pull").copied().unwrap_or_default(),
+        security: matches.get_one("security").copied().unwrap_or_default(),
+        proxy_image: matches.get_one("proxy-image").cloned(),
+    })
+}
+
+fn filters(matches: &ArgMatches) -> (Vec<String>, Option<Duration>) {
+    let mut expressions = Vec::new();
+    let mut until = None;
+    for filter in matches.get_many::<Filter>("filter").into_iter().flatten() {
+        match filter {
+            Filter::Expression(text) => expressions.push(text.clone()),
+            Filter::Until(duration) => until = Some(*duration),
+        }
+    }
+    (expressions, until)
+}

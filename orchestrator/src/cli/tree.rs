@@ -1,0 +1,140 @@
+//! The tree of commands and options, in clap's terms.
+
+use clap::builder::ValueParser;
+use clap::{Arg, ArgAction, Command};
+
+use super::values;
+
+/// The program as users name it: they run it through docker.
+pub(super) const PROGRAM: &str = "docker assemble";
+
+/// The whole tree. Help and errors are printed by this program in docker's own shape, so clap's
+/// are turned off.
+pub(super) fn tree() -> Command {
+    group("assemble", "Manage a BuildKit backend that reaches the host's ports")
+        .disable_help_subcommand(true)
+        .subcommand(
+            group("backend", "Manage the build backend")
+                .subcommand(cache())
+                .subcommand(leaf("info", "Describe the backend"))
+                .subcommand(logs())
+                .subcommand(start())
+                .subcommand(leaf(
+                    "stop",
+                    "Stop and remove the backend; its cache is kept only in a named volume",
+                )),
+        )
+        .subcommand(leaf("version", "Show the version"))
+}
+
+fn cache() -> Command {
+    let filter = || {
+        option("filter", "filter", "Provide filter values (e.g. \"type=regular\")")
+            .action(ArgAction::Append)
+            .value_parser(values::filter)
+    };
+    group("cache", "Manage the build cache")
+        .subcommand(
+            leaf("purge", "Remove the build cache")
+                .arg(switch("all", Some('a'), "Include internal and frontend records"))
+                .arg(filter().help("Provide filter values (e.g. \"until=24h\")"))
+                .arg(switch("force", Some('f'), "Do not ask for confirmation")),
+        )
+        .subcommand(
+            leaf("usage", "Show what the build cache holds")
+                .arg(filter())
+                .arg(
+                    option(
+                        "format",
+                        "string",
+                        "Format output: \"table\", \"pretty\" or \"json\" (one object per line)",
+                    )
+                    .value_parser(values::format),
+                )
+                .arg(switch("verbose", None, "Shorthand for --format=pretty")),
+        )
+}
+
+fn logs() -> Command {
+    leaf("logs", "Show the log of the backend").arg(switch("follow", Some('f'), "Follow log output")).arg(
+        option("tail", "string", "Number of lines to show from the end of the log (default \"all\")")
+            .short('n')
+            .value_parser(values::tail),
+    )
+}
+
+fn start() -> Command {
+    leaf("start", "Start the backend, or change which ports it reaches")
+        .arg(
+            option(
+                "allow-host-port",
+                "list",
+                "Let builds reach this port of the host as localhost:PORT; may be repeated, 0 for none (default 5000)",
+            )
+            .action(ArgAction::Append)
+            .value_parser(ValueParser::new(values::ports)),
+        )
+        .arg(
+            option(
+                "cache-volume",
+                "string",
+                "Keep the build cache in this volume (default \"docker-assemble-backend-cache-USER\" if it exists)",
+            )
+            .value_parser(values::volume),
+        )
+        .arg(
+            option(
+                "image",
+                "string",
+                "BuildKit image to run, also $DOCKER_ASSEMBLE_BACKEND_IMAGE (default \"moby/buildkit:buildx-stable-1\")",
+            )
+            .value_parser(values::image),
+        )
+        .arg(
+            option("proxy-image", "string", "Image of the containers that forward ports (default: built in)")
+                .value_parser(values::image),
+        )
+        .arg(
+            option("pull", "string", "When to pull images: \"missing\", \"always\" or \"never\" (default \"missing\")")
+                .value_parser(values::pull),
+        )
+        .arg(
+            option(
+                "security",
+                "string",
+                "Privileges of the backend: \"privileged\", \"restricted\", or \"auto\": privileged where the engine allows it (default \"auto\")",
+            )
+            .value_parser(values::security),
+        )
+}
+
+fn leaf(name: &'static str, about: &'static str) -> Command {
+    // As in docker, the last of two equal options wins.
+    Command::new(name)
+        .about(about)
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .args_override_self(true)
+}
+
+fn group(name: &'static str, about: &'static str) -> Command {
+    leaf(name, about).disable_help_subcommand(true)
+}
+
+/// An option with a value; `kind` names the value's type in help, as docker does. Whatever
+/// follows is its value, a word with a dash too.
+fn option(name: &'static str, kind: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(kind).help(help).num_args(1).allow_hyphen_values(true)
+}
+
+/// A switch, which like docker's also takes `=true` and `=false`.
+fn switch(name: &'static str, short: Option<char>, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .short(short)
+        .help(help)
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_missing_value("true")
+        .value_parser(values::boolean)
+}

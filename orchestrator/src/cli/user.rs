@@ -1,0 +1,50 @@
+//! Who runs this program.
+
+use std::path::PathBuf;
+
+use crate::desired::UserName;
+use crate::vars::Vars;
+
+/// The login name: `USER`, else `LOGNAME`, else (Windows) `USERNAME`, else what the password
+/// database says of the process's user. `None` when nothing fit for a name is found.
+#[must_use]
+pub fn user(vars: &impl Vars) -> Option<UserName> {
+    let variables = ["USER", "LOGNAME", "USERNAME"].into_iter().filter_map(|name| vars.get(name));
+    variables.chain(account().map(|(name, _)| name)).find_map(|login| UserName::from_login(&login))
+}
+
+/// The home directory: `HOME`, else (Windows) `USERPROFILE`, else that of the password database.
+#[must_use]
+pub fn home(vars: &impl Vars) -> Option<PathBuf> {
+    let variable = vars.get("HOME").or_else(|| vars.get("USERPROFILE")).map(PathBuf::from);
+    variable.or_else(|| account().map(|(_, home)| home))
+}
+
+#[cfg(unix)]
+fn account() -> Option<(String, PathBuf)> {
+    use nix::unistd::{Uid, User};
+    User::from_uid(Uid::effective()).ok().flatten().map(|user| (user.name, user.dir))
+}
+
+#[cfg(not(unix))]
+fn account() -> Option<(String, PathBuf)> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn the_first_usable_name_counts() {
+        let name = |vars: &[(&str, &str)]| {
+            let vars: BTreeMap<_, _> = vars.iter().copied().collect();
+            user(&vars).map(|name| name.to_string())
+        };
+        assert_eq!(name(&[("USER", "a b"), ("LOGNAME", "c")]).as_deref(), Some("a-b"));
+        assert_eq!(name(&[("USER", "@"), ("LOGNAME", "c")]).as_deref(), Some("c"));
+        assert_eq!(name(&[("USER", ""), ("LOGNAME", "c")]).as_deref(), Some("c"));
+    }
+}

@@ -1,0 +1,25 @@
+//! `backend cache`: what the build cache holds, and how to empty it.
+
+mod purge;
+mod record;
+mod usage;
+
+pub use purge::{Purge, run as purge};
+pub use usage::run as usage;
+
+/// How to print a usage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// A row for each record and a summary.
+    #[default]
+    Table,
+    /// A paragraph for each record.
+    Pretty,
+    /// A JSON object on a line for each record.
+    Json,
+}
+
+/// Filters are given to BuildKit as one, since it takes a record that any of several matches.
+fn together(filters: &[String]) -> Vec<String> {
+    if filters.is_empty() { Vec::new() } else { vec![filters.join(",")] }
+}

@@ -1,0 +1,127 @@
+//! `backend info`: what runs, for whom, and what its cache holds.
+
+use anyhow::Result;
+
+use super::{START, Session, observe};
+use crate::buildkit::{Client, Record, Worker};
+use crate::engine::Engine;
+use crate::observed::{Container, Sidecar, State};
+use crate::output::{Console, size};
+
+/// Runs the command.
+///
+/// # Errors
+/// A missing backend, and those of the engine and BuildKit.
+pub async fn run<E: Engine>(session: Session<'_, E>) -> Result<()> {
+    session.unless_cancelled(describe(session)).await
+}
+
+async fn describe<E: Engine>(session: Session<'_, E>) -> Result<()> {
+    let console = session.console;
+    let backend = session.backend().await?;
+    let sidecars = observe::ours(session.engine, session.user).await?.sidecars;
+    console.line(format_args!("ID: {} ({})", backend.id.0, state(backend.state)))?;
+    console.line(format_args!("Image: {}", image(session.engine, &backend).await?))?;
+    console.line("")?;
+    list_sidecars(console, &backend, &sidecars)?;
+    console.line("")?;
+
+    if backend.state != State::Running {
+        console.line(format_args!(
+            "The backend does not run, so its workers and its cache are not known; '{START}' starts it."
+        ))?;
+        return Ok(());
+    }
+    let client = Client::connect(session.engine, &backend.id).await?;
+    list_workers(console, client.workers().await?)?;
+    console.line(cache_line(&client.disk_usage(&[]).await?))?;
+    Ok(())
+}
+
+/// A state in the engine's words.
+#[must_use]
+pub const fn state(state: State) -> &'static str {
+    match state {
+        State::Created => "created",
+        State::Running => "running",
+        State::Paused => "paused",
+        State::Restarting => "restarting",
+        State::Removing => "removing",
+        State::Exited => "exited",
+        State::Dead => "dead",
+    }
+}
+
+/// The image by the digest under which its registry knows it, else as it was asked for.
+async fn image<E: Engine>(engine: &E, backend: &Container) -> Result<String> {
+    let asked = &backend.image;
+    if asked.0.contains("@sha256:") {
+        return Ok(asked.0.clone());
+    }
+    let id = crate::desired::ImageRef(backend.image_id.clone());
+    let digests = engine.image(&id).await?.map(|image| image.repo_digests).unwrap_or_default();
+    let repository = |name: &str| {
+        let name = name.split('@').next().unwrap_or(name);
+        let tag = name.rfind(':').filter(|colon| !name[*colon..].contains('/'));
+        crate::desired::ImageRef(name[..tag.unwrap_or(name.len())].to_owned()).normalized()
+    };
+    let wanted = repository(&asked.0);
+    Ok(digests.into_iter().find(|digest| repository(digest) == wanted).unwrap_or_else(|| asked.0.clone()))
+}
+
+fn list_sidecars(console: &Console, backend: &Container, sidecars: &[Sidecar]) -> Result<()> {
+    if sidecars.is_empty() {
+        console.line("Sidecar containers: none, no port of the host is forwarded")?;
+        return Ok(());
+    }
+    console.line("Sidecar containers:")?;
+    for Sidecar { container, .. } in sidecars {
+        // It runs, but in the network of an earlier run: it forwards nothing.
+        let is_stale = container.state == State::Running
+            && backend.state == State::Running
+            && container.started_before(backend);
+        let state = if is_stale { "stale" } else { state(container.state) };
+        console.line(format_args!(" - {} {} ({state})", container.id.short(), container.name))?;
+    }
+    Ok(())
+}
+
+fn list_workers(console: &Console, workers: Vec<Worker>) -> Result<()> {
+    console.line(format_args!("Found {} worker(s):", workers.len()))?;
+    console.line("")?;
+    for worker in workers {
+        console.line(format_args!(" - {}", worker.id))?;
+        console.line("   Platforms:")?;
+        for platform in worker.platforms {
+            console.line(format_args!("    - {platform}"))?;
+        }
+        console.line("   Labels:")?;
+        for (name, value) in worker.labels {
+            console.line(format_args!("    - {name}: {value}"))?;
+        }
+        console.line("")?;
+    }
+    Ok(())
+}
+
+fn cache_line(records: &[Record]) -> String {
+    let sum =
+        |records: &mut dyn Iterator<Item = &Record>| size(records.map(|record| record.size_bytes).sum());
+    let total = sum(&mut records.iter());
+    let in_use = sum(&mut records.iter().filter(|record| record.in_use));
+    format!("Build cache contains {} entries, total size {total} ({in_use} currently in use)", records.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_fits_one_line() {
+        let record = |size_bytes, in_use| Record { size_bytes, in_use, ..Record::default() };
+        assert_eq!(
+            cache_line(&[record(3_650_000_000, false), record(0, true)]),
+            "Build cache contains 2 entries, total size 3.65GB (0B currently in use)"
+        );
+    }
+}

@@ -1,0 +1,94 @@
+//! The commands: observe, plan, apply, print. One file per verb.
+
+pub mod cache;
+pub mod info;
+pub mod logs;
+pub mod observe;
+pub mod start;
+pub mod stop;
+pub mod version;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, anyhow};
+
+use crate::cancel::{Cancel, Cause};
+use crate::desired::UserName;
+use crate::engine::Engine;
+use crate::exit::Exit;
+use crate::observed::{Container, State};
+use crate::output::Console;
+
+/// The command that helps where there is no backend.
+const START: &str = "docker assemble backend start";
+
+/// What every command works with.
+pub struct Session<'a, E> {
+    /// The engine.
+    pub engine: &'a E,
+    /// Whose backend it is about.
+    pub user: &'a UserName,
+    /// Where words go.
+    pub console: &'a Console,
+    /// The wish to end early.
+    pub cancel: &'a Cancel,
+}
+
+// Derived, these would ask the engine to be copied too.
+impl<E> Clone for Session<'_, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for Session<'_, E> {}
+
+/// The user gave up.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("cancelled")]
+pub struct Cancelled(pub Cause);
+
+/// How a process with this error ends.
+#[must_use]
+pub fn exit(error: &anyhow::Error) -> Exit {
+    error.downcast_ref::<Cancelled>().map_or(Exit::Failure, |cancelled| Exit::Cancelled(cancelled.0))
+}
+
+/// The status of a command that ended this way.
+#[must_use]
+pub fn status(result: &Result<()>) -> ExitCode {
+    result.as_ref().map_or_else(exit, |()| Exit::Success).into()
+}
+
+impl<E: Engine> Session<'_, E> {
+    /// The backend, whatever it does.
+    async fn backend(&self) -> Result<Container> {
+        let found = observe::ours(self.engine, self.user).await?;
+        found
+            .backend
+            .ok_or_else(|| anyhow!("there is no backend \"{}\"; '{START}' makes one", self.user.backend()))
+    }
+
+    /// The backend, which must run.
+    async fn running_backend(&self) -> Result<Container> {
+        let backend = self.backend().await?;
+        match backend.state {
+            State::Running => Ok(backend),
+            State::Paused => {
+                Err(anyhow!("backend \"{0}\" is paused; 'docker unpause {0}' wakes it", backend.name))
+            }
+            state => {
+                let state = info::state(state);
+                Err(anyhow!("backend \"{}\" is not running ({state}); '{START}' starts it", backend.name))
+            }
+        }
+    }
+
+    /// Runs something that may be given up at any moment without leaving anything behind.
+    async fn unless_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            result = work => result,
+            cause = self.cancel.cancelled() => Err(Cancelled(cause).into()),
+        }
+    }
+}

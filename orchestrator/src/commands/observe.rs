@@ -1,0 +1,87 @@
+//! The engine's state, as far as it matters to one user's backend.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::{join_all, try_join_all};
+
+use crate::desired::{CacheVolume, ContainerName, Desired, HostPort, UserName};
+use crate::engine::{Engine, EngineError};
+use crate::labels;
+use crate::observed::{Container, Observed, Sidecar};
+
+/// The user's containers, found by their labels. The other fields stay empty: that is enough
+/// for everything but a start.
+///
+/// # Errors
+/// Those of the engine.
+pub async fn ours<E: Engine>(engine: &E, user: &UserName) -> Result<Observed, EngineError> {
+    let label = BTreeMap::from([(labels::USER.to_owned(), user.to_string())]);
+    let mut observed = Observed::default();
+    for container in engine.containers(&label).await? {
+        sort(&mut observed, container, user);
+    }
+    observed.sidecars.sort_by_key(|sidecar| sidecar.port);
+    Ok(observed)
+}
+
+/// Puts a container in its place. The backend has to have its proper name, since sidecars join
+/// its network by it.
+fn sort(observed: &mut Observed, container: Container, user: &UserName) {
+    let label = |name| container.labels.get(name).map(String::as_str);
+    match label(labels::ROLE) {
+        Some(labels::ROLE_BACKEND) if container.name == user.backend() => observed.backend = Some(container),
+        Some(labels::ROLE_SIDECAR) => {
+            let port = label(labels::PORT).and_then(|port| port.parse().ok()).map(HostPort);
+            match port {
+                Some(port) if observed.sidecars.iter().all(|sidecar| sidecar.port != port) => {
+                    observed.sidecars.push(Sidecar { port, container });
+                }
+                _ => observed.strays.push(container),
+            }
+        }
+        _ => observed.strays.push(container),
+    }
+}
+
+/// Everything that a plan for `desired` needs to know.
+///
+/// # Errors
+/// Those of the engine.
+pub async fn all<E: Engine>(engine: &E, desired: &Desired) -> Result<Observed, EngineError> {
+    let (facts, observed) = tokio::try_join!(engine.facts(), ours(engine, &desired.user))?;
+    let mut observed = Observed { arch: facts.arch, ..observed };
+
+    let images = [&desired.image, desired.proxy_image.image()];
+    for (name, image) in images.iter().zip(join_all(images.map(|name| engine.image(name))).await) {
+        if let Some(image) = image? {
+            observed.images.insert((*name).clone(), image.id);
+        }
+    }
+
+    let mut volumes = vec![desired.user.cache_volume()];
+    if let CacheVolume::Named(name) = &desired.cache {
+        volumes.push(name.clone());
+    }
+    for name in volumes {
+        if engine.volume_exists(&name).await? {
+            observed.volumes.push(name);
+        }
+    }
+    observed.foreign = foreign(engine, desired, &observed).await?;
+    Ok(observed)
+}
+
+/// The names we would use that belong to containers of somebody else.
+async fn foreign<E: Engine>(
+    engine: &E,
+    desired: &Desired,
+    observed: &Observed,
+) -> Result<Vec<ContainerName>, EngineError> {
+    let sidecars = observed.sidecars.iter().map(|sidecar| &sidecar.container);
+    let known: Vec<_> = observed.backend.iter().chain(sidecars).map(|container| &container.name).collect();
+    let wanted = desired.ports.iter().map(|port| desired.user.sidecar(*port));
+    let wanted: Vec<_> =
+        std::iter::once(desired.user.backend()).chain(wanted).filter(|name| !known.contains(&name)).collect();
+    let holders = try_join_all(wanted.iter().map(|name| engine.container(name))).await?;
+    Ok(wanted.into_iter().zip(holders).filter(|(_, holder)| holder.is_some()).map(|(name, _)| name).collect())
+}

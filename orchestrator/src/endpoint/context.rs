@@ -1,0 +1,47 @@
+//! Contexts as docker keeps them on disk.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::EndpointError;
+use crate::engine::Tls;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Meta {
+    #[serde(default)]
+    endpoints: BTreeMap<String, DockerEndpoint>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct DockerEndpoint {
+    host: String,
+    #[serde(rename = "SkipTLSVerify")]
+    skip_tls_verify: bool,
+}
+
+/// The host and certificates of a context: `contexts/meta/ID/meta.json` and
+/// `contexts/tls/ID/docker/*.pem` below docker's configuration, where ID is the SHA-256 of the
+/// context's name.
+pub(super) fn read(directory: Option<&Path>, name: &str) -> Result<(String, Option<Tls>), EndpointError> {
+    let missing = || EndpointError::NoContext { name: name.to_owned() };
+    let bad = |why: String| EndpointError::BadContext { name: name.to_owned(), why };
+    let contexts = directory.ok_or_else(missing)?.join("contexts");
+    let id: String = Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = std::fs::read(contexts.join("meta").join(&id).join("meta.json")).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::NotFound { missing() } else { bad(error.to_string()) }
+    })?;
+    let meta: Meta = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
+    let endpoint = meta.endpoints.get("docker").ok_or_else(|| bad("it names no docker engine".to_owned()))?;
+
+    let certificates = contexts.join("tls").join(&id).join("docker");
+    let file = |name: &str| Some(certificates.join(name)).filter(|path| path.exists());
+    let (ca, cert, key) = (file("ca.pem"), file("cert.pem"), file("key.pem"));
+    let skip_verify = endpoint.skip_tls_verify;
+    let wanted = skip_verify || ca.is_some() || cert.is_some() || key.is_some();
+    Ok((endpoint.host.clone(), wanted.then_some(Tls { ca, cert, key, skip_verify })))
+}

@@ -1,0 +1,129 @@
+//! Which engine is meant: docker's own order of options, variables, configuration and contexts.
+
+mod config;
+mod context;
+mod host;
+
+pub use config::Config;
+
+use std::path::{Path, PathBuf};
+
+use crate::engine::{CredentialSource, Endpoint, Tls};
+use crate::plugin::Globals;
+use crate::vars::Vars;
+
+/// The name of the context that stands for the options, `DOCKER_HOST` or the platform's socket.
+const DEFAULT_CONTEXT: &str = "default";
+
+/// Why it cannot be told which engine is meant.
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointError {
+    /// Two ways of naming an engine at once.
+    #[error("conflicting options: cannot specify both --host and --context")]
+    HostAndContext,
+    /// No such context.
+    #[error("context \"{name}\" does not exist; 'docker context ls' lists those that do")]
+    NoContext {
+        /// Its name.
+        name: String,
+    },
+    /// A context that cannot be understood.
+    #[error("cannot read context \"{name}\": {why}")]
+    BadContext {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A host that cannot be understood.
+    #[error("cannot understand the docker host \"{host}\": {why}")]
+    BadHost {
+        /// As it was given.
+        host: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+}
+
+/// Everything that docker's configuration says about reaching an engine.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The engine.
+    pub endpoint: Endpoint,
+    /// Where the credentials for registries are.
+    pub credentials: CredentialSource,
+    /// What was wrong with the configuration and passed over, as docker does; one line.
+    pub warning: Option<String>,
+}
+
+/// Finds the engine. `home` is the user's home directory.
+///
+/// The order is that of the docker command: `--context`, `--host`, `DOCKER_HOST`,
+/// `DOCKER_CONTEXT`, `currentContext` of the configuration, the default.
+///
+/// # Errors
+/// Contradictory options, and a context that is missing or broken.
+pub fn resolve(globals: &Globals, vars: &impl Vars, home: Option<&Path>) -> Result<Resolved, EndpointError> {
+    let directory = globals
+        .config
+        .clone()
+        .or_else(|| vars.get("DOCKER_CONFIG").map(PathBuf::from))
+        .or_else(|| home.map(|home| home.join(".docker")));
+    let (config, warning) = directory.as_deref().map(Config::read).unwrap_or_default();
+
+    let context = context_name(globals, vars, &config)?;
+    let (host, tls) = if context == DEFAULT_CONTEXT {
+        let host = globals.host.clone().or_else(|| vars.get("DOCKER_HOST")).unwrap_or_default();
+        (host, default_tls(globals, vars, directory.as_deref()))
+    } else {
+        context::read(directory.as_deref(), &context)?
+    };
+    let host = host::normalize(&host, tls.is_some())?;
+    // A socket file needs no TLS, whatever the options say.
+    let tls = tls.filter(|_| !host.starts_with("unix:") && !host.starts_with("npipe:"));
+
+    let mut headers = config.headers;
+    headers.extend(vars.get("DOCKER_CUSTOM_HEADERS").iter().flat_map(|list| list.split(',')).filter_map(
+        |pair| pair.split_once('=').map(|(name, value)| (name.trim().to_owned(), value.to_owned())),
+    ));
+    Ok(Resolved {
+        endpoint: Endpoint { host, tls, headers, api_version: vars.get("DOCKER_API_VERSION") },
+        credentials: CredentialSource { config_dir: directory, auth_config: vars.get("DOCKER_AUTH_CONFIG") },
+        warning,
+    })
+}
+
+fn context_name(globals: &Globals, vars: &impl Vars, config: &Config) -> Result<String, EndpointError> {
+    if globals.host.is_some() && globals.context.is_some() {
+        return Err(EndpointError::HostAndContext);
+    }
+    if let Some(context) = &globals.context {
+        return Ok(context.clone());
+    }
+    if globals.host.is_some() || vars.get("DOCKER_HOST").is_some() {
+        return Ok(DEFAULT_CONTEXT.to_owned());
+    }
+    let named = vars.get("DOCKER_CONTEXT").or_else(|| config.current_context.clone());
+    Ok(named.unwrap_or_else(|| DEFAULT_CONTEXT.to_owned()))
+}
+
+/// TLS of the default context. The usual files are used when they exist, files that were named
+/// are used in any case.
+fn default_tls(globals: &Globals, vars: &impl Vars, directory: Option<&Path>) -> Option<Tls> {
+    let verify = globals.tls_verify.unwrap_or_else(|| vars.get("DOCKER_TLS_VERIFY").is_some());
+    let tls = globals.tls.unwrap_or_else(|| vars.get("DOCKER_TLS").is_some());
+    if !(verify || tls) {
+        return None;
+    }
+    let usual = vars.get("DOCKER_CERT_PATH").map(PathBuf::from).or_else(|| directory.map(Path::to_owned));
+    let file = |named: &Option<PathBuf>, name: &str| {
+        let usual = || usual.as_ref().map(|usual| usual.join(name)).filter(|path| path.exists());
+        named.clone().or_else(usual)
+    };
+    Some(Tls {
+        ca: file(&globals.tls_ca, "ca.pem"),
+        cert: file(&globals.tls_cert, "cert.pem"),
+        key: file(&globals.tls_key, "key.pem"),
+        skip_verify: !verify,
+    })
+}

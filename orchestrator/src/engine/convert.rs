@@ -1,0 +1,166 @@
+//! Our words to bollard's and back: pure functions, no calls.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, HostConfig,
+    HostConfigCgroupnsModeEnum, ImageInspect, Mount as ApiMount, MountType, RestartPolicy,
+    RestartPolicyNameEnum,
+};
+
+use super::{EngineFacts, Image};
+use crate::desired::{ContainerName, ImageRef, VolumeName};
+use crate::observed::{Container, ContainerId, State};
+use crate::spec::{ContainerSpec, Mount, Network, Privileges, Restart};
+
+/// Where images of BuildKit keep their state: the usual one and the rootless one.
+const STATE_DIRECTORIES: [&str; 2] = ["/var/lib/buildkit", "/home/user/.local/share/buildkit"];
+
+/// What an engine says of a container that never ran.
+const NEVER: &str = "0001-01-01T00:00:00Z";
+
+/// The body of `POST /containers/create`.
+pub(super) fn create_body(spec: &ContainerSpec, facts: &EngineFacts) -> ContainerCreateBody {
+    ContainerCreateBody {
+        image: Some(spec.image.0.clone()),
+        cmd: non_empty(&spec.args),
+        env: non_empty(&spec.env),
+        labels: Some(hash_map(&spec.labels)),
+        user: spec.user.clone(),
+        host_config: Some(host_config(spec, facts)),
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn host_config(spec: &ContainerSpec, facts: &EngineFacts) -> HostConfig {
+    let plain = HostConfig {
+        network_mode: match &spec.network {
+            Network::Own => None,
+            Network::Container(name) => Some(format!("container:{name}")),
+        },
+        mounts: (!spec.mounts.is_empty()).then(|| spec.mounts.iter().map(mount).collect()),
+        sysctls: (!spec.sysctls.is_empty()).then(|| hash_map(&spec.sysctls)),
+        readonly_rootfs: Some(spec.read_only),
+        memory: spec.memory_bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+        pids_limit: spec.pids.map(i64::from),
+        restart_policy: Some(restart(spec.restart)),
+        userns_mode: remaps_users(facts).then(|| "host".to_owned()),
+        ..HostConfig::default()
+    };
+    match &spec.privileges {
+        Privileges::Privileged => HostConfig { privileged: Some(true), ..plain },
+        Privileges::Builder { add } => HostConfig {
+            cap_add: Some(add.clone()),
+            security_opt: Some(strings(&["seccomp=unconfined", "apparmor=unconfined"])),
+            // Empty lists unmask; leaving the fields out would mean the engine's own lists.
+            masked_paths: Some(Vec::new()),
+            readonly_paths: Some(Vec::new()),
+            cgroupns_mode: Some(HostConfigCgroupnsModeEnum::HOST),
+            ..plain
+        },
+        Privileges::Nothing => HostConfig {
+            cap_drop: Some(strings(&["ALL"])),
+            security_opt: Some(strings(&["no-new-privileges"])),
+            ..plain
+        },
+    }
+}
+
+/// Whether the engine runs containers in a user namespace of their own (`userns-remap`).
+///
+/// There the builder must be put back into the host's, or it could mount nothing; and the
+/// sidecars with it, since a network namespace can be joined only from the user namespace that
+/// owns it.
+fn remaps_users(facts: &EngineFacts) -> bool {
+    facts.security_options.iter().any(|option| option == "name=userns")
+}
+
+fn mount(mount: &Mount) -> ApiMount {
+    let (typ, source, target) = match mount {
+        Mount::Volume { name, target } => (MountType::VOLUME, name.0.clone(), target),
+        Mount::Bind { source, target } => (MountType::BIND, source.clone(), target),
+    };
+    ApiMount { typ: Some(typ), source: Some(source), target: Some(target.clone()), ..ApiMount::default() }
+}
+
+fn restart(restart: Restart) -> RestartPolicy {
+    let name = match restart {
+        Restart::No => RestartPolicyNameEnum::NO,
+        Restart::OnFailure => RestartPolicyNameEnum::ON_FAILURE,
+        Restart::UnlessStopped => RestartPolicyNameEnum::UNLESS_STOPPED,
+    };
+    RestartPolicy { name: Some(name), maximum_retry_count: None }
+}
+
+/// A container from its inspection; `None` when the answer lacks its id or name.
+pub(super) fn container(inspected: ContainerInspectResponse) -> Option<Container> {
+    let name = inspected.name?.trim_start_matches('/').to_owned();
+    let state = inspected.state.unwrap_or_default();
+    let config = inspected.config.unwrap_or_default();
+    let host = inspected.host_config.unwrap_or_default();
+    Some(Container {
+        id: ContainerId(inspected.id?),
+        name: ContainerName(name),
+        image: ImageRef(config.image.unwrap_or_default()),
+        image_id: inspected.image.unwrap_or_default(),
+        state: self::state(state.status),
+        started_at: state.started_at.filter(|time| time != NEVER).unwrap_or_default(),
+        labels: config.labels.unwrap_or_default().into_iter().collect(),
+        cache_volume: cache_volume(&host),
+        privileged: host.privileged.unwrap_or_default(),
+    })
+}
+
+fn state(status: Option<ContainerStateStatusEnum>) -> State {
+    use ContainerStateStatusEnum as Api;
+    match status {
+        Some(Api::RUNNING | Api::STOPPING) => State::Running,
+        Some(Api::PAUSED) => State::Paused,
+        Some(Api::RESTARTING) => State::Restarting,
+        Some(Api::REMOVING) => State::Removing,
+        Some(Api::EXITED) => State::Exited,
+        Some(Api::DEAD) => State::Dead,
+        Some(Api::CREATED | Api::EMPTY) | None => State::Created,
+    }
+}
+
+/// The volume that was asked for on a state directory. The list of what is mounted would not
+/// do: it holds the anonymous volume too that the image declares there.
+fn cache_volume(host: &HostConfig) -> Option<VolumeName> {
+    let is_state = |target: &str| STATE_DIRECTORIES.contains(&target.trim_end_matches('/'));
+    let mounts = host.mounts.iter().flatten().filter_map(|mount| {
+        let named = mount.typ == Some(MountType::VOLUME) && is_state(mount.target.as_deref()?);
+        mount.source.clone().filter(|source| named && !source.is_empty())
+    });
+    let binds = host.binds.iter().flatten().filter_map(|bind| {
+        let mut parts = bind.split(':');
+        let (source, target) = (parts.next()?, parts.next()?);
+        (is_state(target) && !source.starts_with('/')).then(|| source.to_owned())
+    });
+    mounts.chain(binds).next().map(VolumeName)
+}
+
+/// An image from its inspection.
+pub(super) fn image(inspected: ImageInspect) -> Image {
+    Image {
+        id: inspected.id.unwrap_or_default(),
+        repo_digests: inspected.repo_digests.unwrap_or_default(),
+        arch: inspected.architecture.unwrap_or_default(),
+    }
+}
+
+fn non_empty(list: &[String]) -> Option<Vec<String>> {
+    (!list.is_empty()).then(|| list.to_vec())
+}
+
+fn strings(list: &[&str]) -> Vec<String> {
+    list.iter().copied().map(str::to_owned).collect()
+}
+
+fn hash_map(map: &BTreeMap<String, String>) -> HashMap<String, String> {
+    map.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+#[cfg(test)]
+#[path = "convert_tests.rs"]
+mod tests;

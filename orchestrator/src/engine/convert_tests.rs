@@ -1,0 +1,149 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn spec(privileges: Privileges) -> ContainerSpec {
+    ContainerSpec {
+        name: ContainerName("b".into()),
+        image: ImageRef("img:1".into()),
+        args: vec![],
+        env: vec![],
+        labels: BTreeMap::new(),
+        user: None,
+        sysctls: BTreeMap::new(),
+        network: Network::Own,
+        mounts: vec![],
+        privileges,
+        read_only: false,
+        memory_bytes: None,
+        pids: None,
+        restart: Restart::No,
+    }
+}
+
+fn body(spec: &ContainerSpec, facts: &EngineFacts) -> Value {
+    serde_json::to_value(create_body(spec, facts)).unwrap()
+}
+
+#[test]
+fn a_builder_is_sent_empty_path_lists() {
+    let privileges = Privileges::Builder { add: vec!["SYS_ADMIN".into()] };
+    let mut spec = spec(privileges);
+    spec.mounts = vec![
+        Mount::Bind { source: "/sys/fs/cgroup".into(), target: "/sys/fs/cgroup".into() },
+        Mount::Volume { name: VolumeName("v".into()), target: "/var/lib/buildkit".into() },
+    ];
+    assert_eq!(
+        body(&spec, &EngineFacts::default()),
+        json!({
+            "Image": "img:1",
+            "Labels": {},
+            "HostConfig": {
+                "CapAdd": ["SYS_ADMIN"],
+                "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
+                "MaskedPaths": [],
+                "ReadonlyPaths": [],
+                "CgroupnsMode": "host",
+                "ReadonlyRootfs": false,
+                "RestartPolicy": {"Name": "no"},
+                "Mounts": [
+                    {"Type": "bind", "Source": "/sys/fs/cgroup", "Target": "/sys/fs/cgroup"},
+                    {"Type": "volume", "Source": "v", "Target": "/var/lib/buildkit"},
+                ],
+            },
+        })
+    );
+}
+
+#[test]
+fn a_sidecar_gets_nothing_but_the_network_of_another() {
+    let spec = ContainerSpec {
+        args: vec!["--port".into(), "5000".into()],
+        env: vec!["A=b".into()],
+        labels: BTreeMap::from([("l".into(), "1".into())]),
+        user: Some("65532:65532".into()),
+        network: Network::Container(ContainerName("backend".into())),
+        sysctls: BTreeMap::from([("net.x".into(), "1".into())]),
+        read_only: true,
+        memory_bytes: Some(1 << 20),
+        pids: Some(64),
+        restart: Restart::OnFailure,
+        ..spec(Privileges::Nothing)
+    };
+    assert_eq!(
+        body(&spec, &EngineFacts::default()),
+        json!({
+            "Image": "img:1",
+            "Cmd": ["--port", "5000"],
+            "Env": ["A=b"],
+            "Labels": {"l": "1"},
+            "User": "65532:65532",
+            "HostConfig": {
+                "CapDrop": ["ALL"],
+                "SecurityOpt": ["no-new-privileges"],
+                "NetworkMode": "container:backend",
+                "Sysctls": {"net.x": "1"},
+                "ReadonlyRootfs": true,
+                "Memory": 1 << 20,
+                "PidsLimit": 64,
+                "RestartPolicy": {"Name": "on-failure"},
+            },
+        })
+    );
+}
+
+#[test]
+fn an_engine_that_remaps_users_is_asked_not_to() {
+    let facts = EngineFacts {
+        security_options: vec!["name=seccomp,profile=default".into(), "name=userns".into()],
+        ..EngineFacts::default()
+    };
+    for privileges in [Privileges::Privileged, Privileges::Nothing] {
+        assert_eq!(body(&spec(privileges), &facts)["HostConfig"]["UsernsMode"], "host");
+    }
+    let host = &body(&spec(Privileges::Privileged), &EngineFacts::default())["HostConfig"];
+    assert_eq!((&host["Privileged"], &host["UsernsMode"]), (&json!(true), &Value::Null));
+}
+
+fn inspected(host: &Value, state: &Value) -> Container {
+    let answer = json!({
+        "Id": "abc", "Name": "/b", "Image": "sha256:1",
+        "Config": {"Image": "img", "Labels": {"l": "1"}},
+        "State": state, "HostConfig": host,
+        "Mounts": [{"Type": "volume", "Name": "anonymous", "Destination": "/var/lib/buildkit"}],
+    });
+    container(serde_json::from_value(answer).unwrap()).unwrap()
+}
+
+#[test]
+fn an_inspection_becomes_a_container() {
+    let state = json!({"Status": "running", "StartedAt": "2024-01-02T03:04:05.6Z"});
+    let seen = inspected(&json!({"Privileged": true}), &state);
+    assert_eq!(
+        seen,
+        Container {
+            id: ContainerId("abc".into()),
+            name: ContainerName("b".into()),
+            image: ImageRef("img".into()),
+            image_id: "sha256:1".into(),
+            state: State::Running,
+            started_at: "2024-01-02T03:04:05.6Z".into(),
+            labels: BTreeMap::from([("l".into(), "1".into())]),
+            cache_volume: None,
+            privileged: true,
+        }
+    );
+    let never = json!({"Status": "created", "StartedAt": NEVER});
+    assert_eq!(inspected(&json!({}), &never).started_at, "");
+}
+
+#[test]
+fn only_a_volume_that_was_asked_for_is_the_cache() {
+    let cache = |host: Value| inspected(&host, &json!({})).cache_volume.map(|volume| volume.0);
+    let mount = |typ: &str| json!({"Mounts": [{"Type": typ, "Source": "c", "Target": "/var/lib/buildkit"}]});
+    assert_eq!(cache(json!({})), None);
+    assert_eq!(cache(mount("volume")), Some("c".into()));
+    assert_eq!(cache(mount("bind")), None);
+    assert_eq!(cache(json!({"Binds": ["c:/home/user/.local/share/buildkit:rw"]})), Some("c".into()));
+    assert_eq!(cache(json!({"Binds": ["/c:/var/lib/buildkit", "d:/etc"]})), None);
+}

@@ -1,0 +1,205 @@
+//! The user's credentials for registries, found as docker's own client finds them.
+//!
+//! Own code because the crates for it ask the configuration file before the credential store,
+//! block the thread, and wait for a helper without end.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use bollard::auth::DockerCredentials;
+use serde::Deserialize;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+/// How long a credential helper may take: long enough to unlock a key ring by hand.
+const HELPER_DEADLINE: Duration = Duration::from_secs(60);
+
+/// The user name by which a helper says that its secret is an identity token.
+const TOKEN_USER: &str = "<token>";
+
+/// Padding may be missing: other tools write the same file.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Where to look for credentials. Nothing is read from the environment here.
+#[derive(Clone, Debug, Default)]
+pub struct CredentialSource {
+    /// The directory of docker's `config.json`.
+    pub config_dir: Option<PathBuf>,
+    /// A configuration that goes before the file: `DOCKER_AUTH_CONFIG`.
+    pub auth_config: Option<String>,
+}
+
+/// The part of `config.json` that is about credentials.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Config {
+    auths: HashMap<String, Auth>,
+    creds_store: String,
+    cred_helpers: HashMap<String, String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Auth {
+    auth: String,
+    username: String,
+    password: String,
+    identitytoken: String,
+    registrytoken: String,
+}
+
+/// What a helper prints for `get`.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct HelperAnswer {
+    username: String,
+    secret: String,
+}
+
+impl CredentialSource {
+    /// The credentials kept under `key`. Whatever goes wrong is a warning and means none: an
+    /// image that needs no credentials must not become impossible to pull.
+    pub(super) async fn find(&self, key: &str) -> Option<DockerCredentials> {
+        match self.try_find(key).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(registry = key, "going on without credentials: {error}");
+                None
+            }
+        }
+    }
+
+    async fn try_find(&self, key: &str) -> Result<Option<DockerCredentials>, String> {
+        if let Some(text) = self.auth_config.as_deref().filter(|text| !text.is_empty()) {
+            let config = parse(text.as_bytes(), "DOCKER_AUTH_CONFIG")?;
+            if let Some(found) = config.written(key)? {
+                return Ok(Some(found));
+            }
+        }
+        let Some(dir) = &self.config_dir else { return Ok(None) };
+        let path = dir.join("config.json");
+        let text = match tokio::fs::read(&path).await {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(format!("read \"{}\": {error}", path.display())),
+        };
+        let config = parse(&text, &path.display().to_string())?;
+        match config.helper(key) {
+            Some(helper) => ask(&format!("docker-credential-{helper}"), key).await,
+            None => config.written(key),
+        }
+    }
+}
+
+fn parse(text: &[u8], place: &str) -> Result<Config, String> {
+    serde_json::from_slice(text).map_err(|error| format!("read \"{place}\": {error}"))
+}
+
+impl Config {
+    /// The helper in charge of `key`: one of its own, else the common store.
+    fn helper(&self, key: &str) -> Option<&str> {
+        let own = self.cred_helpers.get(key).or_else(|| self.cred_helpers.get(hostname(key)));
+        Some(own.unwrap_or(&self.creds_store).as_str()).filter(|helper| !helper.is_empty())
+    }
+
+    fn written(&self, key: &str) -> Result<Option<DockerCredentials>, String> {
+        let same_host = || self.auths.iter().find(|(other, _)| hostname(other) == hostname(key));
+        let Some((_, auth)) = self.auths.get_key_value(key).or_else(same_host) else { return Ok(None) };
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let (username, password) = if auth.auth.is_empty() {
+            (some(&auth.username), some(&auth.password))
+        } else {
+            let (username, password) =
+                decode(&auth.auth).ok_or_else(|| format!("\"auth\" of \"{key}\" is damaged"))?;
+            (Some(username), Some(password))
+        };
+        let identitytoken = some(&auth.identitytoken);
+        let registrytoken = some(&auth.registrytoken);
+        // A file beside a credential store keeps empty entries for what the store has.
+        if username.is_none() && identitytoken.is_none() && registrytoken.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(DockerCredentials {
+            username,
+            password,
+            identitytoken,
+            registrytoken,
+            serveraddress: Some(key.to_owned()),
+            ..DockerCredentials::default()
+        }))
+    }
+}
+
+/// `user:password` in base64; older clients ended it with NUL bytes.
+fn decode(auth: &str) -> Option<(String, String)> {
+    let text = String::from_utf8(BASE64.decode(auth).ok()?).ok()?;
+    let (username, password) = text.split_once(':')?;
+    Some((username.to_owned(), password.trim_end_matches('\0').to_owned()))
+}
+
+/// The host of a key, which may be a URL.
+fn hostname(key: &str) -> &str {
+    let rest = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
+    rest.split('/').next().unwrap_or(rest)
+}
+
+/// Asks a helper, which is found by the search path.
+async fn ask(program: &str, key: &str) -> Result<Option<DockerCredentials>, String> {
+    let output = tokio::time::timeout(HELPER_DEADLINE, run(program, key))
+        .await
+        .map_err(|_| format!("\"{program}\" gave no answer within {} s", HELPER_DEADLINE.as_secs()))?
+        .map_err(|error| format!("run \"{program}\": {error}"))?;
+    if !output.status.success() {
+        let words = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        // The fixed phrase of docker-credential-helpers.
+        if words.contains("credentials not found in native keychain") {
+            return Ok(None);
+        }
+        let more = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(format!("\"{program}\" failed: {words} {more}").trim_end().to_owned());
+    }
+    let answer: HelperAnswer = serde_json::from_slice(&output.stdout)
+        .map_err(|_| format!("\"{program}\" gave an answer that is not understood"))?;
+    let serveraddress = Some(key.to_owned());
+    Ok(Some(if answer.username == TOKEN_USER {
+        DockerCredentials {
+            identitytoken: Some(answer.secret),
+            serveraddress,
+            ..DockerCredentials::default()
+        }
+    } else {
+        DockerCredentials {
+            username: Some(answer.username),
+            password: Some(answer.secret),
+            serveraddress,
+            ..DockerCredentials::default()
+        }
+    }))
+}
+
+async fn run(program: &str, key: &str) -> std::io::Result<std::process::Output> {
+    let mut child = Command::new(program)
+        .arg("get")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A helper that ends without reading says why in its output.
+        let _ = stdin.write_all(key.as_bytes()).await;
+    }
+    child.wait_with_output().await
+}
+
+#[cfg(test)]
+#[path = "credentials_tests.rs"]
+mod tests;

@@ -1,0 +1,294 @@
+//! [`Engine`] over Docker's API.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::container::LogOutput;
+use bollard::models::{CreateImageInfo, ProgressDetail};
+use bollard::query_parameters::{
+    CreateContainerOptions, CreateImageOptions, ImportImageOptions, ListContainersOptions, LogsOptions,
+    RemoveContainerOptions, StopContainerOptions,
+};
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use futures_util::future::try_join_all;
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep};
+
+use super::contact::{Contact, QUICK, operation};
+use super::credentials::CredentialSource;
+use super::endpoint::Endpoint;
+use super::reference::Reference;
+use super::{
+    Duplex, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image, LogChunk, LogOptions,
+    Operation, PullProgress, Result, convert, exec, failure,
+};
+use crate::desired::{ContainerName, ImageRef, VolumeName};
+use crate::observed::{Container, ContainerId};
+use crate::spec::ContainerSpec;
+
+/// For lists and inspections, which wait behind the engine's other work.
+const USUAL: Duration = Duration::from_secs(20);
+/// For what touches disks and namespaces: create, start, remove, a command.
+const SLOW: Duration = Duration::from_secs(90);
+/// How long the engine may need beyond the grace that a container is given to stop.
+const STOP_SLACK: Duration = Duration::from_secs(30);
+/// How often a removal that somebody else began is looked at.
+const REMOVAL_PAUSE: Duration = Duration::from_millis(100);
+
+/// An engine that speaks Docker's API. Clones share everything.
+#[derive(Clone)]
+pub struct DockerEngine(Arc<Inner>);
+
+struct Inner {
+    contact: Contact,
+    credentials: CredentialSource,
+    /// Facts that do not change while this program runs.
+    facts: OnceCell<EngineFacts>,
+}
+
+impl DockerEngine {
+    /// An engine at `endpoint`. It is not contacted yet: the first call does that, and gives up
+    /// within ten seconds when nothing answers.
+    ///
+    /// # Errors
+    /// [`EngineError::Unreachable`] for an endpoint that is not understood or not supported.
+    pub fn new(endpoint: &Endpoint, credentials: CredentialSource) -> Result<Self> {
+        let contact = Contact::new(endpoint)?;
+        Ok(Self(Arc::new(Inner { contact, credentials, facts: OnceCell::new() })))
+    }
+
+    async fn inspect(&self, name: &str) -> Result<Option<Container>> {
+        let inspecting = operation("inspect container", name);
+        let name = in_path(&inspecting, name)?;
+        let contact = &self.0.contact;
+        let answer = contact.call(inspecting, USUAL, contact.client().await?.inspect_container(name, None));
+        Ok(found(answer.await)?.and_then(convert::container))
+    }
+}
+
+/// A missing object as `None`.
+fn found<T>(answer: Result<T>) -> Result<Option<T>> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(EngineError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A name that can be a part of a request's path as it is; the engine's own rules for names are
+/// narrower still.
+fn in_path<'a>(operation: &Operation, name: &'a str) -> Result<&'a str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-/:@+".contains(&byte);
+    let good = name.bytes().all(plain)
+        && name.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
+    if good {
+        Ok(name)
+    } else {
+        let message = "the name is not valid".to_owned();
+        Err(EngineError::Refused { operation: operation.clone(), status: 400, message })
+    }
+}
+
+impl Engine for DockerEngine {
+    fn endpoint(&self) -> &str {
+        self.0.contact.endpoint()
+    }
+
+    async fn facts(&self) -> Result<EngineFacts> {
+        let contact = &self.0.contact;
+        let docker = contact.client().await?;
+        let version = contact.call(operation("ask for the version", ""), QUICK, docker.version());
+        let info = contact.call(operation("ask for the engine's facts", ""), QUICK, docker.info());
+        let (version, info) = tokio::try_join!(version, info)?;
+        Ok(EngineFacts {
+            version: version.version.unwrap_or_default(),
+            api_version: contact.version(),
+            arch: version.arch.unwrap_or_default(),
+            os: version.os.unwrap_or_default(),
+            security_options: info.security_options.unwrap_or_default(),
+        })
+    }
+
+    async fn containers(&self, labels: &BTreeMap<String, String>) -> Result<Vec<Container>> {
+        let wanted = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let options = ListContainersOptions {
+            all: true,
+            filters: Some(HashMap::from([("label".to_owned(), wanted)])),
+            ..ListContainersOptions::default()
+        };
+        let listing = self.0.contact.client().await?.list_containers(Some(options));
+        let listed = self.0.contact.call(operation("list containers", ""), USUAL, listing).await?;
+        // The list does not tell everything. A container that goes away before it is looked at
+        // is gone.
+        let ids: Vec<String> = listed.into_iter().filter_map(|summary| summary.id).collect();
+        let inspected = try_join_all(ids.iter().map(|id| self.inspect(id))).await?;
+        Ok(inspected.into_iter().flatten().collect())
+    }
+
+    async fn container(&self, name: &ContainerName) -> Result<Option<Container>> {
+        // The engine also takes the beginning of an id for a name.
+        Ok(self.inspect(&name.0).await?.filter(|container| container.name == *name))
+    }
+
+    async fn image(&self, image: &ImageRef) -> Result<Option<Image>> {
+        let inspecting = operation("inspect image", &image.0);
+        let name = in_path(&inspecting, &image.0)?;
+        let answer =
+            self.0.contact.call(inspecting, USUAL, self.0.contact.client().await?.inspect_image(name)).await;
+        Ok(found(answer)?.map(convert::image))
+    }
+
+    fn pull(&self, image: &ImageRef) -> EngineStream<PullProgress> {
+        let pulling = operation("pull image", &image.0);
+        let (inner, image, refused) = (Arc::clone(&self.0), image.clone(), pulling.clone());
+        let open = async move {
+            let Some(name) = Reference::parse(&image) else {
+                let message = "this is not the name of an image".to_owned();
+                return Err(EngineError::Refused { operation: refused, status: 400, message });
+            };
+            let docker = inner.contact.client().await?;
+            let login = inner.credentials.find(name.credentials_key()).await;
+            let options = CreateImageOptions {
+                from_image: Some(name.engine_name()),
+                tag: Some(name.tag_or_digest),
+                ..CreateImageOptions::default()
+            };
+            Ok(docker.create_image(Some(options), None, login).map_ok(progress))
+        };
+        self.0.contact.stream(pulling, open)
+    }
+
+    async fn load(&self, archive: Bytes) -> Result<()> {
+        let options = ImportImageOptions { quiet: true, ..ImportImageOptions::default() };
+        let body = bollard::body_full(archive);
+        let loading = self
+            .0
+            .contact
+            .client()
+            .await?
+            .import_image(options, body, None)
+            .try_for_each(|_| async { Ok(()) });
+        self.0.contact.call(operation("load image", ""), SLOW, loading).await
+    }
+
+    async fn volume_exists(&self, name: &VolumeName) -> Result<bool> {
+        let inspecting = operation("inspect volume", &name.0);
+        let path = in_path(&inspecting, &name.0)?;
+        let answer =
+            self.0.contact.call(inspecting, USUAL, self.0.contact.client().await?.inspect_volume(path)).await;
+        Ok(found(answer)?.is_some())
+    }
+
+    async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
+        let facts = self.0.facts.get_or_try_init(|| self.facts()).await?;
+        let body = convert::create_body(spec, facts);
+        let options =
+            CreateContainerOptions { name: Some(spec.name.0.clone()), ..CreateContainerOptions::default() };
+        let creating = self.0.contact.client().await?.create_container(Some(options), body);
+        let created = self.0.contact.call(operation(failure::CREATE, &spec.name.0), SLOW, creating).await?;
+        for warning in created.warnings {
+            tracing::debug!(container = %spec.name, "the engine warns: {warning}");
+        }
+        Ok(ContainerId(created.id))
+    }
+
+    async fn start(&self, id: &ContainerId) -> Result<()> {
+        let starting = operation(failure::START, id.short());
+        let path = in_path(&starting, &id.0)?;
+        self.0.contact.call(starting, SLOW, self.0.contact.client().await?.start_container(path, None)).await
+    }
+
+    async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<()> {
+        let stopping = operation("stop container", id.short());
+        let path = in_path(&stopping, &id.0)?;
+        let seconds = i32::try_from(grace.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
+        let options = StopContainerOptions { t: Some(seconds), ..StopContainerOptions::default() };
+        let limit = grace.saturating_add(STOP_SLACK);
+        self.0
+            .contact
+            .call(stopping, limit, self.0.contact.client().await?.stop_container(path, Some(options)))
+            .await
+    }
+
+    async fn remove(&self, id: &ContainerId) -> Result<()> {
+        let removing = operation("remove container", id.short());
+        let path = in_path(&removing, &id.0)?;
+        let options = RemoveContainerOptions { v: true, force: true, ..RemoveContainerOptions::default() };
+        let docker = self.0.contact.client().await?;
+        let answer = self.0.contact.call(removing, SLOW, docker.remove_container(path, Some(options))).await;
+        match answer {
+            Err(EngineError::NotFound { .. }) => Ok(()),
+            // Somebody else is removing it; the name is free only when that is done.
+            Err(error @ EngineError::Conflict { .. }) => {
+                let until = Instant::now() + USUAL;
+                while self.inspect(&id.0).await?.is_some() {
+                    if Instant::now() >= until {
+                        return Err(error);
+                    }
+                    sleep(REMOVAL_PAUSE).await;
+                }
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn logs(&self, id: &ContainerId, options: LogOptions) -> EngineStream<LogChunk> {
+        let reading = operation("read the log of container", id.short());
+        let (inner, id, checking) = (Arc::clone(&self.0), id.clone(), reading.clone());
+        let open = async move {
+            let path = in_path(&checking, &id.0)?;
+            let options = LogsOptions {
+                follow: options.follow,
+                stdout: true,
+                stderr: true,
+                since: unix_seconds(options.since),
+                until: unix_seconds(options.until),
+                timestamps: options.timestamps,
+                tail: options.tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string()),
+            };
+            Ok(inner.contact.client().await?.logs(path, Some(options)).map_ok(chunk))
+        };
+        self.0.contact.stream(reading, open)
+    }
+
+    async fn exec(&self, id: &ContainerId, command: &[&str]) -> Result<ExecOutput> {
+        let running = operation("run a command in container", id.short());
+        let path = in_path(&running, &id.0)?;
+        self.0.contact.call(running, SLOW, exec::run(self.0.contact.client().await?, path, command)).await
+    }
+
+    async fn exec_duplex(&self, id: &ContainerId, command: &[&str]) -> Result<Duplex> {
+        let running = operation("run a command in container", id.short());
+        let path = in_path(&running, &id.0)?;
+        let opening = exec::duplex(self.0.contact.client().await?, path, command);
+        Ok(Box::pin(self.0.contact.call(running, USUAL, opening).await?))
+    }
+}
+
+/// The API's times are seconds since 1970, 0 for none.
+fn unix_seconds(time: Option<i64>) -> i32 {
+    time.map_or(0, |seconds| i32::try_from(seconds).unwrap_or(i32::MAX))
+}
+
+fn progress(line: CreateImageInfo) -> PullProgress {
+    let bytes = |detail: ProgressDetail| {
+        Some((u64::try_from(detail.current?).ok()?, u64::try_from(detail.total?).ok()?))
+    };
+    PullProgress {
+        id: line.id.unwrap_or_default(),
+        status: line.status.unwrap_or_default(),
+        bytes: line.progress_detail.and_then(bytes),
+    }
+}
+
+fn chunk(output: LogOutput) -> LogChunk {
+    match output {
+        LogOutput::StdErr { message } => LogChunk::Stderr(message),
+        LogOutput::StdOut { message } | LogOutput::StdIn { message } | LogOutput::Console { message } => {
+            LogChunk::Stdout(message)
+        }
+    }
+}

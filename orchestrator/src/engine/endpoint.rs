@@ -1,0 +1,129 @@
+//! Where an engine is and how to speak to it, as the caller found out.
+
+use std::path::PathBuf;
+
+use super::{EngineError, Result};
+
+/// The port of an engine that listens on TCP without TLS, by convention of docker's own CLI.
+const TCP_PORT: u16 = 2375;
+
+/// An engine's endpoint. Nothing in it is read from the environment here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `unix:///path` or `tcp://host:port`, as in `DOCKER_HOST`.
+    pub host: String,
+    /// Certificates for a TCP endpoint; plain TCP when absent.
+    pub tls: Option<Tls>,
+    /// Headers for every request: `HttpHeaders` of docker's configuration file.
+    pub headers: Vec<(String, String)>,
+    /// The API version to speak (`DOCKER_API_VERSION`); negotiated when absent.
+    pub api_version: Option<String>,
+}
+
+impl Endpoint {
+    /// An endpoint without TLS, headers or a fixed API version.
+    #[must_use]
+    pub fn new(host: impl Into<String>) -> Self {
+        Self { host: host.into(), ..Self::default() }
+    }
+}
+
+/// The files that make up a TLS connection, all PEM.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Who may have signed the engine's certificate; the system's roots when absent.
+    pub ca: Option<PathBuf>,
+    /// The client's certificate.
+    pub cert: Option<PathBuf>,
+    /// Its key.
+    pub key: Option<PathBuf>,
+    /// Whether to take any certificate of the engine.
+    pub skip_verify: bool,
+}
+
+/// An endpoint's host, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Address {
+    /// A socket file.
+    Unix(PathBuf),
+    /// `host:port`, an IPv6 address in brackets.
+    Tcp(String),
+}
+
+impl Address {
+    /// # Errors
+    /// [`EngineError::Unreachable`] for an address of a kind that is not spoken.
+    pub(super) fn parse(endpoint: &Endpoint) -> Result<Self> {
+        let host = &endpoint.host;
+        match host.split_once("://") {
+            // Docker too keeps certificates of a socket file's context and does not use them.
+            Some(("unix", path)) if !path.is_empty() => Ok(Self::Unix(path.into())),
+            Some(("tcp" | "http" | "https", _)) if endpoint.tls.is_some() => {
+                Err(unsupported(host, "tls endpoints are not supported"))
+            }
+            Some(("tcp" | "http", rest)) => {
+                let authority = rest.trim_end_matches('/');
+                if authority.is_empty() || authority.contains(['/', '?', '@']) {
+                    return Err(unsupported(host, "want \"tcp://host:port\""));
+                }
+                let name_end = authority.rfind(']').map_or(0, |bracket| bracket + 1);
+                if authority[name_end..].contains(':') {
+                    Ok(Self::Tcp(authority.to_owned()))
+                } else {
+                    Ok(Self::Tcp(format!("{authority}:{TCP_PORT}")))
+                }
+            }
+            Some(("unix", _)) => Err(unsupported(host, "the socket's path is missing")),
+            Some((scheme, _)) => Err(unsupported(
+                host,
+                &format!("\"{scheme}\" endpoints are not supported, only unix and tcp"),
+            )),
+            None => Err(unsupported(host, "want \"unix:///path\" or \"tcp://host:port\"")),
+        }
+    }
+
+    /// The base of the URIs of requests. Over a socket file the name is the one that docker's
+    /// own client sends, since some proxies in front of an engine check it.
+    pub(super) fn base_uri(&self) -> String {
+        match self {
+            Self::Unix(_) => "http://api.moby.localhost".to_owned(),
+            Self::Tcp(authority) => format!("http://{authority}"),
+        }
+    }
+}
+
+fn unsupported(host: &str, why: &str) -> EngineError {
+    EngineError::Unreachable { endpoint: host.to_owned(), source: why.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(host: &str) -> Result<Address, String> {
+        Address::parse(&Endpoint::new(host))
+            .map_err(|error| std::error::Error::source(&error).map_or_else(String::new, ToString::to_string))
+    }
+
+    #[test]
+    fn hosts_become_addresses() {
+        assert_eq!(parse("unix:///run/d.sock"), Ok(Address::Unix("/run/d.sock".into())));
+        assert_eq!(parse("tcp://h:1"), Ok(Address::Tcp("h:1".into())));
+        assert_eq!(parse("tcp://h/"), Ok(Address::Tcp("h:2375".into())));
+        assert_eq!(parse("tcp://[::1]"), Ok(Address::Tcp("[::1]:2375".into())));
+        assert_eq!(parse("tcp://[::1]:9"), Ok(Address::Tcp("[::1]:9".into())));
+    }
+
+    #[test]
+    fn what_is_not_spoken_is_said() {
+        assert!(parse("ssh://me@host").unwrap_err().contains("\"ssh\""));
+        assert!(parse("npipe:////./pipe/x").unwrap_err().contains("\"npipe\""));
+        assert!(parse("/var/run/docker.sock").unwrap_err().contains("unix:///path"));
+        assert!(parse("unix://").unwrap_err().contains("path is missing"));
+        assert!(parse("tcp://h/with/path").unwrap_err().contains("tcp://host:port"));
+        let tls = Endpoint { tls: Some(Tls::default()), ..Endpoint::new("tcp://h:2376") };
+        assert!(Address::parse(&tls).is_err());
+        let socket = Endpoint { host: "unix:///s".into(), ..tls };
+        assert_eq!(Address::parse(&socket).unwrap(), Address::Unix("/s".into()));
+    }
+}

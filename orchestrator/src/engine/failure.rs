@@ -1,0 +1,159 @@
+//! What the engine or the way to it said, sorted into [`EngineError`].
+
+use std::error::Error as StdError;
+use std::io;
+
+use bollard::errors::Error as BollardError;
+
+use super::{EngineError, Operation};
+
+/// The status given to an error that came inside a stream whose head had said 200.
+const STREAM_STATUS: u16 = 500;
+
+/// Verbs under which the engine or its runtime can refuse privileges.
+pub(super) const CREATE: &str = "create container";
+/// See [`CREATE`]: most runtimes notice only here.
+pub(super) const START: &str = "start container";
+
+/// Sorts a failure of `operation` on the engine at `endpoint`.
+pub(super) fn explain(endpoint: &str, operation: Operation, error: BollardError) -> EngineError {
+    match error {
+        BollardError::DockerResponseServerError { status_code, message } => {
+            refusal(endpoint, operation, status_code, &message)
+        }
+        BollardError::DockerStreamError { error } => refusal(endpoint, operation, STREAM_STATUS, &error),
+        BollardError::HyperLegacyError { err } if err.is_connect() => unreachable(endpoint, root_cause(&err)),
+        BollardError::JsonDataError { message, .. } => EngineError::Broken {
+            operation,
+            source: format!("the engine's answer makes no sense: {message}").into(),
+        },
+        other => EngineError::Broken { operation, source: root_cause(&other) },
+    }
+}
+
+fn unreachable(endpoint: &str, source: Box<dyn StdError + Send + Sync>) -> EngineError {
+    EngineError::Unreachable { endpoint: endpoint.to_owned(), source }
+}
+
+/// The innermost error of a chain, whose outer links repeat its words. An I/O error keeps its
+/// kind, which hints are made from.
+pub(super) fn root_cause(error: &(dyn StdError + 'static)) -> Box<dyn StdError + Send + Sync> {
+    let mut root = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    match root.downcast_ref::<io::Error>() {
+        Some(io) => Box::new(io::Error::new(io.kind(), io.to_string())),
+        None => root.to_string().into(),
+    }
+}
+
+fn refusal(endpoint: &str, operation: Operation, status: u16, message: &str) -> EngineError {
+    let message = one_line(message);
+    if status == 400 && message.contains("HTTP request to an HTTPS server") {
+        return unreachable(endpoint, "it wants tls".into());
+    }
+    let may_lack_privileges = operation.verb == CREATE || operation.verb == START;
+    if may_lack_privileges && refuses_privileges(status, &message) {
+        return EngineError::PrivilegesRefused { operation, message };
+    }
+    match status {
+        404 => EngineError::NotFound { operation, message },
+        409 => EngineError::Conflict { operation, message },
+        _ => EngineError::Refused { operation, status, message },
+    }
+}
+
+/// Whether these words at creation or start of a container mean that it asked for more than the
+/// engine may give. A name that is taken or an image that is missing never does.
+fn refuses_privileges(status: u16, message: &str) -> bool {
+    /// Words that mean it whatever else is said.
+    const CLEAR: [&str; 7] = [
+        // runc, when the engine's own bounding set lacks a capability
+        "unable to apply caps",
+        "unable to set capabilities",
+        // moby with --userns-remap
+        "privileged mode is incompatible with user namespaces",
+        // the kernel's EPERM by way of any runtime
+        "operation not permitted",
+        // authorization plugins
+        "authorization denied by plugin",
+        // policy proxies in front of an engine
+        "privileged mode is not allowed",
+        "privileged containers are not allowed",
+    ];
+    /// What a runtime was touching when EACCES means privileges; a program that merely is not
+    /// executable gives EACCES too.
+    const TOUCHED: [&str; 8] =
+        ["cgroup", "/dev/", "/sys/", "/proc", "mount", "apparmor", "seccomp", "sysctl"];
+
+    if matches!(status, 404 | 409) {
+        return false;
+    }
+    let message = message.to_lowercase();
+    status == 403
+        || CLEAR.iter().any(|words| message.contains(words))
+        || (message.contains("permission denied")
+            && !message.contains("exec: \"")
+            && TOUCHED.iter().any(|thing| message.contains(thing)))
+}
+
+/// The engine's words on one line, since some runtimes add their own log to them.
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(verb: &'static str, status: u16, message: &str) -> &'static str {
+        let operation = Operation { verb, object: "x".into() };
+        match refusal("unix:///e", operation, status, message) {
+            EngineError::Unreachable { .. } => "unreachable",
+            EngineError::NotFound { .. } => "not found",
+            EngineError::Conflict { .. } => "conflict",
+            EngineError::PrivilegesRefused { .. } => "privileges",
+            EngineError::Refused { .. } => "refused",
+            EngineError::Timeout { .. } | EngineError::Broken { .. } => "other",
+        }
+    }
+
+    #[test]
+    fn refused_privileges_are_told_apart() {
+        for (status, words) in [
+            (500, "OCI runtime create failed: unable to apply caps: operation not permitted: unknown"),
+            (
+                400,
+                "privileged mode is incompatible with user namespaces.  You must run the container in the host namespace when running privileged mode",
+            ),
+            (403, "authorization denied by plugin opa: no privileged"),
+            (500, "error mounting \"cgroup\": mount /sys/fs/cgroup: permission denied"),
+            (500, "open /dev/fuse: permission denied"),
+            (403, "<html>forbidden</html>"),
+        ] {
+            assert_eq!(kind(START, status, words), "privileges", "{words}");
+            assert_eq!(kind(CREATE, status, words), "privileges", "{words}");
+        }
+    }
+
+    #[test]
+    fn other_failures_of_a_start_are_not_about_privileges() {
+        let exec = "runc create failed: exec: \"/mount.sh\": permission denied";
+        assert_eq!(kind(START, 400, exec), "refused");
+        assert_eq!(kind(START, 404, "No such container: x"), "not found");
+        assert_eq!(kind(CREATE, 409, "Conflict. operation not permitted"), "conflict");
+        assert_eq!(kind("pull image", 500, "operation not permitted"), "refused");
+        assert_eq!(kind("list containers", 403, "forbidden"), "refused");
+    }
+
+    #[test]
+    fn a_tls_port_is_named() {
+        assert_eq!(kind(CREATE, 400, "Client sent an HTTP request to an HTTPS server.\n"), "unreachable");
+    }
+
+    #[test]
+    fn words_fit_one_line() {
+        assert_eq!(one_line("a\n  b\r\n"), "a b");
+    }
+}

@@ -1,0 +1,131 @@
+//! Names of images, taken apart as docker does it.
+
+use crate::desired::ImageRef;
+
+/// The registry of names without one.
+const DEFAULT_REGISTRY: &str = "docker.io";
+
+/// The key of docker's configuration file that stands for [`DEFAULT_REGISTRY`].
+const DEFAULT_REGISTRY_KEY: &str = "https://index.docker.io/v1/";
+
+/// An image's name in full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reference {
+    /// `docker.io` or a `host[:port]`.
+    pub(super) registry: String,
+    /// The path within the registry: `library/alpine`.
+    pub(super) repository: String,
+    /// A tag, or a digest with its algorithm (`sha256:…`).
+    pub(super) tag_or_digest: String,
+}
+
+impl Reference {
+    /// Takes a name apart; `None` when it is not one. Where a name has a tag and a digest, the
+    /// digest counts.
+    pub(super) fn parse(image: &ImageRef) -> Option<Self> {
+        let (name, digest) = match image.0.split_once('@') {
+            Some((name, digest)) => (name, Some(digest)),
+            None => (image.0.as_str(), None),
+        };
+        // A colon before the last slash belongs to the registry's port.
+        let (path, tag) = match name.rsplit_once(':') {
+            Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
+            _ => (name, None),
+        };
+        let (registry, repository) = match path.split_once('/') {
+            Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => {
+                (first, rest.to_owned())
+            }
+            Some(_) => (DEFAULT_REGISTRY, path.to_owned()),
+            None => (DEFAULT_REGISTRY, format!("library/{path}")),
+        };
+        let registry = if registry == "index.docker.io" { DEFAULT_REGISTRY } else { registry };
+        let good = is_repository(&repository)
+            && tag.is_none_or(is_tag)
+            && digest.is_none_or(is_digest)
+            && registry.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b));
+        good.then(|| Self {
+            registry: registry.to_owned(),
+            repository,
+            tag_or_digest: digest.or(tag).unwrap_or("latest").to_owned(),
+        })
+    }
+
+    /// What the engine calls `fromImage`.
+    pub(super) fn engine_name(&self) -> String {
+        format!("{}/{}", self.registry, self.repository)
+    }
+
+    /// The key under which docker's configuration file keeps the registry's credentials.
+    pub(super) fn credentials_key(&self) -> &str {
+        if self.registry == DEFAULT_REGISTRY { DEFAULT_REGISTRY_KEY } else { &self.registry }
+    }
+}
+
+fn is_repository(path: &str) -> bool {
+    path.split('/').all(|part| {
+        !part.is_empty()
+            && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
+            && part.starts_with(|c: char| c.is_ascii_alphanumeric())
+    })
+}
+
+fn is_tag(tag: &str) -> bool {
+    !tag.is_empty()
+        && tag.len() <= 128
+        && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        && !tag.starts_with(['.', '-'])
+}
+
+fn is_digest(digest: &str) -> bool {
+    digest.split_once(':').is_some_and(|(algorithm, hex)| {
+        !algorithm.is_empty()
+            && algorithm.bytes().all(|b| b.is_ascii_alphanumeric() || b"+._-".contains(&b))
+            && hex.len() >= 32
+            && hex.bytes().all(|b| b.is_ascii_hexdigit())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(image: &str) -> Option<(String, String, String)> {
+        let Reference { registry, repository, tag_or_digest } = Reference::parse(&ImageRef(image.into()))?;
+        Some((registry, repository, tag_or_digest))
+    }
+
+    fn full(registry: &str, repository: &str, tag: &str) -> Option<(String, String, String)> {
+        Some((registry.into(), repository.into(), tag.into()))
+    }
+
+    #[test]
+    fn names_are_completed_as_docker_does() {
+        assert_eq!(parts("alpine"), full("docker.io", "library/alpine", "latest"));
+        assert_eq!(parts("moby/buildkit:v0.13"), full("docker.io", "moby/buildkit", "v0.13"));
+        assert_eq!(parts("localhost/x"), full("localhost", "x", "latest"));
+        assert_eq!(parts("localhost:5000/x/y:1"), full("localhost:5000", "x/y", "1"));
+        assert_eq!(parts("ghcr.io/a/b/c"), full("ghcr.io", "a/b/c", "latest"));
+        assert_eq!(parts("index.docker.io/a/b"), full("docker.io", "a/b", "latest"));
+        let digest = format!("sha256:{}", "0a".repeat(32));
+        assert_eq!(parts(&format!("a@{digest}")), full("docker.io", "library/a", &digest));
+        assert_eq!(parts(&format!("h:1/a:t@{digest}")), full("h:1", "a", &digest));
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        for bad in
+            ["", "A", "a:", "a b", "a/../b", "a?x=y", "a@", "a@sha256:zz", "/a", "a//b", "h.x/", "a:-b"]
+        {
+            assert_eq!(parts(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn credentials_have_keys_of_their_own() {
+        let key =
+            |image: &str| Reference::parse(&ImageRef(image.into())).unwrap().credentials_key().to_owned();
+        assert_eq!(key("alpine"), "https://index.docker.io/v1/");
+        assert_eq!(key("localhost:5000/x"), "localhost:5000");
+    }
+}

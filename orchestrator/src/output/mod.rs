@@ -1,0 +1,106 @@
+//! Where words go: results to standard output, everything else to standard error.
+
+mod age;
+mod size;
+mod table;
+mod time;
+
+pub use age::age;
+pub use size::size;
+pub use table::Table;
+pub use time::timestamp;
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+
+/// The two streams of a command.
+///
+/// Results that cannot be written are errors; notes that cannot be written are dropped.
+pub struct Console {
+    out: Mutex<Box<dyn Write + Send>>,
+    err: Mutex<Box<dyn Write + Send>>,
+    /// Whether a person sees notes as they appear, so that a line may be written over.
+    live: bool,
+    /// Whether a line that will be written over is on the screen.
+    status: Mutex<bool>,
+}
+
+impl Console {
+    /// A console over two streams; `live` when the second is a terminal.
+    #[must_use]
+    pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, live: bool) -> Self {
+        Self { out: Mutex::new(out), err: Mutex::new(err), live, status: Mutex::new(false) }
+    }
+
+    /// One line of result.
+    ///
+    /// # Errors
+    /// What writing to standard output gives, such as a broken pipe.
+    pub fn line(&self, line: impl Display) -> io::Result<()> {
+        self.settle();
+        writeln!(lock(&self.out), "{line}")
+    }
+
+    /// Bytes of result as they are, shown at once.
+    ///
+    /// # Errors
+    /// As for [`Self::line`].
+    pub fn raw(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut out = lock(&self.out);
+        out.write_all(bytes)?;
+        out.flush()
+    }
+
+    /// Bytes of result that belong on standard error, as they are.
+    ///
+    /// # Errors
+    /// What writing to standard error gives.
+    pub fn raw_error(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut err = lock(&self.err);
+        err.write_all(bytes)?;
+        err.flush()
+    }
+
+    /// One line beside the result.
+    pub fn note(&self, line: impl Display) {
+        self.settle();
+        writeln!(lock(&self.err), "{line}").ok();
+    }
+
+    /// One line beside the result that the user should not miss.
+    pub fn warning(&self, line: impl Display) {
+        self.note(format_args!("WARNING: {line}"));
+    }
+
+    /// Something that goes on. Only a terminal shows it, until the next words come.
+    pub fn status(&self, line: impl Display) {
+        if self.live {
+            let mut shown = lock(&self.status);
+            let mut err = lock(&self.err);
+            // Back to the line's start, clear what was there (ECMA-48 EL), and cut the line at the
+            // screen's edge (DECAWM off): a second row could not be cleared.
+            write!(err, "\r\x1b[K\x1b[?7l{line}\x1b[?7h").and_then(|()| err.flush()).ok();
+            *shown = true;
+        }
+    }
+
+    /// Asks a question and leaves the answer to be typed behind it.
+    pub fn ask(&self, question: impl Display) {
+        self.settle();
+        let mut err = lock(&self.err);
+        write!(err, "{question} ").and_then(|()| err.flush()).ok();
+    }
+
+    /// Takes away what [`Self::status`] showed last.
+    pub fn settle(&self) {
+        let mut shown = lock(&self.status);
+        if std::mem::take(&mut *shown) {
+            write!(lock(&self.err), "\r\x1b[K").ok();
+        }
+    }
+}
+
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,70 @@
+//! What a plan leaves behind when all of it succeeds: the planner's own idea of the engine, by
+//! which tests show that planning twice yields nothing.
+
+use super::Plan;
+use super::action::Action;
+use crate::desired::HostPort;
+use crate::labels;
+use crate::observed::{Container, ContainerId, Observed, Sidecar, State};
+use crate::spec::{ContainerSpec, Mount, Privileges};
+
+impl Observed {
+    /// The state after every action of `plan` succeeded at the first try.
+    #[must_use]
+    pub fn after(&self, plan: &Plan) -> Self {
+        let mut next = self.clone();
+        // Whatever starts now starts no earlier than anything before.
+        let all = self.backend.iter().chain(self.sidecars.iter().map(|sidecar| &sidecar.container));
+        let now = all
+            .reduce(|latest, other| if latest.started_before(other) { other } else { latest })
+            .map_or("", |container| &container.started_at);
+        for action in plan.actions() {
+            next.take(action, now);
+        }
+        next
+    }
+
+    fn take(&mut self, action: &Action, now: &str) {
+        match action {
+            Action::Pull { image, .. } | Action::LoadProxyImage { image } => {
+                self.images.insert(image.clone(), format!("sha256:{image}"));
+            }
+            Action::Remove { id, .. } => {
+                self.backend.take_if(|backend| backend.id == *id);
+                self.sidecars.retain(|sidecar| sidecar.container.id != *id);
+                self.strays.retain(|stray| stray.id != *id);
+            }
+            Action::Start { id, .. } => {
+                if let Some(backend) = self.backend.as_mut().filter(|backend| backend.id == *id) {
+                    backend.state = State::Running;
+                    now.clone_into(&mut backend.started_at);
+                }
+            }
+            Action::Run { candidates } => self.add(&candidates[0], now),
+        }
+    }
+
+    fn add(&mut self, spec: &ContainerSpec, now: &str) {
+        let container = Container {
+            id: ContainerId(format!("made:{}", spec.name)),
+            name: spec.name.clone(),
+            image: spec.image.clone(),
+            image_id: self.images.get(&spec.image).cloned().unwrap_or_default(),
+            state: State::Running,
+            started_at: now.to_owned(),
+            labels: spec.labels.clone(),
+            cache_volume: spec.mounts.iter().find_map(|mount| match mount {
+                Mount::Volume { name, .. } => Some(name.clone()),
+                Mount::Bind { .. } => None,
+            }),
+            privileged: spec.privileges == Privileges::Privileged,
+        };
+        match spec.labels.get(labels::PORT).and_then(|port| port.parse().ok()).map(HostPort) {
+            None => self.backend = Some(container),
+            Some(port) => {
+                self.sidecars.push(Sidecar { port, container });
+                self.sidecars.sort_by_key(|sidecar| sidecar.port);
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Wishes that cannot be had.
+
+use super::diff::Difference;
+use crate::desired::{ContainerName, ImageRef, VolumeName};
+
+/// Why there is no plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// A name of ours is taken.
+    #[error(
+        "container \"{name}\" was not made by docker assemble; \
+         rename or remove it to free the name (docker rename {name} NEW_NAME)"
+    )]
+    Foreign {
+        /// The name.
+        name: ContainerName,
+    },
+    /// The named cache volume is missing.
+    #[error("no volume \"{name}\" to keep the build cache in; create it with 'docker volume create {name}'")]
+    NoSuchVolume {
+        /// Its name.
+        name: VolumeName,
+    },
+    /// The image is missing and may not be pulled.
+    #[error("the engine has no image \"{image}\" and --pull is \"never\"")]
+    NoImage {
+        /// The image.
+        image: ImageRef,
+    },
+    /// The wish needs a new backend while the old one lives.
+    #[error(
+        "backend \"{name}\" is running with other settings ({}); \
+         run 'docker assemble backend stop' first, then start it again",
+        list(differences)
+    )]
+    NeedsNewBackend {
+        /// The backend.
+        name: ContainerName,
+        /// What differs; never empty.
+        differences: Vec<Difference>,
+    },
+    /// The backend is frozen.
+    #[error("backend \"{name}\" is paused; run 'docker unpause {name}' to go on")]
+    Paused {
+        /// The backend.
+        name: ContainerName,
+    },
+    /// The built-in sidecar does not run on this engine.
+    #[error(
+        "the built-in sidecar is made for \"{built_in}\" but the engine runs on \"{engine}\"; \
+         name an image of the sidecar for it with --proxy-image, or forward no ports with --allow-host-port 0"
+    )]
+    Architecture {
+        /// What the built-in binary runs on.
+        built_in: String,
+        /// What the engine runs on.
+        engine: String,
+    },
+}
+
+fn list(differences: &[Difference]) -> String {
+    differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,27 @@
+//! Docker's contract with its CLI plugins: the metadata, the global options in front of the
+//! plugin's name, and how the docker command says that it ends.
+
+mod globals;
+mod stop;
+
+pub use globals::{GlobalError, Globals};
+pub use stop::watch;
+
+/// The name under which the docker command knows this plugin.
+pub const NAME: &str = "assemble";
+
+/// The argument that asks for [`metadata`].
+pub const METADATA_COMMAND: &str = "docker-cli-plugin-metadata";
+
+/// What the plugin says about itself, as one JSON object.
+#[must_use]
+pub fn metadata() -> String {
+    serde_json::json!({
+        // The only one that docker commands before 28.4.1 accept.
+        "SchemaVersion": "0.1.0",
+        "Vendor": "The Docker Assemble backend authors",
+        "Version": concat!("v", env!("CARGO_PKG_VERSION")),
+        "ShortDescription": "Manage a BuildKit backend that reaches the host's ports",
+    })
+    .to_string()
+}

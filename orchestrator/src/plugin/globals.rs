@@ -1,0 +1,202 @@
+//! Docker's global options.
+
+use std::path::PathBuf;
+
+/// The global options, as far as they were given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Globals {
+    /// `--config`: the directory of docker's configuration.
+    pub config: Option<PathBuf>,
+    /// `-c`, `--context`.
+    pub context: Option<String>,
+    /// `-H`, `--host`.
+    pub host: Option<String>,
+    /// `-D`, `--debug`.
+    pub debug: bool,
+    /// `-l`, `--log-level`: `debug`, `info`, `warn`, `error` or `fatal`.
+    pub log_level: Option<String>,
+    /// `--tls`.
+    pub tls: Option<bool>,
+    /// `--tlsverify`.
+    pub tls_verify: Option<bool>,
+    /// `--tlscacert`.
+    pub tls_ca: Option<PathBuf>,
+    /// `--tlscert`.
+    pub tls_cert: Option<PathBuf>,
+    /// `--tlskey`.
+    pub tls_key: Option<PathBuf>,
+}
+
+/// The values of `--log-level`.
+const LOG_LEVELS: [&str; 5] = ["debug", "info", "warn", "error", "fatal"];
+
+/// What is wrong with the global options.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GlobalError {
+    /// No such option.
+    #[error("unknown flag: {0}")]
+    Unknown(String),
+    /// No such one-letter option.
+    #[error("unknown shorthand flag: '{0}' in {1}")]
+    UnknownShort(char, String),
+    /// An option without its value.
+    #[error("flag needs an argument: {0}")]
+    NoValue(String),
+    /// A value that does not fit.
+    #[error("invalid argument \"{value}\" for \"{flag}\" flag: {why}")]
+    Value {
+        /// The option.
+        flag: String,
+        /// The value.
+        value: String,
+        /// What would fit.
+        why: &'static str,
+    },
+}
+
+impl Globals {
+    /// Takes the global options off the front of `args`, as the docker command does: up to the
+    /// first word that is no option. Returns the rest, `--help` and what follows it included.
+    ///
+    /// # Errors
+    /// An option that docker does not know either, or one with a missing or bad value.
+    pub fn take(args: &[String]) -> Result<(Self, &[String]), GlobalError> {
+        let mut globals = Self::default();
+        let mut rest = args;
+        while let [first, after @ ..] = rest {
+            if !first.starts_with('-') || first == "-" || is_help(first) {
+                break;
+            }
+            if first == "--" {
+                return Ok((globals, after));
+            }
+            rest = match first.strip_prefix("--") {
+                Some(long) => globals.long(long, after)?,
+                None => globals.short(first, after)?,
+            };
+        }
+        Ok((globals, rest))
+    }
+
+    fn long<'a>(&mut self, option: &str, after: &'a [String]) -> Result<&'a [String], GlobalError> {
+        let (name, value) = match option.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (option, None),
+        };
+        let flag = format!("--{name}");
+        if matches!(name, "debug" | "tls" | "tlsverify") {
+            let on =
+                value.is_none_or(|value| !matches!(value, "0" | "f" | "F" | "false" | "FALSE" | "False"));
+            match name {
+                "debug" => self.debug = on,
+                "tls" => self.tls = Some(on),
+                _ => self.tls_verify = Some(on),
+            }
+            return Ok(after);
+        }
+        let known = ["config", "context", "host", "log-level", "tlscacert", "tlscert", "tlskey"];
+        if !known.contains(&name) {
+            return Err(GlobalError::Unknown(flag));
+        }
+        let (value, after) = match (value, after) {
+            (Some(value), _) => (value, after),
+            (None, [value, after @ ..]) => (value.as_str(), after),
+            (None, []) => return Err(GlobalError::NoValue(flag)),
+        };
+        self.set(name, value)?;
+        Ok(after)
+    }
+
+    /// A group of one-letter options such as `-DH`, the last of which may take a value.
+    fn short<'a>(&mut self, group: &str, after: &'a [String]) -> Result<&'a [String], GlobalError> {
+        let mut letters = group.chars();
+        letters.next();
+        while let Some(letter) = letters.next() {
+            let name = match letter {
+                'D' => {
+                    self.debug = true;
+                    continue;
+                }
+                'H' => "host",
+                'c' => "context",
+                'l' => "log-level",
+                _ => return Err(GlobalError::UnknownShort(letter, group.to_owned())),
+            };
+            let value = letters.as_str();
+            if !value.is_empty() {
+                self.set(name, value.strip_prefix('=').unwrap_or(value))?;
+                return Ok(after);
+            }
+            let [value, after @ ..] = after else {
+                return Err(GlobalError::NoValue(format!("'{letter}' in {group}")));
+            };
+            self.set(name, value)?;
+            return Ok(after);
+        }
+        Ok(after)
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), GlobalError> {
+        let bad =
+            |flag: &str, why| GlobalError::Value { flag: flag.to_owned(), value: value.to_owned(), why };
+        match name {
+            "config" => self.config = Some(value.into()),
+            "context" => self.context = Some(value.to_owned()),
+            "host" if self.host.is_some() => return Err(bad("-H, --host", "specify only one -H")),
+            "host" => self.host = Some(value.to_owned()),
+            "log-level" if !LOG_LEVELS.contains(&value) => {
+                return Err(bad("-l, --log-level", "must be one of debug, info, warn, error, fatal"));
+            }
+            "log-level" => self.log_level = Some(value.to_owned()),
+            "tlscacert" => self.tls_ca = Some(value.into()),
+            "tlscert" => self.tls_cert = Some(value.into()),
+            _ => self.tls_key = Some(value.into()),
+        }
+        Ok(())
+    }
+}
+
+fn is_help(arg: &str) -> bool {
+    matches!(arg, "--help" | "-h")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(line: &str) -> Result<(Globals, Vec<String>), GlobalError> {
+        let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        Globals::take(&args).map(|(globals, rest)| (globals, rest.to_vec()))
+    }
+
+    #[test]
+    fn options_stop_at_the_first_word() {
+        let (globals, rest) = take("-H tcp://h:1 --tlsverify assemble backend start -H x").unwrap();
+        assert_eq!(globals.host.as_deref(), Some("tcp://h:1"));
+        assert_eq!(globals.tls_verify, Some(true));
+        assert_eq!(rest, ["assemble", "backend", "start", "-H", "x"]);
+    }
+
+    #[test]
+    fn every_spelling_of_a_value_works() {
+        for line in ["-H a", "-Ha", "-H=a", "--host a", "--host=a", "-DH a", "-DHa"] {
+            assert_eq!(take(line).unwrap().0.host.as_deref(), Some("a"), "{line}");
+        }
+        assert!(take("-DH a").unwrap().0.debug);
+        assert_eq!(take("--tls=false").unwrap().0.tls, Some(false));
+    }
+
+    #[test]
+    fn help_is_left_for_the_commands() {
+        assert_eq!(take("-D --help").unwrap().1, ["--help"]);
+    }
+
+    #[test]
+    fn what_docker_refuses_is_refused() {
+        assert_eq!(take("--foo").unwrap_err().to_string(), "unknown flag: --foo");
+        assert_eq!(take("-x").unwrap_err().to_string(), "unknown shorthand flag: 'x' in -x");
+        assert_eq!(take("--host").unwrap_err().to_string(), "flag needs an argument: --host");
+        assert!(take("-H a -H b").unwrap_err().to_string().contains("only one -H"));
+        assert!(take("-l loud").unwrap_err().to_string().contains("\"loud\""));
+    }
+}

@@ -1,0 +1,221 @@
+//! The sidecar's image, made in memory from the program that this one carries.
+//!
+//! No registry is asked and nothing is built on the engine: a layer with one file, a
+//! configuration and a manifest in a tar archive are all that `POST /images/load` wants.
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tar::{Builder, EntryType, Header};
+
+use crate::desired::ImageRef;
+
+/// The static program that [`embedded`] holds.
+pub const BINARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/assemble-proxy"));
+
+/// What the embedded sidecar runs on, in OCI's words: `amd64`, `arm64`.
+pub const ARCH: &str = arch(BINARY);
+
+/// The repository under which the image is known on the engine.
+pub const REPOSITORY: &str = "docker-assemble-proxy";
+
+/// The program within the image.
+const PROGRAM: &str = "assemble-proxy";
+
+/// Who it runs as: nobody in particular, as in distroless images.
+const USER: &str = "65532:65532";
+
+/// Times as the engine counts them, in nanoseconds.
+const SECOND: u64 = 1_000_000_000;
+
+/// An image ready to be loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Archive {
+    /// Its name, with a tag made from its content: two images of one name are the same.
+    pub image: ImageRef,
+    /// The archive, in the format of `docker save`.
+    pub bytes: Bytes,
+}
+
+/// The image of the embedded sidecar, made once.
+pub fn embedded() -> &'static Archive {
+    static EMBEDDED: LazyLock<Archive> = LazyLock::new(|| archive(BINARY));
+    &EMBEDDED
+}
+
+/// An image with `binary` as its only file and entry point. The same bytes give the same
+/// archive, byte for byte.
+#[must_use]
+pub fn archive(binary: &[u8]) -> Archive {
+    let layer = tar([(PROGRAM, binary, 0o555)]);
+    let layer_digest = sha256(&layer);
+    let config = config(arch(binary), &layer_digest).to_string();
+    // It names the layer's digest, so its own stands for everything.
+    let digest = sha256(config.as_bytes());
+    let image = format!("{REPOSITORY}:{}", &digest[..12]);
+
+    let (config_name, layer_name) = (format!("{digest}.json"), format!("{layer_digest}.tar"));
+    let manifest =
+        json!([{ "Config": config_name, "RepoTags": [image], "Layers": [layer_name] }]).to_string();
+    let bytes = tar([
+        ("manifest.json", manifest.as_bytes(), 0o444),
+        (&config_name, config.as_bytes(), 0o444),
+        (&layer_name, &layer, 0o444),
+    ]);
+    Archive { image: ImageRef(image), bytes: bytes.into() }
+}
+
+/// The image's configuration, after the OCI image specification, and docker's health check.
+fn config(arch: &str, layer_digest: &str) -> Value {
+    let program = format!("/{PROGRAM}");
+    // A fixed time, or no two builds would give the same image.
+    let created = "1970-01-01T00:00:00Z";
+    json!({
+        "architecture": arch,
+        "os": "linux",
+        "created": created,
+        "config": {
+            "User": USER,
+            "WorkingDir": "/",
+            "Entrypoint": [program],
+            "Healthcheck": {
+                "Test": ["CMD", program, "health"],
+                "Interval": 30 * SECOND,
+                "Timeout": 3 * SECOND,
+                "StartPeriod": 2 * SECOND,
+            },
+            "Labels": {
+                "org.opencontainers.image.title": REPOSITORY,
+                "org.opencontainers.image.description": "Forwards a port of a network namespace to the host",
+                "org.opencontainers.image.version": env!("CARGO_PKG_VERSION"),
+                "org.opencontainers.image.licenses": env!("CARGO_PKG_LICENSE"),
+            },
+        },
+        "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{layer_digest}")] },
+        "history": [{ "created": created, "created_by": "docker-assemble" }],
+    })
+}
+
+/// A tar archive of files that belong to root and were last changed in 1970.
+fn tar<const N: usize>(files: [(&str, &[u8], u32); N]) -> Vec<u8> {
+    let room: usize = files.iter().map(|(_, content, _)| content.len() + 1024).sum();
+    let mut builder = Builder::new(Vec::with_capacity(room + 1024));
+    for (name, content, mode) in files {
+        let mut header = Header::new_ustar();
+        header.set_entry_type(EntryType::Regular);
+        header.set_mode(mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_size(content.len() as u64);
+        // Memory never fails to be written, and our names are short.
+        builder.append_data(&mut header, name, content).expect("a tar archive in memory");
+    }
+    builder.into_inner().expect("a tar archive in memory")
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// What a program runs on, read from its header: `e_machine` of elf(5), numbers from elf.h.
+const fn arch(elf: &[u8]) -> &'static str {
+    if elf.len() < 20 || elf[0] != 0x7f || elf[1] != b'E' || elf[2] != b'L' || elf[3] != b'F' {
+        return "unknown";
+    }
+    let little = elf[5] == 1;
+    let machine = if little { [elf[18], elf[19]] } else { [elf[19], elf[18]] };
+    match (u16::from_le_bytes(machine), little) {
+        (3, _) => "386",
+        (21, true) => "ppc64le",
+        (22, _) => "s390x",
+        (40, _) => "arm",
+        (62, _) => "amd64",
+        (183, true) => "arm64",
+        (243, _) => "riscv64",
+        (258, _) => "loong64",
+        _ => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io::Read;
+
+    use super::*;
+
+    fn files(archive: &[u8]) -> BTreeMap<String, (Header, Vec<u8>)> {
+        let mut archive = tar::Archive::new(archive);
+        let entry = |entry: std::io::Result<tar::Entry<'_, &[u8]>>| {
+            let mut entry = entry.unwrap();
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).unwrap();
+            (entry.path().unwrap().display().to_string(), (entry.header().clone(), content))
+        };
+        archive.entries().unwrap().map(entry).collect()
+    }
+
+    fn elf(machine: u8) -> Vec<u8> {
+        let mut elf = vec![0x7f, b'E', b'L', b'F', 2, 1];
+        elf.resize(18, 0);
+        elf.extend([machine, 0]);
+        elf
+    }
+
+    #[test]
+    fn the_same_program_gives_the_same_bytes() {
+        assert_eq!(archive(&elf(62)), archive(&elf(62)));
+        assert_ne!(archive(&elf(62)).image, archive(&elf(183)).image);
+    }
+
+    #[test]
+    fn manifest_config_and_layer_belong_together() {
+        let program = elf(62);
+        let made = archive(&program);
+        let files = files(&made.bytes);
+        assert_eq!(files.len(), 3);
+        let read = |name: &str| serde_json::from_slice::<Value>(&files[name].1).unwrap();
+        let manifest = &read("manifest.json")[0];
+        assert_eq!(manifest["RepoTags"][0], made.image.0.as_str());
+
+        let config_name = manifest["Config"].as_str().unwrap();
+        assert_eq!(config_name, format!("{}.json", sha256(&files[config_name].1)));
+        assert_eq!(made.image.0, format!("docker-assemble-proxy:{}", &config_name[..12]));
+        let config = read(config_name);
+        assert_eq!((&config["architecture"], &config["os"]), (&json!("amd64"), &json!("linux")));
+        assert_eq!(config["config"]["User"], USER);
+        assert_eq!(config["config"]["Entrypoint"], json!(["/assemble-proxy"]));
+        assert_eq!(config["config"]["Healthcheck"]["Interval"], 30_000_000_000_u64);
+
+        let layer = &files[manifest["Layers"][0].as_str().unwrap()].1;
+        assert_eq!(config["rootfs"]["diff_ids"], json!([format!("sha256:{}", sha256(layer))]));
+        let in_layer = self::files(layer);
+        let (header, content) = &in_layer["assemble-proxy"];
+        assert_eq!((in_layer.len(), content), (1, &program));
+        assert_eq!(
+            (header.mode().unwrap(), header.uid().unwrap(), header.gid().unwrap(), header.mtime().unwrap()),
+            (0o555, 0, 0, 0)
+        );
+    }
+
+    #[test]
+    fn programs_tell_what_they_run_on() {
+        assert_eq!((arch(&elf(62)), arch(&elf(183))), ("amd64", "arm64"));
+        assert_eq!((arch(b"#!/bin/sh"), arch(&elf(1))), ("unknown", "unknown"));
+        let big_s390x = [vec![0x7f, b'E', b'L', b'F', 2, 2], vec![0; 12], vec![0, 22]].concat();
+        assert_eq!(arch(&big_s390x), "s390x");
+    }
+
+    #[test]
+    fn the_embedded_program_is_for_a_known_machine() {
+        assert_ne!(ARCH, "unknown");
+        assert!(embedded().bytes.len() > BINARY.len());
+    }
+}

@@ -1,0 +1,252 @@
+//! Waits until a backend and its sidecars serve, or cannot any more.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::cancel::{Cancel, Cause};
+use crate::desired::{ContainerName, HostPort};
+use crate::engine::{Engine, EngineError};
+use crate::observed::{Container, ContainerId, Sidecar, State};
+use crate::spec::HEALTH_COMMAND;
+
+/// The command in a backend that succeeds once BuildKit answers; the same that buildx uses.
+const BACKEND_COMMAND: [&str; 3] = ["buildctl", "debug", "workers"];
+
+/// The pause after the first failed probe. It doubles up to [`LONGEST_PAUSE`]: a backend answers
+/// after some tenths of a second, but one that checks a large cache takes many.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest pause between two probes.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long one probe may take before it counts as failed.
+const PROBE_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a sidecar that cannot be probed in any way has to run without a break.
+const TRUSTED_AFTER: Duration = Duration::from_secs(1);
+
+/// Why the wait ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadyError {
+    /// The container ended, or was started again meanwhile.
+    #[error("container \"{}\" ended right after its start", .0.name)]
+    Ended(Container),
+    /// The container is gone.
+    #[error("container \"{0}\" was removed by somebody else")]
+    Gone(ContainerName),
+    /// It did not serve in time.
+    #[error("container \"{}\" was not ready within {seconds} s{}", container.name, last_words(said))]
+    Late {
+        /// The container.
+        container: Container,
+        /// The limit.
+        seconds: u64,
+        /// What the last probe said; may be empty.
+        said: String,
+    },
+    /// The engine failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The user gave up.
+    #[error("cancelled")]
+    Cancelled(Cause),
+}
+
+impl ReadyError {
+    /// The container whose log may tell more.
+    #[must_use]
+    pub const fn container(&self) -> Option<&Container> {
+        match self {
+            Self::Ended(container) | Self::Late { container, .. } => Some(container),
+            Self::Gone(_) | Self::Engine(_) | Self::Cancelled(_) => None,
+        }
+    }
+}
+
+fn last_words(said: &str) -> String {
+    said.lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .map_or_else(String::new, |line| format!(": {}", line.trim()))
+}
+
+/// Waits until BuildKit answers in `backend` and every sidecar accepts connections, all at once,
+/// for at most `limit`.
+///
+/// # Errors
+/// The first container that will not serve.
+pub async fn ready<E: Engine>(
+    engine: &E,
+    backend: &Container,
+    sidecars: &[Sidecar],
+    limit: Duration,
+    cancel: &Cancel,
+) -> Result<(), ReadyError> {
+    let deadline = Instant::now() + limit;
+    let wait = |container, probe| Wait { engine, container, probe, deadline, limit };
+    let backend_wait = wait(backend, Probe::BuildKit).run();
+    let sidecar_waits = sidecars.iter().map(|sidecar| {
+        wait(&sidecar.container, Probe::Health { port: sidecar.port, backend: &backend.id }).run()
+    });
+    let all = async {
+        tokio::try_join!(backend_wait, futures_util::future::try_join_all(sidecar_waits)).map(|_| ())
+    };
+    tokio::select! {
+        result = all => result,
+        cause = cancel.cancelled() => Err(ReadyError::Cancelled(cause)),
+    }
+}
+
+/// A way to find out whether a container serves.
+#[derive(Clone, Copy)]
+enum Probe<'a> {
+    /// BuildKit's own client in the backend.
+    BuildKit,
+    /// The built-in sidecar's own probe.
+    Health { port: HostPort, backend: &'a ContainerId },
+    /// The table of listeners in the network that sidecar and backend share, read in the
+    /// backend: for a sidecar image without the probe.
+    Listeners { port: HostPort, backend: &'a ContainerId },
+    /// Nothing tells: it runs without a break for a while.
+    Runs { since: Instant },
+}
+
+/// What a probe found.
+enum Found {
+    Serves,
+    NotYet(String),
+    /// This way does not work here.
+    Next(String),
+}
+
+struct Wait<'a, E> {
+    engine: &'a E,
+    container: &'a Container,
+    probe: Probe<'a>,
+    deadline: Instant,
+    limit: Duration,
+}
+
+impl<E: Engine> Wait<'_, E> {
+    async fn run(mut self) -> Result<(), ReadyError> {
+        let mut pause = FIRST_PAUSE;
+        let mut said = String::new();
+        loop {
+            let until = self.deadline.min(Instant::now() + PROBE_LIMIT);
+            match timeout_at(until, self.probe()).await {
+                Ok(Ok(Found::Serves)) => return Ok(()),
+                Ok(Ok(Found::NotYet(words))) => said = words,
+                Ok(Ok(Found::Next(words))) => {
+                    said = words;
+                    self.next_probe();
+                }
+                // Also what the engine says of a container that is not running.
+                Ok(Err(error)) if matches!(error, EngineError::Unreachable { .. }) => {
+                    return Err(error.into());
+                }
+                Ok(Err(error)) => said = error.to_string(),
+                Err(_) => "the probe did not end".clone_into(&mut said),
+            }
+            self.alive().await?;
+            if Instant::now() + pause >= self.deadline {
+                let seconds = self.limit.as_secs();
+                return Err(ReadyError::Late { container: self.container.clone(), seconds, said });
+            }
+            sleep(pause).await;
+            pause = LONGEST_PAUSE.min(pause * 2);
+        }
+    }
+
+    /// A container that ended, or that its restart policy started again, is not the one that
+    /// was started: it will hardly do better a second time.
+    async fn alive(&self) -> Result<(), ReadyError> {
+        let name = &self.container.name;
+        let now = self.engine.container(name).await?.filter(|now| now.id == self.container.id);
+        match now {
+            None => Err(ReadyError::Gone(name.clone())),
+            Some(now) if now.state == State::Running && now.started_at == self.container.started_at => Ok(()),
+            Some(now) => Err(ReadyError::Ended(now)),
+        }
+    }
+
+    async fn probe(&self) -> Result<Found, EngineError> {
+        match self.probe {
+            Probe::BuildKit => {
+                let answer = self.engine.exec(&self.container.id, &BACKEND_COMMAND).await?;
+                let said = String::from_utf8_lossy(&answer.output).into_owned();
+                Ok(if answer.status == 0 { Found::Serves } else { Found::NotYet(said) })
+            }
+            Probe::Health { port, .. } => self.health(port).await,
+            Probe::Listeners { port, backend } => self.listeners(port, backend).await,
+            Probe::Runs { since } if since.elapsed() >= TRUSTED_AFTER => Ok(Found::Serves),
+            Probe::Runs { .. } => Ok(Found::NotYet(String::new())),
+        }
+    }
+
+    async fn health(&self, port: HostPort) -> Result<Found, EngineError> {
+        let port = port.to_string();
+        let command = [HEALTH_COMMAND[0], HEALTH_COMMAND[1], "--port", &port];
+        match self.engine.exec(&self.container.id, &command).await {
+            Ok(answer) if answer.status == 0 => Ok(Found::Serves),
+            Ok(answer) => {
+                let said = String::from_utf8_lossy(&answer.output).into_owned();
+                // 126 and 127: there is no such program to run.
+                Ok(if answer.status >= 126 { Found::Next(said) } else { Found::NotYet(said) })
+            }
+            Err(error @ (EngineError::NotFound { .. } | EngineError::Refused { .. })) => {
+                Ok(Found::Next(error.to_string()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn listeners(&self, port: HostPort, backend: &ContainerId) -> Result<Found, EngineError> {
+        match self.engine.exec(backend, &["cat", "/proc/net/tcp", "/proc/net/tcp6"]).await {
+            // `cat` fails where there is no IPv6, and has printed the other table by then.
+            Ok(answer) if listens(&String::from_utf8_lossy(&answer.output), port) => Ok(Found::Serves),
+            Ok(answer) if answer.status >= 126 => Ok(Found::Next("nothing to probe with".to_owned())),
+            Ok(_) => Ok(Found::NotYet(format!("nothing listens on port {port}"))),
+            Err(error @ (EngineError::NotFound { .. } | EngineError::Refused { .. })) => {
+                Ok(Found::Next(error.to_string()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn next_probe(&mut self) {
+        self.probe = match self.probe {
+            Probe::Health { port, backend } => Probe::Listeners { port, backend },
+            _ => Probe::Runs { since: Instant::now() },
+        };
+    }
+}
+
+/// Whether a socket listens on `port` in a table of `/proc/net/tcp`: its second field is the
+/// local address with the port in hexadecimal, its fourth the state, 0A for a listener
+/// (`TCP_LISTEN` of the kernel's `net/tcp_states.h`).
+fn listens(table: &str, port: HostPort) -> bool {
+    let port = format!(":{:04X}", port.get());
+    table.lines().any(|line| {
+        let mut fields = line.split_whitespace();
+        let local = fields.nth(1);
+        let state = fields.nth(1);
+        state == Some("0A") && local.is_some_and(|address| address.ends_with(&port))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners_are_told_from_connections() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when\n\
+             0: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000\n\
+             1: 0100007F:1770 0100007F:9999 01 00000000:00000000 00:00000000\n";
+        let port = |number: u16| HostPort(number.try_into().unwrap());
+        assert!(listens(table, port(5000)));
+        assert!(!listens(table, port(6000)), "a connection");
+        assert!(!listens(table, port(80)));
+    }
+}

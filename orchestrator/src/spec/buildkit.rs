@@ -1,0 +1,81 @@
+//! The BuildKit container.
+
+use std::collections::BTreeMap;
+
+use super::{ContainerSpec, Mount, Network, Privileges, RESERVED_PORTS, Restart};
+use crate::desired::{Desired, Security, VolumeName};
+use crate::labels;
+
+/// Where the images of BuildKit keep their state, the build cache above all.
+pub const STATE_DIRECTORY: &str = "/var/lib/buildkit";
+
+/// The capabilities beyond the engine's default ones without which whole builds do not run:
+/// mounts and namespaces, the network of RUN steps, and runc's look at its children.
+const CAPABILITIES: [&str; 3] = ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"];
+
+/// The specs of the wished backend, the preferred one first; `cache` is the volume that the
+/// wish comes down to on this engine.
+#[must_use]
+pub fn backend(desired: &Desired, cache: Option<&VolumeName>) -> Vec<ContainerSpec> {
+    let privileged = || spec(desired, cache, Privileges::Privileged);
+    let restricted = || {
+        let add = CAPABILITIES.map(str::to_owned).to_vec();
+        spec(desired, cache, Privileges::Builder { add })
+    };
+    match desired.security {
+        Security::Auto => vec![privileged(), restricted()],
+        Security::Privileged => vec![privileged()],
+        Security::Restricted => vec![restricted()],
+    }
+}
+
+fn spec(desired: &Desired, cache: Option<&VolumeName>, privileges: Privileges) -> ContainerSpec {
+    let mut mounts = Vec::new();
+    if let Some(name) = cache {
+        mounts.push(Mount::Volume { name: name.clone(), target: STATE_DIRECTORY.to_owned() });
+    }
+    if privileges != Privileges::Privileged {
+        // RUN steps get cgroups of their own, and without privileges the engine mounts the
+        // tree read-only.
+        let cgroups = "/sys/fs/cgroup".to_owned();
+        mounts.push(Mount::Bind { source: cgroups.clone(), target: cgroups });
+    }
+    ContainerSpec {
+        name: desired.user.backend(),
+        image: desired.image.clone(),
+        // RUN steps then live in the backend's own network and see its forwarded ports. The
+        // default, `auto`, means the same only as long as an image brings no CNI settings.
+        args: vec!["--oci-worker-net=host".to_owned()],
+        env: Vec::new(),
+        labels: BTreeMap::new(),
+        user: None,
+        sysctls: sysctls(desired),
+        network: Network::Own,
+        mounts,
+        privileges,
+        read_only: false,
+        memory_bytes: None,
+        pids: None,
+        // As buildx does: a builder that was running comes back with the engine, and a
+        // sidecar that then fails without its network is started again beside it.
+        restart: Restart::UnlessStopped,
+    }
+    .with_labels(labels::ROLE_BACKEND, &desired.user)
+}
+
+/// Settings of the network namespace that the sidecars share. The first two let them make tens
+/// of thousands of short connections to one gateway address without running out of ports
+/// (a tenfold difference where that was measured). The third keeps an outgoing connection from
+/// taking a port before its sidecar listens there. It is fixed at creation; a port added later
+/// goes without, and a sidecar that finds its port taken fails and is started again.
+fn sysctls(desired: &Desired) -> BTreeMap<String, String> {
+    let mut sysctls = BTreeMap::from([
+        ("net.ipv4.tcp_tw_reuse".to_owned(), "1".to_owned()),
+        ("net.ipv4.ip_local_port_range".to_owned(), "10000 65000".to_owned()),
+    ]);
+    if !desired.ports.is_empty() {
+        let ports: Vec<String> = desired.ports.iter().map(ToString::to_string).collect();
+        sysctls.insert(RESERVED_PORTS.to_owned(), ports.join(","));
+    }
+    sysctls
+}

@@ -1,0 +1,50 @@
+//! The container that forwards one port.
+
+use std::collections::BTreeMap;
+
+use super::{ContainerSpec, Network, Privileges, Restart};
+use crate::desired::{Desired, HostPort};
+use crate::labels;
+
+/// The program in the built-in image with its subcommand that succeeds once the port given
+/// after `--port` is accepted on.
+pub const HEALTH_COMMAND: [&str; 2] = ["/assemble-proxy", "health"];
+
+/// Most memory a sidecar may have, in bytes. The relay itself needs a few MiB, but the kernel
+/// charges its sockets and pipes to the same account: about 8 KiB for each idle connection, and
+/// up to a few MiB of buffers and pipe for each busy one. 64 MiB would end it at some eight
+/// thousand connections; this is a limit and reserves nothing.
+const MEMORY_BYTES: u64 = 256 << 20;
+
+/// Most threads and processes: the relay's few threads and the health checks run beside them.
+const PIDS: u32 = 64;
+
+/// The gateway of the network it lives in, which is an address of the host.
+const TARGET: &str = "gateway";
+
+/// The spec of the sidecar for `port`.
+#[must_use]
+pub fn sidecar(desired: &Desired, port: HostPort) -> ContainerSpec {
+    ContainerSpec {
+        name: desired.user.sidecar(port),
+        image: desired.proxy_image.image().clone(),
+        args: ["--port", &port.to_string(), "--to", TARGET].map(str::to_owned).to_vec(),
+        env: Vec::new(),
+        labels: BTreeMap::from([
+            (labels::PORT.to_owned(), port.to_string()),
+            (labels::TARGET.to_owned(), TARGET.to_owned()),
+        ]),
+        user: Some("65532:65532".to_owned()),
+        sysctls: BTreeMap::new(),
+        network: Network::Container(desired.user.backend()),
+        mounts: Vec::new(),
+        privileges: Privileges::Nothing,
+        read_only: true,
+        memory_bytes: Some(MEMORY_BYTES),
+        pids: Some(PIDS),
+        // It ends with an error when the backend's network goes away; started again, it finds
+        // the new one.
+        restart: Restart::OnFailure,
+    }
+    .with_labels(labels::ROLE_SIDECAR, &desired.user)
+}

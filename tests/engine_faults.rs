@@ -1,0 +1,219 @@
+//! What becomes of the ways in which an engine can fail, against scripted ones.
+
+#[path = "support/scripted_engine.rs"]
+mod scripted_engine;
+
+use std::collections::BTreeMap;
+use std::error::Error as _;
+use std::time::{Duration, Instant};
+
+use docker_assemble::desired::{ContainerName, ImageRef};
+use docker_assemble::engine::{CredentialSource, DockerEngine, Endpoint, Engine, EngineError, LogOptions};
+use docker_assemble::observed::ContainerId;
+use futures_util::{StreamExt, TryStreamExt};
+use scripted_engine::{Deed, ScriptedEngine};
+
+/// The longest that a dead endpoint may take.
+const BOUND: Duration = Duration::from_secs(10);
+
+async fn reach(host: &str) -> EngineError {
+    let before = Instant::now();
+    let engine = DockerEngine::new(&Endpoint::new(host), CredentialSource::default()).unwrap();
+    let error = engine.facts().await.unwrap_err();
+    assert!(before.elapsed() < BOUND, "{host} took {:?}", before.elapsed());
+    assert!(error.to_string().contains(host), "{error}");
+    error
+}
+
+fn hint(error: &EngineError) -> String {
+    error.hint().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_missing_socket_is_unreachable() {
+    let error = reach("unix:///nonexistent/docker.sock").await;
+    assert!(matches!(error, EngineError::Unreachable { .. }), "{error:?}");
+    assert!(hint(&error).contains("installed and running"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_socket_that_nobody_serves_is_unreachable() {
+    let path = std::env::temp_dir().join(format!("assemble-orphan-{}.sock", std::process::id()));
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let error = reach(&format!("unix://{}", path.display())).await;
+    std::fs::remove_file(&path).unwrap();
+    assert!(matches!(error, EngineError::Unreachable { .. }), "{error:?}");
+    assert!(error.source().unwrap().to_string().contains("refused"), "{error:?}");
+    assert_eq!(hint(&error), "is the docker engine running?");
+}
+
+#[tokio::test]
+async fn a_closed_tcp_port_is_unreachable() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = format!("tcp://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let error = reach(&host).await;
+    assert!(matches!(error, EngineError::Unreachable { .. }), "{error:?}");
+}
+
+/// An address of TEST-NET-1 (RFC 5737): dropped, or refused by a router on the way.
+#[tokio::test]
+async fn an_address_that_drops_everything_is_unreachable() {
+    let error = reach("tcp://192.0.2.1:2375").await;
+    assert!(matches!(error, EngineError::Unreachable { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_silent_engine_is_given_up() {
+    let scripted = ScriptedEngine::start(vec![("/version", vec![Deed::Silence])]);
+    let error = reach(&scripted.endpoint().host).await;
+    assert!(matches!(error, EngineError::Timeout { seconds: 5, .. }), "{error:?}");
+    // Streams too: they settle the version first.
+    let before = Instant::now();
+    let error = scripted.client().pull(&ImageRef("a".into())).next().await.unwrap().unwrap_err();
+    assert!(matches!(error, EngineError::Timeout { .. }), "{error:?}");
+    assert!(before.elapsed() < BOUND);
+}
+
+#[tokio::test]
+async fn broken_answers_are_told_from_refusals() {
+    let listing = |deed| ScriptedEngine::start(vec![("/containers/json", vec![deed])]);
+    for deed in [
+        Deed::HangUp,
+        Deed::CutShort("[{}".into()),
+        Deed::CutShort("[]".into()),
+        Deed::Unfinished("[{".into()),
+        Deed::ok(r#"[{"Id":"a"#),
+        Deed::ok("{}"),
+        Deed::ok("<html>"),
+    ] {
+        let scripted = listing(deed.clone());
+        let error = scripted.client().containers(&BTreeMap::new()).await.unwrap_err();
+        assert!(matches!(error, EngineError::Broken { .. }), "{deed:?}: {error:?}");
+        assert_eq!(error.to_string(), "list containers");
+        let source = error.source().unwrap().to_string();
+        assert!(!source.is_empty() && !source.contains('\n'), "{deed:?}: {source}");
+    }
+    for (status, body, words) in [
+        (500, r#"{"message":"out of\nspace"}"#, "list containers: out of space"),
+        (502, "<html>Bad Gateway</html>", "list containers: <html>Bad Gateway</html>"),
+        (503, "", "list containers: "),
+    ] {
+        let scripted = listing(Deed::Answer(status, body.into()));
+        let error = scripted.client().containers(&BTreeMap::new()).await.unwrap_err();
+        assert!(matches!(error, EngineError::Refused { status: seen, .. } if seen == status), "{error:?}");
+        assert_eq!(error.to_string(), words);
+    }
+}
+
+#[tokio::test]
+async fn no_answer_to_the_version_is_no_engine() {
+    for deed in [Deed::ok("{}"), Deed::ok("[]"), Deed::ok(r#"{"ApiVersion":"x"}"#), Deed::HangUp] {
+        let scripted = ScriptedEngine::start(vec![("/version", vec![deed.clone()])]);
+        let error = scripted.client().facts().await.unwrap_err();
+        assert!(matches!(error, EngineError::Broken { .. }), "{deed:?}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_version_is_negotiated_once_and_put_into_paths() {
+    for (newest, lowest, asked, spoken) in [
+        ("1.41", "1.12", None, "1.41"),
+        ("1.24", "1.12", None, "1.24"),
+        ("1.53", "1.44", None, "1.51"),
+        ("1.70", "1.60", None, "1.60"),
+        ("1.53", "1.44", Some("1.45"), "1.45"),
+    ] {
+        let version = format!(r#"{{"ApiVersion":"{newest}","MinAPIVersion":"{lowest}"}}"#);
+        let list = ("/containers/json", vec![Deed::ok("[]")]);
+        let scripted = ScriptedEngine::start(vec![("/version", vec![Deed::ok(version)]), list]);
+        let endpoint = Endpoint { api_version: asked.map(str::to_owned), ..scripted.endpoint() };
+        let engine = DockerEngine::new(&endpoint, CredentialSource::default()).unwrap();
+        for _ in 0..2 {
+            assert_eq!(engine.containers(&BTreeMap::new()).await.unwrap(), []);
+        }
+        let requests = scripted.requests();
+        let paths: Vec<_> = requests.iter().map(|head| head.split(['?', ' ']).nth(1).unwrap()).collect();
+        let listed = format!("/v{spoken}/containers/json");
+        assert_eq!(paths, ["/version", &listed, &listed]);
+        assert!(requests[1].contains("docker-assemble/"), "{}", requests[1]);
+    }
+    let endpoint = Endpoint { api_version: Some("new".into()), ..Endpoint::new("unix:///x") };
+    assert!(DockerEngine::new(&endpoint, CredentialSource::default()).is_err());
+}
+
+#[tokio::test]
+async fn a_container_that_vanishes_is_not_listed() {
+    let seen = r#"{"Id":"b2","Name":"/b","State":{"Status":"running"}}"#;
+    let scripted = ScriptedEngine::start(vec![
+        ("/containers/json", vec![Deed::ok(r#"[{"Id":"a1"},{"Id":"b2"}]"#)]),
+        ("/containers/a1/json", vec![Deed::error(404, "No such container: a1")]),
+        ("/containers/b2/json", vec![Deed::ok(seen)]),
+    ]);
+    let containers = scripted.client().containers(&BTreeMap::new()).await.unwrap();
+    let names: Vec<_> = containers.into_iter().map(|container| container.name).collect();
+    assert_eq!(names, [ContainerName("b".into())]);
+}
+
+#[tokio::test]
+async fn a_removal_by_another_is_waited_for() {
+    let seen = r#"{"Id":"a1","Name":"/a","State":{"Status":"removing"}}"#;
+    let busy = "removal of container a1 is already in progress";
+    let scripted = ScriptedEngine::start(vec![
+        ("/containers/a1/json", vec![Deed::ok(seen), Deed::ok(seen), Deed::error(404, "gone")]),
+        ("/containers/a1", vec![Deed::error(409, busy)]),
+    ]);
+    scripted.client().remove(&ContainerId("a1".into())).await.unwrap();
+    assert_eq!(scripted.requests().len(), 5);
+}
+
+#[tokio::test]
+async fn an_error_in_a_pull_is_an_error() {
+    let lines = concat!(
+        r#"{"status":"Pulling from library/a","id":"latest"}"#,
+        "\r\n",
+        r#"{"status":"Downloading","progressDetail":{"current":1,"total":2},"id":"l1"}"#,
+        "\r\n",
+    );
+    let failed = format!(r#"{lines}{{"errorDetail":{{"message":"unauthorized"}},"error":"unauthorized"}}"#);
+    for (deed, is_refused) in [
+        (Deed::ok(failed), true),
+        (Deed::Unfinished(lines.into()), false),
+        (Deed::CutShort(lines.into()), false),
+    ] {
+        let scripted = ScriptedEngine::start(vec![("/images/create", vec![deed.clone()])]);
+        let mut pull = scripted.client().pull(&ImageRef("a".into()));
+        assert_eq!(pull.next().await.unwrap().unwrap().id, "latest");
+        assert_eq!(pull.next().await.unwrap().unwrap().bytes, Some((1, 2)));
+        let error = pull.next().await.unwrap().unwrap_err();
+        assert_eq!(matches!(error, EngineError::Refused { .. }), is_refused, "{deed:?}: {error:?}");
+        assert!(error.to_string().starts_with("pull image \"a\""), "{error}");
+        let request = &scripted.requests()[1];
+        assert!(request.contains("fromImage=docker.io%2Flibrary%2Fa&tag=latest"), "{request}");
+        assert!(!request.to_lowercase().contains("x-registry-auth"), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn credentials_are_sent_as_the_engine_reads_them() {
+    // These give both letters in which the two alphabets differ.
+    let auths = r#"{"auths":{"h:5000":{"username":"u","password":"??>>~~ÿÿ"}}}"#;
+    let credentials = CredentialSource { config_dir: None, auth_config: Some(auths.into()) };
+    let scripted = ScriptedEngine::start(vec![("/images/create", vec![Deed::ok("")])]);
+    let engine = DockerEngine::new(&scripted.endpoint(), credentials).unwrap();
+    let lines: Vec<_> = engine.pull(&ImageRef("h:5000/a".into())).try_collect().await.unwrap();
+    assert_eq!(lines, []);
+    let request = scripted.requests().remove(1);
+    let header = request.lines().find_map(|line| line.strip_prefix("x-registry-auth: ")).unwrap();
+    assert!(!header.contains(['+', '/']) && header.contains(['-', '_']), "{header}");
+}
+
+#[tokio::test]
+async fn a_log_that_breaks_off_is_an_error() {
+    // A frame's head that promises five bytes, and two of them.
+    let frame = "\u{1}\0\0\0\0\0\0\u{5}ab";
+    let scripted = ScriptedEngine::start(vec![("/logs", vec![Deed::Unfinished(frame.into())])]);
+    let mut log = scripted.client().logs(&ContainerId("a1".into()), LogOptions::default());
+    let error = log.next().await.unwrap().unwrap_err();
+    assert!(matches!(error, EngineError::Broken { .. }), "{error:?}");
+}

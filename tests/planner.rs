@@ -1,0 +1,305 @@
+//! The planner: from which state which wish leads to which actions.
+
+#[path = "support/world.rs"]
+mod world;
+
+use docker_assemble::desired::{
+    CacheVolume, Desired, ImageRef, ProxyImage, PullPolicy, Security, VolumeName,
+};
+use docker_assemble::observed::{Observed, State};
+use docker_assemble::plan::action::{Action, Reason};
+use docker_assemble::plan::diff::Field;
+use docker_assemble::plan::{PlanError, plan, teardown};
+use docker_assemble::spec::{Mount, Network, Privileges};
+use world::{IMAGE, PROXY, empty, ports, started, wish};
+
+/// The plan's stages in short words.
+fn steps(wish: &Desired, world: &Observed) -> Vec<Vec<String>> {
+    stages(&plan(wish, world).unwrap())
+}
+
+fn stages(plan: &docker_assemble::plan::Plan) -> Vec<Vec<String>> {
+    let stage = |stage: &Vec<Action>| stage.iter().map(step).collect();
+    plan.stages.iter().map(stage).collect()
+}
+
+fn step(action: &Action) -> String {
+    let short = |name: &docker_assemble::desired::ContainerName| {
+        name.0
+            .strip_prefix("docker-assemble-backend-ann")
+            .map_or_else(|| name.0.clone(), |rest| format!("B{rest}"))
+    };
+    match action {
+        Action::Pull { image, fallback } => {
+            format!("pull {image}{}", if *fallback { " or not" } else { "" })
+        }
+        Action::LoadProxyImage { image } => format!("load {image}"),
+        Action::Remove { name, reason, .. } => format!("remove {} ({reason:?})", short(name)),
+        Action::Start { name, .. } => format!("start {}", short(name)),
+        Action::Run { candidates } => format!("run {} x{}", short(&candidates[0].name), candidates.len()),
+    }
+}
+
+fn backend_candidates(wish: &Desired, world: &Observed) -> Vec<docker_assemble::spec::ContainerSpec> {
+    let plan = plan(wish, world).unwrap();
+    let of = |action: &Action| match action {
+        Action::Run { candidates } if candidates[0].network == Network::Own => Some(candidates.clone()),
+        _ => None,
+    };
+    plan.actions().find_map(of).unwrap()
+}
+
+#[test]
+fn everything_is_made_where_there_is_nothing() {
+    let mut world = empty();
+    world.images.clear();
+    assert_eq!(
+        steps(&wish(), &world),
+        [
+            vec![format!("pull {IMAGE}"), format!("load {PROXY}")],
+            vec!["run B x2".to_owned()],
+            vec!["run B-proxy-port-5000 x1".to_owned()],
+        ]
+    );
+}
+
+#[test]
+fn images_that_are_there_are_taken() {
+    assert_eq!(steps(&wish(), &empty()), [vec!["run B x2"], vec!["run B-proxy-port-5000 x1"]]);
+}
+
+#[test]
+fn sidecars_start_together() {
+    let wish = Desired { ports: ports(&[5000, 6000, 7000]), ..wish() };
+    assert_eq!(steps(&wish, &empty())[1].len(), 3);
+}
+
+#[test]
+fn without_ports_there_is_no_sidecar_nor_image_for_it() {
+    let mut world = empty();
+    world.images.remove(&ImageRef(PROXY.to_owned()));
+    let wish = Desired { ports: ports(&[]), ..wish() };
+    assert_eq!(steps(&wish, &world), [vec!["run B x2"]]);
+    let backend = &backend_candidates(&wish, &world)[0];
+    assert_eq!(backend.sysctls.get("net.ipv4.ip_local_reserved_ports"), None);
+}
+
+#[test]
+fn the_same_wish_again_is_nothing() {
+    assert!(plan(&wish(), &started(&wish())).unwrap().is_empty());
+}
+
+#[test]
+fn ports_touch_only_sidecars() {
+    let world = started(&Desired { ports: ports(&[5000, 6000]), ..wish() });
+    let wish = Desired { ports: ports(&[6000, 7000]), ..wish() };
+    assert_eq!(
+        steps(&wish, &world),
+        [vec!["remove B-proxy-port-5000 (Unwanted)"], vec!["run B-proxy-port-7000 x1"]]
+    );
+}
+
+#[test]
+fn a_backend_that_ended_keeps_its_cache() {
+    let mut world = started(&wish());
+    world.backend.as_mut().unwrap().state = State::Exited;
+    assert_eq!(
+        steps(&wish(), &world),
+        [vec!["remove B-proxy-port-5000 (Stale)"], vec!["start B"], vec!["run B-proxy-port-5000 x1"]]
+    );
+}
+
+#[test]
+fn a_backend_that_ended_makes_way_for_other_settings() {
+    let mut world = started(&wish());
+    world.backend.as_mut().unwrap().state = State::Exited;
+    let wish = Desired { security: Security::Restricted, ..wish() };
+    assert_eq!(steps(&wish, &world)[1..3], [vec!["remove B (Changed)"], vec!["run B x1"]]);
+}
+
+#[test]
+fn a_backend_that_never_ran_is_made_anew() {
+    for state in [State::Created, State::Dead, State::Removing] {
+        let mut world = started(&wish());
+        world.backend.as_mut().unwrap().state = state;
+        assert_eq!(steps(&wish(), &world)[1..3], [vec!["remove B (Ended)"], vec!["run B x2"]]);
+    }
+}
+
+#[test]
+fn dead_and_stale_sidecars_are_replaced() {
+    let mut dead = started(&wish());
+    dead.sidecars[0].container.state = State::Exited;
+    let mut stale = started(&wish());
+    stale.backend.as_mut().unwrap().started_at = "2024-05-02T10:00:00Z".to_owned();
+    let mut changed = started(&wish());
+    changed.sidecars[0].container.labels.clear();
+    for (world, reason) in [(dead, Reason::Ended), (stale, Reason::Stale), (changed, Reason::Changed)] {
+        assert_eq!(
+            steps(&wish(), &world),
+            [
+                vec![format!("remove B-proxy-port-5000 ({reason:?})")],
+                vec!["run B-proxy-port-5000 x1".to_owned()]
+            ]
+        );
+    }
+}
+
+#[test]
+fn a_sidecar_that_outlived_its_backend_is_replaced() {
+    let mut world = started(&wish());
+    world.backend = None;
+    assert_eq!(
+        steps(&wish(), &world),
+        [vec!["remove B-proxy-port-5000 (Stale)"], vec!["run B x2"], vec!["run B-proxy-port-5000 x1"]]
+    );
+}
+
+#[test]
+fn a_running_backend_is_not_replaced() {
+    let mut world = started(&wish());
+    world.volumes.push(VolumeName("mine".to_owned()));
+    let wish = Desired {
+        image: ImageRef("other:1".to_owned()),
+        security: Security::Restricted,
+        cache: CacheVolume::Named(VolumeName("mine".to_owned())),
+        ..wish()
+    };
+    let PlanError::NeedsNewBackend { differences, .. } = plan(&wish, &world).unwrap_err() else {
+        panic!("another error");
+    };
+    let fields: Vec<_> = differences.iter().map(|difference| difference.field).collect();
+    assert_eq!(fields, [Field::Image, Field::Security, Field::CacheVolume]);
+    let message = plan(&wish, &world).unwrap_err().to_string();
+    assert!(!message.contains('\n'));
+    assert!(message.contains("cache volume: has \"none\", asked for \"mine\""), "{message}");
+    assert!(message.contains("'docker assemble backend stop'"), "{message}");
+}
+
+#[test]
+fn a_tag_that_moved_is_mentioned_and_left_alone() {
+    let mut world = started(&wish());
+    world.images.insert(ImageRef(IMAGE.to_owned()), "sha256:b2".to_owned());
+    let plan = plan(&wish(), &world).unwrap();
+    assert!(plan.is_empty());
+    assert_eq!(plan.left_alone[0].field, Field::ImageContent);
+}
+
+#[test]
+fn either_outcome_of_auto_is_as_wished() {
+    let mut world = started(&wish());
+    world.backend.as_mut().unwrap().privileged = false;
+    assert!(plan(&wish(), &world).unwrap().is_empty());
+}
+
+#[test]
+fn the_conventional_volume_is_used_when_it_exists() {
+    let cache = |wish: &Desired, world: &Observed| {
+        backend_candidates(wish, world)[0].mounts.iter().find_map(|mount| match mount {
+            Mount::Volume { name, target } => Some((name.0.clone(), target.clone())),
+            Mount::Bind { .. } => None,
+        })
+    };
+    let mut world = empty();
+    assert_eq!(cache(&wish(), &world), None);
+    world.volumes.push(wish().user.cache_volume());
+    let target = "/var/lib/buildkit".to_owned();
+    let conventional = "docker-assemble-backend-cache-ann".to_owned();
+    assert_eq!(cache(&wish(), &world), Some((conventional, target.clone())));
+    world.volumes.push(VolumeName("mine".to_owned()));
+    let wish = Desired { cache: CacheVolume::Named(VolumeName("mine".to_owned())), ..wish() };
+    assert_eq!(cache(&wish, &world), Some(("mine".to_owned(), target)));
+}
+
+#[test]
+fn a_missing_cache_volume_is_an_error_that_helps() {
+    let wish = Desired { cache: CacheVolume::Named(VolumeName("mine".to_owned())), ..wish() };
+    let message = plan(&wish, &empty()).unwrap_err().to_string();
+    assert!(message.contains("docker volume create mine"), "{message}");
+}
+
+#[test]
+fn a_taken_name_is_never_freed() {
+    for name in [wish().user.backend(), wish().user.sidecar(*ports(&[5000]).first().unwrap())] {
+        let world = Observed { foreign: vec![name.clone()], ..empty() };
+        assert_eq!(plan(&wish(), &world).unwrap_err(), PlanError::Foreign { name });
+        assert!(teardown(&world).is_empty());
+    }
+}
+
+#[test]
+fn a_paused_backend_is_for_a_person_to_wake() {
+    let mut world = started(&wish());
+    world.backend.as_mut().unwrap().state = State::Paused;
+    assert!(matches!(plan(&wish(), &world), Err(PlanError::Paused { .. })));
+}
+
+#[test]
+fn pulling_follows_the_policy() {
+    let mut without = empty();
+    without.images.remove(&ImageRef(IMAGE.to_owned()));
+    let with = |pull| Desired { pull, ports: ports(&[]), ..wish() };
+    assert_eq!(steps(&with(PullPolicy::Missing), &without)[0], [format!("pull {IMAGE}")]);
+    assert_eq!(steps(&with(PullPolicy::Always), &empty())[0], [format!("pull {IMAGE} or not")]);
+    assert_eq!(steps(&with(PullPolicy::Never), &empty())[0], ["run B x2"]);
+    assert!(matches!(plan(&with(PullPolicy::Never), &without), Err(PlanError::NoImage { .. })));
+}
+
+#[test]
+fn another_architecture_needs_another_sidecar() {
+    let mut world = empty();
+    world.arch = "arm64".to_owned();
+    let error = plan(&wish(), &world).unwrap_err();
+    assert!(matches!(error, PlanError::Architecture { .. }));
+    assert!(error.to_string().contains("--proxy-image"));
+    let own = Desired { proxy_image: ProxyImage::Custom(ImageRef("my/proxy".to_owned())), ..wish() };
+    assert_eq!(steps(&own, &world)[0], ["pull my/proxy"]);
+    assert!(plan(&Desired { ports: ports(&[]), ..wish() }, &world).is_ok());
+}
+
+#[test]
+fn the_backend_is_as_narrow_as_asked() {
+    let specs = backend_candidates(&wish(), &empty());
+    assert_eq!(specs[0].privileges, Privileges::Privileged);
+    assert!(specs[0].mounts.is_empty());
+    assert!(matches!(&specs[1].privileges, Privileges::Builder { add } if add.len() == 3));
+    assert!(matches!(&specs[1].mounts[..], [Mount::Bind { target, .. }] if target == "/sys/fs/cgroup"));
+    let sysctls: Vec<_> = specs[0].sysctls.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    assert_eq!(
+        sysctls,
+        [
+            "net.ipv4.ip_local_port_range=10000 65000",
+            "net.ipv4.ip_local_reserved_ports=5000",
+            "net.ipv4.tcp_tw_reuse=1"
+        ]
+    );
+}
+
+#[test]
+fn a_sidecar_may_do_nothing_but_forward() {
+    let plan = plan(&Desired { ports: ports(&[6000]), ..wish() }, &empty()).unwrap();
+    let Some(Action::Run { candidates }) = plan.actions().last() else { panic!("no sidecar") };
+    let spec = &candidates[0];
+    assert_eq!(spec.args, ["--port", "6000", "--to", "gateway"]);
+    assert_eq!(spec.network, Network::Container(wish().user.backend()));
+    assert_eq!(spec.privileges, Privileges::Nothing);
+    assert!(spec.read_only && spec.memory_bytes.is_some() && spec.pids.is_some());
+    assert_eq!(spec.user.as_deref(), Some("65532:65532"));
+}
+
+#[test]
+fn teardown_takes_sidecars_first_and_leaves_nothing() {
+    let mut world = started(&Desired { ports: ports(&[5000, 6000]), ..wish() });
+    world.strays.push(world::container("stray", Default::default()));
+    let plan = teardown(&world);
+    assert_eq!(
+        stages(&plan),
+        [
+            vec!["remove B-proxy-port-5000 (Asked)", "remove B-proxy-port-6000 (Asked)"],
+            vec!["remove B (Asked)", "remove name-of-stray (Asked)"],
+        ]
+    );
+    assert!(teardown(&world.after(&plan)).is_empty());
+    world.backend = None;
+    assert_eq!(stages(&teardown(&world)).len(), 2, "orphans are found too");
+}

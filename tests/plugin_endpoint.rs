@@ -1,0 +1,109 @@
+//! Which engine is meant, in docker's order.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use docker_assemble::endpoint::resolve;
+use docker_assemble::plugin::Globals;
+
+/// A configuration directory with the contexts `one` and `two`, and `current` in use.
+struct Home(PathBuf);
+
+impl Home {
+    fn new(name: &str, current: &str) -> Self {
+        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let config = home.join(".docker");
+        // SHA-256 of "one" and "two".
+        let ids = [
+            ("one", "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"),
+            ("two", "3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3"),
+        ];
+        for (context, id) in ids {
+            let directory = config.join("contexts/meta").join(id);
+            std::fs::create_dir_all(&directory).unwrap();
+            let meta = format!(
+                r#"{{"Name":"{context}","Metadata":{{}},"Endpoints":{{"docker":{{"Host":"unix:///{context}.sock","SkipTLSVerify":false}}}}}}"#
+            );
+            std::fs::write(directory.join("meta.json"), meta).unwrap();
+        }
+        let text = format!(r#"{{"currentContext":"{current}","HttpHeaders":{{"X-A":"b"}},"other":[1]}}"#);
+        std::fs::write(config.join("config.json"), text).unwrap();
+        Self(home)
+    }
+
+    fn host(&self, globals: &Globals, vars: &[(&str, &str)]) -> Result<String, String> {
+        let vars: BTreeMap<&str, &str> = vars.iter().copied().collect();
+        resolve(globals, &vars, Some(&self.0))
+            .map(|resolved| resolved.endpoint.host)
+            .map_err(|error| error.to_string())
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+fn ok(host: &str) -> Result<String, String> {
+    Ok(host.to_owned())
+}
+
+#[test]
+fn the_order_is_dockers() {
+    let home = Home::new("order", "one");
+    let none = Globals::default();
+    let context = Globals { context: Some("two".to_owned()), ..Globals::default() };
+    let host = Globals { host: Some("tcp://h:1".to_owned()), ..Globals::default() };
+    let all = [("DOCKER_HOST", "tcp://e:1"), ("DOCKER_CONTEXT", "two")];
+    assert_eq!(home.host(&context, &all), ok("unix:///two.sock"));
+    assert_eq!(home.host(&host, &all), ok("tcp://h:1"));
+    assert_eq!(home.host(&none, &all), ok("tcp://e:1"));
+    assert_eq!(home.host(&none, &all[1..]), ok("unix:///two.sock"));
+    assert_eq!(home.host(&none, &[]), ok("unix:///one.sock"));
+    assert_eq!(home.host(&none, &[("DOCKER_HOST", "")]), ok("unix:///one.sock"), "empty counts as absent");
+}
+
+#[test]
+fn the_default_context_is_the_local_engine() {
+    let home = Home::new("default", "default");
+    assert_eq!(home.host(&Globals::default(), &[]), ok("unix:///var/run/docker.sock"));
+    let vars = [("DOCKER_CONTEXT", "default"), ("DOCKER_HOST", "tcp://e:1")];
+    assert_eq!(home.host(&Globals::default(), &vars), ok("tcp://e:1"));
+}
+
+#[test]
+fn contradictions_and_missing_contexts_are_errors() {
+    let home = Home::new("errors", "default");
+    let both = Globals { host: Some("x".to_owned()), context: Some("y".to_owned()), ..Globals::default() };
+    assert!(home.host(&both, &[]).unwrap_err().contains("both --host and --context"));
+    let missing = home.host(&Globals::default(), &[("DOCKER_CONTEXT", "none")]).unwrap_err();
+    assert!(missing.contains("\"none\"") && missing.contains("docker context ls"), "{missing}");
+}
+
+#[test]
+fn the_rest_of_the_configuration_is_read_too() {
+    let home = Home::new("rest", "default");
+    let vars = BTreeMap::from([
+        ("DOCKER_CUSTOM_HEADERS", "X-C=d,X-E=f=g"),
+        ("DOCKER_API_VERSION", "1.41"),
+        ("DOCKER_HOST", "tcp://h"),
+        ("DOCKER_TLS_VERIFY", "1"),
+    ]);
+    let resolved = resolve(&Globals::default(), &vars, Some(&home.0)).unwrap();
+    let headers: Vec<_> = resolved.endpoint.headers.iter().map(|(n, v)| format!("{n}={v}")).collect();
+    assert_eq!(headers, ["X-A=b", "X-C=d", "X-E=f=g"]);
+    assert_eq!(resolved.endpoint.api_version.as_deref(), Some("1.41"));
+    assert_eq!(resolved.endpoint.host, "tcp://h:2376");
+    assert!(resolved.endpoint.tls.is_some_and(|tls| !tls.skip_verify));
+    assert!(resolved.warning.is_none());
+}
+
+#[test]
+fn a_broken_file_is_passed_over_with_a_word() {
+    let home = Home::new("broken", "one");
+    std::fs::write(home.0.join(".docker/config.json"), "{").unwrap();
+    let resolved = resolve(&Globals::default(), &BTreeMap::new(), Some(&home.0)).unwrap();
+    assert_eq!(resolved.endpoint.host, "unix:///var/run/docker.sock");
+    assert!(resolved.warning.unwrap().contains("config.json"));
+}

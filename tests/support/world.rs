@@ -1,0 +1,69 @@
+//! Wishes and states for the planner's tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use docker_assemble::desired::{
+    CacheVolume, Desired, HostPort, ImageRef, ProxyImage, PullPolicy, Security, UserName,
+};
+use docker_assemble::observed::{Container, ContainerId, Observed, State};
+use docker_assemble::plan::plan;
+
+pub(crate) const IMAGE: &str = "moby/buildkit:buildx-stable-1";
+pub(crate) const PROXY: &str = "assemble-proxy:0123";
+
+pub(crate) fn user() -> UserName {
+    UserName::from_login("ann").unwrap()
+}
+
+pub(crate) fn ports(ports: &[u16]) -> BTreeSet<HostPort> {
+    ports.iter().map(|port| HostPort((*port).try_into().unwrap())).collect()
+}
+
+/// What `start` without any option asks for.
+pub(crate) fn wish() -> Desired {
+    Desired {
+        user: user(),
+        image: ImageRef(IMAGE.to_owned()),
+        pull: PullPolicy::Missing,
+        security: Security::Auto,
+        cache: CacheVolume::Conventional,
+        ports: ports(&[5000]),
+        proxy_image: ProxyImage::BuiltIn { image: ImageRef(PROXY.to_owned()), arch: "amd64".to_owned() },
+    }
+}
+
+/// An engine with both images and nothing else.
+pub(crate) fn empty() -> Observed {
+    let images = [(IMAGE, "sha256:b1"), (PROXY, "sha256:p1")];
+    Observed {
+        arch: "amd64".to_owned(),
+        images: images.map(|(name, id)| (ImageRef(name.to_owned()), id.to_owned())).into(),
+        ..Observed::default()
+    }
+}
+
+/// An engine on which `wish` was carried out.
+pub(crate) fn started(wish: &Desired) -> Observed {
+    let mut world = empty();
+    world = world.after(&plan(wish, &world).unwrap());
+    world.backend.as_mut().unwrap().started_at = "2024-05-01T10:00:00.5Z".to_owned();
+    for sidecar in &mut world.sidecars {
+        sidecar.container.started_at = "2024-05-01T10:00:00.51Z".to_owned();
+    }
+    world
+}
+
+/// A container that ends up nowhere in particular.
+pub(crate) fn container(id: &str, labels: BTreeMap<String, String>) -> Container {
+    Container {
+        id: ContainerId(id.to_owned()),
+        name: docker_assemble::desired::ContainerName(format!("name-of-{id}")),
+        image: ImageRef(IMAGE.to_owned()),
+        image_id: "sha256:b1".to_owned(),
+        state: State::Running,
+        started_at: "2024-05-01T10:00:00Z".to_owned(),
+        labels,
+        cache_volume: None,
+        privileged: true,
+    }
+}
