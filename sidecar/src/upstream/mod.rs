@@ -172,7 +172,7 @@ impl Upstream {
             _ => {}
         }
         // Not before connect(2): epoll reports an unconnected socket as hung up.
-        let socket = Socket::new(socket.into())?;
+        let mut socket = Socket::new(socket.into())?;
         socket.connected().await?;
         // A free port of this very host may be given to its own caller (simultaneous open).
         if addr.ip().is_loopback() && socket.local_addr()? == addr {
