@@ -174,8 +174,10 @@ impl Upstream {
         // Not before connect(2): epoll reports an unconnected socket as hung up.
         let mut socket = Socket::new(socket.into())?;
         socket.connected().await?;
-        // A free port of this very host may be given to its own caller (simultaneous open).
-        if addr.ip().is_loopback() && socket.local_addr()? == addr {
+        // A free port of this very host may be given to its own caller (simultaneous open), by
+        // whichever of the host's addresses it was asked for.
+        let local = socket.local_addr()?;
+        if local.port() == addr.port() && socket.peer_addr().is_ok_and(|peer| peer == local) {
             return Err(DialError::Loop);
         }
         Ok(socket)
