@@ -12,8 +12,8 @@ use crate::topology::Room;
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
-    /// The Debian package, for the report.
-    pub(crate) source: &'static str,
+    /// The Debian package whose version the report tells.
+    pub(crate) package: &'static str,
     pub(crate) way: Way,
     /// Descriptors per connection while it is used, processes aside.
     pub(crate) descriptors: u64,
@@ -95,21 +95,31 @@ impl Peer {
     }
 
     /// The file to run, if this machine has it.
-    pub(crate) fn program(&self, ours: &Path) -> Option<PathBuf> {
+    pub(crate) fn program(&self, builds: &Builds) -> Option<PathBuf> {
         match self.name {
-            "ours" => Some(ours.to_owned()),
+            "ours" => Some(builds.ours.clone()),
+            "before" => builds.before.clone(),
             "systemd" => find("systemd-socket-activate").map(Into::into),
+            "portunus" => find("portunus-standalone").map(Into::into),
             name => find(name).map(Into::into),
         }
     }
 }
 
+/// What our own relay was built into.
+#[derive(Clone, Debug)]
+pub(crate) struct Builds {
+    pub(crate) ours: PathBuf,
+    /// Another one to compare it with.
+    pub(crate) before: Option<PathBuf>,
+}
+
 const fn peer(
     name: &'static str,
-    source: &'static str,
+    package: &'static str,
     start: fn(&Setup<'_>) -> anyhow::Result<Vec<String>>,
 ) -> Peer {
-    Peer { name, source, way: Way::Beside, descriptors: 2, forks: false, start }
+    Peer { name, package, way: Way::Beside, descriptors: 2, forks: false, start }
 }
 
 /// Everyone, the baselines and ours first.
@@ -117,6 +127,7 @@ pub(crate) fn all() -> Vec<Peer> {
     vec![
         Peer { way: Way::Direct, ..peer("direct", "", nothing) },
         peer("ours", "", ours),
+        peer("before", "", ours),
         peer("haproxy", "haproxy", haproxy),
         peer("nginx", "libnginx-mod-stream", nginx),
         Peer { forks: true, ..peer("socat", "socat", socat) },
@@ -231,10 +242,13 @@ fn realm(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     ]))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one of several functions of this form")]
 fn portunus(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
-    let Setup { program, .. } = setup;
-    Ok(words(&[program]))
+    let Setup { program, dir, port, server_ip, server_port, .. } = setup;
+    let config = format!(
+        "[global]\nlog_level = \"warn\"\n\n[[rule]]\nname = \"relay\"\nprotocol = \"tcp\"\n\
+         listen_port = {port}\ntarget = \"{server_ip}:{server_port}\"\n"
+    );
+    Ok(words(&[program, "--config", &write(dir, "portunus.toml", &config)?]))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "one of several functions of this form")]
@@ -243,6 +257,11 @@ fn pasta(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     Ok(words(&[
         program,
         "--foreground",
+        "--quiet",
+        "--ipv4-only",
+        // Else it becomes nobody, who may not enter a namespace that root has made.
+        "--runas",
+        "0:0",
         "--netns-only",
         "--tcp-ports",
         "none",
