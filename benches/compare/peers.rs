@@ -100,6 +100,7 @@ impl Peer {
             "ours" => Some(builds.ours.clone()),
             "before" => builds.before.clone(),
             "systemd" => find("systemd-socket-activate").map(Into::into),
+            "haproxy-splice" => find("haproxy").map(Into::into),
             "portunus" => find("portunus-standalone").map(Into::into),
             name => find(name).map(Into::into),
         }
@@ -129,6 +130,7 @@ pub(crate) fn all() -> Vec<Peer> {
         peer("ours", "", ours),
         peer("before", "", ours),
         peer("haproxy", "haproxy", haproxy),
+        peer("haproxy-splice", "", haproxy_splice),
         peer("nginx", "libnginx-mod-stream", nginx),
         Peer { forks: true, ..peer("socat", "socat", socat) },
         Peer { descriptors: 6, ..peer("systemd", "systemd", systemd) },
@@ -156,6 +158,16 @@ fn ours(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
 }
 
 fn haproxy(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
+    haproxy_with("option splice-auto", setup)
+}
+
+/// Told to splice always: on its own it decides only now and then, and may miss a stream that is
+/// fast from its first byte.
+fn haproxy_splice(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
+    haproxy_with("option splice-request\n  option splice-response", setup)
+}
+
+fn haproxy_with(splicing: &str, setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     let Setup { program, dir, port, server_ip, server_port, flows, .. } = setup;
     // It refuses to start with fewer descriptors than connections and pipes may take. Its own
     // rule is a pipe for every fourth connection; where that is too much, what is left.
@@ -164,7 +176,7 @@ fn haproxy(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     let pipes = (connections / 4).min(limit.saturating_sub(2 * connections + 100) / 2);
     let config = format!(
         "global\n  maxconn {connections}\n  maxpipes {pipes}\n  nbthread 1\n\
-         defaults\n  mode tcp\n  option splice-auto\n  timeout connect 10s\n  timeout client 1h\n  \
+         defaults\n  mode tcp\n  {splicing}\n  timeout connect 10s\n  timeout client 1h\n  \
          timeout server 1h\n\
          listen relay\n  bind 127.0.0.1:{port}\n  server target {server_ip}:{server_port}\n"
     );

@@ -66,7 +66,7 @@ pub(crate) fn draw(file: &Path, samples: &[Sample], column: Column, peers: &[Pee
             paint(root.draw(&PathElement::new(line, INK.stroke_width(1))))?;
         }
         let ratio = match cell.ratio {
-            Some(ratio) => format!("  x{ratio:.2} of {}", peer.way.baseline()),
+            Some(ratio) => format!(", x{ratio:.2} of {}", peer.way.baseline()),
             None => String::new(),
         };
         let left = font(14).pos(Pos::new(HPos::Left, VPos::Center));
