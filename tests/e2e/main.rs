@@ -1,0 +1,11 @@
+//! The whole product against a real engine, a real BuildKit and a real registry.
+//!
+//! Each test has a user of its own, so that they run side by side and no person's backend is
+//! ever touched. Images are expected on the engine: nothing is pulled from outside.
+
+#[path = "../support/e2e/mod.rs"]
+mod support;
+
+mod forward;
+mod info;
+mod lifecycle;
