@@ -40,17 +40,14 @@ fn main() -> ExitCode {
     let (globals, invocation) = match understand(&words) {
         Ok(understood) => understood,
         Err(UsageError { text, exit }) => {
-            console.raw_note(text.as_bytes());
+            console.raw_error(text.as_bytes()).ok();
             return exit.into();
         }
     };
     let result = match invocation {
         Invocation::Metadata => console.line(plugin::metadata()).map_err(Into::into),
         Invocation::Help(text) => console.raw(text.as_bytes()).map_err(Into::into),
-        Invocation::Bare(text) => {
-            console.raw_note(text.as_bytes());
-            Ok(())
-        }
+        Invocation::Bare(text) => console.raw_error(text.as_bytes()).map_err(Into::into),
         Invocation::Run(command) => run(&globals, command, &console),
     };
     finish(&console, &result)
@@ -80,7 +77,7 @@ fn finish(console: &Console, result: &Result<()>) -> ExitCode {
 fn explain(error: &anyhow::Error) -> String {
     let mut line = String::new();
     for cause in error.chain().map(ToString::to_string) {
-        if !line.contains(&cause) {
+        if !line.contains(cause.trim()) {
             let separator = if line.is_empty() { "" } else { ": " };
             line.push_str(separator);
             line.push_str(&cause.split_whitespace().collect::<Vec<_>>().join(" "));
@@ -137,7 +134,9 @@ async fn dispatch(globals: &Globals, command: Command, console: &Console) -> Res
         Command::Start(options) => start_alone(session, options, vars).await,
         Command::Stop => stop::run(session).await,
         Command::Info => info::run(session).await,
-        Command::Logs { follow, tail } => logs::run(session, LogOptions { follow, tail, ..LogOptions::default() }).await,
+        Command::Logs { follow, tail } => {
+            logs::run(session, LogOptions { follow, tail, ..LogOptions::default() }).await
+        }
         Command::CacheUsage { filters, format } => cache::usage(session, &filters, format).await,
         Command::CachePurge { purge, force } => {
             let ask = !force && io::stdin().is_terminal();

@@ -1,8 +1,10 @@
 //! The command line, and nothing behind it.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use assemble_proxy::config::{Config, Engine, TargetSpec};
+use assemble_proxy::exporter::MetricsAddr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Forwards localhost:PORT of this network namespace to another address.
@@ -48,9 +50,18 @@ struct Relay {
     /// Let connections finish for so many seconds after SIGTERM or SIGINT
     #[arg(long, value_name = "SECONDS", default_value = "8", value_parser = seconds)]
     grace: Duration,
-    /// Serve at most so many connections at once; more wait in the kernel's queue
-    #[arg(long, value_name = "N", default_value_t = Config::MAX_CONNECTIONS)]
-    max_connections: usize,
+    /// Serve at most so many connections at once; more wait in the kernel's queue [default: as many as the limit on open descriptors allows]
+    #[arg(long, value_name = "N")]
+    max_connections: Option<NonZeroUsize>,
+    /// Reset connections that are silent in both directions for so many seconds [default: never]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    idle_timeout: Option<Duration>,
+    /// Serve with so many threads; one is right for one port
+    #[arg(long, value_name = "N", default_value = "1")]
+    threads: NonZeroUsize,
+    /// Serve Prometheus metrics over HTTP at this address
+    #[arg(long, value_name = "ADDR:PORT|unix:PATH", env = "ASSEMBLE_PROXY_METRICS")]
+    metrics: Option<MetricsAddr>,
     /// How bytes move
     #[arg(long, value_enum, default_value_t)]
     engine: EngineName,
@@ -77,14 +88,26 @@ enum EngineName {
 }
 
 impl Cli {
+    /// Where to serve metrics, if anywhere.
+    pub(crate) fn metrics(&self) -> Option<&MetricsAddr> {
+        self.relay.as_ref()?.metrics.as_ref()
+    }
+
     /// What to run, when no verb was given.
-    pub(crate) fn config(&self) -> Option<Config> {
+    ///
+    /// `descriptors` is how many the process may have open, the bound on connections.
+    pub(crate) fn config(&self, descriptors: usize) -> Option<Config> {
         let relay = self.relay.as_ref()?;
         let port = relay.port;
         Some(Config {
             connect_timeout: relay.connect_timeout,
             grace: relay.grace,
-            max_connections: relay.max_connections,
+            max_connections: relay
+                .max_connections
+                .map_or(usize::MAX, NonZeroUsize::get)
+                .min(Config::connections_within(descriptors)),
+            idle_timeout: relay.idle_timeout,
+            threads: relay.threads,
             engine: match relay.engine {
                 EngineName::Auto => Engine::Auto,
                 EngineName::Copy => Engine::Copy,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -25,6 +25,11 @@ pub struct Config {
     pub engine: Engine,
     /// How many connections at once; further ones wait in the kernel's queue.
     pub max_connections: usize,
+    /// How many threads serve connections.
+    pub threads: NonZeroUsize,
+    /// How long a connection may be silent in both directions; no limit when absent. Off by
+    /// default: it would kill paused readers and pooled connections (keepalive finds dead peers).
+    pub idle_timeout: Option<Duration>,
 }
 
 impl Config {
@@ -32,8 +37,10 @@ impl Config {
     pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
     /// The default of [`Config::grace`]: two seconds less than Docker's patience.
     pub const GRACE: Duration = Duration::from_secs(8);
-    /// The default of [`Config::max_connections`], beyond what descriptors allow nearly anywhere.
-    pub const MAX_CONNECTIONS: usize = 1 << 20;
+    /// Descriptors for all but connections: listeners, the runtime's own, probes, idle pipes.
+    const OTHER_DESCRIPTORS: usize = 48;
+    /// More connections than this no process has descriptors for.
+    const MAX_CONNECTIONS: usize = 1 << 20;
 
     /// The usual settings for a port and a target.
     #[must_use]
@@ -46,6 +53,24 @@ impl Config {
             keepalive: Keepalive::default(),
             engine: Engine::Auto,
             max_connections: Self::MAX_CONNECTIONS,
+            threads: NonZeroUsize::MIN,
+            idle_timeout: None,
+        }
+    }
+
+    /// How many connections a process with so many descriptors can serve at once, two each.
+    ///
+    /// Beyond that a client waits in the kernel's queue, where it loses nothing, instead of
+    /// being accepted only to be reset. At least one, whatever the limit.
+    #[must_use]
+    pub const fn connections_within(descriptors: usize) -> usize {
+        let pairs = descriptors.saturating_sub(Self::OTHER_DESCRIPTORS) / 2;
+        if pairs == 0 {
+            1
+        } else if pairs < Self::MAX_CONNECTIONS {
+            pairs
+        } else {
+            Self::MAX_CONNECTIONS
         }
     }
 }
@@ -161,6 +186,14 @@ mod tests {
         assert_eq!(shown("2001:db8::7"), "[2001:db8::7]:5000");
         assert_eq!(shown("[2001:db8::7]"), "[2001:db8::7]:5000");
         assert_eq!(shown("[2001:db8::7]:80"), "[2001:db8::7]:80");
+    }
+
+    #[test]
+    fn connections_fit_into_the_descriptors_there_are() {
+        assert_eq!(Config::connections_within(64), 8);
+        assert_eq!(Config::connections_within(20_000), 9976);
+        assert_eq!(Config::connections_within(0), 1);
+        assert_eq!(Config::connections_within(usize::MAX), Config::MAX_CONNECTIONS);
     }
 
     #[test]

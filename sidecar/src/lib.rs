@@ -2,17 +2,19 @@
 //!
 //! | room | what lives there | may use |
 //! |---|---|---|
-//! | [`server`], [`shutdown`], [`health`] | accept loop and drain; signals; the probe | `session`, `accept`, `config`, `stats`, `sys` |
+//! | [`server`], [`shutdown`], [`health`], [`exporter`] | accept loop and drain; signals; the probe; metrics over HTTP | `session`, `accept`, `config`, `stats`, `sys` |
 //! | [`session`], [`upstream`] | one connection from accept to its closing event; finding and dialling the target | `relay`, `config`, `stats`, `sys` |
 //! | [`relay`] | bytes both ways between two sockets: copy small, splice big | `stats`, `sys` |
 //! | [`sys`] | one file per kernel object, no decisions | nothing of ours |
-//! | [`accept`], [`config`], [`routes`], [`stats`] | **pure**: meaning of accept errors; settings; route tables; counters | nothing of ours |
+//! | [`accept`], [`config`], [`routes`], [`stats`], [`metrics`] | **pure**: meaning of accept errors; settings; route tables; counters and their text | nothing of ours |
 //!
 //! The binary (`main.rs`, `cli.rs`) is the life of the process and nothing else.
 
 pub mod accept;
 pub mod config;
+pub mod exporter;
 pub mod health;
+pub mod metrics;
 pub mod relay;
 pub mod routes;
 pub mod server;

@@ -1,8 +1,9 @@
 //! One connection, from its accept to its closing event.
 
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::config::Engine;
 use crate::relay::{Ending, Relayed, relay};
@@ -17,6 +18,8 @@ pub struct Shared {
     pub upstream: Upstream,
     /// How their bytes move.
     pub engine: Engine,
+    /// How long one may be silent; no limit when absent.
+    pub idle_timeout: Option<Duration>,
     /// What they add up to.
     pub stats: Stats,
 }
@@ -38,17 +41,29 @@ pub async fn serve(shared: &Shared, fd: OwnedFd, client_addr: SocketAddr) {
             return tracing::debug!(client.addr = %client_addr, %error, "the client went away while dialling");
         }
         Err(error) => {
-            stats.unreachable.increment();
+            match &error {
+                DialError::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    stats.refused.increment()
+                }
+                DialError::Loop => stats.looped.increment(),
+                _ => stats.unreachable.increment(),
+            }
             let tried = shared.upstream.addrs();
             return tracing::info!(client.addr = %client_addr, server.addrs = ?tried, %error, "cannot reach the target");
         }
     };
-    let Relayed { up, down, ending } = relay(&client, &upstream, shared.engine, stats).await;
+    stats.dials.record(opened.elapsed());
+    let Relayed { up, down, spliced, ending } =
+        relay(&client, &upstream, shared.engine, shared.idle_timeout, stats).await;
     let reason = match &ending {
         Ending::Complete => {
             client.finish();
             upstream.finish();
             "complete".to_owned()
+        }
+        Ending::Idle => {
+            stats.idle.increment();
+            "idle".to_owned()
         }
         Ending::Client(error) => {
             stats.reset.increment();
@@ -65,6 +80,7 @@ pub async fn serve(shared: &Shared, fd: OwnedFd, client_addr: SocketAddr) {
         reason,
         bytes.up = up,
         bytes.down = down,
+        bytes.spliced = spliced,
         seconds = opened.elapsed().as_secs_f64(),
         "connection closed"
     );

@@ -1,6 +1,7 @@
-//! Counters of one relay process.
+//! Counters of one relay process. Pure.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// A number that only grows. Relaxed: a reader wants a recent value, not an order of events.
 #[derive(Debug, Default)]
@@ -24,6 +25,50 @@ impl Counter {
     }
 }
 
+/// How long things took, counted by fixed bounds.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    buckets: [Counter; Self::BOUNDS.len() + 1],
+    micros: Counter,
+}
+
+impl Histogram {
+    /// Upper bounds of all buckets but the last, which has none: from a loopback handshake to
+    /// the first retransmitted SYN and the limit on a dial.
+    pub const BOUNDS: [Duration; 10] = [
+        Duration::from_micros(50),
+        Duration::from_micros(100),
+        Duration::from_micros(250),
+        Duration::from_micros(500),
+        Duration::from_millis(1),
+        Duration::from_millis(5),
+        Duration::from_millis(50),
+        Duration::from_millis(500),
+        Duration::from_millis(1500),
+        Duration::from_secs(10),
+    ];
+
+    /// Counts one.
+    pub fn record(&self, took: Duration) {
+        self.buckets[Self::BOUNDS.partition_point(|bound| *bound < took)].increment();
+        self.micros.add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// How many were within each bound, smaller bounds included; the last is all of them.
+    pub fn cumulative(&self) -> impl Iterator<Item = u64> {
+        self.buckets.iter().scan(0, |sum, bucket| {
+            *sum += bucket.get();
+            Some(*sum)
+        })
+    }
+
+    /// The sum of all durations.
+    #[must_use]
+    pub fn sum(&self) -> Duration {
+        Duration::from_micros(self.micros.get())
+    }
+}
+
 /// What a relay has done since it started.
 #[derive(Debug, Default)]
 pub struct Stats {
@@ -31,16 +76,54 @@ pub struct Stats {
     pub accepted: Counter,
     /// Connections that have ended, however.
     pub closed: Counter,
-    /// Connections whose target refused or could not be reached.
+    /// Connections whose target refused.
+    pub refused: Counter,
+    /// Connections whose target could not be reached for another reason.
     pub unreachable: Counter,
-    /// Connections that ended in a reset by one of the peers.
+    /// Connections that would have come back to the relay or to themselves.
+    pub looped: Counter,
+    /// Connections that a peer broke.
     pub reset: Counter,
+    /// Connections ended by the idle timeout.
+    pub idle: Counter,
     /// Bytes from clients to the target, counted when read.
     pub bytes_up: Counter,
     /// Bytes from the target to clients, counted when read.
     pub bytes_down: Counter,
+    /// Times a direction changed from copying to splicing.
+    pub to_splice: Counter,
+    /// Times a direction changed from splicing to copying.
+    pub to_copy: Counter,
     /// Times a direction was refused a pipe or a splice and went on by copy.
     pub fallbacks: Counter,
     /// Times a listener rested because descriptors or memory were exhausted.
     pub accept_pauses: Counter,
+    /// How long connections to the target took to be made.
+    pub dials: Histogram,
+}
+
+impl Stats {
+    /// Connections open now.
+    #[must_use]
+    pub fn active(&self) -> u64 {
+        // The later count first: an ending between the two reads must not make it negative.
+        let closed = self.closed.get();
+        self.accepted.get().saturating_sub(closed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_counts_in_every_bucket_that_bounds_it() {
+        let histogram = Histogram::default();
+        histogram.record(Duration::from_micros(50));
+        histogram.record(Duration::from_micros(51));
+        histogram.record(Duration::from_secs(11));
+        let counts: Vec<u64> = histogram.cumulative().collect();
+        assert_eq!(counts, [1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3]);
+        assert_eq!(histogram.sum(), Duration::from_micros(11_000_101));
+    }
 }

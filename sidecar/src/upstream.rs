@@ -88,7 +88,7 @@ impl Upstream {
             TargetHost::Gateway => {
                 gateways(target.port).map_err(|source| UpstreamError::Routes { port, source })?
             }
-            TargetHost::Address(ip) if ip.is_loopback() && target.port == port => {
+            TargetHost::Address(ip) if is_here(ip) && target.port == port => {
                 return Err(UpstreamError::Itself { port, target });
             }
             TargetHost::Address(ip) => [SocketAddr::new(ip, target.port)].into(),
@@ -196,6 +196,14 @@ impl Upstream {
             *known = addrs;
         }
     }
+}
+
+/// Whether a connection to `ip` comes to this namespace's loopback, where the relay listens.
+fn is_here(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    // connect(2) takes the unspecified address for loopback (net/ipv4/route.c,
+    // `ip_route_output_key_hash_rcu`).
+    ip.is_loopback() || ip.is_unspecified()
 }
 
 /// The default gateways with a port, link-local ones with their scope.

@@ -27,9 +27,8 @@ async fn describe<E: Engine>(session: Session<'_, E>) -> Result<()> {
     console.line("")?;
 
     if backend.state != State::Running {
-        let state = state(backend.state);
         console.line(format_args!(
-            "The backend is {state}: its workers and cache are known only while it runs ('{START}')."
+            "The backend does not run, so its workers and its cache are not known; '{START}' starts it."
         ))?;
         return Ok(());
     }

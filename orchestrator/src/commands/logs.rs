@@ -18,7 +18,7 @@ pub async fn run<E: Engine>(session: Session<'_, E>, options: LogOptions) -> Res
             while let Some(chunk) = log.next().await {
                 match chunk? {
                     LogChunk::Stdout(bytes) => session.console.raw(&bytes)?,
-                    LogChunk::Stderr(bytes) => session.console.raw_note(&bytes),
+                    LogChunk::Stderr(bytes) => session.console.raw_error(&bytes)?,
                 }
             }
             Ok(())

@@ -10,7 +10,8 @@ use futures_util::StreamExt;
 
 use super::{Cancelled, Session, observe};
 use crate::apply::{ApplyError, Failure, Made, UndoFailure, apply, undo};
-use crate::desired::Desired;
+use crate::cancel::Cause;
+use crate::desired::{Desired, Security};
 use crate::engine::{Engine, EngineError, LogChunk, LogOptions};
 use crate::observed::{Container, Observed};
 use crate::plan::diff::Field;
@@ -41,7 +42,7 @@ pub async fn run<E: Engine>(
 
     let made = apply(engine, &plan, archive, cancel, &|event| report::show(console, &event)).await;
     console.settle();
-    let made = made.map_err(explain_apply)?;
+    let made = made.map_err(|error| explain_apply(session, desired, error))?;
     if let Err(error) = wait(session).await {
         console.settle();
         return Err(give_up(session, &made, error).await);
@@ -83,7 +84,7 @@ async fn give_up<E: Engine>(session: Session<'_, E>, made: &[Made], error: Ready
     let left = undo(session.engine, made).await;
     let was_there = error.container().is_some_and(|failed| made.iter().all(|made| made.id != failed.id));
     let error = match error {
-        ReadyError::Cancelled(cause) => Cancelled(cause).into(),
+        ReadyError::Cancelled(cause) => cancelled(session, cause),
         error if was_there => {
             anyhow!("{error}; 'docker assemble backend stop' and another start make a new one")
         }
@@ -111,10 +112,20 @@ async fn show_log<E: Engine>(session: Session<'_, E>, container: &Container) {
     }
 }
 
-fn explain_apply(error: ApplyError) -> anyhow::Error {
+fn cancelled<E>(session: Session<'_, E>, cause: Cause) -> anyhow::Error {
+    session.console.note("Cancelled; what this start made is removed again");
+    Cancelled(cause).into()
+}
+
+fn explain_apply<E>(session: Session<'_, E>, desired: &Desired, error: ApplyError) -> anyhow::Error {
     let ApplyError { cause, undo } = error;
     let error = match cause {
-        Failure::Cancelled(cause) => Cancelled(cause).into(),
+        Failure::Cancelled(cause) => cancelled(session, cause),
+        Failure::Engine(error @ EngineError::PrivilegesRefused { .. })
+            if desired.security == Security::Privileged =>
+        {
+            anyhow!("{error}; '--security restricted' does without privileges that the engine refuses")
+        }
         Failure::Engine(error @ EngineError::Conflict { .. }) => {
             anyhow!("{error}; is another start at work? try again when it is done")
         }

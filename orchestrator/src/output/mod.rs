@@ -52,10 +52,14 @@ impl Console {
         out.flush()
     }
 
-    /// Bytes for standard error as they are.
-    pub fn raw_note(&self, bytes: &[u8]) {
+    /// Bytes of result that belong on standard error, as they are.
+    ///
+    /// # Errors
+    /// What writing to standard error gives.
+    pub fn raw_error(&self, bytes: &[u8]) -> io::Result<()> {
         let mut err = lock(&self.err);
-        err.write_all(bytes).and_then(|()| err.flush()).ok();
+        err.write_all(bytes)?;
+        err.flush()
     }
 
     /// One line beside the result.

@@ -9,6 +9,7 @@
 //! - the error is shared between the directions, because the kernel hands it out once.
 
 mod direction;
+mod idle;
 mod pool;
 mod pump;
 
@@ -23,6 +24,7 @@ use tokio::io::{Interest, Ready};
 use crate::config::Engine;
 use crate::stats::{Counter, Stats};
 use crate::sys::Socket;
+use idle::IdleTimer;
 use pump::{Fault, Pump};
 
 /// How long bytes received before a reset may take to reach the other peer.
@@ -37,6 +39,8 @@ pub enum Ending {
     Client(io::Error),
     /// The target's side broke.
     Upstream(io::Error),
+    /// Neither side said anything for the idle timeout.
+    Idle,
 }
 
 /// A connection that is over.
@@ -46,6 +50,8 @@ pub struct Relayed {
     pub up: u64,
     /// Bytes read from the target.
     pub down: u64,
+    /// How many of all these never came into user memory.
+    pub spliced: u64,
     /// How it ended.
     pub ending: Ending,
 }
@@ -54,7 +60,13 @@ pub struct Relayed {
 ///
 /// The sockets are left open: [`Socket::finish`] is for the caller, and only after
 /// [`Ending::Complete`]. In any other case dropping them resets the peers.
-pub async fn relay(client: &Socket, upstream: &Socket, engine: Engine, stats: &Stats) -> Relayed {
+pub async fn relay(
+    client: &Socket,
+    upstream: &Socket,
+    engine: Engine,
+    idle_timeout: Option<Duration>,
+    stats: &Stats,
+) -> Relayed {
     let mut client_news = pin!(client.happened(NEWS));
     let mut upstream_news = pin!(upstream.happened(NEWS));
     let mut relay = Relay {
@@ -71,11 +83,20 @@ pub async fn relay(client: &Socket, upstream: &Socket, engine: Engine, stats: &S
         relay.upstream.hear(&mut upstream_news, again, cx, &mut relay.down);
         relay.poll(cx)
     };
-    poll_fn(|cx| {
+    // Boxed, so that a connection without a timeout pays one pointer for it.
+    let mut idle = idle_timeout.map(|limit| Box::new(IdleTimer::new(limit)));
+    let was_idle = poll_fn(|cx| {
         let done = poll(cx, &mut relay);
-        if relay.has_failed() { Poll::Ready(()) } else { done }
+        if relay.has_failed() || done.is_ready() {
+            return Poll::Ready(false);
+        }
+        let moved = relay.up.moved() + relay.down.moved();
+        idle.as_mut().map_or(Poll::Pending, |idle| idle.poll(moved, cx).map(|()| true))
     })
     .await;
+    if was_idle {
+        return Relayed { ending: Ending::Idle, ..relay.into_relayed() };
+    }
     if let Some(survivor) = relay.survivor() {
         // Nothing of what was received is lost to the reset that the survivor gets in a moment.
         let delivered = async {
@@ -170,7 +191,12 @@ impl<'a> Relay<'a> {
             (None, Some(error)) => Ending::Upstream(error),
             (None, None) => Ending::Complete,
         };
-        Relayed { up: self.up.moved(), down: self.down.moved(), ending }
+        Relayed {
+            up: self.up.moved(),
+            down: self.down.moved(),
+            spliced: self.up.spliced() + self.down.spliced(),
+            ending,
+        }
     }
 }
 

@@ -56,6 +56,7 @@ pub(super) struct Pump {
     confirm: bool,
     source_failed: bool,
     moved: u64,
+    spliced: u64,
 }
 
 impl Pump {
@@ -67,12 +68,18 @@ impl Pump {
             confirm: false,
             source_failed: false,
             moved: 0,
+            spliced: 0,
         }
     }
 
     /// Bytes read so far.
     pub(super) const fn moved(&self) -> u64 {
         self.moved
+    }
+
+    /// Those of them that went through a pipe.
+    pub(super) const fn spliced(&self) -> u64 {
+        self.spliced
     }
 
     /// Whether nothing more will be moved.
@@ -109,7 +116,13 @@ impl Pump {
             ready!(self.poll_flush(cx, sink)).map_err(Fault::Sink)?;
             match self.phase {
                 Phase::Open => {
+                    let path = self.pace.path();
                     let n = ready!(self.poll_fill(cx, source, sink, stats))?;
+                    match (path, self.pace.path()) {
+                        (Path::Copy, Path::Splice) => stats.to_splice.increment(),
+                        (Path::Splice, Path::Copy) => stats.to_copy.increment(),
+                        _ => {}
+                    }
                     if n == 0 {
                         self.phase = Phase::Ended;
                     }
@@ -172,6 +185,7 @@ impl Pump {
             }
             Poll::Ready(Ok(Spliced::Bytes(n))) => {
                 self.held = Held::Pipe { pipe, len: n };
+                self.spliced += n as u64;
                 self.pace.spliced(n);
                 Poll::Ready(Ok(n))
             }

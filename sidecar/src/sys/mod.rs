@@ -1,6 +1,7 @@
 //! The kernel, one file per object. Nothing here decides anything; every descriptor is owned,
 //! non-blocking and close-on-exec from its creation.
 
+mod limits;
 mod listener;
 mod pipe;
 mod reactor;
@@ -8,6 +9,7 @@ mod routes;
 mod socket;
 mod tcp_info;
 
+pub use limits::{Reserve, raise_descriptor_limit};
 pub use listener::{Listener, ListenerError};
 pub use pipe::Pipe;
 pub use routes::{RouteBell, interface_index, interfaces, read_routes};

@@ -72,6 +72,11 @@ impl Socket {
         Ok(Self { io, orderly: false })
     }
 
+    /// Closes an accepted connection that cannot be served with a reset.
+    pub fn refuse(fd: OwnedFd) {
+        let _ = reset_on_close(fd.as_fd());
+    }
+
     /// Sets what every relayed connection wants: no Nagle delay, urgent data inline, keepalive.
     ///
     /// On a listener these are inherited by what it accepts (tcp(7), Linux), which saves the

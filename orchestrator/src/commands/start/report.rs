@@ -16,7 +16,7 @@ pub(super) fn show(console: &Console, event: &Event<'_>) {
             console.line(format_args!("Pulling image {image}: Success")).ok();
         }
         Event::PullFailed(image, error) => {
-            console.warning(format_args!("{error}; the copy of \"{image}\" that the engine has is used"));
+            console.warning(format_args!("could not {error}; the engine's copy of \"{image}\" is used"));
         }
         Event::PrivilegesRefused(name, _) => console.warning(format_args!(
             "the engine refuses privileged containers; \"{name}\" runs with a restricted set of privileges \

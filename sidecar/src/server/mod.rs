@@ -1,22 +1,30 @@
 //! The listeners, the connections in flight, and their end.
+//!
+//! One acceptor takes connections off the queue; `sessions` are those that one thread serves,
+//! and the `crew` is the other threads.
+
+mod crew;
+mod sessions;
 
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::OwnedFd;
+use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::task::{JoinError, JoinSet};
+use tokio::sync::Semaphore;
 
 use crate::accept::{self, Verdict};
 use crate::config::Config;
-use crate::session::{self, Shared};
+use crate::session::Shared;
 use crate::stats::Stats;
-use crate::sys::{Listener, ListenerError};
+use crate::sys::{Listener, ListenerError, Reserve, Socket};
 use crate::upstream::{Upstream, UpstreamError};
+use crew::Crew;
+use sessions::{Accepted, Sessions};
 
 /// Why a relay cannot start, or cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +35,9 @@ pub enum ServerError {
     /// There is nothing to forward to.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    /// The process has no descriptor or thread left to begin with.
+    #[error("cannot start to serve")]
+    Start(#[source] io::Error),
 }
 
 /// How a relay that was told to stop came to its end.
@@ -42,7 +53,8 @@ pub struct Server {
     listeners: Vec<Listener>,
     shared: Arc<Shared>,
     grace: Duration,
-    max_connections: usize,
+    slots: Arc<Semaphore>,
+    threads: NonZeroUsize,
 }
 
 impl Server {
@@ -63,12 +75,18 @@ impl Server {
             }
             Err(error) => return Err(error.into()),
         };
-        let shared = Shared { upstream, engine: config.engine, stats: Stats::default() };
+        let shared = Shared {
+            upstream,
+            engine: config.engine,
+            idle_timeout: config.idle_timeout,
+            stats: Stats::default(),
+        };
         Ok(Self {
             listeners: [ipv4].into_iter().chain(ipv6).collect(),
             shared: Arc::new(shared),
             grace: config.grace,
-            max_connections: config.max_connections,
+            slots: Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS))),
+            threads: config.threads,
         })
     }
 
@@ -88,48 +106,45 @@ impl Server {
     /// What the kernel has queued by then is served too: closing a listener would reset it.
     ///
     /// # Errors
-    /// The namespace is gone, so nothing can be served any more.
+    /// The namespace is gone, so nothing can be served any more, or there was no descriptor or
+    /// thread to begin with.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<Drained, ServerError> {
-        let mut sessions = JoinSet::new();
-        self.serve_until(shutdown, &mut sessions).await?;
+        let mut reserve = Reserve::new().map_err(ServerError::Start)?;
+        let crew = Crew::new(self.threads, &self.shared, self.grace).map_err(ServerError::Start)?;
+        let mut sessions = Sessions::new(Arc::clone(&self.shared));
+        {
+            let mut shutdown = pin!(shutdown);
+            let mut watch = pin!(self.shared.upstream.watch());
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut shutdown => break,
+                    error = &mut watch => return Err(error.into()),
+                    () = sessions.reaped() => {}
+                    accepted = self.accept() => match accepted {
+                        Ok(accepted) => crew.serve(accepted, &mut sessions),
+                        Err(error) => self.accept_failed(&error, &mut reserve).await,
+                    },
+                }
+            }
+        }
         for listener in &self.listeners {
-            while let Ok((fd, peer)) = listener.accept() {
-                self.serve(fd, peer, &mut sessions);
+            // Those beyond the limit are reset as the listener closes: there is no room for them.
+            while let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned()
+                && let Ok((fd, peer)) = listener.accept()
+            {
+                crew.serve(Accepted { fd, peer, slot }, &mut sessions);
             }
         }
         drop(self.listeners);
-        let all = async { while sessions.join_next().await.is_some() {} };
-        let in_time = tokio::time::timeout(self.grace, all).await;
-        let cut = if in_time.is_ok() { 0 } else { sessions.len() };
-        sessions.shutdown().await;
-        Ok(Drained { cut })
+        let (here, elsewhere) = tokio::join!(sessions.drain(self.grace), crew.drain());
+        Ok(Drained { cut: here + elsewhere })
     }
 
-    async fn serve_until(
-        &self,
-        shutdown: impl Future<Output = ()>,
-        sessions: &mut JoinSet<()>,
-    ) -> Result<(), ServerError> {
-        let mut shutdown = pin!(shutdown);
-        let mut watch = pin!(self.shared.upstream.watch());
-        loop {
-            let room = sessions.len() < self.max_connections;
-            tokio::select! {
-                biased;
-                () = &mut shutdown => return Ok(()),
-                error = &mut watch => return Err(error.into()),
-                Some(ended) = sessions.join_next() => self.ended(ended),
-                accepted = self.accept(), if room => match accepted {
-                    Ok((fd, peer)) => self.serve(fd, peer, sessions),
-                    Err(error) => self.accept_failed(&error, sessions).await,
-                },
-            }
-        }
-    }
-
-    /// The next connection of any listener.
-    async fn accept(&self) -> io::Result<(OwnedFd, SocketAddr)> {
-        poll_fn(|cx| {
+    /// The next connection of any listener, once there is room for it.
+    async fn accept(&self) -> io::Result<Accepted> {
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(io::Error::other)?;
+        let (fd, peer) = poll_fn(|cx| {
             for listener in &self.listeners {
                 if let Poll::Ready(accepted) = listener.poll_accept(cx) {
                     return Poll::Ready(accepted);
@@ -137,36 +152,26 @@ impl Server {
             }
             Poll::Pending
         })
-        .await
+        .await?;
+        Ok(Accepted { fd, peer, slot })
     }
 
-    fn serve(&self, fd: OwnedFd, peer: SocketAddr, sessions: &mut JoinSet<()>) {
-        self.shared.stats.accepted.increment();
-        let shared = Arc::clone(&self.shared);
-        sessions.spawn(async move { session::serve(&shared, fd, peer).await });
-    }
-
-    /// A panic has ended its own connection only, and with a reset.
-    fn ended(&self, ended: Result<(), JoinError>) {
-        self.shared.stats.closed.increment();
-        if let Err(error) = ended {
-            tracing::error!(%error, "a connection was dropped");
-        }
-    }
-
-    /// Rests where accepting again at once would spin: until a connection ends, which gives
-    /// something back, or for a moment.
-    async fn accept_failed(&self, error: &io::Error, sessions: &mut JoinSet<()>) {
+    /// Sheds one connection and rests, where accepting again at once would spin.
+    async fn accept_failed(&self, error: &io::Error, reserve: &mut Reserve) {
         let verdict = accept::classify(error);
         if verdict == Verdict::Next {
             return tracing::debug!(%error, "a connection broke before it was accepted");
         }
         self.shared.stats.accept_pauses.increment();
-        tracing::warn!(%error, connections = sessions.len(), "cannot accept just now");
-        tokio::select! {
-            Some(ended) = sessions.join_next() => self.ended(ended),
-            () = tokio::time::sleep(accept::REST) => {}
-        }
+        let shed = verdict == Verdict::Exhausted && reserve.lend(|| self.shed());
+        tracing::warn!(%error, shed, "cannot accept just now");
+        tokio::time::sleep(accept::REST).await;
+    }
+
+    /// Resets the connection at the head of a queue: its client learns at once what is the
+    /// matter, instead of waiting for an answer that cannot come.
+    fn shed(&self) -> bool {
+        self.listeners.iter().any(|listener| listener.accept().map(|(fd, _)| Socket::refuse(fd)).is_ok())
     }
 }
 

@@ -1,0 +1,185 @@
+//! An HTTP endpoint that serves one document, the metrics, and nothing else.
+
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, UnixListener};
+
+use crate::accept;
+use crate::metrics;
+use crate::session::Shared;
+
+/// Where metrics are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MetricsAddr {
+    /// A TCP address.
+    Tcp(SocketAddr),
+    /// The path of a unix socket.
+    Unix(PathBuf),
+}
+
+/// Not a metrics address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is neither ADDR:PORT nor unix:PATH")]
+pub struct MetricsAddrError(String);
+
+impl fmt::Display for MetricsAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(addr) => addr.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl FromStr for MetricsAddr {
+    type Err = MetricsAddrError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.strip_prefix("unix:") {
+            Some(path) if !path.is_empty() => Ok(Self::Unix(path.into())),
+            Some(_) => Err(MetricsAddrError(text.to_owned())),
+            None => text.parse().map(Self::Tcp).map_err(|_| MetricsAddrError(text.to_owned())),
+        }
+    }
+}
+
+/// A bound endpoint.
+#[derive(Debug)]
+pub struct Exporter {
+    listener: Listener,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// A scraper sends its request at once, or it is none.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// More than any scraper's request line and headers.
+const REQUEST_BYTES: usize = 8 * 1024;
+
+impl Exporter {
+    /// Listens. Needs a runtime.
+    ///
+    /// # Errors
+    /// The address is taken or not allowed.
+    pub async fn bind(addr: &MetricsAddr, shared: Arc<Shared>) -> io::Result<Self> {
+        let listener = match addr {
+            MetricsAddr::Tcp(addr) => Listener::Tcp(TcpListener::bind(addr).await?),
+            MetricsAddr::Unix(path) => Listener::Unix(bind_unix(path)?),
+        };
+        Ok(Self { listener, shared })
+    }
+
+    /// The TCP address listened on; with port 0 the kernel has chosen one.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match &self.listener {
+            Listener::Tcp(listener) => listener.local_addr().ok(),
+            Listener::Unix(_) => None,
+        }
+    }
+
+    /// Answers one request after the other for as long as it is polled.
+    pub async fn run(self) {
+        loop {
+            let answered = match &self.listener {
+                Listener::Tcp(listener) => match listener.accept().await {
+                    Ok((stream, _)) => self.answer(stream).await,
+                    Err(error) => self.rest(error).await,
+                },
+                Listener::Unix(listener) => match listener.accept().await {
+                    Ok((stream, _)) => self.answer(stream).await,
+                    Err(error) => self.rest(error).await,
+                },
+            };
+            if let Err(error) = answered {
+                tracing::debug!(%error, "a request for metrics was not answered");
+            }
+        }
+    }
+
+    async fn rest(&self, error: io::Error) -> io::Result<()> {
+        tokio::time::sleep(accept::REST).await;
+        Err(error)
+    }
+
+    async fn answer(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+        let exchange = async {
+            let request = read_head(&mut stream).await?;
+            stream.write_all(respond(&request, &self.shared).as_bytes()).await?;
+            stream.shutdown().await
+        };
+        tokio::time::timeout(PATIENCE, exchange).await?
+    }
+}
+
+/// Binds a path, also where a relay that was killed has left its socket behind.
+fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    match UnixListener::bind(path) {
+        Err(taken) if taken.kind() == io::ErrorKind::AddrInUse => {
+            let abandoned = StdUnixStream::connect(path)
+                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+            if !abandoned {
+                return Err(taken);
+            }
+            std::fs::remove_file(path)?;
+            UnixListener::bind(path)
+        }
+        bound => bound,
+    }
+}
+
+/// The request up to its empty line.
+async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(512);
+    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        if head.len() > REQUEST_BYTES {
+            return Err(io::Error::other("the request has no end"));
+        }
+        if stream.read_buf(&mut head).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(head)
+}
+
+fn respond(request: &[u8], shared: &Shared) -> String {
+    let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let mut words = line.split(|byte| *byte == b' ');
+    let (status, body) = match (words.next(), words.next()) {
+        (Some(b"GET"), Some(b"/metrics" | b"/")) => ("200 OK", metrics::render(&shared.stats)),
+        (Some(b"GET"), _) => ("404 Not Found", "metrics are at /metrics\n".to_owned()),
+        _ => ("405 Method Not Allowed", "only GET is served\n".to_owned()),
+    };
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        metrics::CONTENT_TYPE,
+        body.len()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds_of_address_are_read_and_others_named() {
+        assert_eq!("127.0.0.1:9".parse(), Ok(MetricsAddr::Tcp(([127, 0, 0, 1], 9).into())));
+        assert_eq!("unix:/run/m.sock".parse(), Ok(MetricsAddr::Unix("/run/m.sock".into())));
+        for bad in ["unix:", "9100", "localhost:9100", ""] {
+            assert_eq!(bad.parse::<MetricsAddr>(), Err(MetricsAddrError(bad.to_owned())));
+        }
+    }
+}

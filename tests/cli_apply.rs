@@ -1,0 +1,261 @@
+//! Starts and stops against an engine in memory: the order of calls, and that a failure at any
+//! of them leaves nothing behind.
+
+#[path = "support/fake_engine.rs"]
+mod fake_engine;
+#[path = "support/screen.rs"]
+mod screen;
+#[path = "support/world.rs"]
+#[expect(dead_code, reason = "the planner's tests use the rest")]
+mod world;
+
+use bytes::Bytes;
+use docker_assemble::cancel::{self, Cancel};
+use docker_assemble::commands::{self, Session, start, stop};
+use docker_assemble::desired::{Desired, PullPolicy, Security};
+use docker_assemble::exit::Exit;
+use docker_assemble::observed::State;
+use fake_engine::{FakeEngine, Refusal};
+use screen::Screen;
+use world::{IMAGE, PROXY, ports, user, wish};
+
+/// Runs a start and returns what it printed.
+async fn run_start(engine: &FakeEngine, wish: &Desired, cancel: &Cancel) -> (anyhow::Result<()>, Screen) {
+    let screen = Screen::default();
+    let (user, console) = (user(), screen.console());
+    let session = Session { engine, user: &user, console: &console, cancel };
+    let result = start::run(session, wish, &|| Bytes::from_static(PROXY.as_bytes())).await;
+    (result, screen)
+}
+
+async fn must_start(engine: &FakeEngine, wish: &Desired) -> Screen {
+    let (result, screen) = run_start(engine, wish, &Cancel::never()).await;
+    result.unwrap();
+    screen
+}
+
+fn fresh() -> FakeEngine {
+    FakeEngine::with_images(&[IMAGE])
+}
+
+fn two_ports() -> Desired {
+    Desired { ports: ports(&[5000, 6000]), ..wish() }
+}
+
+const ALL_RUN: [(&str, State); 3] = [
+    ("docker-assemble-backend-ann", State::Running),
+    ("docker-assemble-backend-ann-proxy-port-5000", State::Running),
+    ("docker-assemble-backend-ann-proxy-port-6000", State::Running),
+];
+
+fn names(engine: &FakeEngine) -> Vec<(String, State)> {
+    engine.containers_now()
+}
+
+fn all_run() -> Vec<(String, State)> {
+    ALL_RUN.map(|(name, state)| (name.to_owned(), state)).to_vec()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_makes_everything_in_order_and_names_it() {
+    let engine = fresh();
+    let screen = must_start(&engine, &two_ports()).await;
+    assert_eq!(
+        engine.world().log,
+        [
+            "load assemble-proxy:0123",
+            "create B",
+            "start B",
+            "create B-proxy-port-5000",
+            "start B-proxy-port-5000",
+            "create B-proxy-port-6000",
+            "start B-proxy-port-6000",
+        ]
+    );
+    assert_eq!(names(&engine), all_run());
+    assert_eq!(
+        screen.out(),
+        "Started container \"docker-assemble-backend-ann\" (000000000000)\n\
+         Started container \"docker-assemble-backend-ann-proxy-port-5000\" (000000000000)\n\
+         Started container \"docker-assemble-backend-ann-proxy-port-6000\" (000000000000)\n"
+    );
+    assert_eq!(screen.err(), "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_start_changes_nothing_and_says_so() {
+    let engine = fresh();
+    must_start(&engine, &wish()).await;
+    let calls = engine.world().log.len();
+    let screen = must_start(&engine, &wish()).await;
+    assert_eq!(engine.world().log.len(), calls);
+    assert_eq!(screen.out(), "Backend \"docker-assemble-backend-ann\" is already running\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_at_any_call_leaves_nothing_behind() {
+    for n in 1..=7 {
+        let engine = fresh();
+        engine.world().fail = Some(n);
+        let (result, _) = run_start(&engine, &two_ports(), &Cancel::never()).await;
+        let error = result.unwrap_err();
+        assert_eq!(names(&engine), [], "call {n}: {:?}", engine.world().log);
+        assert_eq!(commands::exit(&error), Exit::Failure);
+        assert!(!format!("{error:#}").contains("cleaning up"), "{error:#}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn giving_up_at_any_call_leaves_nothing_behind() {
+    for n in 1..=7 {
+        let engine = fresh();
+        let (canceller, cancel) = cancel::pair();
+        engine.world().cancel = Some((n, canceller));
+        let (result, _) = run_start(&engine, &two_ports(), &cancel).await;
+        let error = result.unwrap_err();
+        assert_eq!(names(&engine), [], "call {n}: {:?}", engine.world().log);
+        assert_eq!(commands::exit(&error).code(), 130);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_takes_back_only_what_this_run_made() {
+    let engine = fresh();
+    must_start(&engine, &wish()).await;
+    let before = names(&engine);
+    // Create and start of the second sidecar.
+    for n in 1..=2 {
+        let calls = engine.world().log.len();
+        engine.world().fail = Some(calls + n);
+        let (result, _) = run_start(&engine, &two_ports(), &Cancel::never()).await;
+        result.unwrap_err();
+        assert_eq!(names(&engine), before);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cleanup_that_fails_too_is_told_beside_the_failure() {
+    let engine = fresh();
+    engine.world().ending.insert(wish().user.sidecar(*ports(&[5000]).first().unwrap()));
+    // load, create, start, create, start; the fifth container ends; then two removals.
+    engine.world().fail = Some(6);
+    let (result, _) = run_start(&engine, &wish(), &Cancel::never()).await;
+    let error = format!("{:#}", result.unwrap_err());
+    assert!(error.contains("ended right after its start"), "{error}");
+    assert!(error.contains("cleaning up failed too"), "{error}");
+    assert!(error.contains("\"docker-assemble-backend-ann-proxy-port-5000\" is left behind"), "{error}");
+    assert_eq!(names(&engine).len(), 1, "the other one is removed all the same");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_ends_at_once_is_noticed_and_its_log_shown() {
+    let engine = fresh();
+    engine.world().ending.insert(wish().user.backend());
+    let began = tokio::time::Instant::now();
+    let (result, screen) = run_start(&engine, &wish(), &Cancel::never()).await;
+    assert!(result.unwrap_err().to_string().contains("\"docker-assemble-backend-ann\" ended"));
+    assert!(screen.err().contains("  last words\n"), "{}", screen.err());
+    assert!(began.elapsed() < start::READY_LIMIT / 10);
+    assert_eq!(names(&engine), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_privileges_lead_to_fewer_with_one_warning() {
+    for refusal in [Refusal::Create, Refusal::Start] {
+        let engine = fresh();
+        engine.world().refusal = refusal;
+        let screen = must_start(&engine, &two_ports()).await;
+        assert_eq!(names(&engine), all_run());
+        assert_eq!(screen.err().lines().count(), 1);
+        assert!(screen.err().starts_with("WARNING: the engine refuses privileged containers"));
+
+        let engine = fresh();
+        engine.world().refusal = refusal;
+        let only = Desired { security: Security::Privileged, ..wish() };
+        let (result, _) = run_start(&engine, &only, &Cancel::never()).await;
+        assert!(result.unwrap_err().to_string().contains("'--security restricted'"));
+        assert_eq!(names(&engine), []);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pull_that_fails_is_fatal_only_without_the_image() {
+    let always = Desired { pull: PullPolicy::Always, ports: ports(&[]), ..wish() };
+    let engine = fresh();
+    let screen = must_start(&engine, &always).await;
+    assert!(screen.err().starts_with("WARNING: could not pull image"), "{}", screen.err());
+
+    let engine = FakeEngine::with_images(&[]);
+    let (result, _) = run_start(&engine, &always, &Cancel::never()).await;
+    assert!(result.unwrap_err().to_string().contains("no such host"));
+
+    engine.world().registry = true;
+    let screen = must_start(&engine, &always).await;
+    let first = screen.out().lines().next().unwrap_or_default().to_owned();
+    assert_eq!(first, format!("Pulling image {IMAGE}: Success"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_backend_is_started_and_stopped_again_when_that_fails() {
+    let engine = fresh();
+    must_start(&engine, &wish()).await;
+    engine.world().containers[0].state = State::Exited;
+    let id = engine.world().containers[0].id.clone();
+
+    let calls = engine.world().log.len();
+    // Removal of the stale sidecar, start of the backend, then the sidecar's creation.
+    engine.world().fail = Some(calls + 3);
+    run_start(&engine, &wish(), &Cancel::never()).await.0.unwrap_err();
+    assert_eq!(names(&engine), [(wish().user.backend().0, State::Exited)]);
+
+    must_start(&engine, &wish()).await;
+    assert_eq!(names(&engine), all_run()[..2]);
+    assert_eq!(engine.world().containers[0].id, id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_of_somebody_else_is_left_alone() {
+    let engine = fresh();
+    let theirs = docker_assemble::observed::Container {
+        name: wish().user.backend(),
+        ..world::container("theirs", Default::default())
+    };
+    engine.world().containers.push(theirs.clone());
+    let (result, _) = run_start(&engine, &wish(), &Cancel::never()).await;
+    assert!(result.unwrap_err().to_string().contains("was not made by docker assemble"));
+    stop_all(&engine).await;
+    assert_eq!(engine.world().containers, [theirs]);
+    assert_eq!(engine.world().log, Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_removes_sidecars_first_and_is_quiet_the_second_time() {
+    let engine = fresh();
+    must_start(&engine, &two_ports()).await;
+    let calls = engine.world().log.len();
+    stop_all(&engine).await;
+    assert_eq!(
+        engine.world().log[calls..],
+        ["remove B-proxy-port-5000", "remove B-proxy-port-6000", "stop B", "remove B"]
+    );
+    assert_eq!(names(&engine), []);
+    stop_all(&engine).await;
+    assert_eq!(engine.world().log.len(), calls + 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_finds_orphans_by_label() {
+    let engine = fresh();
+    must_start(&engine, &two_ports()).await;
+    engine.world().containers.remove(0);
+    engine.world().containers[0].name.0.push_str("-renamed");
+    stop_all(&engine).await;
+    assert_eq!(names(&engine), []);
+}
+
+async fn stop_all(engine: &FakeEngine) {
+    let screen = Screen::default();
+    let (user, console, cancel) = (user(), screen.console(), Cancel::never());
+    stop::run(Session { engine, user: &user, console: &console, cancel: &cancel }).await.unwrap();
+    assert_eq!((screen.out(), screen.err()), (String::new(), String::new()));
+}

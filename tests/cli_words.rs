@@ -1,0 +1,197 @@
+//! Command lines: what they mean, and what is said when they mean nothing.
+
+use std::time::Duration;
+
+use docker_assemble::cli::{Command, Invocation, Start, parse};
+use docker_assemble::commands::cache::{Format, Purge};
+use docker_assemble::desired::{CacheVolume, ImageRef, PullPolicy, Security, VolumeName};
+use docker_assemble::exit::Exit;
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(|word| word.trim_matches('\'').to_owned()).collect()
+}
+
+fn command(line: &str) -> Command {
+    match parse(&words(line)) {
+        Ok(Invocation::Run(command)) => command,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn start(line: &str) -> Start {
+    match command(&format!("assemble backend start {line}")) {
+        Command::Start(start) => start,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn ports(line: &str) -> Vec<u16> {
+    start(line).ports.iter().map(|port| port.get()).collect()
+}
+
+fn refused(line: &str) -> (String, Exit) {
+    let error = parse(&words(line)).unwrap_err();
+    (error.text, error.exit)
+}
+
+#[test]
+fn ports_are_merged_and_zero_means_none() {
+    assert_eq!(ports(""), [5000]);
+    assert_eq!(ports("--allow-host-port 6000"), [6000]);
+    assert_eq!(
+        ports("--allow-host-port 6000,5000 --allow-host-port=7000 --allow-host-port 6000"),
+        [5000, 6000, 7000]
+    );
+    assert_eq!(ports("--allow-host-port 0"), [] as [u16; 0]);
+    assert_eq!(ports("--allow-host-port 0 --allow-host-port 0"), [] as [u16; 0]);
+    assert_eq!(ports("--allow-host-port 1,65535"), [1, 65535]);
+}
+
+#[test]
+fn a_bad_port_is_a_usage_error_that_names_it() {
+    for value in ["65536", "abc", "-1", "5000,x", "''", "5000,"] {
+        let (text, exit) = refused(&format!("assemble backend start --allow-host-port {value}"));
+        let value = value.trim_matches('\'');
+        assert!(
+            text.starts_with(&format!("invalid argument \"{value}\" for \"--allow-host-port\" flag: ")),
+            "{text}"
+        );
+        assert!(
+            text.ends_with(
+                "\n\nUsage:  docker assemble backend start [OPTIONS]\n\n\
+                 Run 'docker assemble backend start --help' for more information\n"
+            ),
+            "{text}"
+        );
+        assert_eq!(exit.code(), 125);
+    }
+    for line in ["--allow-host-port 0,5000", "--allow-host-port 0 --allow-host-port 5000"] {
+        let (text, exit) = refused(&format!("assemble backend start {line}"));
+        assert!(text.starts_with("invalid argument \"0,5000\""), "{text}");
+        assert_eq!(exit, Exit::Usage);
+    }
+}
+
+#[test]
+fn the_other_options_of_a_start() {
+    let plain = start("");
+    assert_eq!((plain.pull, plain.security, plain.image), (PullPolicy::Missing, Security::Auto, None));
+    assert_eq!(plain.cache, CacheVolume::Conventional);
+    let full = start("--cache-volume=mine --image a:1 --pull always --security restricted --proxy-image p");
+    assert_eq!(full.cache, CacheVolume::Named(VolumeName("mine".to_owned())));
+    assert_eq!(full.image, Some(ImageRef("a:1".to_owned())));
+    assert_eq!((full.pull, full.security), (PullPolicy::Always, Security::Restricted));
+    assert_eq!(full.proxy_image, Some(ImageRef("p".to_owned())));
+    assert_eq!(start("--image a --image b").image, Some(ImageRef("b".to_owned())), "the last one wins");
+    assert!(refused("assemble backend start --cache-volume /tmp/x").0.contains("name of a volume"));
+    assert!(refused("assemble backend start --image").0.starts_with("flag needs an argument: --image\n"));
+}
+
+#[test]
+fn every_command_is_found_with_and_without_the_plugins_name() {
+    for name in ["assemble ", ""] {
+        let command = |line: &str| command(&format!("{name}{line}"));
+        assert_eq!(command("backend stop"), Command::Stop);
+        assert_eq!(command("backend info"), Command::Info);
+        assert_eq!(command("version"), Command::Version);
+        assert_eq!(command("backend logs"), Command::Logs { follow: false, tail: None });
+        assert_eq!(command("backend logs -f --tail 10"), Command::Logs { follow: true, tail: Some(10) });
+        assert_eq!(command("backend logs -fn 10"), Command::Logs { follow: true, tail: Some(10) });
+        assert_eq!(
+            command("backend logs --follow=false -n all"),
+            Command::Logs { follow: false, tail: None }
+        );
+        let usage = |format, filters: &[&str]| Command::CacheUsage {
+            filters: filters.iter().map(|filter| (*filter).to_owned()).collect(),
+            format,
+        };
+        assert_eq!(command("backend cache usage"), usage(Format::Table, &[]));
+        assert_eq!(command("backend cache usage --verbose"), usage(Format::Pretty, &[]));
+        assert_eq!(
+            command("backend cache usage --format json --filter type=regular --filter inuse"),
+            usage(Format::Json, &["type==regular", "inuse"])
+        );
+        let purge = Purge { filters: Vec::new(), until: Some(Duration::from_secs(3600)), all: true };
+        assert_eq!(
+            command("backend cache purge -af --filter until=1h"),
+            Command::CachePurge { purge, force: true }
+        );
+    }
+}
+
+#[test]
+fn wrong_words_are_told_in_dockers_shape() {
+    let (text, exit) = refused("assemble backend frobnicate");
+    assert_eq!(
+        text,
+        "docker: unknown command: docker assemble backend frobnicate\n\n\
+         Usage:  docker assemble backend COMMAND\n\n\
+         Run 'docker assemble backend --help' for more information\n"
+    );
+    assert_eq!(exit, Exit::Failure);
+    let (text, exit) = refused("assemble backend stop now");
+    assert!(text.starts_with("docker: 'docker assemble backend stop' accepts no arguments\n"), "{text}");
+    assert_eq!(exit, Exit::Failure);
+    for (line, first) in [
+        ("backend start --nope", "unknown flag: --nope"),
+        ("backend start -x", "unknown shorthand flag: 'x' in -x"),
+        ("backend --nope", "unknown flag: --nope"),
+        (
+            "backend cache usage --format json --verbose",
+            "conflicting options: cannot specify both --format and --verbose",
+        ),
+        (
+            "backend cache usage --filter until=1h",
+            "invalid argument \"until\" for \"--filter\" flag: \"until\" is for cache purge only",
+        ),
+    ] {
+        let (text, exit) = refused(line);
+        assert_eq!(text.lines().next(), Some(first));
+        assert_eq!(exit, Exit::Usage);
+    }
+}
+
+#[test]
+fn help_is_found_in_every_way_docker_asks_for_it() {
+    let help = |line: &str| match parse(&words(line)) {
+        Ok(Invocation::Help(text)) => text,
+        other => panic!("{line}: {other:?}"),
+    };
+    let start = help("assemble backend start --help");
+    assert!(start.starts_with("Usage:  docker assemble backend start [OPTIONS]\n\n"), "{start}");
+    for line in [
+        "help assemble backend start",
+        "assemble help backend start",
+        "backend start --allow-host-port 1 --help",
+        "backend start -h",
+    ] {
+        assert_eq!(help(line), start, "{line}");
+    }
+    assert!(start.lines().all(|line| line.len() <= 80), "{start}");
+
+    let Ok(Invocation::Bare(group)) = parse(&words("assemble backend")) else { panic!("no help") };
+    assert_eq!(group, help("assemble backend --help"));
+    assert!(group.contains("\nManagement Commands:\n  cache       Manage the build cache\n"), "{group}");
+    assert!(group.contains("\nCommands:\n  info        "), "{group}");
+    assert!(
+        group.ends_with("Run 'docker assemble backend COMMAND --help' for more information on a command.\n")
+    );
+}
+
+#[test]
+fn completion_walks_the_tree() {
+    let complete = |words: &[&str]| {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        match parse(&words) {
+            Ok(Invocation::Help(text)) => text,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(complete(&["__completeNoDesc", "assemble", "backend", "st"]), "start\nstop\n:4\n");
+    assert_eq!(complete(&["__completeNoDesc", "assemble", "backend", "start", "--pu"]), "--pull\n:4\n");
+    assert_eq!(complete(&["__complete", "assemble", "v"]), "version\tShow the version\n:4\n");
+    assert_eq!(
+        complete(&["__complete", "assemble", "backend", "start", "--security", "p"]),
+        "privileged\n:4\n"
+    );
+}

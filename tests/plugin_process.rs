@@ -1,0 +1,83 @@
+//! The program as docker runs it, without an engine.
+
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+/// Runs the plugin with an empty configuration and nothing of this process's environment.
+fn plugin(args: &[&str]) -> Output {
+    let home = concat!(env!("CARGO_TARGET_TMPDIR"), "/empty-home");
+    Command::new(env!("CARGO_BIN_EXE_docker-assemble"))
+        .args(args)
+        .env_clear()
+        .envs([("HOME", home), ("USER", "ann")])
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+const NOWHERE: &str = "unix:///nonexistent/docker.sock";
+
+#[test]
+fn the_metadata_is_one_json_object_and_nothing_else() {
+    let output = plugin(&["docker-cli-plugin-metadata"]);
+    assert!(output.status.success());
+    assert!(output.stderr.is_empty());
+    let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(object["SchemaVersion"], "0.1.0");
+    for field in ["Vendor", "Version", "ShortDescription"] {
+        assert!(object[field].as_str().is_some_and(|value| !value.is_empty()), "{field}");
+    }
+}
+
+#[test]
+fn an_engine_that_is_not_there_is_one_line() {
+    for command in
+        [&["start"][..], &["stop"], &["info"], &["logs"], &["cache", "usage"], &["cache", "purge", "-f"]]
+    {
+        let mut args = vec!["-H", NOWHERE, "assemble", "backend"];
+        args.extend(command);
+        let began = Instant::now();
+        let output = plugin(&args);
+        assert_eq!(output.status.code(), Some(1), "{command:?}");
+        assert!(output.stdout.is_empty());
+        let error = text(&output.stderr);
+        assert_eq!(error.lines().count(), 1, "{error}");
+        assert!(error.contains(NOWHERE), "{error}");
+        assert!(began.elapsed() < Duration::from_secs(10));
+    }
+}
+
+#[test]
+fn the_version_needs_no_engine() {
+    let output = plugin(&["-H", NOWHERE, "assemble", "version"]);
+    assert!(output.status.success());
+    let version = text(&output.stdout);
+    let lines: Vec<_> = version.lines().collect();
+    assert_eq!(lines.len(), 4, "{version}");
+    assert!(lines[0].starts_with("docker assemble v"));
+    assert!(lines[1].starts_with("commit: "));
+    assert!(lines[2].starts_with("buildkit: n/a"));
+    assert!(lines[3].starts_with("os/arch: "));
+}
+
+#[test]
+fn exit_statuses_and_streams_are_dockers() {
+    let cases: [(&[&str], i32, bool); 7] = [
+        (&["assemble", "backend", "--help"], 0, true),
+        (&["help", "assemble", "backend", "start"], 0, true),
+        (&["assemble", "backend"], 0, false),
+        (&["assemble", "backend", "start", "--nope"], 125, false),
+        (&["assemble", "backend", "nope"], 1, false),
+        (&["--nope", "assemble", "backend", "info"], 125, false),
+        (&["-H", "a", "-c", "b", "assemble", "backend", "info"], 1, false),
+    ];
+    for (args, code, on_stdout) in cases {
+        let output = plugin(args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}");
+        assert_eq!(output.stdout.is_empty(), !on_stdout, "{args:?}");
+        assert_eq!(output.stderr.is_empty(), on_stdout, "{args:?}");
+    }
+}

@@ -1,0 +1,235 @@
+//! An engine in memory: it keeps state and a log of the calls that change it, and can fail the
+//! n-th of them, refuse privileges, or let containers end at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use bytes::Bytes;
+use docker_assemble::cancel::{Canceller, Cause};
+use docker_assemble::desired::{ContainerName, ImageRef, VolumeName};
+use docker_assemble::engine::{
+    Duplex, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image, LogChunk, LogOptions,
+    Operation, PullProgress, Result,
+};
+use docker_assemble::observed::{Container, ContainerId, State};
+use docker_assemble::spec::{ContainerSpec, Mount, Privileges};
+use futures_util::stream;
+
+/// Where privileges are refused.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    #[default]
+    Nowhere,
+    Create,
+    Start,
+}
+
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) containers: Vec<Container>,
+    pub(crate) images: BTreeMap<ImageRef, String>,
+    pub(crate) volumes: BTreeSet<VolumeName>,
+    /// The calls that change something, in order.
+    pub(crate) log: Vec<String>,
+    /// Fail the call of this number, counted from 1.
+    pub(crate) fail: Option<usize>,
+    /// Ask for the end at the call of this number.
+    pub(crate) cancel: Option<(usize, Canceller)>,
+    pub(crate) refusal: Refusal,
+    /// Containers that end as soon as they are started.
+    pub(crate) ending: BTreeSet<ContainerName>,
+    /// Whether images can be pulled.
+    pub(crate) registry: bool,
+    clock: u32,
+}
+
+#[derive(Default)]
+pub(crate) struct FakeEngine(Mutex<World>);
+
+impl FakeEngine {
+    pub(crate) fn with_images(images: &[&str]) -> Self {
+        let images =
+            images.iter().map(|name| (ImageRef((*name).to_owned()), format!("sha256:{name}"))).collect();
+        Self(Mutex::new(World { images, ..World::default() }))
+    }
+
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap()
+    }
+
+    /// What exists, by name and state.
+    pub(crate) fn containers_now(&self) -> Vec<(String, State)> {
+        self.world().containers.iter().map(|container| (container.name.0.clone(), container.state)).collect()
+    }
+}
+
+fn operation(verb: &'static str, object: &str) -> Operation {
+    Operation { verb, object: object.to_owned() }
+}
+
+impl World {
+    fn call(&mut self, verb: &'static str, object: &str) -> Result<()> {
+        self.log.push(format!("{verb} {}", object.replace("docker-assemble-backend-ann", "B")));
+        let number = self.log.len();
+        if let Some((_, canceller)) = self.cancel.take_if(|(at, _)| *at == number) {
+            canceller.cancel(Cause::Interrupt);
+        }
+        if self.fail == Some(number) {
+            let operation = operation(verb, object);
+            return Err(EngineError::Refused { operation, status: 500, message: "no".to_owned() });
+        }
+        Ok(())
+    }
+
+    fn find(&mut self, id: &ContainerId) -> Option<&mut Container> {
+        self.containers.iter_mut().find(|container| container.id == *id)
+    }
+
+    fn name(&self, id: &ContainerId) -> String {
+        self.containers.iter().find(|c| c.id == *id).map_or_else(|| id.0.clone(), |c| c.name.0.clone())
+    }
+
+    fn refused(&self, verb: &'static str, privileged: bool, at: Refusal) -> Result<()> {
+        if privileged && self.refusal == at {
+            let message = "operation not permitted".to_owned();
+            return Err(EngineError::PrivilegesRefused { operation: operation(verb, "it"), message });
+        }
+        Ok(())
+    }
+}
+
+impl Engine for FakeEngine {
+    fn endpoint(&self) -> &str {
+        "unix:///fake.sock"
+    }
+
+    async fn facts(&self) -> Result<EngineFacts> {
+        Ok(EngineFacts { arch: "amd64".to_owned(), os: "linux".to_owned(), ..EngineFacts::default() })
+    }
+
+    async fn containers(&self, labels: &BTreeMap<String, String>) -> Result<Vec<Container>> {
+        let has = |container: &&Container| {
+            labels.iter().all(|(name, value)| container.labels.get(name) == Some(value))
+        };
+        Ok(self.world().containers.iter().filter(has).cloned().collect())
+    }
+
+    async fn container(&self, name: &ContainerName) -> Result<Option<Container>> {
+        Ok(self.world().containers.iter().find(|container| container.name == *name).cloned())
+    }
+
+    async fn image(&self, image: &ImageRef) -> Result<Option<Image>> {
+        let known =
+            |id: &String| Image { id: id.clone(), repo_digests: Vec::new(), arch: "amd64".to_owned() };
+        Ok(self.world().images.get(image).map(known))
+    }
+
+    fn pull(&self, image: &ImageRef) -> EngineStream<PullProgress> {
+        let mut world = self.world();
+        let refused = if world.registry {
+            world.images.insert(image.clone(), format!("sha256:pulled-{image}"));
+            None
+        } else {
+            let operation = operation("pull image", &image.0);
+            Some(Err(EngineError::Refused { operation, status: 500, message: "no such host".to_owned() }))
+        };
+        let result = world.call("pull", &image.0);
+        Box::pin(stream::iter(result.err().map(Err).or(refused)))
+    }
+
+    async fn load(&self, archive: Bytes) -> Result<()> {
+        let mut world = self.world();
+        let name = String::from_utf8(archive.to_vec()).unwrap();
+        world.call("load", &name)?;
+        world.images.insert(ImageRef(name), "sha256:loaded".to_owned());
+        Ok(())
+    }
+
+    async fn volume_exists(&self, name: &VolumeName) -> Result<bool> {
+        Ok(self.world().volumes.contains(name))
+    }
+
+    async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
+        let mut world = self.world();
+        world.call("create", &spec.name.0)?;
+        world.refused("create", spec.privileges == Privileges::Privileged, Refusal::Create)?;
+        if world.containers.iter().any(|container| container.name == spec.name) {
+            let operation = operation("create container", &spec.name.0);
+            return Err(EngineError::Conflict { operation, message: "the name is in use".to_owned() });
+        }
+        let id = ContainerId(format!("{:064x}", world.log.len()));
+        let image_id = world.images.get(&spec.image).cloned().unwrap_or_default();
+        world.containers.push(Container {
+            id: id.clone(),
+            name: spec.name.clone(),
+            image: spec.image.clone(),
+            image_id,
+            state: State::Created,
+            started_at: String::new(),
+            labels: spec.labels.clone(),
+            cache_volume: spec.mounts.iter().find_map(|mount| match mount {
+                Mount::Volume { name, .. } => Some(name.clone()),
+                Mount::Bind { .. } => None,
+            }),
+            privileged: spec.privileges == Privileges::Privileged,
+        });
+        Ok(id)
+    }
+
+    async fn start(&self, id: &ContainerId) -> Result<()> {
+        let mut world = self.world();
+        let name = world.name(id);
+        world.call("start", &name)?;
+        let privileged = world.find(id).is_some_and(|container| container.privileged);
+        world.refused("start", privileged, Refusal::Start)?;
+        world.clock += 1;
+        let started_at = format!("2024-05-01T10:00:{:02}Z", world.clock);
+        let ends = world.ending.contains(&ContainerName(name.clone()));
+        let Some(container) = world.find(id) else {
+            return Err(EngineError::NotFound {
+                operation: operation("start", &name),
+                message: String::new(),
+            });
+        };
+        container.started_at = started_at;
+        container.state = if ends { State::Exited } else { State::Running };
+        Ok(())
+    }
+
+    async fn stop(&self, id: &ContainerId, _: Duration) -> Result<()> {
+        let mut world = self.world();
+        let name = world.name(id);
+        world.call("stop", &name)?;
+        if let Some(container) = world.find(id) {
+            container.state = State::Exited;
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, id: &ContainerId) -> Result<()> {
+        let mut world = self.world();
+        let name = world.name(id);
+        world.call("remove", &name)?;
+        world.containers.retain(|container| container.id != *id);
+        Ok(())
+    }
+
+    fn logs(&self, _: &ContainerId, _: LogOptions) -> EngineStream<LogChunk> {
+        Box::pin(stream::iter([Ok(LogChunk::Stderr(Bytes::from_static(b"last words\n")))]))
+    }
+
+    async fn exec(&self, id: &ContainerId, _: &[&str]) -> Result<ExecOutput> {
+        let mut world = self.world();
+        let runs = world.find(id).is_some_and(|container| container.state == State::Running);
+        Ok(ExecOutput { status: i64::from(!runs), output: Bytes::new() })
+    }
+
+    async fn exec_duplex(&self, _: &ContainerId, _: &[&str]) -> Result<Duplex> {
+        Err(EngineError::Refused {
+            operation: operation("exec", ""),
+            status: 501,
+            message: "there is no BuildKit in here".to_owned(),
+        })
+    }
+}
