@@ -44,7 +44,7 @@ fn with_the_forward_a_build_reads_pushes_and_is_run_from_the_hosts_registry() {
     assert!(registry.catalog().contains("reader"), "{}", registry.catalog());
 
     docker(&["pull", &image.0]).ok();
-    let run = docker(&["run", "--rm", &image.0]).ok();
+    let run = docker(&["run", "--rm", "--network", "none", &image.0]).ok();
     assert_eq!(run.stdout, "read {}\n");
 
     // FROM takes the same way.
@@ -59,7 +59,9 @@ fn two_ports_are_two_registries() {
     let (a, b) = (one.port.to_string(), two.port.to_string());
     let list = format!("{a},{b}");
     // A list, the option repeated, and ports named more than once.
-    backend.run(&["start", "--allow-host-port", &list, "--allow-host-port", &a, "--allow-host-port", &b]).ok();
+    backend
+        .run(&["start", "--allow-host-port", &list, "--allow-host-port", &a, "--allow-host-port", &b])
+        .ok();
     let mut ports = vec![one.port, two.port];
     ports.sort_unstable();
     assert_eq!(backend.forwarded(), ports);
@@ -83,10 +85,13 @@ fn a_port_without_a_service_refuses_until_the_service_comes() {
     assert!(is_refusal, "{get:?}");
 
     let registry = Registry::start_on(port);
-    assert_eq!(eventually("the service is reached", Duration::from_secs(5), || {
-        let get = backend.get(registry.port);
-        (get.code == Some(0)).then_some(get.stdout)
-    }), "{}");
+    assert_eq!(
+        eventually("the service is reached", Duration::from_secs(5), || {
+            let get = backend.get(registry.port);
+            (get.code == Some(0)).then_some(get.stdout)
+        }),
+        "{}"
+    );
 }
 
 #[test]

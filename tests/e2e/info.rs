@@ -60,7 +60,9 @@ fn workers_and_cache(mut lines: Lines<'_>, id: &str) {
     lines.one("   Labels:");
     let labels = lines.some(r"    - [a-z][0-9A-Za-z.-]*: \S.*");
     let prefix = "    - org.mobyproject.buildkit.worker";
-    for expected in ["executor: oci".to_owned(), format!("hostname: {}", &id[..12]), "snapshotter: ".to_owned()] {
+    for expected in
+        ["executor: oci".to_owned(), format!("hostname: {}", &id[..12]), "snapshotter: ".to_owned()]
+    {
         let line = format!("{prefix}.{expected}");
         assert!(labels.iter().any(|label| label.starts_with(&line)), "{line} is not in {labels:?}");
     }
@@ -123,7 +125,8 @@ fn an_image_from_a_registry_is_pulled_and_named_by_its_digest() {
 
     let start = backend.run(&["start", "--allow-host-port", "0", "--image", &image.0]).ok();
     let short = &backend.id()[..12];
-    let expected = format!("Pulling image {}: Success\nStarted container \"{}\" ({short})\n", image.0, backend.name());
+    let expected =
+        format!("Pulling image {}: Success\nStarted container \"{}\" ({short})\n", image.0, backend.name());
     assert_eq!(start.stdout, expected, "{start:?}");
 
     let info = backend.run(&["info"]).ok();

@@ -1,6 +1,8 @@
 //! From start to stop, and what lies between.
 
-use crate::support::{Backend, Background, Image, Volume, Witness, base_image, docker, free_port, inspect, unique};
+use crate::support::{
+    Backend, Background, Image, Volume, Witness, base_image, docker, free_port, inspect, unique,
+};
 
 #[test]
 #[ignore = "needs a docker engine"]
@@ -11,7 +13,9 @@ fn a_start_names_what_it_started() {
     let (name, id) = (backend.name(), &backend.id()[..12]);
     assert_eq!(
         start.stdout,
-        format!("Started container \"{name}\" ({id})\nStarted container \"{name}-proxy-port-{port}\" ({sidecar})\n")
+        format!(
+            "Started container \"{name}\" ({id})\nStarted container \"{name}-proxy-port-{port}\" ({sidecar})\n"
+        )
     );
 }
 
@@ -46,7 +50,8 @@ fn other_ports_touch_only_the_sidecars() {
 #[ignore = "needs a docker engine"]
 fn two_starts_at_once_agree() {
     let (backend, port) = (Backend::new(), free_port().to_string());
-    let starts = [0; 2].map(|_| Background::start(&mut backend.command(&["start", "--allow-host-port", &port])));
+    let starts =
+        [0; 2].map(|_| Background::start(&mut backend.command(&["start", "--allow-host-port", &port])));
     for start in starts {
         start.outcome().ok();
     }

@@ -6,6 +6,11 @@
 #[path = "../support/e2e/mod.rs"]
 mod support;
 
+mod cache;
+mod containers;
 mod forward;
 mod info;
 mod lifecycle;
+mod logs;
+mod plugin;
+mod trouble;

@@ -120,9 +120,10 @@ impl Backend {
     /// The volumes that are mounted in any of its containers.
     #[track_caller]
     pub(crate) fn volumes(&self) -> Vec<String> {
-        let mounts = self.containers().into_iter().flat_map(|id| {
-            inspect(&id)["Mounts"].as_array().cloned().unwrap_or_default()
-        });
+        let mounts = self
+            .containers()
+            .into_iter()
+            .flat_map(|id| inspect(&id)["Mounts"].as_array().cloned().unwrap_or_default());
         mounts.filter_map(|mount| mount["Name"].as_str().map(str::to_owned)).collect()
     }
 

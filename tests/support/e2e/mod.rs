@@ -16,10 +16,9 @@ mod witness;
 
 pub(crate) use backend::{Backend, PLUGIN, unique};
 pub(crate) use build::{Context, busybox_tar};
-pub(crate) use engine::{Image, Volume, backend_image, base_image, docker, docker_command, host, inspect};
+pub(crate) use engine::{Image, Volume, backend_image, base_image, docker, host, inspect};
 pub(crate) use port::free_port;
 pub(crate) use process::{Background, Outcome, eventually, run};
 pub(crate) use registry::Registry;
-pub(crate) use temp::TempDir;
 pub(crate) use terminal::Terminal;
 pub(crate) use witness::Witness;

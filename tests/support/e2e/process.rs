@@ -58,7 +58,8 @@ impl Outcome {
 impl fmt::Debug for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { command, code, stdout, stderr, took } = self;
-        let code = code.map_or_else(|| "a signal, or killed for its slowness".to_owned(), |code| code.to_string());
+        let code =
+            code.map_or_else(|| "a signal, or killed for its slowness".to_owned(), |code| code.to_string());
         write!(f, "\n$ {command}\nended with {code} after {took:.1?}")?;
         write!(f, "\n--- stdout\n{stdout}--- stderr\n{stderr}---")
     }
@@ -160,7 +161,8 @@ fn spell(command: &Command) -> String {
 }
 
 fn quoted(word: &str) -> String {
-    let is_plain = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./:=,@%+".contains(&byte));
+    let is_plain = !word.is_empty()
+        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./:=,@%+".contains(&byte));
     if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 

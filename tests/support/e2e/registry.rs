@@ -36,7 +36,11 @@ impl Registry {
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let mut process = Background::start_with(&mut command);
         eventually("the registry serves", Duration::from_secs(20), || {
-            assert!(!process.has_ended(), "the registry ended: {}", std::fs::read_to_string(dir.path().join("log")).unwrap());
+            assert!(
+                !process.has_ended(),
+                "the registry ended: {}",
+                std::fs::read_to_string(dir.path().join("log")).unwrap()
+            );
             (get(port, "/v2/")?.starts_with("HTTP/1.1 200")).then_some(())
         });
         Self { port, _process: process, _dir: dir }
