@@ -40,21 +40,21 @@ fn cache_survives(backend: &Backend, start: &[&str]) {
 #[ignore = "needs a docker engine"]
 fn a_named_volume_keeps_the_cache_through_a_stop() {
     let backend = Backend::new();
-    let volume = Volume::create(&format!("{}-assemble-cache", backend.user));
-    let option = format!("--cache-volume={}", volume.0);
+    let volume = backend.volume(format!("{}-assemble-cache", backend.user));
+    let option = format!("--cache-volume={volume}");
     cache_survives(&backend, &["start", "--allow-host-port", "0", &option]);
-    assert_eq!(backend.volumes(), [volume.0.as_str()]);
+    assert_eq!(backend.volumes(), [volume.as_str()]);
     backend.run(&["stop"]).ok();
-    assert!(Volume::exists(&volume.0));
+    assert!(Volume::exists(&volume));
 }
 
 #[test]
 #[ignore = "needs a docker engine"]
 fn a_volume_of_the_conventional_name_is_used_unasked() {
     let backend = Backend::new();
-    let volume = Volume::create(&format!("docker-assemble-backend-cache-{}", backend.user));
+    let volume = backend.volume(format!("docker-assemble-backend-cache-{}", backend.user));
     cache_survives(&backend, &["start", "--allow-host-port", "0"]);
-    assert_eq!(backend.volumes(), [volume.0.as_str()]);
+    assert_eq!(backend.volumes(), [volume.as_str()]);
 }
 
 #[test]

@@ -39,16 +39,17 @@ fn with_the_forward_a_build_reads_pushes_and_is_run_from_the_hosts_registry() {
     let (backend, registry) = (Backend::new(), Registry::start());
     backend.start(&[registry.port]);
 
-    let image = Image(registry.image("reader:1"));
-    backend.push(&reader_of(registry.port), &image.0).ok();
+    let image = registry.image("reader:1");
+    backend.keep(Image(image.clone()));
+    backend.push(&reader_of(registry.port), &image).ok();
     assert!(registry.catalog().contains("reader"), "{}", registry.catalog());
 
-    docker(&["pull", &image.0]).ok();
-    let run = docker(&["run", "--rm", "--network", "none", &image.0]).ok();
+    docker(&["pull", &image]).ok();
+    let run = docker(&["run", "--rm", "--network", "none", &image]).ok();
     assert_eq!(run.stdout, "read {}\n");
 
     // FROM takes the same way.
-    let from = Context::new(&format!("FROM {}\nRUN cat /said >/again\n", image.0));
+    let from = Context::new(&format!("FROM {}\nRUN cat /said >/again\n", image));
     backend.build(&from).ok();
 }
 

@@ -118,15 +118,16 @@ fn without_forwards_it_says_so() {
 #[ignore = "needs a docker engine"]
 fn an_image_from_a_registry_is_pulled_and_named_by_its_digest() {
     let (backend, registry) = (Backend::new(), Registry::start());
-    let image = Image(registry.image("backend:1"));
-    docker(&["tag", &crate::support::backend_image(), &image.0]).ok();
-    docker(&["push", "--quiet", &image.0]).ok();
-    docker(&["image", "rm", &image.0]).ok();
+    let image = registry.image("backend:1");
+    backend.keep(Image(image.clone()));
+    docker(&["tag", &crate::support::backend_image(), &image]).ok();
+    docker(&["push", "--quiet", &image]).ok();
+    docker(&["image", "rm", &image]).ok();
 
-    let start = backend.run(&["start", "--allow-host-port", "0", "--image", &image.0]).ok();
+    let start = backend.run(&["start", "--allow-host-port", "0", "--image", &image]).ok();
     let short = &backend.id()[..12];
     let expected =
-        format!("Pulling image {}: Success\nStarted container \"{}\" ({short})\n", image.0, backend.name());
+        format!("Pulling image {}: Success\nStarted container \"{}\" ({short})\n", image, backend.name());
     assert_eq!(start.stdout, expected, "{start:?}");
 
     let info = backend.run(&["info"]).ok();

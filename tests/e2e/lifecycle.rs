@@ -62,17 +62,17 @@ fn two_starts_at_once_agree() {
 #[ignore = "needs a docker engine"]
 fn a_stop_leaves_nothing_but_named_volumes() {
     let (backend, witness) = (Backend::new(), Witness::start());
-    let volume = Volume::create(&format!("{}-cache", backend.user));
+    let volume = backend.volume(format!("{}-cache", backend.user));
     backend.start(&[free_port(), free_port()]);
     let stop = backend.run(&["stop"]).ok();
     assert_eq!(stop.stdout, "", "{stop:?}");
-    backend.run(&["start", "--allow-host-port", &free_port().to_string(), "--cache-volume", &volume.0]).ok();
+    backend.run(&["start", "--allow-host-port", &free_port().to_string(), "--cache-volume", &volume]).ok();
     backend.run(&["stop"]).ok();
 
     let seen = witness.seen(&backend);
-    assert!(seen.containers.len() >= 5 && seen.volumes.contains(&volume.0), "{seen:?}");
+    assert!(seen.containers.len() >= 5 && seen.volumes.contains(&volume), "{seen:?}");
     assert!(seen.volumes.len() >= 2, "an anonymous volume was expected: {seen:?}");
-    seen.is_gone_but(&[&volume.0]);
+    seen.is_gone_but(&[&volume]);
     assert_eq!(backend.containers(), [""; 0]);
 }
 
@@ -126,8 +126,8 @@ fn a_running_backend_is_not_replaced_by_one_with_another_image() {
     let backend = Backend::new();
     backend.start(&[]);
     let id = backend.id();
-    let other = Image::import(&format!("asmt/{}:1", backend.user), &["CMD [\"true\"]"]);
-    let refusal = backend.run(&["start", "--allow-host-port", "0", "--image", &other.0]).fails(1);
+    let other = backend.image("other", &["CMD [\"true\"]"]);
+    let refusal = backend.run(&["start", "--allow-host-port", "0", "--image", &other]).fails(1);
     assert!(refusal.only_complaint().contains("docker assemble backend stop"), "{refusal:?}");
     assert_eq!(backend.id(), id);
 }

@@ -68,15 +68,13 @@ fn an_image_that_is_not_buildkit_leaves_nothing() {
 #[ignore = "needs a docker engine"]
 fn a_daemon_that_ends_is_quoted_and_removed() {
     let (backend, witness) = (Backend::new(), Witness::start());
-    let image = Image::import(
-        &format!("asmt/{}:ends", backend.user),
-        &[
+    let image = backend.image("ends", &[
             "ENTRYPOINT [\"/bin/sh\", \"-c\", \"echo one; echo cannot open the database >&2; exit 3\"]",
             "VOLUME /var/lib/buildkit",
         ],
     );
     let port = free_port().to_string();
-    let start = backend.run(&["start", "--allow-host-port", &port, "--image", &image.0]).fails(1);
+    let start = backend.run(&["start", "--allow-host-port", &port, "--image", &image]).fails(1);
     assert!(start.stderr.contains("cannot open the database"), "{start:?}");
     assert!(start.stderr.lines().last().unwrap().contains(&backend.name()), "{start:?}");
 
@@ -90,12 +88,10 @@ fn a_daemon_that_ends_is_quoted_and_removed() {
 #[ignore = "needs a docker engine"]
 fn a_sidecar_that_ends_is_quoted_and_all_is_removed() {
     let (backend, witness) = (Backend::new(), Witness::start());
-    let image = Image::import(
-        &format!("asmt/{}:proxy", backend.user),
-        &["ENTRYPOINT [\"/bin/sh\", \"-c\", \"echo cannot listen >&2; exit 3\"]"],
+    let image = backend.image("proxy", &["ENTRYPOINT [\"/bin/sh\", \"-c\", \"echo cannot listen >&2; exit 3\"]"],
     );
     let port = free_port();
-    let args = ["start", "--allow-host-port", &port.to_string(), "--proxy-image", &image.0];
+    let args = ["start", "--allow-host-port", &port.to_string(), "--proxy-image", &image];
     let start = backend.run(&args).fails(1);
     assert!(start.stderr.contains("cannot listen"), "{start:?}");
     assert!(start.stderr.lines().last().unwrap().contains(&backend.sidecar(port)), "{start:?}");
@@ -127,11 +123,9 @@ fn a_failed_change_of_ports_leaves_the_backend_running() {
     backend.start(&[kept]);
     let before = backend.inspect();
     let list = format!("{kept},{new}");
-    let image = Image::import(
-        &format!("asmt/{}:proxy", backend.user),
-        &["ENTRYPOINT [\"/bin/sh\", \"-c\", \"exit 3\"]"],
+    let image = backend.image("proxy", &["ENTRYPOINT [\"/bin/sh\", \"-c\", \"exit 3\"]"],
     );
-    backend.run(&["start", "--allow-host-port", &list, "--proxy-image", &image.0]).fails(1);
+    backend.run(&["start", "--allow-host-port", &list, "--proxy-image", &image]).fails(1);
     let after = backend.inspect();
     assert_eq!((&after["Id"], &after["State"]["StartedAt"]), (&before["Id"], &before["State"]["StartedAt"]));
     backend.start(&[kept, new]);
@@ -143,11 +137,9 @@ fn a_failed_change_of_ports_leaves_the_backend_running() {
 fn a_start_that_is_interrupted_leaves_nothing() {
     let (backend, witness) = (Backend::new(), Witness::start());
     // It runs, and never becomes a BuildKit.
-    let image = Image::import(
-        &format!("asmt/{}:idle", backend.user),
-        &["ENTRYPOINT [\"/bin/sh\", \"-c\", \"sleep 600\"]", "VOLUME /var/lib/buildkit"],
+    let image = backend.image("idle", &["ENTRYPOINT [\"/bin/sh\", \"-c\", \"sleep 600\"]", "VOLUME /var/lib/buildkit"],
     );
-    let args = ["start", "--allow-host-port", "0", "--image", &image.0];
+    let args = ["start", "--allow-host-port", "0", "--image", &image];
     let start = Background::start(&mut backend.command(&args));
     eventually("the container runs", Duration::from_secs(10), || {
         (!backend.containers().is_empty()).then_some(())

@@ -1,12 +1,14 @@
 //! One user's backend, driven through the plugin's own command line.
 
+use std::any::Any;
+use std::cell::RefCell;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 
 use super::build::Context;
-use super::engine::{backend_image, base_image, docker, host, inspect};
+use super::engine::{Image, Volume, backend_image, base_image, docker, host, inspect};
 use super::process::{Outcome, run};
 use super::temp::TempDir;
 
@@ -19,6 +21,8 @@ pub(crate) struct Backend {
     /// The user as the names of containers have it.
     pub(crate) user: String,
     home: TempDir,
+    /// What was made for it. As a field it goes after the containers, which may still use it.
+    made: RefCell<Vec<Box<dyn Any>>>,
 }
 
 impl Backend {
@@ -29,7 +33,7 @@ impl Backend {
 
     /// For a login name that is expected to become `user` in names.
     pub(crate) fn of(login: &str, user: &str) -> Self {
-        Self { login: login.to_owned(), user: user.to_owned(), home: TempDir::new() }
+        Self { login: login.to_owned(), user: user.to_owned(), home: TempDir::new(), made: RefCell::default() }
     }
 
     /// The container's name.
@@ -45,6 +49,26 @@ impl Backend {
     /// The directory that is the user's home, docker's configuration and more.
     pub(crate) fn home(&self) -> &std::path::Path {
         self.home.path()
+    }
+
+    /// A new volume with this name.
+    #[track_caller]
+    pub(crate) fn volume(&self, name: String) -> String {
+        self.keep(Volume::create(&name));
+        name
+    }
+
+    /// A new image that does `changes`, in the words of a Dockerfile, with the base image's files.
+    #[track_caller]
+    pub(crate) fn image(&self, tag: &str, changes: &[&str]) -> String {
+        let name = format!("asmt/{}:{tag}", self.user);
+        self.keep(Image::import(&name, changes));
+        name
+    }
+
+    /// Has something dropped once the containers are gone.
+    pub(crate) fn keep(&self, made: impl Any) {
+        self.made.borrow_mut().push(Box::new(made));
     }
 
     /// `program` run by this user with `args`, not run yet. No setting of whoever runs the
