@@ -2,6 +2,8 @@
 
 #[path = "support/real_engine.rs"]
 mod real_engine;
+#[path = "support/scope.rs"]
+mod scope;
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,7 +13,8 @@ use docker_assemble::engine::{DockerEngine, Engine};
 use docker_assemble::observed::ContainerId;
 use docker_assemble::spec::{ContainerSpec, Mount, Privileges};
 use futures_util::TryStreamExt;
-use real_engine::{Scope, engine};
+use real_engine::engine;
+use scope::Scope;
 
 /// An image of BuildKit, made beforehand.
 const BUILDKIT: &str = "assemble-backend:local";

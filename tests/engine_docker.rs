@@ -2,6 +2,8 @@
 
 #[path = "support/real_engine.rs"]
 mod real_engine;
+#[path = "support/scope.rs"]
+mod scope;
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +12,8 @@ use docker_assemble::engine::{Engine, EngineError, LogChunk, LogOptions};
 use docker_assemble::observed::{ContainerId, State};
 use docker_assemble::spec::{ContainerSpec, Mount, Network, Privileges};
 use futures_util::StreamExt;
-use real_engine::{BUSYBOX, LABEL, Scope, engine};
+use real_engine::{BUSYBOX, engine};
+use scope::{LABEL, Scope};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const GRACE: Duration = Duration::ZERO;
@@ -187,15 +190,23 @@ async fn what_is_missing_is_told_apart_from_what_is_taken() {
 }
 
 #[tokio::test]
-#[ignore = "needs a docker engine that may not give privileges"]
-async fn refused_privileges_are_told_apart_and_fewer_are_given() {
-    let (engine, scope) = (engine(), Scope::new("privileges"));
-    let all = ContainerSpec { privileges: Privileges::Privileged, ..scope.spec("all", "true") };
-    let id = engine.create(&all).await.unwrap();
-    let error = engine.start(&id).await.unwrap_err();
-    assert!(matches!(error, EngineError::PrivilegesRefused { .. }), "{error:?}");
-    assert!(engine.container(&all.name).await.unwrap().unwrap().privileged);
+#[ignore = "needs a docker engine"]
+async fn privileges_are_given_or_refused_as_such() {
+    let (engine, scope) = (engine(), Scope::new("privileged"));
+    let spec = ContainerSpec { privileges: Privileges::Privileged, ..scope.spec("c", "true") };
+    let id = engine.create(&spec).await.unwrap();
+    assert!(engine.container(&spec.name).await.unwrap().unwrap().privileged);
+    // An engine that lacks a capability itself may give what it has, as 28 does, or refuse, as
+    // 20.10 does.
+    if let Err(error) = engine.start(&id).await {
+        assert!(matches!(error, EngineError::PrivilegesRefused { .. }), "{error:?}");
+    }
+}
 
+#[tokio::test]
+#[ignore = "needs a docker engine"]
+async fn a_builder_gets_enough_and_a_sidecar_nothing() {
+    let (engine, scope) = (engine(), Scope::new("privileges"));
     let add = ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"].map(str::to_owned).to_vec();
     let cgroups = "/sys/fs/cgroup".to_owned();
     let script = "mkdir /m; mount -t tmpfs none /m && echo mounted; grep -E 'Seccomp:|NoNewPrivs' /proc/self/status; \

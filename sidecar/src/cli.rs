@@ -62,6 +62,9 @@ struct Relay {
     /// Serve Prometheus metrics over HTTP at this address
     #[arg(long, value_name = "ADDR:PORT|unix:PATH", env = "ASSEMBLE_PROXY_METRICS")]
     metrics: Option<MetricsAddr>,
+    /// Keep the right to open files, bind ports and connect elsewhere
+    #[arg(long)]
+    no_sandbox: bool,
     /// How bytes move
     #[arg(long, value_enum, default_value_t)]
     engine: EngineName,
@@ -88,6 +91,11 @@ enum EngineName {
 }
 
 impl Cli {
+    /// Whether to give up all rights that a relay does not need.
+    pub(crate) fn sandbox(&self) -> bool {
+        self.relay.as_ref().is_some_and(|relay| !relay.no_sandbox)
+    }
+
     /// Where to serve metrics, if anywhere.
     pub(crate) fn metrics(&self) -> Option<&MetricsAddr> {
         self.relay.as_ref()?.metrics.as_ref()

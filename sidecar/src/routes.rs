@@ -54,6 +54,29 @@ fn ipv6_default(line: &str) -> Option<(u32, Gateway)> {
     usable.then(|| (hex(metric).unwrap_or(u32::MAX), Gateway { ip: ip.into(), interface: interface.into() }))
 }
 
+/// The index of an interface, the scope of link-local addresses on it; needs an IPv6 address
+/// there, which an interface with a link-local gateway has.
+///
+/// Takes the text of `/proc/net/if_inet6`: address, index, prefix length, scope and flags, all in
+/// hexadecimal, and the name.
+#[must_use]
+pub fn interface_index(name: &str, addresses6: &str) -> Option<u32> {
+    addresses6.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let [_, index, _, _, _, interface] = fields[..] else { return None };
+        (interface == name).then(|| u32::from_str_radix(index, 16).ok()).flatten()
+    })
+}
+
+/// Whether loopback is the only interface left.
+///
+/// Takes the text of `/proc/net/dev`: two lines of heading, then `name: counters…`.
+#[must_use]
+pub fn only_loopback(interfaces: &str) -> bool {
+    let names = || interfaces.lines().skip(2).filter_map(|line| Some(line.split_once(':')?.0.trim()));
+    names().count() > 0 && names().all(|name| name == "lo")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,5 +117,24 @@ fe800000000000000000000000000000 40 00000000000000000000000000000000 00 00000000
     #[test]
     fn unreadable_lines_count_for_nothing() {
         assert_eq!(found("a b c\n\u{0}\n", "zz 00 00 00 zz 0 0 0 3 eth0"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_interface_is_found_by_its_addresses() {
+        let table = "\
+fe8000000000000000fc00fffe000001 0a 40 20 80     eth0
+00000000000000000000000000000001 01 80 10 80       lo
+";
+        assert_eq!(interface_index("eth0", table), Some(10));
+        assert_eq!(interface_index("eth1", table), None);
+    }
+
+    #[test]
+    fn a_namespace_is_gone_when_only_loopback_is_left() {
+        let head = "Inter-|   Receive\n face |bytes\n";
+        assert!(only_loopback(&format!("{head}    lo:    0  0\n")));
+        assert!(!only_loopback(&format!("{head}    lo:    0  0\n  eth0: 1 1\n")));
+        // Nothing could be read: no reason to give up.
+        assert!(!only_loopback(""));
     }
 }

@@ -18,8 +18,8 @@ pub async fn run<E: Engine>(session: Session<'_, E>) -> Result<()> {
     let plan = teardown(&observed.await?);
     let no_archive = || Bytes::new();
     let console = session.console;
-    if let Some(backend) = plan.stages.last().filter(|stage| !stage.is_empty()) {
-        console.status(format_args!("Stopping {} container(s)...", backend.len()));
+    if !plan.is_empty() {
+        console.status(format_args!("Stopping \"{}\"...", session.user.backend()));
     }
     // A stop that has begun is best finished: half a backend serves nobody.
     let done = apply(session.engine, &plan, &no_archive, &Cancel::never(), &|_| ()).await;

@@ -1,38 +1,33 @@
 //! [`Engine`] over Docker's API.
 
 use std::collections::{BTreeMap, HashMap};
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bollard::Docker;
 use bollard::container::LogOutput;
-use bollard::errors::Error as BollardError;
 use bollard::models::{CreateImageInfo, ProgressDetail};
 use bollard::query_parameters::{
     CreateContainerOptions, CreateImageOptions, ImportImageOptions, ListContainersOptions, LogsOptions,
     RemoveContainerOptions, StopContainerOptions,
 };
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
-use futures_util::{Stream, TryStreamExt, stream};
 use tokio::sync::OnceCell;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
+use super::contact::{Contact, QUICK, operation};
 use super::credentials::CredentialSource;
-use super::endpoint::{Address, Endpoint};
+use super::endpoint::Endpoint;
 use super::reference::Reference;
-use super::version::ApiVersion;
 use super::{
     Duplex, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image, LogChunk, LogOptions,
-    Operation, PullProgress, Result, convert, exec, failure, transport,
+    Operation, PullProgress, Result, convert, exec, failure,
 };
 use crate::desired::{ContainerName, ImageRef, VolumeName};
 use crate::observed::{Container, ContainerId};
 use crate::spec::ContainerSpec;
 
-/// For what an idle engine answers in milliseconds: facts.
-const QUICK: Duration = Duration::from_secs(5);
 /// For lists and inspections, which wait behind the engine's other work.
 const USUAL: Duration = Duration::from_secs(20);
 /// For what touches disks and namespaces: create, start, remove, a command.
@@ -47,13 +42,8 @@ const REMOVAL_PAUSE: Duration = Duration::from_millis(100);
 pub struct DockerEngine(Arc<Inner>);
 
 struct Inner {
-    docker: Docker,
-    endpoint: String,
+    contact: Contact,
     credentials: CredentialSource,
-    /// `DOCKER_API_VERSION`.
-    asked: Option<ApiVersion>,
-    /// The version spoken, known after the first contact.
-    version: Arc<OnceCell<ApiVersion>>,
     /// Facts that do not change while this program runs.
     facts: OnceCell<EngineFacts>,
 }
@@ -65,95 +55,16 @@ impl DockerEngine {
     /// # Errors
     /// [`EngineError::Unreachable`] for an endpoint that is not understood or not supported.
     pub fn new(endpoint: &Endpoint, credentials: CredentialSource) -> Result<Self> {
-        let unreachable = |source| EngineError::Unreachable { endpoint: endpoint.host.clone(), source };
-        let address = Address::parse(endpoint)?;
-        let asked = endpoint
-            .api_version
-            .as_deref()
-            .filter(|text| !text.is_empty())
-            .map(|text| text.parse().map_err(|error: String| unreachable(error.into())))
-            .transpose()?;
-        let version = Arc::new(OnceCell::new());
-        let docker = transport::client(endpoint, &address, Arc::clone(&version)).map_err(unreachable)?;
-        let endpoint = endpoint.host.clone();
-        Ok(Self(Arc::new(Inner { docker, endpoint, credentials, asked, version, facts: OnceCell::new() })))
-    }
-}
-
-fn operation(verb: &'static str, object: impl Into<String>) -> Operation {
-    Operation { verb, object: object.into() }
-}
-
-impl Inner {
-    /// One call with its deadline.
-    async fn call<T>(
-        &self,
-        operation: Operation,
-        limit: Duration,
-        call: impl Future<Output = Result<T, BollardError>>,
-    ) -> Result<T> {
-        match timeout(limit, call).await {
-            Ok(answer) => answer.map_err(|error| failure::explain(&self.endpoint, operation, error)),
-            Err(_) => {
-                let endpoint = self.endpoint.clone();
-                Err(EngineError::Timeout { endpoint, operation, seconds: limit.as_secs() })
-            }
-        }
-    }
-
-    /// The client, once the version of the API is settled.
-    async fn client(&self) -> Result<&Docker> {
-        let settle = async || {
-            let asking = operation("ask for the api version", "");
-            let answer = self.call(asking.clone(), QUICK, self.docker.version()).await?;
-            let broken = |error: String| EngineError::Broken { operation: asking, source: error.into() };
-            let newest: ApiVersion = answer.api_version.unwrap_or_default().parse().map_err(broken)?;
-            let lowest = answer.min_api_version.and_then(|text| text.parse().ok());
-            Ok(self.asked.unwrap_or_else(|| ApiVersion::choose(newest, lowest)))
-        };
-        self.version.get_or_try_init(settle).await?;
-        Ok(&self.docker)
-    }
-
-    async fn facts(&self) -> Result<EngineFacts> {
-        let docker = self.client().await?;
-        let version = self.call(operation("ask for the version", ""), QUICK, docker.version());
-        let info = self.call(operation("ask for the engine's facts", ""), QUICK, docker.info());
-        let (version, info) = tokio::try_join!(version, info)?;
-        Ok(EngineFacts {
-            version: version.version.unwrap_or_default(),
-            api_version: self.version.get().map_or_else(String::new, ToString::to_string),
-            arch: version.arch.unwrap_or_default(),
-            os: version.os.unwrap_or_default(),
-            security_options: info.security_options.unwrap_or_default(),
-        })
+        let contact = Contact::new(endpoint)?;
+        Ok(Self(Arc::new(Inner { contact, credentials, facts: OnceCell::new() })))
     }
 
     async fn inspect(&self, name: &str) -> Result<Option<Container>> {
         let inspecting = operation("inspect container", name);
         let name = in_path(&inspecting, name)?;
-        let answer = self.call(inspecting, USUAL, self.client().await?.inspect_container(name, None)).await;
-        Ok(found(answer)?.and_then(convert::container))
-    }
-
-    /// A stream of the engine, opened when it is first read, with its errors sorted.
-    fn stream<T, S>(
-        self: &Arc<Self>,
-        operation: Operation,
-        open: impl Future<Output = Result<S>> + Send + 'static,
-    ) -> EngineStream<T>
-    where
-        T: Send + 'static,
-        S: Stream<Item = Result<T, BollardError>> + Send + 'static,
-    {
-        let inner = Arc::clone(self);
-        let opened = async move {
-            let items = open.await?;
-            Ok::<_, EngineError>(
-                items.map_err(move |error| failure::explain(&inner.endpoint, operation.clone(), error)),
-            )
-        };
-        Box::pin(stream::once(opened).try_flatten())
+        let contact = &self.0.contact;
+        let answer = contact.call(inspecting, USUAL, contact.client().await?.inspect_container(name, None));
+        Ok(found(answer.await)?.and_then(convert::container))
     }
 }
 
@@ -182,11 +93,22 @@ fn in_path<'a>(operation: &Operation, name: &'a str) -> Result<&'a str> {
 
 impl Engine for DockerEngine {
     fn endpoint(&self) -> &str {
-        &self.0.endpoint
+        self.0.contact.endpoint()
     }
 
     async fn facts(&self) -> Result<EngineFacts> {
-        self.0.facts().await
+        let contact = &self.0.contact;
+        let docker = contact.client().await?;
+        let version = contact.call(operation("ask for the version", ""), QUICK, docker.version());
+        let info = contact.call(operation("ask for the engine's facts", ""), QUICK, docker.info());
+        let (version, info) = tokio::try_join!(version, info)?;
+        Ok(EngineFacts {
+            version: version.version.unwrap_or_default(),
+            api_version: contact.version(),
+            arch: version.arch.unwrap_or_default(),
+            os: version.os.unwrap_or_default(),
+            security_options: info.security_options.unwrap_or_default(),
+        })
     }
 
     async fn containers(&self, labels: &BTreeMap<String, String>) -> Result<Vec<Container>> {
@@ -196,24 +118,25 @@ impl Engine for DockerEngine {
             filters: Some(HashMap::from([("label".to_owned(), wanted)])),
             ..ListContainersOptions::default()
         };
-        let listing = self.0.client().await?.list_containers(Some(options));
-        let listed = self.0.call(operation("list containers", ""), USUAL, listing).await?;
+        let listing = self.0.contact.client().await?.list_containers(Some(options));
+        let listed = self.0.contact.call(operation("list containers", ""), USUAL, listing).await?;
         // The list does not tell everything. A container that goes away before it is looked at
         // is gone.
         let ids: Vec<String> = listed.into_iter().filter_map(|summary| summary.id).collect();
-        let inspected = try_join_all(ids.iter().map(|id| self.0.inspect(id))).await?;
+        let inspected = try_join_all(ids.iter().map(|id| self.inspect(id))).await?;
         Ok(inspected.into_iter().flatten().collect())
     }
 
     async fn container(&self, name: &ContainerName) -> Result<Option<Container>> {
         // The engine also takes the beginning of an id for a name.
-        Ok(self.0.inspect(&name.0).await?.filter(|container| container.name == *name))
+        Ok(self.inspect(&name.0).await?.filter(|container| container.name == *name))
     }
 
     async fn image(&self, image: &ImageRef) -> Result<Option<Image>> {
         let inspecting = operation("inspect image", &image.0);
         let name = in_path(&inspecting, &image.0)?;
-        let answer = self.0.call(inspecting, USUAL, self.0.client().await?.inspect_image(name)).await;
+        let answer =
+            self.0.contact.call(inspecting, USUAL, self.0.contact.client().await?.inspect_image(name)).await;
         Ok(found(answer)?.map(convert::image))
     }
 
@@ -225,7 +148,7 @@ impl Engine for DockerEngine {
                 let message = "this is not the name of an image".to_owned();
                 return Err(EngineError::Refused { operation: refused, status: 400, message });
             };
-            let docker = inner.client().await?;
+            let docker = inner.contact.client().await?;
             let login = inner.credentials.find(name.credentials_key()).await;
             let options = CreateImageOptions {
                 from_image: Some(name.engine_name()),
@@ -234,31 +157,37 @@ impl Engine for DockerEngine {
             };
             Ok(docker.create_image(Some(options), None, login).map_ok(progress))
         };
-        self.0.stream(pulling, open)
+        self.0.contact.stream(pulling, open)
     }
 
     async fn load(&self, archive: Bytes) -> Result<()> {
         let options = ImportImageOptions { quiet: true, ..ImportImageOptions::default() };
         let body = bollard::body_full(archive);
-        let loading =
-            self.0.client().await?.import_image(options, body, None).try_for_each(|_| async { Ok(()) });
-        self.0.call(operation("load image", ""), SLOW, loading).await
+        let loading = self
+            .0
+            .contact
+            .client()
+            .await?
+            .import_image(options, body, None)
+            .try_for_each(|_| async { Ok(()) });
+        self.0.contact.call(operation("load image", ""), SLOW, loading).await
     }
 
     async fn volume_exists(&self, name: &VolumeName) -> Result<bool> {
         let inspecting = operation("inspect volume", &name.0);
         let path = in_path(&inspecting, &name.0)?;
-        let answer = self.0.call(inspecting, USUAL, self.0.client().await?.inspect_volume(path)).await;
+        let answer =
+            self.0.contact.call(inspecting, USUAL, self.0.contact.client().await?.inspect_volume(path)).await;
         Ok(found(answer)?.is_some())
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
-        let facts = self.0.facts.get_or_try_init(|| self.0.facts()).await?;
+        let facts = self.0.facts.get_or_try_init(|| self.facts()).await?;
         let body = convert::create_body(spec, facts);
         let options =
             CreateContainerOptions { name: Some(spec.name.0.clone()), ..CreateContainerOptions::default() };
-        let creating = self.0.client().await?.create_container(Some(options), body);
-        let created = self.0.call(operation(failure::CREATE, &spec.name.0), SLOW, creating).await?;
+        let creating = self.0.contact.client().await?.create_container(Some(options), body);
+        let created = self.0.contact.call(operation(failure::CREATE, &spec.name.0), SLOW, creating).await?;
         for warning in created.warnings {
             tracing::debug!(container = %spec.name, "the engine warns: {warning}");
         }
@@ -268,7 +197,7 @@ impl Engine for DockerEngine {
     async fn start(&self, id: &ContainerId) -> Result<()> {
         let starting = operation(failure::START, id.short());
         let path = in_path(&starting, &id.0)?;
-        self.0.call(starting, SLOW, self.0.client().await?.start_container(path, None)).await
+        self.0.contact.call(starting, SLOW, self.0.contact.client().await?.start_container(path, None)).await
     }
 
     async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<()> {
@@ -277,21 +206,24 @@ impl Engine for DockerEngine {
         let seconds = i32::try_from(grace.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
         let options = StopContainerOptions { t: Some(seconds), ..StopContainerOptions::default() };
         let limit = grace.saturating_add(STOP_SLACK);
-        self.0.call(stopping, limit, self.0.client().await?.stop_container(path, Some(options))).await
+        self.0
+            .contact
+            .call(stopping, limit, self.0.contact.client().await?.stop_container(path, Some(options)))
+            .await
     }
 
     async fn remove(&self, id: &ContainerId) -> Result<()> {
         let removing = operation("remove container", id.short());
         let path = in_path(&removing, &id.0)?;
         let options = RemoveContainerOptions { v: true, force: true, ..RemoveContainerOptions::default() };
-        let docker = self.0.client().await?;
-        let answer = self.0.call(removing, SLOW, docker.remove_container(path, Some(options))).await;
+        let docker = self.0.contact.client().await?;
+        let answer = self.0.contact.call(removing, SLOW, docker.remove_container(path, Some(options))).await;
         match answer {
             Err(EngineError::NotFound { .. }) => Ok(()),
             // Somebody else is removing it; the name is free only when that is done.
             Err(error @ EngineError::Conflict { .. }) => {
                 let until = Instant::now() + USUAL;
-                while self.0.inspect(&id.0).await?.is_some() {
+                while self.inspect(&id.0).await?.is_some() {
                     if Instant::now() >= until {
                         return Err(error);
                     }
@@ -317,22 +249,22 @@ impl Engine for DockerEngine {
                 timestamps: options.timestamps,
                 tail: options.tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string()),
             };
-            Ok(inner.client().await?.logs(path, Some(options)).map_ok(chunk))
+            Ok(inner.contact.client().await?.logs(path, Some(options)).map_ok(chunk))
         };
-        self.0.stream(reading, open)
+        self.0.contact.stream(reading, open)
     }
 
     async fn exec(&self, id: &ContainerId, command: &[&str]) -> Result<ExecOutput> {
         let running = operation("run a command in container", id.short());
         let path = in_path(&running, &id.0)?;
-        self.0.call(running, SLOW, exec::run(self.0.client().await?, path, command)).await
+        self.0.contact.call(running, SLOW, exec::run(self.0.contact.client().await?, path, command)).await
     }
 
     async fn exec_duplex(&self, id: &ContainerId, command: &[&str]) -> Result<Duplex> {
         let running = operation("run a command in container", id.short());
         let path = in_path(&running, &id.0)?;
-        let opening = exec::duplex(self.0.client().await?, path, command);
-        Ok(Box::pin(self.0.call(running, USUAL, opening).await?))
+        let opening = exec::duplex(self.0.contact.client().await?, path, command);
+        Ok(Box::pin(self.0.contact.call(running, USUAL, opening).await?))
     }
 }
 

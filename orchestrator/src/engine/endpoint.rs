@@ -55,11 +55,12 @@ impl Address {
     /// [`EngineError::Unreachable`] for an address of a kind that is not spoken.
     pub(super) fn parse(endpoint: &Endpoint) -> Result<Self> {
         let host = &endpoint.host;
-        if endpoint.tls.is_some() {
-            return Err(unsupported(host, "tls endpoints are not supported"));
-        }
         match host.split_once("://") {
+            // Docker too keeps certificates of a socket file's context and does not use them.
             Some(("unix", path)) if !path.is_empty() => Ok(Self::Unix(path.into())),
+            Some(("tcp" | "http" | "https", _)) if endpoint.tls.is_some() => {
+                Err(unsupported(host, "tls endpoints are not supported"))
+            }
             Some(("tcp" | "http", rest)) => {
                 let authority = rest.trim_end_matches('/');
                 if authority.is_empty() || authority.contains(['/', '?', '@']) {
@@ -122,5 +123,7 @@ mod tests {
         assert!(parse("tcp://h/with/path").unwrap_err().contains("tcp://host:port"));
         let tls = Endpoint { tls: Some(Tls::default()), ..Endpoint::new("tcp://h:2376") };
         assert!(Address::parse(&tls).is_err());
+        let socket = Endpoint { host: "unix:///s".into(), ..tls };
+        assert_eq!(Address::parse(&socket).unwrap(), Address::Unix("/s".into()));
     }
 }

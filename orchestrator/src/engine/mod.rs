@@ -1,5 +1,6 @@
 //! What this project needs of a container engine, in its own words.
 
+mod contact;
 mod convert;
 mod credentials;
 mod docker;

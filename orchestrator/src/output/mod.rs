@@ -78,8 +78,9 @@ impl Console {
         if self.live {
             let mut shown = lock(&self.status);
             let mut err = lock(&self.err);
-            // Back to the line's start and clear what was there (ECMA-48 EL).
-            write!(err, "\r\x1b[K{line}").and_then(|()| err.flush()).ok();
+            // Back to the line's start, clear what was there (ECMA-48 EL), and cut the line at the
+            // screen's edge (DECAWM off): a second row could not be cleared.
+            write!(err, "\r\x1b[K\x1b[?7l{line}\x1b[?7h").and_then(|()| err.flush()).ok();
             *shown = true;
         }
     }

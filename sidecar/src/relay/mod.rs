@@ -70,8 +70,8 @@ pub async fn relay(
     let mut client_news = pin!(client.happened(NEWS));
     let mut upstream_news = pin!(upstream.happened(NEWS));
     let mut relay = Relay {
-        client: Side { socket: client, error: None },
-        upstream: Side { socket: upstream, error: None },
+        client: Side::new(client),
+        upstream: Side::new(upstream),
         up: Pump::new(engine),
         down: Pump::new(engine),
         stats,
@@ -118,7 +118,11 @@ struct Side<'a> {
     error: Option<io::Error>,
 }
 
-impl Side<'_> {
+impl<'a> Side<'a> {
+    fn new(socket: &'a Socket) -> Self {
+        Self { socket, error: socket.is_broken().then(|| io::ErrorKind::ConnectionReset.into()) }
+    }
+
     /// Takes note of news, of which `source` reads, and goes on listening with `again`.
     fn hear<F: Future<Output = io::Result<Ready>>>(
         &mut self,

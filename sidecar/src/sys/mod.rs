@@ -6,11 +6,13 @@ mod listener;
 mod pipe;
 mod reactor;
 mod routes;
+mod sandbox;
 mod socket;
 mod tcp_info;
 
 pub use limits::{Reserve, raise_descriptor_limit};
 pub use listener::{Listener, ListenerError};
 pub use pipe::Pipe;
-pub use routes::{RouteBell, interface_index, interfaces, read_routes};
+pub use routes::{RouteBell, RouteTables};
+pub use sandbox::{Landlock, SandboxError, confine};
 pub use socket::{Keepalive, Socket, Spliced};

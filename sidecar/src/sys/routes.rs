@@ -1,10 +1,11 @@
 //! The namespace's routing tables, and the kernel's word that they have changed.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 
 use rustix::io::Errno;
-use rustix::net::netdevice::name_to_index;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
 use tokio::io::Interest;
@@ -12,41 +13,80 @@ use tokio::io::unix::AsyncFd;
 
 use super::reactor::register;
 
-/// The text of both main routing tables, IPv4 then IPv6, in the kernel's own format
-/// (net/ipv4/fib_trie.c `fib_route_seq_show`, net/ipv6/route.c `rt6_info_route`).
+/// Tables of the network namespace this was opened in.
 ///
-/// A table that this kernel does not have reads as empty.
-///
-/// # Errors
-/// procfs is not mounted, or a policy forbids it.
-pub fn read_routes() -> io::Result<(String, String)> {
-    Ok((read("/proc/net/route")?, read("/proc/net/ipv6_route")?))
+/// They stay open, so that they can be read again where no file can be opened any more.
+#[derive(Debug)]
+pub struct RouteTables {
+    ipv4: Option<File>,
+    ipv6: Option<File>,
+    addresses6: Option<File>,
+    interfaces: Option<File>,
 }
 
-fn read(path: &str) -> io::Result<String> {
-    match std::fs::read_to_string(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        read => read,
+impl RouteTables {
+    /// Opens them; a table that this kernel does not have reads as empty.
+    ///
+    /// # Errors
+    /// A policy forbids it.
+    pub fn open() -> io::Result<Self> {
+        let open = |path| match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => opened.map(Some),
+        };
+        Ok(Self {
+            ipv4: open("/proc/net/route")?,
+            ipv6: open("/proc/net/ipv6_route")?,
+            addresses6: open("/proc/net/if_inet6")?,
+            interfaces: open("/proc/net/dev")?,
+        })
+    }
+
+    /// The main IPv4 routing table (net/ipv4/fib_trie.c, `fib_route_seq_show`).
+    ///
+    /// # Errors
+    /// Those of pread(2).
+    pub fn ipv4(&self) -> io::Result<String> {
+        read(self.ipv4.as_ref())
+    }
+
+    /// The IPv6 routes (net/ipv6/route.c, `rt6_info_route`).
+    ///
+    /// # Errors
+    /// Those of pread(2).
+    pub fn ipv6(&self) -> io::Result<String> {
+        read(self.ipv6.as_ref())
+    }
+
+    /// The IPv6 addresses with their interfaces (net/ipv6/addrconf.c, `if6_seq_show`).
+    ///
+    /// # Errors
+    /// Those of pread(2).
+    pub fn addresses6(&self) -> io::Result<String> {
+        read(self.addresses6.as_ref())
+    }
+
+    /// The interfaces (net/core/net-procfs.c, `dev_seq_show`).
+    ///
+    /// # Errors
+    /// Those of pread(2).
+    pub fn interfaces(&self) -> io::Result<String> {
+        read(self.interfaces.as_ref())
     }
 }
 
-/// The names of this namespace's interfaces.
-///
-/// # Errors
-/// procfs is not mounted, or a policy forbids it.
-pub fn interfaces() -> io::Result<Vec<String>> {
-    // Two lines of heading, then `name: counters…` (net/core/net-procfs.c).
-    let table = std::fs::read_to_string("/proc/net/dev")?;
-    Ok(table.lines().skip(2).filter_map(|line| Some(line.split_once(':')?.0.trim().to_owned())).collect())
-}
-
-/// The index of an interface, the scope of link-local addresses on it.
-///
-/// # Errors
-/// There is none of that name.
-pub fn interface_index(name: &str) -> io::Result<u32> {
-    let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
-    Ok(name_to_index(&socket, name)?)
+/// The whole of a table, from its beginning whatever was read before.
+fn read(table: Option<&File>) -> io::Result<String> {
+    let Some(table) = table else { return Ok(String::new()) };
+    let mut text = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        let n = table.read_at(&mut chunk, text.len() as u64)?;
+        if n == 0 {
+            return String::from_utf8(text).map_err(io::Error::other);
+        }
+        text.extend_from_slice(&chunk[..n]);
+    }
 }
 
 /// Rings when a route or a link of this namespace changes (rtnetlink(7)).
@@ -59,7 +99,7 @@ pub struct RouteBell {
 }
 
 impl RouteBell {
-    /// Subscribes to changes.
+    /// Subscribes to changes. Needs a runtime.
     ///
     /// # Errors
     /// Netlink is not there or forbidden.
@@ -81,10 +121,11 @@ impl RouteBell {
     /// # Errors
     /// The socket is broken.
     pub async fn rung(&self) -> io::Result<()> {
-        let mut message = [0_u8; 8192];
         let mut rung = false;
         loop {
             let mut guard = self.io.readable().await?;
+            // Messages are cut short: that one came is all they say.
+            let mut message = [0_u8; 64];
             loop {
                 match recv(&self.io, &mut message, RecvFlags::empty()) {
                     // ENOBUFS: messages were lost, so something has changed (netlink(7)).

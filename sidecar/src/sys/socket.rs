@@ -53,6 +53,7 @@ pub enum Spliced {
 pub struct Socket {
     io: AsyncFd<OwnedFd>,
     orderly: bool,
+    broken: bool,
 }
 
 /// Everything that can happen to a connection; `PRIORITY` because mio's own `TcpStream` does not
@@ -69,7 +70,7 @@ impl Socket {
             let _ = reset_on_close(fd.as_fd());
             error
         })?;
-        Ok(Self { io, orderly: false })
+        Ok(Self { io, orderly: false, broken: false })
     }
 
     /// Closes an accepted connection that cannot be served with a reset.
@@ -186,11 +187,26 @@ impl Socket {
 
     /// Waits until a connection that is being made is made.
     ///
+    /// One that was made and reset since is [`Socket::is_broken`]: the peer may have said
+    /// something in between, and it is still to be read.
+    ///
     /// # Errors
     /// The reason for which it failed (`SO_ERROR`).
-    pub async fn connected(&self) -> io::Result<()> {
+    pub async fn connected(&mut self) -> io::Result<()> {
         self.io.writable().await?.retain_ready();
-        sockopt::socket_error(&self.io)?.map_err(io::Error::from)
+        match sockopt::socket_error(&self.io)? {
+            // A reset that refuses the connection is ECONNREFUSED (net/ipv4/tcp_input.c,
+            // `tcp_reset`).
+            Err(Errno::CONNRESET | Errno::PIPE) => self.broken = true,
+            made => made?,
+        }
+        Ok(())
+    }
+
+    /// Whether [`Socket::connected`] met the connection's end, which the kernel tells but once.
+    #[must_use]
+    pub const fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// Ends our side of the stream: the peer reads what was sent, then the end.

@@ -1,7 +1,9 @@
 //! The target: its address now, and connections to it.
 
+mod gateway;
+
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -11,8 +13,8 @@ use socket2::{Domain, Protocol, Type};
 use tokio::io::Interest;
 
 use crate::config::{Config, Target, TargetHost};
-use crate::routes::default_gateways;
-use crate::sys::{Keepalive, RouteBell, Socket, interface_index, interfaces, read_routes};
+use crate::sys::{Keepalive, Socket};
+use gateway::Gateways;
 
 /// Why there is nothing to forward to.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +69,10 @@ pub enum DialError {
     Io(#[from] io::Error),
 }
 
+/// A namespace without interfaces for this long has lost them for good; one that is moved
+/// between networks has new ones by then.
+const GONE_FOR_GOOD: Duration = Duration::from_secs(1);
+
 /// A target and how to reach it.
 #[derive(Debug)]
 pub struct Upstream {
@@ -74,6 +80,8 @@ pub struct Upstream {
     target: Target,
     timeout: Duration,
     keepalive: Keepalive,
+    /// Watched unless the target is on loopback, which never goes away.
+    gateways: Option<Gateways>,
     addrs: RwLock<Arc<[SocketAddr]>>,
 }
 
@@ -84,14 +92,22 @@ impl Upstream {
     /// There is no gateway, or the target is the relay itself.
     pub fn new(config: &Config) -> Result<Self, UpstreamError> {
         let Config { port, target, .. } = *config;
-        let addrs = match target.host {
+        let (gateways, addrs) = match target.host {
             TargetHost::Gateway => {
-                gateways(target.port).map_err(|source| UpstreamError::Routes { port, source })?
+                let found = || {
+                    let gateways = Gateways::open()?;
+                    let addrs = gateways.addrs(target.port)?;
+                    Ok((Some(gateways), addrs))
+                };
+                found().map_err(|source| UpstreamError::Routes { port, source })?
             }
             TargetHost::Address(ip) if is_here(ip) && target.port == port => {
                 return Err(UpstreamError::Itself { port, target });
             }
-            TargetHost::Address(ip) => [SocketAddr::new(ip, target.port)].into(),
+            TargetHost::Address(ip) => {
+                let watched = if is_here(ip) { None } else { Gateways::open().ok() };
+                (watched, [SocketAddr::new(ip, target.port)].into())
+            }
         };
         if addrs.is_empty() {
             return Err(UpstreamError::NoGateway { port });
@@ -101,8 +117,15 @@ impl Upstream {
             target,
             timeout: config.connect_timeout,
             keepalive: config.keepalive,
+            gateways,
             addrs: RwLock::new(addrs),
         })
+    }
+
+    /// The port connections go to.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.target.port
     }
 
     /// The addresses new connections go to, tried in this order.
@@ -149,10 +172,12 @@ impl Upstream {
             _ => {}
         }
         // Not before connect(2): epoll reports an unconnected socket as hung up.
-        let socket = Socket::new(socket.into())?;
+        let mut socket = Socket::new(socket.into())?;
         socket.connected().await?;
-        // A free port of this very host may be given to its own caller (simultaneous open).
-        if addr.ip().is_loopback() && socket.local_addr()? == addr {
+        // A free port of this very host may be given to its own caller (simultaneous open), by
+        // whichever of the host's addresses it was asked for.
+        let local = socket.local_addr()?;
+        if local.port() == addr.port() && socket.peer_addr().is_ok_and(|peer| peer == local) {
             return Err(DialError::Loop);
         }
         Ok(socket)
@@ -165,26 +190,20 @@ impl Upstream {
     /// Resolves when the namespace has no interface but loopback any more: a container that is
     /// restarted gets a new namespace, and whoever stays behind in the old one is of no use.
     pub async fn watch(&self) -> UpstreamError {
-        let TargetHost::Gateway = self.target.host else { return std::future::pending().await };
-        let bell = match RouteBell::new() {
-            Ok(bell) => bell,
-            Err(error) => {
-                tracing::warn!(%error, "cannot hear of route changes: the gateway stays as it is");
-                return std::future::pending().await;
-            }
-        };
+        let Some(gateways) = &self.gateways else { return std::future::pending().await };
         loop {
-            // Looked at once before the first wait: a change may have come before the bell hung.
-            match gateways(self.target.port) {
-                Ok(addrs) => self.moved(addrs),
-                Err(error) => tracing::warn!(%error, "cannot read the routing tables"),
+            gateways.changed().await;
+            if self.target.host == TargetHost::Gateway {
+                match gateways.addrs(self.target.port) {
+                    Ok(addrs) => self.moved(addrs),
+                    Err(error) => tracing::warn!(%error, "cannot read the routing tables"),
+                }
             }
-            if interfaces().is_ok_and(|names| names.iter().all(|name| name == "lo")) {
-                return UpstreamError::NamespaceGone { port: self.port };
-            }
-            if let Err(error) = bell.rung().await {
-                tracing::warn!(%error, "cannot hear of route changes any more");
-                return std::future::pending().await;
+            if gateways.gone() {
+                tokio::time::sleep(GONE_FOR_GOOD).await;
+                if gateways.gone() {
+                    return UpstreamError::NamespaceGone { port: self.port };
+                }
             }
         }
     }
@@ -204,18 +223,4 @@ fn is_here(ip: IpAddr) -> bool {
     // connect(2) takes the unspecified address for loopback (net/ipv4/route.c,
     // `ip_route_output_key_hash_rcu`).
     ip.is_loopback() || ip.is_unspecified()
-}
-
-/// The default gateways with a port, link-local ones with their scope.
-fn gateways(port: u16) -> io::Result<Arc<[SocketAddr]>> {
-    let (ipv4, ipv6) = read_routes()?;
-    Ok(default_gateways(&ipv4, &ipv6)
-        .into_iter()
-        .map(|gateway| match gateway.ip {
-            IpAddr::V6(ip) if ip.is_unicast_link_local() => {
-                SocketAddrV6::new(ip, port, 0, interface_index(&gateway.interface).unwrap_or(0)).into()
-            }
-            ip => SocketAddr::new(ip, port),
-        })
-        .collect())
 }

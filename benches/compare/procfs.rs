@@ -1,0 +1,119 @@
+//! What the kernel tells about processes and cores, read from /proc (proc(5)).
+
+use std::collections::HashMap;
+use std::fs;
+
+use rustix::process::Pid;
+
+/// Clock ticks a second of the times in /proc, the same on every Linux (`USER_HZ`).
+const TICKS: f64 = 100.0;
+
+/// One line of `/proc/PID/stat`.
+struct Stat {
+    pid: i32,
+    parent: i32,
+    /// User and system time of all its threads and of its children that were waited for.
+    ticks: u64,
+}
+
+fn stats() -> Vec<Stat> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter_map(|pid| {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name in parentheses may hold anything; the third field follows it.
+        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+        let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+        let ticks = (14..=17).map(number).sum::<Option<u64>>()?;
+        Some(Stat { pid, parent: fields.get(1)?.parse().ok()?, ticks })
+    })
+    .collect()
+}
+
+/// A process and all that descend from it, as of now.
+fn tree(root: Pid) -> Vec<Stat> {
+    let mut children: HashMap<i32, Vec<Stat>> = HashMap::new();
+    let mut found = Vec::new();
+    for stat in stats() {
+        if stat.pid == root.as_raw_pid() {
+            found.push(stat);
+        } else {
+            children.entry(stat.parent).or_default().push(stat);
+        }
+    }
+    let mut next = 0;
+    while let Some(stat) = found.get(next) {
+        found.extend(children.remove(&stat.pid).into_iter().flatten());
+        next += 1;
+    }
+    found
+}
+
+/// CPU seconds a process and its descendants have used, ended ones included if waited for.
+#[expect(clippy::cast_precision_loss, reason = "not so many ticks")]
+pub(crate) fn cpu_seconds(root: Pid) -> f64 {
+    tree(root).iter().map(|stat| stat.ticks).sum::<u64>() as f64 / TICKS
+}
+
+/// What a process and its descendants hold.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Holdings {
+    /// User memory in bytes, shared pages split among their users.
+    pub(crate) pss: f64,
+    /// The part of it that is no file's.
+    pub(crate) anonymous: f64,
+    /// Descriptors.
+    pub(crate) descriptors: f64,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "not so much memory")]
+pub(crate) fn holdings(root: Pid) -> Holdings {
+    let mut sum = Holdings::default();
+    for Stat { pid, .. } in tree(root) {
+        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+        let kilobytes = |key: &str| {
+            let line = rollup.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
+            line.trim_end_matches("kB").trim().parse::<u64>().unwrap_or(0) as f64
+        };
+        sum.pss += kilobytes("Pss:") * 1024.0;
+        sum.anonymous += kilobytes("Pss_Anon:") * 1024.0;
+        sum.descriptors += fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count) as f64;
+    }
+    sum
+}
+
+/// Whether something listens on a port, of whichever IPv4 address, in a process's network.
+pub(crate) fn listens(network_of: Pid, port: u16) -> bool {
+    let table = format!("/proc/{}/net/tcp", network_of.as_raw_pid());
+    table_listens(&fs::read_to_string(table).unwrap_or_default(), port)
+}
+
+/// The same of the text of a `/proc/net/tcp`.
+pub(crate) fn table_listens(table: &str, port: u16) -> bool {
+    const LISTEN: &str = "0A";
+    let suffix = format!(":{port:04X}");
+    table.lines().any(|line| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        matches!(fields[..], [_, local, _, LISTEN, ..] if local.ends_with(&suffix))
+    })
+}
+
+/// Seconds each core has been busy, and stolen from by the hypervisor, since the machine started.
+pub(crate) fn cores_busy() -> Vec<f64> {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    text.lines()
+        .filter(|line| line.starts_with("cpu") && !line.starts_with("cpu "))
+        .map(|line| {
+            let times: Vec<f64> = line.split(' ').skip(1).filter_map(|time| time.parse().ok()).collect();
+            // user nice system idle iowait irq softirq steal; guest times are in user already.
+            times.iter().take(8).enumerate().filter(|(i, _)| !matches!(i, 3 | 4)).map(|(_, t)| t).sum::<f64>()
+                / TICKS
+        })
+        .collect()
+}
+
+/// Load averages, as text.
+pub(crate) fn load_average() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,83 @@
+//! What the samples add up to: medians, and ratios within a round.
+
+use crate::columns::Column;
+use crate::measure::Sample;
+use crate::peers::{Peer, Way};
+
+/// All rounds of one forwarder in one column.
+#[derive(Clone, Debug)]
+pub(crate) struct Cell {
+    pub(crate) median: f64,
+    pub(crate) min: f64,
+    pub(crate) max: f64,
+    /// Median of the ratios to the baseline of the same round.
+    pub(crate) ratio: Option<f64>,
+    pub(crate) cpu: Option<f64>,
+    pub(crate) rounds: usize,
+    samples: Vec<Sample>,
+}
+
+impl Cell {
+    /// The median of one of the details.
+    pub(crate) fn detail(&self, name: &str) -> Option<f64> {
+        let values = self.samples.iter().filter_map(|sample| sample.detail(name));
+        median(values.collect())
+    }
+}
+
+impl Sample {
+    pub(crate) fn detail(&self, name: &str) -> Option<f64> {
+        self.details.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
+    }
+}
+
+/// The ratio of a sample to its baseline in the same round, where there is one.
+pub(crate) fn ratio(samples: &[Sample], sample: &Sample, peer: &Peer) -> Option<f64> {
+    if peer.way.is_bare() {
+        return None;
+    }
+    let same = |other: &&Sample| {
+        other.peer == peer.way.baseline() && other.column == sample.column && other.round == sample.round
+    };
+    samples.iter().find(same).map(|base| sample.value / base.value)
+}
+
+/// What one forwarder has in one column; none if nothing was measured.
+pub(crate) fn cell(samples: &[Sample], column: Column, peer: &Peer) -> Option<Cell> {
+    let own: Vec<Sample> =
+        samples.iter().filter(|s| s.column == column && s.peer == peer.name).cloned().collect();
+    let values: Vec<f64> = own.iter().map(|sample| sample.value).collect();
+    Some(Cell {
+        median: median(values.clone())?,
+        min: values.iter().copied().fold(f64::INFINITY, f64::min),
+        max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        ratio: median(own.iter().filter_map(|sample| ratio(samples, sample, peer)).collect()),
+        cpu: median(own.iter().filter_map(|sample| sample.cpu).collect()),
+        rounds: own.len(),
+        samples: own,
+    })
+}
+
+/// The best of the forwarders that stand between the same client and server: of all, and of
+/// the others than ours.
+pub(crate) fn best(samples: &[Sample], column: Column, peers: &[Peer]) -> [Option<&'static str>; 2] {
+    let of = |with_ours: bool| {
+        let values = peers
+            .iter()
+            .filter(|peer| peer.way == Way::Beside && (with_ours || peer.name != "ours"))
+            .filter_map(|peer| Some((peer.name, cell(samples, column, peer)?.median)));
+        let sign = if column.unit().more_is_better() { 1.0 } else { -1.0 };
+        values.max_by(|a, b| (a.1 * sign).total_cmp(&(b.1 * sign))).map(|(name, _)| name)
+    };
+    [of(true), of(false)]
+}
+
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        n if n % 2 == 1 => Some(values[middle]),
+        _ => Some(f64::midpoint(values[middle - 1], values[middle])),
+    }
+}

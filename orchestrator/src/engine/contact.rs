@@ -1,0 +1,112 @@
+//! The contact with one engine: the client, the version of the API, deadlines and the sorting
+//! of failures, for all calls alike.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::errors::Error as BollardError;
+use futures_util::{Stream, TryStreamExt, stream};
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+use super::endpoint::{Address, Endpoint};
+use super::version::ApiVersion;
+use super::{EngineError, EngineStream, Operation, Result, failure, transport};
+
+/// For what an idle engine answers in milliseconds: facts.
+pub(super) const QUICK: Duration = Duration::from_secs(5);
+
+/// The contact with one engine. Clones share it.
+#[derive(Clone)]
+pub(super) struct Contact {
+    docker: Docker,
+    endpoint: Arc<str>,
+    /// `DOCKER_API_VERSION`.
+    asked: Option<ApiVersion>,
+    /// The version spoken, known after the first answer.
+    version: Arc<OnceCell<ApiVersion>>,
+}
+
+impl Contact {
+    /// Nothing is sent yet.
+    pub(super) fn new(endpoint: &Endpoint) -> Result<Self> {
+        let unreachable = |source| EngineError::Unreachable { endpoint: endpoint.host.clone(), source };
+        let address = Address::parse(endpoint)?;
+        let asked = endpoint
+            .api_version
+            .as_deref()
+            .filter(|text| !text.is_empty())
+            .map(|text| text.parse().map_err(|error: String| unreachable(error.into())))
+            .transpose()?;
+        let version = Arc::new(OnceCell::new());
+        let docker = transport::client(endpoint, &address, Arc::clone(&version)).map_err(unreachable)?;
+        Ok(Self { docker, endpoint: endpoint.host.as_str().into(), asked, version })
+    }
+
+    pub(super) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The version spoken; empty before the first answer.
+    pub(super) fn version(&self) -> String {
+        self.version.get().map_or_else(String::new, ToString::to_string)
+    }
+
+    /// The client, once the version of the API is settled. That is also the test that the
+    /// engine answers at all, so streams need no deadline to find that it does not.
+    pub(super) async fn client(&self) -> Result<&Docker> {
+        let settle = async || {
+            let asking = operation("ask for the api version", "");
+            let answer = self.call(asking.clone(), QUICK, self.docker.version()).await?;
+            let broken = |error: String| EngineError::Broken { operation: asking, source: error.into() };
+            let newest: ApiVersion = answer.api_version.unwrap_or_default().parse().map_err(broken)?;
+            let lowest = answer.min_api_version.and_then(|text| text.parse().ok());
+            Ok(self.asked.unwrap_or_else(|| ApiVersion::choose(newest, lowest)))
+        };
+        self.version.get_or_try_init(settle).await?;
+        Ok(&self.docker)
+    }
+
+    /// One call with its deadline.
+    pub(super) async fn call<T>(
+        &self,
+        operation: Operation,
+        limit: Duration,
+        call: impl Future<Output = Result<T, BollardError>>,
+    ) -> Result<T> {
+        match timeout(limit, call).await {
+            Ok(answer) => answer.map_err(|error| failure::explain(&self.endpoint, operation, error)),
+            Err(_) => {
+                let endpoint = self.endpoint.to_string();
+                Err(EngineError::Timeout { endpoint, operation, seconds: limit.as_secs() })
+            }
+        }
+    }
+
+    /// A stream of the engine, opened when it is first read, with its errors sorted.
+    pub(super) fn stream<T, S>(
+        &self,
+        operation: Operation,
+        open: impl Future<Output = Result<S>> + Send + 'static,
+    ) -> EngineStream<T>
+    where
+        T: Send + 'static,
+        S: Stream<Item = Result<T, BollardError>> + Send + 'static,
+    {
+        let endpoint = Arc::clone(&self.endpoint);
+        let opened = async move {
+            let items = open.await?;
+            Ok::<_, EngineError>(
+                items.map_err(move |error| failure::explain(&endpoint, operation.clone(), error)),
+            )
+        };
+        Box::pin(stream::once(opened).try_flatten())
+    }
+}
+
+/// What a call does, and to what.
+pub(super) fn operation(verb: &'static str, object: impl Into<String>) -> Operation {
+    Operation { verb, object: object.into() }
+}

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# compare.sh             measure the relay beside other forwarders, and write docs/bench/DATE-compare.*
+# compare.sh OPTIONS...  measure what they choose and only print it; --save writes the files too,
+#                        --help tells them all
+#
+# Needs root: it makes network namespaces and pins processes to cores. COMPARE_INSTALL=no leaves
+# out the forwarders that are not installed.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+[ "$(id -u)" = 0 ] || die "this makes network namespaces and pins processes: run it as root"
+cd "$root"
+
+# --- What it needs -----------------------------------------------------------
+
+missing=()
+need() { # FILE-OR-COMMAND PACKAGE
+	[ -e "$1" ] || have "$1" || missing+=("$2")
+}
+need ip iproute2
+need haproxy haproxy
+need nginx nginx
+need /usr/lib/nginx/modules/ngx_stream_module.so libnginx-mod-stream
+need socat socat
+need /usr/lib/systemd/systemd-socket-proxyd systemd
+need docker-proxy docker.io
+need pasta passt
+
+# Runs a command while no package may start its daemon: they would only stand in the way.
+without_daemons() {
+	local policy=/usr/sbin/policy-rc.d
+	if [ -e "$policy" ]; then
+		"$@"
+	else
+		(
+			trap 'rm -f "$policy"' EXIT
+			printf '#!/bin/sh\nexit 101\n' >"$policy"
+			chmod +x "$policy"
+			"$@"
+		)
+	fi
+}
+
+if [ ${#missing[@]} -gt 0 ] && [ "${COMPARE_INSTALL:-yes}" != no ]; then
+	have apt-get || die "missing: ${missing[*]}; only Debian's apt is known here, install them by hand or set COMPARE_INSTALL=no"
+	say "Installing ${missing[*]}"
+	export DEBIAN_FRONTEND=noninteractive
+	logged apt-update apt-get update -q
+	without_daemons logged apt-install apt-get install -qy --no-install-recommends "${missing[@]}"
+fi
+
+# --- The relay, as it is shipped ---------------------------------------------
+
+target=x86_64-unknown-linux-gnu
+RUSTFLAGS=-Ctarget-feature=+crt-static cargo build --locked --quiet \
+	--profile sidecar --package assemble-proxy --target "$target"
+
+options=()
+saves=no
+[ $# -gt 0 ] || saves=yes
+for option in "$@"; do
+	if [ "$option" = --save ]; then saves=yes; else options+=("$option"); fi
+done
+command="scripts/compare.sh${*:+ $*}"
+if [ "$saves" = yes ]; then
+	options+=(--out "docs/bench/$(date +%F)-compare" --told "$command"
+		--commit "$(git describe --always --dirty --abbrev=12)")
+fi
+
+exec cargo bench --locked --quiet --package assemble-proxy --bench compare -- \
+	--proxy "$root/target/$target/sidecar/assemble-proxy" "${options[@]}"

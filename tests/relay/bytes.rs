@@ -1,0 +1,254 @@
+//! What goes in comes out: every byte, once, in order.
+
+use std::time::{Duration, Instant};
+
+use crate::peers::{KIB, MIB, Peer, accept, connect, read_all};
+use crate::relay::{Near, Pair, Setup, at_once, either_way, every_engine};
+use assemble_proxy::config::Engine;
+
+/// What a pipe of the relay holds.
+const PIPE: u64 = 256 * KIB;
+
+either_way! {
+    /// Streams both ways at once arrive unharmed.
+    fn two_streams_at_once_arrive_unharmed(setup: Setup) {
+        let Pair { mut near, mut far, relay } = setup.open();
+        both_ways(&mut near, &mut far, 48 * MIB);
+        relay.wait_for_closed(1, Duration::from_secs(1));
+        assert_eq!((relay.stats().bytes_up.get(), relay.stats().bytes_down.get()), (48 * MIB, 48 * MIB));
+    }
+
+    /// Messages around the sizes of pages, buffers and pipes are answered byte for byte.
+    fn messages_of_awkward_sizes_are_exact(setup: Setup) {
+        let Pair { mut near, mut far, relay: _relay } = setup.open();
+        for size in [1, 4 * KIB, 16 * KIB, 64 * KIB, PIPE, 2 * PIPE] {
+            for size in [size - 1, size, size + 1, size - 1] {
+                std::thread::scope(|scope| {
+                    scope.spawn(|| far.expect(size));
+                    near.send(size);
+                });
+                std::thread::scope(|scope| {
+                    scope.spawn(|| near.expect(size));
+                    far.send(size);
+                });
+            }
+        }
+    }
+
+    /// A stream interrupted by single bytes changes between copying and splicing without a
+    /// byte lost between the two.
+    fn changes_of_pace_lose_nothing(setup: Setup) {
+        let Pair { mut near, mut far, relay: _relay } = setup.open();
+        for burst in 0..40 {
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    far.expect(MIB / 2);
+                    (0..burst).for_each(|_| far.expect(1));
+                });
+                near.send(MIB / 2);
+                (0..burst).for_each(|_| near.send(1));
+            });
+        }
+    }
+
+    /// A writer is blocked by a reader that does not read: the relay holds next to nothing.
+    fn a_silent_reader_blocks_the_writer(setup: Setup) {
+        let Pair { mut near, mut far, relay } = setup.open();
+        let sent = near.outgoing.send_until_blocked();
+        let stats = relay.stats();
+        let taken = if setup.near == Near::Client { &stats.bytes_up } else { &stats.bytes_down };
+        let before = taken.get();
+        assert!(before < sent, "the relay read on although nobody took what it had");
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(taken.get(), before);
+        near.finish();
+        far.expect(sent);
+        far.expect_end();
+    }
+
+    /// Urgent data is passed on in line, and nothing waits behind it.
+    fn urgent_data_goes_in_line(setup: Setup) {
+        let Pair { near, far, relay: _relay } = setup.open();
+        let mut read = Vec::new();
+        for _ in 0..50 {
+            say(&near, b"abc");
+            shout(&near);
+            say(&near, b"def");
+            read.resize(7, 0);
+            std::io::Read::read_exact(&mut far.stream(), &mut read).unwrap();
+            assert_eq!(read, b"abcXdef");
+        }
+    }
+
+    /// Urgent data in the middle of a stream neither stops nor disorders it.
+    fn urgent_data_does_not_stop_a_stream(setup: Setup) {
+        const STRETCH: usize = 300_000;
+        let Pair { near, far, relay: _relay } = setup.open();
+        let all = std::thread::scope(|scope| {
+            let reader = scope.spawn(|| read_all(far.stream()));
+            for _ in 0..10 {
+                say(&near, &vec![b'.'; STRETCH]);
+                shout(&near);
+            }
+            near.finish();
+            reader.join().unwrap()
+        });
+        let stretch = [vec![b'.'; STRETCH], vec![b'X']].concat();
+        assert!(all == (stretch.repeat(10), crate::peers::End::Finished), "{} bytes", all.0.len());
+    }
+
+    /// An end of stream is seen behind urgent data.
+    fn urgent_data_does_not_hide_the_end(setup: Setup) {
+        let Pair { near, far, relay: _relay } = setup.open();
+        say(&near, b"abc");
+        shout(&near);
+        near.finish();
+        assert_eq!(read_all(far.stream()), (b"abcX".to_vec(), crate::peers::End::Finished));
+    }
+
+    /// Many single bytes followed by silence are all there: none waits for a next one.
+    fn single_bytes_before_a_silence_all_arrive(setup: Setup) {
+        let Pair { mut near, mut far, relay: _relay } = setup.open();
+        near.exchange(&mut far, 1);
+        let slow = slow_rounds(40, || {
+            (0..200).for_each(|_| near.send(1));
+            far.expect(200);
+        });
+        assert!(slow < 10, "{slow} of 40 rounds took 40 ms or more");
+    }
+
+    /// No exchange of single bytes waits for a timer of TCP's (40 or 200 ms).
+    fn single_bytes_are_exchanged_without_delay(setup: Setup) {
+        let Pair { mut near, mut far, relay: _relay } = setup.open();
+        let slow = slow_rounds(3000, || near.exchange(&mut far, 1));
+        assert!(slow < 50, "{slow} exchanges took 40 ms or more");
+    }
+}
+
+every_engine! {
+    /// A client that is reset with its bytes in the relay's hands leaves none of them to the
+    /// next.
+    fn no_byte_of_a_broken_connection_reaches_another(setup: Setup) {
+        foreign_bytes(&setup, 60);
+    }
+
+    /// A client on ::1 reaches a target that has only IPv4.
+    fn a_client_on_ipv6_reaches_an_ipv4_target(setup: Setup) {
+        let route = setup.relay();
+        let addr = route.relay.addr_v6().expect("this machine has ::1");
+        let client = connect(addr);
+        let server = accept(&route.target);
+        let (mut near, mut far) = crate::peers::peers(client, server, 1);
+        near.exchange(&mut far, 100 * KIB / 2);
+    }
+}
+
+at_once! {
+    either_way:
+
+    /// A reader that stops for a while gets everything when it goes on.
+    fn a_reader_that_stops_for_a_while_gets_everything(setup: Setup) {
+        stalled(&setup, Duration::from_secs(2));
+    }
+}
+
+/// Streams `size` bytes each way at once, and ends both.
+pub(crate) fn both_ways(near: &mut Peer, far: &mut Peer, size: u64) {
+    std::thread::scope(|scope| {
+        for Peer { outgoing, incoming } in [near, far] {
+            scope.spawn(move || {
+                outgoing.send(size);
+                outgoing.finish();
+            });
+            scope.spawn(move || {
+                incoming.expect(size);
+                incoming.expect_end();
+            });
+        }
+    });
+}
+
+/// A reader that lets its window close for `pause`.
+fn stalled(setup: &Setup, pause: Duration) {
+    let Pair { mut near, mut far, relay: _relay } = setup.open();
+    let sent = near.outgoing.send_until_blocked();
+    std::thread::sleep(pause);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            near.send(8 * MIB);
+            near.finish();
+        });
+        far.expect(sent + 8 * MIB);
+        far.expect_end();
+    });
+}
+
+/// Breaks connections in mid-transfer, each followed by one that must see its own bytes only.
+fn foreign_bytes(setup: &Setup, rounds: u32) {
+    let route = setup.relay();
+    for _ in 0..rounds {
+        let (mut broken, stuck) = route.open();
+        while broken.outgoing.offer(MIB) > 0 {}
+        broken.reset();
+        let (mut near, mut far) = route.open();
+        both_ways(&mut near, &mut far, MIB);
+        drop(stuck);
+    }
+}
+
+/// How many of the rounds took at least 40 ms, the shortest of TCP's timers. A few may, on a
+/// busy machine; a delay that is built in shows in most.
+fn slow_rounds(rounds: u32, mut round: impl FnMut()) -> usize {
+    let took_long = |_: &u32| {
+        let started = Instant::now();
+        round();
+        started.elapsed() >= Duration::from_millis(40)
+    };
+    (0..rounds).filter(took_long).count()
+}
+
+fn say(peer: &Peer, words: &[u8]) {
+    std::io::Write::write_all(&mut peer.stream(), words).unwrap();
+}
+
+/// Sends a byte of urgent data (tcp(7), `MSG_OOB`).
+fn shout(peer: &Peer) {
+    assert_eq!(socket2::SockRef::from(peer.stream()).send_out_of_band(b"X").unwrap(), 1);
+}
+
+/// Ten gigabytes each way at once.
+#[test]
+#[ignore = "long: make soak"]
+fn long_streams_arrive_unharmed() {
+    for engine in [Engine::Auto, Engine::Copy, Engine::Splice] {
+        let Pair { mut near, mut far, relay: _relay } = Setup::new(engine, Near::Client).open();
+        both_ways(&mut near, &mut far, u64::from(crate::scaled(10 * 1024)) * MIB);
+    }
+}
+
+/// A reader may stop for ten minutes.
+#[test]
+#[ignore = "long: make soak"]
+fn a_reader_that_stops_for_ten_minutes_gets_everything() {
+    stalled(&Setup::new(Engine::Auto, Near::Client), Duration::from_secs(crate::scaled(600).into()));
+}
+
+/// A hundred thousand exchanges without a delay.
+#[test]
+#[ignore = "long: make soak"]
+fn a_hundred_thousand_exchanges_wait_for_no_timer() {
+    for engine in [Engine::Auto, Engine::Copy, Engine::Splice] {
+        let Pair { mut near, mut far, relay: _relay } = Setup::new(engine, Near::Client).open();
+        let slow = slow_rounds(crate::scaled(100_000), || near.exchange(&mut far, 1));
+        assert!(slow < 500, "{slow} exchanges took 40 ms or more");
+    }
+}
+
+/// Ten thousand broken connections leave no byte behind.
+#[test]
+#[ignore = "long: make soak"]
+fn no_byte_of_ten_thousand_broken_connections_reaches_another() {
+    for engine in [Engine::Auto, Engine::Copy, Engine::Splice] {
+        foreign_bytes(&Setup::new(engine, Near::Client), crate::scaled(10_000));
+    }
+}

@@ -1,0 +1,30 @@
+//! What the relay does to the connections of two scripted peers.
+//!
+//! One file per subject; every engine is held to the same cases. Long forms of cases are
+//! `#[ignore]`d.
+
+#[path = "../support/denial.rs"]
+mod denial;
+#[path = "../support/pattern.rs"]
+mod pattern;
+#[path = "../support/peers.rs"]
+mod peers;
+#[path = "../support/relay.rs"]
+mod relay;
+#[path = "../support/targets.rs"]
+mod targets;
+#[path = "../support/tcp_info.rs"]
+mod tcp_info;
+
+mod bytes;
+mod denied;
+mod dial;
+mod drain;
+mod half_close;
+mod resets;
+
+/// The size of a long case: all of it, or the part that `RELAY_SOAK_PERCENT` says.
+fn scaled(full: u32) -> u32 {
+    let percent = std::env::var("RELAY_SOAK_PERCENT").ok().and_then(|text| text.parse().ok());
+    (full / 100 * percent.unwrap_or(100)).max(1)
+}

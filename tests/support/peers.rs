@@ -1,0 +1,320 @@
+//! The two ends of a relayed connection, as a test scripts them.
+//!
+//! What an end sends is a [`Pattern`] that the other knows, so every received byte is checked
+//! against its place in the stream. Nothing waits for ever: every wait ends in a panic after
+//! [`PATIENCE`].
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use socket2::{Domain, SockRef, Socket, Type};
+
+use crate::pattern::Pattern;
+use crate::tcp_info::tcp_info;
+
+/// Far beyond what anything here takes, for machines that are busy with something else.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) const KIB: u64 = 1024;
+pub(crate) const MIB: u64 = 1024 * KIB;
+
+/// How a stream came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// In good order (FIN).
+    Finished,
+    /// Broken (RST).
+    Reset,
+}
+
+/// One end of a connection.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) outgoing: Outgoing,
+    pub(crate) incoming: Incoming,
+}
+
+/// What a peer sends.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    stream: Arc<TcpStream>,
+    pattern: Pattern,
+}
+
+/// What a peer receives.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    stream: Arc<TcpStream>,
+    pattern: Pattern,
+}
+
+/// Makes two peers of the ends of one connection.
+pub(crate) fn peers(near: TcpStream, far: TcpStream, seed: u64) -> (Peer, Peer) {
+    let (there, back) = (Pattern::new(2 * seed), Pattern::new(2 * seed + 1));
+    (Peer::new(near, there.clone(), back.clone()), Peer::new(far, back, there))
+}
+
+/// Connects, with the limits of this module on everything that follows.
+#[track_caller]
+pub(crate) fn connect(addr: SocketAddr) -> TcpStream {
+    try_connect(addr).expect("the relay takes connections")
+}
+
+pub(crate) fn try_connect(addr: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    // Holds for connect(2) too (socket(7)).
+    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.connect(&addr.into())?;
+    Ok(limited(socket.into()))
+}
+
+/// What a client gets that connects and says nothing.
+#[track_caller]
+pub(crate) fn answer(addr: SocketAddr) -> (Vec<u8>, End) {
+    match try_connect(addr) {
+        Ok(stream) => read_all(&stream),
+        // A reset may be quicker than the return from connect(2).
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => (Vec::new(), End::Reset),
+        Err(error) => panic!("no connection at all: {error}"),
+    }
+}
+
+/// The next connection of a listener.
+#[track_caller]
+pub(crate) fn accept(listener: &TcpListener) -> TcpStream {
+    accept_within(listener, PATIENCE).expect("the relay connects to its target")
+}
+
+/// The next connection of a listener, if there is one in time.
+pub(crate) fn accept_within(listener: &TcpListener, limit: Duration) -> Option<TcpStream> {
+    // socket(7): the receive timeout holds for accept(2) too.
+    SockRef::from(listener).set_read_timeout(Some(limit)).unwrap();
+    match listener.accept() {
+        Ok((stream, _)) => Some(limited(stream)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+        Err(error) => panic!("cannot accept: {error}"),
+    }
+}
+
+pub(crate) fn limited(stream: TcpStream) -> TcpStream {
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Asks again until the answer is yes.
+#[track_caller]
+pub(crate) fn eventually(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < limit, "not within {limit:?}: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Reads to the end, whichever it is, of a stream whose bytes nobody knows.
+pub(crate) fn read_all(mut stream: &TcpStream) -> (Vec<u8>, End) {
+    let mut all = Vec::new();
+    match stream.read_to_end(&mut all) {
+        Ok(_) => (all, End::Finished),
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => (all, End::Reset),
+        Err(error) => panic!("neither an end nor a reset after {} bytes: {error}", all.len()),
+    }
+}
+
+/// Closes with a reset instead of an end of stream (socket(7), zero linger).
+pub(crate) fn reset(stream: TcpStream) {
+    SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+}
+
+impl Peer {
+    fn new(stream: TcpStream, sends: Pattern, receives: Pattern) -> Self {
+        let stream = Arc::new(stream);
+        Self {
+            outgoing: Outgoing { stream: Arc::clone(&stream), pattern: sends },
+            incoming: Incoming { stream, pattern: receives },
+        }
+    }
+
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.outgoing.stream
+    }
+
+    #[track_caller]
+    pub(crate) fn send(&mut self, n: u64) {
+        self.outgoing.send(n);
+    }
+
+    #[track_caller]
+    pub(crate) fn expect(&mut self, n: u64) {
+        self.incoming.expect(n);
+    }
+
+    #[track_caller]
+    pub(crate) fn finish(&self) {
+        self.outgoing.finish();
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_end(&mut self) {
+        self.incoming.expect_end();
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_reset(&mut self) {
+        self.incoming.expect_reset();
+    }
+
+    /// Sends one exchange's worth both ways, which shows that the connection works and that
+    /// everything before has gone through.
+    #[track_caller]
+    pub(crate) fn exchange(&mut self, other: &mut Self, n: u64) {
+        self.send(n);
+        other.expect(n);
+        other.send(n);
+        self.expect(n);
+    }
+
+    /// Waits until the relay's kernel has acknowledged everything that was sent.
+    #[track_caller]
+    pub(crate) fn wait_until_received(&self) {
+        eventually("the relay takes everything", PATIENCE, || {
+            let info = tcp_info(self.stream());
+            info.tcpi_unacked == 0 && info.tcpi_notsent_bytes == 0
+        });
+    }
+
+    /// Breaks the connection.
+    pub(crate) fn reset(self) {
+        SockRef::from(self.stream()).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
+    /// Waits for the reset of a connection whose stream may have ended already, when reading
+    /// tells nothing more.
+    #[track_caller]
+    pub(crate) fn expect_broken_within(&self, limit: Duration) {
+        let mut fds = [PollFd::new(self.stream().as_fd(), PollFlags::empty())];
+        let limit = PollTimeout::try_from(limit).unwrap();
+        assert_eq!(poll(&mut fds, limit).unwrap(), 1, "the connection is still alive");
+        let error = self.stream().take_error().unwrap();
+        assert!(error.is_some(), "the connection ended, but not by a reset");
+    }
+}
+
+impl Outgoing {
+    /// Sends the next `n` bytes.
+    #[track_caller]
+    pub(crate) fn send(&mut self, n: u64) {
+        let end = self.pattern.position() + n;
+        while self.pattern.position() < end {
+            self.step(end).unwrap_or_else(|error| panic!("cannot send: {error}"));
+        }
+    }
+
+    fn step(&mut self, end: u64) -> io::Result<usize> {
+        let most = usize::try_from((end - self.pattern.position()).min(MIB)).unwrap();
+        let n = (&*self.stream).write(self.pattern.ahead(most))?;
+        self.pattern.advance(n);
+        Ok(n)
+    }
+
+    /// Sends what is taken without waiting, at most `n`; says how much that was.
+    pub(crate) fn offer(&mut self, n: u64) -> u64 {
+        self.stream.set_nonblocking(true).unwrap();
+        let start = self.pattern.position();
+        let end = start + n;
+        while self.pattern.position() < end && self.step(end).is_ok() {}
+        self.stream.set_nonblocking(false).unwrap();
+        self.pattern.position() - start
+    }
+
+    /// Sends until nothing has been taken for a while; says how much it was in all.
+    pub(crate) fn send_until_blocked(&mut self) -> u64 {
+        const QUIET: u16 = 400;
+        loop {
+            self.offer(u64::from(u32::MAX));
+            let mut fds = [PollFd::new(self.stream.as_fd(), PollFlags::POLLOUT)];
+            if poll(&mut fds, QUIET).unwrap() == 0 {
+                return self.sent();
+            }
+        }
+    }
+
+    /// Sends for as long as the connection lasts.
+    pub(crate) fn send_until_broken(&mut self) -> io::Error {
+        loop {
+            if let Err(error) = self.step(u64::MAX) {
+                return error;
+            }
+        }
+    }
+
+    pub(crate) fn sent(&self) -> u64 {
+        self.pattern.position()
+    }
+
+    /// Ends the stream (FIN); the other direction stays.
+    #[track_caller]
+    pub(crate) fn finish(&self) {
+        self.stream.shutdown(Shutdown::Write).expect("the stream can be ended");
+    }
+}
+
+impl Incoming {
+    /// Reads the next `n` bytes, which must be those that were sent.
+    #[track_caller]
+    pub(crate) fn expect(&mut self, n: u64) {
+        let end = self.pattern.position() + n;
+        let mut buffer = vec![0; usize::try_from(n.min(256 * KIB)).unwrap()];
+        while self.pattern.position() < end {
+            let at = self.pattern.position();
+            let most = usize::try_from((end - at).min(buffer.len() as u64)).unwrap();
+            match (&*self.stream).read(&mut buffer[..most]) {
+                Ok(0) => panic!("the stream ended after {at} bytes, {} before its end", end - at),
+                Ok(n) => self.pattern.check(&buffer[..n]),
+                Err(error) => panic!("cannot read beyond {at} bytes, {} were missing: {error}", end - at),
+            }
+        }
+    }
+
+    /// Reads to the end, checking every byte; says how the end was.
+    #[track_caller]
+    pub(crate) fn rest(&mut self) -> End {
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            match (&*self.stream).read(&mut buffer) {
+                Ok(0) => return End::Finished,
+                Ok(n) => self.pattern.check(&buffer[..n]),
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return End::Reset,
+                Err(error) => panic!("no end after {} bytes: {error}", self.received()),
+            }
+        }
+    }
+
+    pub(crate) fn received(&self) -> u64 {
+        self.pattern.position()
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_end(&mut self) {
+        assert_eq!(self.next_end(), End::Finished, "a reset instead of an end of stream");
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_reset(&mut self) {
+        assert_eq!(self.next_end(), End::Reset, "an end of stream instead of a reset");
+    }
+
+    #[track_caller]
+    fn next_end(&mut self) -> End {
+        let before = self.received();
+        let end = self.rest();
+        assert_eq!(self.received(), before, "more bytes than were expected came before the end");
+        end
+    }
+}

@@ -1,0 +1,72 @@
+//! What a test makes on a real engine, and its removal.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use docker_assemble::desired::{ContainerName, ImageRef};
+use docker_assemble::spec::{ContainerSpec, Network, Privileges, Restart};
+
+use crate::real_engine::BUSYBOX;
+
+/// The label on everything a test makes; its value is the test's prefix.
+pub(crate) const LABEL: &str = "io.github.docker-assemble.test";
+
+/// A name prefix of one test's own. What carries it is removed at the end, even of a failed
+/// test, by docker's own client: a `Drop` cannot wait for ours.
+pub(crate) struct Scope(pub(crate) String);
+
+impl Scope {
+    pub(crate) fn new(test: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        Self(format!("assemble-test-{}-{count}-{test}", std::process::id()))
+    }
+
+    pub(crate) fn name(&self, part: &str) -> ContainerName {
+        ContainerName(format!("{}-{part}", self.0))
+    }
+
+    pub(crate) fn labels(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([(LABEL.to_owned(), self.0.clone())])
+    }
+
+    /// A container of busybox that runs `script`.
+    pub(crate) fn spec(&self, part: &str, script: &str) -> ContainerSpec {
+        ContainerSpec {
+            name: self.name(part),
+            image: ImageRef(BUSYBOX.to_owned()),
+            args: ["sh", "-c", script].map(str::to_owned).to_vec(),
+            env: vec![],
+            labels: self.labels(),
+            user: None,
+            sysctls: BTreeMap::new(),
+            network: Network::Own,
+            mounts: vec![],
+            privileges: Privileges::Nothing,
+            read_only: true,
+            memory_bytes: None,
+            pids: None,
+            restart: Restart::No,
+        }
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        for (list, remove) in [
+            (vec!["ps", "-aq", "--no-trunc"], vec!["rm", "-fv"]),
+            (vec!["volume", "ls", "-q"], vec!["volume", "rm", "-f"]),
+        ] {
+            let filter = format!("label={LABEL}={}", self.0);
+            let Ok(found) = Command::new("docker").args(list).args(["--filter", &filter]).output() else {
+                return;
+            };
+            let found = String::from_utf8_lossy(&found.stdout).into_owned();
+            let found: Vec<&str> = found.split_whitespace().collect();
+            if !found.is_empty() {
+                let _ = Command::new("docker").args(remove).args(found).output();
+            }
+        }
+    }
+}
