@@ -27,8 +27,12 @@ async fn describe<E: Engine>(session: Session<'_, E>) -> Result<()> {
     console.line("")?;
 
     if backend.state != State::Running {
+        let help = match backend.state {
+            State::Paused => format!("'docker unpause {}' wakes it", backend.name),
+            _ => format!("'{START}' starts it"),
+        };
         console.line(format_args!(
-            "The backend does not run, so its workers and its cache are not known; '{START}' starts it."
+            "The backend does not run, so its workers and its cache are not known; {help}."
         ))?;
         return Ok(());
     }
