@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 
 use crate::accept::{self, Verdict};
 use crate::config::Config;
+use crate::relay::Options;
 use crate::session::Shared;
 use crate::stats::Stats;
 use crate::sys::{Listener, ListenerError, Reserve, Socket};
@@ -77,8 +78,7 @@ impl Server {
         };
         let shared = Shared {
             upstream,
-            engine: config.engine,
-            idle_timeout: config.idle_timeout,
+            options: Options { engine: config.engine, idle_timeout: config.idle_timeout },
             stats: Stats::default(),
         };
         Ok(Self {

@@ -35,11 +35,7 @@ impl Sessions {
 
     pub(super) fn serve(&mut self, Accepted { fd, peer, slot }: Accepted) {
         self.shared.stats.accepted.increment();
-        let shared = Arc::clone(&self.shared);
-        self.tasks.spawn(async move {
-            session::serve(&shared, fd, peer).await;
-            drop(slot);
-        });
+        self.tasks.spawn(session::serve(Arc::clone(&self.shared), fd, peer, slot));
     }
 
     /// Waits for a connection to end and forgets it; for ever while there is none.
