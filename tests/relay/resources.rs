@@ -1,6 +1,7 @@
 //! What connections cost: descriptors, memory, processor time.
 
-use std::net::TcpListener;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use assemble_proxy::sys::raise_descriptor_limit;
@@ -167,7 +168,7 @@ fn an_end_behind_urgent_data_costs_no_time() {
         let route = Route::new(engine);
         let (client, server) = route.open();
         for peer in [&client, &server] {
-            std::io::Write::write_all(&mut peer.stream(), b"abc").unwrap();
+            peer.stream().write_all(b"abc").unwrap();
             socket2::SockRef::from(peer.stream()).send_out_of_band(b"X").unwrap();
         }
         server.finish();
@@ -211,27 +212,33 @@ fn a_lack_of_descriptors_harms_nobody_who_is_served() {
             prlimit(pid, Resource::Nofile, few).unwrap();
         }
         let served: Vec<_> = (0..5).map(|_| relay.connect()).collect();
-        let ping = |client: &std::net::TcpStream| {
-            std::io::Write::write_all(&mut &*client, b"ping").unwrap();
-            let mut pong = [0; 4];
-            std::io::Read::read_exact(&mut &*client, &mut pong).unwrap();
-            assert_eq!(&pong, b"ping");
-        };
-        served.iter().for_each(ping);
+        assert!(served.iter().all(answers));
         let crowd: Vec<_> = (0..500).map(|_| relay.connect()).collect();
         let used = cpu(relay.pid());
         for _ in 0..20 {
-            served.iter().for_each(ping);
+            assert!(served.iter().all(answers));
             std::thread::sleep(Duration::from_millis(50));
         }
         let used = cpu(relay.pid()) - used;
         assert!(used <= Duration::from_millis(200), "{used:?} in a second");
         drop(crowd);
-        let relieved = Instant::now();
-        ping(&connect(relay.addr()));
-        assert!(relieved.elapsed() < Duration::from_secs(5), "{:?}", relieved.elapsed());
-        served.iter().for_each(ping);
+        // A few may still be reset on behalf of those who have just left.
+        eventually("new clients are served", Duration::from_secs(5), || answers(&connect(relay.addr())));
+        assert!(served.iter().all(answers));
         assert!(relay.is_running());
+    }
+}
+
+/// Whether an exchange with an echo works; a reset is the other possibility.
+fn answers(mut client: &TcpStream) -> bool {
+    let mut pong = [0; 4];
+    match client.write_all(b"ping").and_then(|()| client.read_exact(&mut pong)) {
+        Ok(()) => pong == *b"ping",
+        Err(error) => {
+            let reset = matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe);
+            assert!(reset, "neither an answer nor a reset: {error}");
+            false
+        }
     }
 }
 
@@ -277,8 +284,8 @@ fn an_idle_timeout_ends_silent_connections_only() {
     std::thread::scope(|scope| {
         let silent = scope.spawn(|| answer(relay.addr()));
         while !silent.is_finished() {
-            std::io::Write::write_all(&mut &busy, b".").unwrap();
-            std::io::Read::read_exact(&mut &busy, &mut [0]).unwrap();
+            (&busy).write_all(b".").unwrap();
+            (&busy).read_exact(&mut [0]).unwrap();
             std::thread::sleep(Duration::from_millis(100));
         }
         assert_eq!(silent.join().unwrap(), (Vec::new(), End::Reset));
