@@ -4,8 +4,9 @@ use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::peers::{MIB, accept, connect, eventually, peers};
+use crate::peers::{MIB, peers};
 use crate::relay::{Pair, Relay, Setup, either_way, every_engine};
+use crate::sockets::{accept, connect, eventually};
 
 either_way! {
     /// A relay that was told to stop takes nobody new, but lets a transfer finish.

@@ -15,7 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::namespace::Namespace;
-use crate::peers::{PATIENCE, connect, eventually};
+use crate::sockets::{PATIENCE, connect, eventually};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_assemble-proxy");
 
