@@ -76,8 +76,8 @@ mod accept_errors {
     use nix::sys::wait::{WaitStatus, waitpid};
     use nix::unistd::Pid;
 
-    use crate::peers::{End, answer, eventually, try_connect};
     use crate::process::Launch;
+    use crate::sockets::{End, answer, eventually, try_connect};
     use crate::targets::{Service, echo};
     use std::io::{Read, Write};
     use std::time::Duration;
@@ -148,7 +148,7 @@ mod accept_errors {
         let mut client = relay.connect();
         client.write_all(b"ping").unwrap();
         client.shutdown(std::net::Shutdown::Write).unwrap();
-        assert_eq!(crate::peers::read_all(&client), (b"ping".to_vec(), End::Finished));
+        assert_eq!(crate::sockets::read_all(&client), (b"ping".to_vec(), End::Finished));
         drop(service);
         assert_eq!(answer(relay.addr()).1, End::Reset);
     }

@@ -1,6 +1,7 @@
 //! Many at once, and what TCP's timers do to few.
 
-use std::net::TcpListener;
+use std::io::Write;
+use std::net::{Shutdown, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -9,9 +10,11 @@ use nix::sys::signal::Signal;
 use rustix::process::getuid;
 use rustix::thread::set_thread_res_uid;
 
-use crate::peers::{End, KIB, MIB, accept, peers, read_all};
+use crate::namespace::Namespace;
+use crate::peers::{KIB, MIB, peers};
 use crate::process::Launch;
 use crate::relay::{Setup, at_once, every_engine};
+use crate::sockets::{End, PATIENCE, accept, answer, eventually, read_all};
 use crate::targets::{Service, echo};
 
 /// Clients that all come while the relay is not looking are all served.
@@ -35,8 +38,8 @@ fn crowd(count: u32) {
     let clients: Vec<_> = (0..count)
         .map(|n| {
             let client = relay.connect();
-            std::io::Write::write_all(&mut &client, &n.to_le_bytes()).unwrap();
-            client.shutdown(std::net::Shutdown::Write).unwrap();
+            (&client).write_all(&n.to_le_bytes()).unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
             client
         })
         .collect();
@@ -44,6 +47,53 @@ fn crowd(count: u32) {
     for (n, client) in (0..count).zip(clients) {
         assert_eq!(read_all(&client), (n.to_le_bytes().to_vec(), End::Finished));
     }
+}
+
+/// More clients than the kernel queues have their requests to connect dropped, send them again
+/// after a second, and are served.
+#[test]
+fn clients_beyond_the_queue_are_served_later() {
+    let namespace = Namespace::new();
+    namespace.sysctl("core/somaxconn", "16");
+    let service = Service::on(namespace.run(|| TcpListener::bind("127.0.0.1:0").unwrap()), echo);
+    let relay = Launch::to(service.addr()).inside(&namespace).start();
+    relay.signal(Signal::SIGSTOP);
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..40).map(|_| scope.spawn(|| relay.connect())).collect();
+        eventually("the queue has overflowed", PATIENCE, || namespace.tcp_ext_counter("ListenOverflows") > 0);
+        relay.signal(Signal::SIGCONT);
+        for client in clients {
+            let client = client.join().unwrap();
+            (&client).write_all(b"late").unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+            assert_eq!(read_all(&client), (b"late".to_vec(), End::Finished));
+        }
+    });
+}
+
+/// The metrics count what has happened.
+#[test]
+fn the_metrics_count_what_has_happened() {
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let relay = Launch::to(target.local_addr().unwrap()).with_metrics().start();
+    let (mut near, mut far) = peers(relay.connect(), accept(&target), 3);
+    near.exchange(&mut far, KIB);
+    near.send(10);
+    far.expect(10);
+    assert_eq!(relay.metric("connections_opened_total"), 1);
+    assert_eq!(relay.metric("connections_active"), 1);
+    assert_eq!(relay.metric(r#"bytes_total{direction="up"}"#), KIB + 10);
+    assert_eq!(relay.metric(r#"bytes_total{direction="down"}"#), KIB);
+    assert_eq!(relay.metric("dial_seconds_count"), 1);
+    near.reset();
+    far.expect_reset();
+    eventually("the connection has ended", PATIENCE, || relay.metric("connections_active") == 0);
+    assert_eq!(relay.metric(r#"connections_failed_total{reason="reset"}"#), 1);
+    drop(target);
+    assert_eq!(answer(relay.addr()), (Vec::new(), End::Reset));
+    eventually("the refusal is counted", PATIENCE, || {
+        relay.metric(r#"connections_failed_total{reason="refused"}"#) == 1
+    });
 }
 
 /// Batches that fill whole groups of 16 pipe buffers leave at once: the kernel must not be given
@@ -152,7 +202,7 @@ fn a_quota_of_pipes_used_up_by_others_slows_only() {
     let starved = route.relay.stats().fallbacks.get();
     assert!(starved > 0, "there were pipes to be had");
     drop(eaten);
-    crate::peers::eventually("streams are spliced again", Duration::from_secs(10), || {
+    eventually("streams are spliced again", Duration::from_secs(10), || {
         let before = route.relay.stats().fallbacks.get();
         stream();
         route.relay.stats().fallbacks.get() == before

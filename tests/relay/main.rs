@@ -17,6 +17,8 @@ mod process;
 mod procfs;
 #[path = "../support/relay.rs"]
 mod relay;
+#[path = "../support/sockets.rs"]
+mod sockets;
 #[path = "../support/targets.rs"]
 mod targets;
 #[path = "../support/tcp_info.rs"]

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Socket, Type};
 
 use crate::namespace::Namespace;
-use crate::peers::{End, KIB, Peer, accept, answer, eventually, limited, peers, read_all};
+use crate::peers::{KIB, Peer, peers};
 use crate::process::{Launch, Process};
 use crate::relay::{Setup, at_once};
+use crate::sockets::{End, accept, answer, eventually, limited, read_all};
 
 /// A container's namespace and that of its host, joined by a link.
 struct World {

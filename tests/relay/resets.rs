@@ -42,7 +42,7 @@ either_way! {
             let reader = scope.spawn(|| far.incoming.rest());
             near.wait_until_received();
             near.reset();
-            assert_eq!(reader.join().unwrap(), crate::peers::End::Reset);
+            assert_eq!(reader.join().unwrap(), crate::sockets::End::Reset);
         });
         assert_eq!(far.incoming.received(), begun);
     }
@@ -80,7 +80,7 @@ either_way! {
         let Pair { near, mut far, relay: _relay } = setup.open();
         far.send(100);
         let unread = || near.stream().peek(&mut [0; 1]).unwrap() == 1;
-        crate::peers::eventually("bytes to leave unread", Duration::from_secs(5), unread);
+        crate::sockets::eventually("bytes to leave unread", Duration::from_secs(5), unread);
         drop(near);
         far.expect_reset();
     }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::peers::{End, KIB, MIB, Peer};
+use crate::peers::{KIB, MIB, Peer};
 use crate::relay::{Pair, Setup, every_engine};
+use crate::sockets::End;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Side {

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::peers::{End, MIB, Peer, accept, accept_within, eventually, peers, read_all};
+use crate::peers::{MIB, Peer, peers};
 use crate::process::{Launch, Process, signal_to};
 use crate::procfs::child_of;
+use crate::sockets::{End, accept, accept_within, eventually, read_all};
 use crate::targets::{Service, echo};
 
 /// Far less than the grace period, and far more than an exit takes.

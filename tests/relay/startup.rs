@@ -4,8 +4,9 @@ use std::net::TcpListener;
 use std::process::Command;
 
 use crate::namespace::Namespace;
-use crate::peers::{KIB, accept, peers};
+use crate::peers::{KIB, peers};
 use crate::process::{BINARY, Launch, free_port};
+use crate::sockets::accept;
 use crate::targets::{Service, echo};
 
 /// A port that the application itself listens on is named, and so is the reason.

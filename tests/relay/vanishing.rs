@@ -4,8 +4,9 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use crate::namespace::Namespace;
-use crate::peers::{KIB, MIB, accept, connect, peers};
+use crate::peers::{KIB, MIB, peers};
 use crate::relay::{Relay, Setup, at_once};
+use crate::sockets::{accept, connect};
 
 /// A relay in a namespace of its own with a target in another one.
 struct World {
@@ -63,6 +64,16 @@ at_once! {
         near.expect_reset();
         let took = vanished.elapsed();
         assert!(took < Duration::from_secs(15), "{took:?}");
+    }
+
+    /// So is a client that vanishes: here with its whole loopback.
+    fn a_client_that_vanishes_in_silence_is_found_by_keepalive(setup: Setup) {
+        let world = World::new(setup);
+        let client = world.here.run(|| connect(world.relay.addr()));
+        let (mut near, mut far) = peers(client, accept(&world.target), 1);
+        near.exchange(&mut far, KIB);
+        world.here.ip("link set lo down");
+        far.expect_reset();
     }
 
     /// A link that is down for a moment loses nothing and ends nothing.

@@ -83,8 +83,18 @@ impl Namespace {
 
     /// A counter of TCP's in /proc/net/snmp, such as `OutRsts`.
     pub(crate) fn tcp_counter(&self, name: &str) -> u64 {
-        let snmp = self.run(|| std::fs::read_to_string("/proc/thread-self/net/snmp")).unwrap();
-        let mut lines = snmp.lines().filter_map(|line| line.strip_prefix("Tcp: "));
+        self.counter("snmp", "Tcp: ", name)
+    }
+
+    /// A counter of TCP's in /proc/net/netstat, such as `ListenOverflows`.
+    pub(crate) fn tcp_ext_counter(&self, name: &str) -> u64 {
+        self.counter("netstat", "TcpExt: ", name)
+    }
+
+    /// Both tables have a line of names and one of values per protocol.
+    fn counter(&self, table: &str, protocol: &str, name: &str) -> u64 {
+        let table = self.run(|| std::fs::read_to_string(format!("/proc/thread-self/net/{table}"))).unwrap();
+        let mut lines = table.lines().filter_map(|line| line.strip_prefix(protocol));
         let (names, values) = (lines.next().unwrap(), lines.next().unwrap());
         let mut columns = names.split(' ').zip(values.split(' '));
         columns.find(|(column, _)| *column == name).unwrap().1.parse().unwrap()

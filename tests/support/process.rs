@@ -1,6 +1,6 @@
 //! The relay as a process.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
@@ -11,11 +11,12 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use assemble_proxy::health::probe;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::namespace::Namespace;
-use crate::peers::{PATIENCE, connect, eventually};
+use crate::sockets::{PATIENCE, connect, eventually};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_assemble-proxy");
 
@@ -83,7 +84,11 @@ impl Launch {
             });
             let log = process.log();
             match log.contains(&ready) {
-                true => return process,
+                true => {
+                    // The last that it does before it serves is to answer this.
+                    eventually("the relay serves", PATIENCE, || process.probe().is_ok());
+                    return process;
+                }
                 // Somebody else was given the port in the meantime.
                 false if log.contains("already in use") && self.port.is_none() => {
                     attempts.next().expect("some port stays free");
@@ -157,6 +162,14 @@ impl Process {
         match &self.namespace {
             Some(namespace) => namespace.run(|| connect(self.addr())),
             None => connect(self.addr()),
+        }
+    }
+
+    /// Asks whether it serves, in its own namespace.
+    fn probe(&self) -> io::Result<()> {
+        match &self.namespace {
+            Some(namespace) => namespace.run(|| probe(self.port)),
+            None => probe(self.port),
         }
     }
 

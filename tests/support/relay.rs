@@ -14,7 +14,8 @@ use assemble_proxy::stats::Stats;
 use tokio::sync::oneshot;
 
 use crate::denial::Denial;
-use crate::peers::{PATIENCE, Peer, accept, connect, eventually, peers};
+use crate::peers::{Peer, peers};
+use crate::sockets::{PATIENCE, accept, connect, eventually};
 
 /// Which end of a connection a case calls the near one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

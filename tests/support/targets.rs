@@ -7,7 +7,7 @@ use std::thread::{Builder, JoinHandle};
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::peers::{accept, connect, limited};
+use crate::sockets::{accept, connect, limited};
 
 /// A server that runs a script with every connection. Dropping it closes its port.
 #[derive(Debug)]
