@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use crate::support::{Backend, Background, Image, Witness, base_image, eventually, free_port, inspect, run};
+use crate::support::{Backend, Background, Witness, base_image, eventually, free_port, inspect, run};
 
 /// The longest a person should wait for the news that there is no engine.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -68,7 +68,9 @@ fn an_image_that_is_not_buildkit_leaves_nothing() {
 #[ignore = "needs a docker engine"]
 fn a_daemon_that_ends_is_quoted_and_removed() {
     let (backend, witness) = (Backend::new(), Witness::start());
-    let image = backend.image("ends", &[
+    let image = backend.image(
+        "ends",
+        &[
             "ENTRYPOINT [\"/bin/sh\", \"-c\", \"echo one; echo cannot open the database >&2; exit 3\"]",
             "VOLUME /var/lib/buildkit",
         ],
@@ -88,8 +90,8 @@ fn a_daemon_that_ends_is_quoted_and_removed() {
 #[ignore = "needs a docker engine"]
 fn a_sidecar_that_ends_is_quoted_and_all_is_removed() {
     let (backend, witness) = (Backend::new(), Witness::start());
-    let image = backend.image("proxy", &["ENTRYPOINT [\"/bin/sh\", \"-c\", \"echo cannot listen >&2; exit 3\"]"],
-    );
+    let image =
+        backend.image("proxy", &["ENTRYPOINT [\"/bin/sh\", \"-c\", \"echo cannot listen >&2; exit 3\"]"]);
     let port = free_port();
     let args = ["start", "--allow-host-port", &port.to_string(), "--proxy-image", &image];
     let start = backend.run(&args).fails(1);
@@ -123,8 +125,7 @@ fn a_failed_change_of_ports_leaves_the_backend_running() {
     backend.start(&[kept]);
     let before = backend.inspect();
     let list = format!("{kept},{new}");
-    let image = backend.image("proxy", &["ENTRYPOINT [\"/bin/sh\", \"-c\", \"exit 3\"]"],
-    );
+    let image = backend.image("proxy", &["ENTRYPOINT [\"/bin/sh\", \"-c\", \"exit 3\"]"]);
     backend.run(&["start", "--allow-host-port", &list, "--proxy-image", &image]).fails(1);
     let after = backend.inspect();
     assert_eq!((&after["Id"], &after["State"]["StartedAt"]), (&before["Id"], &before["State"]["StartedAt"]));
@@ -137,8 +138,8 @@ fn a_failed_change_of_ports_leaves_the_backend_running() {
 fn a_start_that_is_interrupted_leaves_nothing() {
     let (backend, witness) = (Backend::new(), Witness::start());
     // It runs, and never becomes a BuildKit.
-    let image = backend.image("idle", &["ENTRYPOINT [\"/bin/sh\", \"-c\", \"sleep 600\"]", "VOLUME /var/lib/buildkit"],
-    );
+    let image = backend
+        .image("idle", &["ENTRYPOINT [\"/bin/sh\", \"-c\", \"sleep 600\"]", "VOLUME /var/lib/buildkit"]);
     let args = ["start", "--allow-host-port", "0", "--image", &image];
     let start = Background::start(&mut backend.command(&args));
     eventually("the container runs", Duration::from_secs(10), || {

@@ -33,7 +33,12 @@ impl Backend {
 
     /// For a login name that is expected to become `user` in names.
     pub(crate) fn of(login: &str, user: &str) -> Self {
-        Self { login: login.to_owned(), user: user.to_owned(), home: TempDir::new(), made: RefCell::default() }
+        Self {
+            login: login.to_owned(),
+            user: user.to_owned(),
+            home: TempDir::new(),
+            made: RefCell::default(),
+        }
     }
 
     /// The container's name.
