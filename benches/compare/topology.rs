@@ -70,6 +70,8 @@ impl Topology {
             run("ip", &["-n", name, "link", "set", link, "up"])?;
         }
         run("ip", &["-n", &client, "route", "add", "default", "via", SERVER_IP])?;
+        // Leads nowhere, but pasta wants one to take its interface from.
+        run("ip", &["-n", &server, "route", "add", "default", "via", CLIENT_IP])?;
         for name in [&client, &server, &island] {
             // Without these, short connections run out of ports after half a minute.
             self.sysctl(name, "ipv4/tcp_tw_reuse", "1")?;
@@ -104,6 +106,27 @@ impl Topology {
         command.args(["netns", "exec", &self.name(room)]).arg(program);
         command
     }
+
+    /// A command in a namespace, by way of this program, which becomes the next: that and its
+    /// arguments are to be added.
+    pub(crate) fn pinned(&self, room: Room, myself: &Path, pin: Pin) -> Command {
+        let Pin { core, nice, user } = pin;
+        let mut command = self.command(room, myself);
+        command.args(["exec", "--core", &core.to_string(), "--nice", &nice.to_string()]);
+        if let Some(user) = user {
+            command.args(["--user", &user.to_string()]);
+        }
+        command.arg("--");
+        command
+    }
+}
+
+/// Where and as whom a process runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pin {
+    pub(crate) core: usize,
+    pub(crate) nice: i32,
+    pub(crate) user: Option<u32>,
 }
 
 impl Drop for Topology {

@@ -23,7 +23,7 @@ every_engine! {
         assert_eq!(answer(relay.addr()), (Vec::new(), End::Reset));
         assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
         relay.wait_for_closed(1, Duration::from_secs(1));
-        assert_eq!(relay.stats().unreachable.get(), 1);
+        assert_eq!(relay.stats().refused.get(), 1);
     }
 
     /// A target that refused is asked again by the next connection.

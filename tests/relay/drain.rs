@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::peers::{MIB, connect, eventually};
+use crate::peers::{End, MIB, connect, eventually, read_all};
 use crate::relay::{Pair, Relay, Setup, either_way, every_engine};
 
 either_way! {
@@ -66,8 +66,9 @@ every_engine! {
         assert!(told.elapsed() < Duration::from_secs(5));
     }
 
-    /// Connections wait for their turn to the end: those beyond the limit are served, not reset.
-    fn waiting_connections_are_served_although_the_relay_stops(setup: Setup) {
+    /// Connections that wait because there is no room for more are reset when the relay stops:
+    /// they were never served, and must not look as if.
+    fn connections_without_room_are_reset_when_the_relay_stops(setup: Setup) {
         let patient = setup.configured(|config| {
             config.grace = Duration::from_secs(20);
             config.max_connections = 1;
@@ -77,10 +78,37 @@ every_engine! {
         first.exchange(&mut target, 10);
         let waiting = connect(route.relay.addr());
         route.relay.stop();
-        let (mut near, mut far) = crate::peers::peers(waiting, crate::peers::accept(&route.target), 2);
-        near.exchange(&mut far, 10);
-        drop((near, far, first, target));
+        assert_eq!(read_all(&waiting), (Vec::new(), End::Reset));
+        first.exchange(&mut target, 10);
+        drop((first, target));
         assert_eq!(route.relay.drained().cut, 0);
+    }
+
+    /// All threads drain: their connections finish or are counted.
+    fn every_thread_drains(setup: Setup) {
+        let many = setup.configured(|config| {
+            config.grace = Duration::from_millis(500);
+            config.threads = 3.try_into().unwrap();
+        });
+        let mut route = many.relay();
+        let mut pairs: Vec<_> = (0..9).map(|_| route.open()).collect();
+        for (near, far) in &mut pairs {
+            near.exchange(far, 1000);
+        }
+        let left_open = pairs.split_off(6);
+        route.relay.stop();
+        for (mut near, mut far) in pairs {
+            near.exchange(&mut far, 1000);
+            near.finish();
+            far.expect_end();
+            far.finish();
+            near.expect_end();
+        }
+        assert_eq!(route.relay.drained().cut, 3);
+        for (mut near, mut far) in left_open {
+            near.expect_reset();
+            far.expect_reset();
+        }
     }
 }
 

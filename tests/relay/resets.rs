@@ -47,6 +47,19 @@ either_way! {
         assert_eq!(far.incoming.received(), begun);
     }
 
+    /// What the relay has sent waits in its kernel for a reader that pauses: the reset comes
+    /// behind it.
+    fn bytes_beyond_the_readers_window_outlive_a_reset(setup: Setup) {
+        let Pair { mut near, mut far, relay: _relay } = setup.open();
+        // More than the window of a reader that has not begun, less than a socket may send.
+        near.send(256 * KIB);
+        near.wait_until_received();
+        near.reset();
+        std::thread::sleep(Duration::from_millis(200));
+        far.expect(256 * KIB);
+        far.expect_reset();
+    }
+
     /// A reset that follows an end of stream shows in no read, and is passed on all the same.
     fn a_reset_after_the_end_of_stream_is_passed_on(setup: Setup) {
         let Pair { mut near, mut far, relay } = setup.open();

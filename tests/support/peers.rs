@@ -296,6 +296,25 @@ impl Incoming {
         }
     }
 
+    /// Reads what is there, at most `n` bytes, without waiting; says how it ended if it did.
+    #[track_caller]
+    pub(crate) fn take(&mut self, n: u64) -> Option<End> {
+        self.stream.set_nonblocking(true).unwrap();
+        let mut buffer = vec![0; usize::try_from(n).unwrap()];
+        let read = (&*self.stream).read(&mut buffer);
+        self.stream.set_nonblocking(false).unwrap();
+        match read {
+            Ok(0) if n > 0 => Some(End::Finished),
+            Ok(n) => {
+                self.pattern.check(&buffer[..n]);
+                None
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Some(End::Reset),
+            Err(error) => panic!("cannot read: {error}"),
+        }
+    }
+
     pub(crate) fn received(&self) -> u64 {
         self.pattern.position()
     }

@@ -129,11 +129,9 @@ impl Server {
             }
         }
         for listener in &self.listeners {
-            // Those beyond the limit are reset as the listener closes: there is no room for them.
-            while let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned()
-                && let Ok((fd, peer)) = listener.accept()
-            {
-                crew.serve(Accepted { fd, peer, slot }, &mut sessions);
+            // Beyond the limit as well: those who waited for a turn would get a reset instead.
+            while let Ok((fd, peer)) = listener.accept() {
+                crew.serve(Accepted { fd, peer, slot: None }, &mut sessions);
             }
         }
         drop(self.listeners);
@@ -153,7 +151,7 @@ impl Server {
             Poll::Pending
         })
         .await?;
-        Ok(Accepted { fd, peer, slot })
+        Ok(Accepted { fd, peer, slot: Some(slot) })
     }
 
     /// Sheds one connection and rests, where accepting again at once would spin.

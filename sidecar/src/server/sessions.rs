@@ -10,12 +10,13 @@ use tokio::task::JoinSet;
 
 use crate::session::{self, Shared};
 
-/// A connection off the queue, with the room that was made for it.
+/// A connection off the queue, with the room that was made for it; the last ones of a relay
+/// that stops get none.
 #[derive(Debug)]
 pub(super) struct Accepted {
     pub(super) fd: OwnedFd,
     pub(super) peer: SocketAddr,
-    pub(super) slot: OwnedSemaphorePermit,
+    pub(super) slot: Option<OwnedSemaphorePermit>,
 }
 
 pub(super) struct Sessions {

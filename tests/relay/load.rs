@@ -1,0 +1,160 @@
+//! Many at once, and what TCP's timers do to few.
+
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use assemble_proxy::sys::raise_descriptor_limit;
+use nix::sys::signal::Signal;
+use rustix::process::getuid;
+use rustix::thread::set_thread_res_uid;
+
+use crate::peers::{End, KIB, MIB, accept, peers, read_all};
+use crate::process::Launch;
+use crate::relay::{Setup, at_once, every_engine};
+use crate::targets::{Service, echo};
+
+/// Clients that all come while the relay is not looking are all served.
+#[test]
+fn many_clients_at_once_are_all_served() {
+    crowd(500);
+}
+
+#[test]
+#[ignore = "long: make soak"]
+fn thousands_of_clients_at_once_are_all_served() {
+    // As many as the kernel queues for one listener by default (net.core.somaxconn).
+    crowd(crate::scaled(4_000));
+}
+
+fn crowd(count: u32) {
+    let _ = raise_descriptor_limit();
+    let service = Service::start(echo);
+    let relay = Launch::to(service.addr()).start();
+    relay.signal(Signal::SIGSTOP);
+    let clients: Vec<_> = (0..count)
+        .map(|n| {
+            let client = relay.connect();
+            std::io::Write::write_all(&mut &client, &n.to_le_bytes()).unwrap();
+            client.shutdown(std::net::Shutdown::Write).unwrap();
+            client
+        })
+        .collect();
+    relay.signal(Signal::SIGCONT);
+    for (n, client) in (0..count).zip(clients) {
+        assert_eq!(read_all(&client), (n.to_le_bytes().to_vec(), End::Finished));
+    }
+}
+
+/// Batches that fill whole groups of 16 pipe buffers leave at once: the kernel must not be given
+/// a reason to wait for more, which would take it 200 ms.
+#[test]
+fn full_groups_of_pipe_buffers_leave_at_once() {
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    for engine in ["splice", "auto"] {
+        let relay = Launch::to(target.local_addr().unwrap()).args(["--engine", engine]).start();
+        let (mut near, mut far) = peers(relay.connect(), accept(&target), 31);
+        near.exchange(&mut far, KIB);
+        for (writes, size) in [(15, 1), (16, 1), (17, 1), (32, 1), (48, 1), (64, 1), (80, 1), (16, 4 * KIB)] {
+            // A machine that is busy may be late once; the kernel's timer is late every time.
+            let quickest = (0..3).map(|_| {
+                relay.signal(Signal::SIGSTOP);
+                (0..writes).for_each(|_| near.send(size));
+                relay.signal(Signal::SIGCONT);
+                let started = Instant::now();
+                far.expect(writes * size);
+                started.elapsed()
+            });
+            let quickest = quickest.min().unwrap();
+            assert!(quickest < Duration::from_millis(150), "{engine}, {writes} x {size}: {quickest:?}");
+        }
+    }
+}
+
+every_engine! {
+    /// A stream that takes all it can get leaves room for many small exchanges.
+    fn a_fire_hose_starves_nobody(setup: Setup) {
+        let route = setup.relay();
+        let (mut hose, mut drain) = route.open();
+        let mut pingers: Vec<_> = (0..40).map(|_| route.open()).collect();
+        let enough = AtomicBool::new(false);
+        let poured = std::thread::scope(|scope| {
+            let pour = scope.spawn(|| {
+                while !enough.load(Ordering::Relaxed) {
+                    hose.send(MIB);
+                }
+                hose.finish();
+                hose.outgoing.sent()
+            });
+            scope.spawn(|| drain.incoming.rest());
+            let started = Instant::now();
+            for _ in 0..10 {
+                for (near, far) in &mut pingers {
+                    near.exchange(far, 64);
+                }
+            }
+            enough.store(true, Ordering::Relaxed);
+            // 400 exchanges beside a stream; starving would take minutes.
+            assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+            pour.join().unwrap()
+        });
+        assert!(poured > MIB, "the hose was starved: {poured} bytes");
+        assert_eq!(drain.incoming.received(), poured);
+    }
+}
+
+at_once! {
+    either_way:
+
+    /// Connections spread over threads are served like those of one.
+    fn several_threads_serve_like_one(setup: Setup) {
+        let route = setup.configured(|config| config.threads = 3.try_into().unwrap()).relay();
+        let pairs: Vec<_> = (0..9).map(|_| route.open()).collect();
+        std::thread::scope(|scope| {
+            for (mut near, mut far) in pairs {
+                scope.spawn(move || super::bytes::both_ways(&mut near, &mut far, 3 * MIB));
+            }
+        });
+        route.relay.wait_for_closed(9, Duration::from_secs(2));
+        assert_eq!(route.relay.stats().bytes_up.get(), 27 * MIB);
+    }
+}
+
+/// The pipes of one user are counted across the host: while another process has used up that
+/// quota streams go on by copy, and are spliced again when it has let go.
+#[test]
+fn a_quota_of_pipes_used_up_by_others_slows_only() {
+    assert!(getuid().is_root(), "this test lends its threads to another user: run it as root");
+    // Nobody else's, and without the rights that would lift the quota.
+    let user = rustix::process::Uid::from_raw(1_900_000_000 + std::process::id());
+    let become_user = move || set_thread_res_uid(user, user, user).unwrap();
+    let eat = move || {
+        become_user();
+        let mut pipes = Vec::new();
+        // 64 of 1 MiB are the default quota (pipe(7), pipe-user-pages-soft).
+        while let Ok(pipe) = assemble_proxy::sys::Pipe::new(MIB.try_into().unwrap()) {
+            let small = pipe.capacity() <= 8 * 1024;
+            pipes.push(pipe);
+            if small {
+                break;
+            }
+        }
+        pipes
+    };
+    let eaten = std::thread::spawn(eat).join().unwrap();
+    let setup = Setup::new(assemble_proxy::config::Engine::Splice, crate::relay::Near::Client);
+    let route = setup.prepared(become_user).relay();
+    let stream = || {
+        let (mut near, mut far) = route.open();
+        super::bytes::both_ways(&mut near, &mut far, 2 * MIB);
+    };
+    stream();
+    let starved = route.relay.stats().fallbacks.get();
+    assert!(starved > 0, "there were pipes to be had");
+    drop(eaten);
+    crate::peers::eventually("streams are spliced again", Duration::from_secs(10), || {
+        let before = route.relay.stats().fallbacks.get();
+        stream();
+        route.relay.stats().fallbacks.get() == before
+    });
+}
