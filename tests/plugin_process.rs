@@ -65,6 +65,35 @@ fn the_version_needs_no_engine() {
     assert!(lines[3].starts_with("os/arch: "));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_docker_command_that_ended_early_ends_the_plugin() {
+    use std::os::unix::net::UnixListener;
+
+    // An engine that never answers, and a socket that is closed already.
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let [silent, closed] = ["silent.sock", "closed.sock"].map(|name| directory.join(name));
+    for path in [&silent, &closed] {
+        std::fs::remove_file(path).ok();
+    }
+    let _engine = UnixListener::bind(&silent).unwrap();
+    drop(UnixListener::bind(&closed).unwrap());
+    let parent = std::env::args().next().unwrap();
+    for (command, code, longest) in [(parent.as_str(), 130, 2), ("docker", 1, 10)] {
+        let began = Instant::now();
+        let output = Command::new(env!("CARGO_BIN_EXE_docker-assemble"))
+            .args(["-H", &format!("unix://{}", silent.display()), "assemble", "backend", "info"])
+            .env_clear()
+            .env("USER", "ann")
+            .env("DOCKER_CLI_PLUGIN_SOCKET", &closed)
+            .env("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND", command)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(code), "{command}: {output:?}");
+        assert!(began.elapsed() < Duration::from_secs(longest), "{command}: {:?}", began.elapsed());
+    }
+}
+
 #[test]
 fn exit_statuses_and_streams_are_dockers() {
     let cases: [(&[&str], i32, bool); 7] = [
