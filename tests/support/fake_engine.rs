@@ -170,6 +170,7 @@ impl Engine for FakeEngine {
             image: spec.image.clone(),
             image_id,
             state: State::Created,
+            unhealthy: false,
             started_at: String::new(),
             labels: spec.labels.clone(),
             cache_volume: spec.mounts.iter().find_map(|mount| match mount {
