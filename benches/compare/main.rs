@@ -29,6 +29,7 @@ mod topology;
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, ValueEnum};
 
 use cli::{Cli, Role};
@@ -62,7 +63,10 @@ fn compare(cli: &Cli) -> anyhow::Result<()> {
         eprintln!("nothing compared: scripts/compare.sh does that");
         return Ok(());
     };
-    let builds = Builds { ours: proxy.canonicalize()?, before: cli.before.clone() };
+    let builds = Builds {
+        ours: proxy.canonicalize().with_context(|| format!("no relay at {}", proxy.display()))?,
+        before: cli.before.clone(),
+    };
     process::catch_interrupts()?;
     let known = peers::all();
     if let Some(name) = cli.only.iter().find(|name| !known.iter().any(|peer| peer.name == **name)) {

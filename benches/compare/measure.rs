@@ -41,7 +41,7 @@ pub(crate) struct Bench {
     pub(crate) topology: Topology,
     pub(crate) myself: PathBuf,
     builds: Builds,
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
     seconds: f64,
     pub(crate) nice: i32,
     started: u16,
@@ -97,6 +97,7 @@ impl Bench {
             bytes: 64,
             count: u64::MAX,
             reset: column == Column::ConnRst,
+            watch: Vec::new(),
         };
         let mut details = Vec::new();
         match column {
@@ -132,8 +133,12 @@ impl Bench {
                 (run.held.pss - before.pss) / units
             }
         };
-        details.extend([("units", units), ("errors", errors), ("foreign", run.foreign)]);
-        details.extend(["busy0", "busy1"].into_iter().zip(run.busy));
+        details.extend([("units", units), ("errors", errors)]);
+        if column.unit().more_is_better() {
+            // Memory is looked at in a moment, too short a time for the kernel's clocks.
+            details.push(("foreign", run.foreign));
+            details.extend(["busy0", "busy1"].into_iter().zip(run.busy));
+        }
         details.extend(latency.into_iter().flat_map(|l| ["p50_us", "p99_us", "max_us"].into_iter().zip(l)));
         let cpu = column.cpu_per().map(|(per, _)| run.cpu_seconds / units * per);
         Ok(Sample {

@@ -23,8 +23,9 @@ pub(crate) fn line(samples: &[Sample], sample: &Sample, peer: &Peer) -> String {
             let _ = write!(line, "  {words} {}", plain(value));
         }
     }
-    let foreign = sample.detail("foreign").unwrap_or(0.0).max(0.0);
-    let _ = write!(line, "  (others used {foreign:.2} cores)");
+    if let Some(foreign) = sample.detail("foreign") {
+        let _ = write!(line, "  (others used {:.2} cores)", foreign.max(0.0));
+    }
     line
 }
 
@@ -140,7 +141,9 @@ fn details(samples: &[Sample], column: Column, peers: &[Peer]) -> Vec<Vec<String
         heading.push(format!("CPU s per {per}"));
     }
     heading.extend(shown.iter().map(|(_, words)| (*words).to_owned()));
-    heading.push("others' cores".to_owned());
+    if unit.more_is_better() {
+        heading.push("others' cores".to_owned());
+    }
     let optional = |value: Option<f64>, digits: usize| match value {
         Some(value) => format!("{value:.digits$}"),
         None => "–".to_owned(),
@@ -154,7 +157,9 @@ fn details(samples: &[Sample], column: Column, peers: &[Peer]) -> Vec<Vec<String
         ];
         row.extend(column.cpu_per().map(|_| optional(cell.cpu, 3)));
         row.extend(shown.iter().map(|(name, _)| cell.detail(name).map_or_else(|| "–".to_owned(), plain)));
-        row.push(optional(cell.detail("foreign").map(|foreign| foreign.max(0.0)), 2));
+        if unit.more_is_better() {
+            row.push(optional(cell.detail("foreign").map(|foreign| foreign.max(0.0)), 2));
+        }
         row
     });
     [heading].into_iter().chain(rows).collect()

@@ -1,10 +1,11 @@
 //! One load from its start to its end, and the clocks around its window.
 
-use std::io::{BufRead, BufReader, Read};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::process::{ChildStdout, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 
@@ -12,7 +13,7 @@ use crate::load::client::{Kind, Load, Outcome};
 use crate::measure::{Bench, LOAD_CORE};
 use crate::peers::Peer;
 use crate::process::{Process, check_interrupt};
-use crate::procfs::{self, Holdings};
+use crate::procfs::{self, Clocks, Holdings};
 use crate::topology::Pin;
 
 /// How much longer than planned a load may take: connecting thousands, and a noisy machine.
@@ -35,62 +36,41 @@ impl Bench {
     pub(crate) fn run(&self, peer: &Peer, forwarder: Option<&Process>, load: &Load) -> anyhow::Result<Run> {
         let pin = Pin { core: LOAD_CORE, nice: self.nice, user: None };
         let mut command = self.topology.pinned(peer.way.client(), &self.myself, pin);
-        command.arg(&self.myself).arg("client").args(load.args());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let watched = [Some(&self.server), forwarder].into_iter().flatten();
+        let watch = watched.map(|process| process.pid.as_raw_pid()).collect();
+        command.arg(&self.myself).arg("client").args(Load { watch, ..load.clone() }.args());
+        let log = self.dir.join("client.log");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&log)?);
         let mut client = Process::spawn(&mut command)?;
         let mut lines = Lines::of(client.child.stdout.take());
-        let mut errors = client.child.stderr.take();
+        let patience = Duration::from_secs_f64(load.warmup + load.seconds) + SLACK;
         let mut next = || {
-            lines.next(Duration::from_secs_f64(load.warmup + load.seconds) + SLACK).with_context(|| {
-                let mut said = String::new();
-                let _ = errors.take().map(|mut errors| errors.read_to_string(&mut said));
-                said.trim().to_owned()
-            })
+            lines
+                .next(patience)
+                .with_context(|| fs::read_to_string(&log).unwrap_or_default().trim().to_owned())
         };
-        let clocks = |client: &Process| Clocks {
-            client: procfs::cpu_seconds(client.pid),
-            server: procfs::cpu_seconds(self.server.pid),
-            forwarder: forwarder.map_or(0.0, |forwarder| procfs::cpu_seconds(forwarder.pid)),
-            cores: procfs::cores_busy(),
-            at: Instant::now(),
-        };
-        next()?;
-        let begin = clocks(&client);
+        let begin: Clocks = next()?.parse()?;
         let held = match (load.kind, forwarder) {
             (Kind::Hold | Kind::Slow, Some(forwarder)) => procfs::holdings(forwarder.pid),
             _ => Holdings::default(),
         };
         // What a client that holds connections waits for.
         drop(client.child.stdin.take());
-        next()?;
-        let end = clocks(&client);
+        let end: Clocks = next()?.parse()?;
         let outcome = next()?.parse()?;
-        let seconds = (end.at - begin.at).as_secs_f64();
-        let busy: Vec<f64> =
-            end.cores.iter().zip(&begin.cores).map(|(end, begin)| (end - begin) / seconds).collect();
-        let own = end.own() - begin.own();
+        let grown =
+            |end: &[f64], begin: &[f64]| end.iter().zip(begin).map(|(end, begin)| end - begin).collect();
+        let used: Vec<f64> = grown(&end.used, &begin.used);
+        let cores: Vec<f64> = grown(&end.cores, &begin.cores);
+        let seconds = end.at - begin.at;
         Ok(Run {
             outcome,
-            cpu_seconds: end.forwarder - begin.forwarder,
+            // The client first, then those it watches: the server, and the forwarder if any.
+            cpu_seconds: used.get(2).copied().unwrap_or(0.0),
             held,
-            foreign: busy.iter().sum::<f64>() - own / seconds,
-            busy,
+            foreign: (cores.iter().sum::<f64>() - used.iter().sum::<f64>()) / seconds,
+            busy: cores.iter().map(|busy| busy / seconds).collect(),
         })
-    }
-}
-
-/// CPU times at one moment.
-struct Clocks {
-    client: f64,
-    server: f64,
-    forwarder: f64,
-    cores: Vec<f64>,
-    at: Instant,
-}
-
-impl Clocks {
-    fn own(&self) -> f64 {
-        self.client + self.server + self.forwarder
     }
 }
 

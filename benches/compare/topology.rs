@@ -9,8 +9,9 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::process::run;
+use crate::process::{has_ended, run};
 
 /// Where the server listens, in its own namespace.
 pub(crate) const SERVER_IP: &str = "198.18.0.1";
@@ -133,7 +134,7 @@ impl Drop for Topology {
     fn drop(&mut self) {
         for room in [Room::Client, Room::Server, Room::Island] {
             if Path::new(&self.path(room)).exists()
-                && let Err(error) = run("ip", &["netns", "delete", &self.name(room)])
+                && let Err(error) = remove(&self.name(room))
             {
                 eprintln!("cannot remove a namespace: {error:#}");
             }
@@ -145,11 +146,21 @@ impl Drop for Topology {
 fn remove_left_over() {
     let entries = fs::read_dir(NAMESPACES).into_iter().flatten().flatten();
     for name in entries.filter_map(|entry| entry.file_name().into_string().ok()) {
-        let Some(owner) = name.strip_prefix(PREFIX).and_then(|rest| rest.get(..rest.len() - 1)) else {
-            continue;
-        };
-        if owner.parse::<u32>().is_ok() && !Path::new(&format!("/proc/{owner}")).exists() {
-            let _ = run("ip", &["netns", "delete", &name]);
+        let owner = name.strip_prefix(PREFIX).map(|rest| rest.trim_end_matches(['c', 's', 'i']));
+        if owner.is_some_and(has_ended) {
+            let _ = remove(&name);
         }
     }
+}
+
+/// Removes a namespace of ours, and whoever is still in it: a worker that outlived its master
+/// would keep it alive.
+fn remove(name: &str) -> anyhow::Result<()> {
+    let inside = Command::new("ip").args(["netns", "pids", name]).output()?;
+    for pid in String::from_utf8_lossy(&inside.stdout).lines() {
+        if let Some(pid) = pid.trim().parse().ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+    run("ip", &["netns", "delete", name])
 }
