@@ -75,22 +75,10 @@ impl Contact {
     /// The first answer tells whether an engine is there at all. One that cannot be understood
     /// may come from something else, and where that is matters most then.
     fn not_an_engine(&self, error: EngineError) -> EngineError {
-        let operation = operation("ask for the api version at", &*self.endpoint);
-        let words = |status: u16, message: String| {
-            // Whatever else listens there need not give a reason.
-            if message.is_empty() {
-                format!("the answer is status {status} without a reason")
-            } else {
-                message
-            }
-        };
         match error {
-            EngineError::Broken { source, .. } => EngineError::Broken { operation, source },
-            EngineError::NotFound { message, .. } => {
-                EngineError::NotFound { operation, message: words(404, message) }
-            }
-            EngineError::Refused { status, message, .. } => {
-                EngineError::Refused { operation, status, message: words(status, message) }
+            EngineError::Broken { source, .. } => {
+                let operation = operation("ask for the api version at", &*self.endpoint);
+                EngineError::Broken { operation, source }
             }
             other => other,
         }
