@@ -1,4 +1,5 @@
-//! Builds the sidecar that the plugin carries, as one static Linux binary.
+//! Builds the sidecar that the plugin carries, as one static Linux binary, and notes the commit
+//! that the plugin is built from.
 //!
 //! The plugin must find its sidecar without a registry, so it holds the binary, and an ordinary
 //! `cargo build` or `cargo install` has to make it. `DOCKER_ASSEMBLE_PROXY_BINARY` may name one
@@ -10,6 +11,9 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+
+/// Names the commit, for builds without git; the plugin reads it at compile time.
+const COMMIT: &str = "DOCKER_ASSEMBLE_COMMIT";
 
 /// Names a sidecar that is built already.
 const READY_MADE: &str = "DOCKER_ASSEMBLE_PROXY_BINARY";
@@ -38,6 +42,7 @@ const LEAKING_FAMILIES: [&str; 6] =
     ["CARGO_CFG_", "CARGO_FEATURE_", "CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "DEP_"];
 
 fn main() -> ExitCode {
+    note_commit();
     match embed() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -57,6 +62,47 @@ fn embed() -> Result<(), Box<dyn Error>> {
     check_static(&bytes).map_err(|why| format!("\"{}\" {why}", binary.display()))?;
     fs::write(Path::new(&var("OUT_DIR")?).join(SIDECAR), bytes)?;
     Ok(())
+}
+
+/// Hands the commit to the compiler, or `unknown`: a build never fails for it.
+fn note_commit() {
+    println!("cargo::rerun-if-env-changed={COMMIT}");
+    let given = env::var(COMMIT).ok().filter(|commit| !commit.is_empty());
+    let commit = given.or_else(commit).unwrap_or_else(|| "unknown".to_owned());
+    println!("cargo::rustc-env={COMMIT}={commit}");
+}
+
+/// The commit of the checkout that this package is the product of. A copy of the sources that
+/// lies in some other project's checkout is not meant.
+fn commit() -> Option<String> {
+    let package = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR")?);
+    let root = package.parent()?;
+    // A directory, or a file in a worktree.
+    if !root.join(".git").exists() {
+        return None;
+    }
+    let git = |words: &[&str]| {
+        let output = Command::new("git").args(words).current_dir(root).output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+        (output.status.success() && !text.is_empty()).then_some(text)
+    };
+    // Git knows where its files are; in a worktree they lie in two places.
+    let file = |name: &str| git(&["rev-parse", "--git-path", name]).map(|path| root.join(path));
+    let mut watched = vec![file("HEAD")?];
+    if let Some(branch) = git(&["symbolic-ref", "-q", "HEAD"]) {
+        let loose = file(&branch)?;
+        if loose.exists() {
+            watched.push(loose);
+        } else {
+            // A packed branch gets a file of its own with its next commit. Its directory may
+            // have to be made then, so all are watched.
+            watched.extend([file("packed-refs")?, file("refs/heads")?]);
+        }
+    }
+    for path in watched.iter().filter(|path| path.exists()) {
+        println!("cargo::rerun-if-changed={}", path.display());
+    }
+    git(&["rev-parse", "--short", "HEAD"])
 }
 
 fn ready_made(path: &Path) -> Result<PathBuf, Box<dyn Error>> {

@@ -97,12 +97,16 @@ async fn broken_answers_are_told_from_refusals() {
     for (status, body, words) in [
         (500, r#"{"message":"out of\nspace"}"#, "list containers: out of space"),
         (502, "<html>Bad Gateway</html>", "list containers: <html>Bad Gateway</html>"),
-        (503, "", "list containers: "),
+        (503, "", "answered with http status 503 (service unavailable) and no reason"),
+        (599, r#"{"message":""}"#, "answered with http status 599 (unknown) and no reason"),
     ] {
         let scripted = listing(Deed::Answer(status, body.into()));
         let error = scripted.client().containers(&BTreeMap::new()).await.unwrap_err();
         assert!(matches!(error, EngineError::Refused { status: seen, .. } if seen == status), "{error:?}");
-        assert_eq!(error.to_string(), words);
+        let line = error.to_string();
+        assert!(line.starts_with("list containers: ") && line.ends_with(words), "{line}");
+        let is_silent = words.ends_with("no reason");
+        assert_eq!(line.contains(&scripted.endpoint().host), is_silent, "{line}");
     }
 }
 

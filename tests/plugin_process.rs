@@ -58,9 +58,40 @@ fn the_version_needs_no_engine() {
     let lines: Vec<_> = version.lines().collect();
     assert_eq!(lines.len(), 4, "{version}");
     assert!(lines[0].starts_with("docker assemble v"));
-    assert!(lines[1].starts_with("commit: "));
+    let commit = lines[1].strip_prefix("commit: ").unwrap();
+    let is_hash = commit.len() >= 7 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+    assert!(is_hash || commit == "unknown", "{commit}");
     assert!(lines[2].starts_with("buildkit: n/a"));
     assert!(lines[3].starts_with("os/arch: "));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_docker_command_that_ended_early_ends_the_plugin() {
+    use std::os::unix::net::UnixListener;
+
+    // An engine that never answers, and a socket that is closed already.
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let [silent, closed] = ["silent.sock", "closed.sock"].map(|name| directory.join(name));
+    for path in [&silent, &closed] {
+        std::fs::remove_file(path).ok();
+    }
+    let _engine = UnixListener::bind(&silent).unwrap();
+    drop(UnixListener::bind(&closed).unwrap());
+    let parent = std::env::args().next().unwrap();
+    for (command, code, longest) in [(parent.as_str(), 130, 2), ("docker", 1, 10)] {
+        let began = Instant::now();
+        let output = Command::new(env!("CARGO_BIN_EXE_docker-assemble"))
+            .args(["-H", &format!("unix://{}", silent.display()), "assemble", "backend", "info"])
+            .env_clear()
+            .env("USER", "ann")
+            .env("DOCKER_CLI_PLUGIN_SOCKET", &closed)
+            .env("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND", command)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(code), "{command}: {output:?}");
+        assert!(began.elapsed() < Duration::from_secs(longest), "{command}: {:?}", began.elapsed());
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! Runs a plan, and undoes what this run made when a step fails or the user gives up.
+//! Runs a plan, and undoes what a run made.
 //!
 //! It decides nothing: what is to be done is in the plan. What a plan removed stays removed.
+//! After a failure the caller undoes, since the containers hold what there is to know about it.
 
 mod error;
 mod ledger;
@@ -47,8 +48,8 @@ pub type Report<'a> = &'a (dyn Fn(Event<'_>) + Sync);
 /// sidecar image in `docker save` format and is asked only when the plan loads it.
 ///
 /// # Errors
-/// The first failure, with everything that then failed while undoing. Steps of one stage run to
-/// their end before anything is undone.
+/// The first failure, with everything that was made by then. Steps of one stage run to their
+/// end.
 pub async fn apply<E: Engine>(
     engine: &E,
     plan: &Plan,
@@ -59,10 +60,7 @@ pub async fn apply<E: Engine>(
     let run = Run { engine, archive, cancel, report, ledger: Ledger::default() };
     match run.stages(plan).await {
         Ok(()) => Ok(run.ledger.into_entries()),
-        Err(cause) => {
-            let made = run.ledger.into_entries();
-            Err(ApplyError { cause, undo: undo(engine, &made).await })
-        }
+        Err(cause) => Err(ApplyError { cause, made: run.ledger.into_entries() }),
     }
 }
 
@@ -76,7 +74,7 @@ pub async fn undo<E: Engine>(engine: &E, made: &[Made]) -> Vec<UndoFailure> {
             Origin::Started => engine.stop(id, STOP_GRACE).await,
         };
         if let Err(error) = result {
-            failures.push(UndoFailure { name: name.clone(), error });
+            failures.push(UndoFailure { name: name.clone(), error: error.about(name) });
         }
     }
     failures
@@ -114,14 +112,15 @@ impl<E: Engine> Run<'_, E> {
             Action::LoadProxyImage { .. } => self.engine.load((self.archive)()).await?,
             Action::Remove { id, name, reason, grace } => {
                 if !grace.is_zero() {
-                    self.engine.stop(id, *grace).await.or_else(ignore_missing)?;
+                    let stopped = self.engine.stop(id, *grace).await.or_else(ignore_missing);
+                    stopped.map_err(|error| error.about(name))?;
                 }
-                self.engine.remove(id).await?;
+                self.engine.remove(id).await.map_err(|error| error.about(name))?;
                 (self.report)(Event::Removed(name, *reason));
             }
             Action::Start { id, name } => {
                 self.ledger.add(id, name, Origin::Started);
-                self.engine.start(id).await?;
+                self.engine.start(id).await.map_err(|error| error.about(name))?;
                 return Ok(Some((name, id.clone())));
             }
             Action::Run { candidates } => return self.run(candidates).await.map(Some),
@@ -181,7 +180,7 @@ impl<E: Engine> Run<'_, E> {
                 if self.engine.remove(&id).await.is_ok() {
                     self.ledger.forget(&id);
                 }
-                Err(error)
+                Err(error.about(&spec.name))
             }
         }
     }

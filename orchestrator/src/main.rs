@@ -14,7 +14,7 @@ use docker_assemble::endpoint::{self, Resolved};
 use docker_assemble::engine::{DockerEngine, Engine, EngineError, LogOptions};
 use docker_assemble::exit::Exit;
 use docker_assemble::output::Console;
-use docker_assemble::plugin::{self, Globals};
+use docker_assemble::plugin::{self, Globals, Parent};
 use docker_assemble::vars::Vars;
 use docker_assemble::{lock, proxy_image};
 
@@ -118,7 +118,11 @@ fn trace(globals: &Globals) {
 async fn dispatch(globals: &Globals, command: Command, console: &Console) -> Result<()> {
     let vars = &Environment;
     let (canceller, cancel) = cancel::pair();
-    tokio::spawn(plugin::watch(canceller, vars.get("DOCKER_CLI_PLUGIN_SOCKET"))?);
+    let parent = Parent {
+        socket: vars.get("DOCKER_CLI_PLUGIN_SOCKET"),
+        command: vars.get("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND"),
+    };
+    tokio::spawn(plugin::watch(canceller, parent)?);
 
     let user = cli::user(vars);
     let resolved = endpoint::resolve(globals, vars, cli::home(vars).as_deref());

@@ -48,6 +48,9 @@ pub struct Container {
     pub image_id: String,
     /// What it is doing.
     pub state: State,
+    /// Whether its own health check says that it does not serve; false without a check, and
+    /// until the check has an opinion.
+    pub unhealthy: bool,
     /// When it was last started, RFC 3339 in UTC as the engine prints it; empty if never.
     pub started_at: String,
     /// Its labels.

@@ -5,7 +5,7 @@ mod globals;
 mod stop;
 
 pub use globals::{GlobalError, Globals};
-pub use stop::watch;
+pub use stop::{Parent, watch};
 
 /// The name under which the docker command knows this plugin.
 pub const NAME: &str = "assemble";

@@ -84,7 +84,9 @@ fn config(arch: &str, layer_digest: &str) -> Value {
                 "Test": ["CMD", program, "health"],
                 "Interval": 30 * SECOND,
                 "Timeout": 3 * SECOND,
-                "StartPeriod": 2 * SECOND,
+                "StartPeriod": 5 * SECOND,
+                // Known since engine 25; an older one asks first after a whole interval.
+                "StartInterval": SECOND,
             },
             "Labels": {
                 "org.opencontainers.image.title": REPOSITORY,

@@ -145,7 +145,7 @@ impl<E: Engine> Wait<'_, E> {
                 Ok(Err(error)) if matches!(error, EngineError::Unreachable { .. }) => {
                     return Err(error.into());
                 }
-                Ok(Err(error)) => said = error.to_string(),
+                Ok(Err(error)) => said = error.about(&self.container.name).to_string(),
                 Err(_) => "the probe did not end".clone_into(&mut said),
             }
             self.alive().await?;

@@ -55,6 +55,28 @@ fn with_the_forward_a_build_reads_pushes_and_is_run_from_the_hosts_registry() {
 
 #[test]
 #[ignore = "needs a docker engine"]
+fn a_large_layer_arrives_whole() {
+    let (backend, registry) = (Backend::new(), Registry::start());
+    backend.start(&[registry.port]);
+    let image = registry.image("large:1");
+    backend.keep(Image(image.clone()));
+    // Random, so that it is as large on its way as it is in the image.
+    let context = Context::new(
+        "FROM scratch\nADD busybox.tar /\n\
+         RUN head -c 40000000 /dev/urandom >/noise && sha256sum /noise >/sum\n\
+         CMD [\"sha256sum\", \"-c\", \"/sum\"]\n",
+    );
+    backend.push(&context, &image).ok();
+
+    docker(&["pull", "--quiet", &image]).ok();
+    assert_eq!(docker(&["run", "--rm", "--network", "none", &image]).ok().stdout, "/noise: OK\n");
+    // The way back: the builder has to fetch what it does not have any more.
+    backend.run(&["cache", "purge", "--all"]).ok();
+    backend.build(&Context::new(&format!("FROM {image}\nRUN sha256sum -c /sum\n"))).ok();
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
 fn two_ports_are_two_registries() {
     let (backend, one, two) = (Backend::new(), Registry::start(), Registry::start());
     let (a, b) = (one.port.to_string(), two.port.to_string());

@@ -1,7 +1,9 @@
 //! From start to stop, and what lies between.
 
+use std::time::Duration;
+
 use crate::support::{
-    Backend, Background, Image, Volume, Witness, base_image, docker, free_port, inspect, unique,
+    Backend, Background, Context, Witness, base_image, docker, eventually, free_port, inspect, unique,
 };
 
 #[test]
@@ -44,6 +46,29 @@ fn other_ports_touch_only_the_sidecars() {
     let mut ports = vec![kept, new];
     ports.sort_unstable();
     assert_eq!(backend.forwarded(), ports);
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_build_goes_on_while_ports_change() {
+    let (backend, [old, new]) = (Backend::new(), [free_port(), free_port()]);
+    backend.start(&[old]);
+    let context = Context::new("FROM scratch\nADD busybox.tar /\nRUN echo begun; sleep 5; echo ended\n");
+    let build = std::thread::scope(|scope| {
+        let name = backend.name();
+        let build = scope.spawn(move || context.build(&name, None));
+        eventually("the build runs", Duration::from_secs(20), || {
+            // `docker top` leaves out what has a cgroup of its own, as the steps of a build do.
+            let list = "cat /proc/[0-9]*/cmdline | tr '\\0' ' '";
+            let processes = docker(&["exec", &backend.name(), "sh", "-c", list]);
+            processes.stdout.contains("sleep 5").then_some(())
+        });
+        backend.start(&[new]);
+        backend.start(&[]);
+        assert!(!build.is_finished(), "the build was too short to be disturbed");
+        build.join().unwrap().ok()
+    });
+    assert!(build.stderr.contains("ended"), "{build:?}");
 }
 
 #[test]

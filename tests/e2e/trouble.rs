@@ -1,10 +1,11 @@
 //! What goes wrong, and what is left of it: an error in one line and nothing on the engine.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use crate::support::{Backend, Background, Image, Witness, base_image, eventually, free_port, inspect, run};
+use crate::support::{Backend, Background, Witness, base_image, eventually, free_port, inspect, run};
 
 /// The longest a person should wait for the news that there is no engine.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,6 +42,45 @@ fn an_engine_that_does_not_answer_is_given_up() {
     every_command_fails_soon(&backend, &format!("unix://{}", path.display()));
     let hole = TcpListener::bind("127.0.0.1:0").unwrap();
     every_command_fails_soon(&backend, &format!("tcp://{}", hole.local_addr().unwrap()));
+}
+
+/// A server on this host that treats every connection alike, until the tests end.
+fn serve(treat: impl Fn(TcpStream) + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || listener.incoming().flatten().for_each(treat));
+    endpoint
+}
+
+/// A server that reads the head of a request and answers with `words`.
+fn serve_words(words: &'static str) -> String {
+    serve(move |mut stream| {
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(words.as_bytes());
+    })
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn what_answers_and_is_no_engine_is_named() {
+    let backend = Backend::new();
+    let reset = serve(|stream| {
+        // The end of a connection with unread bytes is a reset.
+        let _ = stream.peek(&mut [0]);
+    });
+    for endpoint in [
+        reset,
+        serve_words(""),
+        serve_words("SSH-2.0-OpenSSH_9.9\r\n"),
+        serve_words("HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>"),
+        serve_words("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+        serve_words("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+    ] {
+        let failure = run(backend.command(&["info"]).env("DOCKER_HOST", &endpoint)).fails(1);
+        let line = failure.only_complaint();
+        assert!(line.contains(&endpoint) && !line.ends_with(':') && !line.contains(":;"), "{failure:?}");
+        println!("{line}");
+    }
 }
 
 #[test]

@@ -90,6 +90,10 @@ impl World {
         self.containers.iter().find(|c| c.id == *id).map_or_else(|| id.0.clone(), |c| c.name.0.clone())
     }
 
+    fn runs(&self, name: &str) -> bool {
+        self.containers.iter().any(|c| c.name.0 == name && c.state == State::Running)
+    }
+
     fn refused(&self, verb: &'static str, privileged: bool, at: Refusal) -> Result<()> {
         if privileged && self.refusal == at {
             let message = "operation not permitted".to_owned();
@@ -166,6 +170,7 @@ impl Engine for FakeEngine {
             image: spec.image.clone(),
             image_id,
             state: State::Created,
+            unhealthy: false,
             started_at: String::new(),
             labels: spec.labels.clone(),
             cache_volume: spec.mounts.iter().find_map(|mount| match mount {
@@ -183,6 +188,15 @@ impl Engine for FakeEngine {
         world.call("start", &name)?;
         let privileged = world.find(id).is_some_and(|container| container.privileged);
         world.refused("start", privileged, Refusal::Start)?;
+        // As the engine does for a container in the network of another.
+        let backend = name.split_once("-proxy-port-").map(|(backend, _)| backend.to_owned());
+        if let Some(backend) = backend.filter(|backend| !world.runs(backend)) {
+            let message = format!("cannot join network of a non running container: {backend}");
+            return Err(EngineError::Conflict {
+                operation: operation("start container", id.short()),
+                message,
+            });
+        }
         world.clock += 1;
         let started_at = format!("2024-05-01T10:00:{:02}Z", world.clock);
         let ends = world.ending.contains(&ContainerName(name.clone()));

@@ -61,6 +61,7 @@ pub(crate) fn container(id: &str, labels: BTreeMap<String, String>) -> Container
         image: ImageRef(IMAGE.to_owned()),
         image_id: "sha256:b1".to_owned(),
         state: State::Running,
+        unhealthy: false,
         started_at: "2024-05-01T10:00:00Z".to_owned(),
         labels,
         cache_volume: None,

@@ -1,10 +1,12 @@
-//! A run that failed, and an undoing that failed too.
+//! A run that failed, and an undoing that failed.
 
 use std::fmt;
 
 use crate::cancel::Cause;
 use crate::desired::ContainerName;
 use crate::engine::EngineError;
+
+use super::Made;
 
 /// Why a step failed.
 #[derive(Debug, thiserror::Error)]
@@ -32,12 +34,12 @@ impl fmt::Display for UndoFailure {
     }
 }
 
-/// A failed run: what failed, and what could not be taken back after it.
+/// A failed run: what failed, and what it had made by then.
 #[derive(Debug, thiserror::Error)]
 #[error("{cause}")]
 pub struct ApplyError {
     /// What failed first. Not a source: its text is this error's own.
     pub cause: Failure,
-    /// What is left behind; empty when all was undone.
-    pub undo: Vec<UndoFailure>,
+    /// What is there because of the run, for [`undo`](super::undo).
+    pub made: Vec<Made>,
 }

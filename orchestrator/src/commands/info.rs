@@ -20,7 +20,7 @@ async fn describe<E: Engine>(session: Session<'_, E>) -> Result<()> {
     let console = session.console;
     let backend = session.backend().await?;
     let sidecars = observe::ours(session.engine, session.user).await?.sidecars;
-    console.line(format_args!("ID: {} ({})", backend.id.0, state(backend.state)))?;
+    console.line(format_args!("ID: {} ({})", backend.id.0, condition(&backend)))?;
     console.line(format_args!("Image: {}", image(session.engine, &backend).await?))?;
     console.line("")?;
     list_sidecars(console, &backend, &sidecars)?;
@@ -56,6 +56,14 @@ pub const fn state(state: State) -> &'static str {
     }
 }
 
+/// A container's state, and its health when that is bad.
+const fn condition(container: &Container) -> &'static str {
+    match container.state {
+        State::Running if container.unhealthy => "running, unhealthy",
+        other => state(other),
+    }
+}
+
 /// The image by the digest under which its registry knows it, else as it was asked for.
 async fn image<E: Engine>(engine: &E, backend: &Container) -> Result<String> {
     let asked = &backend.image;
@@ -84,7 +92,7 @@ fn list_sidecars(console: &Console, backend: &Container, sidecars: &[Sidecar]) -
         let is_stale = container.state == State::Running
             && backend.state == State::Running
             && container.started_before(backend);
-        let state = if is_stale { "stale" } else { state(container.state) };
+        let state = if is_stale { "stale" } else { condition(container) };
         console.line(format_args!(" - {} {} ({state})", container.id.short(), container.name))?;
     }
     Ok(())

@@ -4,16 +4,16 @@ mod report;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use bytes::Bytes;
 use futures_util::StreamExt;
 
 use super::{Cancelled, Session, observe};
-use crate::apply::{ApplyError, Failure, Made, UndoFailure, apply, undo};
+use crate::apply::{ApplyError, Failure, Made, apply, undo};
 use crate::cancel::Cause;
 use crate::desired::{Desired, Security};
 use crate::engine::{Engine, EngineError, LogChunk, LogOptions};
-use crate::observed::{Container, Observed};
+use crate::observed::{Container, Observed, State};
 use crate::plan::diff::Field;
 use crate::plan::{Plan, plan};
 use crate::ready::{ReadyError, ready};
@@ -21,6 +21,10 @@ use crate::ready::{ReadyError, ready};
 /// How long a backend and its sidecars may take to serve. One that finds a cache of hundreds of
 /// gigabytes needs tens of seconds.
 pub const READY_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long to look at a backend after a step failed, to tell whether that is its fault. One
+/// that serves answers at the first question.
+const POST_MORTEM_LIMIT: Duration = Duration::from_secs(10);
 
 /// How many last lines of a log are shown when its container fails.
 const LOG_LINES: u64 = 20;
@@ -42,10 +46,20 @@ pub async fn run<E: Engine>(
 
     let made = apply(engine, &plan, archive, cancel, &|event| report::show(console, &event)).await;
     console.settle();
-    let made = made.map_err(|error| explain_apply(session, desired, error))?;
+    let made = match made {
+        Ok(made) => made,
+        Err(ApplyError { cause, made }) => {
+            let error = match dead_backend(session, &observed, &made, &cause).await {
+                Some(dead) => quote(session, &made, dead).await,
+                None => explain(session, desired, cause),
+            };
+            return Err(take_back(session, &made, error).await);
+        }
+    };
     if let Err(error) = wait(session).await {
         console.settle();
-        return Err(give_up(session, &made, error).await);
+        let error = quote(session, &made, error).await;
+        return Err(take_back(session, &made, error).await);
     }
     console.settle();
     if plan.is_empty() {
@@ -76,21 +90,52 @@ async fn wait<E: Engine>(session: Session<'_, E>) -> Result<(), ReadyError> {
     ready(engine, &backend, &sidecars, READY_LIMIT, cancel).await
 }
 
-/// Shows what the failed container said, takes back what this run made, and says why.
-async fn give_up<E: Engine>(session: Session<'_, E>, made: &[Made], error: ReadyError) -> anyhow::Error {
+/// Why the backend does not serve, if that is what a failed step comes from: sidecars cannot
+/// join the network of a backend that ended.
+async fn dead_backend<E: Engine>(
+    session: Session<'_, E>,
+    before: &Observed,
+    made: &[Made],
+    cause: &Failure,
+) -> Option<ReadyError> {
+    let Failure::Engine(error) = cause else { return None };
+    if error.is_taken_name() || matches!(error, EngineError::Unreachable { .. }) {
+        return None;
+    }
+    let backend = observe::ours(session.engine, session.user).await.ok()?.backend?;
+    let ran =
+        |old: &Container| old.id == backend.id && matches!(old.state, State::Running | State::Restarting);
+    if !(made.iter().any(|made| made.id == backend.id) || before.backend.as_ref().is_some_and(ran)) {
+        return None;
+    }
+    let dead = ready(session.engine, &backend, &[], POST_MORTEM_LIMIT, session.cancel).await.err()?;
+    matches!(dead, ReadyError::Ended(_)).then_some(dead)
+}
+
+/// Shows what the failed container said, and says why it is given up.
+async fn quote<E: Engine>(session: Session<'_, E>, made: &[Made], error: ReadyError) -> anyhow::Error {
     if let Some(container) = error.container() {
         show_log(session, container).await;
     }
-    let left = undo(session.engine, made).await;
     let was_there = error.container().is_some_and(|failed| made.iter().all(|made| made.id != failed.id));
-    let error = match error {
+    match error {
         ReadyError::Cancelled(cause) => cancelled(session, cause),
         error if was_there => {
             anyhow!("{error}; 'docker assemble backend stop' and another start make a new one")
         }
         error => error.into(),
-    };
-    with_leftovers(error, &left)
+    }
+}
+
+/// Takes back what this run made; what cannot be is told beside the error.
+async fn take_back<E: Engine>(session: Session<'_, E>, made: &[Made], error: anyhow::Error) -> anyhow::Error {
+    let left = undo(session.engine, made).await;
+    if left.is_empty() {
+        return error;
+    }
+    let left = left.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    // The first failure stays what the exit status is taken from.
+    error.context(format!("cleaning up failed too: {left}"))
 }
 
 async fn show_log<E: Engine>(session: Session<'_, E>, container: &Container) {
@@ -117,28 +162,17 @@ fn cancelled<E>(session: Session<'_, E>, cause: Cause) -> anyhow::Error {
     Cancelled(cause).into()
 }
 
-fn explain_apply<E>(session: Session<'_, E>, desired: &Desired, error: ApplyError) -> anyhow::Error {
-    let ApplyError { cause, undo } = error;
-    let error = match cause {
+fn explain<E>(session: Session<'_, E>, desired: &Desired, cause: Failure) -> anyhow::Error {
+    match cause {
         Failure::Cancelled(cause) => cancelled(session, cause),
         Failure::Engine(error @ EngineError::PrivilegesRefused { .. })
             if desired.security == Security::Privileged =>
         {
             anyhow!("{error}; '--security restricted' does without privileges that the engine refuses")
         }
-        Failure::Engine(error @ EngineError::Conflict { .. }) => {
+        Failure::Engine(error) if error.is_taken_name() => {
             anyhow!("{error}; is another start at work? try again when it is done")
         }
         Failure::Engine(error) => error.into(),
-    };
-    with_leftovers(error, &undo)
-}
-
-fn with_leftovers(error: anyhow::Error, left: &[UndoFailure]) -> anyhow::Error {
-    if left.is_empty() {
-        return error;
     }
-    let left = left.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    // The first failure stays what the exit status is taken from.
-    Err::<(), _>(error).context(format!("cleaning up failed too: {left}")).unwrap_err()
 }

@@ -29,7 +29,7 @@ pub async fn run<E: Engine>(engine: Option<&E>, user: Option<&UserName>, console
         _ => None,
     };
     console.line(format_args!("docker assemble v{}", env!("CARGO_PKG_VERSION")))?;
-    console.line(format_args!("commit: {}", option_env!("DOCKER_ASSEMBLE_COMMIT").unwrap_or("unknown")))?;
+    console.line(format_args!("commit: {}", env!("DOCKER_ASSEMBLE_COMMIT")))?;
     console.line(format_args!("buildkit: {}", asked.as_deref().unwrap_or(UNKNOWN)))?;
     console.line(format_args!("os/arch: {}/{}", os(), arch()))?;
     Ok(())

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, HostConfig,
+    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, HealthStatusEnum, HostConfig,
     HostConfigCgroupnsModeEnum, ImageInspect, Mount as ApiMount, MountType, RestartPolicy,
     RestartPolicyNameEnum,
 };
@@ -104,6 +104,7 @@ pub(super) fn container(inspected: ContainerInspectResponse) -> Option<Container
         image: ImageRef(config.image.unwrap_or_default()),
         image_id: inspected.image.unwrap_or_default(),
         state: self::state(state.status),
+        unhealthy: state.health.is_some_and(|health| health.status == Some(HealthStatusEnum::UNHEALTHY)),
         started_at: state.started_at.filter(|time| time != NEVER).unwrap_or_default(),
         labels: config.labels.unwrap_or_default().into_iter().collect(),
         cache_volume: cache_volume(&host),

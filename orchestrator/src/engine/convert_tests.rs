@@ -127,6 +127,7 @@ fn an_inspection_becomes_a_container() {
             image: ImageRef("img".into()),
             image_id: "sha256:1".into(),
             state: State::Running,
+            unhealthy: false,
             started_at: "2024-01-02T03:04:05.6Z".into(),
             labels: BTreeMap::from([("l".into(), "1".into())]),
             cache_volume: None,
@@ -135,6 +136,11 @@ fn an_inspection_becomes_a_container() {
     );
     let never = json!({"Status": "created", "StartedAt": NEVER});
     assert_eq!(inspected(&json!({}), &never).started_at, "");
+    for (health, unhealthy) in [("none", false), ("starting", false), ("healthy", false), ("unhealthy", true)]
+    {
+        let state = json!({"Status": "running", "Health": {"Status": health}});
+        assert_eq!(inspected(&json!({}), &state).unhealthy, unhealthy, "{health}");
+    }
 }
 
 #[test]

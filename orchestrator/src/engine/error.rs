@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use super::failure::CREATE;
+
 /// What was being done, with its object: the first half of every engine error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
@@ -23,6 +25,27 @@ impl fmt::Display for Operation {
 }
 
 impl EngineError {
+    /// The same about `object`: a container's name where the call knew only its id.
+    #[must_use]
+    pub fn about(mut self, object: &impl fmt::Display) -> Self {
+        match &mut self {
+            Self::Timeout { operation, .. }
+            | Self::NotFound { operation, .. }
+            | Self::Conflict { operation, .. }
+            | Self::PrivilegesRefused { operation, .. }
+            | Self::Refused { operation, .. }
+            | Self::Broken { operation, .. } => operation.object = object.to_string(),
+            Self::Unreachable { .. } => {}
+        }
+        self
+    }
+
+    /// Whether a container could not be created because its name is taken.
+    #[must_use]
+    pub fn is_taken_name(&self) -> bool {
+        matches!(self, Self::Conflict { operation, .. } if operation.verb == CREATE)
+    }
+
     /// What a person can do about it, where that is known: one line without a full stop.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::io;
 
 use bollard::errors::Error as BollardError;
+use http::StatusCode;
 
 use super::{EngineError, Operation};
 
@@ -49,7 +50,13 @@ pub(super) fn root_cause(error: &(dyn StdError + 'static)) -> Box<dyn StdError +
 }
 
 fn refusal(endpoint: &str, operation: Operation, status: u16, message: &str) -> EngineError {
-    let message = one_line(message);
+    let mut message = one_line(message);
+    if message.is_empty() {
+        // Not what the engine does, but many a proxy in front of one.
+        let code = StatusCode::from_u16(status).ok();
+        let reason = code.and_then(|code| code.canonical_reason()).unwrap_or("unknown").to_lowercase();
+        message = format!("\"{endpoint}\" answered with http status {status} ({reason}) and no reason");
+    }
     if status == 400 && message.contains("HTTP request to an HTTPS server") {
         return unreachable(endpoint, "it wants tls".into());
     }

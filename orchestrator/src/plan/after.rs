@@ -51,6 +51,7 @@ impl Observed {
             image: spec.image.clone(),
             image_id: self.images.get(&spec.image).cloned().unwrap_or_default(),
             state: State::Running,
+            unhealthy: false,
             started_at: now.to_owned(),
             labels: spec.labels.clone(),
             cache_volume: spec.mounts.iter().find_map(|mount| match mount {

@@ -11,15 +11,23 @@ use crate::cancel::{Canceller, Cause};
 /// kills its plugin.
 const PATIENCE: u32 = 3;
 
-/// Watches for the end and passes it on. `socket` is the value of `DOCKER_CLI_PLUGIN_SOCKET`.
-/// Never returns: it ends with the runtime, or ends the process on the third signal.
+/// The docker command that runs this plugin, by what it says in the environment.
+#[derive(Clone, Debug, Default)]
+pub struct Parent {
+    /// `DOCKER_CLI_PLUGIN_SOCKET`: where it listens for as long as the plugin should run.
+    pub socket: Option<String>,
+    /// `DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND`: the name that it was started by.
+    pub command: Option<String>,
+}
+
+/// Watches for the end and passes it on. Never returns: it ends with the runtime, or ends the process on the third signal.
 ///
 /// # Errors
 /// When signals cannot be watched.
-pub fn watch(canceller: Canceller, socket: Option<String>) -> io::Result<impl Future<Output = ()>> {
+pub fn watch(canceller: Canceller, parent: Parent) -> io::Result<impl Future<Output = ()>> {
     let mut signals = Signals::new()?;
     Ok(async move {
-        let parent = parent_ends(socket);
+        let parent = parent_ends(parent);
         tokio::pin!(parent);
         let mut parent_ended = false;
         let mut count = 0;
@@ -42,7 +50,7 @@ pub fn watch(canceller: Canceller, socket: Option<String>) -> io::Result<impl Fu
 }
 
 /// Waits until the docker command closes its end of the socket. Nothing else comes through it.
-async fn parent_ends(socket: Option<String>) {
+async fn parent_ends(Parent { socket, command }: Parent) {
     if let Some(socket) = socket {
         match connect(&socket) {
             Ok(mut stream) => {
@@ -50,11 +58,33 @@ async fn parent_ends(socket: Option<String>) {
                 while matches!(stream.read(&mut buffer).await, Ok(1..)) {}
                 return;
             }
+            // It was asked to end before this plugin came that far, and has closed its end for
+            // good. Only of the command that waits for this very process is that to be believed:
+            // a program that some plugin started inherits the variables, and may outlive it.
+            Err(error) if closed(&error) && command.is_some_and(|command| is_parent(&command)) => return,
             // An older docker command, or one that is gone: its signals still come.
             Err(error) => tracing::debug!(%error, socket, "no word from the docker command"),
         }
     }
     std::future::pending().await
+}
+
+/// Whether this is what a socket gives that nobody listens at any more.
+fn closed(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
+}
+
+/// Whether the process that started this one was itself started by the name `command`
+/// (proc(5), `cmdline`).
+#[cfg(target_os = "linux")]
+fn is_parent(command: &str) -> bool {
+    let cmdline = std::fs::read(format!("/proc/{}/cmdline", std::os::unix::process::parent_id()));
+    cmdline.is_ok_and(|line| line.split(|byte| *byte == 0).next() == Some(command.as_bytes()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_parent(_: &str) -> bool {
+    false
 }
 
 #[cfg(unix)]

@@ -10,6 +10,10 @@ use crate::labels;
 /// after `--port` is accepted on.
 pub const HEALTH_COMMAND: [&str; 2] = ["/assemble-proxy", "health"];
 
+/// The variable from which the program in the built-in image takes its port when no `--port` is
+/// given.
+const PORT_VARIABLE: &str = "ASSEMBLE_PROXY_PORT";
+
 /// Most memory a sidecar may have, in bytes. The relay itself needs a few MiB, but the kernel
 /// charges its sockets and pipes to the same account: about 8 KiB for each idle connection, and
 /// up to a few MiB of buffers and pipe for each busy one. 64 MiB would end it at some eight
@@ -29,7 +33,8 @@ pub fn sidecar(desired: &Desired, port: HostPort) -> ContainerSpec {
         name: desired.user.sidecar(port),
         image: desired.proxy_image.image().clone(),
         args: ["--port", &port.to_string(), "--to", TARGET].map(str::to_owned).to_vec(),
-        env: Vec::new(),
+        // The health check of its image has fixed arguments and finds the port here.
+        env: vec![format!("{PORT_VARIABLE}={port}")],
         labels: BTreeMap::from([
             (labels::PORT.to_owned(), port.to_string()),
             (labels::TARGET.to_owned(), TARGET.to_owned()),

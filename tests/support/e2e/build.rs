@@ -21,7 +21,7 @@ impl Context {
     }
 
     /// Builds it in the container `backend`, with what the client is told to do with the result.
-    pub(super) fn build(&self, backend: &str, output: Option<&str>) -> Outcome {
+    pub(crate) fn build(&self, backend: &str, output: Option<&str>) -> Outcome {
         let dir = self.0.path();
         let mut command = Command::new(buildctl());
         command.env("BUILDKIT_HOST", format!("docker-container://{backend}"));

@@ -150,9 +150,10 @@ fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
     })
 }
 
-/// The command as a person could type it, with the variables that were set for it.
+/// The command as a person could type it, with the variables that were set for it. `PATH` is
+/// long and everybody has one.
 fn spell(command: &Command) -> String {
-    let set = command.get_envs().filter_map(|(name, value)| {
+    let set = command.get_envs().filter(|(name, _)| *name != "PATH").filter_map(|(name, value)| {
         value.map(|value| format!("{}={}", name.to_string_lossy(), quoted(&value.to_string_lossy())))
     });
     let words = std::iter::once(command.get_program()).chain(command.get_args());
