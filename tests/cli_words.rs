@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use docker_assemble::cli::{Command, Invocation, Start, parse};
-use docker_assemble::commands::cache::{Format, Purge};
-use docker_assemble::desired::{CacheVolume, ImageRef, PullPolicy, Security, VolumeName};
+use docker_assemble::commands::cache::{Format, Limits, Purge};
+use docker_assemble::commands::logs::{Logs, Since};
+use docker_assemble::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security, VolumeName};
 use docker_assemble::exit::Exit;
 
 fn words(line: &str) -> Vec<String> {
@@ -94,13 +95,18 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
         assert_eq!(command("backend stop"), Command::Stop);
         assert_eq!(command("backend info"), Command::Info);
         assert_eq!(command("version"), Command::Version);
-        assert_eq!(command("backend logs"), Command::Logs { follow: false, tail: None });
-        assert_eq!(command("backend logs -f --tail 10"), Command::Logs { follow: true, tail: Some(10) });
-        assert_eq!(command("backend logs -fn 10"), Command::Logs { follow: true, tail: Some(10) });
-        assert_eq!(
-            command("backend logs --follow=false -n all"),
-            Command::Logs { follow: false, tail: None }
-        );
+        assert_eq!(command("backend logs"), Command::Logs(Logs::default()));
+        let ten = Logs { follow: true, tail: Some(10), ..Logs::default() };
+        assert_eq!(command("backend logs -f --tail 10"), Command::Logs(ten.clone()));
+        assert_eq!(command("backend logs -fn 10"), Command::Logs(ten));
+        assert_eq!(command("backend logs --follow=false -n all"), Command::Logs(Logs::default()));
+        let one = Logs {
+            since: Some(Since::Ago(Duration::from_secs(600))),
+            timestamps: true,
+            proxy: ports("--allow-host-port 6000").first().map(|port| HostPort((*port).try_into().unwrap())),
+            ..Logs::default()
+        };
+        assert_eq!(command("backend logs -t --since 10m --proxy 6000"), Command::Logs(one));
         let usage = |format, filters: &[&str]| Command::CacheUsage {
             filters: filters.iter().map(|filter| (*filter).to_owned()).collect(),
             format,
@@ -111,11 +117,28 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
             command("backend cache usage --format json --filter type=regular --filter inuse"),
             usage(Format::Json, &["type==regular", "inuse"])
         );
-        let purge = Purge { filters: Vec::new(), until: Some(Duration::from_secs(3600)), all: true };
+        let purge = Purge { until: Some(Duration::from_secs(3600)), all: true, ..Purge::default() };
         assert_eq!(
-            command("backend cache purge -af --filter until=1h"),
-            Command::CachePurge { purge, force: true }
+            command("backend cache purge -af --filter until=1h --dry-run"),
+            Command::CachePurge { purge, force: true, dry_run: true, verbose: false }
         );
+        let limits = Limits {
+            reserved_bytes: Some(1 << 30),
+            max_used_bytes: Some(2 << 30),
+            min_free_bytes: Some(3 << 20),
+        };
+        for reserved in ["reserved-space", "keep-storage"] {
+            let line = format!("--{reserved} 1gb --max-used-space=2GB --min-free-space 3mb --verbose");
+            assert_eq!(
+                command(&format!("backend cache purge {line}")),
+                Command::CachePurge {
+                    purge: Purge { limits: limits.clone(), ..Purge::default() },
+                    force: false,
+                    dry_run: false,
+                    verbose: true
+                }
+            );
+        }
     }
 }
 
@@ -139,6 +162,18 @@ fn wrong_words_are_told_in_dockers_shape() {
         (
             "backend cache usage --format json --verbose",
             "conflicting options: cannot specify both --format and --verbose",
+        ),
+        (
+            "backend cache purge --dry-run --reserved-space 1gb",
+            "conflicting options: --dry-run cannot tell what a limit of space leaves",
+        ),
+        (
+            "backend cache purge --reserved-space much",
+            "invalid argument \"much\" for \"--reserved-space\" flag: must be a size such as 512mb or 10gb",
+        ),
+        (
+            "backend logs --proxy 0",
+            "invalid argument \"0\" for \"--proxy\" flag: \"0\" is not a port (1 to 65535)",
         ),
         (
             "backend cache usage --filter until=1h",

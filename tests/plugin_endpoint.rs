@@ -26,7 +26,9 @@ impl Home {
             );
             std::fs::write(directory.join("meta.json"), meta).unwrap();
         }
-        let text = format!(r#"{{"currentContext":"{current}","HttpHeaders":{{"X-A":"b"}},"other":[1]}}"#);
+        let text = format!(
+            r#"{{"currentContext":"{current}","HttpHeaders":{{"X-A":"b"}},"pruneFilters":["until=24h"],"other":[1]}}"#
+        );
         std::fs::write(config.join("config.json"), text).unwrap();
         Self(home)
     }
@@ -97,6 +99,7 @@ fn the_rest_of_the_configuration_is_read_too() {
     assert_eq!(resolved.endpoint.host, "tcp://h:2376");
     assert!(resolved.endpoint.tls.is_some_and(|tls| !tls.skip_verify));
     assert!(resolved.warning.is_none());
+    assert_eq!(resolved.prune_filters, ["until=24h"]);
 }
 
 #[test]

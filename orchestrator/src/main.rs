@@ -8,10 +8,11 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow};
 use docker_assemble::cancel;
 use docker_assemble::cli::{self, Command, Invocation, Start, UsageError};
+use docker_assemble::commands::cache::Manner;
 use docker_assemble::commands::{self, Session, cache, info, logs, start, stop, version};
 use docker_assemble::desired::{Desired, ImageRef, ProxyImage, UserName};
 use docker_assemble::endpoint::{self, Resolved};
-use docker_assemble::engine::{DockerEngine, Engine, EngineError, LogOptions};
+use docker_assemble::engine::{DockerEngine, Engine, EngineError};
 use docker_assemble::exit::Exit;
 use docker_assemble::output::Console;
 use docker_assemble::plugin::{self, Globals, Parent};
@@ -131,20 +132,21 @@ async fn dispatch(globals: &Globals, command: Command, console: &Console) -> Res
         let engine = resolved.ok().and_then(|found| connect(found, console).ok());
         return version::run(engine.as_ref(), user.as_ref(), console).await;
     }
-    let engine = connect(resolved?, console)?;
+    let mut resolved = resolved?;
+    let prune_filters = std::mem::take(&mut resolved.prune_filters);
+    let engine = connect(resolved, console)?;
     let user = user.ok_or_else(|| anyhow!("cannot tell who you are; set USER to your login name"))?;
     let session = Session { engine: &engine, user: &user, console, cancel: &cancel };
     match command {
         Command::Start(options) => start_alone(session, options, vars).await,
         Command::Stop => stop::run(session).await,
         Command::Info => info::run(session).await,
-        Command::Logs { follow, tail } => {
-            logs::run(session, LogOptions { follow, tail, ..LogOptions::default() }).await
-        }
+        Command::Logs(logs) => logs::run(session, &logs).await,
         Command::CacheUsage { filters, format } => cache::usage(session, &filters, format).await,
-        Command::CachePurge { purge, force } => {
+        Command::CachePurge { purge, force, dry_run, verbose } => {
             let ask = !force && io::stdin().is_terminal();
-            cache::purge(session, &purge, ask).await
+            let purge = cli::with_configured(purge, &prune_filters);
+            cache::purge(session, &purge, Manner { ask, dry_run, verbose }).await
         }
         Command::Version => Ok(()),
     }

@@ -2,12 +2,15 @@
 
 mod complete;
 mod error;
+mod filters;
 mod help;
+mod times;
 mod tree;
 mod user;
 mod values;
 
 pub use error::UsageError;
+pub use filters::with_configured;
 pub use user::{home, user};
 
 use std::collections::BTreeSet;
@@ -15,9 +18,11 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Command as Tree};
 
-use crate::commands::cache::{Format, Purge};
+use crate::commands::cache::{Format, Limits, Purge};
+use crate::commands::logs::Logs;
 use crate::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security};
 use crate::plugin::{METADATA_COMMAND, NAME};
+use filters::Filter;
 
 /// What the user wants of this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,12 +47,7 @@ pub enum Command {
     /// `backend info`.
     Info,
     /// `backend logs`.
-    Logs {
-        /// Go on as new lines come.
-        follow: bool,
-        /// Only this many last lines.
-        tail: Option<u64>,
-    },
+    Logs(Logs),
     /// `backend cache usage`.
     CacheUsage {
         /// A record has to match all of them.
@@ -61,6 +61,10 @@ pub enum Command {
         purge: Purge,
         /// Do not ask.
         force: bool,
+        /// Only tell what would go.
+        dry_run: bool,
+        /// A paragraph for each record.
+        verbose: bool,
     },
     /// `version`.
     Version,
@@ -81,15 +85,6 @@ pub struct Start {
     pub security: Security,
     /// The sidecars' image, when it was named.
     pub proxy_image: Option<ImageRef>,
-}
-
-/// One `--filter`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Filter {
-    /// In BuildKit's words.
-    Expression(String),
-    /// Only what was not used for this long.
-    Until(Duration),
 }
 
 /// Understands the words behind docker's global options: `assemble backend start …`, the same
@@ -165,10 +160,13 @@ fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, Usa
         ["backend", "start"] => Command::Start(start(tree, path, matches)?),
         ["backend", "stop"] => Command::Stop,
         ["backend", "info"] => Command::Info,
-        ["backend", "logs"] => Command::Logs {
+        ["backend", "logs"] => Command::Logs(Logs {
             follow: switch("follow"),
             tail: matches.get_one::<Option<u64>>("tail").copied().flatten(),
-        },
+            since: matches.get_one("since").copied(),
+            timestamps: switch("timestamps"),
+            proxy: matches.get_one("proxy").copied(),
+        }),
         ["backend", "cache", "usage"] => {
             let (filters, until) = filters(matches);
             if until.is_some() {
@@ -185,10 +183,19 @@ fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, Usa
         }
         ["backend", "cache", "purge"] => {
             let (filters, until) = filters(matches);
-            Command::CachePurge {
-                purge: Purge { filters, until, all: switch("all") },
-                force: switch("force"),
+            let bytes = |name| matches.get_one(name).copied();
+            let limits = Limits {
+                reserved_bytes: bytes("reserved-space"),
+                max_used_bytes: bytes("max-used-space"),
+                min_free_bytes: bytes("min-free-space"),
+            };
+            let dry_run = switch("dry-run");
+            if dry_run && limits != Limits::default() {
+                let words = "conflicting options: --dry-run cannot tell what a limit of space leaves";
+                return Err(UsageError::option(tree, path, words));
             }
+            let purge = Purge { filters, until, all: switch("all"), limits };
+            Command::CachePurge { purge, force: switch("force"), dry_run, verbose: switch("verbose") }
         }
         _ => Command::Version,
     })

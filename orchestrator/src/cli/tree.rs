@@ -3,7 +3,7 @@
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command};
 
-use super::values;
+use super::{filters, times, values};
 
 /// The program as users name it: they run it through docker.
 pub(super) const PROGRAM: &str = "docker assemble";
@@ -31,14 +31,25 @@ fn cache() -> Command {
     let filter = || {
         option("filter", "filter", "Provide filter values (e.g. \"type=regular\")")
             .action(ArgAction::Append)
-            .value_parser(values::filter)
+            .value_parser(filters::filter)
     };
     group("cache", "Manage the build cache")
         .subcommand(
             leaf("purge", "Remove the build cache")
                 .arg(switch("all", Some('a'), "Include internal and frontend records"))
+                .arg(switch("dry-run", None, "Only list what would be removed"))
                 .arg(filter().help("Provide filter values (e.g. \"until=24h\")"))
-                .arg(switch("force", Some('f'), "Do not ask for confirmation")),
+                .arg(switch("force", Some('f'), "Do not ask for confirmation"))
+                .arg(bytes("max-used-space", "Keep at most this much cache (BuildKit 0.17 and later)"))
+                .arg(bytes(
+                    "min-free-space",
+                    "Remove until this much of the disk is free (BuildKit 0.17 and later)",
+                ))
+                .arg(
+                    bytes("reserved-space", "Keep at least this much cache, the most useful records first")
+                        .alias("keep-storage"),
+                )
+                .arg(switch("verbose", None, "Describe each record that is removed")),
         )
         .subcommand(
             leaf("usage", "Show what the build cache holds")
@@ -51,16 +62,27 @@ fn cache() -> Command {
                     )
                     .value_parser(values::format),
                 )
-                .arg(switch("verbose", None, "Shorthand for --format=pretty")),
+                .arg(switch("verbose", None, "Shorthand for --format=pretty; also shows the size on disk")),
         )
 }
 
 fn logs() -> Command {
-    leaf("logs", "Show the log of the backend").arg(switch("follow", Some('f'), "Follow log output")).arg(
-        option("tail", "string", "Number of lines to show from the end of the log (default \"all\")")
-            .short('n')
-            .value_parser(values::tail),
-    )
+    leaf("logs", "Show the log of the backend, or of the container that forwards a port")
+        .arg(switch("follow", Some('f'), "Follow log output"))
+        .arg(
+            option("proxy", "port", "Show the log of the container that forwards this port")
+                .value_parser(values::port),
+        )
+        .arg(
+            option("since", "string", "Show logs since a time (2024-05-01T10:00:00Z) or how long ago (10m)")
+                .value_parser(times::since),
+        )
+        .arg(
+            option("tail", "string", "Number of lines to show from the end of the log (default \"all\")")
+                .short('n')
+                .value_parser(values::tail),
+        )
+        .arg(switch("timestamps", Some('t'), "Show timestamps"))
 }
 
 fn start() -> Command {
@@ -125,6 +147,11 @@ fn group(name: &'static str, about: &'static str) -> Command {
 /// follows is its value, a word with a dash too.
 fn option(name: &'static str, kind: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(kind).help(help).num_args(1).allow_hyphen_values(true)
+}
+
+/// An option whose value is a size.
+fn bytes(name: &'static str, help: &'static str) -> Arg {
+    option(name, "bytes", help).value_parser(values::bytes)
 }
 
 /// A switch, which like docker's also takes `=true` and `=false`.

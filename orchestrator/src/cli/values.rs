@@ -1,10 +1,7 @@
 //! The values of options. Each function says in its error what would fit.
 
-use std::time::Duration;
-
-use super::Filter;
 use crate::commands::cache::Format;
-use crate::desired::{ImageRef, PullPolicy, Security, VolumeName};
+use crate::desired::{HostPort, ImageRef, PullPolicy, Security, VolumeName};
 
 type Parsed<T> = Result<T, String>;
 
@@ -84,62 +81,26 @@ pub(super) fn boolean(text: &str) -> Parsed<bool> {
     }
 }
 
-/// One filter as `docker buildx prune` takes it: `until=24h`, `type=regular`, `id=…`,
-/// `description~=golang`, `inuse`, `shared=false`.
-pub(super) fn filter(text: &str) -> Parsed<Filter> {
-    let Some((key, value)) = text.split_once('=') else {
-        return match text.trim() {
-            flag @ ("inuse" | "mutable" | "immutable" | "shared" | "private") => {
-                Ok(Filter::Expression(flag.to_owned()))
-            }
-            _ => Err("must be KEY=VALUE".to_owned()),
-        };
-    };
-    let (key, value) = (key.trim().to_ascii_lowercase(), value.trim_start_matches('=').trim());
-    if key == "until" {
-        return duration(value)
-            .map(Filter::Until)
-            .ok_or_else(|| "\"until\" must be a time such as 24h".to_owned());
-    }
-    let (name, operator) = match key.strip_suffix(['~', '!']) {
-        Some(name) => (name, &key[name.len()..]),
-        None => (key.as_str(), ""),
-    };
-    if !FILTER_KEYS.contains(&name) {
-        return Err(format!("unknown key \"{name}\"; known are until, {}", FILTER_KEYS.join(", ")));
-    }
-    Ok(Filter::Expression(match (name, operator) {
-        // Ids are long; a part of one is enough, as it is for buildx.
-        ("id", "") => format!("id~={value}"),
-        (_, "") => format!("{name}=={value}"),
-        _ => format!("{key}={value}"),
-    }))
+/// A size in docker's spelling, base 1024 whatever the case of its unit: `128mb`, `2gb`, `10GiB`.
+pub(super) fn bytes(text: &str) -> Parsed<u64> {
+    const UNITS: &str = "kmgtp";
+    let number_end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(number_end);
+    let unit = unit.trim_start().to_ascii_lowercase();
+    let letter = unit.strip_suffix("ib").or_else(|| unit.strip_suffix('b')).unwrap_or(&unit);
+    let power = if letter.is_empty() { Some(0) } else { UNITS.find(letter).map(|at| at + 1) };
+    let scale = power.filter(|_| letter.len() <= 1).and_then(|power| i32::try_from(power).ok());
+    let value = number.parse::<f64>().ok().zip(scale).map(|(number, power)| number * 1024_f64.powi(power));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to fit")]
+    let whole = value.filter(|value| (0.0..9.2e18).contains(value)).map(|value| value as u64);
+    whole.ok_or_else(|| "must be a size such as 512mb or 10gb".to_owned())
 }
 
-/// What records can be filtered by (`AdaptUsageInfo` of BuildKit's client).
-const FILTER_KEYS: [&str; 9] =
-    ["id", "parents", "description", "type", "inuse", "mutable", "immutable", "shared", "private"];
-
-/// A duration in Go's spelling: `24h`, `1h30m`, `90s`.
-fn duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    let mut total = 0.0;
-    while !rest.is_empty() {
-        let number_end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, tail) = rest.split_at(number_end);
-        let unit_end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at(unit_end);
-        let scale = match unit {
-            "h" => 3600.0,
-            "m" => 60.0,
-            "s" => 1.0,
-            "ms" => 0.001,
-            _ => return None,
-        };
-        total += number.parse::<f64>().ok()? * scale;
-        rest = tail;
-    }
-    (!text.is_empty()).then_some(total).and_then(|total| Duration::try_from_secs_f64(total).ok())
+/// A port to name one sidecar by.
+pub(super) fn port(text: &str) -> Parsed<HostPort> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let port = if digits { text.parse().ok() } else { None };
+    port.map(HostPort).ok_or_else(|| format!("\"{text}\" is not a port (1 to 65535)"))
 }
 
 #[cfg(test)]
@@ -165,20 +126,21 @@ mod tests {
     }
 
     #[test]
-    fn filters_become_buildkits() {
-        let expression = |text: &str| match filter(text) {
-            Ok(Filter::Expression(text)) => text,
-            other => panic!("{text}: {other:?}"),
-        };
-        assert_eq!(expression("type=regular"), "type==regular");
-        assert_eq!(expression("type==regular"), "type==regular");
-        assert_eq!(expression("id=abc"), "id~=abc");
-        assert_eq!(expression("description~=golang"), "description~=golang");
-        assert_eq!(expression("inuse"), "inuse");
-        assert_eq!(filter("until=24h"), Ok(Filter::Until(Duration::from_secs(86_400))));
-        assert_eq!(filter("until=1h30m"), Ok(Filter::Until(Duration::from_secs(5_400))));
-        for bad in ["until=soon", "until=", "until=5", "colour=red", "x"] {
-            assert!(filter(bad).is_err(), "{bad}");
+    fn sizes_count_in_1024() {
+        let cases = [
+            ("0", 0),
+            ("17", 17),
+            ("1k", 1024),
+            ("128mb", 128 << 20),
+            ("2GB", 2 << 30),
+            ("1.5 GiB", 3 << 29),
+            ("1tb", 1 << 40),
+        ];
+        for (text, size) in cases {
+            assert_eq!(bytes(text), Ok(size), "{text}");
+        }
+        for bad in ["", "gb", "-1", "1x", "1kmb", "1..2", "9999999p", "10%"] {
+            assert!(bytes(bad).is_err(), "{bad}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The part of docker's `config.json` that is about reaching an engine.
+//! The part of docker's `config.json` that is about this program.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -13,6 +13,8 @@ pub struct Config {
     pub current_context: Option<String>,
     /// Headers for every request.
     pub headers: Vec<(String, String)>,
+    /// Filters for every purge.
+    pub prune_filters: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -22,6 +24,8 @@ struct File {
     current_context: String,
     #[serde(rename = "HttpHeaders")]
     headers: BTreeMap<String, String>,
+    #[serde(rename = "pruneFilters")]
+    prune_filters: Vec<String>,
 }
 
 impl Config {
@@ -39,7 +43,8 @@ impl Config {
         match serde_json::from_slice::<File>(&text) {
             Ok(file) => {
                 let current_context = Some(file.current_context).filter(|name| !name.is_empty());
-                (Self { current_context, headers: file.headers.into_iter().collect() }, None)
+                let headers = file.headers.into_iter().collect();
+                (Self { current_context, headers, prune_filters: file.prune_filters }, None)
             }
             Err(error) => bad(&path, &error),
         }

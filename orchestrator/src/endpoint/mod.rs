@@ -52,6 +52,8 @@ pub struct Resolved {
     pub endpoint: Endpoint,
     /// Where the credentials for registries are.
     pub credentials: CredentialSource,
+    /// Filters for every purge (`pruneFilters`), as they are written there.
+    pub prune_filters: Vec<String>,
     /// What was wrong with the configuration and passed over, as docker does; one line.
     pub warning: Option<String>,
 }
@@ -89,6 +91,7 @@ pub fn resolve(globals: &Globals, vars: &impl Vars, home: Option<&Path>) -> Resu
     Ok(Resolved {
         endpoint: Endpoint { host, tls, headers, api_version: vars.get("DOCKER_API_VERSION") },
         credentials: CredentialSource { config_dir: directory, auth_config: vars.get("DOCKER_AUTH_CONFIG") },
+        prune_filters: config.prune_filters,
         warning,
     })
 }

@@ -1,10 +1,13 @@
 //! `backend cache`: what the build cache holds, and how to empty it.
 
+mod forecast;
+mod limits;
 mod purge;
 mod record;
 mod usage;
 
-pub use purge::{Purge, run as purge};
+pub use limits::Limits;
+pub use purge::{Manner, Purge, run as purge};
 pub use usage::run as usage;
 
 /// How to print a usage.

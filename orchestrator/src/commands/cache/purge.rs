@@ -5,11 +5,12 @@ use std::time::SystemTime;
 use anyhow::Result;
 use futures_util::StreamExt;
 
-use super::{record, together};
-use crate::buildkit::{Client, PruneOptions};
+use super::forecast::forecast;
+use super::{Limits, record, together};
+use crate::buildkit::{Client, PruneOptions, Record};
 use crate::commands::Session;
 use crate::engine::Engine;
-use crate::output::{Table, size};
+use crate::output::{Console, Table, size};
 
 /// What to purge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,50 +21,100 @@ pub struct Purge {
     pub until: Option<std::time::Duration>,
     /// Internal and frontend records too.
     pub all: bool,
+    /// How much to leave.
+    pub limits: Limits,
 }
 
-/// Runs the command. With `ask`, an answer on standard input that begins with `y` is needed;
-/// any other is a success that purges nothing.
+/// How to go about it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// Ask first: an answer on standard input that begins with `y` is needed, and any other is
+    /// a success that purges nothing.
+    pub ask: bool,
+    /// Only tell what would go.
+    pub dry_run: bool,
+    /// A paragraph for each record in place of a row.
+    pub verbose: bool,
+}
+
+/// Runs the command.
 ///
 /// # Errors
-/// A backend that is missing or does not run, and those of the engine and BuildKit. What was
-/// purged by then is gone.
-pub async fn run<E: Engine>(session: Session<'_, E>, purge: &Purge, ask: bool) -> Result<()> {
-    session.unless_cancelled(work(session, purge, ask)).await
+/// A backend that is missing or does not run, limits that its daemon does not know, and those of
+/// the engine and BuildKit. What was purged by then is gone.
+pub async fn run<E: Engine>(session: Session<'_, E>, purge: &Purge, manner: Manner) -> Result<()> {
+    session.unless_cancelled(work(session, purge, manner)).await
 }
 
-async fn work<E: Engine>(session: Session<'_, E>, purge: &Purge, ask: bool) -> Result<()> {
-    let console = session.console;
+async fn work<E: Engine>(session: Session<'_, E>, purge: &Purge, manner: Manner) -> Result<()> {
     let backend = session.running_backend().await?;
-    if ask && !confirmed(session, purge).await? {
+    let client = Client::connect(session.engine, &backend.id).await?;
+    purge.limits.check(&client).await?;
+    let mut list = List { console: session.console, verbose: manner.verbose, count: 0, total: 0 };
+    if manner.dry_run {
+        let all = client.disk_usage(&[]).await?;
+        let matching = client.disk_usage(&together(&purge.filters)).await?;
+        let matching = matching.iter().map(|record| record.id.as_str()).collect();
+        for record in forecast(&all, &matching, purge, SystemTime::now()) {
+            list.add(record)?;
+        }
+        list.end()?;
+        session.console.note("Nothing was removed: this was a dry run.");
         return Ok(());
     }
-    let client = Client::connect(session.engine, &backend.id).await?;
+    if manner.ask && !confirmed(session, purge).await? {
+        return Ok(());
+    }
     let mut gone = client.prune(&PruneOptions {
         filters: together(&purge.filters),
         all: purge.all,
         keep_duration: purge.until,
-        ..PruneOptions::default()
+        reserved_space_bytes: purge.limits.reserved_bytes,
+        max_used_space_bytes: purge.limits.max_used_bytes,
+        min_free_space_bytes: purge.limits.min_free_bytes,
     });
-    let table = record::stream_table();
-    let mut total = 0;
-    let mut is_first = true;
     while let Some(next) = gone.next().await {
-        let next = next?;
-        if std::mem::take(&mut is_first) {
-            console.line(table.row(&record::header()))?;
-        }
-        total += next.size_bytes;
-        console.line(table.row(&record::row(&next, SystemTime::now())))?;
+        list.add(&next?)?;
     }
-    let line = ["Total:".to_owned(), size(total)];
-    console.line(Table::fitting([&line]).row(&line))?;
-    Ok(())
+    list.end()
+}
+
+/// Records as they go, and their sum.
+struct List<'a> {
+    console: &'a Console,
+    verbose: bool,
+    count: u64,
+    total: u64,
+}
+
+impl List<'_> {
+    fn add(&mut self, record: &Record) -> Result<()> {
+        let table = record::stream_table();
+        if self.count == 0 && !self.verbose {
+            self.console.line(table.row(&record::header()))?;
+        }
+        self.count += 1;
+        self.total += record.size_bytes;
+        let now = SystemTime::now();
+        if self.verbose {
+            self.console.line(record::paragraph(record, now))?;
+        } else {
+            self.console.line(table.row(&record::row(record, now)))?;
+        }
+        Ok(())
+    }
+
+    fn end(&self) -> Result<()> {
+        let line = ["Total:".to_owned(), size(self.total)];
+        self.console.line(Table::fitting([&line]).row(&line))?;
+        Ok(())
+    }
 }
 
 async fn confirmed<E: Engine>(session: Session<'_, E>, purge: &Purge) -> Result<bool> {
-    let what = match (purge.filters.is_empty() && purge.until.is_none(), purge.all) {
-        (false, _) => "the build cache that matches the filters",
+    let is_all = purge.filters.is_empty() && purge.until.is_none() && purge.limits == Limits::default();
+    let what = match (is_all, purge.all) {
+        (false, _) => "the build cache that the filters and limits leave no room for",
         (true, true) => "all build cache, internal and frontend records included",
         (true, false) => "all build cache that is not in use",
     };

@@ -8,7 +8,9 @@ use super::{Format, record, together};
 use crate::buildkit::{Client, Record};
 use crate::commands::Session;
 use crate::engine::Engine;
+use crate::observed::ContainerId;
 use crate::output::{Console, Table, size};
+use crate::spec::STATE_DIRECTORY;
 
 /// Runs the command. A record has to match all `filters`, given in BuildKit's words.
 ///
@@ -18,9 +20,12 @@ pub async fn run<E: Engine>(session: Session<'_, E>, filters: &[String], format:
     let ask = async {
         let backend = session.running_backend().await?;
         let client = Client::connect(session.engine, &backend.id).await?;
-        Ok(client.disk_usage(&together(filters)).await?)
+        let records = client.disk_usage(&together(filters)).await?;
+        // Every file is looked at for it, so only those who want to know much wait.
+        let wanted = format == Format::Pretty && filters.is_empty();
+        Ok((records, if wanted { on_disk(session.engine, &backend.id).await } else { None }))
     };
-    let mut records = session.unless_cancelled(ask).await?;
+    let (mut records, on_disk) = session.unless_cancelled(ask).await?;
     // The largest is what people look for.
     records.sort_by(|a, b| b.size_bytes.cmp(&a.size_bytes).then_with(|| a.id.cmp(&b.id)));
     let now = SystemTime::now();
@@ -33,9 +38,19 @@ pub async fn run<E: Engine>(session: Session<'_, E>, filters: &[String], format:
     }
     // What is filtered sums up to nothing that means anything.
     if filters.is_empty() && format != Format::Json {
-        summary(session.console, &records)?;
+        summary(session.console, &records, on_disk)?;
     }
     Ok(())
+}
+
+/// What the daemon's state takes on the disk, where the image has `du`: more than its records
+/// add up to. Mounts of running builds are left out (`-x`).
+async fn on_disk<E: Engine>(engine: &E, backend: &ContainerId) -> Option<u64> {
+    let answer = engine.exec(backend, &["du", "-skx", STATE_DIRECTORY]).await.ok()?;
+    let text = String::from_utf8_lossy(&answer.output);
+    // A file that vanishes meanwhile is told before the sum and fails the command.
+    let kibibytes = text.lines().last()?.split_whitespace().next()?.parse::<u64>().ok()?;
+    kibibytes.checked_mul(1024)
 }
 
 fn table(console: &Console, records: &[Record], now: SystemTime) -> Result<()> {
@@ -48,7 +63,7 @@ fn table(console: &Console, records: &[Record], now: SystemTime) -> Result<()> {
     Ok(())
 }
 
-fn summary(console: &Console, records: &[Record]) -> Result<()> {
+fn summary(console: &Console, records: &[Record], on_disk: Option<u64>) -> Result<()> {
     let sum = |keep: fn(&Record) -> bool| -> u64 {
         records.iter().filter(|record| keep(record)).map(|record| record.size_bytes).sum()
     };
@@ -60,6 +75,7 @@ fn summary(console: &Console, records: &[Record]) -> Result<()> {
     }
     lines.push(["Reclaimable:".to_owned(), size(sum(|record| !record.in_use))]);
     lines.push(["Total:".to_owned(), size(sum(|_| true))]);
+    lines.extend(on_disk.map(|bytes| ["On disk:".to_owned(), size(bytes)]));
     let table = Table::fitting(&lines);
     lines.iter().try_for_each(|line| console.line(table.row(line)))?;
     Ok(())

@@ -1,0 +1,115 @@
+//! Filters of cache records, as `docker buildx` takes them.
+
+use std::time::Duration;
+
+use super::times;
+use crate::commands::cache::Purge;
+
+/// One `--filter`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Filter {
+    /// In BuildKit's words.
+    Expression(String),
+    /// Only what was not used for this long.
+    Until(Duration),
+}
+
+/// What records can be filtered by (`AdaptUsageInfo` of BuildKit's client).
+const KEYS: [&str; 9] =
+    ["id", "parents", "description", "type", "inuse", "mutable", "immutable", "shared", "private"];
+
+/// One filter: `until=24h`, `type=regular`, `id=…`, `description~=golang`, `inuse`,
+/// `shared=false`.
+pub(super) fn filter(text: &str) -> Result<Filter, String> {
+    let Some((key, value)) = text.split_once('=') else {
+        return match text.trim() {
+            flag @ ("inuse" | "mutable" | "immutable" | "shared" | "private") => {
+                Ok(Filter::Expression(flag.to_owned()))
+            }
+            _ => Err("must be KEY=VALUE".to_owned()),
+        };
+    };
+    let (key, value) = (key.trim().to_ascii_lowercase(), value.trim_start_matches('=').trim());
+    if key == "until" {
+        return times::duration(value)
+            .map(Filter::Until)
+            .ok_or_else(|| "\"until\" must be a time such as 24h".to_owned());
+    }
+    let (name, operator) = match key.strip_suffix(['~', '!']) {
+        Some(name) => (name, &key[name.len()..]),
+        None => (key.as_str(), ""),
+    };
+    if !KEYS.contains(&name) {
+        return Err(format!("unknown key \"{name}\"; known are until, {}", KEYS.join(", ")));
+    }
+    Ok(Filter::Expression(match (name, operator) {
+        // Ids are long; a part of one is enough, as it is for buildx.
+        ("id", "") => format!("id~={value}"),
+        (_, "") => format!("{name}=={value}"),
+        _ => format!("{key}={value}"),
+    }))
+}
+
+/// A purge with the filters of `pruneFilters` in docker's configuration added. The command line
+/// wins where both name a key. Filters of what cache records do not have, such as `label`, are
+/// meant for other objects of docker and passed over.
+#[must_use]
+pub fn with_configured(mut purge: Purge, configured: &[String]) -> Purge {
+    let given: Vec<String> = purge.filters.iter().map(|filter| name(filter).to_owned()).collect();
+    for text in configured {
+        match filter(text) {
+            Ok(Filter::Until(time)) => {
+                purge.until.get_or_insert(time);
+            }
+            Ok(Filter::Expression(expression)) if given.iter().any(|given| given == name(&expression)) => {}
+            Ok(Filter::Expression(expression)) => purge.filters.push(expression),
+            Err(why) => tracing::debug!(filter = text, "a filter of the configuration is passed over: {why}"),
+        }
+    }
+    purge
+}
+
+/// What an expression filters by.
+fn name(expression: &str) -> &str {
+    expression.split(['~', '!', '=']).next().unwrap_or(expression)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_become_buildkits() {
+        let expression = |text: &str| match filter(text) {
+            Ok(Filter::Expression(text)) => text,
+            other => panic!("{text}: {other:?}"),
+        };
+        assert_eq!(expression("type=regular"), "type==regular");
+        assert_eq!(expression("type==regular"), "type==regular");
+        assert_eq!(expression("id=abc"), "id~=abc");
+        assert_eq!(expression("description~=golang"), "description~=golang");
+        assert_eq!(expression("inuse"), "inuse");
+        assert_eq!(filter("until=24h"), Ok(Filter::Until(Duration::from_secs(86_400))));
+        assert_eq!(filter("until=1h30m"), Ok(Filter::Until(Duration::from_secs(5_400))));
+        for bad in ["until=soon", "until=", "until=5", "colour=red", "x"] {
+            assert!(filter(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_configuration_adds_what_the_command_line_leaves_open() {
+        let configured = ["until=24h", "type=regular", "label!=keep", "description~=go"].map(str::to_owned);
+        let purge = with_configured(Purge::default(), &configured);
+        assert_eq!(purge.until, Some(Duration::from_secs(86_400)));
+        assert_eq!(purge.filters, ["type==regular", "description~=go"]);
+
+        let given = Purge {
+            until: Some(Duration::from_secs(1)),
+            filters: vec!["type!=internal".to_owned()],
+            ..Purge::default()
+        };
+        let purge = with_configured(given, &configured);
+        assert_eq!(purge.until, Some(Duration::from_secs(1)));
+        assert_eq!(purge.filters, ["type!=internal", "description~=go"]);
+    }
+}
