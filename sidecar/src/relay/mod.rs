@@ -175,7 +175,10 @@ impl<'a> Relay<'a> {
             client.look();
             upstream.look();
             let failed_before = (client.error.is_some(), upstream.error.is_some());
+            // The direction that ends last leaves its end to close(2), which comes next.
+            up.close_follows(down.is_done());
             advance(up, client, upstream, &stats.bytes_up, stats, cx);
+            down.close_follows(up.is_done());
             advance(down, upstream, client, &stats.bytes_down, stats, cx);
             if up.is_done() && down.is_done() {
                 return Poll::Ready(());
