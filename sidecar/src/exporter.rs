@@ -152,10 +152,14 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
 /// The request up to its empty line.
 async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(512);
-    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+    // Only what is new is searched, with the three bytes that may belong to the same end: one
+    // who sends byte by byte would have all of it searched each time.
+    let mut searched: usize = 0;
+    while !head[searched.saturating_sub(3)..].windows(4).any(|end| end == b"\r\n\r\n") {
         if head.len() > REQUEST_BYTES {
             return Err(io::Error::other("the request has no end"));
         }
+        searched = head.len();
         if stream.read_buf(&mut head).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
