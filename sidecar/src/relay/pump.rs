@@ -26,7 +26,8 @@ thread_local! {
 /// Which end of a direction broke.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// The socket that is read; everything it gave before was passed on.
+    /// The socket that is read; everything it gave before was passed on, but not all it holds
+    /// may have been asked for.
     Source(io::Error),
     /// The socket that is written.
     Sink(io::Error),
