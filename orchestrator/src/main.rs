@@ -35,7 +35,9 @@ impl Vars for Environment {
 }
 
 fn main() -> ExitCode {
-    let console = Console::new(Box::new(io::stdout()), Box::new(io::stderr()), io::stderr().is_terminal());
+    // A terminal that cannot move its cursor is told lines only.
+    let live = io::stderr().is_terminal() && Environment.get("TERM").as_deref() != Some("dumb");
+    let console = Console::new(Box::new(io::stdout()), Box::new(io::stderr()), live);
     let words: Vec<String> =
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let (globals, invocation) = match understand(&words) {
@@ -127,10 +129,10 @@ async fn dispatch(globals: &Globals, command: Command, console: &Console) -> Res
 
     let user = cli::user(vars);
     let resolved = endpoint::resolve(globals, vars, cli::home(vars).as_deref());
-    if command == Command::Version {
+    if let Command::Version(form) = command {
         // Worth an answer without an engine, and whatever the configuration says.
         let engine = resolved.ok().and_then(|found| connect(found, console).ok());
-        return version::run(engine.as_ref(), user.as_ref(), console).await;
+        return version::run(engine.as_ref(), user.as_ref(), console, form).await;
     }
     let mut resolved = resolved?;
     let prune_filters = std::mem::take(&mut resolved.prune_filters);
@@ -138,9 +140,12 @@ async fn dispatch(globals: &Globals, command: Command, console: &Console) -> Res
     let user = user.ok_or_else(|| anyhow!("cannot tell who you are; set USER to your login name"))?;
     let session = Session { engine: &engine, user: &user, console, cancel: &cancel };
     match command {
+        Command::Start(options) if options.dry_run => {
+            start::preview(session, &desire(options, session.user, vars)).await
+        }
         Command::Start(options) => start_alone(session, options, vars).await,
         Command::Stop => stop::run(session).await,
-        Command::Info => info::run(session).await,
+        Command::Info(form) => info::run(session, form).await,
         Command::Logs(logs) => logs::run(session, &logs).await,
         Command::CacheUsage { filters, format } => cache::usage(session, &filters, format).await,
         Command::CachePurge { purge, force, dry_run, verbose } => {
@@ -148,7 +153,7 @@ async fn dispatch(globals: &Globals, command: Command, console: &Console) -> Res
             let purge = cli::with_configured(purge, &prune_filters);
             cache::purge(session, &purge, Manner { ask, dry_run, verbose }).await
         }
-        Command::Version => Ok(()),
+        Command::Version(_) => Ok(()),
     }
 }
 
@@ -170,8 +175,9 @@ async fn start_alone<E: Engine>(session: Session<'_, E>, options: Start, vars: &
         }
         cause = session.cancel.cancelled() => return Err(commands::Cancelled(cause).into()),
     };
+    let progress = options.progress;
     let desired = desire(options, session.user, vars);
-    start::run(session, &desired, &|| proxy_image::embedded().bytes.clone()).await
+    start::run(session, &desired, progress, &|| proxy_image::embedded().bytes.clone()).await
 }
 
 /// The wish: what was asked for, and the defaults for what was not.
@@ -192,5 +198,6 @@ fn desire(options: Start, user: &UserName, vars: &impl Vars) -> Desired {
         cache: options.cache,
         ports: options.ports,
         proxy_image,
+        recreate: options.recreate,
     }
 }
