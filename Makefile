@@ -26,6 +26,10 @@ install: ## Compile the plugin and install it for this user
 bench: ## Measure the relay
 	cargo bench --workspace --locked
 
+.PHONY: compare
+compare: ## Measure the relay beside other forwarders (needs root)
+	@scripts/compare.sh
+
 .PHONY: lint
 lint: ## Check format, lints, documentation and shell scripts
 	cargo fmt --all --check

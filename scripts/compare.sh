@@ -64,7 +64,7 @@ for option in "$@"; do
 done
 command="scripts/compare.sh${*:+ $*}"
 if [ "$saves" = yes ]; then
-	options+=(--out "docs/bench/$(date +%F)-compare" --told "$command"
+	options+=(--out "$root/docs/bench/$(date +%F)-compare" --told "$command"
 		--commit "$(git describe --always --dirty --abbrev=12)")
 fi
 

@@ -101,6 +101,32 @@ impl Column {
         }
     }
 
+    /// How it is measured, in a sentence.
+    pub(crate) const fn method(self) -> &'static str {
+        match self {
+            Self::StreamUp | Self::StreamUp8 => "what clients could send in the time, 256 KiB a call",
+            Self::StreamDown | Self::StreamDown8 => "what arrived at the clients in the time",
+            Self::Pingpong1 => "the way across cores includes waking sleepers there, twice each way",
+            Self::Rr1s => "client, server and forwarder share core 0, so that nobody is woken on another",
+            Self::Pingpong64 => "one message under way on each connection",
+            Self::ConnRst => "the client breaks each connection after the answer (zero linger)",
+            Self::ConnFin => "the client closes each connection after the answer",
+            Self::Burst => "the like of the former, at most 40 s, for what slows down as TIME_WAIT fills up",
+            Self::Idle => {
+                "9,000 connections after an exchange each, fewer where descriptors do not suffice; growth of \
+                 the proportional set size, kernel memory not included"
+            }
+            Self::Bulk2000 => {
+                "what arrived at the clients; quotas of pipe buffers bind those who are not root, so many \
+                 streams tell whether someone depends on them"
+            }
+            Self::Slow => {
+                "200 streams, read at 10 KiB/s each; growth of the proportional set size, pipes and other \
+                 kernel memory not included"
+            }
+        }
+    }
+
     pub(crate) const fn unit(self) -> Unit {
         match self {
             Self::StreamUp | Self::StreamDown | Self::StreamUp8 | Self::StreamDown8 | Self::Bulk2000 => {

@@ -4,83 +4,41 @@
 //!
 //! | file | what lives there |
 //! |---|---|
+//! | `cli` | what it can be told |
 //! | `topology`, `process` | namespaces; processes pinned to cores; both removed whatever happens |
 //! | `peers`, `columns` | the forwarders and how they are started; what is measured |
 //! | `load` | the clients and the server, as processes of this same program |
-//! | `measure`, `procfs` | one measurement; the kernel's clocks |
-//! | `report`, `plots` | tables, samples and pictures |
+//! | `measure`, `run`, `procfs` | one measurement; one load in it; the kernel's clocks |
+//! | `summary`, `conditions` | medians and ratios; what they were measured on |
+//! | `report`, `plots`, `files` | tables and words; pictures; where they are kept |
 
+mod cli;
 mod columns;
+mod conditions;
+mod files;
 mod load;
 mod measure;
 mod peers;
+mod plots;
 mod process;
 mod procfs;
 mod report;
+mod run;
 mod summary;
 mod topology;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use anyhow::Context;
+use clap::{Parser, ValueEnum};
 
+use cli::{Cli, Role};
 use columns::Column;
+use conditions::Conditions;
+use files::Files;
 use measure::{Bench, Sample};
-use peers::Peer;
+use peers::{Builds, Peer};
 use process::Scratch;
-
-/// Measures TCP forwarders beside each other.
-#[derive(Debug, Parser)]
-#[command(args_conflicts_with_subcommands = true)]
-struct Cli {
-    #[command(subcommand)]
-    role: Option<Role>,
-    /// Our relay, as it is shipped; without it nothing is measured
-    #[arg(long)]
-    proxy: Option<PathBuf>,
-    /// Only these forwarders
-    #[arg(long, value_delimiter = ',')]
-    only: Vec<String>,
-    /// Only these columns
-    #[arg(long, value_delimiter = ',', value_enum)]
-    columns: Vec<Column>,
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// How long each measurement takes
-    #[arg(long, default_value_t = 3.0)]
-    seconds: f64,
-    /// The priority of everything that is measured, -20 to 19: below 0 it keeps off a busy
-    /// machine's other work
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
-    nice: i32,
-    /// What cargo bench says to every benchmark
-    #[arg(long, hide = true)]
-    bench: bool,
-}
-
-/// The parts that other processes of this program play.
-#[derive(Debug, Subcommand)]
-enum Role {
-    #[command(hide = true)]
-    Server {
-        #[arg(long)]
-        port: u16,
-    },
-    #[command(hide = true)]
-    Client(load::client::Load),
-    #[command(hide = true)]
-    Exec {
-        #[arg(long)]
-        core: usize,
-        #[arg(long, allow_negative_numbers = true)]
-        nice: i32,
-        #[arg(long)]
-        user: Option<u32>,
-        #[arg(last = true, required = true)]
-        command: Vec<String>,
-    },
-}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -105,48 +63,67 @@ fn compare(cli: &Cli) -> anyhow::Result<()> {
         eprintln!("nothing compared: scripts/compare.sh does that");
         return Ok(());
     };
+    let builds = Builds {
+        ours: proxy.canonicalize().with_context(|| format!("no relay at {}", proxy.display()))?,
+        before: cli.before.clone(),
+    };
     process::catch_interrupts()?;
     let known = peers::all();
     if let Some(name) = cli.only.iter().find(|name| !known.iter().any(|peer| peer.name == **name)) {
         anyhow::bail!("no forwarder is called \"{name}\"; there are {}", names(&known).join(", "));
     }
-    let wanted = |peer: &Peer| cli.only.is_empty() || cli.only.iter().any(|name| name == peer.name);
-    let needed = |peer: &Peer| known.iter().any(|other| wanted(other) && other.way.baseline() == peer.name);
-    let mut chosen = Vec::new();
-    for peer in known.iter().filter(|peer| wanted(peer) || needed(peer)) {
-        if peer.way.is_bare() || peer.program(proxy).is_some() {
-            chosen.push(peer.clone());
-        } else {
-            println!("without {}: it is not installed", peer.name);
-        }
+    let there = |peer: &Peer| peer.way.is_bare() || peer.program(&builds).is_some();
+    let wanted = |peer: &Peer| match &cli.only[..] {
+        [] => peer.name != "before" || cli.before.is_some(),
+        only => only.iter().any(|name| name == peer.name),
+    };
+    for peer in known.iter().filter(|peer| wanted(peer) && !there(peer)) {
+        println!("without {}: it is not installed", peer.name);
     }
+    let taken = |peer: &Peer| wanted(peer) && there(peer);
+    let needed = |peer: &Peer| known.iter().any(|other| taken(other) && other.way.baseline() == peer.name);
+    let peers: Vec<Peer> = known
+        .iter()
+        .filter(|peer| if peer.way.is_bare() { needed(peer) } else { taken(peer) })
+        .cloned()
+        .collect();
     let columns = if cli.columns.is_empty() { Column::value_variants() } else { &cli.columns };
+    let conditions = Conditions::now(cli, &peers);
+    let mut files = cli.out.as_deref().map(Files::create).transpose()?;
     let scratch = Scratch::make()?;
     let mut samples = Vec::new();
-    let done = Bench::new(proxy, scratch.path(), cli.seconds, cli.nice)
-        .and_then(|mut bench| rounds(cli, columns, &chosen, &mut samples, &mut bench));
+    let done = Bench::new(builds, scratch.path(), cli.seconds, cli.nice).and_then(|mut bench| {
+        rounds(cli.rounds, columns, &peers, &mut bench, |sample, peer| {
+            println!("{}", report::line(&samples, &sample, peer));
+            let kept = files.as_mut().map_or(Ok(()), |files| files.add(&sample));
+            samples.push(sample);
+            kept
+        })
+    });
     if !samples.is_empty() {
-        println!("\n{}", report::text(&report::overview(&samples, columns, &chosen)));
+        println!("\n{}", report::text(&report::overview(&samples, columns, &peers)));
+    }
+    // An interrupted run leaves its samples, but no report that looks like a complete one.
+    if let (Ok(()), Some(files)) = (&done, files) {
+        files.finish(&conditions, &samples, columns, &peers)?;
     }
     done
 }
 
-/// Interleaved, so that whatever else the machine does meets everyone alike.
+/// Interleaved, so that whatever else the machine does meets everyone alike. What cannot be
+/// measured is said, and left out.
 fn rounds(
-    cli: &Cli,
+    rounds: usize,
     columns: &[Column],
     peers: &[Peer],
-    samples: &mut Vec<Sample>,
     bench: &mut Bench,
+    mut keep: impl FnMut(Sample, &Peer) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    for round in 0..cli.rounds {
+    for round in 0..rounds {
         for &column in columns {
             for peer in in_turn(peers, round).filter(|peer| column.has_direct() || !peer.way.is_bare()) {
                 match bench.sample(round, column, peer) {
-                    Ok(sample) => {
-                        println!("{}", report::line(samples, &sample, peer));
-                        samples.push(sample);
-                    }
+                    Ok(sample) => keep(sample, peer)?,
                     Err(error) => {
                         process::check_interrupt()?;
                         println!("{:>2}  {:<13} {:<13} {error:#}", round + 1, column.name(), peer.name);

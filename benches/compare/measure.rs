@@ -1,27 +1,26 @@
 //! One measurement: a fresh forwarder, one load, the clocks around it.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdout, Command, Stdio};
-use std::sync::mpsc;
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
 use crate::columns::{Column, Unit};
-use crate::load::client::{Kind, Load, Outcome};
-use crate::peers::{Peer, Setup, Way};
+use crate::load::client::{Load, Outcome};
+use crate::peers::{Builds, Peer, Setup, Way};
 use crate::process::{Process, check_interrupt};
-use crate::procfs::{self, Holdings};
-use crate::topology::{Room, SERVER_IP, SERVER_PORT, Topology};
+use crate::procfs;
+use crate::run::Lines;
+use crate::topology::{Pin, Room, SERVER_IP, SERVER_PORT, Topology};
 
 /// Client and server are here, the forwarder on the other.
-const LOAD_CORE: usize = 0;
-const FORWARDER_CORE: usize = 1;
+pub(crate) const LOAD_CORE: usize = 0;
+pub(crate) const FORWARDER_CORE: usize = 1;
 /// A user who is nobody else, with a quota of pipes of its own.
 const OTHER_USER: u32 = 64_198;
 /// Streams that 2,000 are compared with.
@@ -31,8 +30,6 @@ const BURST: u64 = 200_000;
 const BURST_SECONDS: f64 = 40.0;
 /// How long a forwarder may take to listen.
 const START: Duration = Duration::from_secs(8);
-/// How much longer than planned a load may take: connecting thousands, and a noisy machine.
-const SLACK: Duration = Duration::from_secs(30);
 /// Where forwarders listen: below the ports of outgoing connections, above the server's.
 const FIRST_PORT: u16 = 2000;
 const PORTS: u16 = 7000;
@@ -40,13 +37,13 @@ const PORTS: u16 = 7000;
 /// The network with its server, and what is put between.
 pub(crate) struct Bench {
     // Before the network: whoever lives in a namespace has to leave it first.
-    server: Process,
-    topology: Topology,
-    myself: PathBuf,
-    ours: PathBuf,
-    dir: PathBuf,
+    pub(crate) server: Process,
+    pub(crate) topology: Topology,
+    pub(crate) myself: PathBuf,
+    builds: Builds,
+    pub(crate) dir: PathBuf,
     seconds: f64,
-    nice: i32,
+    pub(crate) nice: i32,
     started: u16,
 }
 
@@ -64,31 +61,18 @@ pub(crate) struct Sample {
     pub(crate) details: Vec<(&'static str, f64)>,
 }
 
-/// One load, with what the clocks said meanwhile.
-struct Run {
-    outcome: Outcome,
-    /// What the forwarder used and, at the beginning, held.
-    cpu_seconds: f64,
-    held: Holdings,
-    /// Share of the time that each core was busy.
-    busy: Vec<f64>,
-    /// Cores' worth of time used by neither client, server nor forwarder: the noise.
-    foreign: f64,
-}
-
 impl Bench {
-    pub(crate) fn new(ours: &Path, dir: &Path, seconds: f64, nice: i32) -> anyhow::Result<Self> {
+    pub(crate) fn new(builds: Builds, dir: &Path, seconds: f64, nice: i32) -> anyhow::Result<Self> {
         let topology = Topology::build()?;
         let myself = std::env::current_exe()?;
         let port = SERVER_PORT.to_string();
-        let mut command = pinned(&topology, Room::Server, &myself, Pin { core: LOAD_CORE, nice, user: None });
+        let mut command = topology.pinned(Room::Server, &myself, Pin { core: LOAD_CORE, nice, user: None });
         command.arg(&myself).args(["server", "--port", &port]);
         let mut server = Process::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
         if Lines::of(server.child.stdout.take()).next(Duration::from_secs(5))? != "begin" {
             bail!("the server has not started");
         }
-        let ours = ours.canonicalize().with_context(|| format!("no forwarder at {}", ours.display()))?;
-        Ok(Self { server, topology, myself, ours, dir: dir.to_owned(), seconds, nice, started: 0 })
+        Ok(Self { server, topology, myself, builds, dir: dir.to_owned(), seconds, nice, started: 0 })
     }
 
     /// Measures one column of one forwarder, started for it and ended after it.
@@ -98,6 +82,9 @@ impl Bench {
             bail!("not with so many connections");
         }
         let user = (column == Column::Bulk2000).then_some(OTHER_USER);
+        if user.is_some() && peer.way == Way::Outside {
+            bail!("not as another user: it enters a namespace of root's");
+        }
         let core = if column == Column::Rr1s { LOAD_CORE } else { FORWARDER_CORE };
         let (forwarder, to) = self.start(peer, flows, core, user)?;
         let forwarder = forwarder.as_ref();
@@ -110,6 +97,7 @@ impl Bench {
             bytes: 64,
             count: u64::MAX,
             reset: column == Column::ConnRst,
+            watch: Vec::new(),
         };
         let mut details = Vec::new();
         match column {
@@ -126,20 +114,31 @@ impl Bench {
         let run = self.run(peer, forwarder, &load)?;
         let Outcome { units, errors, latency, tenths, .. } = run.outcome;
         let value = match (column.unit(), tenths) {
-            (Unit::GigabitsPerSecond, _) => run.outcome.rate() * 8e-9,
+            (Unit::GigabitsPerSecond, _) => {
+                let value = run.outcome.rate() * 8e-9;
+                if let [("few_gbits", few)] = details[..] {
+                    details.push(("to_few", value / few));
+                }
+                value
+            }
             (Unit::PerSecond, Some([first, last])) if column == Column::Burst => {
-                details.push(("first_tenth", first));
+                details.extend([("first_tenth", first), ("slow_down", last / first)]);
                 last
             }
             (Unit::PerSecond, _) => run.outcome.rate(),
             (Unit::BytesEach, _) => {
+                details.push(("connections", units));
                 details.push(("anonymous", (run.held.anonymous - before.anonymous) / units));
                 details.push(("descriptors", (run.held.descriptors - before.descriptors) / units));
                 (run.held.pss - before.pss) / units
             }
         };
-        details.extend([("units", units), ("errors", errors), ("foreign", run.foreign)]);
-        details.extend(["busy0", "busy1"].into_iter().zip(run.busy));
+        details.extend([("units", units), ("errors", errors)]);
+        if column.unit().more_is_better() {
+            // Memory is looked at in a moment, too short a time for the kernel's clocks.
+            details.push(("foreign", run.foreign));
+            details.extend(["busy0", "busy1"].into_iter().zip(run.busy));
+        }
         details.extend(latency.into_iter().flat_map(|l| ["p50_us", "p99_us", "max_us"].into_iter().zip(l)));
         let cpu = column.cpu_per().map(|(per, _)| run.cpu_seconds / units * per);
         Ok(Sample {
@@ -175,7 +174,7 @@ impl Bench {
         let dir = self.dir.join(format!("{}-{}", peer.name, self.started));
         fs::create_dir_all(&dir)?;
         chown(&dir, user, user)?;
-        let program = peer.program(&self.ours).context("is not installed")?;
+        let program = peer.program(&self.builds).context("is not installed")?;
         let arguments = peer.command(&Setup {
             program: &program.display().to_string(),
             dir: &dir,
@@ -186,7 +185,7 @@ impl Bench {
             client_namespace: self.topology.path(peer.way.client()),
         })?;
         let mut command =
-            pinned(&self.topology, peer.way.forwarder(), &self.myself, Pin { core, nice: self.nice, user });
+            self.topology.pinned(peer.way.forwarder(), &self.myself, Pin { core, nice: self.nice, user });
         let log = dir.join("log");
         let file = fs::File::create(&log)?;
         command.args(arguments).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
@@ -218,114 +217,5 @@ impl Bench {
     fn island_listens(&self, port: u16) -> bool {
         let output = self.topology.command(Room::Island, Path::new("cat")).arg("/proc/net/tcp").output();
         output.is_ok_and(|output| procfs::table_listens(&String::from_utf8_lossy(&output.stdout), port))
-    }
-
-    /// Runs one load to its end, reading the clocks around its window.
-    fn run(&self, peer: &Peer, forwarder: Option<&Process>, load: &Load) -> anyhow::Result<Run> {
-        let pin = Pin { core: LOAD_CORE, nice: self.nice, user: None };
-        let mut command = pinned(&self.topology, peer.way.client(), &self.myself, pin);
-        command.arg(&self.myself).arg("client").args(load.args());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut client = Process::spawn(&mut command)?;
-        let mut lines = Lines::of(client.child.stdout.take());
-        let mut errors = client.child.stderr.take();
-        let mut next = || {
-            lines.next(Duration::from_secs_f64(load.warmup + load.seconds) + SLACK).with_context(|| {
-                let mut said = String::new();
-                let _ = errors.take().map(|mut errors| errors.read_to_string(&mut said));
-                said.trim().to_owned()
-            })
-        };
-        let clocks = |client: &Process| Clocks {
-            client: procfs::cpu_seconds(client.pid),
-            server: procfs::cpu_seconds(self.server.pid),
-            forwarder: forwarder.map_or(0.0, |forwarder| procfs::cpu_seconds(forwarder.pid)),
-            cores: procfs::cores_busy(),
-            at: Instant::now(),
-        };
-        next()?;
-        let begin = clocks(&client);
-        let held = match (load.kind, forwarder) {
-            (Kind::Hold | Kind::Slow, Some(forwarder)) => procfs::holdings(forwarder.pid),
-            _ => Holdings::default(),
-        };
-        // What a client that holds connections waits for.
-        drop(client.child.stdin.take());
-        next()?;
-        let end = clocks(&client);
-        let outcome = next()?.parse()?;
-        let seconds = (end.at - begin.at).as_secs_f64();
-        let busy: Vec<f64> =
-            end.cores.iter().zip(&begin.cores).map(|(end, begin)| (end - begin) / seconds).collect();
-        let own = end.own() - begin.own();
-        Ok(Run {
-            outcome,
-            cpu_seconds: end.forwarder - begin.forwarder,
-            held,
-            foreign: busy.iter().sum::<f64>() - own / seconds,
-            busy,
-        })
-    }
-}
-
-/// CPU times at one moment.
-struct Clocks {
-    client: f64,
-    server: f64,
-    forwarder: f64,
-    cores: Vec<f64>,
-    at: Instant,
-}
-
-impl Clocks {
-    fn own(&self) -> f64 {
-        self.client + self.server + self.forwarder
-    }
-}
-
-/// Where and as whom a process runs.
-struct Pin {
-    core: usize,
-    nice: i32,
-    user: Option<u32>,
-}
-
-/// A command in a namespace; the program and its arguments are to be added.
-fn pinned(topology: &Topology, room: Room, myself: &Path, pin: Pin) -> Command {
-    let Pin { core, nice, user } = pin;
-    let mut command = topology.command(room, myself);
-    command.args(["exec", "--core", &core.to_string(), "--nice", &nice.to_string()]);
-    if let Some(user) = user {
-        command.args(["--user", &user.to_string()]);
-    }
-    command.arg("--");
-    command
-}
-
-/// What a process says, line by line, with a limit to the patience for each.
-struct Lines(mpsc::Receiver<String>);
-
-impl Lines {
-    fn of(output: Option<ChildStdout>) -> Self {
-        let (sender, receiver) = mpsc::channel();
-        if let Some(output) = output {
-            thread::spawn(move || {
-                for line in BufReader::new(output).lines().map_while(Result::ok) {
-                    if sender.send(line).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-        Self(receiver)
-    }
-
-    fn next(&mut self, patience: Duration) -> anyhow::Result<String> {
-        let line = self.0.recv_timeout(patience);
-        check_interrupt()?;
-        line.map_err(|error| match error {
-            mpsc::RecvTimeoutError::Timeout => anyhow::anyhow!("no end within {} s", patience.as_secs()),
-            mpsc::RecvTimeoutError::Disconnected => anyhow::anyhow!("the client has failed"),
-        })
     }
 }

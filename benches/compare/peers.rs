@@ -12,8 +12,8 @@ use crate::topology::Room;
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
-    /// The Debian package, for the report.
-    pub(crate) source: &'static str,
+    /// The Debian package whose version the report tells.
+    pub(crate) package: &'static str,
     pub(crate) way: Way,
     /// Descriptors per connection while it is used, processes aside.
     pub(crate) descriptors: u64,
@@ -95,21 +95,32 @@ impl Peer {
     }
 
     /// The file to run, if this machine has it.
-    pub(crate) fn program(&self, ours: &Path) -> Option<PathBuf> {
+    pub(crate) fn program(&self, builds: &Builds) -> Option<PathBuf> {
         match self.name {
-            "ours" => Some(ours.to_owned()),
+            "ours" => Some(builds.ours.clone()),
+            "before" => builds.before.clone(),
             "systemd" => find("systemd-socket-activate").map(Into::into),
+            "haproxy-splice" => find("haproxy").map(Into::into),
+            "portunus" => find("portunus-standalone").map(Into::into),
             name => find(name).map(Into::into),
         }
     }
 }
 
+/// What our own relay was built into.
+#[derive(Clone, Debug)]
+pub(crate) struct Builds {
+    pub(crate) ours: PathBuf,
+    /// Another one to compare it with.
+    pub(crate) before: Option<PathBuf>,
+}
+
 const fn peer(
     name: &'static str,
-    source: &'static str,
+    package: &'static str,
     start: fn(&Setup<'_>) -> anyhow::Result<Vec<String>>,
 ) -> Peer {
-    Peer { name, source, way: Way::Beside, descriptors: 2, forks: false, start }
+    Peer { name, package, way: Way::Beside, descriptors: 2, forks: false, start }
 }
 
 /// Everyone, the baselines and ours first.
@@ -117,7 +128,9 @@ pub(crate) fn all() -> Vec<Peer> {
     vec![
         Peer { way: Way::Direct, ..peer("direct", "", nothing) },
         peer("ours", "", ours),
+        peer("before", "", ours),
         peer("haproxy", "haproxy", haproxy),
+        peer("haproxy-splice", "", haproxy_splice),
         peer("nginx", "libnginx-mod-stream", nginx),
         Peer { forks: true, ..peer("socat", "socat", socat) },
         Peer { descriptors: 6, ..peer("systemd", "systemd", systemd) },
@@ -145,6 +158,16 @@ fn ours(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
 }
 
 fn haproxy(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
+    haproxy_with("option splice-auto", setup)
+}
+
+/// Told to splice always: on its own it decides only now and then, and may miss a stream that is
+/// fast from its first byte.
+fn haproxy_splice(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
+    haproxy_with("option splice-request\n  option splice-response", setup)
+}
+
+fn haproxy_with(splicing: &str, setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     let Setup { program, dir, port, server_ip, server_port, flows, .. } = setup;
     // It refuses to start with fewer descriptors than connections and pipes may take. Its own
     // rule is a pipe for every fourth connection; where that is too much, what is left.
@@ -153,7 +176,7 @@ fn haproxy(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     let pipes = (connections / 4).min(limit.saturating_sub(2 * connections + 100) / 2);
     let config = format!(
         "global\n  maxconn {connections}\n  maxpipes {pipes}\n  nbthread 1\n\
-         defaults\n  mode tcp\n  option splice-auto\n  timeout connect 10s\n  timeout client 1h\n  \
+         defaults\n  mode tcp\n  {splicing}\n  timeout connect 10s\n  timeout client 1h\n  \
          timeout server 1h\n\
          listen relay\n  bind 127.0.0.1:{port}\n  server target {server_ip}:{server_port}\n"
     );
@@ -231,10 +254,13 @@ fn realm(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     ]))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one of several functions of this form")]
 fn portunus(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
-    let Setup { program, .. } = setup;
-    Ok(words(&[program]))
+    let Setup { program, dir, port, server_ip, server_port, .. } = setup;
+    let config = format!(
+        "[global]\nlog_level = \"warn\"\n\n[[rule]]\nname = \"relay\"\nprotocol = \"tcp\"\n\
+         listen_port = {port}\ntarget = \"{server_ip}:{server_port}\"\n"
+    );
+    Ok(words(&[program, "--config", &write(dir, "portunus.toml", &config)?]))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "one of several functions of this form")]
@@ -243,6 +269,11 @@ fn pasta(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     Ok(words(&[
         program,
         "--foreground",
+        "--quiet",
+        "--ipv4-only",
+        // Else it becomes nobody, who may not enter a namespace that root has made.
+        "--runas",
+        "0:0",
         "--netns-only",
         "--tcp-ports",
         "none",

@@ -165,6 +165,12 @@ pub(crate) fn exec(core: usize, nice: i32, uid: Option<u32>, command: &[String])
     Err(Command::new(program).args(args).exec()).with_context(|| format!("cannot run {program}"))
 }
 
+/// Whether a text is the number of a process that is no more: what bears it is left over from a
+/// run that was killed.
+pub(crate) fn has_ended(pid: &str) -> bool {
+    pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists()
+}
+
 /// How many descriptors a process may have, at most.
 pub(crate) fn descriptor_limit() -> u64 {
     getrlimit(Resource::Nofile).maximum.unwrap_or(1 << 20)
@@ -175,8 +181,21 @@ pub(crate) fn descriptor_limit() -> u64 {
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
+    const PREFIX: &str = "relay-compare-";
+
     pub(crate) fn make() -> anyhow::Result<Self> {
-        let dir = std::env::temp_dir().join(format!("relay-compare-{}", std::process::id()));
+        let parent = std::env::temp_dir();
+        for entry in fs::read_dir(&parent)?.flatten() {
+            if entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.strip_prefix(Self::PREFIX))
+                .is_some_and(has_ended)
+            {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+        let dir = parent.join(format!("{}{}", Self::PREFIX, std::process::id()));
         fs::create_dir(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         fs::set_permissions(&dir, Permissions::from_mode(0o755))?;
         Ok(Self(dir))

@@ -1,7 +1,9 @@
 //! What the kernel tells about processes and cores, read from /proc (proc(5)).
 
-use std::collections::HashMap;
+use std::fmt;
 use std::fs;
+use std::str::FromStr;
+use std::time::Instant;
 
 use rustix::process::Pid;
 
@@ -30,29 +32,55 @@ fn stats() -> Vec<Stat> {
     .collect()
 }
 
-/// A process and all that descend from it, as of now.
-fn tree(root: Pid) -> Vec<Stat> {
-    let mut children: HashMap<i32, Vec<Stat>> = HashMap::new();
-    let mut found = Vec::new();
-    for stat in stats() {
-        if stat.pid == root.as_raw_pid() {
-            found.push(stat);
-        } else {
-            children.entry(stat.parent).or_default().push(stat);
-        }
-    }
+/// A process and all that descend from it.
+fn tree(all: &[Stat], root: Pid) -> Vec<&Stat> {
+    let mut found: Vec<&Stat> = all.iter().filter(|stat| stat.pid == root.as_raw_pid()).collect();
     let mut next = 0;
-    while let Some(stat) = found.get(next) {
-        found.extend(children.remove(&stat.pid).into_iter().flatten());
+    while let Some(parent) = found.get(next).map(|stat| stat.pid) {
+        found.extend(all.iter().filter(|stat| stat.parent == parent));
         next += 1;
     }
     found
 }
 
-/// CPU seconds a process and its descendants have used, ended ones included if waited for.
-#[expect(clippy::cast_precision_loss, reason = "not so many ticks")]
-pub(crate) fn cpu_seconds(root: Pid) -> f64 {
-    tree(root).iter().map(|stat| stat.ticks).sum::<u64>() as f64 / TICKS
+/// CPU times at one moment, in seconds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Clocks {
+    /// The moment, since some other one.
+    pub(crate) at: f64,
+    /// What each of some processes has used with its descendants, ended ones included if waited
+    /// for.
+    pub(crate) used: Vec<f64>,
+    /// How long each core has been busy.
+    pub(crate) cores: Vec<f64>,
+}
+
+impl Clocks {
+    pub(crate) fn now(since: Instant, of: &[Pid]) -> Self {
+        let all = stats();
+        #[expect(clippy::cast_precision_loss, reason = "not so many ticks")]
+        let used = |root: &Pid| tree(&all, *root).iter().map(|stat| stat.ticks).sum::<u64>() as f64 / TICKS;
+        Self { used: of.iter().map(used).collect(), cores: cores_busy(), at: since.elapsed().as_secs_f64() }
+    }
+}
+
+/// `AT USED,… CORE,…`
+impl fmt::Display for Clocks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |values: &[f64]| values.iter().map(f64::to_string).collect::<Vec<_>>().join(",");
+        write!(f, "{} {} {}", self.at, list(&self.used), list(&self.cores))
+    }
+}
+
+impl FromStr for Clocks {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let fields: Vec<&str> = text.split(' ').collect();
+        let [at, used, cores] = fields[..] else { anyhow::bail!("\"{text}\" are no clocks") };
+        let list = |text: &str| text.split(',').map(str::parse).collect::<Result<_, _>>();
+        Ok(Self { at: at.parse()?, used: list(used)?, cores: list(cores)? })
+    }
 }
 
 /// What a process and its descendants hold.
@@ -69,7 +97,8 @@ pub(crate) struct Holdings {
 #[expect(clippy::cast_precision_loss, reason = "not so much memory")]
 pub(crate) fn holdings(root: Pid) -> Holdings {
     let mut sum = Holdings::default();
-    for Stat { pid, .. } in tree(root) {
+    let all = stats();
+    for Stat { pid, .. } in tree(&all, root) {
         let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
         let kilobytes = |key: &str| {
             let line = rollup.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
@@ -99,7 +128,7 @@ pub(crate) fn table_listens(table: &str, port: u16) -> bool {
 }
 
 /// Seconds each core has been busy, and stolen from by the hypervisor, since the machine started.
-pub(crate) fn cores_busy() -> Vec<f64> {
+fn cores_busy() -> Vec<f64> {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     text.lines()
         .filter(|line| line.starts_with("cpu") && !line.starts_with("cpu "))

@@ -13,7 +13,6 @@ pub(crate) struct Cell {
     /// Median of the ratios to the baseline of the same round.
     pub(crate) ratio: Option<f64>,
     pub(crate) cpu: Option<f64>,
-    pub(crate) rounds: usize,
     samples: Vec<Sample>,
 }
 
@@ -53,7 +52,6 @@ pub(crate) fn cell(samples: &[Sample], column: Column, peer: &Peer) -> Option<Ce
         max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         ratio: median(own.iter().filter_map(|sample| ratio(samples, sample, peer)).collect()),
         cpu: median(own.iter().filter_map(|sample| sample.cpu).collect()),
-        rounds: own.len(),
         samples: own,
     })
 }

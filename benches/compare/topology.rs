@@ -9,8 +9,9 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::process::run;
+use crate::process::{has_ended, run};
 
 /// Where the server listens, in its own namespace.
 pub(crate) const SERVER_IP: &str = "198.18.0.1";
@@ -70,6 +71,8 @@ impl Topology {
             run("ip", &["-n", name, "link", "set", link, "up"])?;
         }
         run("ip", &["-n", &client, "route", "add", "default", "via", SERVER_IP])?;
+        // Leads nowhere, but pasta wants one to take its interface from.
+        run("ip", &["-n", &server, "route", "add", "default", "via", CLIENT_IP])?;
         for name in [&client, &server, &island] {
             // Without these, short connections run out of ports after half a minute.
             self.sysctl(name, "ipv4/tcp_tw_reuse", "1")?;
@@ -104,13 +107,34 @@ impl Topology {
         command.args(["netns", "exec", &self.name(room)]).arg(program);
         command
     }
+
+    /// A command in a namespace, by way of this program, which becomes the next: that and its
+    /// arguments are to be added.
+    pub(crate) fn pinned(&self, room: Room, myself: &Path, pin: Pin) -> Command {
+        let Pin { core, nice, user } = pin;
+        let mut command = self.command(room, myself);
+        command.args(["exec", "--core", &core.to_string(), "--nice", &nice.to_string()]);
+        if let Some(user) = user {
+            command.args(["--user", &user.to_string()]);
+        }
+        command.arg("--");
+        command
+    }
+}
+
+/// Where and as whom a process runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pin {
+    pub(crate) core: usize,
+    pub(crate) nice: i32,
+    pub(crate) user: Option<u32>,
 }
 
 impl Drop for Topology {
     fn drop(&mut self) {
         for room in [Room::Client, Room::Server, Room::Island] {
             if Path::new(&self.path(room)).exists()
-                && let Err(error) = run("ip", &["netns", "delete", &self.name(room)])
+                && let Err(error) = remove(&self.name(room))
             {
                 eprintln!("cannot remove a namespace: {error:#}");
             }
@@ -122,11 +146,21 @@ impl Drop for Topology {
 fn remove_left_over() {
     let entries = fs::read_dir(NAMESPACES).into_iter().flatten().flatten();
     for name in entries.filter_map(|entry| entry.file_name().into_string().ok()) {
-        let Some(owner) = name.strip_prefix(PREFIX).and_then(|rest| rest.get(..rest.len() - 1)) else {
-            continue;
-        };
-        if owner.parse::<u32>().is_ok() && !Path::new(&format!("/proc/{owner}")).exists() {
-            let _ = run("ip", &["netns", "delete", &name]);
+        let owner = name.strip_prefix(PREFIX).map(|rest| rest.trim_end_matches(['c', 's', 'i']));
+        if owner.is_some_and(has_ended) {
+            let _ = remove(&name);
         }
     }
+}
+
+/// Removes a namespace of ours, and whoever is still in it: a worker that outlived its master
+/// would keep it alive.
+fn remove(name: &str) -> anyhow::Result<()> {
+    let inside = Command::new("ip").args(["netns", "pids", name]).output()?;
+    for pid in String::from_utf8_lossy(&inside.stdout).lines() {
+        if let Some(pid) = pid.trim().parse().ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+    run("ip", &["netns", "delete", name])
 }

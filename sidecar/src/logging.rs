@@ -2,16 +2,24 @@
 
 use std::io::{IsTerminal, stderr};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::LogFormat;
 
 /// Starts to log, at the level of `RUST_LOG` or else from `info` on.
+///
+/// `RUST_LOG` takes levels and `target=level` pairs. Filters on spans and fields, which this
+/// program has no use for, would bring a regular expression engine into a small binary.
 pub(crate) fn start(format: LogFormat) {
-    let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
-    match format {
-        LogFormat::Text => log.with_ansi(stderr().is_terminal()).init(),
-        LogFormat::Json => log.json().init(),
-    }
+    let filter = std::env::var("RUST_LOG").ok().and_then(|filter| filter.parse().ok());
+    let filter = filter.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
+    let log = fmt::layer().with_writer(stderr);
+    let log = match format {
+        LogFormat::Text => log.with_ansi(stderr().is_terminal()).boxed(),
+        LogFormat::Json => log.json().boxed(),
+    };
+    tracing_subscriber::registry().with(log.with_filter(filter)).init();
 }

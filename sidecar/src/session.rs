@@ -1,12 +1,13 @@
 //! One connection, from its accept to its closing event.
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
-use crate::config::Engine;
-use crate::relay::{Ending, Relayed, relay};
+use crate::relay::{Ending, Options, Relayed, relay};
 use crate::stats::Stats;
 use crate::sys::Socket;
 use crate::upstream::{DialError, Upstream};
@@ -16,68 +17,89 @@ use crate::upstream::{DialError, Upstream};
 pub struct Shared {
     /// Where they go.
     pub upstream: Upstream,
-    /// How their bytes move.
-    pub engine: Engine,
-    /// How long one may be silent; no limit when absent.
-    pub idle_timeout: Option<Duration>,
+    /// How they are relayed.
+    pub options: Options,
     /// What they add up to.
     pub stats: Stats,
 }
 
-/// Serves one accepted connection.
+/// Serves one accepted connection, and keeps `held` until it has ended.
 ///
 /// Every way out but the good one resets both peers, being dropped half-way included.
-pub async fn serve(shared: &Shared, fd: OwnedFd, client_addr: SocketAddr) {
+///
+/// What a connection needs only while it is dialled, or only for a log that is off, it does not
+/// carry to its end: most of a relay's memory are futures that wait.
+pub fn serve(
+    shared: Arc<Shared>,
+    fd: OwnedFd,
+    client_addr: SocketAddr,
+    held: impl Send,
+) -> impl Future<Output = ()> + Send {
     let opened = Instant::now();
+    let told = tracing::enabled!(tracing::Level::DEBUG).then(|| Box::new((client_addr, opened)));
+    let dialled = Box::pin(dial(Arc::clone(&shared), fd, client_addr, opened));
+    async move {
+        let Some((client, upstream)) = dialled.await else { return };
+        let upstream_addr = told.as_ref().and_then(|_| upstream.peer_addr().ok()).map(Box::new);
+        let relayed = relay(&client, &upstream, &shared.options, &shared.stats).await;
+        match &relayed.ending {
+            Ending::Complete => {
+                client.finish();
+                upstream.finish();
+            }
+            Ending::Idle => shared.stats.idle.increment(),
+            Ending::Client(_) | Ending::Upstream(_) => shared.stats.reset.increment(),
+        }
+        if let Some(told) = told {
+            let (client_addr, opened) = *told;
+            closed(client_addr, upstream_addr.map(|addr| *addr), opened, &relayed);
+        }
+        drop(held);
+    }
+}
+
+/// Connects to the target; on failure the client is reset, and the reason counted and told.
+async fn dial(
+    shared: Arc<Shared>,
+    fd: OwnedFd,
+    client_addr: SocketAddr,
+    opened: Instant,
+) -> Option<(Socket, Socket)> {
     let stats = &shared.stats;
-    let client = match Socket::new(fd) {
-        Ok(client) => client,
-        Err(error) => return tracing::warn!(client.addr = %client_addr, %error, "cannot serve a connection"),
-    };
-    let (upstream, addr) = match shared.upstream.dial(&client).await {
-        Ok(dialled) => dialled,
+    let client = Socket::new(fd)
+        .inspect_err(|error| tracing::warn!(client.addr = %client_addr, %error, "cannot serve a connection"))
+        .ok()?;
+    match shared.upstream.dial(&client).await {
+        Ok(upstream) => {
+            stats.dials.record(opened.elapsed());
+            Some((client, upstream))
+        }
         Err(DialError::ClientGone(error)) => {
             stats.reset.increment();
-            return tracing::debug!(client.addr = %client_addr, %error, "the client went away while dialling");
+            tracing::debug!(client.addr = %client_addr, %error, "the client went away while dialling");
+            None
         }
         Err(error) => {
             match &error {
                 DialError::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    stats.refused.increment()
+                    stats.refused.increment();
                 }
                 DialError::Loop => stats.looped.increment(),
                 _ => stats.unreachable.increment(),
             }
             let tried = shared.upstream.addrs();
-            return tracing::info!(client.addr = %client_addr, server.addrs = ?tried, %error, "cannot reach the target");
+            tracing::info!(client.addr = %client_addr, server.addrs = ?tried, %error, "cannot reach the target");
+            None
         }
-    };
-    stats.dials.record(opened.elapsed());
-    let Relayed { up, down, spliced, ending } =
-        relay(&client, &upstream, shared.engine, shared.idle_timeout, stats).await;
-    let reason = match &ending {
-        Ending::Complete => {
-            client.finish();
-            upstream.finish();
-            "complete".to_owned()
-        }
-        Ending::Idle => {
-            stats.idle.increment();
-            "idle".to_owned()
-        }
-        Ending::Client(error) => {
-            stats.reset.increment();
-            format!("client: {error}")
-        }
-        Ending::Upstream(error) => {
-            stats.reset.increment();
-            format!("target: {error}")
-        }
-    };
+    }
+}
+
+fn closed(client_addr: SocketAddr, server_addr: Option<SocketAddr>, opened: Instant, relayed: &Relayed) {
+    let Relayed { up, down, spliced, ending } = relayed;
     tracing::debug!(
         client.addr = %client_addr,
-        server.addr = %addr,
-        reason,
+        server.addr = server_addr.map(tracing::field::display),
+        reason = %ending,
         bytes.up = up,
         bytes.down = down,
         bytes.spliced = spliced,

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::peers::{KIB, MIB, Peer, accept, connect, read_all};
+use crate::peers::{KIB, MIB, Peer};
 use crate::relay::{Near, Pair, Setup, at_once, either_way, every_engine};
+use crate::sockets::{accept, connect, read_all};
 use assemble_proxy::config::Engine;
 
 /// What a pipe of the relay holds.
@@ -94,7 +95,7 @@ either_way! {
             reader.join().unwrap()
         });
         let stretch = [vec![b'.'; STRETCH], vec![b'X']].concat();
-        assert!(all == (stretch.repeat(10), crate::peers::End::Finished), "{} bytes", all.0.len());
+        assert!(all == (stretch.repeat(10), crate::sockets::End::Finished), "{} bytes", all.0.len());
     }
 
     /// An end of stream is seen behind urgent data.
@@ -103,7 +104,7 @@ either_way! {
         say(&near, b"abc");
         shout(&near);
         near.finish();
-        assert_eq!(read_all(far.stream()), (b"abcX".to_vec(), crate::peers::End::Finished));
+        assert_eq!(read_all(far.stream()), (b"abcX".to_vec(), crate::sockets::End::Finished));
     }
 
     /// Many single bytes followed by silence are all there: none waits for a next one.
@@ -126,6 +127,19 @@ either_way! {
 }
 
 every_engine! {
+    /// Each engine moves bytes the way it is there for: all of these cases would pass as well
+    /// if nothing were ever spliced.
+    fn bytes_take_the_path_of_their_engine(setup: Setup) {
+        let Pair { mut near, mut far, relay } = setup.open();
+        (0..100).for_each(|_| near.exchange(&mut far, 100));
+        let stats = relay.stats();
+        assert_eq!(stats.to_splice.get(), 0, "messages are copied unless splicing is forced");
+        both_ways(&mut near, &mut far, 16 * MIB);
+        let switched = stats.to_splice.get() > 0;
+        assert_eq!(switched, setup.config.engine == Engine::Auto, "only this engine changes its path");
+        assert_eq!(stats.fallbacks.get(), 0);
+    }
+
     /// A client that is reset with its bytes in the relay's hands leaves none of them to the
     /// next.
     fn no_byte_of_a_broken_connection_reaches_another(setup: Setup) {

@@ -7,10 +7,9 @@ use assemble_proxy::config::{Config, Target, TargetHost};
 use assemble_proxy::server::{Server, ServerError};
 use assemble_proxy::upstream::UpstreamError;
 
-use crate::peers::{
-    End, KIB, MIB, accept, accept_within, answer, connect, eventually, peers, read_all, reset,
-};
+use crate::peers::{KIB, MIB, peers};
 use crate::relay::{Near, Setup, at_once, every_engine};
+use crate::sockets::{End, accept, accept_within, answer, connect, eventually, read_all, reset};
 use crate::targets::{Closed, Crowded};
 
 every_engine! {
@@ -23,7 +22,7 @@ every_engine! {
         assert_eq!(answer(relay.addr()), (Vec::new(), End::Reset));
         assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
         relay.wait_for_closed(1, Duration::from_secs(1));
-        assert_eq!(relay.stats().unreachable.get(), 1);
+        assert_eq!(relay.stats().refused.get(), 1);
     }
 
     /// A target that refused is asked again by the next connection.

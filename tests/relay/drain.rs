@@ -4,8 +4,9 @@ use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::peers::{MIB, connect, eventually};
+use crate::peers::{MIB, peers};
 use crate::relay::{Pair, Relay, Setup, either_way, every_engine};
+use crate::sockets::{accept, connect, eventually};
 
 either_way! {
     /// A relay that was told to stop takes nobody new, but lets a transfer finish.
@@ -66,7 +67,8 @@ every_engine! {
         assert!(told.elapsed() < Duration::from_secs(5));
     }
 
-    /// Connections wait for their turn to the end: those beyond the limit are served, not reset.
+    /// Those who waited for their turn have it when the relay stops: they are served beyond the
+    /// limit rather than reset.
     fn waiting_connections_are_served_although_the_relay_stops(setup: Setup) {
         let patient = setup.configured(|config| {
             config.grace = Duration::from_secs(20);
@@ -77,10 +79,38 @@ every_engine! {
         first.exchange(&mut target, 10);
         let waiting = connect(route.relay.addr());
         route.relay.stop();
-        let (mut near, mut far) = crate::peers::peers(waiting, crate::peers::accept(&route.target), 2);
+        let (mut near, mut far) = peers(waiting, accept(&route.target), 2);
         near.exchange(&mut far, 10);
+        first.exchange(&mut target, 10);
         drop((near, far, first, target));
         assert_eq!(route.relay.drained().cut, 0);
+    }
+
+    /// All threads drain: their connections finish or are counted.
+    fn every_thread_drains(setup: Setup) {
+        let many = setup.configured(|config| {
+            config.grace = Duration::from_millis(1500);
+            config.threads = 3.try_into().unwrap();
+        });
+        let mut route = many.relay();
+        let mut pairs: Vec<_> = (0..9).map(|_| route.open()).collect();
+        for (near, far) in &mut pairs {
+            near.exchange(far, 1000);
+        }
+        let left_open = pairs.split_off(6);
+        route.relay.stop();
+        for (mut near, mut far) in pairs {
+            near.exchange(&mut far, 1000);
+            near.finish();
+            far.expect_end();
+            far.finish();
+            near.expect_end();
+        }
+        assert_eq!(route.relay.drained().cut, 3);
+        for (mut near, mut far) in left_open {
+            near.expect_reset();
+            far.expect_reset();
+        }
     }
 }
 

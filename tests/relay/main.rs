@@ -5,12 +5,20 @@
 
 #[path = "../support/denial.rs"]
 mod denial;
+#[path = "../support/namespace.rs"]
+mod namespace;
 #[path = "../support/pattern.rs"]
 mod pattern;
 #[path = "../support/peers.rs"]
 mod peers;
+#[path = "../support/process.rs"]
+mod process;
+#[path = "../support/procfs.rs"]
+mod procfs;
 #[path = "../support/relay.rs"]
 mod relay;
+#[path = "../support/sockets.rs"]
+mod sockets;
 #[path = "../support/targets.rs"]
 mod targets;
 #[path = "../support/tcp_info.rs"]
@@ -20,8 +28,16 @@ mod bytes;
 mod denied;
 mod dial;
 mod drain;
+mod faults;
 mod half_close;
+mod load;
+mod namespaces;
 mod resets;
+mod resources;
+mod schedules;
+mod signals;
+mod startup;
+mod vanishing;
 
 /// The size of a long case: all of it, or the part that `RELAY_SOAK_PERCENT` says.
 fn scaled(full: u32) -> u32 {

@@ -42,9 +42,22 @@ either_way! {
             let reader = scope.spawn(|| far.incoming.rest());
             near.wait_until_received();
             near.reset();
-            assert_eq!(reader.join().unwrap(), crate::peers::End::Reset);
+            assert_eq!(reader.join().unwrap(), crate::sockets::End::Reset);
         });
         assert_eq!(far.incoming.received(), begun);
+    }
+
+    /// What the relay has sent waits in its kernel for a reader that pauses: the reset comes
+    /// behind it.
+    fn bytes_beyond_the_readers_window_outlive_a_reset(setup: Setup) {
+        let Pair { mut near, mut far, relay: _relay } = setup.open();
+        // More than the window of a reader that has not begun, less than a socket may send.
+        near.send(256 * KIB);
+        near.wait_until_received();
+        near.reset();
+        std::thread::sleep(Duration::from_millis(200));
+        far.expect(256 * KIB);
+        far.expect_reset();
     }
 
     /// A reset that follows an end of stream shows in no read, and is passed on all the same.
@@ -67,7 +80,7 @@ either_way! {
         let Pair { near, mut far, relay: _relay } = setup.open();
         far.send(100);
         let unread = || near.stream().peek(&mut [0; 1]).unwrap() == 1;
-        crate::peers::eventually("bytes to leave unread", Duration::from_secs(5), unread);
+        crate::sockets::eventually("bytes to leave unread", Duration::from_secs(5), unread);
         drop(near);
         far.expect_reset();
     }

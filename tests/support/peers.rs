@@ -5,31 +5,20 @@
 //! [`PATIENCE`].
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::SockRef;
 
 use crate::pattern::Pattern;
+use crate::sockets::{End, PATIENCE, eventually};
 use crate::tcp_info::tcp_info;
-
-/// Far beyond what anything here takes, for machines that are busy with something else.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) const KIB: u64 = 1024;
 pub(crate) const MIB: u64 = 1024 * KIB;
-
-/// How a stream came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// In good order (FIN).
-    Finished,
-    /// Broken (RST).
-    Reset,
-}
 
 /// One end of a connection.
 #[derive(Debug)]
@@ -56,80 +45,6 @@ pub(crate) struct Incoming {
 pub(crate) fn peers(near: TcpStream, far: TcpStream, seed: u64) -> (Peer, Peer) {
     let (there, back) = (Pattern::new(2 * seed), Pattern::new(2 * seed + 1));
     (Peer::new(near, there.clone(), back.clone()), Peer::new(far, back, there))
-}
-
-/// Connects, with the limits of this module on everything that follows.
-#[track_caller]
-pub(crate) fn connect(addr: SocketAddr) -> TcpStream {
-    try_connect(addr).expect("the relay takes connections")
-}
-
-pub(crate) fn try_connect(addr: SocketAddr) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
-    // Holds for connect(2) too (socket(7)).
-    socket.set_write_timeout(Some(PATIENCE))?;
-    socket.connect(&addr.into())?;
-    Ok(limited(socket.into()))
-}
-
-/// What a client gets that connects and says nothing.
-#[track_caller]
-pub(crate) fn answer(addr: SocketAddr) -> (Vec<u8>, End) {
-    match try_connect(addr) {
-        Ok(stream) => read_all(&stream),
-        // A reset may be quicker than the return from connect(2).
-        Err(error) if error.kind() == ErrorKind::ConnectionReset => (Vec::new(), End::Reset),
-        Err(error) => panic!("no connection at all: {error}"),
-    }
-}
-
-/// The next connection of a listener.
-#[track_caller]
-pub(crate) fn accept(listener: &TcpListener) -> TcpStream {
-    accept_within(listener, PATIENCE).expect("the relay connects to its target")
-}
-
-/// The next connection of a listener, if there is one in time.
-pub(crate) fn accept_within(listener: &TcpListener, limit: Duration) -> Option<TcpStream> {
-    // socket(7): the receive timeout holds for accept(2) too.
-    SockRef::from(listener).set_read_timeout(Some(limit)).unwrap();
-    match listener.accept() {
-        Ok((stream, _)) => Some(limited(stream)),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => None,
-        Err(error) => panic!("cannot accept: {error}"),
-    }
-}
-
-pub(crate) fn limited(stream: TcpStream) -> TcpStream {
-    stream.set_nodelay(true).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    stream
-}
-
-/// Asks again until the answer is yes.
-#[track_caller]
-pub(crate) fn eventually(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !holds() {
-        assert!(started.elapsed() < limit, "not within {limit:?}: {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// Reads to the end, whichever it is, of a stream whose bytes nobody knows.
-pub(crate) fn read_all(mut stream: &TcpStream) -> (Vec<u8>, End) {
-    let mut all = Vec::new();
-    match stream.read_to_end(&mut all) {
-        Ok(_) => (all, End::Finished),
-        Err(error) if error.kind() == ErrorKind::ConnectionReset => (all, End::Reset),
-        Err(error) => panic!("neither an end nor a reset after {} bytes: {error}", all.len()),
-    }
-}
-
-/// Closes with a reset instead of an end of stream (socket(7), zero linger).
-pub(crate) fn reset(stream: TcpStream) {
-    SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
 impl Peer {
@@ -293,6 +208,25 @@ impl Incoming {
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return End::Reset,
                 Err(error) => panic!("no end after {} bytes: {error}", self.received()),
             }
+        }
+    }
+
+    /// Reads what is there, at most `n` bytes, without waiting; says how it ended if it did.
+    #[track_caller]
+    pub(crate) fn take(&mut self, n: u64) -> Option<End> {
+        self.stream.set_nonblocking(true).unwrap();
+        let mut buffer = vec![0; usize::try_from(n).unwrap()];
+        let read = (&*self.stream).read(&mut buffer);
+        self.stream.set_nonblocking(false).unwrap();
+        match read {
+            Ok(0) if n > 0 => Some(End::Finished),
+            Ok(n) => {
+                self.pattern.check(&buffer[..n]);
+                None
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Some(End::Reset),
+            Err(error) => panic!("cannot read: {error}"),
         }
     }
 

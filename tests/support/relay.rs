@@ -14,7 +14,8 @@ use assemble_proxy::stats::Stats;
 use tokio::sync::oneshot;
 
 use crate::denial::Denial;
-use crate::peers::{PATIENCE, Peer, accept, connect, eventually, peers};
+use crate::peers::{Peer, peers};
+use crate::sockets::{PATIENCE, accept, connect, eventually};
 
 /// Which end of a connection a case calls the near one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +31,13 @@ pub(crate) struct Setup {
     /// Its target is replaced by whatever the case makes.
     pub(crate) config: Config,
     pub(crate) denial: Option<Denial>,
+    /// Run by the relay's thread before the relay exists.
+    prepare: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 impl fmt::Debug for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { near, config, denial } = self;
+        let Self { near, config, denial, .. } = self;
         write!(f, "{:?} engine, near end {near:?}, denied {denial:?}", config.engine)
     }
 }
@@ -44,7 +47,7 @@ impl Setup {
         let nowhere = Target { host: TargetHost::Address(Ipv6Addr::UNSPECIFIED.into()), port: 0 };
         // A relay that a test has done with is not given time: only cases about draining want it.
         let config = Config { engine, grace: Duration::ZERO, ..Config::new(0, nowhere) };
-        Self { near, config, denial: None }
+        Self { near, config, denial: None, prepare: None }
     }
 
     /// Each engine.
@@ -60,6 +63,11 @@ impl Setup {
 
     pub(crate) fn denying(mut self, denial: Denial) -> Self {
         self.denial = Some(denial);
+        self
+    }
+
+    pub(crate) fn prepared(mut self, prepare: impl Fn() + Send + Sync + 'static) -> Self {
+        self.prepare = Some(Arc::new(prepare));
         self
     }
 
@@ -136,11 +144,14 @@ impl Relay {
     #[track_caller]
     fn start(setup: &Setup, target: SocketAddr) -> Self {
         let target = Target { host: TargetHost::Address(target.ip()), port: target.port() };
-        let denial = setup.denial;
+        let Setup { denial, prepare, .. } = setup.clone();
         let config = Config { target, ..setup.config.clone() };
         let (stop, stopped) = oneshot::channel();
         let (started, start) = mpsc::channel();
         let serve = move || {
+            if let Some(prepare) = prepare {
+                prepare();
+            }
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let server = bind(&config)?;

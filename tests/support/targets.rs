@@ -1,10 +1,66 @@
-//! Targets that are not simply there.
+//! Targets that serve by themselves, and targets that are not simply there.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::peers::{accept, connect};
+use crate::sockets::{accept, connect, limited};
+
+/// A server that runs a script with every connection. Dropping it closes its port.
+#[derive(Debug)]
+pub(crate) struct Service {
+    listener: Arc<TcpListener>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Service {
+    pub(crate) fn start(script: fn(TcpStream)) -> Self {
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), script)
+    }
+
+    pub(crate) fn on(listener: TcpListener, script: fn(TcpStream)) -> Self {
+        // std's backlog is 128, which is little for many connections at once.
+        SockRef::from(&listener).listen(4096).unwrap();
+        let listener = Arc::new(listener);
+        let incoming = Arc::clone(&listener);
+        let thread = std::thread::spawn(move || {
+            for stream in incoming.incoming().map_while(Result::ok) {
+                let small = Builder::new().stack_size(128 * 1024);
+                small.spawn(move || script(limited(stream))).unwrap();
+            }
+        });
+        Self { listener, thread: Some(thread) }
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.listener.local_addr().unwrap()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // Ends the wait in accept(2) too, on Linux.
+        let _ = SockRef::from(&*self.listener).shutdown(Shutdown::Both);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Sends back what comes, and ends when that ends.
+pub(crate) fn echo(mut stream: TcpStream) {
+    // A client may be silent for as long as it likes.
+    stream.set_read_timeout(None).unwrap();
+    let mut buffer = vec![0; 16 * 1024];
+    while let Ok(n @ 1..) = stream.read(&mut buffer) {
+        if stream.write_all(&buffer[..n]).is_err() {
+            return;
+        }
+    }
+}
 
 /// A port that is held but not listened on: connections to it are refused.
 #[derive(Debug)]

@@ -1,7 +1,8 @@
 //! What clients are told, and what they tell: the lines between this program and its clients.
 //!
-//! A client prints `begin` and `end` around its measuring window, so that whoever started it can
-//! read the forwarder's clocks at those moments, and then its result.
+//! A client prints the clocks of itself and of those it was told to watch around its measuring
+//! window, and then its result. It reads them itself, because on a busy machine whoever started
+//! it may be late.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -11,8 +12,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use rustix::process::{Pid, getpid};
 
 use super::Service;
+use crate::procfs::Clocks;
 
 /// What to do, with which limits.
 #[derive(Clone, Debug, Args)]
@@ -40,6 +43,9 @@ pub(crate) struct Load {
     /// Break connections instead of closing them
     #[arg(long)]
     pub(crate) reset: bool,
+    /// Processes whose clocks are read
+    #[arg(long)]
+    pub(crate) watch: Vec<i32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -144,8 +150,14 @@ impl Load {
         .into_iter()
         .flat_map(|(flag, value)| [flag.to_owned(), value])
         .collect();
+        args.extend(self.watch.iter().map(|pid| format!("--watch={pid}")));
         args.extend(self.reset.then(|| "--reset".to_owned()));
         args
+    }
+
+    pub(super) fn bell(&self) -> Bell {
+        let others = self.watch.iter().filter_map(|pid| Pid::from_raw(*pid));
+        Bell { since: Instant::now(), watch: [getpid()].into_iter().chain(others).collect() }
     }
 
     pub(super) fn window(&self) -> Window {
@@ -154,6 +166,7 @@ impl Load {
             length: Duration::from_secs_f64(self.seconds),
             started: Instant::now(),
             began: None,
+            bell: self.bell(),
         }
     }
 
@@ -183,6 +196,19 @@ pub(super) struct Window {
     length: Duration,
     started: Instant,
     began: Option<Instant>,
+    bell: Bell,
+}
+
+/// Tells the clocks at the beginning and at the end of what is measured.
+pub(super) struct Bell {
+    since: Instant,
+    watch: Vec<Pid>,
+}
+
+impl Bell {
+    pub(super) fn ring(&self) -> io::Result<()> {
+        say(&Clocks::now(self.since, &self.watch).to_string())
+    }
 }
 
 /// Where a moment is.
@@ -196,28 +222,30 @@ pub(super) enum Phase {
 }
 
 impl Window {
-    /// Asked after every step; says `begin` and `end` when it is time.
+    /// Asked after every step; rings when the window opens.
     pub(super) fn phase(&mut self, now: Instant) -> Phase {
         match self.began {
             None if now - self.started < self.warmup => Phase::Before,
             None => {
-                self.began = Some(now);
-                let _ = say("begin");
+                let _ = self.bell.ring();
+                // Reading them takes a moment, which does not count.
+                self.began = Some(Instant::now());
                 Phase::Opens
             }
-            Some(began) if now - began < self.length => Phase::Inside,
+            Some(began) if now.saturating_duration_since(began) < self.length => Phase::Inside,
             Some(_) => Phase::Over,
         }
     }
 
-    /// Says `end`; the length of the window as it really was, in seconds.
+    /// Rings; the length of the window as it really was, in seconds.
     pub(super) fn close(&self) -> f64 {
-        let _ = say("end");
-        self.began.map_or(0.0, |began| began.elapsed().as_secs_f64())
+        let length = self.began.map_or(0.0, |began| began.elapsed().as_secs_f64());
+        let _ = self.bell.ring();
+        length
     }
 }
 
-pub(super) fn say(line: &str) -> io::Result<()> {
+fn say(line: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")?;
     out.flush()

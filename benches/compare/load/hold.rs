@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::Service;
-use super::client::{Kind, Load, Outcome, say};
+use super::client::{Kind, Load, Outcome};
 
 /// What a slow reader takes at a time, ten times a second.
 const SIP: usize = 1024;
@@ -20,7 +20,7 @@ pub(super) fn run(load: &Load) -> anyhow::Result<Outcome> {
     }
     // Time for buffers to fill, and for what is only needed at first to be given back.
     let settled = Instant::now() + Duration::from_secs_f64(load.warmup + load.seconds);
-    let mut said = false;
+    let (bell, mut said) = (load.bell(), false);
     loop {
         if slow {
             for stream in &mut streams {
@@ -28,7 +28,7 @@ pub(super) fn run(load: &Load) -> anyhow::Result<Outcome> {
             }
         }
         if !said && Instant::now() >= settled {
-            say("begin")?;
+            bell.ring()?;
             said = true;
         }
         // Whoever reads the memory meanwhile closes our input when it has.
@@ -39,7 +39,7 @@ pub(super) fn run(load: &Load) -> anyhow::Result<Outcome> {
         }
         thread::yield_now();
     }
-    say("end")?;
+    bell.ring()?;
     #[expect(clippy::cast_precision_loss, reason = "not so many connections")]
     Ok(Outcome { units: streams.len() as f64, seconds: load.seconds, ..Outcome::default() })
 }

@@ -66,14 +66,29 @@ impl Contact {
     pub(super) async fn client(&self) -> Result<&Docker> {
         let settle = async || {
             let asking = operation("ask for the api version", "");
-            let answer = self.call(asking.clone(), QUICK, self.docker.version()).await?;
-            let broken = |error: String| EngineError::Broken { operation: asking, source: error.into() };
+            let answer = self.call(asking.clone(), QUICK, self.docker.version()).await;
+            let answer = answer.map_err(|error| self.not_an_engine(error))?;
+            let broken = |error: String| {
+                self.not_an_engine(EngineError::Broken { operation: asking, source: error.into() })
+            };
             let newest: ApiVersion = answer.api_version.unwrap_or_default().parse().map_err(broken)?;
             let lowest = answer.min_api_version.and_then(|text| text.parse().ok());
             Ok(self.asked.unwrap_or_else(|| ApiVersion::choose(newest, lowest)))
         };
         self.version.get_or_try_init(settle).await?;
         Ok(&self.docker)
+    }
+
+    /// The first answer tells whether an engine is there at all. One that cannot be understood
+    /// may come from something else, and where that is matters most then.
+    fn not_an_engine(&self, error: EngineError) -> EngineError {
+        match error {
+            EngineError::Broken { source, .. } => {
+                let operation = operation("ask for the api version at", &*self.endpoint);
+                EngineError::Broken { operation, source }
+            }
+            other => other,
+        }
     }
 
     /// One call with its deadline.

@@ -13,13 +13,12 @@ mod idle;
 mod pool;
 mod pump;
 
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-
-use tokio::io::{Interest, Ready};
 
 use crate::config::Engine;
 use crate::stats::{Counter, Stats};
@@ -29,6 +28,15 @@ use pump::{Fault, Pump};
 
 /// How long bytes received before a reset may take to reach the other peer.
 const LAST_BYTES: Duration = Duration::from_secs(1);
+
+/// How connections are relayed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// How bytes move.
+    pub engine: Engine,
+    /// How long a connection may be silent; no limit when absent.
+    pub idle_timeout: Option<Duration>,
+}
 
 /// How a connection ended.
 #[derive(Debug)]
@@ -41,6 +49,17 @@ pub enum Ending {
     Upstream(io::Error),
     /// Neither side said anything for the idle timeout.
     Idle,
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Complete => f.write_str("complete"),
+            Self::Client(error) => write!(f, "client: {error}"),
+            Self::Upstream(error) => write!(f, "target: {error}"),
+            Self::Idle => f.write_str("idle"),
+        }
+    }
 }
 
 /// A connection that is over.
@@ -60,90 +79,63 @@ pub struct Relayed {
 ///
 /// The sockets are left open: [`Socket::finish`] is for the caller, and only after
 /// [`Ending::Complete`]. In any other case dropping them resets the peers.
-pub async fn relay(
-    client: &Socket,
-    upstream: &Socket,
-    engine: Engine,
-    idle_timeout: Option<Duration>,
-    stats: &Stats,
-) -> Relayed {
-    let mut client_news = pin!(client.happened(NEWS));
-    let mut upstream_news = pin!(upstream.happened(NEWS));
+pub async fn relay(client: &Socket, upstream: &Socket, options: &Options, stats: &Stats) -> Relayed {
     let mut relay = Relay {
         client: Side::new(client),
         upstream: Side::new(upstream),
-        up: Pump::new(engine),
-        down: Pump::new(engine),
+        up: Pump::new(options.engine),
+        down: Pump::new(options.engine),
+        idle: options.idle_timeout.map(|limit| Box::new(IdleTimer::new(limit))),
         stats,
     };
-    let mut poll = |cx: &mut Context<'_>, relay: &mut Relay<'_>| {
-        let again = || client.happened(Interest::ERROR);
-        relay.client.hear(&mut client_news, again, cx, &mut relay.up);
-        let again = || upstream.happened(Interest::ERROR);
-        relay.upstream.hear(&mut upstream_news, again, cx, &mut relay.down);
-        relay.poll(cx)
-    };
-    // Boxed, so that a connection without a timeout pays one pointer for it.
-    let mut idle = idle_timeout.map(|limit| Box::new(IdleTimer::new(limit)));
-    let was_idle = poll_fn(|cx| {
-        let done = poll(cx, &mut relay);
-        if relay.has_failed() || done.is_ready() {
-            return Poll::Ready(false);
-        }
-        let moved = relay.up.moved() + relay.down.moved();
-        idle.as_mut().map_or(Poll::Pending, |idle| idle.poll(moved, cx).map(|()| true))
-    })
-    .await;
-    if was_idle {
-        return Relayed { ending: Ending::Idle, ..relay.into_relayed() };
-    }
-    if let Some(survivor) = relay.survivor() {
+    let course = poll_fn(|cx| relay.poll_course(cx)).await;
+    if let Course::Broken(Some(survivor)) = course {
         // Nothing of what was received is lost to the reset that the survivor gets in a moment.
+        // Boxed, since every connection would carry the room for it otherwise.
         let delivered = async {
-            poll_fn(|cx| poll(cx, &mut relay)).await;
+            poll_fn(|cx| relay.poll(cx)).await;
             survivor.sent().await;
         };
-        let _ = tokio::time::timeout(LAST_BYTES, delivered).await;
+        let _ = Box::pin(tokio::time::timeout(LAST_BYTES, delivered)).await;
     }
-    relay.into_relayed()
+    relay.into_relayed(matches!(course, Course::Idle))
 }
 
-/// What is listened for beside readiness: errors, because a reset that comes after the end of
-/// the stream shows in no other way, and urgent data, because it makes short reads lie.
-const NEWS: Interest = Interest::ERROR.add(Interest::PRIORITY);
+/// What has become of a connection.
+enum Course<'a> {
+    /// Both streams ended and were delivered.
+    Complete,
+    /// A socket broke; the other one, if it did not as well.
+    Broken(Option<&'a Socket>),
+    /// The idle timeout has run out.
+    Idle,
+}
 
 /// One of the two sockets, with the error that broke it, whichever direction met it first.
 struct Side<'a> {
     socket: &'a Socket,
     error: Option<io::Error>,
+    /// Listens for an error while nobody reads, which would tell. Made when first needed.
+    watch: Option<Pin<Box<dyn Future<Output = ()> + Send + 'a>>>,
 }
 
 impl<'a> Side<'a> {
     fn new(socket: &'a Socket) -> Self {
-        Self { socket, error: socket.is_broken().then(|| io::ErrorKind::ConnectionReset.into()) }
+        Self { socket, error: None, watch: None }
     }
 
-    /// Takes note of news, of which `source` reads, and goes on listening with `again`.
-    fn hear<F: Future<Output = io::Result<Ready>>>(
-        &mut self,
-        news: &mut Pin<&mut F>,
-        again: impl Fn() -> F,
-        cx: &mut Context<'_>,
-        source: &mut Pump,
-    ) {
-        while self.error.is_none() {
-            match news.as_mut().poll(cx) {
-                Poll::Pending => return,
-                Poll::Ready(Ok(ready)) if !ready.is_error() => {
-                    if ready.is_priority() {
-                        source.distrust_short_reads();
-                    }
-                    news.set(again());
-                }
-                Poll::Ready(Ok(_)) => self.error = Some(self.socket.take_error()),
-                Poll::Ready(Err(error)) => self.error = Some(error),
-            }
+    /// Takes note of an error that epoll has reported.
+    fn look(&mut self) {
+        if self.error.is_none() && self.socket.is_broken() {
+            self.error = Some(self.socket.take_error());
         }
+    }
+
+    /// Has the task woken by an error: a reset after the end of the stream shows in no other
+    /// way, nor does one while the reader waits for its writer.
+    fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let socket = self.socket;
+        self.watch.get_or_insert_with(|| Box::pin(socket.broken())).as_mut().poll(cx)
     }
 
     fn fail(&mut self, error: io::Error) {
@@ -156,21 +148,43 @@ struct Relay<'a> {
     upstream: Side<'a>,
     up: Pump,
     down: Pump,
+    /// Boxed, so that a connection without a timeout pays one pointer for it.
+    idle: Option<Box<IdleTimer>>,
     stats: &'a Stats,
 }
 
 impl<'a> Relay<'a> {
+    /// Goes on until a socket breaks, which may leave something to deliver, or all is over.
+    fn poll_course(&mut self, cx: &mut Context<'_>) -> Poll<Course<'a>> {
+        let done = self.poll(cx);
+        if self.has_failed() {
+            return Poll::Ready(Course::Broken(self.survivor()));
+        }
+        if done.is_ready() {
+            return Poll::Ready(Course::Complete);
+        }
+        let moved = self.up.moved() + self.down.moved();
+        let idle = self.idle.as_mut().map_or(Poll::Pending, |idle| idle.poll(moved, cx));
+        idle.map(|()| Course::Idle)
+    }
+
     /// Moves what can be moved; ready when nothing more ever will be.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { client, upstream, up, down, stats } = self;
+        let Self { client, upstream, up, down, stats, .. } = self;
         loop {
+            client.look();
+            upstream.look();
             let failed_before = (client.error.is_some(), upstream.error.is_some());
             advance(up, client, upstream, &stats.bytes_up, stats, cx);
             advance(down, upstream, client, &stats.bytes_down, stats, cx);
             if up.is_done() && down.is_done() {
                 return Poll::Ready(());
             }
-            if (client.error.is_some(), upstream.error.is_some()) == failed_before {
+            let failed = (client.error.is_some(), upstream.error.is_some());
+            let unread = |pump: &Pump, side: &Side<'_>| !pump.is_reading() && side.error.is_none();
+            let broken = (unread(up, client) && client.poll_broken(cx).is_ready())
+                | (unread(down, upstream) && upstream.poll_broken(cx).is_ready());
+            if failed == failed_before && !broken {
                 return Poll::Pending;
             }
         }
@@ -189,10 +203,11 @@ impl<'a> Relay<'a> {
         }
     }
 
-    fn into_relayed(self) -> Relayed {
+    fn into_relayed(self, was_idle: bool) -> Relayed {
         let ending = match (self.client.error, self.upstream.error) {
             (Some(error), _) => Ending::Client(error),
             (None, Some(error)) => Ending::Upstream(error),
+            (None, None) if was_idle => Ending::Idle,
             (None, None) => Ending::Complete,
         };
         Relayed {

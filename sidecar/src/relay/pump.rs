@@ -53,7 +53,6 @@ pub(super) struct Pump {
     pace: Pace,
     held: Held,
     phase: Phase,
-    confirm: bool,
     source_failed: bool,
     moved: u64,
     spliced: u64,
@@ -65,7 +64,6 @@ impl Pump {
             pace: Pace::new(engine),
             held: Held::Nothing,
             phase: Phase::Open,
-            confirm: false,
             source_failed: false,
             moved: 0,
             spliced: 0,
@@ -87,9 +85,9 @@ impl Pump {
         self.phase == Phase::Done
     }
 
-    /// From now on a short read proves nothing: the source has sent urgent data.
-    pub(super) const fn distrust_short_reads(&mut self) {
-        self.confirm = true;
+    /// Whether it waits for its source, and so will learn of an error there.
+    pub(super) const fn is_reading(&self) -> bool {
+        matches!((&self.held, self.phase), (Held::Nothing, Phase::Open))
     }
 
     /// The source is broken: what it still holds is passed on, but its end is no good end.
@@ -212,7 +210,7 @@ impl Pump {
         sink: &Socket,
     ) -> Poll<Result<usize, Fault>> {
         SCRATCH.with_borrow_mut(|scratch| {
-            let n = ready!(source.poll_recv(cx, scratch, self.confirm)).map_err(Fault::Source)?;
+            let n = ready!(source.poll_recv(cx, scratch)).map_err(Fault::Source)?;
             self.pace.copied(n);
             if n == 0 {
                 return Poll::Ready(Ok(0));

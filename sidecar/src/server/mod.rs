@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 
 use crate::accept::{self, Verdict};
 use crate::config::Config;
+use crate::relay::Options;
 use crate::session::Shared;
 use crate::stats::Stats;
 use crate::sys::{Listener, ListenerError, Reserve, Socket};
@@ -77,8 +78,7 @@ impl Server {
         };
         let shared = Shared {
             upstream,
-            engine: config.engine,
-            idle_timeout: config.idle_timeout,
+            options: Options { engine: config.engine, idle_timeout: config.idle_timeout },
             stats: Stats::default(),
         };
         Ok(Self {
@@ -129,11 +129,9 @@ impl Server {
             }
         }
         for listener in &self.listeners {
-            // Those beyond the limit are reset as the listener closes: there is no room for them.
-            while let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned()
-                && let Ok((fd, peer)) = listener.accept()
-            {
-                crew.serve(Accepted { fd, peer, slot }, &mut sessions);
+            // Beyond the limit as well: those who waited for a turn would get a reset instead.
+            while let Ok((fd, peer)) = listener.accept() {
+                crew.serve(Accepted { fd, peer, slot: None }, &mut sessions);
             }
         }
         drop(self.listeners);
@@ -153,7 +151,7 @@ impl Server {
             Poll::Pending
         })
         .await?;
-        Ok(Accepted { fd, peer, slot })
+        Ok(Accepted { fd, peer, slot: Some(slot) })
     }
 
     /// Sheds one connection and rests, where accepting again at once would spin.

@@ -10,12 +10,13 @@ use tokio::task::JoinSet;
 
 use crate::session::{self, Shared};
 
-/// A connection off the queue, with the room that was made for it.
+/// A connection off the queue, with the room that was made for it; the last ones of a relay
+/// that stops get none.
 #[derive(Debug)]
 pub(super) struct Accepted {
     pub(super) fd: OwnedFd,
     pub(super) peer: SocketAddr,
-    pub(super) slot: OwnedSemaphorePermit,
+    pub(super) slot: Option<OwnedSemaphorePermit>,
 }
 
 pub(super) struct Sessions {
@@ -34,11 +35,7 @@ impl Sessions {
 
     pub(super) fn serve(&mut self, Accepted { fd, peer, slot }: Accepted) {
         self.shared.stats.accepted.increment();
-        let shared = Arc::clone(&self.shared);
-        self.tasks.spawn(async move {
-            session::serve(&shared, fd, peer).await;
-            drop(slot);
-        });
+        self.tasks.spawn(session::serve(Arc::clone(&self.shared), fd, peer, slot));
     }
 
     /// Waits for a connection to end and forgets it; for ever while there is none.

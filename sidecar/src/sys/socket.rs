@@ -9,8 +9,8 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, sockopt};
 use rustix::pipe::{SpliceFlags, splice};
-use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
-use tokio::io::{Interest, Ready};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 use super::reactor::register;
 use super::{Pipe, tcp_info};
@@ -98,16 +98,16 @@ impl Socket {
     /// Receives into `buf`; 0 is the end of the stream.
     ///
     /// A read that does not fill `buf` emptied the socket, and the confirming read is saved,
-    /// unless `confirm` is set: an urgent mark also ends a read short (tcp(7)).
+    /// unless the peer has ever sent urgent data: its mark ends a read short as well (tcp(7)).
     ///
     /// # Errors
     /// Those of recv(2) but `EAGAIN`.
-    pub fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut [u8], confirm: bool) -> Poll<io::Result<usize>> {
+    pub fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
             let mut guard = ready!(self.io.poll_read_ready(cx))?;
             match rustix::net::recv(&self.io, &mut *buf, RecvFlags::empty()) {
                 Ok((n, _)) => {
-                    if n < buf.len() && !confirm {
+                    if n < buf.len() && !self.reported(Interest::PRIORITY) {
                         // Keeps the sticky "peer has closed", so a queued end is still read.
                         guard.clear_ready();
                     }
@@ -175,14 +175,18 @@ impl Socket {
         }
     }
 
-    /// Resolves when one of `interest` has happened, with what happened.
+    /// Resolves once the connection is broken; see [`Socket::is_broken`].
+    pub async fn broken(&self) {
+        // An error of the runtime means that it is shutting down, which is an end as well.
+        let _ = self.io.ready(Interest::ERROR).await;
+    }
+
+    /// Whether epoll has ever reported this; an atomic load, no system call.
     ///
-    /// `PRIORITY` resolves on the peer's FIN as well (tokio's `Interest::PRIORITY`).
-    ///
-    /// # Errors
-    /// Only when the runtime is shutting down.
-    pub async fn happened(&self, interest: Interest) -> io::Result<Ready> {
-        self.io.ready(interest).await.map(|guard: AsyncFdReadyGuard<'_, _>| guard.ready())
+    /// The peer's end counts as `PRIORITY` too (tokio's `Interest::PRIORITY`), which does no
+    /// harm: it makes one more read, and that read finds it.
+    fn reported(&self, interest: Interest) -> bool {
+        self.io.try_io(interest, |_| Ok(())).is_ok()
     }
 
     /// Waits until a connection that is being made is made.
@@ -203,10 +207,11 @@ impl Socket {
         Ok(())
     }
 
-    /// Whether [`Socket::connected`] met the connection's end, which the kernel tells but once.
+    /// Whether the connection is known to be broken: epoll has reported it, or
+    /// [`Socket::connected`] met its end, which the kernel tells but once.
     #[must_use]
-    pub const fn is_broken(&self) -> bool {
-        self.broken
+    pub fn is_broken(&self) -> bool {
+        self.broken || self.reported(Interest::ERROR)
     }
 
     /// Ends our side of the stream: the peer reads what was sent, then the end.

@@ -21,5 +21,7 @@ sockopt_impl!(
 pub(super) fn unacknowledged(fd: BorrowedFd<'_>) -> bool {
     /// `TCP_CLOSE` of net/tcp_states.h.
     const TCP_CLOSE: u8 = 7;
-    getsockopt(&fd, TcpInfo).is_ok_and(|info| info.tcpi_state != TCP_CLOSE && info.tcpi_unacked > 0)
+    // A peer that does not read has acknowledged all that has left, and what has not waits.
+    let outstanding = |info: &libc::tcp_info| info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0;
+    getsockopt(&fd, TcpInfo).is_ok_and(|info| info.tcpi_state != TCP_CLOSE && outstanding(&info))
 }

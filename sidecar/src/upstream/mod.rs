@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Type};
-use tokio::io::Interest;
 
 use crate::config::{Config, Target, TargetHost};
 use crate::sys::{Keepalive, Socket};
@@ -141,19 +140,19 @@ impl Upstream {
     ///
     /// # Errors
     /// Why there is no connection; of several addresses, the last one's reason.
-    pub async fn dial(&self, client: &Socket) -> Result<(Socket, SocketAddr), DialError> {
+    pub async fn dial(&self, client: &Socket) -> Result<Socket, DialError> {
         tokio::select! {
             biased;
             dialled = self.connect() => dialled,
-            _ = client.happened(Interest::ERROR) => Err(DialError::ClientGone(client.take_error())),
+            () = client.broken() => Err(DialError::ClientGone(client.take_error())),
         }
     }
 
-    async fn connect(&self) -> Result<(Socket, SocketAddr), DialError> {
+    async fn connect(&self) -> Result<Socket, DialError> {
         let mut failure = DialError::NoGateway;
         for &addr in &*self.addrs() {
             match tokio::time::timeout(self.timeout, self.connect_to(addr)).await {
-                Ok(Ok(socket)) => return Ok((socket, addr)),
+                Ok(Ok(socket)) => return Ok(socket),
                 Ok(Err(error)) => failure = error,
                 Err(_) => failure = DialError::TimedOut(self.timeout),
             }

@@ -1,0 +1,103 @@
+//! One load from its start to its end, and the clocks around its window.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::process::{ChildStdout, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::load::client::{Kind, Load, Outcome};
+use crate::measure::{Bench, LOAD_CORE};
+use crate::peers::Peer;
+use crate::process::{Process, check_interrupt};
+use crate::procfs::{self, Clocks, Holdings};
+use crate::topology::Pin;
+
+/// How much longer than planned a load may take: connecting thousands, and a noisy machine.
+const SLACK: Duration = Duration::from_secs(30);
+
+/// One load, with what the clocks said meanwhile.
+pub(crate) struct Run {
+    pub(crate) outcome: Outcome,
+    /// What the forwarder used and, at the beginning, held.
+    pub(crate) cpu_seconds: f64,
+    pub(crate) held: Holdings,
+    /// Share of the time that each core was busy.
+    pub(crate) busy: Vec<f64>,
+    /// Cores' worth of time used by neither client, server nor forwarder: the noise.
+    pub(crate) foreign: f64,
+}
+
+impl Bench {
+    /// Runs one load to its end, reading the clocks around its window.
+    pub(crate) fn run(&self, peer: &Peer, forwarder: Option<&Process>, load: &Load) -> anyhow::Result<Run> {
+        let pin = Pin { core: LOAD_CORE, nice: self.nice, user: None };
+        let mut command = self.topology.pinned(peer.way.client(), &self.myself, pin);
+        let watched = [Some(&self.server), forwarder].into_iter().flatten();
+        let watch = watched.map(|process| process.pid.as_raw_pid()).collect();
+        command.arg(&self.myself).arg("client").args(Load { watch, ..load.clone() }.args());
+        let log = self.dir.join("client.log");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&log)?);
+        let mut client = Process::spawn(&mut command)?;
+        let mut lines = Lines::of(client.child.stdout.take());
+        let patience = Duration::from_secs_f64(load.warmup + load.seconds) + SLACK;
+        let mut next = || {
+            lines
+                .next(patience)
+                .with_context(|| fs::read_to_string(&log).unwrap_or_default().trim().to_owned())
+        };
+        let begin: Clocks = next()?.parse()?;
+        let held = match (load.kind, forwarder) {
+            (Kind::Hold | Kind::Slow, Some(forwarder)) => procfs::holdings(forwarder.pid),
+            _ => Holdings::default(),
+        };
+        // What a client that holds connections waits for.
+        drop(client.child.stdin.take());
+        let end: Clocks = next()?.parse()?;
+        let outcome = next()?.parse()?;
+        let grown =
+            |end: &[f64], begin: &[f64]| end.iter().zip(begin).map(|(end, begin)| end - begin).collect();
+        let used: Vec<f64> = grown(&end.used, &begin.used);
+        let cores: Vec<f64> = grown(&end.cores, &begin.cores);
+        let seconds = end.at - begin.at;
+        Ok(Run {
+            outcome,
+            // The client first, then those it watches: the server, and the forwarder if any.
+            cpu_seconds: used.get(2).copied().unwrap_or(0.0),
+            held,
+            foreign: (cores.iter().sum::<f64>() - used.iter().sum::<f64>()) / seconds,
+            busy: cores.iter().map(|busy| busy / seconds).collect(),
+        })
+    }
+}
+
+/// What a process says, line by line, with a limit to the patience for each.
+pub(crate) struct Lines(mpsc::Receiver<String>);
+
+impl Lines {
+    pub(crate) fn of(output: Option<ChildStdout>) -> Self {
+        let (sender, receiver) = mpsc::channel();
+        if let Some(output) = output {
+            thread::spawn(move || {
+                for line in BufReader::new(output).lines().map_while(Result::ok) {
+                    if sender.send(line).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        Self(receiver)
+    }
+
+    pub(crate) fn next(&mut self, patience: Duration) -> anyhow::Result<String> {
+        let line = self.0.recv_timeout(patience);
+        check_interrupt()?;
+        line.map_err(|error| match error {
+            mpsc::RecvTimeoutError::Timeout => anyhow::anyhow!("no end within {} s", patience.as_secs()),
+            mpsc::RecvTimeoutError::Disconnected => anyhow::anyhow!("the client has failed"),
+        })
+    }
+}

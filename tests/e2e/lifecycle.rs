@@ -1,0 +1,158 @@
+//! From start to stop, and what lies between.
+
+use std::time::Duration;
+
+use crate::support::{
+    Backend, Background, Context, Witness, base_image, docker, eventually, free_port, inspect, unique,
+};
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_start_names_what_it_started() {
+    let (backend, port) = (Backend::new(), free_port());
+    let start = backend.start(&[port]);
+    let sidecar = inspect(&backend.sidecar(port))["Id"].as_str().unwrap()[..12].to_owned();
+    let (name, id) = (backend.name(), &backend.id()[..12]);
+    assert_eq!(
+        start.stdout,
+        format!(
+            "Started container \"{name}\" ({id})\nStarted container \"{name}-proxy-port-{port}\" ({sidecar})\n"
+        )
+    );
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_second_start_with_the_same_wishes_changes_nothing() {
+    let (backend, port) = (Backend::new(), free_port());
+    backend.start(&[port]);
+    let before = backend.containers();
+    let again = backend.start(&[port]);
+    assert_eq!(again.stdout, format!("Backend \"{}\" is already running\n", backend.name()));
+    assert_eq!(backend.containers(), before);
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn other_ports_touch_only_the_sidecars() {
+    let (backend, [kept, gone, new]) = (Backend::new(), [free_port(), free_port(), free_port()]);
+    backend.start(&[kept, gone]);
+    let (before, sidecar) = (backend.inspect(), inspect(&backend.sidecar(kept)));
+
+    backend.start(&[kept, new]);
+    let after = backend.inspect();
+    assert_eq!((&after["Id"], &after["State"]["StartedAt"]), (&before["Id"], &before["State"]["StartedAt"]));
+    assert_eq!(inspect(&backend.sidecar(kept))["Id"], sidecar["Id"]);
+    let mut ports = vec![kept, new];
+    ports.sort_unstable();
+    assert_eq!(backend.forwarded(), ports);
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_build_goes_on_while_ports_change() {
+    let (backend, [old, new]) = (Backend::new(), [free_port(), free_port()]);
+    backend.start(&[old]);
+    let context = Context::new("FROM scratch\nADD busybox.tar /\nRUN echo begun; sleep 5; echo ended\n");
+    let build = std::thread::scope(|scope| {
+        let name = backend.name();
+        let build = scope.spawn(move || context.build(&name, None));
+        eventually("the build runs", Duration::from_secs(20), || {
+            // `docker top` leaves out what has a cgroup of its own, as the steps of a build do.
+            let list = "cat /proc/[0-9]*/cmdline | tr '\\0' ' '";
+            let processes = docker(&["exec", &backend.name(), "sh", "-c", list]);
+            processes.stdout.contains("sleep 5").then_some(())
+        });
+        backend.start(&[new]);
+        backend.start(&[]);
+        assert!(!build.is_finished(), "the build was too short to be disturbed");
+        build.join().unwrap().ok()
+    });
+    assert!(build.stderr.contains("ended"), "{build:?}");
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn two_starts_at_once_agree() {
+    let (backend, port) = (Backend::new(), free_port().to_string());
+    let starts =
+        [0; 2].map(|_| Background::start(&mut backend.command(&["start", "--allow-host-port", &port])));
+    for start in starts {
+        start.outcome().ok();
+    }
+    assert_eq!(backend.containers().len(), 2);
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_stop_leaves_nothing_but_named_volumes() {
+    let (backend, witness) = (Backend::new(), Witness::start());
+    let volume = backend.volume(format!("{}-cache", backend.user));
+    backend.start(&[free_port(), free_port()]);
+    let stop = backend.run(&["stop"]).ok();
+    assert_eq!(stop.stdout, "", "{stop:?}");
+    backend.run(&["start", "--allow-host-port", &free_port().to_string(), "--cache-volume", &volume]).ok();
+    backend.run(&["stop"]).ok();
+
+    let seen = witness.seen(&backend);
+    assert!(seen.containers.len() >= 5 && seen.volumes.contains(&volume), "{seen:?}");
+    assert!(seen.volumes.len() >= 2, "an anonymous volume was expected: {seen:?}");
+    seen.is_gone_but(&[&volume]);
+    assert_eq!(backend.containers(), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_stop_without_a_backend_is_a_quiet_success() {
+    let stop = Backend::new().run(&["stop"]).ok();
+    assert_eq!((stop.stdout.as_str(), stop.stderr.as_str()), ("", ""));
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn odd_login_names_are_mapped() {
+    let id = unique();
+    let (login, user) = (format!("DOM\\{id}ö hn@x"), format!("{id}-hn-x"));
+    let (backend, port) = (Backend::of(&login, &user), free_port());
+    backend.start(&[port]);
+
+    for (name, role) in [(backend.name(), "backend"), (backend.sidecar(port), "sidecar")] {
+        let labels = &inspect(&name)["Config"]["Labels"];
+        assert_eq!(labels["io.github.docker-assemble.user"], user.as_str(), "{labels}");
+        assert_eq!(labels["io.github.docker-assemble.role"], role, "{labels}");
+    }
+    assert_eq!(
+        inspect(&backend.sidecar(port))["Config"]["Labels"]["io.github.docker-assemble.port"],
+        port.to_string().as_str()
+    );
+    backend.run(&["info"]).ok();
+    backend.run(&["stop"]).ok();
+    assert_eq!(backend.containers(), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn somebody_elses_container_under_our_name_is_an_error_and_survives() {
+    let (backend, port) = (Backend::new(), free_port());
+    for name in [backend.name(), backend.sidecar(port)] {
+        let foreign = docker(&["create", "--name", &name, &base_image()]).ok();
+        let refusal = backend.run(&["start", "--allow-host-port", &port.to_string()]).fails(1);
+        assert!(refusal.only_complaint().contains(&format!("\"{name}\"")), "{refusal:?}");
+        backend.run(&["stop"]).ok();
+        // It is the only one: nothing of ours was made beside it.
+        assert_eq!(backend.containers(), [foreign.stdout.trim()]);
+        docker(&["rm", &name]).ok();
+    }
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_running_backend_is_not_replaced_by_one_with_another_image() {
+    let backend = Backend::new();
+    backend.start(&[]);
+    let id = backend.id();
+    let other = backend.image("other", &["CMD [\"true\"]"]);
+    let refusal = backend.run(&["start", "--allow-host-port", "0", "--image", &other]).fails(1);
+    assert!(refusal.only_complaint().contains("docker assemble backend stop"), "{refusal:?}");
+    assert_eq!(backend.id(), id);
+}

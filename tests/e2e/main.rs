@@ -1,0 +1,16 @@
+//! The whole product against a real engine, a real BuildKit and a real registry.
+//!
+//! Each test has a user of its own, so that they run side by side and no person's backend is
+//! ever touched. Images are expected on the engine: nothing is pulled from outside.
+
+#[path = "../support/e2e/mod.rs"]
+mod support;
+
+mod cache;
+mod containers;
+mod forward;
+mod info;
+mod lifecycle;
+mod logs;
+mod plugin;
+mod trouble;

@@ -1,0 +1,155 @@
+//! Faults inside the relay, and errors of the kernel on accept.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use assemble_proxy::config::Engine;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+use crate::peers::KIB;
+use crate::relay::{Near, Setup};
+
+/// So many bytes are the sign to panic.
+const UNLUCKY: u64 = 1313;
+
+/// Panics at the closing event of a connection that has carried [`UNLUCKY`] bytes up: a fault in
+/// the task of that connection.
+struct Saboteur;
+
+impl Subscriber for Saboteur {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut Unlucky);
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+struct Unlucky;
+
+impl Visit for Unlucky {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        assert!(field.name() != "bytes.up" || value != UNLUCKY, "on purpose: the number is unlucky");
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+}
+
+/// A panic in one connection's task resets that connection and touches no other.
+#[test]
+fn a_panic_ends_its_own_connection_only() {
+    let sabotaged = || std::mem::forget(tracing::subscriber::set_default(Saboteur));
+    let route = Setup::new(Engine::Auto, Near::Client).prepared(sabotaged).relay();
+    let (mut near, mut far) = route.open();
+    near.exchange(&mut far, KIB);
+    let (mut unlucky, mut witness) = route.open();
+    unlucky.send(UNLUCKY);
+    witness.expect(UNLUCKY);
+    unlucky.reset();
+    witness.expect_reset();
+    route.relay.wait_for_closed(1, Duration::from_secs(2));
+    near.exchange(&mut far, KIB);
+    let (mut next, mut target) = route.open();
+    next.exchange(&mut target, KIB);
+}
+
+/// Injection through ptrace(2), whose view of system calls differs from machine to machine.
+#[cfg(target_arch = "x86_64")]
+mod accept_errors {
+    use std::collections::VecDeque;
+
+    use nix::errno::Errno;
+    use nix::libc;
+    use nix::sys::ptrace;
+    use nix::sys::wait::{WaitStatus, waitpid};
+    use nix::unistd::Pid;
+
+    use crate::process::Launch;
+    use crate::sockets::{End, answer, eventually, try_connect};
+    use crate::targets::{Service, echo};
+    use std::io::{Read, Write};
+    use std::time::Duration;
+
+    /// Makes the next calls of accept4(2) by a process fail, each with one of `errors`.
+    fn inject(pid: Pid, mut errors: VecDeque<Errno>) -> nix::Result<()> {
+        ptrace::seize(pid, ptrace::Options::PTRACE_O_TRACESYSGOOD)?;
+        ptrace::interrupt(pid)?;
+        let mut failing = None;
+        loop {
+            match waitpid(pid, None)? {
+                WaitStatus::PtraceSyscall(_) => {
+                    let mut regs = ptrace::getregs(pid)?;
+                    // At its entry a call has ENOSYS for its result (ptrace(2)).
+                    let entering = regs.rax == (-i64::from(libc::ENOSYS)).cast_unsigned();
+                    if let Some(error) = failing.take() {
+                        regs.rax = (-i64::from(error as i32)).cast_unsigned();
+                        ptrace::setregs(pid, regs)?;
+                    } else if entering && regs.orig_rax == libc::SYS_accept4.cast_unsigned() {
+                        failing = errors.pop_front();
+                        if failing.is_none() {
+                            return ptrace::detach(pid, None);
+                        }
+                        // No call has this number: nothing is done.
+                        regs.orig_rax = u64::MAX;
+                        ptrace::setregs(pid, regs)?;
+                    }
+                }
+                WaitStatus::Exited(..) | WaitStatus::Signaled(..) => return Ok(()),
+                _ => {}
+            }
+            ptrace::syscall(pid, None)?;
+        }
+    }
+
+    /// No error of accept4(2) stops the listener: after each it goes on to take connections.
+    #[test]
+    fn no_error_of_accept_stops_the_listener() {
+        let errors = [
+            Errno::ECONNABORTED,
+            Errno::EPROTO,
+            Errno::ENFILE,
+            Errno::EMFILE,
+            Errno::ENOBUFS,
+            Errno::ENOMEM,
+            Errno::EHOSTUNREACH,
+            Errno::EPERM,
+            Errno::EINVAL,
+        ];
+        let service = Service::start(echo);
+        let mut relay = Launch::to(service.addr()).start();
+        let pid = Pid::from_raw(relay.pid().try_into().unwrap());
+        std::thread::scope(|scope| {
+            let injected = scope.spawn(|| inject(pid, errors.into()));
+            eventually("all errors have happened", Duration::from_secs(20), || {
+                // Whether this one is served or shed depends on the error.
+                if let Ok(mut client) = try_connect(relay.addr()) {
+                    client.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+                    let _ = client.write_all(b".").and_then(|()| client.read(&mut [0]));
+                }
+                injected.is_finished()
+            });
+            injected.join().unwrap().unwrap();
+        });
+        assert!(relay.is_running());
+        let log = relay.log();
+        assert!(log.contains("cannot accept just now"), "{log}");
+        let mut client = relay.connect();
+        client.write_all(b"ping").unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(crate::sockets::read_all(&client), (b"ping".to_vec(), End::Finished));
+        drop(service);
+        assert_eq!(answer(relay.addr()).1, End::Reset);
+    }
+}

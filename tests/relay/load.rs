@@ -1,0 +1,210 @@
+//! Many at once, and what TCP's timers do to few.
+
+use std::io::Write;
+use std::net::{Shutdown, TcpListener};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use assemble_proxy::sys::raise_descriptor_limit;
+use nix::sys::signal::Signal;
+use rustix::process::getuid;
+use rustix::thread::set_thread_res_uid;
+
+use crate::namespace::Namespace;
+use crate::peers::{KIB, MIB, peers};
+use crate::process::Launch;
+use crate::relay::{Setup, at_once, every_engine};
+use crate::sockets::{End, PATIENCE, accept, answer, eventually, read_all};
+use crate::targets::{Service, echo};
+
+/// Clients that all come while the relay is not looking are all served.
+#[test]
+fn many_clients_at_once_are_all_served() {
+    crowd(500);
+}
+
+#[test]
+#[ignore = "long: make soak"]
+fn thousands_of_clients_at_once_are_all_served() {
+    // As many as the kernel queues for one listener by default (net.core.somaxconn).
+    crowd(crate::scaled(4_000));
+}
+
+fn crowd(count: u32) {
+    let _ = raise_descriptor_limit();
+    let service = Service::start(echo);
+    let relay = Launch::to(service.addr()).start();
+    relay.signal(Signal::SIGSTOP);
+    let clients: Vec<_> = (0..count)
+        .map(|n| {
+            let client = relay.connect();
+            (&client).write_all(&n.to_le_bytes()).unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+            client
+        })
+        .collect();
+    relay.signal(Signal::SIGCONT);
+    for (n, client) in (0..count).zip(clients) {
+        assert_eq!(read_all(&client), (n.to_le_bytes().to_vec(), End::Finished));
+    }
+}
+
+/// More clients than the kernel queues have their requests to connect dropped, send them again
+/// after a second, and are served.
+#[test]
+fn clients_beyond_the_queue_are_served_later() {
+    let namespace = Namespace::new();
+    namespace.sysctl("core/somaxconn", "16");
+    let service = Service::on(namespace.run(|| TcpListener::bind("127.0.0.1:0").unwrap()), echo);
+    let relay = Launch::to(service.addr()).inside(&namespace).start();
+    relay.signal(Signal::SIGSTOP);
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..40).map(|_| scope.spawn(|| relay.connect())).collect();
+        eventually("the queue has overflowed", PATIENCE, || namespace.tcp_ext_counter("ListenOverflows") > 0);
+        relay.signal(Signal::SIGCONT);
+        for client in clients {
+            let client = client.join().unwrap();
+            (&client).write_all(b"late").unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+            assert_eq!(read_all(&client), (b"late".to_vec(), End::Finished));
+        }
+    });
+}
+
+/// The metrics count what has happened.
+#[test]
+fn the_metrics_count_what_has_happened() {
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let relay = Launch::to(target.local_addr().unwrap()).with_metrics().start();
+    let (mut near, mut far) = peers(relay.connect(), accept(&target), 3);
+    near.exchange(&mut far, KIB);
+    near.send(10);
+    far.expect(10);
+    assert_eq!(relay.metric("connections_opened_total"), 1);
+    assert_eq!(relay.metric("connections_active"), 1);
+    assert_eq!(relay.metric(r#"bytes_total{direction="up"}"#), KIB + 10);
+    assert_eq!(relay.metric(r#"bytes_total{direction="down"}"#), KIB);
+    assert_eq!(relay.metric("dial_seconds_count"), 1);
+    near.reset();
+    far.expect_reset();
+    eventually("the connection has ended", PATIENCE, || relay.metric("connections_active") == 0);
+    assert_eq!(relay.metric(r#"connections_failed_total{reason="reset"}"#), 1);
+    drop(target);
+    assert_eq!(answer(relay.addr()), (Vec::new(), End::Reset));
+    eventually("the refusal is counted", PATIENCE, || {
+        relay.metric(r#"connections_failed_total{reason="refused"}"#) == 1
+    });
+}
+
+/// Batches that fill whole groups of 16 pipe buffers leave at once: the kernel must not be given
+/// a reason to wait for more, which would take it 200 ms.
+#[test]
+fn full_groups_of_pipe_buffers_leave_at_once() {
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    for engine in ["splice", "auto"] {
+        let relay = Launch::to(target.local_addr().unwrap()).args(["--engine", engine]).start();
+        let (mut near, mut far) = peers(relay.connect(), accept(&target), 31);
+        near.exchange(&mut far, KIB);
+        for (writes, size) in [(15, 1), (16, 1), (17, 1), (32, 1), (48, 1), (64, 1), (80, 1), (16, 4 * KIB)] {
+            // A machine that is busy may be late once; the kernel's timer is late every time.
+            let quickest = (0..3).map(|_| {
+                relay.signal(Signal::SIGSTOP);
+                (0..writes).for_each(|_| near.send(size));
+                relay.signal(Signal::SIGCONT);
+                let started = Instant::now();
+                far.expect(writes * size);
+                started.elapsed()
+            });
+            let quickest = quickest.min().unwrap();
+            assert!(quickest < Duration::from_millis(150), "{engine}, {writes} x {size}: {quickest:?}");
+        }
+    }
+}
+
+every_engine! {
+    /// A stream that takes all it can get leaves room for many small exchanges.
+    fn a_fire_hose_starves_nobody(setup: Setup) {
+        let route = setup.relay();
+        let (mut hose, mut drain) = route.open();
+        let mut pingers: Vec<_> = (0..40).map(|_| route.open()).collect();
+        let enough = AtomicBool::new(false);
+        let poured = std::thread::scope(|scope| {
+            let pour = scope.spawn(|| {
+                while !enough.load(Ordering::Relaxed) {
+                    hose.send(MIB);
+                }
+                hose.finish();
+                hose.outgoing.sent()
+            });
+            scope.spawn(|| drain.incoming.rest());
+            let started = Instant::now();
+            for _ in 0..10 {
+                for (near, far) in &mut pingers {
+                    near.exchange(far, 64);
+                }
+            }
+            enough.store(true, Ordering::Relaxed);
+            // 400 exchanges beside a stream; starving would take minutes.
+            assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+            pour.join().unwrap()
+        });
+        assert!(poured > MIB, "the hose was starved: {poured} bytes");
+        assert_eq!(drain.incoming.received(), poured);
+    }
+}
+
+at_once! {
+    either_way:
+
+    /// Connections spread over threads are served like those of one.
+    fn several_threads_serve_like_one(setup: Setup) {
+        let route = setup.configured(|config| config.threads = 3.try_into().unwrap()).relay();
+        let pairs: Vec<_> = (0..9).map(|_| route.open()).collect();
+        std::thread::scope(|scope| {
+            for (mut near, mut far) in pairs {
+                scope.spawn(move || super::bytes::both_ways(&mut near, &mut far, 3 * MIB));
+            }
+        });
+        route.relay.wait_for_closed(9, Duration::from_secs(2));
+        assert_eq!(route.relay.stats().bytes_up.get(), 27 * MIB);
+    }
+}
+
+/// The pipes of one user are counted across the host: while another process has used up that
+/// quota streams go on by copy, and are spliced again when it has let go.
+#[test]
+fn a_quota_of_pipes_used_up_by_others_slows_only() {
+    assert!(getuid().is_root(), "this test lends its threads to another user: run it as root");
+    // Nobody else's, and without the rights that would lift the quota.
+    let user = rustix::process::Uid::from_raw(1_900_000_000 + std::process::id());
+    let become_user = move || set_thread_res_uid(user, user, user).unwrap();
+    let eat = move || {
+        become_user();
+        let mut pipes = Vec::new();
+        // 64 of 1 MiB are the default quota (pipe(7), pipe-user-pages-soft).
+        while let Ok(pipe) = assemble_proxy::sys::Pipe::new(MIB.try_into().unwrap()) {
+            let small = pipe.capacity() <= 8 * 1024;
+            pipes.push(pipe);
+            if small {
+                break;
+            }
+        }
+        pipes
+    };
+    let eaten = std::thread::spawn(eat).join().unwrap();
+    let setup = Setup::new(assemble_proxy::config::Engine::Splice, crate::relay::Near::Client);
+    let route = setup.prepared(become_user).relay();
+    let stream = || {
+        let (mut near, mut far) = route.open();
+        super::bytes::both_ways(&mut near, &mut far, 2 * MIB);
+    };
+    stream();
+    let starved = route.relay.stats().fallbacks.get();
+    assert!(starved > 0, "there were pipes to be had");
+    drop(eaten);
+    eventually("streams are spliced again", Duration::from_secs(10), || {
+        let before = route.relay.stats().fallbacks.get();
+        stream();
+        route.relay.stats().fallbacks.get() == before
+    });
+}

@@ -1,0 +1,304 @@
+//! What connections cost: descriptors, memory, processor time.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use assemble_proxy::sys::raise_descriptor_limit;
+use nix::sys::signal::Signal;
+use rustix::process::{Resource, Rlimit, prlimit};
+
+use crate::peers::{KIB, MIB, Peer, peers};
+use crate::process::{Launch, Process};
+use crate::procfs::{Descriptors, anonymous_memory, cpu, descriptors, sleeps};
+use crate::sockets::{End, PATIENCE, accept, answer, connect, eventually};
+use crate::targets::{Crowded, Service, echo};
+
+const ENGINES: [&str; 3] = ["auto", "copy", "splice"];
+
+/// A relay of its own process, and the listener it leads to.
+struct Route {
+    relay: Process,
+    target: TcpListener,
+    /// What the relay holds open without connections.
+    idle: Descriptors,
+}
+
+impl Route {
+    fn new(engine: &str) -> Self {
+        let target = TcpListener::bind("127.0.0.1:0").unwrap();
+        let relay = Launch::to(target.local_addr().unwrap()).args(["--engine", engine]).start();
+        let mut route = Self { relay, target, idle: Descriptors { sockets: 0, pipe_ends: 0 } };
+        // The first connection makes what all share, and shows that the start is over.
+        let (mut client, mut server) = route.open();
+        client.exchange(&mut server, KIB);
+        let with_one = route.descriptors();
+        route.idle = Descriptors { sockets: with_one.sockets - 2, ..with_one };
+        drop((client, server));
+        eventually("the first connection is over", PATIENCE, || route.descriptors() == route.idle);
+        route
+    }
+
+    #[track_caller]
+    fn open(&self) -> (Peer, Peer) {
+        peers(self.relay.connect(), accept(&self.target), 21)
+    }
+
+    fn descriptors(&self) -> Descriptors {
+        descriptors(self.relay.pid())
+    }
+}
+
+/// However connections end, their descriptors are given back; only so many pipes stay as a pool
+/// may keep.
+#[test]
+fn descriptors_are_given_back_however_a_connection_ends() {
+    const POOL: usize = 16;
+    let endings: [fn(Peer, Peer); 5] = [
+        |mut client, mut server| {
+            client.finish();
+            server.finish();
+            client.expect_end();
+            server.expect_end();
+        },
+        |client, mut server| {
+            client.reset();
+            server.expect_reset();
+        },
+        |mut client, server| {
+            server.reset();
+            client.expect_reset();
+        },
+        |client, server| {
+            client.finish();
+            client.reset();
+            server.expect_broken_within(PATIENCE);
+        },
+        |mut client, server| {
+            // With bytes in the relay's hands.
+            client.outgoing.offer(16 * MIB);
+            drop(client);
+            drop(server);
+        },
+    ];
+    for engine in ENGINES {
+        let route = Route::new(engine);
+        let before = route.idle;
+        for ending in endings {
+            let mut open: Vec<_> = (0..8).map(|_| route.open()).collect();
+            for (client, server) in &mut open {
+                client.exchange(server, 200 * KIB / 2);
+            }
+            assert_eq!(route.descriptors().sockets, before.sockets + 16, "two a connection");
+            open.into_iter().for_each(|(client, server)| ending(client, server));
+            eventually("the sockets are given back", PATIENCE, || {
+                route.descriptors().sockets == before.sockets
+            });
+            assert!(route.descriptors().pipe_ends <= before.pipe_ends + 2 * POOL);
+        }
+    }
+}
+
+/// Connections on which nothing happens hold two sockets and no pipe, next to no memory, and no
+/// processor time.
+#[test]
+fn idle_connections_cost_two_sockets() {
+    idle(300);
+}
+
+#[test]
+#[ignore = "long: make soak"]
+fn thousands_of_idle_connections_cost_two_sockets_each() {
+    idle(crate::scaled(9_000).try_into().unwrap());
+}
+
+fn idle(count: usize) {
+    let _ = raise_descriptor_limit();
+    let route = Route::new("auto");
+    let (pid, before) = (route.relay.pid(), route.idle);
+    let memory = anonymous_memory(pid);
+    let mut open: Vec<_> = (0..count).map(|_| route.open()).collect();
+    for (client, server) in &mut open {
+        client.exchange(server, 10);
+    }
+    let after = route.descriptors();
+    assert_eq!(after.sockets, before.sockets + 2 * count);
+    assert_eq!(after.pipe_ends, before.pipe_ends);
+    let each = anonymous_memory(pid).saturating_sub(memory) / count as u64;
+    // A build without optimisation has bigger futures than the one that is shipped.
+    assert!(each < 8 * KIB, "{each} bytes of memory a connection");
+    let (woken, used) = (sleeps(pid), cpu(pid));
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(sleeps(pid) - woken < 10, "woken {} times in a second of silence", sleeps(pid) - woken);
+    assert!(cpu(pid) - used <= Duration::from_millis(20));
+}
+
+/// A slow reader costs the relay one pipe or one buffer, however much the writer has to say.
+#[test]
+fn a_slow_reader_costs_one_pipe() {
+    for engine in ENGINES {
+        let route = Route::new(engine);
+        let (mut client, mut server) = route.open();
+        client.exchange(&mut server, KIB);
+        let (memory, before) = (anonymous_memory(route.relay.pid()), route.descriptors());
+        for round in 0..4 {
+            client.outgoing.send_until_blocked();
+            server.expect(round * 100 * KIB);
+        }
+        let grown = anonymous_memory(route.relay.pid()).saturating_sub(memory);
+        assert!(grown < MIB, "{engine}: {grown} bytes more");
+        assert!(route.descriptors().pipe_ends <= before.pipe_ends + 2, "{engine}");
+        client.finish();
+        server.expect(client.outgoing.sent() - server.incoming.received());
+        server.expect_end();
+    }
+}
+
+/// What a client sends while the target is being reached waits in the kernel.
+#[test]
+fn a_slow_dial_costs_no_memory() {
+    let target = Crowded::new();
+    let relay = Launch::to(target.addr()).start();
+    let memory = anonymous_memory(relay.pid());
+    let clients: Vec<_> = (0..10).map(|_| peers(relay.connect(), relay.connect(), 1)).collect();
+    for (mut client, mut other) in clients {
+        client.outgoing.offer(MIB);
+        other.outgoing.offer(MIB);
+    }
+    let grown = anonymous_memory(relay.pid()).saturating_sub(memory);
+    assert!(grown < MIB, "{grown} bytes more for 20 clients");
+}
+
+/// An end of stream behind urgent data does not keep the relay busy.
+#[test]
+fn an_end_behind_urgent_data_costs_no_time() {
+    for engine in ENGINES {
+        let route = Route::new(engine);
+        let (client, server) = route.open();
+        for peer in [&client, &server] {
+            peer.stream().write_all(b"abc").unwrap();
+            socket2::SockRef::from(peer.stream()).send_out_of_band(b"X").unwrap();
+        }
+        server.finish();
+        assert_eq!(crate::sockets::read_all(client.stream()), (b"abcX".to_vec(), End::Finished));
+        let used = cpu(route.relay.pid());
+        std::thread::sleep(Duration::from_secs(1));
+        let used = cpu(route.relay.pid()) - used;
+        assert!(used <= Duration::from_millis(50), "{engine}: {used:?} in a second");
+    }
+}
+
+/// A half-closed connection, one that nobody reads from, and one whose target does not answer do
+/// not keep the relay busy.
+#[test]
+fn waiting_costs_no_time() {
+    let route = Route::new("auto");
+    let (client, mut server) = route.open();
+    client.finish();
+    server.expect_end();
+    let (mut writer, _stuck) = route.open();
+    writer.outgoing.send_until_blocked();
+    let used = cpu(route.relay.pid());
+    std::thread::sleep(Duration::from_secs(1));
+    let used = cpu(route.relay.pid()) - used;
+    assert!(used <= Duration::from_millis(50), "{used:?} in a second");
+}
+
+/// More clients than there are descriptors for wait or are reset; those that are served notice
+/// nothing, the processor is left alone, and when descriptors come back so does service.
+#[test]
+fn a_lack_of_descriptors_harms_nobody_who_is_served() {
+    let _ = raise_descriptor_limit();
+    for foreseen in [true, false] {
+        let service = Service::start(echo);
+        let limited = ["sh", "-c", "ulimit -n 64 && exec \"$0\" \"$@\""];
+        let launch = Launch::to(service.addr());
+        let mut relay = if foreseen { launch.wrapped(limited).start() } else { launch.start() };
+        if !foreseen {
+            let pid = rustix::process::Pid::from_raw(relay.pid().try_into().unwrap());
+            let few = Rlimit { current: Some(64), maximum: Some(64) };
+            prlimit(pid, Resource::Nofile, few).unwrap();
+        }
+        let served: Vec<_> = (0..5).map(|_| relay.connect()).collect();
+        assert!(served.iter().all(answers));
+        let crowd: Vec<_> = (0..500).map(|_| relay.connect()).collect();
+        let used = cpu(relay.pid());
+        for _ in 0..20 {
+            assert!(served.iter().all(answers));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let used = cpu(relay.pid()) - used;
+        assert!(used <= Duration::from_millis(200), "{used:?} in a second");
+        drop(crowd);
+        // A few may still be reset on behalf of those who have just left.
+        eventually("new clients are served", Duration::from_secs(5), || answers(&connect(relay.addr())));
+        assert!(served.iter().all(answers));
+        assert!(relay.is_running());
+    }
+}
+
+/// Whether an exchange with an echo works; a reset is the other possibility.
+fn answers(mut client: &TcpStream) -> bool {
+    let mut pong = [0; 4];
+    match client.write_all(b"ping").and_then(|()| client.read_exact(&mut pong)) {
+        Ok(()) => pong == *b"ping",
+        Err(error) => {
+            let reset = matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe);
+            assert!(reset, "neither an answer nor a reset: {error}");
+            false
+        }
+    }
+}
+
+/// A relay that was stopped and goes on, as a container that is paused, has lost nothing.
+#[test]
+fn a_pause_of_the_process_loses_nothing() {
+    for engine in ENGINES {
+        let route = Route::new(engine);
+        let mut open: Vec<_> = (0..5).map(|_| route.open()).collect();
+        std::thread::scope(|scope| {
+            for (client, server) in &mut open {
+                scope.spawn(|| {
+                    client.send(16 * MIB);
+                    client.finish();
+                });
+                scope.spawn(|| {
+                    server.expect(16 * MIB);
+                    server.expect_end();
+                });
+            }
+            for _ in 0..5 {
+                route.relay.signal(Signal::SIGSTOP);
+                std::thread::sleep(Duration::from_millis(50));
+                route.relay.signal(Signal::SIGCONT);
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        });
+        for (mut client, mut server) in open {
+            server.send(KIB);
+            client.expect(KIB);
+        }
+    }
+}
+
+/// A client that has nothing to say and is not answered is reset when it has been silent for as
+/// long as it may; one that exchanges a byte now and then is not.
+#[test]
+fn an_idle_timeout_ends_silent_connections_only() {
+    let service = Service::start(echo);
+    let relay = Launch::to(service.addr()).args(["--idle-timeout", "0.5"]).with_metrics().start();
+    let asked = Instant::now();
+    let busy = relay.connect();
+    std::thread::scope(|scope| {
+        let silent = scope.spawn(|| answer(relay.addr()));
+        while !silent.is_finished() {
+            (&busy).write_all(b".").unwrap();
+            (&busy).read_exact(&mut [0]).unwrap();
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        assert_eq!(silent.join().unwrap(), (Vec::new(), End::Reset));
+    });
+    let took = asked.elapsed();
+    assert!(took > Duration::from_millis(450) && took < Duration::from_secs(5), "{took:?}");
+    assert_eq!(relay.metric(r#"connections_failed_total{reason="idle"}"#), 1);
+}

@@ -1,0 +1,200 @@
+//! One user's backend, driven through the plugin's own command line.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::Value;
+
+use super::build::Context;
+use super::engine::{Image, Volume, backend_image, base_image, docker, host, inspect};
+use super::process::{Outcome, run};
+use super::temp::TempDir;
+
+/// The plugin.
+pub(crate) const PLUGIN: &str = env!("CARGO_BIN_EXE_docker-assemble");
+
+/// The backend of a user that nobody is. Dropping it removes all containers of that user.
+pub(crate) struct Backend {
+    login: String,
+    /// The user as the names of containers have it.
+    pub(crate) user: String,
+    home: TempDir,
+    /// What was made for it. As a field it goes after the containers, which may still use it.
+    made: RefCell<Vec<Box<dyn Any>>>,
+}
+
+impl Backend {
+    pub(crate) fn new() -> Self {
+        let user = unique();
+        Self::of(&user, &user)
+    }
+
+    /// For a login name that is expected to become `user` in names.
+    pub(crate) fn of(login: &str, user: &str) -> Self {
+        Self {
+            login: login.to_owned(),
+            user: user.to_owned(),
+            home: TempDir::new(),
+            made: RefCell::default(),
+        }
+    }
+
+    /// The container's name.
+    pub(crate) fn name(&self) -> String {
+        format!("docker-assemble-backend-{}", self.user)
+    }
+
+    /// The name of the sidecar for `port`.
+    pub(crate) fn sidecar(&self, port: u16) -> String {
+        format!("{}-proxy-port-{port}", self.name())
+    }
+
+    /// The directory that is the user's home, docker's configuration and more.
+    pub(crate) fn home(&self) -> &std::path::Path {
+        self.home.path()
+    }
+
+    /// A new volume with this name.
+    #[track_caller]
+    pub(crate) fn volume(&self, name: String) -> String {
+        self.keep(Volume::create(&name));
+        name
+    }
+
+    /// A new image that does `changes`, in the words of a Dockerfile, with the base image's files.
+    #[track_caller]
+    pub(crate) fn image(&self, tag: &str, changes: &[&str]) -> String {
+        let name = format!("asmt/{}:{tag}", self.user);
+        self.keep(Image::import(&name, changes));
+        name
+    }
+
+    /// Has something dropped once the containers are gone.
+    pub(crate) fn keep(&self, made: impl Any) {
+        self.made.borrow_mut().push(Box::new(made));
+    }
+
+    /// `program` run by this user with `args`, not run yet. No setting of whoever runs the
+    /// tests gets through.
+    pub(crate) fn command_of(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(args).env_clear();
+        command.envs(std::env::var("PATH").map(|path| ("PATH", path)));
+        command.env("USER", &self.login).env("DOCKER_HOST", host());
+        for directory in ["HOME", "DOCKER_CONFIG", "XDG_RUNTIME_DIR"] {
+            command.env(directory, self.home.path());
+        }
+        command.env("DOCKER_ASSEMBLE_BACKEND_IMAGE", backend_image());
+        command
+    }
+
+    /// `docker-assemble backend ARGS`, not run yet.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        self.command_of(PLUGIN, &[&["backend"], args].concat())
+    }
+
+    /// Runs `docker-assemble backend ARGS`.
+    #[track_caller]
+    pub(crate) fn run(&self, args: &[&str]) -> Outcome {
+        run(&mut self.command(args))
+    }
+
+    /// Starts it with these ports forwarded and demands that it works.
+    #[track_caller]
+    pub(crate) fn start(&self, ports: &[u16]) -> Outcome {
+        let ports = if ports.is_empty() { &[0] } else { ports };
+        let list = ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        self.run(&["start", "--allow-host-port", &list]).ok()
+    }
+
+    /// The id of the backend's container, which has to exist.
+    #[track_caller]
+    pub(crate) fn id(&self) -> String {
+        self.inspect()["Id"].as_str().unwrap().to_owned()
+    }
+
+    /// What the engine knows about the backend's container.
+    #[track_caller]
+    pub(crate) fn inspect(&self) -> Value {
+        inspect(&self.name())
+    }
+
+    /// The ids of everything that has this user's names or label, running or not.
+    pub(crate) fn containers(&self) -> Vec<String> {
+        let name = format!("name=^/{}(-proxy-port-[0-9]+)?$", self.name());
+        let label = format!("label=io.github.docker-assemble.user={}", self.user);
+        let mut ids = Vec::new();
+        for filter in [name, label] {
+            // No demand for success: this is asked while a failed test is cleaned up, too.
+            let found = docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter]);
+            ids.extend(found.stdout.split_whitespace().map(str::to_owned));
+        }
+        ids.sort();
+        ids.dedup();
+        ids
+    }
+
+    /// The ports that have a sidecar, by the names of the containers.
+    pub(crate) fn forwarded(&self) -> Vec<u16> {
+        let filter = format!("name=^/{}-proxy-port-", self.name());
+        let found = docker(&["ps", "--all", "--format", "{{.Names}}", "--filter", &filter]).ok();
+        let mut ports: Vec<u16> =
+            found.stdout.lines().map(|name| name.rsplit('-').next().unwrap().parse().unwrap()).collect();
+        ports.sort_unstable();
+        ports
+    }
+
+    /// The volumes that are mounted in any of its containers.
+    #[track_caller]
+    pub(crate) fn volumes(&self) -> Vec<String> {
+        let mounts = self
+            .containers()
+            .into_iter()
+            .flat_map(|id| inspect(&id)["Mounts"].as_array().cloned().unwrap_or_default());
+        mounts.filter_map(|mount| mount["Name"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// Builds without keeping the result.
+    #[track_caller]
+    pub(crate) fn build(&self, context: &Context) -> Outcome {
+        context.build(&self.name(), None)
+    }
+
+    /// Builds and pushes the result under this name.
+    #[track_caller]
+    pub(crate) fn push(&self, context: &Context, image: &str) -> Outcome {
+        context.build(&self.name(), Some(&format!("type=image,name={image},push=true")))
+    }
+
+    /// Runs a shell line in the backend's network, where what a build can reach is seen.
+    #[track_caller]
+    pub(crate) fn inside(&self, line: &str) -> Outcome {
+        let network = format!("container:{}", self.name());
+        docker(&["run", "--rm", "--network", &network, &base_image(), "sh", "-c", line])
+    }
+
+    /// Asks for the registry's front page at `localhost:PORT`, as a build would.
+    #[track_caller]
+    pub(crate) fn get(&self, port: u16) -> Outcome {
+        self.inside(&format!("timeout 10 wget -q -O - http://localhost:{port}/v2/"))
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        let ids = self.containers();
+        if !ids.is_empty() {
+            let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+            // The anonymous volumes go with them.
+            let _ = docker(&[&["rm", "--force", "--volumes"], &ids[..]].concat());
+        }
+    }
+}
+
+/// A login name that no person and no other test has.
+pub(crate) fn unique() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("asmt{}x{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}

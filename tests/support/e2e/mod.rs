@@ -1,0 +1,24 @@
+//! What the end-to-end tests share: the plugin as a process, the engine through docker's own
+//! client, a real registry, and builds sent by BuildKit's own client.
+//!
+//! Nothing here knows the product's code. What a test makes is removed when its guard is
+//! dropped, after a failure too.
+
+mod backend;
+mod build;
+mod engine;
+mod port;
+mod process;
+mod registry;
+mod temp;
+mod terminal;
+mod witness;
+
+pub(crate) use backend::{Backend, PLUGIN, unique};
+pub(crate) use build::{Context, busybox_tar};
+pub(crate) use engine::{Image, Volume, backend_image, base_image, docker, host, inspect};
+pub(crate) use port::free_port;
+pub(crate) use process::{Background, Outcome, eventually, run};
+pub(crate) use registry::Registry;
+pub(crate) use terminal::Terminal;
+pub(crate) use witness::Witness;

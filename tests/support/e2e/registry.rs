@@ -1,0 +1,68 @@
+//! A real registry on this host, for one test.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::port::free_port;
+use super::process::{Background, eventually};
+use super::temp::TempDir;
+
+/// A registry that listens on all addresses. Dropping it stops it and deletes its images.
+pub(crate) struct Registry {
+    pub(crate) port: u16,
+    _process: Background,
+    _dir: TempDir,
+}
+
+impl Registry {
+    pub(crate) fn start() -> Self {
+        Self::start_on(free_port())
+    }
+
+    pub(crate) fn start_on(port: u16) -> Self {
+        let dir = TempDir::new();
+        let config = dir.path().join("config.yml");
+        let data = dir.path().join("data");
+        let text = format!(
+            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: 0.0.0.0:{port}}}\n",
+            data.display()
+        );
+        std::fs::write(&config, text).unwrap();
+        let log = std::fs::File::create(dir.path().join("log")).unwrap();
+        let mut command = Command::new("docker-registry");
+        command.arg("serve").arg(&config).stdin(Stdio::null());
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        let mut process = Background::start_with(&mut command);
+        eventually("the registry serves", Duration::from_secs(20), || {
+            assert!(
+                !process.has_ended(),
+                "the registry ended: {}",
+                std::fs::read_to_string(dir.path().join("log")).unwrap()
+            );
+            (get(port, "/v2/")?.starts_with("HTTP/1.1 200")).then_some(())
+        });
+        Self { port, _process: process, _dir: dir }
+    }
+
+    /// The name of an image in it, as the host and the builder both write it.
+    pub(crate) fn image(&self, name: &str) -> String {
+        format!("localhost:{}/{name}", self.port)
+    }
+
+    /// What it says about its repositories.
+    pub(crate) fn catalog(&self) -> String {
+        get(self.port, "/v2/_catalog").expect("the registry answers")
+    }
+}
+
+/// The whole answer to a request, headers and all.
+fn get(port: u16, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
