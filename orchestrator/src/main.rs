@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow};
 use docker_assemble::cancel;
 use docker_assemble::cli::{self, Command, Invocation, Start, UsageError};
+use docker_assemble::commands::builder::{self, Buildx};
 use docker_assemble::commands::cache::Manner;
 use docker_assemble::commands::{self, Session, cache, info, logs, start, stop, version};
 use docker_assemble::desired::{Desired, ImageRef, ProxyImage, UserName};
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
         Invocation::Metadata => console.line(plugin::metadata()).map_err(Into::into),
         Invocation::Help(text) => console.raw(text.as_bytes()).map_err(Into::into),
         Invocation::Bare(text) => console.raw_error(text.as_bytes()).map_err(Into::into),
-        Invocation::Run(command) => run(&globals, command, &console),
+        Invocation::Run(command) => run(&globals, &words, command, &console),
     };
     finish(&console, &result)
 }
@@ -93,10 +94,10 @@ fn explain(error: &anyhow::Error) -> String {
     line
 }
 
-fn run(globals: &Globals, command: Command, console: &Console) -> Result<()> {
+fn run(globals: &Globals, words: &[String], command: Command, console: &Console) -> Result<()> {
     trace(globals);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(dispatch(globals, command, console));
+    let result = runtime.block_on(dispatch(globals, words, command, console));
     // A thread that still waits for a terminal must not keep the process.
     runtime.shutdown_background();
     result
@@ -118,7 +119,7 @@ fn trace(globals: &Globals) {
         .init();
 }
 
-async fn dispatch(globals: &Globals, command: Command, console: &Console) -> Result<()> {
+async fn dispatch(globals: &Globals, words: &[String], command: Command, console: &Console) -> Result<()> {
     let vars = &Environment;
     let (canceller, cancel) = cancel::pair();
     let parent = Parent {
@@ -136,6 +137,12 @@ async fn dispatch(globals: &Globals, command: Command, console: &Console) -> Res
     }
     let mut resolved = resolved?;
     let prune_filters = std::mem::take(&mut resolved.prune_filters);
+    let store = resolved.credentials.config_dir.as_ref().map(|directory| directory.join("buildx"));
+    let buildx = Buildx {
+        docker: vars.get("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND").unwrap_or_else(|| "docker".to_owned()),
+        globals: Globals::words(words).to_vec(),
+        store: vars.get("BUILDX_CONFIG").map(PathBuf::from).or(store),
+    };
     let engine = connect(resolved, console)?;
     let user = user.ok_or_else(|| anyhow!("cannot tell who you are; set USER to your login name"))?;
     let session = Session { engine: &engine, user: &user, console, cancel: &cancel };
@@ -143,8 +150,16 @@ async fn dispatch(globals: &Globals, command: Command, console: &Console) -> Res
         Command::Start(options) if options.dry_run => {
             start::preview(session, &desire(options, session.user, vars)).await
         }
-        Command::Start(options) => start_alone(session, options, vars).await,
-        Command::Stop => stop::run(session).await,
+        Command::Start(options) => {
+            let select = options.select;
+            start_alone(session, options, vars).await?;
+            if select { builder::run(session, &buildx).await } else { Ok(()) }
+        }
+        Command::Stop => {
+            builder::forget(session, &buildx).await;
+            stop::run(session).await
+        }
+        Command::Use => builder::run(session, &buildx).await,
         Command::Info(form) => info::run(session, form).await,
         Command::Logs(logs) => logs::run(session, &logs).await,
         Command::CacheUsage { filters, format } => cache::usage(session, &filters, format).await,
@@ -153,6 +168,7 @@ async fn dispatch(globals: &Globals, command: Command, console: &Console) -> Res
             let purge = cli::with_configured(purge, &prune_filters);
             cache::purge(session, &purge, Manner { ask, dry_run, verbose }).await
         }
+        Command::Env => Ok(console.line(builder::shell_line(session.user))?),
         Command::Version(_) => Ok(()),
     }
 }

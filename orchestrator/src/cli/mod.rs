@@ -45,6 +45,10 @@ pub enum Command {
     Start(Start),
     /// `backend stop`.
     Stop,
+    /// `backend use`.
+    Use,
+    /// `backend env`.
+    Env,
     /// `backend info`.
     Info(Form),
     /// `backend logs`.
@@ -90,6 +94,8 @@ pub struct Start {
     pub recreate: bool,
     /// Only tell what would be done.
     pub dry_run: bool,
+    /// Make it the builder of buildx that is in use.
+    pub select: bool,
     /// How to show what goes on.
     pub progress: Progress,
 }
@@ -167,6 +173,8 @@ fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, Usa
     Ok(match path {
         ["backend", "start"] => Command::Start(start(tree, path, matches)?),
         ["backend", "stop"] => Command::Stop,
+        ["backend", "use"] => Command::Use,
+        ["backend", "env"] => Command::Env,
         ["backend", "info"] => Command::Info(output()),
         ["backend", "logs"] => Command::Logs(Logs {
             follow: switch("follow"),
@@ -236,6 +244,7 @@ fn start(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Start, Usag
         proxy_image: matches.get_one("proxy-image").cloned(),
         recreate: switch(matches, "recreate"),
         dry_run: switch(matches, "dry-run"),
+        select: switch(matches, "use"),
         progress: matches.get_one("progress").copied().unwrap_or_default(),
     })
 }

@@ -16,13 +16,15 @@ pub(super) fn tree() -> Command {
         .subcommand(
             group("backend", "Manage the build backend")
                 .subcommand(cache())
+                .subcommand(leaf("env", "Print the setting by which BuildKit's clients find the backend"))
                 .subcommand(leaf("info", "Describe the backend").arg(form()))
                 .subcommand(logs())
                 .subcommand(start())
                 .subcommand(leaf(
                     "stop",
                     "Stop and remove the backend; its cache is kept only in a named volume",
-                )),
+                ))
+                .subcommand(leaf("use", "Make the backend the builder that docker buildx uses")),
         )
         .subcommand(leaf("version", "Show the version").arg(form()))
 }
@@ -138,6 +140,7 @@ fn start() -> Command {
             )
             .value_parser(values::security),
         )
+        .arg(switch("use", None, "Make the backend the builder that docker buildx uses"))
 }
 
 fn leaf(name: &'static str, about: &'static str) -> Command {
