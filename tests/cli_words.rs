@@ -7,6 +7,7 @@ use docker_assemble::commands::cache::{Format, Limits, Purge};
 use docker_assemble::commands::logs::{Logs, Since};
 use docker_assemble::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security, VolumeName};
 use docker_assemble::exit::Exit;
+use docker_assemble::output::{Form, Progress};
 
 fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(|word| word.trim_matches('\'').to_owned()).collect()
@@ -83,6 +84,10 @@ fn the_other_options_of_a_start() {
     assert_eq!(full.image, Some(ImageRef("a:1".to_owned())));
     assert_eq!((full.pull, full.security), (PullPolicy::Always, Security::Restricted));
     assert_eq!(full.proxy_image, Some(ImageRef("p".to_owned())));
+    assert!(!plain.recreate && !plain.dry_run && plain.progress == Progress::Auto);
+    let more = start("--recreate --dry-run --progress plain --use");
+    assert!(more.recreate && more.dry_run && more.select && more.progress == Progress::Plain);
+    assert!(refused("assemble backend start --progress loud").0.contains("\"plain\""));
     assert_eq!(start("--image a --image b").image, Some(ImageRef("b".to_owned())), "the last one wins");
     assert!(refused("assemble backend start --cache-volume /tmp/x").0.contains("name of a volume"));
     assert!(refused("assemble backend start --image").0.starts_with("flag needs an argument: --image\n"));
@@ -93,8 +98,12 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
     for name in ["assemble ", ""] {
         let command = |line: &str| command(&format!("{name}{line}"));
         assert_eq!(command("backend stop"), Command::Stop);
-        assert_eq!(command("backend info"), Command::Info);
-        assert_eq!(command("version"), Command::Version);
+        assert_eq!(command("backend use"), Command::Use);
+        assert_eq!(command("backend env"), Command::Env);
+        assert_eq!(command("backend info"), Command::Info(Form::Text));
+        assert_eq!(command("backend info --format json"), Command::Info(Form::Json));
+        assert_eq!(command("version"), Command::Version(Form::Text));
+        assert_eq!(command("version --format=json"), Command::Version(Form::Json));
         assert_eq!(command("backend logs"), Command::Logs(Logs::default()));
         let ten = Logs { follow: true, tail: Some(10), ..Logs::default() };
         assert_eq!(command("backend logs -f --tail 10"), Command::Logs(ten.clone()));
@@ -207,7 +216,7 @@ fn help_is_found_in_every_way_docker_asks_for_it() {
     let Ok(Invocation::Bare(group)) = parse(&words("assemble backend")) else { panic!("no help") };
     assert_eq!(group, help("assemble backend --help"));
     assert!(group.contains("\nManagement Commands:\n  cache       Manage the build cache\n"), "{group}");
-    assert!(group.contains("\nCommands:\n  info        "), "{group}");
+    assert!(group.contains("\nCommands:\n  env         ") && group.contains("\n  info        "), "{group}");
     assert!(
         group.ends_with("Run 'docker assemble backend COMMAND --help' for more information on a command.\n")
     );

@@ -63,6 +63,11 @@ fn the_version_needs_no_engine() {
     assert!(is_hash || commit == "unknown", "{commit}");
     assert!(lines[2].starts_with("buildkit: n/a"));
     assert!(lines[3].starts_with("os/arch: "));
+
+    let output = plugin(&["-H", NOWHERE, "assemble", "version", "--format", "json"]);
+    let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(object["Commit"], commit);
+    assert_eq!(object["BuildKit"], serde_json::Value::Null);
 }
 
 #[cfg(target_os = "linux")]

@@ -29,8 +29,8 @@ use ledger::Ledger;
 pub enum Event<'a> {
     /// A pull goes on.
     Pulling(&'a ImageRef, &'a PullProgress),
-    /// An image was pulled.
-    Pulled(&'a ImageRef),
+    /// An image was pulled; its digest (`sha256:…`) when the engine told it.
+    Pulled(&'a ImageRef, Option<String>),
     /// An image could not be pulled, but the engine has it.
     PullFailed(&'a ImageRef, &'a EngineError),
     /// The engine refuses privileges; the next candidate is tried.
@@ -130,20 +130,26 @@ impl<E: Engine> Run<'_, E> {
 
     async fn pull(&self, image: &ImageRef, fallback: bool) -> Result<(), Failure> {
         let mut progress = self.engine.pull(image);
+        let mut digest = None;
         loop {
             let next = tokio::select! {
                 next = progress.next() => next,
                 cause = self.cancel.cancelled() => return Err(Failure::Cancelled(cause)),
             };
             match next {
-                Some(Ok(step)) => (self.report)(Event::Pulling(image, &step)),
+                Some(Ok(step)) => {
+                    if let Some(told) = step.status.strip_prefix("Digest: ") {
+                        digest = Some(told.trim().to_owned());
+                    }
+                    (self.report)(Event::Pulling(image, &step));
+                }
                 Some(Err(error)) if fallback => {
                     (self.report)(Event::PullFailed(image, &error));
                     return Ok(());
                 }
                 Some(Err(error)) => return Err(error.into()),
                 None => {
-                    (self.report)(Event::Pulled(image));
+                    (self.report)(Event::Pulled(image, digest));
                     return Ok(());
                 }
             }

@@ -190,6 +190,9 @@ pub struct Desired {
     pub ports: BTreeSet<HostPort>,
     /// The sidecars' image.
     pub proxy_image: ProxyImage,
+    /// Whether a backend that differs may be replaced though it lives; the volume that keeps its
+    /// cache goes over to the new one unless another is named.
+    pub recreate: bool,
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow};
 use docker_assemble::cancel;
 use docker_assemble::cli::{self, Command, Invocation, Start, UsageError};
+use docker_assemble::commands::builder::{self, Buildx};
 use docker_assemble::commands::cache::Manner;
 use docker_assemble::commands::{self, Session, cache, info, logs, start, stop, version};
 use docker_assemble::desired::{Desired, ImageRef, ProxyImage, UserName};
@@ -35,7 +36,9 @@ impl Vars for Environment {
 }
 
 fn main() -> ExitCode {
-    let console = Console::new(Box::new(io::stdout()), Box::new(io::stderr()), io::stderr().is_terminal());
+    // A terminal that cannot move its cursor is told lines only.
+    let live = io::stderr().is_terminal() && Environment.get("TERM").as_deref() != Some("dumb");
+    let console = Console::new(Box::new(io::stdout()), Box::new(io::stderr()), live);
     let words: Vec<String> =
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let (globals, invocation) = match understand(&words) {
@@ -49,7 +52,7 @@ fn main() -> ExitCode {
         Invocation::Metadata => console.line(plugin::metadata()).map_err(Into::into),
         Invocation::Help(text) => console.raw(text.as_bytes()).map_err(Into::into),
         Invocation::Bare(text) => console.raw_error(text.as_bytes()).map_err(Into::into),
-        Invocation::Run(command) => run(&globals, command, &console),
+        Invocation::Run(command) => run(&globals, &words, command, &console),
     };
     finish(&console, &result)
 }
@@ -91,10 +94,10 @@ fn explain(error: &anyhow::Error) -> String {
     line
 }
 
-fn run(globals: &Globals, command: Command, console: &Console) -> Result<()> {
+fn run(globals: &Globals, words: &[String], command: Command, console: &Console) -> Result<()> {
     trace(globals);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(dispatch(globals, command, console));
+    let result = runtime.block_on(dispatch(globals, words, command, console));
     // A thread that still waits for a terminal must not keep the process.
     runtime.shutdown_background();
     result
@@ -116,7 +119,7 @@ fn trace(globals: &Globals) {
         .init();
 }
 
-async fn dispatch(globals: &Globals, command: Command, console: &Console) -> Result<()> {
+async fn dispatch(globals: &Globals, words: &[String], command: Command, console: &Console) -> Result<()> {
     let vars = &Environment;
     let (canceller, cancel) = cancel::pair();
     let parent = Parent {
@@ -127,20 +130,37 @@ async fn dispatch(globals: &Globals, command: Command, console: &Console) -> Res
 
     let user = cli::user(vars);
     let resolved = endpoint::resolve(globals, vars, cli::home(vars).as_deref());
-    if command == Command::Version {
+    if let Command::Version(form) = command {
         // Worth an answer without an engine, and whatever the configuration says.
         let engine = resolved.ok().and_then(|found| connect(found, console).ok());
-        return version::run(engine.as_ref(), user.as_ref(), console).await;
+        return version::run(engine.as_ref(), user.as_ref(), console, form).await;
     }
     let mut resolved = resolved?;
     let prune_filters = std::mem::take(&mut resolved.prune_filters);
+    let store = resolved.credentials.config_dir.as_ref().map(|directory| directory.join("buildx"));
+    let buildx = Buildx {
+        docker: vars.get("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND").unwrap_or_else(|| "docker".to_owned()),
+        globals: Globals::words(words).to_vec(),
+        store: vars.get("BUILDX_CONFIG").map(PathBuf::from).or(store),
+    };
     let engine = connect(resolved, console)?;
     let user = user.ok_or_else(|| anyhow!("cannot tell who you are; set USER to your login name"))?;
     let session = Session { engine: &engine, user: &user, console, cancel: &cancel };
     match command {
-        Command::Start(options) => start_alone(session, options, vars).await,
-        Command::Stop => stop::run(session).await,
-        Command::Info => info::run(session).await,
+        Command::Start(options) if options.dry_run => {
+            start::preview(session, &desire(options, session.user, vars)).await
+        }
+        Command::Start(options) => {
+            let select = options.select;
+            start_alone(session, options, vars).await?;
+            if select { builder::run(session, &buildx).await } else { Ok(()) }
+        }
+        Command::Stop => {
+            builder::forget(session, &buildx).await;
+            stop::run(session).await
+        }
+        Command::Use => builder::run(session, &buildx).await,
+        Command::Info(form) => info::run(session, form).await,
         Command::Logs(logs) => logs::run(session, &logs).await,
         Command::CacheUsage { filters, format } => cache::usage(session, &filters, format).await,
         Command::CachePurge { purge, force, dry_run, verbose } => {
@@ -148,7 +168,8 @@ async fn dispatch(globals: &Globals, command: Command, console: &Console) -> Res
             let purge = cli::with_configured(purge, &prune_filters);
             cache::purge(session, &purge, Manner { ask, dry_run, verbose }).await
         }
-        Command::Version => Ok(()),
+        Command::Env => Ok(console.line(builder::shell_line(session.user))?),
+        Command::Version(_) => Ok(()),
     }
 }
 
@@ -170,8 +191,9 @@ async fn start_alone<E: Engine>(session: Session<'_, E>, options: Start, vars: &
         }
         cause = session.cancel.cancelled() => return Err(commands::Cancelled(cause).into()),
     };
+    let progress = options.progress;
     let desired = desire(options, session.user, vars);
-    start::run(session, &desired, &|| proxy_image::embedded().bytes.clone()).await
+    start::run(session, &desired, progress, &|| proxy_image::embedded().bytes.clone()).await
 }
 
 /// The wish: what was asked for, and the defaults for what was not.
@@ -192,5 +214,6 @@ fn desire(options: Start, user: &UserName, vars: &impl Vars) -> Desired {
         cache: options.cache,
         ports: options.ports,
         proxy_image,
+        recreate: options.recreate,
     }
 }

@@ -139,7 +139,19 @@ impl Engine for FakeEngine {
             Some(Err(EngineError::Refused { operation, status: 500, message: "no such host".to_owned() }))
         };
         let result = world.call("pull", &image.0);
-        Box::pin(stream::iter(result.err().map(Err).or(refused)))
+        if let Some(error) = result.err().map(Err).or(refused) {
+            return Box::pin(stream::iter([error]));
+        }
+        let step = |id: &str, status: &str, bytes| {
+            Ok(PullProgress { id: id.to_owned(), status: status.to_owned(), bytes })
+        };
+        Box::pin(stream::iter([
+            step("l1", "Downloading", Some((1, 3))),
+            step("l2", "Downloading", Some((1, 9))),
+            step("l1", "Downloading", Some((2, 3))),
+            step("l1", "Pull complete", None),
+            step("", "Digest: sha256:d1", None),
+        ]))
     }
 
     async fn load(&self, archive: Bytes) -> Result<()> {

@@ -27,7 +27,9 @@ pub(super) fn complete(root: &Command, words: &[&str], describe: bool) -> String
         let values: &[&str] = match option {
             "pull" => &["missing", "always", "never"],
             "security" => &["auto", "privileged", "restricted"],
-            "format" => &["table", "pretty", "json"],
+            "progress" => &["auto", "plain", "tty"],
+            "format" if command.get_name() == "usage" => &["table", "pretty", "json"],
+            "format" => &["json"],
             _ => &[],
         };
         candidates.extend(values.iter().map(|value| ((*value).to_owned(), String::new())));

@@ -21,6 +21,7 @@ use clap::{ArgMatches, Command as Tree};
 use crate::commands::cache::{Format, Limits, Purge};
 use crate::commands::logs::Logs;
 use crate::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security};
+use crate::output::{Form, Progress};
 use crate::plugin::{METADATA_COMMAND, NAME};
 use filters::Filter;
 
@@ -44,8 +45,12 @@ pub enum Command {
     Start(Start),
     /// `backend stop`.
     Stop,
+    /// `backend use`.
+    Use,
+    /// `backend env`.
+    Env,
     /// `backend info`.
-    Info,
+    Info(Form),
     /// `backend logs`.
     Logs(Logs),
     /// `backend cache usage`.
@@ -67,7 +72,7 @@ pub enum Command {
         verbose: bool,
     },
     /// `version`.
-    Version,
+    Version(Form),
 }
 
 /// The options of `backend start`.
@@ -85,6 +90,14 @@ pub struct Start {
     pub security: Security,
     /// The sidecars' image, when it was named.
     pub proxy_image: Option<ImageRef>,
+    /// Whether a living backend may be replaced.
+    pub recreate: bool,
+    /// Only tell what would be done.
+    pub dry_run: bool,
+    /// Make it the builder of buildx that is in use.
+    pub select: bool,
+    /// How to show what goes on.
+    pub progress: Progress,
 }
 
 /// Understands the words behind docker's global options: `assemble backend start …`, the same
@@ -155,11 +168,14 @@ fn descend<'t, 'w>(root: &'t Tree, words: &'w [&'w str]) -> (Vec<&'w str>, &'t T
 }
 
 fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, UsageError> {
-    let switch = |name| matches.get_one(name).copied().unwrap_or(false);
+    let switch = |name| switch(matches, name);
+    let output = || matches.get_one("format").copied().unwrap_or_default();
     Ok(match path {
         ["backend", "start"] => Command::Start(start(tree, path, matches)?),
         ["backend", "stop"] => Command::Stop,
-        ["backend", "info"] => Command::Info,
+        ["backend", "use"] => Command::Use,
+        ["backend", "env"] => Command::Env,
+        ["backend", "info"] => Command::Info(output()),
         ["backend", "logs"] => Command::Logs(Logs {
             follow: switch("follow"),
             tail: matches.get_one::<Option<u64>>("tail").copied().flatten(),
@@ -197,8 +213,12 @@ fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, Usa
             let purge = Purge { filters, until, all: switch("all"), limits };
             Command::CachePurge { purge, force: switch("force"), dry_run, verbose: switch("verbose") }
         }
-        _ => Command::Version,
+        _ => Command::Version(output()),
     })
+}
+
+fn switch(matches: &ArgMatches, name: &str) -> bool {
+    matches.get_one(name).copied().unwrap_or(false)
 }
 
 fn start(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Start, UsageError> {
@@ -222,6 +242,10 @@ fn start(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Start, Usag
         pull: matches.get_one("pull").copied().unwrap_or_default(),
         security: matches.get_one("security").copied().unwrap_or_default(),
         proxy_image: matches.get_one("proxy-image").cloned(),
+        recreate: switch(matches, "recreate"),
+        dry_run: switch(matches, "dry-run"),
+        select: switch(matches, "use"),
+        progress: matches.get_one("progress").copied().unwrap_or_default(),
     })
 }
 

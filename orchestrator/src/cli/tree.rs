@@ -16,15 +16,17 @@ pub(super) fn tree() -> Command {
         .subcommand(
             group("backend", "Manage the build backend")
                 .subcommand(cache())
-                .subcommand(leaf("info", "Describe the backend"))
+                .subcommand(leaf("env", "Print the setting by which BuildKit's clients find the backend"))
+                .subcommand(leaf("info", "Describe the backend").arg(form()))
                 .subcommand(logs())
                 .subcommand(start())
                 .subcommand(leaf(
                     "stop",
                     "Stop and remove the backend; its cache is kept only in a named volume",
-                )),
+                ))
+                .subcommand(leaf("use", "Make the backend the builder that docker buildx uses")),
         )
-        .subcommand(leaf("version", "Show the version"))
+        .subcommand(leaf("version", "Show the version").arg(form()))
 }
 
 fn cache() -> Command {
@@ -104,6 +106,7 @@ fn start() -> Command {
             )
             .value_parser(values::volume),
         )
+        .arg(switch("dry-run", None, "Only list what would be done"))
         .arg(
             option(
                 "image",
@@ -113,6 +116,10 @@ fn start() -> Command {
             .value_parser(values::image),
         )
         .arg(
+            option("progress", "string", "How to show pulls: \"auto\", \"plain\" or \"tty\" (default \"auto\")")
+                .value_parser(values::progress),
+        )
+        .arg(
             option("proxy-image", "string", "Image of the containers that forward ports (default: built in)")
                 .value_parser(values::image),
         )
@@ -120,6 +127,11 @@ fn start() -> Command {
             option("pull", "string", "When to pull images: \"missing\", \"always\" or \"never\" (default \"missing\")")
                 .value_parser(values::pull),
         )
+        .arg(switch(
+            "recreate",
+            None,
+            "Replace a backend that differs from what is asked for; only a cache in a named volume is kept",
+        ))
         .arg(
             option(
                 "security",
@@ -128,6 +140,7 @@ fn start() -> Command {
             )
             .value_parser(values::security),
         )
+        .arg(switch("use", None, "Make the backend the builder that docker buildx uses"))
 }
 
 fn leaf(name: &'static str, about: &'static str) -> Command {
@@ -147,6 +160,10 @@ fn group(name: &'static str, about: &'static str) -> Command {
 /// follows is its value, a word with a dash too.
 fn option(name: &'static str, kind: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(kind).help(help).num_args(1).allow_hyphen_values(true)
+}
+
+fn form() -> Arg {
+    option("format", "string", "Format output: \"json\" (one object)").value_parser(values::form)
 }
 
 /// An option whose value is a size.

@@ -2,6 +2,7 @@
 
 use crate::commands::cache::Format;
 use crate::desired::{HostPort, ImageRef, PullPolicy, Security, VolumeName};
+use crate::output::{Form, Progress};
 
 type Parsed<T> = Result<T, String>;
 
@@ -69,6 +70,22 @@ pub(super) fn format(text: &str) -> Parsed<Format> {
         "pretty" => Ok(Format::Pretty),
         "json" => Ok(Format::Json),
         _ => Err("must be \"table\", \"pretty\" or \"json\"".to_owned()),
+    }
+}
+
+pub(super) fn form(text: &str) -> Parsed<Form> {
+    match text {
+        "json" => Ok(Form::Json),
+        _ => Err("must be \"json\"".to_owned()),
+    }
+}
+
+pub(super) fn progress(text: &str) -> Parsed<Progress> {
+    match text {
+        "auto" => Ok(Progress::Auto),
+        "plain" => Ok(Progress::Plain),
+        "tty" => Ok(Progress::Tty),
+        _ => Err("must be \"auto\", \"plain\" or \"tty\"".to_owned()),
     }
 }
 

@@ -1,27 +1,35 @@
 //! `backend info`: what runs, for whom, and what its cache holds.
 
+mod object;
+
 use anyhow::Result;
 
 use super::{START, Session, observe};
 use crate::buildkit::{Client, Record, Worker};
 use crate::engine::Engine;
 use crate::observed::{Container, Sidecar, State};
-use crate::output::{Console, size};
+use crate::output::{Console, Form, size};
 
 /// Runs the command.
 ///
 /// # Errors
 /// A missing backend, and those of the engine and BuildKit.
-pub async fn run<E: Engine>(session: Session<'_, E>) -> Result<()> {
-    session.unless_cancelled(describe(session)).await
+pub async fn run<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> {
+    session.unless_cancelled(describe(session, form)).await
 }
 
-async fn describe<E: Engine>(session: Session<'_, E>) -> Result<()> {
-    let console = session.console;
+async fn describe<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> {
+    let Session { engine, console, user, .. } = session;
     let backend = session.backend().await?;
-    let sidecars = observe::ours(session.engine, session.user).await?.sidecars;
+    let sidecars = observe::ours(engine, user).await?.sidecars;
+    let image = image(engine, &backend).await?;
+    if form == Form::Json {
+        let daemon = if backend.state == State::Running { Some(ask(engine, &backend).await?) } else { None };
+        console.line(object::info(&backend, &image, &sidecars, daemon.as_ref()))?;
+        return Ok(());
+    }
     console.line(format_args!("ID: {} ({})", backend.id.0, condition(&backend)))?;
-    console.line(format_args!("Image: {}", image(session.engine, &backend).await?))?;
+    console.line(format_args!("Image: {image}"))?;
     console.line("")?;
     list_sidecars(console, &backend, &sidecars)?;
     console.line("")?;
@@ -36,10 +44,21 @@ async fn describe<E: Engine>(session: Session<'_, E>) -> Result<()> {
         ))?;
         return Ok(());
     }
-    let client = Client::connect(session.engine, &backend.id).await?;
-    list_workers(console, client.workers().await?)?;
-    console.line(cache_line(&client.disk_usage(&[]).await?))?;
+    let daemon = ask(engine, &backend).await?;
+    list_workers(console, &daemon.workers)?;
+    console.line(cache_line(&daemon.records))?;
     Ok(())
+}
+
+/// What only the daemon knows.
+struct Daemon {
+    workers: Vec<Worker>,
+    records: Vec<Record>,
+}
+
+async fn ask<E: Engine>(engine: &E, backend: &Container) -> Result<Daemon> {
+    let client = Client::connect(engine, &backend.id).await?;
+    Ok(Daemon { workers: client.workers().await?, records: client.disk_usage(&[]).await? })
 }
 
 /// A state in the engine's words.
@@ -81,6 +100,12 @@ async fn image<E: Engine>(engine: &E, backend: &Container) -> Result<String> {
     Ok(digests.into_iter().find(|digest| repository(digest) == wanted).unwrap_or_else(|| asked.0.clone()))
 }
 
+/// Whether a sidecar runs, but in the network of an earlier run of its backend: it forwards
+/// nothing.
+fn is_stale(backend: &Container, sidecar: &Container) -> bool {
+    sidecar.state == State::Running && backend.state == State::Running && sidecar.started_before(backend)
+}
+
 fn list_sidecars(console: &Console, backend: &Container, sidecars: &[Sidecar]) -> Result<()> {
     if sidecars.is_empty() {
         console.line("Sidecar containers: none, no port of the host is forwarded")?;
@@ -88,27 +113,23 @@ fn list_sidecars(console: &Console, backend: &Container, sidecars: &[Sidecar]) -
     }
     console.line("Sidecar containers:")?;
     for Sidecar { container, .. } in sidecars {
-        // It runs, but in the network of an earlier run: it forwards nothing.
-        let is_stale = container.state == State::Running
-            && backend.state == State::Running
-            && container.started_before(backend);
-        let state = if is_stale { "stale" } else { condition(container) };
+        let state = if is_stale(backend, container) { "stale" } else { condition(container) };
         console.line(format_args!(" - {} {} ({state})", container.id.short(), container.name))?;
     }
     Ok(())
 }
 
-fn list_workers(console: &Console, workers: Vec<Worker>) -> Result<()> {
+fn list_workers(console: &Console, workers: &[Worker]) -> Result<()> {
     console.line(format_args!("Found {} worker(s):", workers.len()))?;
     console.line("")?;
     for worker in workers {
         console.line(format_args!(" - {}", worker.id))?;
         console.line("   Platforms:")?;
-        for platform in worker.platforms {
+        for platform in &worker.platforms {
             console.line(format_args!("    - {platform}"))?;
         }
         console.line("   Labels:")?;
-        for (name, value) in worker.labels {
+        for (name, value) in &worker.labels {
             console.line(format_args!("    - {name}: {value}"))?;
         }
         console.line("")?;

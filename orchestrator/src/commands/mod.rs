@@ -1,5 +1,6 @@
 //! The commands: observe, plan, apply, print. One file per verb.
 
+pub mod builder;
 pub mod cache;
 pub mod info;
 pub mod logs;

@@ -13,10 +13,13 @@ use crate::apply::{ApplyError, Failure, Made, apply, undo};
 use crate::cancel::Cause;
 use crate::desired::{Desired, Security};
 use crate::engine::{Engine, EngineError, LogChunk, LogOptions};
-use crate::observed::{Container, Observed, State};
+use crate::observed::{Container, ContainerId, Observed, State};
+use crate::output::Progress;
+use crate::plan::action::Action;
 use crate::plan::diff::Field;
 use crate::plan::{Plan, plan};
 use crate::ready::{ReadyError, ready};
+use report::Reporter;
 
 /// How long a backend and its sidecars may take to serve. One that finds a cache of hundreds of
 /// gigabytes needs tens of seconds.
@@ -29,6 +32,24 @@ const POST_MORTEM_LIMIT: Duration = Duration::from_secs(10);
 /// How many last lines of a log are shown when its container fails.
 const LOG_LINES: u64 = 20;
 
+/// Says what [`run`] would do, one line for each action, and changes nothing.
+///
+/// # Errors
+/// Those of the engine, and a wish that cannot be had.
+pub async fn preview<E: Engine>(session: Session<'_, E>, desired: &Desired) -> Result<()> {
+    let Session { engine, console, .. } = session;
+    let observed = session.unless_cancelled(async { Ok(observe::all(engine, desired).await?) }).await?;
+    let plan = plan(desired, &observed)?;
+    mention(session, &plan, desired, &observed);
+    for action in plan.actions() {
+        console.line(format_args!("Would {action}"))?;
+    }
+    if plan.is_empty() {
+        console.line(format_args!("Backend \"{}\" is already running", desired.user.backend()))?;
+    }
+    Ok(())
+}
+
 /// Runs the command. `archive` gives the built-in sidecar image.
 ///
 /// # Errors
@@ -37,14 +58,16 @@ const LOG_LINES: u64 = 20;
 pub async fn run<E: Engine>(
     session: Session<'_, E>,
     desired: &Desired,
+    progress: Progress,
     archive: &(dyn Fn() -> Bytes + Sync),
 ) -> Result<()> {
     let Session { engine, console, cancel, .. } = session;
     let observed = session.unless_cancelled(async { Ok(observe::all(engine, desired).await?) }).await?;
     let plan = plan(desired, &observed)?;
-    mention(session, &plan, desired);
+    mention(session, &plan, desired, &observed);
 
-    let made = apply(engine, &plan, archive, cancel, &|event| report::show(console, &event)).await;
+    let report = Reporter::new(console, progress);
+    let made = apply(engine, &plan, archive, cancel, &|event| report.show(&event)).await;
     console.settle();
     let made = match made {
         Ok(made) => made,
@@ -68,16 +91,25 @@ pub async fn run<E: Engine>(
     Ok(())
 }
 
-/// Names what differs from the wish and stays as it is.
-fn mention<E>(session: Session<'_, E>, plan: &Plan, desired: &Desired) {
+/// Names what differs from the wish and stays as it is, and a cache that will be lost.
+fn mention<E>(session: Session<'_, E>, plan: &Plan, desired: &Desired, observed: &Observed) {
+    let removed = |id: &ContainerId| {
+        plan.actions().any(|action| matches!(action, Action::Remove { id: gone, .. } if gone == id))
+    };
+    let old = observed.backend.as_ref().filter(|old| old.cache_volume.is_none() && removed(&old.id));
+    if let Some(old) = old {
+        let volume = desired.user.cache_volume();
+        session.console.warning(format_args!(
+            "the build cache of \"{}\" goes with it; one in volume \"{volume}\" would outlive it",
+            old.name
+        ));
+    }
     for difference in &plan.left_alone {
         let what = match difference.field {
             Field::ImageContent => format!("image \"{}\" is newer than the running backend", desired.image),
             _ => format!("the running backend was made by docker assemble v{}", difference.has),
         };
-        session.console.note(format_args!(
-            "{what}; 'docker assemble backend stop' and another start bring it up to date"
-        ));
+        session.console.note(format_args!("{what}; '--recreate' brings it up to date"));
     }
 }
 

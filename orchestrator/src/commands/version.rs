@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use serde_json::json;
 
 use crate::buildkit::Client;
 use crate::desired::UserName;
 use crate::engine::Engine;
-use crate::output::Console;
+use crate::output::{Console, Form};
 
 use super::observe;
 
@@ -21,15 +22,32 @@ const UNKNOWN: &str = "n/a (no backend answers)";
 ///
 /// # Errors
 /// Only an output that is closed.
-pub async fn run<E: Engine>(engine: Option<&E>, user: Option<&UserName>, console: &Console) -> Result<()> {
+pub async fn run<E: Engine>(
+    engine: Option<&E>,
+    user: Option<&UserName>,
+    console: &Console,
+    form: Form,
+) -> Result<()> {
     let asked = match (engine, user) {
         (Some(engine), Some(user)) => {
             tokio::time::timeout(PATIENCE, buildkit(engine, user)).await.ok().flatten()
         }
         _ => None,
     };
-    console.line(format_args!("docker assemble v{}", env!("CARGO_PKG_VERSION")))?;
-    console.line(format_args!("commit: {}", env!("DOCKER_ASSEMBLE_COMMIT")))?;
+    let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("DOCKER_ASSEMBLE_COMMIT"));
+    if form == Form::Json {
+        let object = json!({
+            "Version": format!("v{version}"),
+            "Commit": commit,
+            "BuildKit": asked,
+            "Os": os(),
+            "Arch": arch(),
+        });
+        console.line(object)?;
+        return Ok(());
+    }
+    console.line(format_args!("docker assemble v{version}"))?;
+    console.line(format_args!("commit: {commit}"))?;
     console.line(format_args!("buildkit: {}", asked.as_deref().unwrap_or(UNKNOWN)))?;
     console.line(format_args!("os/arch: {}/{}", os(), arch()))?;
     Ok(())

@@ -18,6 +18,10 @@ use super::{EngineError, EngineStream, Operation, Result, failure, transport};
 /// For what an idle engine answers in milliseconds: facts.
 pub(super) const QUICK: Duration = Duration::from_secs(5);
 
+/// What a call may take longer where a login comes first: the 30 s that ssh has for its
+/// connection, and a key to be unlocked by hand.
+const LOGIN: Duration = Duration::from_secs(60);
+
 /// The contact with one engine. Clones share it.
 #[derive(Clone)]
 pub(super) struct Contact {
@@ -27,6 +31,8 @@ pub(super) struct Contact {
     asked: Option<ApiVersion>,
     /// The version spoken, known after the first answer.
     version: Arc<OnceCell<ApiVersion>>,
+    /// Added to every deadline.
+    slack: Duration,
 }
 
 impl Contact {
@@ -42,7 +48,8 @@ impl Contact {
             .transpose()?;
         let version = Arc::new(OnceCell::new());
         let docker = transport::client(endpoint, &address, Arc::clone(&version)).map_err(unreachable)?;
-        Ok(Self { docker, endpoint: endpoint.host.as_str().into(), asked, version })
+        let slack = if matches!(address, Address::Ssh(_)) { LOGIN } else { Duration::ZERO };
+        Ok(Self { docker, endpoint: endpoint.host.as_str().into(), asked, version, slack })
     }
 
     pub(super) fn endpoint(&self) -> &str {
@@ -91,6 +98,7 @@ impl Contact {
         limit: Duration,
         call: impl Future<Output = Result<T, BollardError>>,
     ) -> Result<T> {
+        let limit = limit.saturating_add(self.slack);
         match timeout(limit, call).await {
             Ok(answer) => answer.map_err(|error| failure::explain(&self.endpoint, operation, error)),
             Err(_) => {

@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 
-use super::{EngineError, Result};
+use super::{EngineError, Result, ssh};
 
 /// The port of an engine that listens on TCP without TLS, by convention of docker's own CLI.
 const TCP_PORT: u16 = 2375;
+/// The same with TLS.
+const TLS_PORT: u16 = 2376;
 
 /// An engine's endpoint. Nothing in it is read from the environment here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Endpoint {
-    /// `unix:///path` or `tcp://host:port`, as in `DOCKER_HOST`.
+    /// `unix:///path`, `tcp://host:port` or `ssh://user@host`, as in `DOCKER_HOST`.
     pub host: String,
     /// Certificates for a TCP endpoint; plain TCP when absent.
     pub tls: Option<Tls>,
@@ -48,6 +50,8 @@ pub(super) enum Address {
     Unix(PathBuf),
     /// `host:port`, an IPv6 address in brackets.
     Tcp(String),
+    /// Another machine's engine, by way of ssh.
+    Ssh(ssh::Target),
 }
 
 impl Address {
@@ -58,10 +62,13 @@ impl Address {
         match host.split_once("://") {
             // Docker too keeps certificates of a socket file's context and does not use them.
             Some(("unix", path)) if !path.is_empty() => Ok(Self::Unix(path.into())),
-            Some(("tcp" | "http" | "https", _)) if endpoint.tls.is_some() => {
-                Err(unsupported(host, "tls endpoints are not supported"))
+            Some(("ssh", rest)) => {
+                ssh::Target::parse(rest).map(Self::Ssh).map_err(|why| unsupported(host, why))
             }
-            Some(("tcp" | "http", rest)) => {
+            Some(("https", _)) if endpoint.tls.is_none() => {
+                Err(unsupported(host, "an https endpoint needs the option \"--tls\" or \"--tlsverify\""))
+            }
+            Some(("tcp" | "http" | "https", rest)) => {
                 let authority = rest.trim_end_matches('/');
                 if authority.is_empty() || authority.contains(['/', '?', '@']) {
                     return Err(unsupported(host, "want \"tcp://host:port\""));
@@ -70,23 +77,24 @@ impl Address {
                 if authority[name_end..].contains(':') {
                     Ok(Self::Tcp(authority.to_owned()))
                 } else {
-                    Ok(Self::Tcp(format!("{authority}:{TCP_PORT}")))
+                    let port = if endpoint.tls.is_some() { TLS_PORT } else { TCP_PORT };
+                    Ok(Self::Tcp(format!("{authority}:{port}")))
                 }
             }
             Some(("unix", _)) => Err(unsupported(host, "the socket's path is missing")),
             Some((scheme, _)) => Err(unsupported(
                 host,
-                &format!("\"{scheme}\" endpoints are not supported, only unix and tcp"),
+                &format!("\"{scheme}\" endpoints are not supported, only unix, tcp and ssh"),
             )),
             None => Err(unsupported(host, "want \"unix:///path\" or \"tcp://host:port\"")),
         }
     }
 
-    /// The base of the URIs of requests. Over a socket file the name is the one that docker's
+    /// The base of the URIs of requests, whatever lies under HTTP. Over a socket file the name is the one that docker's
     /// own client sends, since some proxies in front of an engine check it.
     pub(super) fn base_uri(&self) -> String {
         match self {
-            Self::Unix(_) => "http://api.moby.localhost".to_owned(),
+            Self::Unix(_) | Self::Ssh(_) => "http://api.moby.localhost".to_owned(),
             Self::Tcp(authority) => format!("http://{authority}"),
         }
     }
@@ -116,13 +124,16 @@ mod tests {
 
     #[test]
     fn what_is_not_spoken_is_said() {
-        assert!(parse("ssh://me@host").unwrap_err().contains("\"ssh\""));
+        assert!(parse("ssh://me:secret@host").unwrap_err().contains("no password"));
+        assert!(parse("https://h:2376").unwrap_err().contains("--tlsverify"));
         assert!(parse("npipe:////./pipe/x").unwrap_err().contains("\"npipe\""));
         assert!(parse("/var/run/docker.sock").unwrap_err().contains("unix:///path"));
         assert!(parse("unix://").unwrap_err().contains("path is missing"));
         assert!(parse("tcp://h/with/path").unwrap_err().contains("tcp://host:port"));
         let tls = Endpoint { tls: Some(Tls::default()), ..Endpoint::new("tcp://h:2376") };
-        assert!(Address::parse(&tls).is_err());
+        assert_eq!(Address::parse(&tls).unwrap(), Address::Tcp("h:2376".into()));
+        let usual = Endpoint { host: "tcp://h".into(), ..tls.clone() };
+        assert_eq!(Address::parse(&usual).unwrap(), Address::Tcp("h:2376".into()));
         let socket = Endpoint { host: "unix:///s".into(), ..tls };
         assert_eq!(Address::parse(&socket).unwrap(), Address::Unix("/s".into()));
     }

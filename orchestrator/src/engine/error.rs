@@ -66,6 +66,16 @@ impl EngineError {
 }
 
 fn unreachable_hint(endpoint: &str, source: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let words = source.to_string();
+    for (sign, hint) in TLS_HINTS {
+        if words.contains(sign) {
+            return Some((*hint).to_owned());
+        }
+    }
+    if endpoint.starts_with("ssh:") {
+        let host = endpoint.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+        return Some(format!("does 'ssh {host} docker version' work?"));
+    }
     let hint = match source.downcast_ref::<io::Error>()?.kind() {
         io::ErrorKind::PermissionDenied => {
             "is your user in the group \"docker\"? a new member must log in again".to_owned()
@@ -79,6 +89,17 @@ fn unreachable_hint(endpoint: &str, source: &(dyn std::error::Error + 'static)) 
     };
     Some(hint)
 }
+
+/// Words of rustls, and what a person can do about them.
+const TLS_HINTS: &[(&str, &str)] = &[
+    ("invalid peer certificate: UnknownIssuer", "name the CA of the engine's certificate with --tlscacert"),
+    ("invalid peer certificate", "is it this host's certificate, and still valid?"),
+    (
+        "received fatal alert",
+        "the engine wants a client certificate that its CA signed (--tlscert, --tlskey)",
+    ),
+    ("corrupt message", "the engine does not speak tls there; leave the tls options out"),
+];
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 

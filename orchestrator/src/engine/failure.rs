@@ -28,8 +28,25 @@ pub(super) fn explain(endpoint: &str, operation: Operation, error: BollardError)
             operation,
             source: format!("the engine's answer makes no sense: {message}").into(),
         },
-        other => EngineError::Broken { operation, source: root_cause(&other) },
+        other => {
+            let cause = root_cause(&other);
+            // In TLS 1.3 the other side judges the client's certificate after the connection has
+            // come about; and ssh has failed when nothing at all came back.
+            let is_contact =
+                cause.to_string().starts_with("received fatal alert: ") || ssh_failed(endpoint, &other);
+            if is_contact {
+                unreachable(endpoint, cause)
+            } else {
+                EngineError::Broken { operation, source: cause }
+            }
+        }
     }
+}
+
+/// Whether a request broke before its answer began, on an endpoint where that means that the
+/// connection never came about.
+fn ssh_failed(endpoint: &str, error: &BollardError) -> bool {
+    endpoint.starts_with("ssh:") && matches!(error, BollardError::HyperLegacyError { .. })
 }
 
 fn unreachable(endpoint: &str, source: Box<dyn StdError + Send + Sync>) -> EngineError {

@@ -9,6 +9,8 @@ mod error;
 mod exec;
 mod failure;
 mod reference;
+mod ssh;
+mod tls;
 mod transport;
 mod version;
 

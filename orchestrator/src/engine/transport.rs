@@ -18,9 +18,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::OnceCell;
 
-use super::Duplex;
 use super::endpoint::{Address, Endpoint};
+use super::tls::Dresser;
 use super::version::ApiVersion;
+use super::{Duplex, ssh};
 
 /// How long a connection may take to come about. Docker's own client allows 30 s over ssh and
 /// the kernel's two minutes over TCP; an engine that is near answers in milliseconds. Below the
@@ -46,10 +47,15 @@ pub(super) fn client(
     address: &Address,
     version: Arc<OnceCell<ApiVersion>>,
 ) -> Result<Docker, Box<dyn std::error::Error + Send + Sync>> {
-    let connector = Connector(address.clone());
+    let dresser = match (address, &endpoint.tls) {
+        (Address::Tcp(authority), Some(tls)) => Some(Dresser::new(tls, authority)?),
+        _ => None,
+    };
+    let connector = Connector { address: address.clone(), dresser };
     // A connection per request: an idle one that the engine closed would cost a retry, and
-    // the calls of one command are few.
-    let http = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+    // the calls of one command are few. But for ssh, where each costs a login.
+    let idle = if matches!(address, Address::Ssh(_)) { usize::MAX } else { 0 };
+    let http = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(idle).build(connector);
     let headers = headers(endpoint)?;
     let transport = move |mut request: bollard::BollardRequest| {
         let prepared = version_path(request.uri(), version.get().copied());
@@ -113,7 +119,11 @@ fn complete_headers(headers: &mut HeaderMap, more: &HeaderMap) {
 }
 
 #[derive(Clone)]
-struct Connector(Address);
+struct Connector {
+    address: Address,
+    /// For TCP with TLS.
+    dresser: Option<Dresser>,
+}
 
 impl tower::Service<Uri> for Connector {
     type Response = TokioIo<Wire>;
@@ -125,9 +135,9 @@ impl tower::Service<Uri> for Connector {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let address = self.0.clone();
+        let Self { address, dresser } = self.clone();
         Box::pin(async move {
-            match tokio::time::timeout(CONNECT_DEADLINE, connect(&address)).await {
+            match tokio::time::timeout(CONNECT_DEADLINE, connect(&address, dresser.as_ref())).await {
                 Ok(stream) => Ok(TokioIo::new(Wire(stream?))),
                 Err(_) => Err(io::Error::new(
                     io::ErrorKind::TimedOut,
@@ -138,14 +148,18 @@ impl tower::Service<Uri> for Connector {
     }
 }
 
-async fn connect(address: &Address) -> io::Result<Duplex> {
+async fn connect(address: &Address, dresser: Option<&Dresser>) -> io::Result<Duplex> {
     Ok(match address {
         Address::Unix(path) => Box::pin(UnixStream::connect(path).await?),
         Address::Tcp(authority) => {
             let stream = TcpStream::connect(authority).await?;
             stream.set_nodelay(true)?;
-            Box::pin(stream)
+            match dresser {
+                Some(dresser) => Box::pin(dresser.dress(stream).await?),
+                None => Box::pin(stream),
+            }
         }
+        Address::Ssh(target) => Box::pin(ssh::dial(target)?),
     })
 }
 

@@ -14,6 +14,28 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
+/// The form of a result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// Words for people.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// How to show what goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Progress {
+    /// In place on a terminal, else a line for each change.
+    #[default]
+    Auto,
+    /// A line for each change.
+    Plain,
+    /// In place; where there is no terminal, a line for each change all the same.
+    Tty,
+}
+
 /// The two streams of a command.
 ///
 /// Results that cannot be written are errors; notes that cannot be written are dropped.
@@ -31,6 +53,12 @@ impl Console {
     #[must_use]
     pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, live: bool) -> Self {
         Self { out: Mutex::new(out), err: Mutex::new(err), live, status: Mutex::new(false) }
+    }
+
+    /// Whether what goes on is to be written over.
+    #[must_use]
+    pub fn in_place(&self, progress: Progress) -> bool {
+        self.live && progress != Progress::Plain
     }
 
     /// One line of result.

@@ -1,10 +1,11 @@
 //! What a plan is made of.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::desired::{ContainerName, ImageRef};
 use crate::observed::ContainerId;
-use crate::spec::ContainerSpec;
+use crate::spec::{ContainerSpec, Mount, Privileges};
 
 /// One step of a plan, complete: whoever carries it out decides nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +46,38 @@ pub enum Action {
         /// The specs, the preferred one first; never empty.
         candidates: Vec<ContainerSpec>,
     },
+}
+
+/// What the action is, for people, in words that follow `would`.
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pull { image, fallback: false } => write!(f, "pull image \"{image}\""),
+            Self::Pull { image, fallback: true } => {
+                write!(f, "pull image \"{image}\", or use the engine's copy")
+            }
+            Self::LoadProxyImage { image } => write!(f, "load the built-in image \"{image}\""),
+            Self::Remove { id, name, reason, .. } => {
+                write!(f, "remove container \"{name}\" ({}), which {}", id.short(), reason.words())
+            }
+            Self::Start { id, name } => write!(f, "start container \"{name}\" ({})", id.short()),
+            Self::Run { candidates } => {
+                let spec = &candidates[0];
+                write!(f, "create and start container \"{}\" from image \"{}\"", spec.name, spec.image)?;
+                for mount in &spec.mounts {
+                    if let Mount::Volume { name, .. } = mount {
+                        write!(f, " with volume \"{name}\"")?;
+                    }
+                }
+                match (&spec.privileges, candidates.len()) {
+                    (Privileges::Privileged, 1) => f.write_str(", privileged"),
+                    (Privileges::Privileged, _) => f.write_str(", privileged where the engine allows it"),
+                    (Privileges::Builder { .. }, _) => f.write_str(", with a restricted set of privileges"),
+                    (Privileges::Nothing, _) => f.write_str(", without privileges"),
+                }
+            }
+        }
+    }
 }
 
 /// Why a container is removed.

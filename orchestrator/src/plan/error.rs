@@ -30,7 +30,7 @@ pub enum PlanError {
     /// The wish needs a new backend while the old one lives.
     #[error(
         "backend \"{name}\" is running with other settings ({}); \
-         run 'docker assemble backend stop' first, then start it again",
+         '--recreate' replaces it; only a cache in a named volume outlives that",
         list(differences)
     )]
     NeedsNewBackend {

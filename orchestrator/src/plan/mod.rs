@@ -69,7 +69,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
         None => Backend::Make,
         Some(backend) => {
             let differences = diff::backend(desired, observed, backend, &candidates);
-            let fate = backend_fate(backend, &differences)?;
+            let fate = backend_fate(backend, &differences, desired.recreate)?;
             if fate != Backend::Make {
                 plan.left_alone = differences;
             }
@@ -91,8 +91,12 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
     plan.stage(gone);
     match (fate, &observed.backend) {
         (Backend::Make, Some(old)) => {
-            let reason = if old.state == State::Exited { Reason::Changed } else { Reason::Ended };
-            plan.stage(vec![remove(old, reason, Duration::ZERO)]);
+            let (reason, grace) = match old.state {
+                State::Running | State::Paused | State::Restarting => (Reason::Changed, STOP_GRACE),
+                State::Exited => (Reason::Changed, Duration::ZERO),
+                State::Created | State::Removing | State::Dead => (Reason::Ended, Duration::ZERO),
+            };
+            plan.stage(vec![remove(old, reason, grace)]);
             plan.stage(vec![Action::Run { candidates }]);
         }
         (Backend::Make, None) => plan.stage(vec![Action::Run { candidates }]),
@@ -105,9 +109,17 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
     Ok(plan)
 }
 
-/// A backend that lives is never removed by a start; one that ended is started again, since its
+/// A backend that lives is removed by a start only when the user said so; one that ended is started again, since its
 /// build cache may live in it alone, unless other settings were asked for meanwhile.
-fn backend_fate(backend: &Container, differences: &[Difference]) -> Result<Backend, PlanError> {
+fn backend_fate(
+    backend: &Container,
+    differences: &[Difference],
+    recreate: bool,
+) -> Result<Backend, PlanError> {
+    // Whoever asks for a new one wants it up to date too.
+    if recreate && !differences.is_empty() {
+        return Ok(Backend::Make);
+    }
     let needs_new = differences.iter().any(|difference| difference.effect() == Effect::Recreate);
     match backend.state {
         State::Paused => Err(PlanError::Paused { name: backend.name.clone() }),
@@ -180,6 +192,10 @@ fn reject_foreign_names(desired: &Desired, observed: &Observed) -> Result<(), Pl
 fn cache_volume(desired: &Desired, observed: &Observed) -> Result<Option<VolumeName>, PlanError> {
     match &desired.cache {
         CacheVolume::Conventional => {
+            let kept = observed.backend.as_ref().filter(|_| desired.recreate);
+            if let Some(name) = kept.and_then(|backend| backend.cache_volume.clone()) {
+                return Ok(Some(name));
+            }
             let name = desired.user.cache_volume();
             Ok(observed.volumes.contains(&name).then_some(name))
         }

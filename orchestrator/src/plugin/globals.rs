@@ -78,6 +78,13 @@ impl Globals {
         Ok((globals, rest))
     }
 
+    /// The words of `args` that [`Self::take`] takes off; all of them when it fails.
+    #[must_use]
+    pub fn words(args: &[String]) -> &[String] {
+        let rest = Self::take(args).map_or(0, |(_, rest)| rest.len());
+        &args[..args.len() - rest]
+    }
+
     fn long<'a>(&mut self, option: &str, after: &'a [String]) -> Result<&'a [String], GlobalError> {
         let (name, value) = match option.split_once('=') {
             Some((name, value)) => (name, Some(value)),
@@ -175,6 +182,8 @@ mod tests {
         assert_eq!(globals.host.as_deref(), Some("tcp://h:1"));
         assert_eq!(globals.tls_verify, Some(true));
         assert_eq!(rest, ["assemble", "backend", "start", "-H", "x"]);
+        let line = ["-H", "x", "--tls", "assemble", "-D"].map(str::to_owned);
+        assert_eq!(Globals::words(&line), ["-H", "x", "--tls"]);
     }
 
     #[test]

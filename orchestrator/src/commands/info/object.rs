@@ -1,0 +1,104 @@
+//! The description as one JSON object, for programs. Sizes are bytes, ids complete.
+
+use serde_json::{Value, json};
+
+use super::{Daemon, is_stale, state};
+use crate::observed::{Container, Sidecar};
+
+/// The object; `Workers` and `Cache` are null where the backend does not run.
+pub(super) fn info(backend: &Container, image: &str, sidecars: &[Sidecar], daemon: Option<&Daemon>) -> Value {
+    let sidecars: Vec<_> = sidecars
+        .iter()
+        .map(|Sidecar { port, container }| {
+            let mut object = common(container);
+            object["Port"] = port.get().into();
+            object["Stale"] = is_stale(backend, container).into();
+            object
+        })
+        .collect();
+    let mut object = common(backend);
+    object["Image"] = image.into();
+    object["CacheVolume"] = backend.cache_volume.as_ref().map(|volume| volume.0.as_str()).into();
+    object["Privileged"] = backend.privileged.into();
+    object["Sidecars"] = sidecars.into();
+    object["Workers"] = daemon.map(workers).into();
+    object["Cache"] = daemon.map(cache).into();
+    object
+}
+
+fn common(container: &Container) -> Value {
+    json!({
+        "ID": container.id.0,
+        "Name": container.name.0,
+        "State": state(container.state),
+        "Unhealthy": container.unhealthy,
+    })
+}
+
+fn workers(daemon: &Daemon) -> Vec<Value> {
+    let worker = |worker: &crate::buildkit::Worker| json!({ "ID": worker.id, "Platforms": worker.platforms, "Labels": worker.labels });
+    daemon.workers.iter().map(worker).collect()
+}
+
+fn cache(daemon: &Daemon) -> Value {
+    let records = &daemon.records;
+    let in_use = records.iter().filter(|record| record.in_use);
+    json!({
+        "Entries": records.len(),
+        "Size": records.iter().map(|record| record.size_bytes).sum::<u64>(),
+        "InUse": in_use.map(|record| record.size_bytes).sum::<u64>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::buildkit::{Record, Worker};
+    use crate::desired::{ContainerName, HostPort, ImageRef, VolumeName};
+    use crate::observed::{ContainerId, State};
+
+    fn container(name: &str) -> Container {
+        Container {
+            id: ContainerId(format!("id-of-{name}")),
+            name: ContainerName(name.to_owned()),
+            image: ImageRef("img".to_owned()),
+            image_id: String::new(),
+            state: State::Running,
+            unhealthy: false,
+            started_at: "2024-05-01T10:00:00Z".to_owned(),
+            labels: std::collections::BTreeMap::new(),
+            cache_volume: None,
+            privileged: true,
+        }
+    }
+
+    #[test]
+    fn everything_is_in_one_object() {
+        let backend = Container { cache_volume: Some(VolumeName("v".to_owned())), ..container("b") };
+        let sidecar =
+            Sidecar { port: HostPort::REGISTRY, container: Container { unhealthy: true, ..container("s") } };
+        let daemon = Daemon {
+            workers: vec![Worker { id: "w".to_owned(), ..Worker::default() }],
+            records: vec![Record { size_bytes: 7, in_use: true, ..Record::default() }, Record::default()],
+        };
+        assert_eq!(
+            info(&backend, "img@x", &[sidecar], Some(&daemon)),
+            json!({
+                "ID": "id-of-b", "Name": "b", "State": "running", "Unhealthy": false,
+                "Image": "img@x", "CacheVolume": "v", "Privileged": true,
+                "Sidecars": [{
+                    "ID": "id-of-s", "Name": "s", "State": "running", "Unhealthy": true,
+                    "Port": 5000, "Stale": false,
+                }],
+                "Workers": [{"ID": "w", "Platforms": [], "Labels": {}}],
+                "Cache": {"Entries": 2, "Size": 7, "InUse": 7},
+            })
+        );
+        let down = Container { state: State::Exited, ..backend };
+        let object = info(&down, "img", &[], None);
+        assert_eq!(
+            (&object["Workers"], &object["Cache"], &object["State"]),
+            (&Value::Null, &Value::Null, &json!("exited"))
+        );
+    }
+}

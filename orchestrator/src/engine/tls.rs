@@ -1,0 +1,149 @@
+//! TLS to an engine that listens on TCP, with the certificates that docker's configuration names.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
+use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{
+    ClientConfig, DigitallySignedStruct, Error as RustlsError, RootCertStore, SignatureScheme,
+};
+
+use super::endpoint::Tls;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Makes TLS connections to one engine.
+#[derive(Clone)]
+pub(super) struct Dresser {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+}
+
+impl Dresser {
+    /// Reads the files; `authority` is the `host:port` that is connected to.
+    ///
+    /// # Errors
+    /// A file that is missing or not what it should be, and a host that no certificate can name.
+    pub(super) fn new(tls: &Tls, authority: &str) -> Result<Self, Failure> {
+        let provider = Arc::new(ring::default_provider());
+        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?;
+        let config = if tls.skip_verify {
+            config.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        } else {
+            let roots = Arc::new(roots(tls.ca.as_deref())?);
+            let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider).build()?;
+            config.with_webpki_verifier(verifier)
+        };
+        let config = match (&tls.cert, &tls.key) {
+            (Some(cert), Some(key)) => {
+                config.with_client_auth_cert(certificates(cert)?, private_key(key)?)?
+            }
+            (None, None) => config.with_no_client_auth(),
+            (Some(_), None) => return Err("there is a client certificate and no key for it".into()),
+            (None, Some(_)) => return Err("there is a client key and no certificate for it".into()),
+        };
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = ServerName::try_from(host.clone()).map_err(|_| format!("\"{host}\" is no host name"))?;
+        Ok(Self { connector: TlsConnector::from(Arc::new(config)), name })
+    }
+
+    /// Puts TLS over a connection.
+    pub(super) async fn dress(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        self.connector.connect(self.name.clone(), stream).await
+    }
+}
+
+/// Who may have signed the engine's certificate: those in the file, else whom the system trusts.
+fn roots(file: Option<&Path>) -> Result<RootCertStore, Failure> {
+    let mut store = RootCertStore::empty();
+    match file {
+        Some(path) => {
+            for certificate in certificates(path)? {
+                store.add(certificate).map_err(|error| unusable(path, &error))?;
+            }
+        }
+        None => {
+            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if store.is_empty() {
+                return Err("this system trusts no certificates; name a CA with --tlscacert".into());
+            }
+        }
+    }
+    Ok(store)
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let certificates = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| unusable(path, &error))?;
+    if certificates.is_empty() {
+        return Err(format!("\"{}\" holds no certificate", path.display()).into());
+    }
+    Ok(certificates)
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Failure> {
+    PrivateKeyDer::from_pem_file(path).map_err(|error| match error {
+        // What is left when no known kind of key is found; an encrypted one is none of them.
+        pem::Error::NoItemsFound => {
+            format!("\"{}\" holds no private key without a password", path.display()).into()
+        }
+        error => unusable(path, &error),
+    })
+}
+
+fn unusable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+    format!("cannot use \"{}\": {error}", path.display()).into()
+}
+
+/// Takes any certificate, as `--tls` without `--tlsverify` asks for. That its owner holds the key
+/// is checked all the same.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, RustlsError> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, RustlsError> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        tokio_rustls::rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, RustlsError> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        tokio_rustls::rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,138 @@
+//! The backend as a builder of buildx, with a program in docker's place.
+
+#![cfg(unix)]
+
+#[path = "support/scripted_engine.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod scripted_engine;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use scripted_engine::{Deed, ScriptedEngine};
+use tokio::process::Command;
+
+/// A home with a docker command that notes how it is called.
+struct Home(PathBuf);
+
+impl Home {
+    fn new(test: &str, script: &str) -> Self {
+        let home =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("buildx-{test}-{}", std::process::id()));
+        std::fs::create_dir_all(home.join(".docker/buildx/instances")).unwrap();
+        let (docker, log) = (home.join("docker"), home.join("log"));
+        std::fs::write(&docker, format!("#!/bin/sh\necho \"$@\" >> {}\n{script}\n", log.display())).unwrap();
+        std::fs::set_permissions(&docker, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::write(log, "").unwrap();
+        Self(home)
+    }
+
+    fn register(&self) {
+        std::fs::write(self.0.join(".docker/buildx/instances").join(BACKEND), "{}").unwrap();
+    }
+
+    async fn run(&self, engine: &ScriptedEngine, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_docker-assemble"))
+            .args(["-H", &engine.endpoint().host, "assemble", "backend"])
+            .args(args)
+            .env_clear()
+            .env("USER", "ann")
+            .env("HOME", &self.0)
+            .env("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND", self.0.join("docker"))
+            .output()
+            .await
+            .unwrap()
+    }
+
+    /// How docker was called, without the engine's address.
+    fn calls(&self, engine: &ScriptedEngine) -> Vec<String> {
+        let log = std::fs::read_to_string(self.0.join("log")).unwrap();
+        let globals = format!("-H {} ", engine.endpoint().host);
+        log.lines().map(|line| line.strip_prefix(&globals).unwrap().to_owned()).collect()
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+const BACKEND: &str = "docker-assemble-backend-ann";
+
+/// An engine on which the backend is in this state.
+fn engine(state: &str) -> ScriptedEngine {
+    let inspected = format!(
+        r#"{{"Id":"b1","Name":"/{BACKEND}","State":{{"Status":"{state}"}},"Config":{{"Labels":{{
+            "io.github.docker-assemble.role":"backend","io.github.docker-assemble.user":"ann"}}}}}}"#
+    );
+    ScriptedEngine::start(vec![
+        ("/containers/json", vec![Deed::ok(r#"[{"Id":"b1"}]"#)]),
+        ("/containers/b1/json", vec![Deed::ok(inspected)]),
+        ("/containers/b1/stop", vec![Deed::Answer(204, String::new())]),
+        ("/containers/b1", vec![Deed::Answer(204, String::new())]),
+    ])
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn a_running_backend_becomes_the_builder_in_use() {
+    let (home, engine) = (Home::new("use", ""), engine("running"));
+    let output = home.run(&engine, &["use"]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(text(&output.stdout), format!("Builder \"{BACKEND}\" is in use\n"));
+    let create = format!("buildx create --name {BACKEND} --driver remote --use docker-container://{BACKEND}");
+    assert_eq!(home.calls(&engine), std::slice::from_ref(&create));
+    // Buildx would refuse to make it twice.
+    home.register();
+    assert!(home.run(&engine, &["use"]).await.status.success());
+    assert_eq!(home.calls(&engine), [create, format!("buildx use {BACKEND}")]);
+}
+
+#[tokio::test]
+async fn a_builder_goes_with_its_backend() {
+    let (home, engine) = (Home::new("stop", ""), engine("running"));
+    assert!(home.run(&engine, &["stop"]).await.status.success());
+    assert_eq!(home.calls(&engine), [""; 0], "nobody asked for a builder");
+    home.register();
+    assert!(home.run(&engine, &["stop"]).await.status.success());
+    assert_eq!(home.calls(&engine), [format!("buildx rm --force {BACKEND}")]);
+
+    let (home, engine) =
+        (Home::new("stop-fails", "echo 'ERROR: no room' >&2; exit 1"), self::engine("running"));
+    home.register();
+    let output = home.run(&engine, &["stop"]).await;
+    assert!(output.status.success(), "{output:?}");
+    assert!(text(&output.stderr).starts_with("WARNING: could not forget the builder: "), "{output:?}");
+    assert!(engine.requests().iter().any(|request| request.starts_with("DELETE ")));
+}
+
+#[tokio::test]
+async fn what_is_in_the_way_is_one_line() {
+    let missing = "echo \"docker: 'buildx' is not a docker command.\" >&2; exit 1";
+    let newer = "echo \"unknown flag: --name\n\nRun 'docker --help' for more information\" >&2; exit 125";
+    for (script, state, words) in [
+        (missing, "running", "docker has no buildx here; "),
+        (newer, "running", "docker has no buildx here; "),
+        ("echo 'ERROR: no room' >&2; exit 1", "running", " failed: no room\n"),
+        ("", "exited", "is not running (exited)"),
+    ] {
+        let (home, engine) = (Home::new("refused", script), engine(state));
+        let output = home.run(&engine, &["use"]).await;
+        assert_eq!(output.status.code(), Some(1));
+        let complaint = text(&output.stderr);
+        assert!(complaint.contains(words) && complaint.lines().count() == 1, "{complaint}");
+    }
+}
+
+#[tokio::test]
+async fn the_environment_for_other_clients_is_a_line_for_a_shell() {
+    let (home, engine) = (Home::new("env", ""), engine("exited"));
+    let output = home.run(&engine, &["env"]).await;
+    assert_eq!(text(&output.stdout), format!("export BUILDKIT_HOST=docker-container://{BACKEND}\n"));
+    assert_eq!(engine.requests(), [""; 0], "no engine is asked");
+}
