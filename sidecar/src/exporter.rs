@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, UnixListener};
 use crate::accept;
 use crate::metrics;
 use crate::session::Shared;
+use crate::stats::Stats;
 
 /// Where metrics are served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,14 +116,21 @@ impl Exporter {
         Err(error)
     }
 
-    async fn answer(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
-        let exchange = async {
-            let request = read_head(&mut stream).await?;
-            stream.write_all(respond(&request, &self.shared).as_bytes()).await?;
-            stream.shutdown().await
-        };
-        tokio::time::timeout(PATIENCE, exchange).await?
+    async fn answer(&self, stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+        tokio::time::timeout(PATIENCE, answer(stream, &self.shared.stats)).await?
     }
+}
+
+/// Reads one request and answers it with the counters as they are, or with why not.
+///
+/// Sets no limit on the time that takes: that is for the caller.
+///
+/// # Errors
+/// Those of the stream, and a request that has no end within 8 KiB. Nothing is written then.
+pub async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, stats: &Stats) -> io::Result<()> {
+    let request = read_head(&mut stream).await?;
+    stream.write_all(respond(&request, stats).as_bytes()).await?;
+    stream.shutdown().await
 }
 
 /// Binds a path, also where a relay that was killed has left its socket behind.
@@ -144,10 +152,14 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
 /// The request up to its empty line.
 async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(512);
-    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+    // Only what is new is searched, with the three bytes that may belong to the same end: one
+    // who sends byte by byte would have all of it searched each time.
+    let mut searched: usize = 0;
+    while !head[searched.saturating_sub(3)..].windows(4).any(|end| end == b"\r\n\r\n") {
         if head.len() > REQUEST_BYTES {
             return Err(io::Error::other("the request has no end"));
         }
+        searched = head.len();
         if stream.read_buf(&mut head).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -155,11 +167,11 @@ async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>>
     Ok(head)
 }
 
-fn respond(request: &[u8], shared: &Shared) -> String {
+fn respond(request: &[u8], stats: &Stats) -> String {
     let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
     let mut words = line.split(|byte| *byte == b' ');
     let (status, body) = match (words.next(), words.next()) {
-        (Some(b"GET"), Some(b"/metrics" | b"/")) => ("200 OK", metrics::render(&shared.stats)),
+        (Some(b"GET"), Some(b"/metrics" | b"/")) => ("200 OK", metrics::render(stats)),
         (Some(b"GET"), _) => ("404 Not Found", "metrics are at /metrics\n".to_owned()),
         _ => ("405 Method Not Allowed", "only GET is served\n".to_owned()),
     };

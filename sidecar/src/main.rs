@@ -44,9 +44,6 @@ fn main() -> ExitCode {
 async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
     let mut signals = Signals::catch()?;
     let server = Server::bind(config)?;
-    for addr in server.local_addrs() {
-        tracing::info!(to = %config.target, server.addrs = ?server.shared().upstream.addrs(), "listening on {addr}");
-    }
     match Responder::bind(config.port) {
         Ok(responder) => drop(tokio::spawn(responder.run())),
         Err(error) => tracing::warn!(%error, "health probes will not be answered"),
@@ -58,6 +55,10 @@ async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
     if cli.sandbox() {
         let landlock = confine(config.target.port)?;
         tracing::debug!(?landlock, "confined");
+    }
+
+    for addr in server.local_addrs() {
+        tracing::info!(to = %config.target, server.addrs = ?server.shared().upstream.addrs(), "listening on {addr}");
     }
 
     let (stop, stopped) = tokio::sync::oneshot::channel();

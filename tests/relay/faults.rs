@@ -77,7 +77,7 @@ mod accept_errors {
     use nix::unistd::Pid;
 
     use crate::process::Launch;
-    use crate::sockets::{End, answer, eventually, try_connect};
+    use crate::sockets::{End, eventually, try_connect};
     use crate::targets::{Service, echo};
     use std::io::{Read, Write};
     use std::time::Duration;
@@ -149,7 +149,5 @@ mod accept_errors {
         client.write_all(b"ping").unwrap();
         client.shutdown(std::net::Shutdown::Write).unwrap();
         assert_eq!(crate::sockets::read_all(&client), (b"ping".to_vec(), End::Finished));
-        drop(service);
-        assert_eq!(answer(relay.addr()).1, End::Reset);
     }
 }

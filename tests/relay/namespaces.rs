@@ -76,6 +76,8 @@ fn the_gateway_is_reached() {
 #[test]
 fn a_link_local_gateway_is_reached() {
     let world = World::new();
+    // The kernel's own choice of an address may come a second after the link.
+    world.container.ip("address add fe80::2/64 dev eth0 nodad");
     world.host.ip("address add fe80::1/64 dev veth0 nodad");
     world.container.ip("-6 route add default via fe80::1 dev eth0");
     let target = world.listen("[::]:5000");

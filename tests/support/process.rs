@@ -226,6 +226,9 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the relay said:\n{}", self.log());
+        }
         if let Some(path) = &self.metrics {
             let _ = std::fs::remove_file(path);
         }

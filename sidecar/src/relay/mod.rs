@@ -175,7 +175,10 @@ impl<'a> Relay<'a> {
             client.look();
             upstream.look();
             let failed_before = (client.error.is_some(), upstream.error.is_some());
+            // The direction that ends last leaves its end to close(2), which comes next.
+            up.close_follows(down.is_done());
             advance(up, client, upstream, &stats.bytes_up, stats, cx);
+            down.close_follows(up.is_done());
             advance(down, upstream, client, &stats.bytes_down, stats, cx);
             if up.is_done() && down.is_done() {
                 return Poll::Ready(());
@@ -234,11 +237,16 @@ fn advance(
     if source.error.is_some() {
         pump.source_failed();
     }
-    if let Poll::Ready(Err(fault)) = pump.poll(cx, source.socket, sink.socket, bytes, stats) {
-        pump.abandon();
-        match fault {
-            Fault::Source(error) => source.fail(error),
-            Fault::Sink(error) => sink.fail(error),
+    match pump.poll(cx, source.socket, sink.socket, bytes, stats) {
+        // It may still hold something: splice(2) tells an error before what lies behind an
+        // urgent mark. The error has been handed out, so what is left can be read, and then the
+        // end; who tells of a second one has nothing more to give.
+        Poll::Ready(Err(Fault::Source(error))) if source.error.is_none() => source.fail(error),
+        Poll::Ready(Err(Fault::Source(_))) => pump.abandon(),
+        Poll::Ready(Err(Fault::Sink(error))) => {
+            pump.abandon();
+            sink.fail(error);
         }
+        Poll::Ready(Ok(())) | Poll::Pending => {}
     }
 }

@@ -26,7 +26,8 @@ thread_local! {
 /// Which end of a direction broke.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// The socket that is read; everything it gave before was passed on.
+    /// The socket that is read; everything it gave before was passed on, but not all it holds
+    /// may have been asked for.
     Source(io::Error),
     /// The socket that is written.
     Sink(io::Error),
@@ -54,6 +55,7 @@ pub(super) struct Pump {
     held: Held,
     phase: Phase,
     source_failed: bool,
+    close_follows: bool,
     moved: u64,
     spliced: u64,
 }
@@ -65,6 +67,7 @@ impl Pump {
             held: Held::Nothing,
             phase: Phase::Open,
             source_failed: false,
+            close_follows: false,
             moved: 0,
             spliced: 0,
         }
@@ -93,6 +96,11 @@ impl Pump {
     /// The source is broken: what it still holds is passed on, but its end is no good end.
     pub(super) const fn source_failed(&mut self) {
         self.source_failed = true;
+    }
+
+    /// Whether the sink will be closed once this direction has ended, which tells it as well.
+    pub(super) const fn close_follows(&mut self, follows: bool) {
+        self.close_follows = follows;
     }
 
     /// The sink is gone, and with it the reason to go on.
@@ -129,7 +137,7 @@ impl Pump {
                 }
                 Phase::Ended => {
                     self.phase = Phase::Done;
-                    if !self.source_failed {
+                    if !self.source_failed && !self.close_follows {
                         sink.shutdown_write().map_err(Fault::Sink)?;
                     }
                 }

@@ -5,6 +5,7 @@ mod gateway;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
+use std::pin::pin;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -151,13 +152,25 @@ impl Upstream {
     async fn connect(&self) -> Result<Socket, DialError> {
         let mut failure = DialError::NoGateway;
         for &addr in &*self.addrs() {
-            match tokio::time::timeout(self.timeout, self.connect_to(addr)).await {
-                Ok(Ok(socket)) => return Ok(socket),
-                Ok(Err(error)) => failure = error,
-                Err(_) => failure = DialError::TimedOut(self.timeout),
+            match self.connect_in_time(addr).await {
+                Ok(socket) => return Ok(socket),
+                Err(error) => failure = error,
             }
         }
         Err(failure)
+    }
+
+    /// Sets the timer only when the target has not answered by the time the runtime has looked
+    /// for events once: one on this host has, and a timer costs a system call to arm.
+    async fn connect_in_time(&self, addr: SocketAddr) -> Result<Socket, DialError> {
+        let mut connecting = pin!(self.connect_to(addr));
+        tokio::select! {
+            biased;
+            connected = &mut connecting => return connected,
+            () = tokio::task::yield_now() => {}
+        }
+        let in_time = tokio::time::timeout(self.timeout, connecting).await;
+        in_time.unwrap_or(Err(DialError::TimedOut(self.timeout)))
     }
 
     async fn connect_to(&self, addr: SocketAddr) -> Result<Socket, DialError> {
