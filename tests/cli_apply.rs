@@ -212,65 +212,7 @@ async fn a_pull_that_fails_is_fatal_only_without_the_image() {
     // A line for each change, however often the engine repeats itself.
     let said: Vec<_> =
         screen.err().lines().map(|line| line.replace(&format!("Pulling image {IMAGE}: "), "")).collect();
-    assert_eq!(said, ["l1 Downloading", "l2 Downloading", "l1 Pull complete", "Digest: sha256:d1"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_preview_names_every_step_and_takes_none() {
-    let engine = FakeEngine::with_images(&[]);
-    let preview = async |engine: &FakeEngine, wish: &Desired| {
-        let screen = Screen::default();
-        let (user, console, cancel) = (user(), screen.console(), Cancel::never());
-        let session = Session { engine, user: &user, console: &console, cancel: &cancel };
-        start::preview(session, wish).await.unwrap();
-        screen
-    };
-    let b = wish().user.backend();
-    assert_eq!(
-        preview(&engine, &wish()).await.out(),
-        format!(
-            "Would pull image \"{IMAGE}\"\n\
-             Would load the built-in image \"{PROXY}\"\n\
-             Would create and start container \"{b}\" from image \"{IMAGE}\", privileged where the engine allows it\n\
-             Would create and start container \"{b}-proxy-port-5000\" from image \"{PROXY}\", without privileges\n"
-        )
-    );
-    assert_eq!(engine.world().log, Vec::<String>::new());
-
-    let engine = fresh();
-    must_start(&engine, &wish()).await;
-    let (before, calls) = (names(&engine), engine.world().log.len());
-    assert_eq!(preview(&engine, &wish()).await.out(), format!("Backend \"{b}\" is already running\n"));
-    let other = Desired { security: Security::Restricted, recreate: true, ..wish() };
-    let screen = preview(&engine, &other).await;
-    assert!(screen.err().starts_with("WARNING: the build cache of"), "{}", screen.err());
-    assert!(screen.out().contains("which was made from other settings\n"), "{}", screen.out());
-    assert_eq!((names(&engine), engine.world().log.len()), (before, calls));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_backend_is_replaced_when_that_is_asked_for() {
-    let engine = fresh();
-    must_start(&engine, &wish()).await;
-    let other = Desired { security: Security::Restricted, ..wish() };
-    let (refused, _) = run_start(&engine, &other, &Cancel::never()).await;
-    assert!(refused.unwrap_err().to_string().contains("'--recreate'"));
-
-    let calls = engine.world().log.len();
-    must_start(&engine, &Desired { recreate: true, ..other }).await;
-    assert_eq!(
-        engine.world().log[calls..],
-        [
-            "remove B-proxy-port-5000",
-            "stop B",
-            "remove B",
-            "create B",
-            "start B",
-            "create B-proxy-port-5000",
-            "start B-proxy-port-5000",
-        ]
-    );
-    assert_eq!(names(&engine), all_run()[..2]);
+    assert_eq!(said, ["Pulling from x", "l1 Downloading", "l2 Downloading", "l1 Pull complete"]);
 }
 
 #[tokio::test(start_paused = true)]

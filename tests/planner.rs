@@ -1,5 +1,7 @@
 //! The planner: from which state which wish leads to which actions.
 
+#[path = "support/steps.rs"]
+mod steps;
 #[path = "support/world.rs"]
 mod world;
 
@@ -11,43 +13,8 @@ use docker_assemble::plan::action::{Action, Reason};
 use docker_assemble::plan::diff::Field;
 use docker_assemble::plan::{PlanError, plan, teardown};
 use docker_assemble::spec::{Mount, Network, Privileges};
+use steps::{backend_candidates, stages, steps};
 use world::{IMAGE, PROXY, empty, ports, started, wish};
-
-/// The plan's stages in short words.
-fn steps(wish: &Desired, world: &Observed) -> Vec<Vec<String>> {
-    stages(&plan(wish, world).unwrap())
-}
-
-fn stages(plan: &docker_assemble::plan::Plan) -> Vec<Vec<String>> {
-    let stage = |stage: &Vec<Action>| stage.iter().map(step).collect();
-    plan.stages.iter().map(stage).collect()
-}
-
-fn step(action: &Action) -> String {
-    let short = |name: &docker_assemble::desired::ContainerName| {
-        name.0
-            .strip_prefix("docker-assemble-backend-ann")
-            .map_or_else(|| name.0.clone(), |rest| format!("B{rest}"))
-    };
-    match action {
-        Action::Pull { image, fallback } => {
-            format!("pull {image}{}", if *fallback { " or not" } else { "" })
-        }
-        Action::LoadProxyImage { image } => format!("load {image}"),
-        Action::Remove { name, reason, .. } => format!("remove {} ({reason:?})", short(name)),
-        Action::Start { name, .. } => format!("start {}", short(name)),
-        Action::Run { candidates } => format!("run {} x{}", short(&candidates[0].name), candidates.len()),
-    }
-}
-
-fn backend_candidates(wish: &Desired, world: &Observed) -> Vec<docker_assemble::spec::ContainerSpec> {
-    let plan = plan(wish, world).unwrap();
-    let of = |action: &Action| match action {
-        Action::Run { candidates } if candidates[0].network == Network::Own => Some(candidates.clone()),
-        _ => None,
-    };
-    plan.actions().find_map(of).unwrap()
-}
 
 #[test]
 fn everything_is_made_where_there_is_nothing() {
@@ -174,43 +141,6 @@ fn a_running_backend_is_not_replaced() {
     assert!(!message.contains('\n'));
     assert!(message.contains("cache volume: has \"none\", asked for \"mine\""), "{message}");
     assert!(message.contains("'--recreate'"), "{message}");
-}
-
-#[test]
-fn a_new_backend_takes_over_the_volume_of_the_old() {
-    let mut world = empty();
-    world.volumes.push(VolumeName("mine".to_owned()));
-    let first = Desired { cache: CacheVolume::Named(VolumeName("mine".to_owned())), ..wish() };
-    world = world.after(&plan(&first, &world).unwrap());
-    let wish = Desired { security: Security::Restricted, recreate: true, ..wish() };
-    assert_eq!(
-        steps(&wish, &world),
-        [
-            vec!["remove B-proxy-port-5000 (Stale)"],
-            vec!["remove B (Changed)"],
-            vec!["run B x1"],
-            vec!["run B-proxy-port-5000 x1"]
-        ]
-    );
-    let volume = VolumeName("mine".to_owned());
-    let target = "/var/lib/buildkit".to_owned();
-    assert!(
-        backend_candidates(&wish, &world)[0].mounts.contains(&Mount::Volume { name: volume, target }),
-        "the cache goes over"
-    );
-    assert!(plan(&wish, &world.after(&plan(&wish, &world).unwrap())).unwrap().is_empty());
-    // Even for an image that is only newer, and even a frozen one.
-    let mut older = world.clone();
-    older.images.insert(ImageRef(IMAGE.to_owned()), "sha256:b2".to_owned());
-    assert_eq!(steps(&Desired { recreate: true, ..first }, &older)[1], ["remove B (Changed)"]);
-    world.backend.as_mut().unwrap().state = State::Paused;
-    assert_eq!(steps(&wish, &world)[1], ["remove B (Changed)"]);
-}
-
-#[test]
-fn nothing_is_replaced_without_a_difference() {
-    let wish = Desired { recreate: true, ..wish() };
-    assert!(plan(&wish, &started(&wish)).unwrap().is_empty());
 }
 
 #[test]

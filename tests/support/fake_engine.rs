@@ -146,6 +146,7 @@ impl Engine for FakeEngine {
             Ok(PullProgress { id: id.to_owned(), status: status.to_owned(), bytes })
         };
         Box::pin(stream::iter([
+            step("1", "Pulling from x", None),
             step("l1", "Downloading", Some((1, 3))),
             step("l2", "Downloading", Some((1, 9))),
             step("l1", "Downloading", Some((2, 3))),

@@ -28,7 +28,7 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> 
         console.line(object::info(&backend, &image, &sidecars, daemon.as_ref()))?;
         return Ok(());
     }
-    console.line(format_args!("ID: {} ({})", backend.id.0, condition(&backend)))?;
+    console.line(format_args!("ID: {} ({})", backend.id.0, condition(backend.state, backend.unhealthy)))?;
     console.line(format_args!("Image: {image}"))?;
     console.line("")?;
     list_sidecars(console, &backend, &sidecars)?;
@@ -76,9 +76,9 @@ pub const fn state(state: State) -> &'static str {
 }
 
 /// A container's state, and its health when that is bad.
-const fn condition(container: &Container) -> &'static str {
-    match container.state {
-        State::Running if container.unhealthy => "running, unhealthy",
+const fn condition(now: State, unhealthy: bool) -> &'static str {
+    match now {
+        State::Running if unhealthy => "running, unhealthy",
         other => state(other),
     }
 }
@@ -113,7 +113,11 @@ fn list_sidecars(console: &Console, backend: &Container, sidecars: &[Sidecar]) -
     }
     console.line("Sidecar containers:")?;
     for Sidecar { container, .. } in sidecars {
-        let state = if is_stale(backend, container) { "stale" } else { condition(container) };
+        let state = if is_stale(backend, container) {
+            "stale"
+        } else {
+            condition(container.state, container.unhealthy)
+        };
         console.line(format_args!(" - {} {} ({state})", container.id.short(), container.name))?;
     }
     Ok(())
@@ -148,6 +152,13 @@ fn cache_line(records: &[Record]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bad_health_is_told_of_what_runs() {
+        assert_eq!(condition(State::Running, false), "running");
+        assert_eq!(condition(State::Running, true), "running, unhealthy");
+        assert_eq!(condition(State::Exited, true), "exited");
+    }
 
     #[test]
     fn the_cache_fits_one_line() {

@@ -30,7 +30,8 @@ pub enum PlanError {
     /// The wish needs a new backend while the old one lives.
     #[error(
         "backend \"{name}\" is running with other settings ({}); \
-         '--recreate' replaces it; only a cache in a named volume outlives that",
+         '--recreate' replaces it, and so do 'docker assemble backend stop' and another start; \
+         only a cache in a named volume outlives that",
         list(differences)
     )]
     NeedsNewBackend {

@@ -57,8 +57,11 @@ impl<'a> Reporter<'a> {
     }
 
     /// Whether this is another state than the one that was told last; bytes on their way are
-    /// none.
+    /// none, and what the engine sums up at the end is in the line of the success.
     fn is_news(&self, image: &ImageRef, progress: &PullProgress) -> bool {
+        if ["Digest: ", "Status: "].iter().any(|summary| progress.status.starts_with(summary)) {
+            return false;
+        }
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let before = said.insert((image.clone(), progress.id.clone()), progress.status.clone());
         before.as_ref() != Some(&progress.status)
@@ -67,7 +70,9 @@ impl<'a> Reporter<'a> {
 
 fn words(progress: &PullProgress) -> String {
     let PullProgress { id, status, bytes } = progress;
-    let layer = if id.is_empty() { String::new() } else { format!("{id} ") };
+    // The first line has the tag where the others have a layer.
+    let is_layer = !id.is_empty() && !status.starts_with("Pulling from ");
+    let layer = if is_layer { format!("{id} ") } else { String::new() };
     let amount = bytes.map(|(done, all)| format!(" {} of {}", size(done), size(all))).unwrap_or_default();
     format!("{layer}{status}{amount}")
 }

@@ -1,0 +1,51 @@
+//! The planner: backends that are replaced because the user said so.
+
+#[path = "support/steps.rs"]
+mod steps;
+#[path = "support/world.rs"]
+#[expect(dead_code, reason = "the other tests of the planner use the rest")]
+mod world;
+
+use docker_assemble::desired::{CacheVolume, Desired, ImageRef, Security, VolumeName};
+use docker_assemble::observed::State;
+use docker_assemble::plan::plan;
+use docker_assemble::spec::Mount;
+use steps::{backend_candidates, steps};
+use world::{IMAGE, empty, started, wish};
+
+#[test]
+fn a_new_backend_takes_over_the_volume_of_the_old() {
+    let mut world = empty();
+    world.volumes.push(VolumeName("mine".to_owned()));
+    let first = Desired { cache: CacheVolume::Named(VolumeName("mine".to_owned())), ..wish() };
+    world = world.after(&plan(&first, &world).unwrap());
+    let wish = Desired { security: Security::Restricted, recreate: true, ..wish() };
+    assert_eq!(
+        steps(&wish, &world),
+        [
+            vec!["remove B-proxy-port-5000 (Stale)"],
+            vec!["remove B (Changed)"],
+            vec!["run B x1"],
+            vec!["run B-proxy-port-5000 x1"]
+        ]
+    );
+    let volume = VolumeName("mine".to_owned());
+    let target = "/var/lib/buildkit".to_owned();
+    assert!(
+        backend_candidates(&wish, &world)[0].mounts.contains(&Mount::Volume { name: volume, target }),
+        "the cache goes over"
+    );
+    assert!(plan(&wish, &world.after(&plan(&wish, &world).unwrap())).unwrap().is_empty());
+    // Even for an image that is only newer, and even a frozen one.
+    let mut older = world.clone();
+    older.images.insert(ImageRef(IMAGE.to_owned()), "sha256:b2".to_owned());
+    assert_eq!(steps(&Desired { recreate: true, ..first }, &older)[1], ["remove B (Changed)"]);
+    world.backend.as_mut().unwrap().state = State::Paused;
+    assert_eq!(steps(&wish, &world)[1], ["remove B (Changed)"]);
+}
+
+#[test]
+fn nothing_is_replaced_without_a_difference() {
+    let wish = Desired { recreate: true, ..wish() };
+    assert!(plan(&wish, &started(&wish)).unwrap().is_empty());
+}

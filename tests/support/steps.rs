@@ -1,0 +1,43 @@
+//! Plans in short words.
+
+use docker_assemble::desired::{ContainerName, Desired};
+use docker_assemble::observed::Observed;
+use docker_assemble::plan::action::Action;
+use docker_assemble::plan::{Plan, plan};
+use docker_assemble::spec::{ContainerSpec, Network};
+
+/// The plan's stages in short words.
+pub(crate) fn steps(wish: &Desired, world: &Observed) -> Vec<Vec<String>> {
+    stages(&plan(wish, world).unwrap())
+}
+
+pub(crate) fn stages(plan: &Plan) -> Vec<Vec<String>> {
+    let stage = |stage: &Vec<Action>| stage.iter().map(step).collect();
+    plan.stages.iter().map(stage).collect()
+}
+
+fn step(action: &Action) -> String {
+    let short = |name: &ContainerName| {
+        name.0
+            .strip_prefix("docker-assemble-backend-ann")
+            .map_or_else(|| name.0.clone(), |rest| format!("B{rest}"))
+    };
+    match action {
+        Action::Pull { image, fallback } => {
+            format!("pull {image}{}", if *fallback { " or not" } else { "" })
+        }
+        Action::LoadProxyImage { image } => format!("load {image}"),
+        Action::Remove { name, reason, .. } => format!("remove {} ({reason:?})", short(name)),
+        Action::Start { name, .. } => format!("start {}", short(name)),
+        Action::Run { candidates } => format!("run {} x{}", short(&candidates[0].name), candidates.len()),
+    }
+}
+
+pub(crate) fn backend_candidates(wish: &Desired, world: &Observed) -> Vec<ContainerSpec> {
+    let plan = plan(wish, world).unwrap();
+    let of = |action: &Action| match action {
+        Action::Run { candidates } if candidates[0].network == Network::Own => Some(candidates.clone()),
+        _ => None,
+    };
+    plan.actions().find_map(of).unwrap()
+}
