@@ -1,0 +1,35 @@
+//! The whole command line: whatever is typed gives settings that make sense, or a refusal.
+
+#![no_main]
+
+// The binary's own file: a binary has no library part to import it from.
+#[path = "../../sidecar/src/cli.rs"]
+mod cli;
+
+use std::time::Duration;
+
+use clap::Parser;
+use cli::{Cli, Verb};
+use libfuzzer_sys::fuzz_target;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+fuzz_target!(|input: (u16, &str)| {
+    let (descriptors, line) = input;
+    let words = std::iter::once("assemble-proxy").chain(line.split(' '));
+    let Ok(cli) = Cli::try_parse_from(words) else { return };
+    let _ = cli.log_format;
+    let Some(config) = cli.config(descriptors.into()) else {
+        let Some(Verb::Health(of)) = &cli.verb else { panic!("neither a verb nor a relay") };
+        assert_ne!(of.port, 0);
+        assert!(!cli.sandbox() && cli.metrics().is_none());
+        return;
+    };
+    assert!(cli.verb.is_none());
+    assert_ne!(config.port, 0);
+    assert_ne!(config.target.port, 0);
+    assert_ne!(config.max_connections, 0);
+    assert!(config.connect_timeout <= DAY && config.grace <= DAY);
+    assert!(config.idle_timeout.is_none_or(|limit| limit <= DAY));
+    assert_eq!(cli.sandbox(), !line.split(' ').any(|word| word == "--no-sandbox"));
+});
