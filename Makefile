@@ -30,6 +30,14 @@ bench: ## Measure the relay
 compare: ## Measure the relay beside other forwarders (needs root)
 	@scripts/compare.sh
 
+.PHONY: soak
+soak: ## Run the relay's long cases, and Go's suite for connections, through it
+	@scripts/soak.sh
+
+.PHONY: fuzz
+fuzz: ## Fuzz the relay's readers and its state machine
+	@scripts/fuzz.sh
+
 .PHONY: lint
 lint: ## Check format, lints, documentation and shell scripts
 	cargo fmt --all --check

@@ -18,6 +18,7 @@ registry_was_here=$(command -v docker-registry || true)
 need docker-registry docker-registry
 need git git
 need ip iproute2
+need kill procps
 need make make
 if ! have docker || ! timeout 10 docker version >/dev/null 2>&1; then
 	{ have dockerd && have docker; } || missing+=(docker.io)
