@@ -47,6 +47,9 @@ struct Relay {
     /// Give up connecting to the target after so many seconds
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     connect_timeout: Duration,
+    /// Start although there is no gateway yet; clients are reset until there is one
+    #[arg(long)]
+    wait_for_gateway: bool,
     /// Let connections finish for so many seconds after SIGTERM or SIGINT
     #[arg(long, value_name = "SECONDS", default_value = "8", value_parser = seconds)]
     grace: Duration,
@@ -115,6 +118,7 @@ impl Cli {
                 .map_or(usize::MAX, NonZeroUsize::get)
                 .min(Config::connections_within(descriptors)),
             idle_timeout: relay.idle_timeout,
+            wait_for_gateway: relay.wait_for_gateway,
             threads: relay.threads,
             engine: match relay.engine {
                 EngineName::Auto => Engine::Auto,

@@ -25,6 +25,9 @@ pub struct Config {
     pub engine: Engine,
     /// How many connections at once; further ones wait in the kernel's queue.
     pub max_connections: usize,
+    /// Whether to start without a gateway, resetting clients until there is one. Otherwise that
+    /// is an error, which a restart policy or a person can act on.
+    pub wait_for_gateway: bool,
     /// How many threads serve connections.
     pub threads: NonZeroUsize,
     /// How long a connection may be silent in both directions; no limit when absent. Off by
@@ -53,6 +56,7 @@ impl Config {
             keepalive: Keepalive::default(),
             engine: Engine::Auto,
             max_connections: Self::MAX_CONNECTIONS,
+            wait_for_gateway: false,
             threads: NonZeroUsize::MIN,
             idle_timeout: None,
         }

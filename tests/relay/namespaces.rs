@@ -107,6 +107,19 @@ fn a_route_may_go_and_come_back() {
     near.exchange(&mut far, KIB);
 }
 
+/// A relay that may wait for its gateway starts without one: clients are reset until there is a
+/// route, and served by the same process soon after.
+#[test]
+fn a_gateway_may_come_later() {
+    let world = World::new();
+    let target = world.listen("198.18.0.1:5000");
+    let relay = Launch::to("gateway").args(["--wait-for-gateway"]).inside(&world.container).start();
+    assert_eq!(world.answer(&relay), RESET);
+    world.container.ip("route add default via 198.18.0.1");
+    relay.expect_log("the gateway has changed");
+    open(&relay, &target);
+}
+
 /// New connections go to a new gateway; those of before stay where they are.
 #[test]
 fn a_new_gateway_gets_the_new_connections() {

@@ -109,7 +109,7 @@ impl Upstream {
                 (watched, [SocketAddr::new(ip, target.port)].into())
             }
         };
-        if addrs.is_empty() {
+        if addrs.is_empty() && !config.wait_for_gateway {
             return Err(UpstreamError::NoGateway { port });
         }
         Ok(Self {
