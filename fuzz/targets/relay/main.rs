@@ -23,7 +23,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use assemble_proxy::config::Engine;
-use assemble_proxy::relay::{Ending, Relayed, relay};
+use assemble_proxy::relay::{Ending, Options, Relayed, relay};
 use assemble_proxy::stats::Stats;
 use assemble_proxy::sys::{Keepalive, Socket};
 use libfuzzer_sys::fuzz_target;
@@ -88,8 +88,9 @@ impl Stage {
             Socket::tune(stream.as_fd(), Keepalive::default()).expect("a socket can be tuned");
         }
         let engine = conversation.engine.into();
-        let idle = conversation.timed.then_some(Duration::from_secs(3600));
-        let relay = tokio::spawn(serve(from_client.into(), to_server.into(), engine, idle));
+        let options =
+            Options { engine, idle_timeout: conversation.timed.then_some(Duration::from_secs(3600)) };
+        let relay = tokio::spawn(serve(from_client.into(), to_server.into(), options));
         let (client, server) = (Peer::new(client, seed, seed + 1), Peer::new(server, seed + 1, seed));
         Self { client, server, engine, relay }
     }
@@ -176,10 +177,10 @@ fn judge(client: &Peer, server: &Peer, engine: Engine, relayed: &Relayed) {
 }
 
 /// What a session does once it has both sockets.
-async fn serve(client: OwnedFd, upstream: OwnedFd, engine: Engine, idle: Option<Duration>) -> Relayed {
+async fn serve(client: OwnedFd, upstream: OwnedFd, options: Options) -> Relayed {
     let client = Socket::new(client).expect("a connected socket can be registered");
     let upstream = Socket::new(upstream).expect("a connected socket can be registered");
-    let relayed = relay(&client, &upstream, engine, idle, &Stats::default()).await;
+    let relayed = relay(&client, &upstream, &options, &Stats::default()).await;
     if matches!(relayed.ending, Ending::Complete) {
         client.finish();
         upstream.finish();
