@@ -5,6 +5,8 @@
 
 #[path = "../support/denial.rs"]
 mod denial;
+#[path = "../support/dialer.rs"]
+mod dialer;
 #[path = "../support/namespace.rs"]
 mod namespace;
 #[path = "../support/pattern.rs"]
@@ -30,6 +32,7 @@ mod dial;
 mod drain;
 mod faults;
 mod half_close;
+mod handed_over;
 mod load;
 mod namespaces;
 mod resets;
