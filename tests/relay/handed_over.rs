@@ -1,93 +1,21 @@
 //! Services on another namespace's loopback, reached through a dialer there.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
-use proptest::prelude::*;
-use proptest::test_runner::{Config as Proptest, TestRunner};
-
-use crate::dialer::{DialerProcess, Hostile, impostor, socket_path};
-use crate::namespace::Namespace;
+use crate::dialer::DialerProcess;
+use crate::dialer_world::{FAILED_BY_DIALER, FAILED_BY_REFUSAL, RESET, World, expect_no_leak, sockets};
 use crate::peers::{KIB, MIB, Peer, peers};
-use crate::process::{BINARY, Launch, Process, signal_to};
-use crate::procfs::descriptors;
-use crate::sockets::{End, PATIENCE, accept, accept_within, answer, connect, eventually};
-
-/// A host with a dialer, and a container without any link to it.
-struct World {
-    container: Namespace,
-    host: Namespace,
-    path: PathBuf,
-}
-
-const RESET: (Vec<u8>, End) = (Vec::new(), End::Reset);
-const FAILED_BY_DIALER: &str = r#"connections_failed_total{reason="dialer"}"#;
-const FAILED_BY_REFUSAL: &str = r#"connections_failed_total{reason="refused"}"#;
-
-/// Answers as the dialer gives them (`Reply` in dialer/protocol.rs).
-const FAILED: Option<u8> = Some(1);
-const NOT_ALLOWED: Option<u8> = Some(2);
-const MALFORMED: Option<u8> = Some(3);
-
-/// A request for a port.
-fn request(port: u16) -> Vec<u8> {
-    [&b"apd1\x01"[..], &port.to_be_bytes()].concat()
-}
-
-impl World {
-    fn new() -> Self {
-        Self { container: Namespace::new(), host: Namespace::new(), path: socket_path() }
-    }
-
-    fn dialer(&self, allow: &str) -> DialerProcess {
-        DialerProcess::start(&self.path, allow, &self.host)
-    }
-
-    fn relay(&self, to: &str) -> Process {
-        let dialer = ["--dialer", self.path.to_str().unwrap()];
-        Launch::to(to).args(dialer).with_metrics().inside(&self.container).start()
-    }
-
-    fn listen(&self, addr: &str) -> TcpListener {
-        self.host.run(|| TcpListener::bind(addr).unwrap())
-    }
-
-    fn answer(&self, relay: &Process) -> (Vec<u8>, End) {
-        self.container.run(|| answer(relay.addr()))
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
-    }
-}
+use crate::process::{BINARY, Process};
+use crate::sockets::{PATIENCE, accept, accept_within, eventually};
 
 #[track_caller]
 fn open(relay: &Process, target: &TcpListener) -> (Peer, Peer) {
     peers(relay.connect(), accept(target), 11)
-}
-
-/// How many sockets a process has that does nothing: the last probe's may be about to close.
-fn sockets(pid: u32) -> usize {
-    let now = descriptors(pid).sockets;
-    std::thread::sleep(Duration::from_millis(50));
-    match descriptors(pid).sockets {
-        same if same == now => same,
-        _ => sockets(pid),
-    }
-}
-
-/// Waits until a process has no more sockets than it had.
-#[track_caller]
-fn expect_no_leak(pid: u32, before: usize) {
-    eventually("no descriptor is left behind", PATIENCE, || descriptors(pid).sockets <= before);
 }
 
 #[test]
@@ -202,151 +130,6 @@ fn the_socket_is_its_owners_alone_and_held_once() {
     assert_eq!(String::from_utf8(second.stderr).unwrap(), want);
 }
 
-/// Whatever is said to it, the dialer refuses it in words, dials nothing, keeps nothing, and
-/// serves the next.
-#[test]
-fn hostile_clients_get_a_refusal_and_leave_nothing_behind() {
-    let world = World::new();
-    let target = world.listen("127.0.0.1:5000");
-    let dialer = world.dialer("5000");
-    let before = sockets(dialer.pid());
-    let file = fs::File::open("/dev/null").unwrap();
-    let cases: [(&[&[u8]], usize, &str); 7] = [
-        (&[b""], 0, "an empty request"),
-        (&[&[b'x'; 4000]], 0, "a request that cannot be read"),
-        (&[b"GET / HTTP/1.1\r\n\r\n"], 0, "a request that cannot be read"),
-        (&[&request(5000)[..5]], 0, "a request that cannot be read"),
-        (&[&[request(5000), request(5000)].concat()], 0, "a request that cannot be read"),
-        (&[&request(5000)], 1, "a request that comes with descriptors"),
-        (&[&request(5000)], 8, "a request that comes with descriptors"),
-    ];
-    for (packets, passed, words) in cases {
-        let client = Hostile::connect(&world.path);
-        for packet in packets {
-            client.say(packet, &vec![file.as_fd(); passed]);
-        }
-        assert_eq!(client.answer(), MALFORMED, "{words}");
-        dialer.expect_log(words);
-    }
-    let silent = Hostile::connect(&world.path);
-    assert_eq!(silent.answer(), MALFORMED);
-    dialer.expect_log("no request within 2 s");
-    let denied = Hostile::connect(&world.path);
-    denied.say(&request(22), &[]);
-    assert_eq!(denied.answer(), NOT_ALLOWED);
-    assert!(accept_within(&target, Duration::from_millis(100)).is_none(), "something was dialled");
-    expect_no_leak(dialer.pid(), before);
-    assert!(dialer.serves());
-}
-
-/// Of several requests that come at once none is granted.
-#[test]
-fn one_connection_is_for_one_request() {
-    let world = World::new();
-    let target = world.listen("127.0.0.1:5000");
-    let dialer = world.dialer("5000");
-    let before = sockets(dialer.pid());
-    signal_to(dialer.pid(), Signal::SIGSTOP);
-    let client = Hostile::connect(&world.path);
-    client.say(&request(5000), &[]);
-    client.say(&request(5000), &[]);
-    signal_to(dialer.pid(), Signal::SIGCONT);
-    assert_eq!(client.answer(), MALFORMED);
-    dialer.expect_log("more than one request");
-    assert!(accept_within(&target, Duration::from_millis(100)).is_none(), "something was dialled");
-    expect_no_leak(dialer.pid(), before);
-}
-
-/// More clients than are served at once, all silent: the others are served in their turn.
-#[test]
-fn a_flood_costs_time_and_nothing_else() {
-    let world = World::new();
-    let dialer = world.dialer("5000");
-    let before = sockets(dialer.pid());
-    let flood: Vec<_> = (0..150).map(|_| Hostile::connect(&world.path)).collect();
-    eventually("they are served", PATIENCE, || descriptors(dialer.pid()).sockets >= before + 64);
-    assert!(descriptors(dialer.pid()).sockets <= before + 66, "more at once than are allowed");
-    let late = Hostile::connect(&world.path);
-    late.say(&request(5000), &[]);
-    assert_eq!(late.answer(), FAILED);
-    drop(flood);
-    for _ in 0..500 {
-        drop(Hostile::connect(&world.path));
-    }
-    eventually("it serves", PATIENCE, || dialer.serves());
-    expect_no_leak(dialer.pid(), before);
-}
-
-#[test]
-fn random_packets_neither_end_it_nor_get_anything() {
-    let world = World::new();
-    let target = world.listen("127.0.0.1:5000");
-    let dialer = world.dialer("5000");
-    let before = sockets(dialer.pid());
-    let noise = prop::collection::vec(any::<u8>(), 1..300);
-    // All that begins well goes on with a port that is not allowed, or is cut.
-    let almost = (0..5000_u16, 0..8_usize).prop_map(|(port, end)| request(port)[..end.clamp(1, 7)].to_vec());
-    let packets = prop::collection::vec(prop_oneof![noise, almost], 1..4);
-    let run = TestRunner::new(Proptest { cases: 200, failure_persistence: None, ..Proptest::default() }).run(
-        &packets,
-        |packets| {
-            let client = Hostile::connect(&world.path);
-            for packet in &packets {
-                client.say(packet, &[]);
-            }
-            let answer = client.answer();
-            // Who goes on talking may meet the end of the connection instead of the answer.
-            prop_assert!([MALFORMED, NOT_ALLOWED, None].contains(&answer), "{:?}", answer);
-            Ok(())
-        },
-    );
-    run.unwrap();
-    assert!(accept_within(&target, Duration::from_millis(100)).is_none(), "something was dialled");
-    expect_no_leak(dialer.pid(), before);
-    assert!(dialer.serves());
-}
-
-/// What a false dialer hands over is not relayed to, and closed.
-#[test]
-fn a_relay_takes_only_what_it_asked_for() {
-    let connected = b"apd1\0\0\0\0\0".to_vec();
-    let other = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = other.local_addr().unwrap();
-    let elsewhere = move || OwnedFd::from(connect(addr));
-    let unconnected =
-        || OwnedFd::from(socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap());
-    type Answer = Box<dyn Fn() -> (Vec<u8>, Vec<OwnedFd>) + Send>;
-    let with = |descriptors: Box<dyn Fn() -> Vec<OwnedFd> + Send>| -> Answer {
-        let connected = connected.clone();
-        Box::new(move || (connected.clone(), descriptors()))
-    };
-    let cases: Vec<(Answer, &str)> = vec![
-        (Box::new(|| (b"nonsense".to_vec(), vec![])), "answered nonsense"),
-        (Box::new(|| (Vec::new(), vec![])), "no dialer at"),
-        (with(Box::new(Vec::new)), "answered nonsense"),
-        (with(Box::new(move || vec![elsewhere()])), "it leads to"),
-        (with(Box::new(move || vec![elsewhere(), elsewhere()])), "answered nonsense"),
-        (with(Box::new(move || (0..8).map(|_| elsewhere()).collect())), "answered nonsense"),
-        (with(Box::new(move || vec![unconnected()])), "it is not connected"),
-        (with(Box::new(|| vec![fs::File::open("/dev/null").unwrap().into()])), "it is no tcp socket"),
-        (with(Box::new(|| vec![UdpSocket::bind("127.0.0.1:0").unwrap().into()])), "it is no tcp socket"),
-        (
-            with(Box::new(|| vec![std::os::unix::net::UnixStream::pair().unwrap().0.into()])),
-            "it is no tcp socket",
-        ),
-    ];
-    for (answer, words) in cases {
-        let world = World::new();
-        impostor(&world.path, answer);
-        let relay = world.relay("loopback");
-        let before = sockets(relay.pid());
-        assert_eq!(world.answer(&relay), RESET, "{words}");
-        relay.expect_log(words);
-        eventually("it is counted", PATIENCE, || relay.metric(FAILED_BY_DIALER) == 1);
-        expect_no_leak(relay.pid(), before);
-    }
-}
-
 /// A client that resets while the dialer does not answer is not waited for.
 #[test]
 fn a_client_that_goes_away_cancels_its_request() {
@@ -365,6 +148,42 @@ fn a_client_that_goes_away_cancels_its_request() {
     let mut buf = [0; 64];
     let mut heard = || rustix::net::recv(&asking, &mut buf[..], rustix::net::RecvFlags::empty()).unwrap().1;
     assert_eq!([heard(), heard()], [7, 0], "a request, then the end");
+}
+
+#[test]
+fn a_file_in_the_place_of_the_socket_is_left_alone() {
+    let world = World::new();
+    fs::write(&world.path, "precious").unwrap();
+    let dialer = Command::new(BINARY).args(["dial", "--allow", "1", "--socket"]).arg(&world.path).output();
+    assert_eq!(dialer.unwrap().status.code(), Some(1));
+    assert_eq!(fs::read(&world.path).unwrap(), b"precious");
+}
+
+/// Another user is not heard even where the mode of the socket would let him in, unless named.
+#[test]
+fn only_those_who_may_ask_are_heard() {
+    const NOBODY: u32 = 65534;
+    let world = World::new();
+    let health = || {
+        // The binary may be where that user cannot go; its copy is not.
+        let copy = world.path.with_extension("exe");
+        fs::copy(BINARY, &copy).unwrap();
+        let asked = Command::new(&copy).args(["health", "--socket"]).arg(&world.path).uid(NOBODY).output();
+        fs::remove_file(copy).unwrap();
+        asked.unwrap().status.success()
+    };
+    let dialer = world.dialer("5000");
+    assert!(!health(), "the mode keeps others out");
+    fs::set_permissions(&world.path, fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(!health());
+    dialer.expect_log(r#"user "65534" may not ask"#);
+    drop(dialer);
+    let args = ["--allow", "5000", "--peer-uid", "65534"];
+    let dialer = DialerProcess::start(&world.path, &args, &world.host);
+    assert_eq!(fs::metadata(&world.path).unwrap().uid(), NOBODY);
+    assert!(health());
+    assert!(dialer.terminate().success());
+    assert!(!world.path.exists());
 }
 
 #[test]

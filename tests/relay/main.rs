@@ -7,6 +7,8 @@
 mod denial;
 #[path = "../support/dialer.rs"]
 mod dialer;
+#[path = "../support/dialer_world.rs"]
+mod dialer_world;
 #[path = "../support/namespace.rs"]
 mod namespace;
 #[path = "../support/pattern.rs"]
@@ -40,6 +42,7 @@ mod resources;
 mod schedules;
 mod signals;
 mod startup;
+mod strangers;
 mod vanishing;
 
 /// The size of a long case: all of it, or the part that `RELAY_SOAK_PERCENT` says.

@@ -35,9 +35,9 @@ pub(crate) struct DialerProcess {
 impl DialerProcess {
     /// Starts one inside and waits until it serves.
     #[track_caller]
-    pub(crate) fn start(path: &Path, allow: &str, inside: &Namespace) -> Self {
+    pub(crate) fn start(path: &Path, args: &[&str], inside: &Namespace) -> Self {
         let mut command = Command::new(BINARY);
-        command.arg("dial").arg("--socket").arg(path).args(["--allow", allow]);
+        command.arg("dial").arg("--socket").arg(path).args(args);
         command.env("RUST_LOG", "debug").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = inside.run(|| command.spawn()).unwrap();
         let log = Arc::new(Mutex::new(String::new()));

@@ -62,6 +62,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Helper {
     listener: PacketListener,
     config: Arc<HelperConfig>,
+    /// Who it runs as; found out in time, since a confined process may not ask.
+    own_uid: u32,
 }
 
 impl Helper {
@@ -70,10 +72,11 @@ impl Helper {
     /// # Errors
     /// The path is taken or not allowed.
     pub fn bind(config: HelperConfig) -> Result<Self, HelperError> {
-        let owner = config.peer_uid.unwrap_or_else(own_uid);
+        let own_uid = rustix::process::geteuid().as_raw();
+        let owner = config.peer_uid.unwrap_or(own_uid);
         let listener = PacketListener::bind(&config.socket, owner)
             .map_err(|cause| HelperError::Listen { path: config.socket.clone(), cause })?;
-        Ok(Self { listener, config: Arc::new(config) })
+        Ok(Self { listener, config: Arc::new(config), own_uid })
     }
 
     /// All it needs from now on.
@@ -105,9 +108,9 @@ impl Helper {
                 },
                 accepted = accept() => match accepted {
                     Ok((slot, peer)) => {
-                        let config = Arc::clone(&self.config);
+                        let (config, own_uid) = (Arc::clone(&self.config), self.own_uid);
                         requests.spawn(async move {
-                            serve(&peer, &config).await;
+                            serve(&peer, &config, own_uid).await;
                             drop(slot);
                         });
                     }
@@ -128,10 +131,6 @@ impl Drop for Helper {
             tracing::warn!(%error, "cannot remove \"{}\"", self.config.socket.display());
         }
     }
-}
-
-fn own_uid() -> u32 {
-    rustix::process::geteuid().as_raw()
 }
 
 /// Why a request was not granted.
@@ -156,8 +155,8 @@ enum Refusal {
 }
 
 /// Answers one request.
-async fn serve(peer: &PacketSocket, config: &HelperConfig) {
-    let refusal = match granted(peer, config).await {
+async fn serve(peer: &PacketSocket, config: &HelperConfig, own_uid: u32) {
+    let refusal = match granted(peer, config, own_uid).await {
         Ok(()) => return,
         Err(refusal) => refusal,
     };
@@ -171,9 +170,9 @@ async fn serve(peer: &PacketSocket, config: &HelperConfig) {
     let _ = peer.send(&reply.encode(), None);
 }
 
-async fn granted(peer: &PacketSocket, config: &HelperConfig) -> Result<(), Refusal> {
+async fn granted(peer: &PacketSocket, config: &HelperConfig, own_uid: u32) -> Result<(), Refusal> {
     let uid = peer.peer_uid()?;
-    if uid != 0 && uid != own_uid() && Some(uid) != config.peer_uid {
+    if uid != 0 && uid != own_uid && Some(uid) != config.peer_uid {
         return Err(Refusal::User(uid));
     }
     let asked = tokio::time::timeout(PATIENCE, request(peer)).await;

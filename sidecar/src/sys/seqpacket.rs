@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::task::{Context, Poll, ready};
 
@@ -129,7 +130,10 @@ impl PacketListener {
         // The mode of the new socket: nobody may connect before a chmod(2) could tell.
         let before = umask(Mode::RWXG | Mode::RWXO | Mode::XUSR);
         let bound = bind(&socket, &addr).or_else(|error| {
-            let abandoned = error == Errno::ADDRINUSE && connect(open()?, &addr) == Err(Errno::CONNREFUSED);
+            // To connect(2) a file of any other kind is a socket that nobody listens on.
+            let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+            let abandoned =
+                error == Errno::ADDRINUSE && is_socket && connect(open()?, &addr) == Err(Errno::CONNREFUSED);
             if !abandoned {
                 return Err(error.into());
             }
