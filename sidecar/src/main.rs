@@ -46,8 +46,7 @@ fn probe(of: &Probed) -> anyhow::Result<()> {
     match (&of.socket, of.port) {
         (Some(path), _) => {
             let runtime = Builder::new_current_thread().enable_all().build()?;
-            let probed = runtime.block_on(dialer::probe(path));
-            probed.with_context(|| format!("no dialer serves at \"{}\"", path.display()))
+            Ok(runtime.block_on(dialer::probe(path))?)
         }
         (None, Some(port)) => {
             health::probe(port).with_context(|| format!("no relay of port {port} serves here"))

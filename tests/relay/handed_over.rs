@@ -165,9 +165,10 @@ fn only_those_who_may_ask_are_heard() {
     const NOBODY: u32 = 65534;
     let world = World::new();
     let health = || {
-        // The binary may be where that user cannot go; its copy is not.
+        // The binary may be where that user cannot go; its copy is not. Made by another process:
+        // one that is started here meanwhile would hold it open for writing (ETXTBSY).
         let copy = world.path.with_extension("exe");
-        fs::copy(BINARY, &copy).unwrap();
+        assert!(Command::new("cp").arg(BINARY).arg(&copy).status().unwrap().success());
         let asked = Command::new(&copy).args(["health", "--socket"]).arg(&world.path).uid(NOBODY).output();
         fs::remove_file(copy).unwrap();
         asked.unwrap().status.success()
