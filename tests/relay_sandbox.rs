@@ -7,13 +7,16 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::thread;
 
-use assemble_proxy::sys::{Landlock, confine};
+use assemble_proxy::sys::{Landlock, Rights, confine};
+use socket2::{Domain, SockAddr, Socket, Type};
 
-/// Runs `deeds` confined to connections to `target_port`.
-fn confined<T: Send + 'static>(target_port: u16, deeds: impl FnOnce(Landlock) -> T + Send + 'static) -> T {
-    thread::spawn(move || deeds(confine(target_port).expect("the kernel confines this thread")))
-        .join()
-        .unwrap()
+/// Runs `deeds` confined to `rights`, such as connections to one port.
+fn confined<T: Send + 'static>(
+    rights: impl Into<Rights>,
+    deeds: impl FnOnce(Landlock) -> T + Send + 'static,
+) -> T {
+    let rights = rights.into();
+    thread::spawn(move || deeds(confine(rights).expect("the kernel confines this thread"))).join().unwrap()
 }
 
 #[test]
@@ -65,4 +68,45 @@ fn confinement_is_inherited_by_threads_that_come_later() {
         let opened = thread::spawn(|| File::open("/etc/passwd")).join().unwrap();
         assert_eq!(opened.unwrap_err().kind(), ErrorKind::PermissionDenied);
     });
+}
+
+/// A relay that has a dialer finds it by its path, and needs no other way out.
+#[test]
+fn a_thread_that_asks_a_dialer_can_do_nothing_else() {
+    let path = std::env::temp_dir().join(format!("aps{}.sock", std::process::id()));
+    let dialer = Socket::new(Domain::UNIX, Type::SEQPACKET, None).unwrap();
+    dialer.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+    dialer.listen(1).unwrap();
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (at, target_addr) = (path.clone(), target.local_addr().unwrap());
+    confined(Rights { packets: true, ..Rights::default() }, move |landlock| {
+        let socket = Socket::new_raw(Domain::UNIX, Type::SEQPACKET.cloexec().nonblocking(), None);
+        socket.unwrap().connect(&SockAddr::unix(&at).unwrap()).expect("the dialer can be reached");
+        assert!(std::os::unix::net::UnixStream::connect(&at).is_err());
+        assert!(std::os::unix::net::UnixDatagram::unbound().is_err());
+        assert!(File::open(&at).is_err());
+        assert_eq!(std::fs::remove_file(&at).unwrap_err().kind(), ErrorKind::PermissionDenied);
+        assert_eq!(TcpStream::connect(target_addr).is_err(), landlock == Landlock::Full);
+    });
+    std::fs::remove_file(path).unwrap();
+}
+
+/// A dialer takes its socket with it, and that is all it may do to files.
+#[test]
+fn a_thread_that_may_remove_files_can_do_so_in_one_directory() {
+    let dir = std::env::temp_dir().join(format!("aps{}", std::process::id()));
+    let (inside, beside) = (dir.join("inside"), dir.with_extension("beside"));
+    std::fs::create_dir(&dir).unwrap();
+    for file in [&inside, &beside] {
+        File::create(file).unwrap();
+    }
+    let (own, other) = (inside, beside.clone());
+    let rights = Rights { remove_in: Some(dir.clone()), ..Rights::default() };
+    confined(rights, move |_| {
+        assert_eq!(std::fs::remove_file(other).unwrap_err().kind(), ErrorKind::PermissionDenied);
+        assert_eq!(File::open(&own).unwrap_err().kind(), ErrorKind::PermissionDenied);
+        std::fs::remove_file(own).unwrap();
+    });
+    std::fs::remove_file(beside).unwrap();
+    std::fs::remove_dir(dir).unwrap();
 }

@@ -1,9 +1,11 @@
 //! The command line, and nothing behind it.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use assemble_proxy::config::{Config, Engine, TargetSpec};
+use assemble_proxy::dialer::{AllowList, HelperConfig};
 use assemble_proxy::exporter::MetricsAddr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -25,15 +27,58 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Exit 0 if the relay of the port serves, 1 if not; the target is not asked
-    Health(Port),
+    /// Exit 0 if the relay of the port, or the dialer of the socket, serves, 1 if not; the target is not asked
+    Health(Probed),
+    /// Connect to ports of this namespace's loopback for relays elsewhere, and hand the sockets over
+    ///
+    /// Run it where the services are, as on the host. Relays started with --to loopback --dialer
+    /// PATH ask it over a unix socket; it listens on no port, and dials no port but those allowed.
+    Dial(Dial),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Port {
+pub(crate) struct Probed {
     /// The port the relay listens on
-    #[arg(long, env = "ASSEMBLE_PROXY_PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) port: u16,
+    #[arg(
+        long,
+        env = "ASSEMBLE_PROXY_PORT",
+        value_parser = clap::value_parser!(u16).range(1..),
+        required_unless_present = "socket"
+    )]
+    pub(crate) port: Option<u16>,
+    /// The socket the dialer listens on; asked instead of a relay
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Dial {
+    /// Where to listen; a socket left behind is replaced
+    #[arg(long, value_name = "PATH")]
+    socket: PathBuf,
+    /// The ports that may be dialled, as 5000,6000,8000-8010
+    #[arg(long, value_name = "PORTS")]
+    allow: AllowList,
+    /// The user, beside root and that of this process, who may ask; the socket is made that user's
+    #[arg(long, value_name = "N")]
+    peer_uid: Option<u32>,
+    /// Give up connecting to an address after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    connect_timeout: Duration,
+    /// Keep the right to open files, bind ports and connect elsewhere
+    #[arg(long)]
+    pub(crate) no_sandbox: bool,
+}
+
+impl Dial {
+    pub(crate) fn config(&self) -> HelperConfig {
+        HelperConfig {
+            socket: self.socket.clone(),
+            allow: self.allow.clone(),
+            peer_uid: self.peer_uid,
+            connect_timeout: self.connect_timeout,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -41,9 +86,12 @@ struct Relay {
     /// The port to listen on
     #[arg(long, env = "ASSEMBLE_PROXY_PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
-    /// Where to forward: gateway, gateway:PORT, ADDR, ADDR:PORT or [V6]:PORT; PORT is that of --port when left out
+    /// Where to forward: gateway, gateway:PORT, loopback, loopback:PORT, ADDR, ADDR:PORT or [V6]:PORT; PORT is that of --port when left out
     #[arg(long, value_name = "TARGET", env = "ASSEMBLE_PROXY_TO", default_value = "gateway")]
     to: TargetSpec,
+    /// The socket of the dialer that connects to the loopback of its own namespace, for --to loopback
+    #[arg(long, value_name = "PATH", env = "ASSEMBLE_PROXY_DIALER")]
+    dialer: Option<PathBuf>,
     /// Give up connecting to the target after so many seconds
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     connect_timeout: Duration,
@@ -111,6 +159,7 @@ impl Cli {
         let relay = self.relay.as_ref()?;
         let port = relay.port;
         Some(Config {
+            dialer: relay.dialer.clone(),
             connect_timeout: relay.connect_timeout,
             grace: relay.grace,
             max_connections: relay

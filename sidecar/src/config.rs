@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroUsize};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ pub struct Config {
     pub port: u16,
     /// Where connections go.
     pub target: Target,
+    /// The socket of the helper that connects to [`TargetHost::Loopback`], and only to that.
+    pub dialer: Option<PathBuf>,
     /// Limit on one attempt to connect; the kernel's own is about two minutes.
     pub connect_timeout: Duration,
     /// How long connections may go on after the order to stop. Docker kills after 10 s.
@@ -51,6 +54,7 @@ impl Config {
         Self {
             port,
             target,
+            dialer: None,
             connect_timeout: Self::CONNECT_TIMEOUT,
             grace: Self::GRACE,
             keepalive: Keepalive::default(),
@@ -107,12 +111,15 @@ pub enum TargetHost {
     Gateway,
     /// This address.
     Address(IpAddr),
+    /// The loopback of the namespace in which a dialer runs.
+    Loopback,
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.host {
             TargetHost::Gateway => write!(f, "gateway:{}", self.port),
+            TargetHost::Loopback => write!(f, "loopback:{}", self.port),
             TargetHost::Address(ip) => SocketAddr::new(ip, self.port).fmt(f),
         }
     }
@@ -137,7 +144,7 @@ impl TargetSpec {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// The host part is no address. Names are not resolved: a static binary cannot do it safely.
-    #[error("\"{0}\" is neither \"gateway\" nor an IP address (names are not resolved)")]
+    #[error("\"{0}\" is neither \"gateway\" nor \"loopback\" nor an IP address (names are not resolved)")]
     Host(String),
     /// The port part is no port.
     #[error("\"{0}\" is not a port: want 1 to 65535")]
@@ -147,7 +154,7 @@ pub enum TargetError {
 impl FromStr for TargetSpec {
     type Err = TargetError;
 
-    /// Reads `gateway`, `gateway:PORT`, `ADDR`, `ADDR:PORT`, `[V6]` and `[V6]:PORT`.
+    /// Reads `gateway`, `gateway:PORT`, `loopback`, `loopback:PORT`, `ADDR`, `ADDR:PORT`, `[V6]` and `[V6]:PORT`.
     fn from_str(text: &str) -> Result<Self, TargetError> {
         if let Ok(ip) = text.parse() {
             return Ok(Self { host: TargetHost::Address(ip), port: None });
@@ -167,6 +174,7 @@ impl FromStr for TargetSpec {
         let host = match address {
             Some(ip) => TargetHost::Address(ip),
             None if host == "gateway" => TargetHost::Gateway,
+            None if host == "loopback" => TargetHost::Loopback,
             None => return Err(TargetError::Host(host.to_owned())),
         };
         Ok(Self { host, port })
@@ -185,6 +193,8 @@ mod tests {
     fn every_form_of_target_is_read() {
         assert_eq!(shown("gateway"), "gateway:5000");
         assert_eq!(shown("gateway:6000"), "gateway:6000");
+        assert_eq!(shown("loopback"), "loopback:5000");
+        assert_eq!(shown("loopback:6000"), "loopback:6000");
         assert_eq!(shown("192.0.2.7"), "192.0.2.7:5000");
         assert_eq!(shown("192.0.2.7:80"), "192.0.2.7:80");
         assert_eq!(shown("2001:db8::7"), "[2001:db8::7]:5000");

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`server`], [`shutdown`], [`health`], [`exporter`] | accept loop and drain; signals; the probe; metrics over HTTP | `session`, `accept`, `config`, `stats`, `sys` |
 //! | [`session`], [`upstream`] | one connection from accept to its closing event; finding and dialling the target | `relay`, `config`, `stats`, `sys` |
+//! | [`dialer`], [`connect`] | sockets handed over by a helper, and that helper; one attempt to connect | `accept`, `sys` |
 //! | [`relay`] | bytes both ways between two sockets: copy small, splice big | `stats`, `sys` |
 //! | [`sys`] | one file per kernel object, no decisions | nothing of ours |
 //! | [`accept`], [`config`], [`routes`], [`stats`], [`metrics`] | **pure**: meaning of accept errors; settings; route tables; counters and their text | nothing of ours |
@@ -12,6 +13,8 @@
 
 pub mod accept;
 pub mod config;
+pub mod connect;
+pub mod dialer;
 pub mod exporter;
 pub mod health;
 pub mod metrics;

@@ -7,15 +7,16 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use assemble_proxy::config::Config;
+use assemble_proxy::dialer::{self, Helper};
 use assemble_proxy::exporter::{Exporter, MetricsAddr};
 use assemble_proxy::health::{self, Responder};
 use assemble_proxy::server::{Drained, Server};
 use assemble_proxy::shutdown::Signals;
-use assemble_proxy::sys::{confine, raise_descriptor_limit};
+use assemble_proxy::sys::{Rights, confine, raise_descriptor_limit};
 use clap::Parser;
 use tokio::runtime::Builder;
 
-use cli::{Cli, Verb};
+use cli::{Cli, Dial, Probed, Verb};
 
 /// glibc's allocator pads what the runtime aligns to 128 bytes, a third of what an idle connection
 /// takes, and has one lock too many for several threads.
@@ -25,16 +26,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match (&cli.verb, cli.config(raise_descriptor_limit())) {
-        (Some(Verb::Health(of)), _) => {
-            health::probe(of.port).with_context(|| format!("no relay of port {} serves here", of.port))
-        }
-        (None, Some(config)) => {
-            logging::start(cli.log_format);
-            // One thread serves one port: the kernel does the work, and a second thread would
-            // only add wake-ups between cores.
-            let runtime = Builder::new_current_thread().enable_all().build();
-            runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(relay(&cli, &config)))
-        }
+        (Some(Verb::Health(of)), _) => probe(of),
+        (Some(Verb::Dial(of)), _) => run(&cli, dial(of)),
+        (None, Some(config)) => run(&cli, relay(&cli, &config)),
         (None, None) => unreachable!("the parser wants a port or a verb"),
     };
     match done {
@@ -44,6 +38,41 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// One thread serves one port: the kernel does the work, and a second thread would only add
+/// wake-ups between cores.
+fn run(cli: &Cli, life: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    logging::start(cli.log_format);
+    Builder::new_current_thread().enable_all().build()?.block_on(life)
+}
+
+fn probe(of: &Probed) -> anyhow::Result<()> {
+    match (&of.socket, of.port) {
+        (Some(path), _) => {
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            Ok(runtime.block_on(dialer::probe(path))?)
+        }
+        (None, Some(port)) => {
+            health::probe(port).with_context(|| format!("no relay of port {port} serves here"))
+        }
+        (None, None) => unreachable!("the parser wants one of them"),
+    }
+}
+
+async fn dial(of: &Dial) -> anyhow::Result<()> {
+    let mut signals = Signals::catch()?;
+    let config = of.config();
+    let (path, allow) = (config.socket.clone(), config.allow.clone());
+    let helper = Helper::bind(config)?;
+    if !of.no_sandbox {
+        let landlock = confine(helper.rights())?;
+        tracing::debug!(?landlock, "confined");
+    }
+    tracing::info!(%allow, "dialling for those who ask at \"{}\"", path.display());
+    let told = async { tracing::info!("{}: no more requests", signals.next().await) };
+    helper.run(told).await;
+    Ok(())
 }
 
 async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
@@ -58,7 +87,7 @@ async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
     }
     // Last of all preparations: from here on nothing can be opened or bound.
     if cli.sandbox() {
-        let landlock = confine(config.target.port)?;
+        let landlock = confine(rights(config))?;
         tracing::debug!(?landlock, "confined");
     }
 
@@ -83,6 +112,14 @@ async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
         signal = signals.next() => tracing::warn!("{signal} again: connections are reset"),
     }
     Ok(())
+}
+
+/// All a relay needs once it serves: to connect to its target, or to ask who does.
+fn rights(config: &Config) -> Rights {
+    match config.dialer {
+        Some(_) => Rights { packets: true, ..Rights::default() },
+        None => config.target.port.into(),
+    }
 }
 
 async fn serve_metrics(addr: &MetricsAddr, server: &Server) -> anyhow::Result<()> {

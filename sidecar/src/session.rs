@@ -84,6 +84,7 @@ async fn dial(
                 DialError::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                     stats.refused.increment();
                 }
+                DialError::Dialer(_) => stats.dialer.increment(),
                 DialError::Loop => stats.looped.increment(),
                 _ => stats.unreachable.increment(),
             }

@@ -80,6 +80,8 @@ pub struct Stats {
     pub refused: Counter,
     /// Connections whose target could not be reached for another reason.
     pub unreachable: Counter,
+    /// Connections for which the dialer was not there, refused, or answered nonsense.
+    pub dialer: Counter,
     /// Connections that would have come back to the relay or to themselves.
     pub looped: Counter,
     /// Connections that a peer broke.

@@ -5,6 +5,10 @@
 
 #[path = "../support/denial.rs"]
 mod denial;
+#[path = "../support/dialer.rs"]
+mod dialer;
+#[path = "../support/dialer_world.rs"]
+mod dialer_world;
 #[path = "../support/namespace.rs"]
 mod namespace;
 #[path = "../support/pattern.rs"]
@@ -30,6 +34,7 @@ mod dial;
 mod drain;
 mod faults;
 mod half_close;
+mod handed_over;
 mod load;
 mod namespaces;
 mod resets;
@@ -37,6 +42,7 @@ mod resources;
 mod schedules;
 mod signals;
 mod startup;
+mod strangers;
 mod vanishing;
 
 /// The size of a long case: all of it, or the part that `RELAY_SOAK_PERCENT` says.

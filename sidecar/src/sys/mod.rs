@@ -1,18 +1,22 @@
 //! The kernel, one file per object. Nothing here decides anything; every descriptor is owned,
 //! non-blocking and close-on-exec from its creation.
 
+mod fd_passing;
 mod limits;
 mod listener;
 mod pipe;
 mod reactor;
 mod routes;
 mod sandbox;
+mod seqpacket;
 mod socket;
 mod tcp_info;
 
+pub use fd_passing::{Control, Impostor, verify_loopback};
 pub use limits::{Reserve, raise_descriptor_limit};
 pub use listener::{Listener, ListenerError};
 pub use pipe::Pipe;
 pub use routes::{RouteBell, RouteTables};
-pub use sandbox::{Landlock, SandboxError, confine};
+pub use sandbox::{Landlock, Rights, SandboxError, confine};
+pub use seqpacket::{Packet, PacketListener, PacketSocket};
 pub use socket::{Keepalive, Socket, Spliced};

@@ -1,7 +1,10 @@
 //! What the process gives up once it has all it needs: landlock(7) and seccomp(2).
 
+use std::path::PathBuf;
+
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, NetPort, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus,
+    ABI, Access, AccessFs, AccessNet, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr,
+    RulesetStatus,
 };
 use nix::libc;
 use seccompiler::{
@@ -14,6 +17,9 @@ pub enum SandboxError {
     /// Landlock is there and fails.
     #[error("cannot confine this process with landlock")]
     Landlock(#[from] landlock::RulesetError),
+    /// A directory that is to stay usable is not there.
+    #[error("cannot keep the right to remove the socket")]
+    Directory(#[from] landlock::PathFdError),
     /// The filter cannot be built for this machine.
     #[error("cannot build the seccomp filter")]
     Filter(#[from] seccompiler::BackendError),
@@ -33,22 +39,50 @@ pub enum Landlock {
     Absent,
 }
 
+/// What a confined process may still do beside serving what it has open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// The TCP ports it may connect to, at any address.
+    pub connect: Vec<u16>,
+    /// Whether it may connect to unix sockets that keep packets apart, as a dialer's.
+    ///
+    /// The rights to files do not stand in the way: connect(2) to the path of a socket is a right
+    /// of its own to landlock(7), `LANDLOCK_ACCESS_FS_RESOLVE_UNIX`, which kernels before its ABI
+    /// 9 do not know and which is not among those taken away here. So a dialer that was started
+    /// anew is found by the same path, and no descriptor has to be kept for that.
+    pub packets: bool,
+    /// Where it may remove files: the directory of its own socket.
+    pub remove_in: Option<PathBuf>,
+}
+
+impl From<u16> for Rights {
+    /// Connecting to one port.
+    fn from(port: u16) -> Self {
+        Self { connect: vec![port], ..Self::default() }
+    }
+}
+
 /// Takes from this thread, and from all it will start, what a relay never needs: opening files,
-/// binding ports, connecting to any port but `target_port`, starting programs.
+/// binding ports, connecting to any port but those of its `rights`, starting programs.
 ///
 /// What is open already stays usable. A forbidden system call fails with `EPERM`: an oversight
 /// in the list costs one connection and not the process.
 ///
 /// # Errors
-/// The kernel refuses what it claims to have.
-pub fn confine(target_port: u16) -> Result<Landlock, SandboxError> {
-    let landlock = Ruleset::default()
+/// The kernel refuses what it claims to have, or a directory of `rights` is not there.
+pub fn confine(rights: impl Into<Rights>) -> Result<Landlock, SandboxError> {
+    let rights = rights.into();
+    let ports = rights.connect.iter().map(|port| Ok(NetPort::new(*port, AccessNet::ConnectTcp)));
+    let mut landlock = Ruleset::default()
         .handle_access(AccessFs::from_all(ABI::V4))?
         .handle_access(AccessNet::from_all(ABI::V4))?
         .create()?
-        .add_rule(NetPort::new(target_port, AccessNet::ConnectTcp))?
-        .restrict_self()?;
-    seccompiler::apply_filter(&filter()?)?;
+        .add_rules(ports.collect::<Vec<Result<NetPort, landlock::RulesetError>>>())?;
+    if let Some(dir) = &rights.remove_in {
+        landlock = landlock.add_rule(PathBeneath::new(PathFd::new(dir)?, AccessFs::RemoveFile))?;
+    }
+    let landlock = landlock.restrict_self()?;
+    seccompiler::apply_filter(&filter(&rights)?)?;
     Ok(match landlock.ruleset {
         RulesetStatus::FullyEnforced => Landlock::Full,
         RulesetStatus::PartiallyEnforced => Landlock::FilesOnly,
@@ -56,11 +90,25 @@ pub fn confine(target_port: u16) -> Result<Landlock, SandboxError> {
     })
 }
 
-fn filter() -> Result<BpfProgram, seccompiler::BackendError> {
-    let inet = [libc::AF_INET, libc::AF_INET6].map(domain).into_iter().collect::<Result<Vec<_>, _>>()?;
-    let rules = ALLOWED.iter().map(|call| (*call, vec![])).chain([(libc::SYS_socket, inet)]).collect();
+fn filter(rights: &Rights) -> Result<BpfProgram, seccompiler::BackendError> {
+    let mut sockets = vec![
+        SeccompRule::new(vec![argument(0, libc::AF_INET)?])?,
+        SeccompRule::new(vec![argument(0, libc::AF_INET6)?])?,
+    ];
+    if rights.packets {
+        let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+        sockets.push(SeccompRule::new(vec![argument(0, libc::AF_UNIX)?, argument(1, kind)?])?);
+    }
+    let removal: &[libc::c_long] = match rights.remove_in {
+        #[cfg(target_arch = "x86_64")]
+        Some(_) => &[libc::SYS_unlink, libc::SYS_unlinkat],
+        #[cfg(not(target_arch = "x86_64"))]
+        Some(_) => &[libc::SYS_unlinkat],
+        None => &[],
+    };
+    let calls = ALLOWED.iter().chain(removal).map(|call| (*call, vec![]));
     SeccompFilter::new(
-        rules,
+        calls.chain([(libc::SYS_socket, sockets)]).collect(),
         SeccompAction::Errno(libc::EPERM.unsigned_abs()),
         SeccompAction::Allow,
         std::env::consts::ARCH.try_into()?,
@@ -68,21 +116,17 @@ fn filter() -> Result<BpfProgram, seccompiler::BackendError> {
     .try_into()
 }
 
-/// `socket(2)` of one domain.
-fn domain(domain: libc::c_int) -> Result<SeccompRule, seccompiler::BackendError> {
-    let condition = SeccompCondition::new(
-        0,
-        SeccompCmpArgLen::Dword,
-        SeccompCmpOp::Eq,
-        u64::from(domain.unsigned_abs()),
-    )?;
-    SeccompRule::new(vec![condition])
+/// That an argument of a system call, an `int`, is this.
+fn argument(index: u8, value: libc::c_int) -> Result<SeccompCondition, seccompiler::BackendError> {
+    SeccompCondition::new(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, u64::from(value.unsigned_abs()))
 }
 
 const ALLOWED: &[libc::c_long] = &[
     // Bytes.
     libc::SYS_recvfrom,
     libc::SYS_sendto,
+    libc::SYS_recvmsg,
+    libc::SYS_sendmsg,
     libc::SYS_splice,
     libc::SYS_read,
     libc::SYS_write,

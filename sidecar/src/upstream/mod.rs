@@ -3,18 +3,17 @@
 mod gateway;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsFd;
-use std::pin::pin;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use rustix::io::Errno;
-use socket2::{Domain, Protocol, Type};
-
 use crate::config::{Config, Target, TargetHost};
+use crate::connect::connect_in_time;
+use crate::dialer::Dialer;
 use crate::sys::{Keepalive, Socket};
 use gateway::Gateways;
+
+pub use crate::connect::DialError;
 
 /// Why there is nothing to forward to.
 #[derive(Debug, thiserror::Error)]
@@ -41,32 +40,20 @@ pub enum UpstreamError {
         /// The target as it was given.
         target: Target,
     },
+    /// Nobody is named who could reach the target, or somebody for a target that needs nobody.
+    #[error(
+        "\"{target}\" and --dialer go together only: \"loopback\" needs a dialer, and no other target has one"
+    )]
+    Dialer {
+        /// The target as it was given.
+        target: Target,
+    },
     /// All interfaces but loopback are gone: the container whose namespace this was has ended.
     #[error("the network namespace has lost its interfaces: port {port} leads nowhere")]
     NamespaceGone {
         /// The port.
         port: u16,
     },
-}
-
-/// Why a connection to the target was not made.
-#[derive(Debug, thiserror::Error)]
-pub enum DialError {
-    /// The client broke its connection meanwhile.
-    #[error("the client went away: {0}")]
-    ClientGone(io::Error),
-    /// The namespace has no gateway now.
-    #[error("no default route")]
-    NoGateway,
-    /// No answer in time.
-    #[error("no answer within {} s", .0.as_secs_f32())]
-    TimedOut(Duration),
-    /// The connection came back to the very port it started from (self-connect).
-    #[error("the connection met itself: nothing listens there")]
-    Loop,
-    /// The kernel's reason: refused, unreachable, …
-    #[error(transparent)]
-    Io(#[from] io::Error),
 }
 
 /// A namespace without interfaces for this long has lost them for good; one that is moved
@@ -83,6 +70,8 @@ pub struct Upstream {
     /// Watched unless the target is on loopback, which never goes away.
     gateways: Option<Gateways>,
     addrs: RwLock<Arc<[SocketAddr]>>,
+    /// Who reaches the target in this namespace's stead.
+    dialer: Option<Dialer>,
 }
 
 impl Upstream {
@@ -92,7 +81,14 @@ impl Upstream {
     /// There is no gateway, or the target is the relay itself.
     pub fn new(config: &Config) -> Result<Self, UpstreamError> {
         let Config { port, target, .. } = *config;
+        if (target.host == TargetHost::Loopback) != config.dialer.is_some() {
+            return Err(UpstreamError::Dialer { target });
+        }
         let (gateways, addrs) = match target.host {
+            // Watched only for the end of the namespace.
+            TargetHost::Loopback => {
+                (Gateways::open().ok(), [SocketAddr::new(Ipv4Addr::LOCALHOST.into(), target.port)].into())
+            }
             TargetHost::Gateway => {
                 let found = || {
                     let gateways = Gateways::open()?;
@@ -119,6 +115,7 @@ impl Upstream {
             keepalive: config.keepalive,
             gateways,
             addrs: RwLock::new(addrs),
+            dialer: config.dialer.as_deref().map(Dialer::new),
         })
     }
 
@@ -150,49 +147,17 @@ impl Upstream {
     }
 
     async fn connect(&self) -> Result<Socket, DialError> {
+        if let Some(dialer) = &self.dialer {
+            return dialer.dial(self.target.port, self.timeout, self.keepalive).await;
+        }
         let mut failure = DialError::NoGateway;
         for &addr in &*self.addrs() {
-            match self.connect_in_time(addr).await {
+            match connect_in_time(addr, self.timeout, self.keepalive).await {
                 Ok(socket) => return Ok(socket),
                 Err(error) => failure = error,
             }
         }
         Err(failure)
-    }
-
-    /// Sets the timer only when the target has not answered by the time the runtime has looked
-    /// for events once: one on this host has, and a timer costs a system call to arm.
-    async fn connect_in_time(&self, addr: SocketAddr) -> Result<Socket, DialError> {
-        let mut connecting = pin!(self.connect_to(addr));
-        tokio::select! {
-            biased;
-            connected = &mut connecting => return connected,
-            () = tokio::task::yield_now() => {}
-        }
-        let in_time = tokio::time::timeout(self.timeout, connecting).await;
-        in_time.unwrap_or(Err(DialError::TimedOut(self.timeout)))
-    }
-
-    async fn connect_to(&self, addr: SocketAddr) -> Result<Socket, DialError> {
-        let kind = Type::STREAM.nonblocking().cloexec();
-        let socket = socket2::Socket::new(Domain::for_address(addr), kind, Some(Protocol::TCP))?;
-        Socket::tune(socket.as_fd(), self.keepalive)?;
-        match socket.connect(&addr.into()) {
-            Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => {
-                return Err(error.into());
-            }
-            _ => {}
-        }
-        // Not before connect(2): epoll reports an unconnected socket as hung up.
-        let mut socket = Socket::new(socket.into())?;
-        socket.connected().await?;
-        // A free port of this very host may be given to its own caller (simultaneous open), by
-        // whichever of the host's addresses it was asked for.
-        let local = socket.local_addr()?;
-        if local.port() == addr.port() && socket.peer_addr().is_ok_and(|peer| peer == local) {
-            return Err(DialError::Loop);
-        }
-        Ok(socket)
     }
 
     /// Keeps the gateway's address up to date for as long as it is polled.

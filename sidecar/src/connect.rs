@@ -1,0 +1,80 @@
+//! One attempt to connect to one address.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::pin::pin;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Type};
+
+use crate::dialer::DialerError;
+use crate::sys::{Keepalive, Socket};
+
+/// Why a connection to the target was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// The client broke its connection meanwhile.
+    #[error("the client went away: {0}")]
+    ClientGone(io::Error),
+    /// The namespace has no gateway now.
+    #[error("no default route")]
+    NoGateway,
+    /// No answer in time.
+    #[error("no answer within {} s", .0.as_secs_f32())]
+    TimedOut(Duration),
+    /// The connection came back to the very port it started from (self-connect).
+    #[error("the connection met itself: nothing listens there")]
+    Loop,
+    /// The helper that was to connect is not there, refuses, or answers nonsense.
+    #[error(transparent)]
+    Dialer(#[from] DialerError),
+    /// The kernel's reason: refused, unreachable, …
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Connects, and gives up after `timeout`.
+///
+/// Sets the timer only when the target has not answered by the time the runtime has looked for
+/// events once: one on this host has, and a timer costs a system call to arm.
+///
+/// # Errors
+/// Why there is no connection.
+pub async fn connect_in_time(
+    addr: SocketAddr,
+    timeout: Duration,
+    keepalive: Keepalive,
+) -> Result<Socket, DialError> {
+    let mut connecting = pin!(connect(addr, keepalive));
+    tokio::select! {
+        biased;
+        connected = &mut connecting => return connected,
+        () = tokio::task::yield_now() => {}
+    }
+    let in_time = tokio::time::timeout(timeout, connecting).await;
+    in_time.unwrap_or(Err(DialError::TimedOut(timeout)))
+}
+
+async fn connect(addr: SocketAddr, keepalive: Keepalive) -> Result<Socket, DialError> {
+    let kind = Type::STREAM.nonblocking().cloexec();
+    let socket = socket2::Socket::new(Domain::for_address(addr), kind, Some(Protocol::TCP))?;
+    Socket::tune(socket.as_fd(), keepalive)?;
+    match socket.connect(&addr.into()) {
+        Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => {
+            return Err(error.into());
+        }
+        _ => {}
+    }
+    // Not before connect(2): epoll reports an unconnected socket as hung up.
+    let mut socket = Socket::new(socket.into())?;
+    socket.connected().await?;
+    // A free port of this very host may be given to its own caller (simultaneous open), by
+    // whichever of the host's addresses it was asked for.
+    let local = socket.local_addr()?;
+    if local.port() == addr.port() && socket.peer_addr().is_ok_and(|peer| peer == local) {
+        return Err(DialError::Loop);
+    }
+    Ok(socket)
+}

@@ -1,0 +1,127 @@
+//! The side that asks: a relay, or a health probe.
+
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Malformed, Reply, Request};
+use crate::connect::DialError;
+use crate::sys::{Control, Impostor, Keepalive, PacketSocket, Socket, verify_loopback};
+
+/// Why the dialer was of no help; what connect(2) told it is not among this.
+#[derive(Debug, thiserror::Error)]
+pub enum DialerError {
+    /// Nobody listens at its socket, or it went away before its answer.
+    #[error("no dialer at \"{}\": {cause}", .path.display())]
+    Absent {
+        /// Where it should listen.
+        path: PathBuf,
+        /// The kernel's reason, part of the message already.
+        cause: io::Error,
+    },
+    /// The port is not on its list.
+    #[error("the dialer does not allow port \"{0}\"")]
+    NotAllowed(u16),
+    /// It answered something else than an answer.
+    #[error("the dialer answered nonsense")]
+    Nonsense,
+    /// What it sent is not the connection asked for.
+    #[error("the dialer handed over something else than a connection to port \"{port}\": {cause}")]
+    Impostor {
+        /// The port asked for.
+        port: u16,
+        /// What it is instead, part of the message already.
+        cause: Impostor,
+    },
+}
+
+/// A dialer somewhere, known by the path of its socket.
+///
+/// Each request connects anew: a dialer that was restarted is found again, and one that is gone
+/// is noticed at once.
+#[derive(Debug)]
+pub struct Dialer {
+    path: PathBuf,
+}
+
+impl Dialer {
+    /// Knows the path; nothing is asked yet.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// Has a connection made to `port` of the dialer's loopback. Dropping this cancels it there
+    /// as well.
+    ///
+    /// # Errors
+    /// The dialer does not help, its connect(2) fails, or there is no answer within `timeout`.
+    pub async fn dial(
+        &self,
+        port: u16,
+        timeout: Duration,
+        keepalive: Keepalive,
+    ) -> Result<Socket, DialError> {
+        let answered = tokio::time::timeout(timeout, ask(&self.path, Request::Dial(port))).await;
+        let (reply, descriptors) = answered.map_err(|_| DialError::TimedOut(timeout))??;
+        let mut descriptors = descriptors.into_iter();
+        let fd = match (reply, descriptors.next(), descriptors.next()) {
+            (Reply::Connected, Some(fd), None) => fd,
+            (Reply::Failed(errno), None, _) => return Err(io::Error::from_raw_os_error(errno).into()),
+            (Reply::NotAllowed, None, _) => return Err(DialerError::NotAllowed(port).into()),
+            _ => return Err(DialerError::Nonsense.into()),
+        };
+        verify_loopback(&fd, port).map_err(|cause| DialerError::Impostor { port, cause })?;
+        Socket::tune(fd.as_fd(), keepalive)?;
+        Ok(Socket::new(fd)?)
+    }
+}
+
+async fn ask(path: &Path, request: Request) -> Result<(Reply, Vec<OwnedFd>), DialerError> {
+    let absent = |cause| DialerError::Absent { path: path.to_owned(), cause };
+    let socket = connect(path).await.map_err(absent)?;
+    socket.send(&request.encode(), None).map_err(absent)?;
+    // One byte more than an answer has, or a longer packet would pass for one.
+    let mut buf = [0; Reply::BYTES + 1];
+    let packet = poll_fn(|cx| {
+        socket.poll_recv(cx, &mut buf, Control::One).map_ok(|packet| {
+            (Reply::decode(packet.bytes), packet.bytes.is_empty(), packet.descriptors, packet.descriptors_cut)
+        })
+    });
+    match packet.await.map_err(absent)? {
+        (_, true, ..) => Err(absent(io::ErrorKind::UnexpectedEof.into())),
+        (Ok(reply), _, descriptors, false) => Ok((reply, descriptors)),
+        (Ok(_), _, _, true) | (Err(Malformed), ..) => Err(DialerError::Nonsense),
+    }
+}
+
+/// Connects, waiting while the dialer's queue is full: the kernel has no event for that.
+async fn connect(path: &Path) -> io::Result<PacketSocket> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match PacketSocket::connect(path) {
+            Err(full) if full.kind() == io::ErrorKind::WouldBlock => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_millis(64));
+            }
+            connected => return connected,
+        }
+    }
+}
+
+/// How long a probe waits: a dialer that cannot answer in that time does not serve.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Asks the dialer at `path` whether it serves. Needs a runtime.
+///
+/// # Errors
+/// Nobody answers, or nonsense.
+pub async fn probe(path: &Path) -> io::Result<()> {
+    match tokio::time::timeout(PATIENCE, ask(path, Request::Health)).await? {
+        Ok((Reply::Healthy, descriptors)) if descriptors.is_empty() => Ok(()),
+        Ok(_) => Err(io::Error::other(DialerError::Nonsense)),
+        Err(error) => Err(io::Error::other(error)),
+    }
+}

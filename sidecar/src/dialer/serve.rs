@@ -1,0 +1,247 @@
+//! The helper: takes requests, and hands over what it has connected.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::{AllowList, Malformed, Reply, Request};
+use crate::accept::{self, Verdict};
+use crate::connect::{DialError, connect_in_time};
+use crate::sys::{Control, Keepalive, PacketListener, PacketSocket, Rights, Socket};
+
+/// Everything a helper is told.
+#[derive(Clone, Debug)]
+pub struct HelperConfig {
+    /// Where it listens.
+    pub socket: PathBuf,
+    /// What it dials.
+    pub allow: AllowList,
+    /// Who may ask, beside root and the user it runs as; the socket is that user's then.
+    pub peer_uid: Option<u32>,
+    /// Limit on one attempt to connect.
+    pub connect_timeout: Duration,
+}
+
+/// Why a helper cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum HelperError {
+    /// The path cannot be listened on.
+    #[error("cannot listen at \"{}\": {}", .path.display(), listen_reason(.cause))]
+    Listen {
+        /// The path.
+        path: PathBuf,
+        /// The kernel's reason, part of the message already.
+        cause: io::Error,
+    },
+}
+
+fn listen_reason(cause: &io::Error) -> String {
+    match cause.kind() {
+        io::ErrorKind::AddrInUse => "something else is there already".to_owned(),
+        _ => cause.to_string(),
+    }
+}
+
+/// At most so many requests at once, each with two descriptors; more wait in the kernel's queue.
+const REQUESTS: usize = 64;
+
+/// Who asks does so at once, or not at all.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A helper that listens. Dropping it removes its socket.
+#[derive(Debug)]
+pub struct Helper {
+    listener: PacketListener,
+    config: Arc<HelperConfig>,
+    /// Who it runs as; found out in time, since a confined process may not ask.
+    own_uid: u32,
+}
+
+impl Helper {
+    /// Listens. Needs a runtime.
+    ///
+    /// # Errors
+    /// The path is taken or not allowed.
+    pub fn bind(config: HelperConfig) -> Result<Self, HelperError> {
+        let own_uid = rustix::process::geteuid().as_raw();
+        let owner = config.peer_uid.unwrap_or(own_uid);
+        let listener = PacketListener::bind(&config.socket, owner)
+            .map_err(|cause| HelperError::Listen { path: config.socket.clone(), cause })?;
+        Ok(Self { listener, config: Arc::new(config), own_uid })
+    }
+
+    /// All it needs from now on.
+    #[must_use]
+    pub fn rights(&self) -> Rights {
+        let dir = self.config.socket.parent().filter(|dir| !dir.as_os_str().is_empty());
+        Rights {
+            connect: self.config.allow.ports().collect(),
+            packets: false,
+            remove_in: Some(dir.unwrap_or_else(|| Path::new(".")).to_owned()),
+        }
+    }
+
+    /// Serves until `shutdown` resolves; requests that are under way are dropped then.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let slots = Arc::new(Semaphore::new(REQUESTS));
+        let mut requests = JoinSet::new();
+        let mut shutdown = pin!(shutdown);
+        let accept = async || {
+            let slot = Arc::clone(&slots).acquire_owned().await.map_err(io::Error::other)?;
+            Ok::<_, io::Error>((slot, poll_fn(|cx| self.listener.poll_accept(cx)).await?))
+        };
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut shutdown => return,
+                Some(ended) = requests.join_next() => if let Err(error) = ended {
+                    tracing::error!(%error, "a request was dropped");
+                },
+                accepted = accept() => match accepted {
+                    Ok((slot, peer)) => {
+                        let (config, own_uid) = (Arc::clone(&self.config), self.own_uid);
+                        requests.spawn(async move {
+                            serve(&peer, &config, own_uid).await;
+                            drop(slot);
+                        });
+                    }
+                    Err(error) if accept::classify(&error) == Verdict::Next => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept just now");
+                        tokio::time::sleep(accept::REST).await;
+                    }
+                },
+            }
+        }
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.config.socket) {
+            tracing::warn!(%error, "cannot remove \"{}\"", self.config.socket.display());
+        }
+    }
+}
+
+/// Why a request was not granted.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("user \"{0}\" may not ask")]
+    User(u32),
+    #[error("no request within {} s", PATIENCE.as_secs())]
+    Silent,
+    #[error("an empty request")]
+    Empty,
+    #[error("a request that comes with descriptors")]
+    Descriptors,
+    #[error("a request that cannot be read")]
+    Malformed,
+    #[error("more than one request")]
+    Several,
+    #[error("port \"{0}\" is not on the list")]
+    NotAllowed(u16),
+    #[error("the peer broke off: {0}")]
+    Broken(#[from] io::Error),
+}
+
+/// Answers one request.
+async fn serve(peer: &PacketSocket, config: &HelperConfig, own_uid: u32) {
+    let refusal = match granted(peer, config, own_uid).await {
+        Ok(()) => return,
+        Err(refusal) => refusal,
+    };
+    tracing::info!(error = %refusal, "a request was refused");
+    let reply = match refusal {
+        Refusal::User(_) | Refusal::Broken(_) => return,
+        Refusal::NotAllowed(_) => Reply::NotAllowed,
+        _ => Reply::Malformed,
+    };
+    // Who has gone already does without.
+    let _ = peer.send(&reply.encode(), None);
+}
+
+async fn granted(peer: &PacketSocket, config: &HelperConfig, own_uid: u32) -> Result<(), Refusal> {
+    let uid = peer.peer_uid()?;
+    if uid != 0 && uid != own_uid && Some(uid) != config.peer_uid {
+        return Err(Refusal::User(uid));
+    }
+    let asked = tokio::time::timeout(PATIENCE, request(peer)).await;
+    let port = match asked.map_err(|_| Refusal::Silent)?? {
+        Request::Health => return Ok(peer.send(&Reply::Healthy.encode(), None)?),
+        Request::Dial(port) if config.allow.allows(port) => port,
+        Request::Dial(port) => return Err(Refusal::NotAllowed(port)),
+    };
+    // Looked at first: what was sent along with a request is seen before anything is dialled.
+    let dialled = tokio::select! {
+        biased;
+        more = request(peer) => return match more {
+            Err(Refusal::Empty) => {
+                tracing::debug!(port, "the peer went away while dialling");
+                Ok(())
+            }
+            Err(Refusal::Broken(error)) => Err(error.into()),
+            _ => Err(Refusal::Several),
+        },
+        dialled = dial(port, config.connect_timeout) => dialled,
+    };
+    match dialled {
+        Ok(socket) => {
+            // On failure the drop resets the connection that nobody wants. Else it is the peer's
+            // alone, and may not be touched: a setting made here would be made there as well.
+            peer.send(&Reply::Connected.encode(), Some(socket.as_fd()))?;
+            socket.finish();
+            tracing::debug!(port, uid, "handed over");
+        }
+        Err(error) => {
+            tracing::debug!(port, uid, %error, "cannot connect");
+            peer.send(&Reply::Failed(errno(&error)).encode(), None)?;
+        }
+    }
+    Ok(())
+}
+
+async fn request(peer: &PacketSocket) -> Result<Request, Refusal> {
+    // One byte more than a request has, or a longer packet would pass for one.
+    let mut buf = [0; Request::BYTES + 1];
+    poll_fn(|cx| {
+        // No room for descriptors: the kernel closes those that come, before anybody has them.
+        let packet = std::task::ready!(peer.poll_recv(cx, &mut buf, Control::None))?;
+        let request = match Request::decode(packet.bytes) {
+            _ if packet.descriptors_cut || !packet.descriptors.is_empty() => Err(Refusal::Descriptors),
+            _ if packet.bytes.is_empty() => Err(Refusal::Empty),
+            Ok(request) if !packet.cut => Ok(request),
+            Ok(_) | Err(Malformed) => Err(Refusal::Malformed),
+        };
+        std::task::Poll::Ready(request)
+    })
+    .await
+}
+
+/// Connects over IPv4, else over IPv6. When neither works the first one's reason counts: the
+/// second one often is that there is no IPv6.
+async fn dial(port: u16, timeout: Duration) -> Result<Socket, DialError> {
+    let to = |ip: IpAddr| connect_in_time(SocketAddr::new(ip, port), timeout, Keepalive::default());
+    match to(Ipv4Addr::LOCALHOST.into()).await {
+        Ok(socket) => Ok(socket),
+        Err(error) => to(Ipv6Addr::LOCALHOST.into()).await.map_err(|_| error),
+    }
+}
+
+fn errno(error: &DialError) -> i32 {
+    match error {
+        DialError::TimedOut(_) => Errno::TIMEDOUT.raw_os_error(),
+        DialError::Loop => Errno::CONNREFUSED.raw_os_error(),
+        DialError::Io(error) => error.raw_os_error().unwrap_or(Errno::IO.raw_os_error()),
+        _ => Errno::IO.raw_os_error(),
+    }
+}

@@ -1,0 +1,197 @@
+//! Services on another namespace's loopback, reached through a dialer there.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::dialer::DialerProcess;
+use crate::dialer_world::{FAILED_BY_DIALER, FAILED_BY_REFUSAL, RESET, World, expect_no_leak, sockets};
+use crate::peers::{KIB, MIB, Peer, peers};
+use crate::process::{BINARY, Process};
+use crate::sockets::{PATIENCE, accept, accept_within, eventually};
+
+#[track_caller]
+fn open(relay: &Process, target: &TcpListener) -> (Peer, Peer) {
+    peers(relay.connect(), accept(target), 11)
+}
+
+#[test]
+fn a_service_on_the_hosts_loopback_is_relayed_both_ways() {
+    let world = World::new();
+    for addr in ["127.0.0.1:5000", "[::1]:5000"] {
+        let target = world.listen(addr);
+        let dialer = world.dialer("5000");
+        let relay = world.relay("loopback");
+        let before = (sockets(dialer.pid()), sockets(relay.pid()));
+        let (mut near, mut far) = open(&relay, &target);
+        assert!(far.stream().peer_addr().unwrap().ip().is_loopback());
+        near.exchange(&mut far, 64 * KIB);
+        // Big enough for splice, with the reader at work.
+        std::thread::scope(|scope| {
+            scope.spawn(|| near.outgoing.send(8 * MIB));
+            scope.spawn(|| far.outgoing.send(8 * MIB));
+            scope.spawn(|| near.incoming.expect(8 * MIB));
+            far.incoming.expect(8 * MIB);
+        });
+        near.finish();
+        far.expect_end();
+        far.send(KIB);
+        far.finish();
+        near.expect(KIB);
+        near.expect_end();
+        expect_no_leak(dialer.pid(), before.0);
+        expect_no_leak(relay.pid(), before.1);
+    }
+}
+
+#[test]
+fn resets_are_passed_on_both_ways() {
+    let world = World::new();
+    let target = world.listen("127.0.0.1:6000");
+    let _dialer = world.dialer("5999-6001");
+    let relay = world.relay("loopback:6000");
+    for from_client in [true, false] {
+        let (mut near, mut far) = open(&relay, &target);
+        near.exchange(&mut far, KIB);
+        let (breaks, mut survives) = if from_client { (near, far) } else { (far, near) };
+        breaks.reset();
+        survives.expect_reset();
+    }
+}
+
+#[test]
+fn a_refused_port_is_a_reset_and_counted_as_refused() {
+    let world = World::new();
+    let dialer = world.dialer("5000");
+    let relay = world.relay("loopback");
+    let before = sockets(dialer.pid());
+    assert_eq!(world.answer(&relay), RESET);
+    eventually("it is counted", PATIENCE, || relay.metric(FAILED_BY_REFUSAL) == 1);
+    assert_eq!(relay.metric(FAILED_BY_DIALER), 0);
+    expect_no_leak(dialer.pid(), before);
+}
+
+#[test]
+fn a_port_that_is_not_allowed_is_never_dialled() {
+    let world = World::new();
+    let target = world.listen("127.0.0.1:5000");
+    let dialer = world.dialer("5001,6000-6010");
+    let relay = world.relay("loopback");
+    assert_eq!(world.answer(&relay), RESET);
+    eventually("it is counted", PATIENCE, || relay.metric(FAILED_BY_DIALER) == 1);
+    dialer.expect_log(r#"port "5000" is not on the list"#);
+    relay.expect_log(r#"the dialer does not allow port "5000""#);
+    assert!(accept_within(&target, Duration::from_millis(200)).is_none());
+}
+
+/// While there is no dialer clients are reset; connections of before go on, and a new dialer at
+/// the same path is found, where the old one was killed as well as where it ended in good order.
+#[test]
+fn a_dialer_may_go_and_come_back() {
+    let world = World::new();
+    let target = world.listen("127.0.0.1:5000");
+    let mut dialer = world.dialer("5000");
+    let relay = world.relay("loopback");
+    let (mut near, mut far) = open(&relay, &target);
+    // The target has a connection before the relay does.
+    near.exchange(&mut far, KIB);
+    for round in 1..=2 {
+        if round == 1 {
+            dialer.kill();
+            assert!(world.path.exists(), "a killed dialer leaves its socket behind");
+        } else {
+            assert!(dialer.terminate().success());
+            assert!(!world.path.exists(), "a dialer removes its socket");
+        }
+        assert_eq!(world.answer(&relay), RESET);
+        eventually("it is counted", PATIENCE, || relay.metric(FAILED_BY_DIALER) == round);
+        near.exchange(&mut far, KIB);
+        dialer = world.dialer("5000");
+        let (mut near, mut far) = open(&relay, &target);
+        near.exchange(&mut far, KIB);
+    }
+}
+
+#[test]
+fn the_socket_is_its_owners_alone_and_held_once() {
+    let world = World::new();
+    let _dialer = world.dialer("5000");
+    assert_eq!(fs::metadata(&world.path).unwrap().permissions().mode() & 0o777, 0o600);
+    let second = Command::new(BINARY).args(["dial", "--allow", "1", "--socket"]).arg(&world.path).output();
+    let second = second.unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    let want = format!(
+        "assemble-proxy: cannot listen at \"{}\": something else is there already\n",
+        world.path.display()
+    );
+    assert_eq!(String::from_utf8(second.stderr).unwrap(), want);
+}
+
+/// A client that resets while the dialer does not answer is not waited for.
+#[test]
+fn a_client_that_goes_away_cancels_its_request() {
+    let world = World::new();
+    // Takes connections into its queue and never answers.
+    let silent = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::SEQPACKET, None).unwrap();
+    silent.bind(&socket2::SockAddr::unix(&world.path).unwrap()).unwrap();
+    silent.listen(16).unwrap();
+    let relay = world.relay("loopback");
+    let before = sockets(relay.pid());
+    let client: TcpStream = relay.connect();
+    silent.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (asking, _) = silent.accept().unwrap();
+    crate::sockets::reset(client);
+    expect_no_leak(relay.pid(), before);
+    let mut buf = [0; 64];
+    let mut heard = || rustix::net::recv(&asking, &mut buf[..], rustix::net::RecvFlags::empty()).unwrap().1;
+    assert_eq!([heard(), heard()], [7, 0], "a request, then the end");
+}
+
+#[test]
+fn a_file_in_the_place_of_the_socket_is_left_alone() {
+    let world = World::new();
+    fs::write(&world.path, "precious").unwrap();
+    let dialer = Command::new(BINARY).args(["dial", "--allow", "1", "--socket"]).arg(&world.path).output();
+    assert_eq!(dialer.unwrap().status.code(), Some(1));
+    assert_eq!(fs::read(&world.path).unwrap(), b"precious");
+}
+
+/// Another user is not heard even where the mode of the socket would let him in, unless named.
+#[test]
+fn only_those_who_may_ask_are_heard() {
+    const NOBODY: u32 = 65534;
+    let world = World::new();
+    let health = || {
+        // The binary may be where that user cannot go; its copy is not. Made by another process:
+        // one that is started here meanwhile would hold it open for writing (ETXTBSY).
+        let copy = world.path.with_extension("exe");
+        assert!(Command::new("cp").arg(BINARY).arg(&copy).status().unwrap().success());
+        let asked = Command::new(&copy).args(["health", "--socket"]).arg(&world.path).uid(NOBODY).output();
+        fs::remove_file(copy).unwrap();
+        asked.unwrap().status.success()
+    };
+    let dialer = world.dialer("5000");
+    assert!(!health(), "the mode keeps others out");
+    fs::set_permissions(&world.path, fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(!health());
+    dialer.expect_log(r#"user "65534" may not ask"#);
+    drop(dialer);
+    let args = ["--allow", "5000", "--peer-uid", "65534"];
+    let dialer = DialerProcess::start(&world.path, &args, &world.host);
+    assert_eq!(fs::metadata(&world.path).unwrap().uid(), NOBODY);
+    assert!(health());
+    assert!(dialer.terminate().success());
+    assert!(!world.path.exists());
+}
+
+#[test]
+fn loopback_and_a_dialer_go_together() {
+    for args in [&["--to", "loopback"][..], &["--to", "gateway", "--dialer", "/x"]] {
+        let output = Command::new(BINARY).args(["--port", "1"]).args(args).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("and --dialer go together only"), "{said}");
+    }
+}

@@ -1,0 +1,150 @@
+//! The dialer as a process, and clients that do not keep to its protocol.
+
+use std::io::{BufRead, BufReader, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::namespace::Namespace;
+use crate::process::{BINARY, signal_to};
+use crate::sockets::{PATIENCE, eventually};
+
+/// A path for a socket that nobody else has.
+pub(crate) fn socket_path() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("apd{}-{count}.sock", std::process::id()))
+}
+
+/// A running dialer. Dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct DialerProcess {
+    child: Child,
+    log: Arc<Mutex<String>>,
+    path: PathBuf,
+}
+
+impl DialerProcess {
+    /// Starts one inside and waits until it serves.
+    #[track_caller]
+    pub(crate) fn start(path: &Path, args: &[&str], inside: &Namespace) -> Self {
+        let mut command = Command::new(BINARY);
+        command.arg("dial").arg("--socket").arg(path).args(args);
+        command.env("RUST_LOG", "debug").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = inside.run(|| command.spawn()).unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (lines, writer) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&log));
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                writer.lock().unwrap().push_str(&(line + "\n"));
+            }
+        });
+        let dialer = Self { child, log, path: path.to_owned() };
+        eventually("the dialer serves", PATIENCE, || dialer.serves());
+        dialer
+    }
+
+    /// What `health` says.
+    pub(crate) fn serves(&self) -> bool {
+        let mut probe = Command::new(BINARY);
+        probe.arg("health").arg("--socket").arg(&self.path).stderr(Stdio::null());
+        probe.status().unwrap().success()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_log(&self, words: &str) {
+        eventually(&format!("\"{words}\" in {}", self.log()), PATIENCE, || self.log().contains(words));
+    }
+
+    /// Ends it with SIGTERM.
+    #[track_caller]
+    pub(crate) fn terminate(mut self) -> ExitStatus {
+        signal_to(self.pid(), Signal::SIGTERM);
+        eventually("the dialer ends", PATIENCE, || self.child.try_wait().unwrap().is_some());
+        self.child.wait().unwrap()
+    }
+
+    /// Ends it so that it can remove nothing.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for DialerProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the dialer said:\n{}", self.log());
+        }
+    }
+}
+
+/// A client that says what it likes.
+#[derive(Debug)]
+pub(crate) struct Hostile(Socket);
+
+impl Hostile {
+    #[track_caller]
+    pub(crate) fn connect(path: &Path) -> Self {
+        let socket = Socket::new(Domain::UNIX, Type::SEQPACKET, None).unwrap();
+        socket.connect(&SockAddr::unix(path).unwrap()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
+        Self(socket)
+    }
+
+    /// Says so; the dialer may have hung up before.
+    pub(crate) fn say(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if !descriptors.is_empty() {
+            assert!(ancillary.push(SendAncillaryMessage::ScmRights(descriptors)));
+        }
+        let _ = sendmsg(&self.0, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL);
+    }
+
+    /// The answer's kind, if there was one before the dialer hung up. What comes along is lost.
+    #[track_caller]
+    pub(crate) fn answer(&self) -> Option<u8> {
+        let mut buf = [0; 64];
+        match rustix::net::recv(&self.0, &mut buf, rustix::net::RecvFlags::empty()) {
+            Ok((9, _)) => Some(buf[4]),
+            Ok((0, _)) | Err(rustix::io::Errno::CONNRESET) => None,
+            other => panic!("neither an answer nor an end: {other:?}"),
+        }
+    }
+}
+
+/// A listener in the place of a dialer, which answers every request in its own way.
+pub(crate) fn impostor(path: &Path, answer: impl Fn() -> (Vec<u8>, Vec<OwnedFd>) + Send + 'static) {
+    use std::os::fd::AsFd;
+    let listener = Socket::new(Domain::UNIX, Type::SEQPACKET, None).unwrap();
+    listener.bind(&SockAddr::unix(path).unwrap()).unwrap();
+    listener.listen(16).unwrap();
+    std::thread::spawn(move || {
+        while let Ok((socket, _)) = listener.accept() {
+            let peer = Hostile(socket);
+            let _ = rustix::net::recv(&peer.0, &mut [0; 64][..], rustix::net::RecvFlags::empty());
+            let (bytes, descriptors) = answer();
+            peer.say(&bytes, &descriptors.iter().map(AsFd::as_fd).collect::<Vec<_>>());
+        }
+    });
+}

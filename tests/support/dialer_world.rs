@@ -1,0 +1,69 @@
+//! A host with a dialer, a container, and what is asked of both.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::dialer::{DialerProcess, socket_path};
+use crate::namespace::Namespace;
+use crate::process::{Launch, Process};
+use crate::procfs::descriptors;
+use crate::sockets::{End, PATIENCE, answer, eventually};
+
+pub(crate) const RESET: (Vec<u8>, End) = (Vec::new(), End::Reset);
+pub(crate) const FAILED_BY_DIALER: &str = r#"connections_failed_total{reason="dialer"}"#;
+pub(crate) const FAILED_BY_REFUSAL: &str = r#"connections_failed_total{reason="refused"}"#;
+
+/// A host with a dialer, and a container without any link to it.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) container: Namespace,
+    pub(crate) host: Namespace,
+    pub(crate) path: PathBuf,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self { container: Namespace::new(), host: Namespace::new(), path: socket_path() }
+    }
+
+    pub(crate) fn dialer(&self, allow: &str) -> DialerProcess {
+        DialerProcess::start(&self.path, &["--allow", allow], &self.host)
+    }
+
+    pub(crate) fn relay(&self, to: &str) -> Process {
+        let dialer = ["--dialer", self.path.to_str().unwrap()];
+        Launch::to(to).args(dialer).with_metrics().inside(&self.container).start()
+    }
+
+    pub(crate) fn listen(&self, addr: &str) -> TcpListener {
+        self.host.run(|| TcpListener::bind(addr).unwrap())
+    }
+
+    pub(crate) fn answer(&self, relay: &Process) -> (Vec<u8>, End) {
+        self.container.run(|| answer(relay.addr()))
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// How many sockets a process has that does nothing: the last probe's may be about to close.
+pub(crate) fn sockets(pid: u32) -> usize {
+    let now = descriptors(pid).sockets;
+    std::thread::sleep(Duration::from_millis(50));
+    match descriptors(pid).sockets {
+        same if same == now => same,
+        _ => sockets(pid),
+    }
+}
+
+/// Waits until a process has no more sockets than it had.
+#[track_caller]
+pub(crate) fn expect_no_leak(pid: u32, before: usize) {
+    eventually("no descriptor is left behind", PATIENCE, || descriptors(pid).sockets <= before);
+}
