@@ -12,7 +12,7 @@ mod world;
 use bytes::Bytes;
 use docker_assemble::cancel::{self, Cancel};
 use docker_assemble::commands::{self, Session, start, stop};
-use docker_assemble::desired::{Desired, PullPolicy, Security};
+use docker_assemble::desired::{Desired, File, PullPolicy, Security};
 use docker_assemble::exit::Exit;
 use docker_assemble::observed::State;
 use docker_assemble::output::Progress;
@@ -55,6 +55,20 @@ fn names(engine: &FakeEngine) -> Vec<(String, State)> {
 
 fn all_run() -> Vec<(String, State)> {
     ALL_RUN.map(|(name, state)| (name.to_owned(), state)).to_vec()
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_are_there_before_the_daemon_is_started() {
+    let engine = fresh();
+    let file = File { path: "/etc/buildkit/buildkitd.toml".to_owned(), content: String::new() };
+    let wish = Desired { files: vec![file], ports: ports(&[]), ..wish() };
+    must_start(&engine, &wish).await;
+    assert_eq!(engine.world().log, ["create B", "upload B", "start B"]);
+
+    let engine = fresh();
+    engine.world().fail = Some(2);
+    run_start(&engine, &wish, &Cancel::never()).await.0.unwrap_err();
+    assert_eq!(engine.world().log, ["create B", "upload B", "remove B"]);
 }
 
 #[tokio::test(start_paused = true)]

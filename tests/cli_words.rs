@@ -22,7 +22,7 @@ fn command(line: &str) -> Command {
 
 fn start(line: &str) -> Start {
     match command(&format!("assemble backend start {line}")) {
-        Command::Start(start) => start,
+        Command::Start(start) => *start,
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -91,6 +91,31 @@ fn the_other_options_of_a_start() {
     assert_eq!(start("--image a --image b").image, Some(ImageRef("b".to_owned())), "the last one wins");
     assert!(refused("assemble backend start --cache-volume /tmp/x").0.contains("name of a volume"));
     assert!(refused("assemble backend start --image").0.starts_with("flag needs an argument: --image\n"));
+}
+
+#[test]
+fn what_the_daemon_is_told() {
+    let full = start(
+        "--config b.toml --registry-ca r:1=c.pem --registry-insecure q --registry-insecure p:2 \
+         --registry-mirror docker.io=http://m/x --cache-max-used 2gb --cache-reserved 128MB --cache-min-free 1",
+    );
+    assert_eq!(full.daemon.config, Some("b.toml".into()));
+    assert_eq!(full.daemon.authorities, [("r:1".to_owned(), "c.pem".into())]);
+    assert_eq!(full.daemon.insecure, ["q", "p:2"]);
+    assert_eq!(full.daemon.mirrors[0].1.host, "m");
+    let space = full.daemon.space;
+    assert_eq!((space.max_used_bytes, space.reserved_bytes), (Some(2 << 30), Some(128 << 20)));
+    assert_eq!(space.min_free_bytes, Some(1));
+    for (bad, words) in [
+        ("--registry-ca r", "for \"--registry-ca\" flag: must be a registry"),
+        ("--registry-insecure http://r", "for \"--registry-insecure\" flag: \"http://r\" is not the name"),
+        ("--registry-mirror docker.io=ftp://m", "for \"--registry-mirror\" flag: the address of a mirror"),
+        ("--cache-max-used much", "for \"--cache-max-used\" flag: must be a size"),
+    ] {
+        let (text, exit) = refused(&format!("assemble backend start {bad}"));
+        assert!(text.contains(words), "{text}");
+        assert_eq!(exit, Exit::Usage);
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod steps;
 mod world;
 
 use docker_assemble::desired::{
-    CacheVolume, Desired, ImageRef, ProxyImage, PullPolicy, Security, VolumeName,
+    CacheVolume, Desired, File, ImageRef, ProxyImage, PullPolicy, Security, VolumeName,
 };
 use docker_assemble::observed::{Observed, State};
 use docker_assemble::plan::action::{Action, Reason};
@@ -270,4 +270,18 @@ fn teardown_takes_sidecars_first_and_leaves_nothing() {
     assert!(teardown(&world.after(&plan)).is_empty());
     world.backend = None;
     assert_eq!(stages(&teardown(&world)).len(), 2, "orphans are found too");
+}
+
+#[test]
+fn another_configuration_needs_a_new_backend() {
+    let file = |content: &str| File { path: "/etc/b.toml".to_owned(), content: content.to_owned() };
+    let with = |content| Desired { files: vec![file(content)], ..wish() };
+    let world = started(&with("a"));
+    assert!(plan(&with("a"), &world).unwrap().is_empty());
+    for other in [with("b"), wish()] {
+        let words = plan(&other, &world).unwrap_err().to_string();
+        assert!(words.contains("configuration: has \""), "{words}");
+        let again = Desired { recreate: true, ..other };
+        assert_eq!(steps(&again, &world)[1..3], [vec!["remove B (Changed)"], vec!["run B x2"]]);
+    }
 }

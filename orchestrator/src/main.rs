@@ -148,11 +148,11 @@ async fn dispatch(globals: &Globals, words: &[String], command: Command, console
     let session = Session { engine: &engine, user: &user, console, cancel: &cancel };
     match command {
         Command::Start(options) if options.dry_run => {
-            start::preview(session, &desire(options, session.user, vars)).await
+            start::preview(session, &desire(*options, session.user, vars)?).await
         }
         Command::Start(options) => {
             let select = options.select;
-            start_alone(session, options, vars).await?;
+            start_alone(session, *options, vars).await?;
             if select { builder::run(session, &buildx).await } else { Ok(()) }
         }
         Command::Stop => {
@@ -192,12 +192,13 @@ async fn start_alone<E: Engine>(session: Session<'_, E>, options: Start, vars: &
         cause = session.cancel.cancelled() => return Err(commands::Cancelled(cause).into()),
     };
     let progress = options.progress;
-    let desired = desire(options, session.user, vars);
+    let desired = desire(options, session.user, vars)?;
     start::run(session, &desired, progress, &|| proxy_image::embedded().bytes.clone()).await
 }
 
 /// The wish: what was asked for, and the defaults for what was not.
-fn desire(options: Start, user: &UserName, vars: &impl Vars) -> Desired {
+fn desire(options: Start, user: &UserName, vars: &impl Vars) -> Result<Desired> {
+    let files = options.daemon.files()?;
     let image = options.image.or_else(|| vars.get(BACKEND_IMAGE_VARIABLE).map(ImageRef));
     let proxy_image = options.proxy_image.map_or_else(
         || ProxyImage::BuiltIn {
@@ -206,7 +207,7 @@ fn desire(options: Start, user: &UserName, vars: &impl Vars) -> Desired {
         },
         ProxyImage::Custom,
     );
-    Desired {
+    Ok(Desired {
         user: user.clone(),
         image: image.unwrap_or_else(|| ImageRef(BACKEND_IMAGE.to_owned())),
         pull: options.pull,
@@ -214,6 +215,7 @@ fn desire(options: Start, user: &UserName, vars: &impl Vars) -> Desired {
         cache: options.cache,
         ports: options.ports,
         proxy_image,
+        files,
         recreate: options.recreate,
-    }
+    })
 }

@@ -13,4 +13,5 @@ mod info;
 mod lifecycle;
 mod logs;
 mod plugin;
+mod registries;
 mod trouble;

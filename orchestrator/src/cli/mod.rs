@@ -1,6 +1,7 @@
 //! The command line: the only place that knows clap.
 
 mod complete;
+mod daemon;
 mod error;
 mod filters;
 mod help;
@@ -20,6 +21,7 @@ use clap::{ArgMatches, Command as Tree};
 
 use crate::commands::cache::{Format, Limits, Purge};
 use crate::commands::logs::Logs;
+use crate::commands::start::Daemon;
 use crate::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security};
 use crate::output::{Form, Progress};
 use crate::plugin::{METADATA_COMMAND, NAME};
@@ -42,7 +44,7 @@ pub enum Invocation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// `backend start`.
-    Start(Start),
+    Start(Box<Start>),
     /// `backend stop`.
     Stop,
     /// `backend use`.
@@ -90,6 +92,8 @@ pub struct Start {
     pub security: Security,
     /// The sidecars' image, when it was named.
     pub proxy_image: Option<ImageRef>,
+    /// What the daemon itself is told.
+    pub daemon: Daemon,
     /// Whether a living backend may be replaced.
     pub recreate: bool,
     /// Only tell what would be done.
@@ -171,7 +175,7 @@ fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, Usa
     let switch = |name| switch(matches, name);
     let output = || matches.get_one("format").copied().unwrap_or_default();
     Ok(match path {
-        ["backend", "start"] => Command::Start(start(tree, path, matches)?),
+        ["backend", "start"] => Command::Start(Box::new(start(tree, path, matches)?)),
         ["backend", "stop"] => Command::Stop,
         ["backend", "use"] => Command::Use,
         ["backend", "env"] => Command::Env,
@@ -242,6 +246,7 @@ fn start(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Start, Usag
         pull: matches.get_one("pull").copied().unwrap_or_default(),
         security: matches.get_one("security").copied().unwrap_or_default(),
         proxy_image: matches.get_one("proxy-image").cloned(),
+        daemon: daemon::daemon(matches),
         recreate: switch(matches, "recreate"),
         dry_run: switch(matches, "dry-run"),
         select: switch(matches, "use"),

@@ -3,7 +3,7 @@
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command};
 
-use super::{filters, times, values};
+use super::{daemon, filters, times, values};
 
 /// The program as users name it: they run it through docker.
 pub(super) const PROGRAM: &str = "docker assemble";
@@ -98,6 +98,9 @@ fn start() -> Command {
             .action(ArgAction::Append)
             .value_parser(ValueParser::new(values::ports)),
         )
+        .arg(bytes("cache-max-used", "Have the daemon keep at most this much cache"))
+        .arg(bytes("cache-min-free", "Have the daemon leave this much of the disk free (BuildKit 0.17 and later)"))
+        .arg(bytes("cache-reserved", "Have the daemon keep at least this much cache"))
         .arg(
             option(
                 "cache-volume",
@@ -105,6 +108,10 @@ fn start() -> Command {
                 "Keep the build cache in this volume (default \"docker-assemble-backend-cache-USER\" if it exists)",
             )
             .value_parser(values::volume),
+        )
+        .arg(
+            option("config", "file", "BuildKit's own configuration (buildkitd.toml), beside which the options count")
+                .value_parser(daemon::file),
         )
         .arg(switch("dry-run", None, "Only list what would be done"))
         .arg(
@@ -132,6 +139,25 @@ fn start() -> Command {
             None,
             "Replace a backend that differs from what is asked for; only a cache in a named volume is kept",
         ))
+        .arg(
+            option("registry-ca", "host=file", "Trust the certificates in this file for a registry; may be repeated")
+                .action(ArgAction::Append)
+                .value_parser(daemon::authority),
+        )
+        .arg(
+            option(
+                "registry-insecure",
+                "host",
+                "Accept any certificate of a registry, and plain HTTP; may be repeated",
+            )
+            .action(ArgAction::Append)
+            .value_parser(daemon::registry),
+        )
+        .arg(
+            option("registry-mirror", "host=url", "Ask another registry before this one; may be repeated")
+                .action(ArgAction::Append)
+                .value_parser(daemon::mirror),
+        )
         .arg(
             option(
                 "security",

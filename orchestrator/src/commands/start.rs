@@ -1,6 +1,9 @@
 //! `backend start`: makes the backend what the user wants, with the least that it takes.
 
+mod daemon;
 mod report;
+
+pub use daemon::Daemon;
 
 use std::time::Duration;
 
