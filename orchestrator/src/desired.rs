@@ -201,6 +201,8 @@ pub struct Desired {
     pub proxy_image: ProxyImage,
     /// Files that the daemon is given: its configuration and what that names.
     pub files: Vec<File>,
+    /// Variables that tell the daemon its proxies, `NAME=value`.
+    pub proxies: Vec<String>,
     /// Whether a backend that differs may be replaced though it lives; the volume that keeps its
     /// cache goes over to the new one unless another is named.
     pub recreate: bool,

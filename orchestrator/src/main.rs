@@ -137,6 +137,7 @@ async fn dispatch(globals: &Globals, words: &[String], command: Command, console
     }
     let mut resolved = resolved?;
     let prune_filters = std::mem::take(&mut resolved.prune_filters);
+    let proxies = std::mem::take(&mut resolved.proxies);
     let store = resolved.credentials.config_dir.as_ref().map(|directory| directory.join("buildx"));
     let buildx = Buildx {
         docker: vars.get("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND").unwrap_or_else(|| "docker".to_owned()),
@@ -148,11 +149,11 @@ async fn dispatch(globals: &Globals, words: &[String], command: Command, console
     let session = Session { engine: &engine, user: &user, console, cancel: &cancel };
     match command {
         Command::Start(options) if options.dry_run => {
-            start::preview(session, &desire(*options, session.user, vars)?).await
+            start::preview(session, &desire(*options, proxies, session.user, vars)?).await
         }
         Command::Start(options) => {
             let select = options.select;
-            start_alone(session, *options, vars).await?;
+            start_alone(session, *options, proxies, vars).await?;
             if select { builder::run(session, &buildx).await } else { Ok(()) }
         }
         Command::Stop => {
@@ -181,7 +182,12 @@ fn connect(resolved: Resolved, console: &Console) -> Result<DockerEngine> {
 }
 
 /// A start, when no other one for the same backend is at work.
-async fn start_alone<E: Engine>(session: Session<'_, E>, options: Start, vars: &impl Vars) -> Result<()> {
+async fn start_alone<E: Engine>(
+    session: Session<'_, E>,
+    options: Start,
+    proxies: Vec<String>,
+    vars: &impl Vars,
+) -> Result<()> {
     let directory = vars.get("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
     let path = lock::path(&directory, session.user, session.engine.endpoint());
     let waiting = || session.console.note("Waiting for another start to finish...");
@@ -192,12 +198,12 @@ async fn start_alone<E: Engine>(session: Session<'_, E>, options: Start, vars: &
         cause = session.cancel.cancelled() => return Err(commands::Cancelled(cause).into()),
     };
     let progress = options.progress;
-    let desired = desire(options, session.user, vars)?;
+    let desired = desire(options, proxies, session.user, vars)?;
     start::run(session, &desired, progress, &|| proxy_image::embedded().bytes.clone()).await
 }
 
 /// The wish: what was asked for, and the defaults for what was not.
-fn desire(options: Start, user: &UserName, vars: &impl Vars) -> Result<Desired> {
+fn desire(options: Start, proxies: Vec<String>, user: &UserName, vars: &impl Vars) -> Result<Desired> {
     let files = options.daemon.files()?;
     let image = options.image.or_else(|| vars.get(BACKEND_IMAGE_VARIABLE).map(ImageRef));
     let proxy_image = options.proxy_image.map_or_else(
@@ -216,6 +222,7 @@ fn desire(options: Start, user: &UserName, vars: &impl Vars) -> Result<Desired> 
         ports: options.ports,
         proxy_image,
         files,
+        proxies,
         recreate: options.recreate,
     })
 }

@@ -111,3 +111,15 @@ fn limits_and_a_file_reach_the_daemon_as_one_configuration() {
     let missing = backend.run(&["start", "--config", "/nowhere.toml"]).fails(1);
     assert!(missing.stderr.starts_with("cannot read the file \"/nowhere.toml\" of --config"), "{missing:?}");
 }
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn the_daemon_has_the_proxies_of_dockers_configuration() {
+    let backend = Backend::new();
+    let text = r#"{"proxies":{"default":{"httpProxy":"http://proxy.invalid:1"}}}"#;
+    std::fs::write(backend.home().join("config.json"), text).unwrap();
+    backend.start(&[]);
+    let env = backend.inspect()["Config"]["Env"].to_string();
+    assert!(env.contains("\"HTTP_PROXY=http://proxy.invalid:1\""), "{env}");
+    assert!(env.contains("\"http_proxy=http://proxy.invalid:1\""), "{env}");
+}

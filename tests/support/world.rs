@@ -30,6 +30,7 @@ pub(crate) fn wish() -> Desired {
         ports: ports(&[5000]),
         proxy_image: ProxyImage::BuiltIn { image: ImageRef(PROXY.to_owned()), arch: "amd64".to_owned() },
         files: Vec::new(),
+        proxies: Vec::new(),
         recreate: false,
     }
 }

@@ -110,6 +110,9 @@ fn mention<E>(session: Session<'_, E>, plan: &Plan, desired: &Desired, observed:
     for difference in &plan.left_alone {
         let what = match difference.field {
             Field::ImageContent => format!("image \"{}\" is newer than the running backend", desired.image),
+            Field::Proxies => {
+                "docker's configuration names other proxies than when the backend was made".to_owned()
+            }
             _ => format!("the running backend was made by docker assemble v{}", difference.has),
         };
         session.console.note(format_args!("{what}; '--recreate' brings it up to date"));

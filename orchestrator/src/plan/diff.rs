@@ -32,6 +32,8 @@ pub enum Field {
     CacheVolume,
     /// The configuration that the daemon was given.
     Config,
+    /// The proxies in docker's configuration.
+    Proxies,
     /// Something this program chose, in another version of it.
     Defaults,
 }
@@ -42,7 +44,7 @@ impl Field {
             // The user named each of these.
             Self::Image | Self::Security | Self::CacheVolume | Self::Config => Effect::Recreate,
             // Nobody asked for them at this moment, and a running build is worth more.
-            Self::ImageContent | Self::Defaults => Effect::Ignore,
+            Self::ImageContent | Self::Proxies | Self::Defaults => Effect::Ignore,
         }
     }
 }
@@ -74,6 +76,7 @@ impl fmt::Display for Difference {
             Field::Security => "security",
             Field::CacheVolume => "cache volume",
             Field::Config => "configuration",
+            Field::Proxies => "proxies",
             Field::Defaults => "version of docker assemble",
         };
         write!(f, "{what}: has \"{}\", asked for \"{}\"", self.has, self.asked)
@@ -117,10 +120,12 @@ pub fn backend(
     });
     note(Field::CacheVolume, has, asked.unwrap_or("none"));
 
-    let config = |labels: &BTreeMap<String, String>| {
-        labels.get(labels::CONFIG).map_or_else(|| "none".to_owned(), Clone::clone)
-    };
-    note(Field::Config, &config(&container.labels), &config(&candidates[0].labels));
+    for (field, label) in [(Field::Config, labels::CONFIG), (Field::Proxies, labels::PROXIES)] {
+        let hash = |labels: &BTreeMap<String, String>| {
+            labels.get(label).map_or_else(|| "none".to_owned(), Clone::clone)
+        };
+        note(field, &hash(&container.labels), &hash(&candidates[0].labels));
+    }
 
     if same_image && !candidates.iter().any(|spec| same_settings(spec, container)) {
         let version = |labels: &BTreeMap<String, String>| {

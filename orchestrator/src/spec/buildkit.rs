@@ -1,10 +1,11 @@
 //! The BuildKit container.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
 use super::daemon::CONFIG_FILE;
 use super::{ContainerSpec, Mount, Network, Privileges, RESERVED_PORTS, Restart};
-use crate::desired::{Desired, File, Security, VolumeName};
+use crate::desired::{Desired, Security, VolumeName};
 use crate::labels;
 
 /// Where the images of BuildKit keep their state, the build cache above all.
@@ -50,11 +51,14 @@ fn spec(desired: &Desired, cache: Option<&VolumeName>, privileges: Privileges) -
         args.push(format!("--config={CONFIG_FILE}"));
         own_labels.insert(labels::CONFIG.to_owned(), fingerprint(&desired.files));
     }
+    if !desired.proxies.is_empty() {
+        own_labels.insert(labels::PROXIES.to_owned(), fingerprint(&desired.proxies));
+    }
     ContainerSpec {
         name: desired.user.backend(),
         image: desired.image.clone(),
         args,
-        env: Vec::new(),
+        env: desired.proxies.clone(),
         labels: own_labels,
         user: None,
         sysctls: sysctls(desired),
@@ -73,8 +77,8 @@ fn spec(desired: &Desired, cache: Option<&VolumeName>, privileges: Privileges) -
 }
 
 /// By which two configurations are told apart.
-fn fingerprint(files: &[File]) -> String {
-    super::hash(&format!("{files:?}"), 4)
+fn fingerprint(settings: &impl Debug) -> String {
+    super::hash(&format!("{settings:?}"), 4)
 }
 
 /// Settings of the network namespace that the sidecars share. The first two let them make tens
