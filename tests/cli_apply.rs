@@ -24,7 +24,7 @@ use world::{IMAGE, PROXY, ports, user, wish};
 async fn run_start(engine: &FakeEngine, wish: &Desired, cancel: &Cancel) -> (anyhow::Result<()>, Screen) {
     let screen = Screen::default();
     let (user, console) = (user(), screen.console());
-    let session = Session { engine, user: &user, console: &console, cancel };
+    let session = Session { engine, user: &user, console: &console, cancel, limit: None };
     let result = start::run(session, wish, Progress::Auto, &|| Bytes::from_static(PROXY.as_bytes())).await;
     (result, screen)
 }
@@ -290,6 +290,8 @@ async fn a_stop_finds_orphans_by_label() {
 async fn stop_all(engine: &FakeEngine) {
     let screen = Screen::default();
     let (user, console, cancel) = (user(), screen.console(), Cancel::never());
-    stop::run(Session { engine, user: &user, console: &console, cancel: &cancel }).await.unwrap();
+    stop::run(Session { engine, user: &user, console: &console, cancel: &cancel, limit: None })
+        .await
+        .unwrap();
     assert_eq!((screen.out(), screen.err()), (String::new(), String::new()));
 }

@@ -15,7 +15,7 @@ fn words(line: &str) -> Vec<String> {
 
 fn command(line: &str) -> Command {
     match parse(&words(line)) {
-        Ok(Invocation::Run(command)) => command,
+        Ok(Invocation::Run(command, _)) => command,
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -115,6 +115,21 @@ fn what_the_daemon_is_told() {
         let (text, exit) = refused(&format!("assemble backend start {bad}"));
         assert!(text.contains(words), "{text}");
         assert_eq!(exit, Exit::Usage);
+    }
+}
+
+#[test]
+fn a_limit_for_waits_is_given_to_whatever_waits() {
+    for line in ["start", "stop", "info", "cache usage", "cache purge"] {
+        let parsed = parse(&words(&format!("backend {line} --timeout 90")));
+        assert!(matches!(parsed, Ok(Invocation::Run(_, Some(limit))) if limit.as_secs() == 90), "{parsed:?}");
+        let parsed = parse(&words(&format!("backend {line}")));
+        assert!(matches!(parsed, Ok(Invocation::Run(_, None))), "{parsed:?}");
+        for bad in ["0", "-1", "1.5", "x"] {
+            let (text, exit) = refused(&format!("backend {line} --timeout {bad}"));
+            assert!(text.contains("for \"--timeout\" flag: must be a number of seconds"), "{text}");
+            assert_eq!(exit, Exit::Usage);
+        }
     }
 }
 

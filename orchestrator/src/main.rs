@@ -4,6 +4,7 @@
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use docker_assemble::cancel;
@@ -52,7 +53,7 @@ fn main() -> ExitCode {
         Invocation::Metadata => console.line(plugin::metadata()).map_err(Into::into),
         Invocation::Help(text) => console.raw(text.as_bytes()).map_err(Into::into),
         Invocation::Bare(text) => console.raw_error(text.as_bytes()).map_err(Into::into),
-        Invocation::Run(command) => run(&globals, &words, command, &console),
+        Invocation::Run(command, limit) => run(&globals, &words, command, limit, &console),
     };
     finish(&console, &result)
 }
@@ -94,10 +95,16 @@ fn explain(error: &anyhow::Error) -> String {
     line
 }
 
-fn run(globals: &Globals, words: &[String], command: Command, console: &Console) -> Result<()> {
+fn run(
+    globals: &Globals,
+    words: &[String],
+    command: Command,
+    limit: Option<Duration>,
+    console: &Console,
+) -> Result<()> {
     trace(globals);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(dispatch(globals, words, command, console));
+    let result = runtime.block_on(dispatch(globals, words, command, limit, console));
     // A thread that still waits for a terminal must not keep the process.
     runtime.shutdown_background();
     result
@@ -119,7 +126,13 @@ fn trace(globals: &Globals) {
         .init();
 }
 
-async fn dispatch(globals: &Globals, words: &[String], command: Command, console: &Console) -> Result<()> {
+async fn dispatch(
+    globals: &Globals,
+    words: &[String],
+    command: Command,
+    limit: Option<Duration>,
+    console: &Console,
+) -> Result<()> {
     let vars = &Environment;
     let (canceller, cancel) = cancel::pair();
     let parent = Parent {
@@ -146,7 +159,7 @@ async fn dispatch(globals: &Globals, words: &[String], command: Command, console
     };
     let engine = connect(resolved, console)?;
     let user = user.ok_or_else(|| anyhow!("cannot tell who you are; set USER to your login name"))?;
-    let session = Session { engine: &engine, user: &user, console, cancel: &cancel };
+    let session = Session { engine: &engine, user: &user, console, cancel: &cancel, limit };
     match command {
         Command::Start(options) if options.dry_run => {
             start::preview(session, &desire(*options, proxies, session.user, vars)?).await

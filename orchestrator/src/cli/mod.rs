@@ -36,8 +36,8 @@ pub enum Invocation {
     Help(String),
     /// Print this text to standard error, since a command is missing; that is no failure.
     Bare(String),
-    /// Run a command.
-    Run(Command),
+    /// Run a command, and wait no longer than this for the backend where that was said.
+    Run(Command, Option<Duration>),
 }
 
 /// A command with its options, checked.
@@ -157,7 +157,8 @@ fn below_name(words: &[&str]) -> Result<Invocation, UsageError> {
         .clone()
         .try_get_matches_from(arguments)
         .map_err(|error| UsageError::from_clap(command, &path, &error))?;
-    read(command, &path, &matches).map(Invocation::Run)
+    let limit = matches.try_get_one("timeout").ok().flatten().copied();
+    read(command, &path, &matches).map(|command| Invocation::Run(command, limit))
 }
 
 /// Follows words down the tree as far as they name commands.

@@ -17,13 +17,19 @@ pub(super) fn tree() -> Command {
             group("backend", "Manage the build backend")
                 .subcommand(cache())
                 .subcommand(leaf("env", "Print the setting by which BuildKit's clients find the backend"))
-                .subcommand(leaf("info", "Describe the backend").arg(form()))
+                .subcommand(
+                    leaf("info", "Describe the backend").arg(form()).arg(limit(
+                        "How long BuildKit may take for each answer (default 10; 120 for its cache)",
+                    )),
+                )
                 .subcommand(logs())
                 .subcommand(start())
-                .subcommand(leaf(
-                    "stop",
-                    "Stop and remove the backend; its cache is kept only in a named volume",
-                ))
+                .subcommand(
+                    leaf("stop", "Stop and remove the backend; its cache is kept only in a named volume")
+                        .arg(limit(
+                            "How long the backend may take to end by itself before it is killed (default 10)",
+                        )),
+                )
                 .subcommand(leaf("use", "Make the backend the builder that docker buildx uses")),
         )
         .subcommand(leaf("version", "Show the version").arg(form()))
@@ -51,6 +57,7 @@ fn cache() -> Command {
                     bytes("reserved-space", "Keep at least this much cache, the most useful records first")
                         .alias("keep-storage"),
                 )
+                .arg(limit("How long BuildKit may take to list its cache for a dry run (default 120)"))
                 .arg(switch("verbose", None, "Describe each record that is removed")),
         )
         .subcommand(
@@ -64,6 +71,7 @@ fn cache() -> Command {
                     )
                     .value_parser(values::format),
                 )
+                .arg(limit("How long BuildKit may take to add up its cache (default 120)"))
                 .arg(switch("verbose", None, "Shorthand for --format=pretty; also shows the size on disk")),
         )
 }
@@ -166,6 +174,7 @@ fn start() -> Command {
             )
             .value_parser(values::security),
         )
+        .arg(limit("How long the backend may take to answer (default 60)"))
         .arg(switch("use", None, "Make the backend the builder that docker buildx uses"))
 }
 
@@ -190,6 +199,11 @@ fn option(name: &'static str, kind: &'static str, help: &'static str) -> Arg {
 
 fn form() -> Arg {
     option("format", "string", "Format output: \"json\" (one object)").value_parser(values::form)
+}
+
+/// How long to wait.
+fn limit(help: &'static str) -> Arg {
+    option("timeout", "seconds", help).value_parser(values::seconds)
 }
 
 /// An option whose value is a size.

@@ -121,11 +121,11 @@ fn mention<E>(session: Session<'_, E>, plan: &Plan, desired: &Desired, observed:
 
 /// Waits for everything that is there, made by this run or not.
 async fn wait<E: Engine>(session: Session<'_, E>) -> Result<(), ReadyError> {
-    let Session { engine, user, console, cancel } = session;
+    let Session { engine, user, console, cancel, limit } = session;
     let Observed { backend, sidecars, .. } = observe::ours(engine, user).await?;
     let backend = backend.ok_or_else(|| ReadyError::Gone(user.backend()))?;
     console.status(format_args!("Waiting for \"{}\" to answer...", backend.name));
-    ready(engine, &backend, &sidecars, READY_LIMIT, cancel).await
+    ready(engine, &backend, &sidecars, limit.unwrap_or(READY_LIMIT), cancel).await
 }
 
 /// Why the backend does not serve, if that is what a failed step comes from: sidecars cannot
