@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use docker_assemble::cli::{Command, Invocation, Start, parse};
+use docker_assemble::cli::{self, Command, Invocation, Start, parse};
 use docker_assemble::commands::cache::{Format, Limits, Purge};
 use docker_assemble::commands::logs::{Logs, Since};
 use docker_assemble::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security, VolumeName};
@@ -278,4 +278,24 @@ fn completion_walks_the_tree() {
         complete(&["__complete", "assemble", "backend", "start", "--security", "p"]),
         "privileged\n:4\n"
     );
+}
+
+#[test]
+fn scripts_for_shells_know_the_options() {
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let Ok(Invocation::Help(script)) = parse(&words(&format!("completion {shell}"))) else { panic!() };
+        assert!(script.contains("docker-assemble") && script.contains("registry-ca"), "{shell}");
+    }
+    for bad in ["completion", "completion tcsh", "completion bash zsh"] {
+        assert!(refused(bad).0.starts_with("completion wants one shell: "), "{bad}");
+    }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("man");
+    cli::manual(&directory).unwrap();
+    let page = std::fs::read_to_string(directory.join("docker-assemble-backend-start.1")).unwrap();
+    assert!(page.contains("cache\\-max\\-used"), "{page}");
+    std::fs::remove_dir_all(&directory).unwrap();
 }

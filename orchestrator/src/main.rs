@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         Invocation::Metadata => console.line(plugin::metadata()).map_err(Into::into),
         Invocation::Help(text) => console.raw(text.as_bytes()).map_err(Into::into),
         Invocation::Bare(text) => console.raw_error(text.as_bytes()).map_err(Into::into),
+        Invocation::Manual(directory) => cli::manual(&directory).map_err(Into::into),
         Invocation::Run(command, limit) => run(&globals, &words, command, limit, &console),
     };
     finish(&console, &result)

@@ -5,6 +5,7 @@ mod daemon;
 mod error;
 mod filters;
 mod help;
+mod scripts;
 mod times;
 mod tree;
 mod user;
@@ -12,9 +13,11 @@ mod values;
 
 pub use error::UsageError;
 pub use filters::with_configured;
+pub use scripts::manual;
 pub use user::{home, user};
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgMatches, Command as Tree};
@@ -36,6 +39,8 @@ pub enum Invocation {
     Help(String),
     /// Print this text to standard error, since a command is missing; that is no failure.
     Bare(String),
+    /// Write manual pages into this directory.
+    Manual(PathBuf),
     /// Run a command, and wait no longer than this for the backend where that was said.
     Run(Command, Option<Duration>),
 }
@@ -117,6 +122,8 @@ pub fn parse(words: &[String]) -> Result<Invocation, UsageError> {
         ["__completeNoDesc", words @ ..] => {
             Ok(Invocation::Help(complete::complete(&tree::tree(), words, false)))
         }
+        ["completion", words @ ..] => scripts::completion(words).map(Invocation::Help),
+        ["man-pages", directory] => Ok(Invocation::Manual(PathBuf::from(directory))),
         [NAME, words @ ..] | words => below_name(words),
     }
 }
