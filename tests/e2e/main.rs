@@ -8,6 +8,7 @@ mod support;
 
 mod cache;
 mod containers;
+mod crashes;
 mod forward;
 mod info;
 mod lifecycle;
