@@ -18,6 +18,10 @@ test: ## Run every test, with a Docker engine started for them if none answers
 build: ## Compile the plugin and the sidecar
 	cargo build --release --locked
 
+.PHONY: man
+man: ## Write the manual pages to target/man
+	cargo run --quiet --locked -p docker-assemble -- man-pages target/man
+
 .PHONY: install
 install: ## Compile the plugin and install it for this user
 	@scripts/install.sh

@@ -12,7 +12,7 @@ mod world;
 use bytes::Bytes;
 use docker_assemble::cancel::{self, Cancel};
 use docker_assemble::commands::{self, Session, start, stop};
-use docker_assemble::desired::{Desired, PullPolicy, Security};
+use docker_assemble::desired::{Desired, File, PullPolicy, Security};
 use docker_assemble::exit::Exit;
 use docker_assemble::observed::State;
 use docker_assemble::output::Progress;
@@ -24,7 +24,7 @@ use world::{IMAGE, PROXY, ports, user, wish};
 async fn run_start(engine: &FakeEngine, wish: &Desired, cancel: &Cancel) -> (anyhow::Result<()>, Screen) {
     let screen = Screen::default();
     let (user, console) = (user(), screen.console());
-    let session = Session { engine, user: &user, console: &console, cancel };
+    let session = Session { engine, user: &user, console: &console, cancel, limit: None };
     let result = start::run(session, wish, Progress::Auto, &|| Bytes::from_static(PROXY.as_bytes())).await;
     (result, screen)
 }
@@ -55,6 +55,20 @@ fn names(engine: &FakeEngine) -> Vec<(String, State)> {
 
 fn all_run() -> Vec<(String, State)> {
     ALL_RUN.map(|(name, state)| (name.to_owned(), state)).to_vec()
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_are_there_before_the_daemon_is_started() {
+    let engine = fresh();
+    let file = File { path: "/etc/buildkit/buildkitd.toml".to_owned(), content: String::new() };
+    let wish = Desired { files: vec![file], ports: ports(&[]), ..wish() };
+    must_start(&engine, &wish).await;
+    assert_eq!(engine.world().log, ["create B", "upload B", "start B"]);
+
+    let engine = fresh();
+    engine.world().fail = Some(2);
+    run_start(&engine, &wish, &Cancel::never()).await.0.unwrap_err();
+    assert_eq!(engine.world().log, ["create B", "upload B", "remove B"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -276,6 +290,8 @@ async fn a_stop_finds_orphans_by_label() {
 async fn stop_all(engine: &FakeEngine) {
     let screen = Screen::default();
     let (user, console, cancel) = (user(), screen.console(), Cancel::never());
-    stop::run(Session { engine, user: &user, console: &console, cancel: &cancel }).await.unwrap();
+    stop::run(Session { engine, user: &user, console: &console, cancel: &cancel, limit: None })
+        .await
+        .unwrap();
     assert_eq!((screen.out(), screen.err()), (String::new(), String::new()));
 }

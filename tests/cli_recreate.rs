@@ -22,7 +22,7 @@ use world::{IMAGE, PROXY, user, wish};
 async fn run_start(engine: &FakeEngine, wish: &Desired, cancel: &Cancel) -> (anyhow::Result<()>, Screen) {
     let screen = Screen::default();
     let (user, console) = (user(), screen.console());
-    let session = Session { engine, user: &user, console: &console, cancel };
+    let session = Session { engine, user: &user, console: &console, cancel, limit: None };
     let result = start::run(session, wish, Progress::Auto, &|| Bytes::from_static(PROXY.as_bytes())).await;
     (result, screen)
 }
@@ -47,7 +47,7 @@ async fn a_preview_names_every_step_and_takes_none() {
     let preview = async |engine: &FakeEngine, wish: &Desired| {
         let screen = Screen::default();
         let (user, console, cancel) = (user(), screen.console(), Cancel::never());
-        let session = Session { engine, user: &user, console: &console, cancel: &cancel };
+        let session = Session { engine, user: &user, console: &console, cancel: &cancel, limit: None };
         start::preview(session, wish).await.unwrap();
         screen
     };

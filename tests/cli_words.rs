@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use docker_assemble::cli::{Command, Invocation, Start, parse};
+use docker_assemble::cli::{self, Command, Invocation, Start, parse};
 use docker_assemble::commands::cache::{Format, Limits, Purge};
 use docker_assemble::commands::logs::{Logs, Since};
 use docker_assemble::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security, VolumeName};
@@ -15,14 +15,14 @@ fn words(line: &str) -> Vec<String> {
 
 fn command(line: &str) -> Command {
     match parse(&words(line)) {
-        Ok(Invocation::Run(command)) => command,
+        Ok(Invocation::Run(command, _)) => command,
         other => panic!("{line}: {other:?}"),
     }
 }
 
 fn start(line: &str) -> Start {
     match command(&format!("assemble backend start {line}")) {
-        Command::Start(start) => start,
+        Command::Start(start) => *start,
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -91,6 +91,46 @@ fn the_other_options_of_a_start() {
     assert_eq!(start("--image a --image b").image, Some(ImageRef("b".to_owned())), "the last one wins");
     assert!(refused("assemble backend start --cache-volume /tmp/x").0.contains("name of a volume"));
     assert!(refused("assemble backend start --image").0.starts_with("flag needs an argument: --image\n"));
+}
+
+#[test]
+fn what_the_daemon_is_told() {
+    let full = start(
+        "--config b.toml --registry-ca r:1=c.pem --registry-insecure q --registry-insecure p:2 \
+         --registry-mirror docker.io=http://m/x --cache-max-used 2gb --cache-reserved 128MB --cache-min-free 1",
+    );
+    assert_eq!(full.daemon.config, Some("b.toml".into()));
+    assert_eq!(full.daemon.authorities, [("r:1".to_owned(), "c.pem".into())]);
+    assert_eq!(full.daemon.insecure, ["q", "p:2"]);
+    assert_eq!(full.daemon.mirrors[0].1.host, "m");
+    let space = full.daemon.space;
+    assert_eq!((space.max_used_bytes, space.reserved_bytes), (Some(2 << 30), Some(128 << 20)));
+    assert_eq!(space.min_free_bytes, Some(1));
+    for (bad, words) in [
+        ("--registry-ca r", "for \"--registry-ca\" flag: must be a registry"),
+        ("--registry-insecure http://r", "for \"--registry-insecure\" flag: \"http://r\" is not the name"),
+        ("--registry-mirror docker.io=ftp://m", "for \"--registry-mirror\" flag: the address of a mirror"),
+        ("--cache-max-used much", "for \"--cache-max-used\" flag: must be a size"),
+    ] {
+        let (text, exit) = refused(&format!("assemble backend start {bad}"));
+        assert!(text.contains(words), "{text}");
+        assert_eq!(exit, Exit::Usage);
+    }
+}
+
+#[test]
+fn a_limit_for_waits_is_given_to_whatever_waits() {
+    for line in ["start", "stop", "info", "cache usage", "cache purge"] {
+        let parsed = parse(&words(&format!("backend {line} --timeout 90")));
+        assert!(matches!(parsed, Ok(Invocation::Run(_, Some(limit))) if limit.as_secs() == 90), "{parsed:?}");
+        let parsed = parse(&words(&format!("backend {line}")));
+        assert!(matches!(parsed, Ok(Invocation::Run(_, None))), "{parsed:?}");
+        for bad in ["0", "-1", "1.5", "x"] {
+            let (text, exit) = refused(&format!("backend {line} --timeout {bad}"));
+            assert!(text.contains("for \"--timeout\" flag: must be a number of seconds"), "{text}");
+            assert_eq!(exit, Exit::Usage);
+        }
+    }
 }
 
 #[test]
@@ -238,4 +278,24 @@ fn completion_walks_the_tree() {
         complete(&["__complete", "assemble", "backend", "start", "--security", "p"]),
         "privileged\n:4\n"
     );
+}
+
+#[test]
+fn scripts_for_shells_know_the_options() {
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let Ok(Invocation::Help(script)) = parse(&words(&format!("completion {shell}"))) else { panic!() };
+        assert!(script.contains("docker-assemble") && script.contains("registry-ca"), "{shell}");
+    }
+    for bad in ["completion", "completion tcsh", "completion bash zsh"] {
+        assert!(refused(bad).0.starts_with("completion wants one shell: "), "{bad}");
+    }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("man");
+    cli::manual(&directory).unwrap();
+    let page = std::fs::read_to_string(directory.join("docker-assemble-backend-start.1")).unwrap();
+    assert!(page.contains("cache\\-max\\-used"), "{page}");
+    std::fs::remove_dir_all(&directory).unwrap();
 }

@@ -59,7 +59,7 @@ async fn start(engine: &DockerEngine, scope: &Scope, user: &UserName) -> Contain
 async fn purge(engine: &DockerEngine, user: &UserName, purge: &Purge, dry_run: bool) -> BTreeSet<String> {
     let screen = Screen::default();
     let (console, cancel) = (screen.console(), Cancel::never());
-    let session = Session { engine, user, console: &console, cancel: &cancel };
+    let session = Session { engine, user, console: &console, cancel: &cancel, limit: None };
     cache::purge(session, purge, Manner { dry_run, ..Manner::default() }).await.unwrap();
     assert_eq!(screen.err().is_empty(), !dry_run, "{}", screen.err());
     // Ages go on meanwhile.

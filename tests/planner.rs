@@ -6,12 +6,12 @@ mod steps;
 mod world;
 
 use docker_assemble::desired::{
-    CacheVolume, Desired, ImageRef, ProxyImage, PullPolicy, Security, VolumeName,
+    CacheVolume, Desired, File, ImageRef, ProxyImage, PullPolicy, Security, VolumeName,
 };
 use docker_assemble::observed::{Observed, State};
 use docker_assemble::plan::action::{Action, Reason};
 use docker_assemble::plan::diff::Field;
-use docker_assemble::plan::{PlanError, plan, teardown};
+use docker_assemble::plan::{PlanError, STOP_GRACE, plan, teardown};
 use docker_assemble::spec::{Mount, Network, Privileges};
 use steps::{backend_candidates, stages, steps};
 use world::{IMAGE, PROXY, empty, ports, started, wish};
@@ -190,7 +190,7 @@ fn a_taken_name_is_never_freed() {
     for name in [wish().user.backend(), wish().user.sidecar(*ports(&[5000]).first().unwrap())] {
         let world = Observed { foreign: vec![name.clone()], ..empty() };
         assert_eq!(plan(&wish(), &world).unwrap_err(), PlanError::Foreign { name });
-        assert!(teardown(&world).is_empty());
+        assert!(teardown(&world, STOP_GRACE).is_empty());
     }
 }
 
@@ -259,7 +259,7 @@ fn a_sidecar_may_do_nothing_but_forward() {
 fn teardown_takes_sidecars_first_and_leaves_nothing() {
     let mut world = started(&Desired { ports: ports(&[5000, 6000]), ..wish() });
     world.strays.push(world::container("stray", Default::default()));
-    let plan = teardown(&world);
+    let plan = teardown(&world, STOP_GRACE);
     assert_eq!(
         stages(&plan),
         [
@@ -267,7 +267,21 @@ fn teardown_takes_sidecars_first_and_leaves_nothing() {
             vec!["remove B (Asked)", "remove name-of-stray (Asked)"],
         ]
     );
-    assert!(teardown(&world.after(&plan)).is_empty());
+    assert!(teardown(&world.after(&plan), STOP_GRACE).is_empty());
     world.backend = None;
-    assert_eq!(stages(&teardown(&world)).len(), 2, "orphans are found too");
+    assert_eq!(stages(&teardown(&world, STOP_GRACE)).len(), 2, "orphans are found too");
+}
+
+#[test]
+fn another_configuration_needs_a_new_backend() {
+    let file = |content: &str| File { path: "/etc/b.toml".to_owned(), content: content.to_owned() };
+    let with = |content| Desired { files: vec![file(content)], ..wish() };
+    let world = started(&with("a"));
+    assert!(plan(&with("a"), &world).unwrap().is_empty());
+    for other in [with("b"), wish()] {
+        let words = plan(&other, &world).unwrap_err().to_string();
+        assert!(words.contains("configuration: has \""), "{words}");
+        let again = Desired { recreate: true, ..other };
+        assert_eq!(steps(&again, &world)[1..3], [vec!["remove B (Changed)"], vec!["run B x2"]]);
+    }
 }

@@ -8,7 +8,7 @@ use docker_assemble::desired::{
 };
 use docker_assemble::observed::{Container, ContainerId, Observed, Sidecar, State};
 use docker_assemble::plan::action::Action;
-use docker_assemble::plan::{plan, teardown};
+use docker_assemble::plan::{STOP_GRACE, plan, teardown};
 use proptest::prelude::*;
 use world::{IMAGE, PROXY, empty, ports, started, wish};
 
@@ -126,13 +126,13 @@ proptest! {
 
     #[test]
     fn a_teardown_leaves_nothing(world in worlds()) {
-        let after = world.after(&teardown(&world));
+        let after = world.after(&teardown(&world, STOP_GRACE));
         prop_assert!(after.backend.is_none() && after.sidecars.is_empty() && after.strays.is_empty());
-        prop_assert!(teardown(&after).is_empty());
+        prop_assert!(teardown(&after, STOP_GRACE).is_empty());
     }
 }
 
 #[test]
 fn an_empty_engine_is_where_it_begins() {
-    assert!(teardown(&empty()).is_empty());
+    assert!(teardown(&empty(), STOP_GRACE).is_empty());
 }

@@ -8,6 +8,7 @@ mod world;
 
 use docker_assemble::desired::{CacheVolume, Desired, ImageRef, Security, VolumeName};
 use docker_assemble::observed::State;
+use docker_assemble::plan::diff::Field;
 use docker_assemble::plan::plan;
 use docker_assemble::spec::Mount;
 use steps::{backend_candidates, steps};
@@ -48,4 +49,15 @@ fn a_new_backend_takes_over_the_volume_of_the_old() {
 fn nothing_is_replaced_without_a_difference() {
     let wish = Desired { recreate: true, ..wish() };
     assert!(plan(&wish, &started(&wish)).unwrap().is_empty());
+}
+
+#[test]
+fn other_proxies_are_told_and_come_with_a_new_backend() {
+    let world = started(&wish());
+    let proxies = vec!["HTTP_PROXY=http://p:1".to_owned()];
+    let wish = Desired { proxies, ..wish() };
+    let kept = plan(&wish, &world).unwrap();
+    assert!(kept.is_empty());
+    assert_eq!(kept.left_alone[0].field, Field::Proxies);
+    assert_eq!(steps(&Desired { recreate: true, ..wish }, &world)[1], ["remove B (Changed)"]);
 }

@@ -110,3 +110,17 @@ fn a_broken_file_is_passed_over_with_a_word() {
     assert_eq!(resolved.endpoint.host, "unix:///var/run/docker.sock");
     assert!(resolved.warning.unwrap().contains("config.json"));
 }
+
+#[test]
+fn proxies_are_those_of_the_engine_or_the_default_ones() {
+    let home = Home::new("proxies", "default");
+    let text = r#"{"proxies":{"default":{"httpProxy":"http://p:1","noProxy":"a,b"},"tcp://h:1":{"httpsProxy":"q"}}}"#;
+    std::fs::write(home.0.join(".docker/config.json"), text).unwrap();
+    let proxies = |host: &str| {
+        let vars = BTreeMap::from([("DOCKER_HOST", host)]);
+        resolve(&Globals::default(), &vars, Some(&home.0)).unwrap().proxies
+    };
+    let default = ["HTTP_PROXY=http://p:1", "http_proxy=http://p:1", "NO_PROXY=a,b", "no_proxy=a,b"];
+    assert_eq!(proxies("unix:///x.sock"), default);
+    assert_eq!(proxies("tcp://h:1"), ["HTTPS_PROXY=q", "https_proxy=q"]);
+}

@@ -4,6 +4,7 @@
 //! After a failure the caller undoes, since the containers hold what there is to know about it.
 
 mod error;
+mod files;
 mod ledger;
 
 pub use error::{ApplyError, Failure, UndoFailure};
@@ -178,7 +179,13 @@ impl<E: Engine> Run<'_, E> {
     async fn create_and_start(&self, spec: &ContainerSpec) -> Result<ContainerId, EngineError> {
         let id = self.engine.create(spec).await?;
         self.ledger.add(&id, &spec.name, Origin::Created);
-        match self.engine.start(&id).await {
+        let started = async {
+            if !spec.files.is_empty() {
+                self.engine.upload(&id, files::archive(&spec.files)).await?;
+            }
+            self.engine.start(&id).await
+        };
+        match started.await {
             Ok(()) => Ok(id),
             Err(error) => {
                 // Its name must be free for the next candidate. Should this fail, the ledger

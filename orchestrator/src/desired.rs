@@ -173,6 +173,15 @@ pub enum CacheVolume {
     Named(VolumeName),
 }
 
+/// A file that a container is given before it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Where it appears, absolute.
+    pub path: String,
+    /// What it says.
+    pub content: String,
+}
+
 /// A backend as the user wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Desired {
@@ -190,6 +199,10 @@ pub struct Desired {
     pub ports: BTreeSet<HostPort>,
     /// The sidecars' image.
     pub proxy_image: ProxyImage,
+    /// Files that the daemon is given: its configuration and what that names.
+    pub files: Vec<File>,
+    /// Variables that tell the daemon its proxies, `NAME=value`.
+    pub proxies: Vec<String>,
     /// Whether a backend that differs may be replaced though it lives; the volume that keeps its
     /// cache goes over to the new one unless another is named.
     pub recreate: bool,

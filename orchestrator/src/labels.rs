@@ -15,5 +15,9 @@ pub const TARGET: &str = "io.github.docker-assemble.target";
 /// Fingerprint of the settings a container was made from: two containers with the same one
 /// are interchangeable.
 pub const SETTINGS: &str = "io.github.docker-assemble.settings-hash";
+/// Fingerprint of the configuration that the daemon was given; absent without one.
+pub const CONFIG: &str = "io.github.docker-assemble.config-hash";
+/// Fingerprint of the daemon's proxies; absent without one.
+pub const PROXIES: &str = "io.github.docker-assemble.proxies-hash";
 /// The version of this program that made the container.
 pub const VERSION: &str = "io.github.docker-assemble.version";

@@ -4,6 +4,7 @@
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use docker_assemble::cancel;
@@ -52,7 +53,8 @@ fn main() -> ExitCode {
         Invocation::Metadata => console.line(plugin::metadata()).map_err(Into::into),
         Invocation::Help(text) => console.raw(text.as_bytes()).map_err(Into::into),
         Invocation::Bare(text) => console.raw_error(text.as_bytes()).map_err(Into::into),
-        Invocation::Run(command) => run(&globals, &words, command, &console),
+        Invocation::Manual(directory) => cli::manual(&directory).map_err(Into::into),
+        Invocation::Run(command, limit) => run(&globals, &words, command, limit, &console),
     };
     finish(&console, &result)
 }
@@ -94,10 +96,16 @@ fn explain(error: &anyhow::Error) -> String {
     line
 }
 
-fn run(globals: &Globals, words: &[String], command: Command, console: &Console) -> Result<()> {
+fn run(
+    globals: &Globals,
+    words: &[String],
+    command: Command,
+    limit: Option<Duration>,
+    console: &Console,
+) -> Result<()> {
     trace(globals);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(dispatch(globals, words, command, console));
+    let result = runtime.block_on(dispatch(globals, words, command, limit, console));
     // A thread that still waits for a terminal must not keep the process.
     runtime.shutdown_background();
     result
@@ -119,7 +127,13 @@ fn trace(globals: &Globals) {
         .init();
 }
 
-async fn dispatch(globals: &Globals, words: &[String], command: Command, console: &Console) -> Result<()> {
+async fn dispatch(
+    globals: &Globals,
+    words: &[String],
+    command: Command,
+    limit: Option<Duration>,
+    console: &Console,
+) -> Result<()> {
     let vars = &Environment;
     let (canceller, cancel) = cancel::pair();
     let parent = Parent {
@@ -137,6 +151,7 @@ async fn dispatch(globals: &Globals, words: &[String], command: Command, console
     }
     let mut resolved = resolved?;
     let prune_filters = std::mem::take(&mut resolved.prune_filters);
+    let proxies = std::mem::take(&mut resolved.proxies);
     let store = resolved.credentials.config_dir.as_ref().map(|directory| directory.join("buildx"));
     let buildx = Buildx {
         docker: vars.get("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND").unwrap_or_else(|| "docker".to_owned()),
@@ -145,14 +160,14 @@ async fn dispatch(globals: &Globals, words: &[String], command: Command, console
     };
     let engine = connect(resolved, console)?;
     let user = user.ok_or_else(|| anyhow!("cannot tell who you are; set USER to your login name"))?;
-    let session = Session { engine: &engine, user: &user, console, cancel: &cancel };
+    let session = Session { engine: &engine, user: &user, console, cancel: &cancel, limit };
     match command {
         Command::Start(options) if options.dry_run => {
-            start::preview(session, &desire(options, session.user, vars)).await
+            start::preview(session, &desire(*options, proxies, session.user, vars)?).await
         }
         Command::Start(options) => {
             let select = options.select;
-            start_alone(session, options, vars).await?;
+            start_alone(session, *options, proxies, vars).await?;
             if select { builder::run(session, &buildx).await } else { Ok(()) }
         }
         Command::Stop => {
@@ -181,7 +196,12 @@ fn connect(resolved: Resolved, console: &Console) -> Result<DockerEngine> {
 }
 
 /// A start, when no other one for the same backend is at work.
-async fn start_alone<E: Engine>(session: Session<'_, E>, options: Start, vars: &impl Vars) -> Result<()> {
+async fn start_alone<E: Engine>(
+    session: Session<'_, E>,
+    options: Start,
+    proxies: Vec<String>,
+    vars: &impl Vars,
+) -> Result<()> {
     let directory = vars.get("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
     let path = lock::path(&directory, session.user, session.engine.endpoint());
     let waiting = || session.console.note("Waiting for another start to finish...");
@@ -192,12 +212,13 @@ async fn start_alone<E: Engine>(session: Session<'_, E>, options: Start, vars: &
         cause = session.cancel.cancelled() => return Err(commands::Cancelled(cause).into()),
     };
     let progress = options.progress;
-    let desired = desire(options, session.user, vars);
+    let desired = desire(options, proxies, session.user, vars)?;
     start::run(session, &desired, progress, &|| proxy_image::embedded().bytes.clone()).await
 }
 
 /// The wish: what was asked for, and the defaults for what was not.
-fn desire(options: Start, user: &UserName, vars: &impl Vars) -> Desired {
+fn desire(options: Start, proxies: Vec<String>, user: &UserName, vars: &impl Vars) -> Result<Desired> {
+    let files = options.daemon.files()?;
     let image = options.image.or_else(|| vars.get(BACKEND_IMAGE_VARIABLE).map(ImageRef));
     let proxy_image = options.proxy_image.map_or_else(
         || ProxyImage::BuiltIn {
@@ -206,7 +227,7 @@ fn desire(options: Start, user: &UserName, vars: &impl Vars) -> Desired {
         },
         ProxyImage::Custom,
     );
-    Desired {
+    Ok(Desired {
         user: user.clone(),
         image: image.unwrap_or_else(|| ImageRef(BACKEND_IMAGE.to_owned())),
         pull: options.pull,
@@ -214,6 +235,8 @@ fn desire(options: Start, user: &UserName, vars: &impl Vars) -> Desired {
         cache: options.cache,
         ports: options.ports,
         proxy_image,
+        files,
+        proxies,
         recreate: options.recreate,
-    }
+    })
 }

@@ -8,9 +8,11 @@ mod support;
 
 mod cache;
 mod containers;
+mod crashes;
 mod forward;
 mod info;
 mod lifecycle;
 mod logs;
 mod plugin;
+mod registries;
 mod trouble;

@@ -195,6 +195,12 @@ impl Engine for FakeEngine {
         Ok(id)
     }
 
+    async fn upload(&self, id: &ContainerId, _: Bytes) -> Result<()> {
+        let mut world = self.world();
+        let name = world.name(id);
+        world.call("upload", &name)
+    }
+
     async fn start(&self, id: &ContainerId) -> Result<()> {
         let mut world = self.world();
         let name = world.name(id);

@@ -48,6 +48,7 @@ impl Scope {
             memory_bytes: None,
             pids: None,
             restart: Restart::No,
+            files: vec![],
         }
     }
 }

@@ -29,6 +29,8 @@ pub(crate) fn wish() -> Desired {
         cache: CacheVolume::Conventional,
         ports: ports(&[5000]),
         proxy_image: ProxyImage::BuiltIn { image: ImageRef(PROXY.to_owned()), arch: "amd64".to_owned() },
+        files: Vec::new(),
+        proxies: Vec::new(),
         recreate: false,
     }
 }

@@ -38,6 +38,8 @@ const ANSWER_BYTES: usize = 64 << 20;
 pub struct Client {
     control: ControlClient<Channel>,
     obituary: Obituary,
+    /// In place of the usual deadlines.
+    limit: Option<Duration>,
 }
 
 impl Client {
@@ -48,6 +50,12 @@ impl Client {
     /// is known only at the first call.
     pub async fn connect(engine: &impl Engine, backend: &ContainerId) -> Result<Self> {
         Self::over(engine.exec_duplex(backend, &DIAL).await?).await
+    }
+
+    /// The same with another deadline for each answer, if one is given.
+    #[must_use]
+    pub fn within(self, limit: Option<Duration>) -> Self {
+        Self { limit, ..self }
     }
 
     /// Speaks over a stream that leads to a daemon.
@@ -67,7 +75,7 @@ impl Client {
             .map_err(|_| BuildkitError::Timeout { call: Call::Connect, seconds: QUICK.as_secs() })?
             .map_err(|error| broken(obituary.read().unwrap_or_else(|| error.to_string())))?;
         let control = ControlClient::new(channel).max_decoding_message_size(ANSWER_BYTES);
-        Ok(Self { control, obituary })
+        Ok(Self { control, obituary, limit: None })
     }
 
     /// The daemon's workers.
@@ -130,6 +138,7 @@ impl Client {
         limit: Duration,
         answer: impl Future<Output = Result<tonic::Response<T>, Status>>,
     ) -> Result<T> {
+        let limit = self.limit.unwrap_or(limit);
         match timeout(limit, answer).await {
             Ok(Ok(answer)) => Ok(answer.into_inner()),
             Ok(Err(status)) => Err(self.failure(call, &status)),

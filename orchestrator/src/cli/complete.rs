@@ -6,6 +6,8 @@ use crate::plugin::NAME;
 
 /// The directive behind the candidates: no file names (4 in cobra's `ShellCompDirective`).
 const NO_FILES: &str = ":4\n";
+/// The directive that leaves it to the shell to offer file names.
+const FILES: &str = ":0\n";
 
 /// Candidates for the last of `words`, one per line with their descriptions behind a tab.
 pub(super) fn complete(root: &Command, words: &[&str], describe: bool) -> String {
@@ -23,6 +25,8 @@ pub(super) fn complete(root: &Command, words: &[&str], describe: bool) -> String
             let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
             candidates.push((sub.get_name().to_owned(), about));
         }
+    } else if matches!(rest, [.., "--config"]) {
+        return FILES.to_owned();
     } else if let Some(option) = rest.last().and_then(|word| word.strip_prefix("--")) {
         let values: &[&str] = match option {
             "pull" => &["missing", "always", "never"],

@@ -1,9 +1,11 @@
 //! The command line: the only place that knows clap.
 
 mod complete;
+mod daemon;
 mod error;
 mod filters;
 mod help;
+mod scripts;
 mod times;
 mod tree;
 mod user;
@@ -11,15 +13,18 @@ mod values;
 
 pub use error::UsageError;
 pub use filters::with_configured;
+pub use scripts::manual;
 pub use user::{home, user};
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgMatches, Command as Tree};
 
 use crate::commands::cache::{Format, Limits, Purge};
 use crate::commands::logs::Logs;
+use crate::commands::start::Daemon;
 use crate::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security};
 use crate::output::{Form, Progress};
 use crate::plugin::{METADATA_COMMAND, NAME};
@@ -34,15 +39,17 @@ pub enum Invocation {
     Help(String),
     /// Print this text to standard error, since a command is missing; that is no failure.
     Bare(String),
-    /// Run a command.
-    Run(Command),
+    /// Write manual pages into this directory.
+    Manual(PathBuf),
+    /// Run a command, and wait no longer than this for the backend where that was said.
+    Run(Command, Option<Duration>),
 }
 
 /// A command with its options, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// `backend start`.
-    Start(Start),
+    Start(Box<Start>),
     /// `backend stop`.
     Stop,
     /// `backend use`.
@@ -90,6 +97,8 @@ pub struct Start {
     pub security: Security,
     /// The sidecars' image, when it was named.
     pub proxy_image: Option<ImageRef>,
+    /// What the daemon itself is told.
+    pub daemon: Daemon,
     /// Whether a living backend may be replaced.
     pub recreate: bool,
     /// Only tell what would be done.
@@ -113,6 +122,8 @@ pub fn parse(words: &[String]) -> Result<Invocation, UsageError> {
         ["__completeNoDesc", words @ ..] => {
             Ok(Invocation::Help(complete::complete(&tree::tree(), words, false)))
         }
+        ["completion", words @ ..] => scripts::completion(words).map(Invocation::Help),
+        ["man-pages", directory] => Ok(Invocation::Manual(PathBuf::from(directory))),
         [NAME, words @ ..] | words => below_name(words),
     }
 }
@@ -153,7 +164,8 @@ fn below_name(words: &[&str]) -> Result<Invocation, UsageError> {
         .clone()
         .try_get_matches_from(arguments)
         .map_err(|error| UsageError::from_clap(command, &path, &error))?;
-    read(command, &path, &matches).map(Invocation::Run)
+    let limit = matches.try_get_one("timeout").ok().flatten().copied();
+    read(command, &path, &matches).map(|command| Invocation::Run(command, limit))
 }
 
 /// Follows words down the tree as far as they name commands.
@@ -171,7 +183,7 @@ fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, Usa
     let switch = |name| switch(matches, name);
     let output = || matches.get_one("format").copied().unwrap_or_default();
     Ok(match path {
-        ["backend", "start"] => Command::Start(start(tree, path, matches)?),
+        ["backend", "start"] => Command::Start(Box::new(start(tree, path, matches)?)),
         ["backend", "stop"] => Command::Stop,
         ["backend", "use"] => Command::Use,
         ["backend", "env"] => Command::Env,
@@ -242,6 +254,7 @@ fn start(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Start, Usag
         pull: matches.get_one("pull").copied().unwrap_or_default(),
         security: matches.get_one("security").copied().unwrap_or_default(),
         proxy_image: matches.get_one("proxy-image").cloned(),
+        daemon: daemon::daemon(matches),
         recreate: switch(matches, "recreate"),
         dry_run: switch(matches, "dry-run"),
         select: switch(matches, "use"),

@@ -3,7 +3,7 @@
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command};
 
-use super::{filters, times, values};
+use super::{daemon, filters, times, values};
 
 /// The program as users name it: they run it through docker.
 pub(super) const PROGRAM: &str = "docker assemble";
@@ -17,13 +17,19 @@ pub(super) fn tree() -> Command {
             group("backend", "Manage the build backend")
                 .subcommand(cache())
                 .subcommand(leaf("env", "Print the setting by which BuildKit's clients find the backend"))
-                .subcommand(leaf("info", "Describe the backend").arg(form()))
+                .subcommand(
+                    leaf("info", "Describe the backend").arg(form()).arg(limit(
+                        "How long BuildKit may take for each answer (default 10; 120 for its cache)",
+                    )),
+                )
                 .subcommand(logs())
                 .subcommand(start())
-                .subcommand(leaf(
-                    "stop",
-                    "Stop and remove the backend; its cache is kept only in a named volume",
-                ))
+                .subcommand(
+                    leaf("stop", "Stop and remove the backend; its cache is kept only in a named volume")
+                        .arg(limit(
+                            "How long the backend may take to end by itself before it is killed (default 10)",
+                        )),
+                )
                 .subcommand(leaf("use", "Make the backend the builder that docker buildx uses")),
         )
         .subcommand(leaf("version", "Show the version").arg(form()))
@@ -51,6 +57,7 @@ fn cache() -> Command {
                     bytes("reserved-space", "Keep at least this much cache, the most useful records first")
                         .alias("keep-storage"),
                 )
+                .arg(limit("How long BuildKit may take to list its cache for a dry run (default 120)"))
                 .arg(switch("verbose", None, "Describe each record that is removed")),
         )
         .subcommand(
@@ -64,6 +71,7 @@ fn cache() -> Command {
                     )
                     .value_parser(values::format),
                 )
+                .arg(limit("How long BuildKit may take to add up its cache (default 120)"))
                 .arg(switch("verbose", None, "Shorthand for --format=pretty; also shows the size on disk")),
         )
 }
@@ -98,6 +106,9 @@ fn start() -> Command {
             .action(ArgAction::Append)
             .value_parser(ValueParser::new(values::ports)),
         )
+        .arg(bytes("cache-max-used", "Have the daemon keep at most this much cache"))
+        .arg(bytes("cache-min-free", "Have the daemon leave this much of the disk free (BuildKit 0.17 and later)"))
+        .arg(bytes("cache-reserved", "Have the daemon keep at least this much cache"))
         .arg(
             option(
                 "cache-volume",
@@ -105,6 +116,10 @@ fn start() -> Command {
                 "Keep the build cache in this volume (default \"docker-assemble-backend-cache-USER\" if it exists)",
             )
             .value_parser(values::volume),
+        )
+        .arg(
+            option("config", "file", "BuildKit's own configuration (buildkitd.toml), beside which the options count")
+                .value_parser(daemon::file),
         )
         .arg(switch("dry-run", None, "Only list what would be done"))
         .arg(
@@ -133,6 +148,25 @@ fn start() -> Command {
             "Replace a backend that differs from what is asked for; only a cache in a named volume is kept",
         ))
         .arg(
+            option("registry-ca", "host=file", "Trust the certificates in this file for a registry; may be repeated")
+                .action(ArgAction::Append)
+                .value_parser(daemon::authority),
+        )
+        .arg(
+            option(
+                "registry-insecure",
+                "host",
+                "Accept any certificate of a registry, and plain HTTP; may be repeated",
+            )
+            .action(ArgAction::Append)
+            .value_parser(daemon::registry),
+        )
+        .arg(
+            option("registry-mirror", "host=url", "Ask another registry before this one; may be repeated")
+                .action(ArgAction::Append)
+                .value_parser(daemon::mirror),
+        )
+        .arg(
             option(
                 "security",
                 "string",
@@ -140,6 +174,7 @@ fn start() -> Command {
             )
             .value_parser(values::security),
         )
+        .arg(limit("How long the backend may take to answer (default 60)"))
         .arg(switch("use", None, "Make the backend the builder that docker buildx uses"))
 }
 
@@ -164,6 +199,11 @@ fn option(name: &'static str, kind: &'static str, help: &'static str) -> Arg {
 
 fn form() -> Arg {
     option("format", "string", "Format output: \"json\" (one object)").value_parser(values::form)
+}
+
+/// How long to wait.
+fn limit(help: &'static str) -> Arg {
+    option("timeout", "seconds", help).value_parser(values::seconds)
 }
 
 /// An option whose value is a size.

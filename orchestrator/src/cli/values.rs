@@ -1,5 +1,7 @@
 //! The values of options. Each function says in its error what would fit.
 
+use std::time::Duration;
+
 use crate::commands::cache::Format;
 use crate::desired::{HostPort, ImageRef, PullPolicy, Security, VolumeName};
 use crate::output::{Form, Progress};
@@ -111,6 +113,14 @@ pub(super) fn bytes(text: &str) -> Parsed<u64> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to fit")]
     let whole = value.filter(|value| (0.0..9.2e18).contains(value)).map(|value| value as u64);
     whole.ok_or_else(|| "must be a size such as 512mb or 10gb".to_owned())
+}
+
+/// A whole number of seconds, at least one.
+pub(super) fn seconds(text: &str) -> Parsed<Duration> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds = text.parse::<u32>().ok().filter(|seconds| digits && *seconds > 0);
+    let why = || "must be a number of seconds, 1 or more".to_owned();
+    seconds.map(|seconds| Duration::from_secs(seconds.into())).ok_or_else(why)
 }
 
 /// A port to name one sidecar by.

@@ -2,6 +2,8 @@
 
 mod object;
 
+use std::time::Duration;
+
 use anyhow::Result;
 
 use super::{START, Session, observe};
@@ -19,12 +21,13 @@ pub async fn run<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> {
 }
 
 async fn describe<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> {
-    let Session { engine, console, user, .. } = session;
+    let Session { engine, console, user, limit, .. } = session;
     let backend = session.backend().await?;
     let sidecars = observe::ours(engine, user).await?.sidecars;
     let image = image(engine, &backend).await?;
     if form == Form::Json {
-        let daemon = if backend.state == State::Running { Some(ask(engine, &backend).await?) } else { None };
+        let daemon =
+            if backend.state == State::Running { Some(ask(engine, &backend, limit).await?) } else { None };
         console.line(object::info(&backend, &image, &sidecars, daemon.as_ref()))?;
         return Ok(());
     }
@@ -44,7 +47,7 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> 
         ))?;
         return Ok(());
     }
-    let daemon = ask(engine, &backend).await?;
+    let daemon = ask(engine, &backend, limit).await?;
     list_workers(console, &daemon.workers)?;
     console.line(cache_line(&daemon.records))?;
     Ok(())
@@ -56,8 +59,8 @@ struct Daemon {
     records: Vec<Record>,
 }
 
-async fn ask<E: Engine>(engine: &E, backend: &Container) -> Result<Daemon> {
-    let client = Client::connect(engine, &backend.id).await?;
+async fn ask<E: Engine>(engine: &E, backend: &Container, limit: Option<Duration>) -> Result<Daemon> {
+    let client = Client::connect(engine, &backend.id).await?.within(limit);
     Ok(Daemon { workers: client.workers().await?, records: client.disk_usage(&[]).await? })
 }
 

@@ -10,6 +10,7 @@ pub mod stop;
 pub mod version;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 
@@ -33,6 +34,8 @@ pub struct Session<'a, E> {
     pub console: &'a Console,
     /// The wish to end early.
     pub cancel: &'a Cancel,
+    /// The longest wait for the backend, where the user named one.
+    pub limit: Option<Duration>,
 }
 
 // Derived, these would ask the engine to be copied too.

@@ -1,6 +1,9 @@
 //! `backend start`: makes the backend what the user wants, with the least that it takes.
 
+mod daemon;
 mod report;
+
+pub use daemon::Daemon;
 
 use std::time::Duration;
 
@@ -107,6 +110,9 @@ fn mention<E>(session: Session<'_, E>, plan: &Plan, desired: &Desired, observed:
     for difference in &plan.left_alone {
         let what = match difference.field {
             Field::ImageContent => format!("image \"{}\" is newer than the running backend", desired.image),
+            Field::Proxies => {
+                "docker's configuration names other proxies than when the backend was made".to_owned()
+            }
             _ => format!("the running backend was made by docker assemble v{}", difference.has),
         };
         session.console.note(format_args!("{what}; '--recreate' brings it up to date"));
@@ -115,11 +121,11 @@ fn mention<E>(session: Session<'_, E>, plan: &Plan, desired: &Desired, observed:
 
 /// Waits for everything that is there, made by this run or not.
 async fn wait<E: Engine>(session: Session<'_, E>) -> Result<(), ReadyError> {
-    let Session { engine, user, console, cancel } = session;
+    let Session { engine, user, console, cancel, limit } = session;
     let Observed { backend, sidecars, .. } = observe::ours(engine, user).await?;
     let backend = backend.ok_or_else(|| ReadyError::Gone(user.backend()))?;
     console.status(format_args!("Waiting for \"{}\" to answer...", backend.name));
-    ready(engine, &backend, &sidecars, READY_LIMIT, cancel).await
+    ready(engine, &backend, &sidecars, limit.unwrap_or(READY_LIMIT), cancel).await
 }
 
 /// Why the backend does not serve, if that is what a failed step comes from: sidecars cannot

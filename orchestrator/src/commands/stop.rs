@@ -7,7 +7,7 @@ use super::{Cancelled, Session, observe};
 use crate::apply::{Failure, apply};
 use crate::cancel::Cancel;
 use crate::engine::Engine;
-use crate::plan::teardown;
+use crate::plan::{STOP_GRACE, teardown};
 
 /// Runs the command. Where there is nothing to stop, it succeeds and says nothing.
 ///
@@ -15,7 +15,7 @@ use crate::plan::teardown;
 /// Those of the engine. What was removed by then stays removed.
 pub async fn run<E: Engine>(session: Session<'_, E>) -> Result<()> {
     let observed = session.unless_cancelled(async { Ok(observe::ours(session.engine, session.user).await?) });
-    let plan = teardown(&observed.await?);
+    let plan = teardown(&observed.await?, session.limit.unwrap_or(STOP_GRACE));
     let no_archive = || Bytes::new();
     let console = session.console;
     if !plan.is_empty() {

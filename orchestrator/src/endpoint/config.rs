@@ -15,6 +15,19 @@ pub struct Config {
     pub headers: Vec<(String, String)>,
     /// Filters for every purge.
     pub prune_filters: Vec<String>,
+    /// Proxies for containers, by the engine's host or `default`.
+    proxies: BTreeMap<String, Proxies>,
+}
+
+/// The proxies for containers of one engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Proxies {
+    http_proxy: String,
+    https_proxy: String,
+    no_proxy: String,
+    ftp_proxy: String,
+    all_proxy: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -26,9 +39,29 @@ struct File {
     headers: BTreeMap<String, String>,
     #[serde(rename = "pruneFilters")]
     prune_filters: Vec<String>,
+    proxies: BTreeMap<String, Proxies>,
 }
 
 impl Config {
+    /// The variables, `NAME=value`, that docker sets in containers of the engine at `host`: both
+    /// spellings, since programs differ in which one they look at.
+    pub(super) fn proxy_variables(&self, host: &str) -> Vec<String> {
+        let Some(found) = self.proxies.get(host).or_else(|| self.proxies.get("default")) else {
+            return Vec::new();
+        };
+        [
+            ("HTTP_PROXY", &found.http_proxy),
+            ("HTTPS_PROXY", &found.https_proxy),
+            ("NO_PROXY", &found.no_proxy),
+            ("FTP_PROXY", &found.ftp_proxy),
+            ("ALL_PROXY", &found.all_proxy),
+        ]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .flat_map(|(name, value)| [format!("{name}={value}"), format!("{}={value}", name.to_lowercase())])
+        .collect()
+    }
+
     /// Reads `config.json` in `directory`. A file that cannot be read or understood counts as
     /// empty, with a line that says so, as it does for docker.
     pub(super) fn read(directory: &Path) -> (Self, Option<String>) {
@@ -44,7 +77,15 @@ impl Config {
             Ok(file) => {
                 let current_context = Some(file.current_context).filter(|name| !name.is_empty());
                 let headers = file.headers.into_iter().collect();
-                (Self { current_context, headers, prune_filters: file.prune_filters }, None)
+                (
+                    Self {
+                        current_context,
+                        headers,
+                        prune_filters: file.prune_filters,
+                        proxies: file.proxies,
+                    },
+                    None,
+                )
             }
             Err(error) => bad(&path, &error),
         }

@@ -54,6 +54,8 @@ pub struct Resolved {
     pub credentials: CredentialSource,
     /// Filters for every purge (`pruneFilters`), as they are written there.
     pub prune_filters: Vec<String>,
+    /// Variables with the proxies for containers (`proxies`), `NAME=value`.
+    pub proxies: Vec<String>,
     /// What was wrong with the configuration and passed over, as docker does; one line.
     pub warning: Option<String>,
 }
@@ -84,6 +86,7 @@ pub fn resolve(globals: &Globals, vars: &impl Vars, home: Option<&Path>) -> Resu
     // A socket file needs no TLS, whatever the options say.
     let tls = tls.filter(|_| !host.starts_with("unix:") && !host.starts_with("npipe:"));
 
+    let proxies = config.proxy_variables(&host);
     let mut headers = config.headers;
     headers.extend(vars.get("DOCKER_CUSTOM_HEADERS").iter().flat_map(|list| list.split(',')).filter_map(
         |pair| pair.split_once('=').map(|(name, value)| (name.trim().to_owned(), value.to_owned())),
@@ -92,6 +95,7 @@ pub fn resolve(globals: &Globals, vars: &impl Vars, home: Option<&Path>) -> Resu
         endpoint: Endpoint { host, tls, headers, api_version: vars.get("DOCKER_API_VERSION") },
         credentials: CredentialSource { config_dir: directory, auth_config: vars.get("DOCKER_AUTH_CONFIG") },
         prune_filters: config.prune_filters,
+        proxies,
         warning,
     })
 }

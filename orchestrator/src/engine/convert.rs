@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, HealthStatusEnum, HostConfig,
-    HostConfigCgroupnsModeEnum, ImageInspect, Mount as ApiMount, MountType, RestartPolicy,
-    RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, CreateImageInfo,
+    HealthStatusEnum, HostConfig, HostConfigCgroupnsModeEnum, ImageInspect, Mount as ApiMount, MountType,
+    ProgressDetail, RestartPolicy, RestartPolicyNameEnum,
 };
 
-use super::{EngineFacts, Image};
+use super::{EngineFacts, Image, PullProgress};
 use crate::desired::{ContainerName, ImageRef, VolumeName};
 use crate::observed::{Container, ContainerId, State};
 use crate::spec::{ContainerSpec, Mount, Network, Privileges, Restart};
@@ -147,6 +147,18 @@ pub(super) fn image(inspected: ImageInspect) -> Image {
         id: inspected.id.unwrap_or_default(),
         repo_digests: inspected.repo_digests.unwrap_or_default(),
         arch: inspected.architecture.unwrap_or_default(),
+    }
+}
+
+/// One line of a pull.
+pub(super) fn progress(line: CreateImageInfo) -> PullProgress {
+    let bytes = |detail: ProgressDetail| {
+        Some((u64::try_from(detail.current?).ok()?, u64::try_from(detail.total?).ok()?))
+    };
+    PullProgress {
+        id: line.id.unwrap_or_default(),
+        status: line.status.unwrap_or_default(),
+        bytes: line.progress_detail.and_then(bytes),
     }
 }
 

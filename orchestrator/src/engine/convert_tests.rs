@@ -18,6 +18,7 @@ fn spec(privileges: Privileges) -> ContainerSpec {
         memory_bytes: None,
         pids: None,
         restart: Restart::No,
+        files: vec![],
     }
 }
 

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
-use bollard::models::{CreateImageInfo, ProgressDetail};
 use bollard::query_parameters::{
     CreateContainerOptions, CreateImageOptions, ImportImageOptions, ListContainersOptions, LogsOptions,
-    RemoveContainerOptions, StopContainerOptions,
+    RemoveContainerOptions, StopContainerOptions, UploadToContainerOptions,
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -155,7 +154,7 @@ impl Engine for DockerEngine {
                 tag: Some(name.tag_or_digest),
                 ..CreateImageOptions::default()
             };
-            Ok(docker.create_image(Some(options), None, login).map_ok(progress))
+            Ok(docker.create_image(Some(options), None, login).map_ok(convert::progress))
         };
         self.0.contact.stream(pulling, open)
     }
@@ -192,6 +191,16 @@ impl Engine for DockerEngine {
             tracing::debug!(container = %spec.name, "the engine warns: {warning}");
         }
         Ok(ContainerId(created.id))
+    }
+
+    async fn upload(&self, id: &ContainerId, archive: Bytes) -> Result<()> {
+        let uploading = operation("put files into container", id.short());
+        let path = in_path(&uploading, &id.0)?;
+        let options =
+            UploadToContainerOptions { path: "/".to_owned(), ..UploadToContainerOptions::default() };
+        let body = bollard::body_full(archive);
+        let docker = self.0.contact.client().await?;
+        self.0.contact.call(uploading, SLOW, docker.upload_to_container(path, Some(options), body)).await
     }
 
     async fn start(&self, id: &ContainerId) -> Result<()> {
@@ -271,17 +280,6 @@ impl Engine for DockerEngine {
 /// The API's times are seconds since 1970, 0 for none.
 fn unix_seconds(time: Option<i64>) -> i32 {
     time.map_or(0, |seconds| i32::try_from(seconds).unwrap_or(i32::MAX))
-}
-
-fn progress(line: CreateImageInfo) -> PullProgress {
-    let bytes = |detail: ProgressDetail| {
-        Some((u64::try_from(detail.current?).ok()?, u64::try_from(detail.total?).ok()?))
-    };
-    PullProgress {
-        id: line.id.unwrap_or_default(),
-        status: line.status.unwrap_or_default(),
-        bytes: line.progress_detail.and_then(bytes),
-    }
 }
 
 fn chunk(output: LogOutput) -> LogChunk {

@@ -142,6 +142,8 @@ pub trait Engine: Send + Sync {
     fn volume_exists(&self, name: &VolumeName) -> impl Future<Output = Result<bool>> + Send;
     /// Creates a container.
     fn create(&self, spec: &ContainerSpec) -> impl Future<Output = Result<ContainerId>> + Send;
+    /// Unpacks an archive (tar) at the root of a container, which need not run.
+    fn upload(&self, id: &ContainerId, archive: Bytes) -> impl Future<Output = Result<()>> + Send;
     /// Starts a container.
     fn start(&self, id: &ContainerId) -> impl Future<Output = Result<()>> + Send;
     /// Stops a container, killing it after `grace`; a container that is not running is success.

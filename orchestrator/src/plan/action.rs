@@ -69,6 +69,9 @@ impl fmt::Display for Action {
                         write!(f, " with volume \"{name}\"")?;
                     }
                 }
+                if let Some(file) = spec.files.first() {
+                    write!(f, " with its own \"{}\"", file.path)?;
+                }
                 match (&spec.privileges, candidates.len()) {
                     (Privileges::Privileged, 1) => f.write_str(", privileged"),
                     (Privileges::Privileged, _) => f.write_str(", privileged where the engine allows it"),

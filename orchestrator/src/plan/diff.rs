@@ -30,6 +30,10 @@ pub enum Field {
     Security,
     /// The volume that keeps the build cache.
     CacheVolume,
+    /// The configuration that the daemon was given.
+    Config,
+    /// The proxies in docker's configuration.
+    Proxies,
     /// Something this program chose, in another version of it.
     Defaults,
 }
@@ -38,9 +42,9 @@ impl Field {
     const fn effect(self) -> Effect {
         match self {
             // The user named each of these.
-            Self::Image | Self::Security | Self::CacheVolume => Effect::Recreate,
+            Self::Image | Self::Security | Self::CacheVolume | Self::Config => Effect::Recreate,
             // Nobody asked for them at this moment, and a running build is worth more.
-            Self::ImageContent | Self::Defaults => Effect::Ignore,
+            Self::ImageContent | Self::Proxies | Self::Defaults => Effect::Ignore,
         }
     }
 }
@@ -71,6 +75,8 @@ impl fmt::Display for Difference {
             Field::ImageContent => "content of the image",
             Field::Security => "security",
             Field::CacheVolume => "cache volume",
+            Field::Config => "configuration",
+            Field::Proxies => "proxies",
             Field::Defaults => "version of docker assemble",
         };
         write!(f, "{what}: has \"{}\", asked for \"{}\"", self.has, self.asked)
@@ -113,6 +119,13 @@ pub fn backend(
         Mount::Bind { .. } => None,
     });
     note(Field::CacheVolume, has, asked.unwrap_or("none"));
+
+    for (field, label) in [(Field::Config, labels::CONFIG), (Field::Proxies, labels::PROXIES)] {
+        let hash = |labels: &BTreeMap<String, String>| {
+            labels.get(label).map_or_else(|| "none".to_owned(), Clone::clone)
+        };
+        note(field, &hash(&container.labels), &hash(&candidates[0].labels));
+    }
 
     if same_image && !candidates.iter().any(|spec| same_settings(spec, container)) {
         let version = |labels: &BTreeMap<String, String>| {

@@ -11,9 +11,10 @@ use crate::observed::{Container, Observed};
 pub const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// Removes sidecars, then the backend, whatever state they are in. Sidecars go first: they
-/// live in the backend's network. Named volumes are nobody's to remove.
+/// live in the backend's network; the backend has `grace` to end by itself. Named volumes are
+/// nobody's to remove.
 #[must_use]
-pub fn teardown(observed: &Observed) -> Plan {
+pub fn teardown(observed: &Observed, grace: Duration) -> Plan {
     let asked = |grace| {
         move |container: &Container| Action::Remove {
             id: container.id.clone(),
@@ -24,6 +25,6 @@ pub fn teardown(observed: &Observed) -> Plan {
     };
     let mut plan = Plan::default();
     plan.stage(observed.sidecars.iter().map(|s| &s.container).map(asked(Duration::ZERO)).collect());
-    plan.stage(observed.backend.iter().chain(&observed.strays).map(asked(STOP_GRACE)).collect());
+    plan.stage(observed.backend.iter().chain(&observed.strays).map(asked(grace)).collect());
     plan
 }

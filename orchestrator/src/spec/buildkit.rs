@@ -1,7 +1,9 @@
 //! The BuildKit container.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
+use super::daemon::CONFIG_FILE;
 use super::{ContainerSpec, Mount, Network, Privileges, RESERVED_PORTS, Restart};
 use crate::desired::{Desired, Security, VolumeName};
 use crate::labels;
@@ -40,14 +42,24 @@ fn spec(desired: &Desired, cache: Option<&VolumeName>, privileges: Privileges) -
         let cgroups = "/sys/fs/cgroup".to_owned();
         mounts.push(Mount::Bind { source: cgroups.clone(), target: cgroups });
     }
+    // RUN steps then live in the backend's own network and see its forwarded ports. The
+    // default, `auto`, means the same only as long as an image brings no CNI settings.
+    let mut args = vec!["--oci-worker-net=host".to_owned()];
+    let mut own_labels = BTreeMap::new();
+    if !desired.files.is_empty() {
+        // Said in so many words, since an image without root looks for it elsewhere.
+        args.push(format!("--config={CONFIG_FILE}"));
+        own_labels.insert(labels::CONFIG.to_owned(), fingerprint(&desired.files));
+    }
+    if !desired.proxies.is_empty() {
+        own_labels.insert(labels::PROXIES.to_owned(), fingerprint(&desired.proxies));
+    }
     ContainerSpec {
         name: desired.user.backend(),
         image: desired.image.clone(),
-        // RUN steps then live in the backend's own network and see its forwarded ports. The
-        // default, `auto`, means the same only as long as an image brings no CNI settings.
-        args: vec!["--oci-worker-net=host".to_owned()],
-        env: Vec::new(),
-        labels: BTreeMap::new(),
+        args,
+        env: desired.proxies.clone(),
+        labels: own_labels,
         user: None,
         sysctls: sysctls(desired),
         network: Network::Own,
@@ -59,8 +71,14 @@ fn spec(desired: &Desired, cache: Option<&VolumeName>, privileges: Privileges) -
         // As buildx does: a builder that was running comes back with the engine, and a
         // sidecar that then fails without its network is started again beside it.
         restart: Restart::UnlessStopped,
+        files: desired.files.clone(),
     }
     .with_labels(labels::ROLE_BACKEND, &desired.user)
+}
+
+/// By which two configurations are told apart.
+fn fingerprint(settings: &impl Debug) -> String {
+    super::hash(&format!("{settings:?}"), 4)
 }
 
 /// Settings of the network namespace that the sidecars share. The first two let them make tens

@@ -1,6 +1,7 @@
 //! A wish turned into complete container specs: nothing is left to decide when one is run.
 
 mod buildkit;
+pub mod daemon;
 mod sidecar;
 
 pub use buildkit::{STATE_DIRECTORY, backend};
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::desired::{ContainerName, ImageRef, UserName, VolumeName};
+use crate::desired::{ContainerName, File, ImageRef, UserName, VolumeName};
 use crate::labels;
 
 /// A container to be made, in the terms of `POST /containers/create`.
@@ -44,6 +45,8 @@ pub struct ContainerSpec {
     pub pids: Option<u32>,
     /// When the engine starts it again.
     pub restart: Restart,
+    /// Files that it is given before its first start.
+    pub files: Vec<File>,
 }
 
 /// A container's network namespace.
@@ -118,8 +121,7 @@ impl ContainerSpec {
         let mut settings = self.clone();
         settings.name = ContainerName(String::new());
         settings.sysctls.remove(RESERVED_PORTS);
-        let digest = Sha256::digest(format!("{settings:?}"));
-        let hash: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let hash = hash(&format!("{settings:?}"), 8);
         self.labels.extend([
             (labels::ROLE.to_owned(), role.to_owned()),
             (labels::USER.to_owned(), user.to_string()),
@@ -128,4 +130,9 @@ impl ContainerSpec {
         ]);
         self
     }
+}
+
+/// The first bytes of a text's SHA-256, in hexadecimal.
+fn hash(text: &str, bytes: usize) -> String {
+    Sha256::digest(text).iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
 }

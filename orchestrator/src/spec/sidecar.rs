@@ -50,6 +50,7 @@ pub fn sidecar(desired: &Desired, port: HostPort) -> ContainerSpec {
         // It ends with an error when the backend's network goes away; started again, it finds
         // the new one.
         restart: Restart::OnFailure,
+        files: Vec::new(),
     }
     .with_labels(labels::ROLE_SIDECAR, &desired.user)
 }

@@ -20,5 +20,6 @@ pub(crate) use engine::{Image, Volume, backend_image, base_image, docker, host, 
 pub(crate) use port::free_port;
 pub(crate) use process::{Background, Outcome, eventually, run};
 pub(crate) use registry::Registry;
+pub(crate) use temp::TempDir;
 pub(crate) use terminal::Terminal;
 pub(crate) use witness::Witness;

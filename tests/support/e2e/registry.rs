@@ -1,5 +1,6 @@
 //! A real registry on this host, for one test.
 
+use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
@@ -12,8 +13,8 @@ use super::temp::TempDir;
 /// A registry that listens on all addresses. Dropping it stops it and deletes its images.
 pub(crate) struct Registry {
     pub(crate) port: u16,
-    _process: Background,
-    _dir: TempDir,
+    process: RefCell<Background>,
+    dir: TempDir,
 }
 
 impl Registry {
@@ -22,11 +23,25 @@ impl Registry {
     }
 
     pub(crate) fn start_on(port: u16) -> Self {
+        let registry = Self::launch(port, "");
+        registry.await_answer(|| (get(port, "/v2/")?.starts_with("HTTP/1.1 200")).then_some(()));
+        registry
+    }
+
+    /// One that speaks TLS only, with this certificate and its key.
+    pub(crate) fn start_with_tls(certificate: &str, key: &str) -> Self {
+        let port = free_port();
+        let registry = Self::launch(port, &format!(", tls: {{certificate: {certificate}, key: {key}}}"));
+        registry.await_answer(|| TcpStream::connect(("127.0.0.1", port)).ok().map(drop));
+        registry
+    }
+
+    fn launch(port: u16, tls: &str) -> Self {
         let dir = TempDir::new();
         let config = dir.path().join("config.yml");
         let data = dir.path().join("data");
         let text = format!(
-            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: 0.0.0.0:{port}}}\n",
+            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: 0.0.0.0:{port}{tls}}}\n",
             data.display()
         );
         std::fs::write(&config, text).unwrap();
@@ -34,16 +49,19 @@ impl Registry {
         let mut command = Command::new("docker-registry");
         command.arg("serve").arg(&config).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
-        let mut process = Background::start_with(&mut command);
+        let process = RefCell::new(Background::start_with(&mut command));
+        Self { port, process, dir }
+    }
+
+    fn await_answer(&self, mut answers: impl FnMut() -> Option<()>) {
         eventually("the registry serves", Duration::from_secs(20), || {
             assert!(
-                !process.has_ended(),
+                !self.process.borrow_mut().has_ended(),
                 "the registry ended: {}",
-                std::fs::read_to_string(dir.path().join("log")).unwrap()
+                std::fs::read_to_string(self.dir.path().join("log")).unwrap()
             );
-            (get(port, "/v2/")?.starts_with("HTTP/1.1 200")).then_some(())
+            answers()
         });
-        Self { port, _process: process, _dir: dir }
     }
 
     /// The name of an image in it, as the host and the builder both write it.

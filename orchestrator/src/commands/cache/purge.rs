@@ -48,7 +48,7 @@ pub async fn run<E: Engine>(session: Session<'_, E>, purge: &Purge, manner: Mann
 
 async fn work<E: Engine>(session: Session<'_, E>, purge: &Purge, manner: Manner) -> Result<()> {
     let backend = session.running_backend().await?;
-    let client = Client::connect(session.engine, &backend.id).await?;
+    let client = Client::connect(session.engine, &backend.id).await?.within(session.limit);
     purge.limits.check(&client).await?;
     let mut list = List { console: session.console, verbose: manner.verbose, count: 0, total: 0 };
     if manner.dry_run {

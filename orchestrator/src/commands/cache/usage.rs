@@ -19,7 +19,7 @@ use crate::spec::STATE_DIRECTORY;
 pub async fn run<E: Engine>(session: Session<'_, E>, filters: &[String], format: Format) -> Result<()> {
     let ask = async {
         let backend = session.running_backend().await?;
-        let client = Client::connect(session.engine, &backend.id).await?;
+        let client = Client::connect(session.engine, &backend.id).await?.within(session.limit);
         let records = client.disk_usage(&together(filters)).await?;
         // Every file is looked at for it, so only those who want to know much wait.
         let wanted = format == Format::Pretty && filters.is_empty();

@@ -1,0 +1,59 @@
+//! What the daemon is told, with the files that the options name.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::desired::File;
+use crate::spec::daemon::{self, Mirror, Registry, Settings, Space};
+
+/// The options about the daemon, not read yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Daemon {
+    /// The user's own `buildkitd.toml`.
+    pub config: Option<PathBuf>,
+    /// Registries without a trusted certificate.
+    pub insecure: Vec<String>,
+    /// Registries and who is asked in their place.
+    pub mirrors: Vec<(String, Mirror)>,
+    /// Registries and the files with their certificate authorities.
+    pub authorities: Vec<(String, PathBuf)>,
+    /// Limits on the cache.
+    pub space: Space,
+}
+
+impl Daemon {
+    /// Reads the files that were named and puts everything together.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is not what it should be, and contradictions.
+    pub fn files(&self) -> Result<Vec<File>> {
+        let base = self.config.as_deref().map(|path| read("--config", path)).transpose()?;
+        let mut settings = Settings { base, space: self.space, ..Settings::default() };
+        let registries = &mut settings.registries;
+        for host in &self.insecure {
+            entry(registries, host).insecure = true;
+        }
+        for (host, mirror) in &self.mirrors {
+            entry(registries, host).mirrors.push(mirror.clone());
+        }
+        for (host, path) in &self.authorities {
+            let text = read("--registry-ca", path)?;
+            if !text.contains("-----BEGIN CERTIFICATE-----") {
+                bail!("the file \"{}\" of --registry-ca holds no certificate in PEM format", path.display());
+            }
+            entry(registries, host).authorities.push(text);
+        }
+        Ok(daemon::files(&settings)?)
+    }
+}
+
+fn entry<'r>(registries: &'r mut BTreeMap<String, Registry>, host: &str) -> &'r mut Registry {
+    registries.entry(host.to_owned()).or_default()
+}
+
+fn read(option: &str, path: &Path) -> Result<String> {
+    std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the file \"{}\" of {option}", path.display()))
+}

@@ -1,0 +1,251 @@
+//! The daemon's own configuration: what was asked for by options, laid over the file that the
+//! user brought, if any.
+//!
+//! The keys are those of BuildKit's `docs/buildkitd.toml.md`. A daemon passes over keys that it
+//! does not know, so that the file can speak to older and newer ones at once.
+
+use std::collections::BTreeMap;
+
+use toml::{Table, Value};
+
+use super::STATE_DIRECTORY;
+use crate::desired::File;
+
+/// Where the configuration goes.
+pub const CONFIG_FILE: &str = "/etc/buildkit/buildkitd.toml";
+
+/// Where the certificates go that it names.
+const CERTIFICATES: &str = "/etc/buildkit/certs";
+
+/// Where BuildKit's clients in the image look for the daemon.
+const SOCKET: &str = "unix:///run/buildkit/buildkitd.sock";
+
+/// What was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// The user's own `buildkitd.toml`.
+    pub base: Option<String>,
+    /// What was said of registries, by `host[:port]`.
+    pub registries: BTreeMap<String, Registry>,
+    /// How much cache is kept.
+    pub space: Space,
+}
+
+/// How a registry is spoken to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Registry {
+    /// Without a trusted certificate, or without TLS.
+    pub insecure: bool,
+    /// Instead of it these are asked first, in order.
+    pub mirrors: Vec<Mirror>,
+    /// Its certificate authorities, PEM.
+    pub authorities: Vec<String>,
+}
+
+/// A registry that is asked in place of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    /// `host[:port]`.
+    pub host: String,
+    /// The path below it, with its leading slash; empty when there is none.
+    pub path: String,
+    /// Whether TLS was asked for or declined.
+    pub tls: Option<bool>,
+}
+
+/// Limits on the build cache, in bytes, at which the daemon cleans up by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Space {
+    /// This much is never cleaned up.
+    pub reserved_bytes: Option<u64>,
+    /// No more than this is kept.
+    pub max_used_bytes: Option<u64>,
+    /// This much of the disk is left free.
+    pub min_free_bytes: Option<u64>,
+}
+
+/// Why there is no configuration that says all of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The user's file is not TOML.
+    #[error("cannot understand the file of --config: {why}")]
+    Syntax {
+        /// Where and what.
+        why: String,
+    },
+    /// An option and the file, or two options, contradict each other.
+    #[error("conflicting settings: {asked} and {stands}")]
+    Conflict {
+        /// What was asked for by an option.
+        asked: String,
+        /// What stands against it.
+        stands: String,
+    },
+    /// The file has something that the backend does not work with.
+    #[error("the file of --config sets \"{key}\", but {why}")]
+    Unsuitable {
+        /// The key.
+        key: &'static str,
+        /// What the backend needs instead.
+        why: String,
+    },
+}
+
+/// The files that a backend with these settings is given; none when nothing was asked for.
+///
+/// # Errors
+/// Contradictions, and a file that the backend cannot work with.
+pub fn files(settings: &Settings) -> Result<Vec<File>, ConfigError> {
+    if *settings == Settings::default() {
+        return Ok(Vec::new());
+    }
+    let base = settings.base.as_deref().unwrap_or_default();
+    let mut document: Table = base.parse().map_err(|error: toml::de::Error| ConfigError::Syntax {
+        why: error.to_string().split_whitespace().collect::<Vec<_>>().join(" "),
+    })?;
+    suitable(&document)?;
+    let mut certificates = Vec::new();
+    for (host, registry) in &settings.registries {
+        describe(&mut document, host, registry, &mut certificates)?;
+    }
+    limit(&mut document, settings.space)?;
+    // A table of plain values always has a form.
+    let text = toml::to_string(&document).unwrap_or_default();
+    let mut files = vec![File { path: CONFIG_FILE.to_owned(), content: text }];
+    files.append(&mut certificates);
+    Ok(files)
+}
+
+/// What this program relies on has to stay where it is.
+fn suitable(document: &Table) -> Result<(), ConfigError> {
+    if document.get("root").is_some_and(|root| root.as_str() != Some(STATE_DIRECTORY)) {
+        let why = format!("the cache volume is at \"{STATE_DIRECTORY}\"");
+        return Err(ConfigError::Unsuitable { key: "root", why });
+    }
+    let addresses = document.get("grpc").and_then(|grpc| grpc.get("address")?.as_array());
+    if addresses.is_some_and(|list| !list.iter().any(|address| address.as_str() == Some(SOCKET))) {
+        let why = format!("\"{SOCKET}\" has to be among its addresses");
+        return Err(ConfigError::Unsuitable { key: "grpc.address", why });
+    }
+    Ok(())
+}
+
+fn describe(
+    document: &mut Table,
+    host: &str,
+    registry: &Registry,
+    certificates: &mut Vec<File>,
+) -> Result<(), ConfigError> {
+    let ca = format!("--registry-ca for \"{host}\"");
+    let insecure = format!("--registry-insecure for \"{host}\"");
+    if registry.insecure && !registry.authorities.is_empty() {
+        return Err(ConfigError::Conflict { asked: insecure, stands: ca });
+    }
+    if registry.insecure {
+        // Both: TLS with whatever certificate, and plain HTTP where nobody speaks TLS. This is
+        // what docker's engine does with its `insecure-registries`.
+        let path = ["registry", host];
+        set(document, &path, "insecure", Value::Boolean(true), &insecure)?;
+        set(document, &path, "http", Value::Boolean(true), &insecure)?;
+    }
+    if !registry.authorities.is_empty() {
+        // A registry on localhost would be spoken to without TLS unless told otherwise.
+        set(document, &["registry", host], "http", Value::Boolean(false), &ca)?;
+    }
+    for authority in &registry.authorities {
+        let path = format!("{CERTIFICATES}/{}.pem", certificates.len() + 1);
+        append(document, host, "ca", &path, &ca)?;
+        certificates.push(File { path, content: authority.clone() });
+    }
+    for Mirror { host: mirror, path, tls } in &registry.mirrors {
+        let asked = format!("--registry-mirror {host}={mirror}{path}");
+        append(document, host, "mirrors", &format!("{mirror}{path}"), &asked)?;
+        if let Some(tls) = tls {
+            set(document, &["registry", mirror], "http", Value::Boolean(!tls), &asked)?;
+        }
+    }
+    Ok(())
+}
+
+fn limit(document: &mut Table, space: Space) -> Result<(), ConfigError> {
+    let Space { reserved_bytes, max_used_bytes, min_free_bytes } = space;
+    if space == Space::default() {
+        return Ok(());
+    }
+    if let (Some(reserved), Some(most)) = (reserved_bytes, max_used_bytes)
+        && reserved > most
+    {
+        return Err(ConfigError::Conflict {
+            asked: format!("--cache-reserved of {reserved} bytes"),
+            stands: format!("--cache-max-used of {most} bytes"),
+        });
+    }
+    let path = ["worker", "oci"];
+    let worker = table(document, &path).ok_or_else(|| no_table(&path, "a limit on the cache"))?;
+    // With these the daemon takes no notice of the limits.
+    for (key, idle) in [("gcpolicy", None), ("gc", Some(true))] {
+        if worker.get(key).is_some_and(|value| idle.is_none() || value.as_bool() != idle) {
+            let stands = format!("\"worker.oci.{key}\" in the file of --config");
+            return Err(ConfigError::Conflict { asked: "a limit on the cache".to_owned(), stands });
+        }
+    }
+    // BuildKit before 0.17 knows one limit only, and later ones take no notice of it beside
+    // theirs.
+    let old = max_used_bytes.or(reserved_bytes);
+    for (key, option, bytes) in [
+        ("reservedSpace", "--cache-reserved", reserved_bytes),
+        ("maxUsedSpace", "--cache-max-used", max_used_bytes),
+        ("minFreeSpace", "--cache-min-free", min_free_bytes),
+        ("gckeepstorage", "a limit on the cache", old),
+    ] {
+        if let Some(bytes) = bytes {
+            let value = Value::Integer(i64::try_from(bytes).unwrap_or(i64::MAX));
+            set(document, &path, key, value, option)?;
+        }
+    }
+    Ok(())
+}
+
+/// Sets a key that may already say the same.
+fn set(document: &mut Table, path: &[&str], key: &str, value: Value, asked: &str) -> Result<(), ConfigError> {
+    let table = table(document, path).ok_or_else(|| no_table(path, asked))?;
+    match table.get(key) {
+        Some(stands) if *stands != value => Err(ConfigError::Conflict {
+            asked: asked.to_owned(),
+            stands: format!("\"{key} = {stands}\" of \"{}\"", path.join(".")),
+        }),
+        _ => {
+            table.insert(key.to_owned(), value);
+            Ok(())
+        }
+    }
+}
+
+/// Adds to a list of a registry, behind what is there.
+fn append(document: &mut Table, host: &str, key: &str, value: &str, asked: &str) -> Result<(), ConfigError> {
+    let path = ["registry", host];
+    let table = table(document, &path).ok_or_else(|| no_table(&path, asked))?;
+    let list = table.entry(key).or_insert_with(|| Value::Array(Vec::new()));
+    let list = list.as_array_mut().ok_or_else(|| no_table(&["registry", host, key], asked))?;
+    let value = Value::String(value.to_owned());
+    if !list.contains(&value) {
+        list.push(value);
+    }
+    Ok(())
+}
+
+/// The table at `path`, made when it is missing; `None` when something else is there.
+fn table<'d>(document: &'d mut Table, path: &[&str]) -> Option<&'d mut Table> {
+    path.iter().try_fold(document, |table, part| {
+        table.entry(*part).or_insert_with(|| Value::Table(Table::new())).as_table_mut()
+    })
+}
+
+fn no_table(path: &[&str], asked: &str) -> ConfigError {
+    let stands = format!("a \"{}\" of another kind in the file of --config", path.join("."));
+    ConfigError::Conflict { asked: asked.to_owned(), stands }
+}
+
+#[cfg(test)]
+#[path = "daemon_tests.rs"]
+mod tests;

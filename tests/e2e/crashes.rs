@@ -1,0 +1,67 @@
+//! A start or a stop that is killed in the middle of its work, where it can clean up nothing.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::support::Backend;
+
+/// How many moments each run is killed at, spread over the time that an undisturbed one takes.
+const MOMENTS: u32 = 12;
+
+/// Runs the command and kills it after `delay`, as `kill -9` does.
+fn kill(backend: &Backend, args: &[&str], delay: Duration) {
+    let mut command = backend.command(args);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(delay);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Whatever was left behind: a start makes a whole backend of it, and a stop leaves nothing.
+#[track_caller]
+fn recovers(backend: &Backend, port: u16, delay: Duration) {
+    backend.start(&[port]);
+    assert_eq!(backend.containers().len(), 2, "after {delay:?}");
+    backend.run(&["info"]).ok();
+    backend.run(&["stop"]).ok();
+    assert_eq!(backend.containers(), [""; 0], "after {delay:?}");
+}
+
+/// The moments to kill `args` at, from how long it takes undisturbed.
+fn moments(backend: &Backend, args: &[&str]) -> impl Iterator<Item = Duration> {
+    let began = Instant::now();
+    backend.run(args).ok();
+    let whole = began.elapsed();
+    (0..MOMENTS).map(move |at| whole * at / MOMENTS)
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_start_that_is_killed_is_made_good_by_the_next_one() {
+    let (backend, port) = (Backend::new(), crate::support::free_port());
+    let list = port.to_string();
+    let start = ["start", "--allow-host-port", &list];
+    let moments = moments(&backend, &start);
+    backend.run(&["stop"]).ok();
+    for delay in moments {
+        kill(&backend, &start, delay);
+        recovers(&backend, port, delay);
+        // A stop alone cleans up as well.
+        kill(&backend, &start, delay);
+        backend.run(&["stop"]).ok();
+        let left = || backend.containers();
+        assert_eq!(left(), [""; 0], "after {delay:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_stop_that_is_killed_is_made_good_by_a_start_or_another_stop() {
+    let (backend, port) = (Backend::new(), crate::support::free_port());
+    backend.start(&[port]);
+    for delay in moments(&backend, &["stop"]) {
+        backend.start(&[port]);
+        kill(&backend, &["stop"], delay);
+        recovers(&backend, port, delay);
+    }
+}

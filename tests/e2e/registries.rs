@@ -1,0 +1,125 @@
+//! What the daemon is told about registries and its cache, seen from builds.
+
+use std::process::Command;
+
+use crate::support::{Backend, Context, Registry, TempDir, run};
+
+fn hello() -> Context {
+    Context::new("FROM scratch\nADD busybox.tar /\nCMD [\"echo\", \"hello\"]\n")
+}
+
+/// A certificate for localhost that nobody but its holder has signed.
+struct Certificate(TempDir);
+
+impl Certificate {
+    fn new() -> Self {
+        let made = Self(TempDir::new());
+        let mut openssl = Command::new("openssl");
+        openssl.args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+        ]);
+        openssl.args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]);
+        openssl.args(["-keyout", &made.key(), "-out", &made.certificate()]);
+        run(&mut openssl).ok();
+        made
+    }
+
+    fn certificate(&self) -> String {
+        self.0.path().join("cert.pem").display().to_string()
+    }
+
+    fn key(&self) -> String {
+        self.0.path().join("key.pem").display().to_string()
+    }
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_registry_with_a_certificate_of_its_own_is_trusted_when_told() {
+    let certificate = Certificate::new();
+    let (cert, key) = (certificate.certificate(), certificate.key());
+    let (backend, registry) = (Backend::new(), Registry::start_with_tls(&cert, &key));
+    let port = registry.port.to_string();
+    let image = registry.image("hello");
+
+    backend.start(&[registry.port]);
+    backend.push(&hello(), &image).fails(1);
+
+    let ca = format!("localhost:{port}={cert}");
+    let start = ["start", "--allow-host-port", &port, "--registry-ca", &ca];
+    let refusal = backend.run(&start).fails(1);
+    assert!(refusal.stderr.contains("configuration: has \"none\", asked for \""), "{refusal:?}");
+    assert!(refusal.stderr.contains("'--recreate'"), "{refusal:?}");
+
+    backend.run(&[&start[..], &["--recreate"]].concat()).ok();
+    backend.push(&hello(), &image).ok();
+    // The same again changes nothing.
+    let again = backend.run(&start).ok();
+    assert!(again.stdout.contains("already running"), "{again:?}");
+
+    let insecure = ["start", "--allow-host-port", &port, "--registry-insecure", &format!("localhost:{port}")];
+    backend.run(&[&insecure[..], &["--recreate"]].concat()).ok();
+    backend.push(&hello(), &registry.image("second")).ok();
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn an_insecure_registry_may_do_without_tls() {
+    let (backend, registry) = (Backend::new(), Registry::start());
+    let port = registry.port.to_string();
+    let host = format!("localhost:{port}");
+    backend.run(&["start", "--allow-host-port", &port, "--registry-insecure", &host]).ok();
+    backend.push(&hello(), &registry.image("hello")).ok();
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_mirror_is_asked_in_place_of_the_registry() {
+    let (backend, registry) = (Backend::new(), Registry::start());
+    let port = registry.port.to_string();
+    let mirror = format!("registry.invalid=http://localhost:{port}");
+    backend.run(&["start", "--allow-host-port", &port, "--registry-mirror", &mirror]).ok();
+    backend.push(&hello(), &registry.image("hello")).ok();
+    let from = Context::new("FROM registry.invalid/hello\nRUN true\n");
+    backend.build(&from).ok();
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn limits_and_a_file_reach_the_daemon_as_one_configuration() {
+    let (backend, dir) = (Backend::new(), TempDir::new());
+    let file = dir.path().join("mine.toml");
+    std::fs::write(&file, "[worker.oci.labels]\n\"mine\" = \"yes\"\n").unwrap();
+    let file = file.display().to_string();
+    let limits =
+        ["start", "--allow-host-port=0", "--config", &file, "--cache-max-used=2gb", "--cache-reserved=128mb"];
+    backend.run(&limits).ok();
+    let info = backend.run(&["info"]).ok();
+    assert!(info.stdout.contains("mine: yes"), "{info:?}");
+    let buildctl = ["exec", &backend.name(), "buildctl", "debug", "workers", "-v"];
+    let workers = crate::support::docker(&buildctl).ok();
+    assert!(workers.stdout.contains("2.147483648GB"), "{workers:?}");
+
+    let missing = backend.run(&["start", "--config", "/nowhere.toml"]).fails(1);
+    assert!(missing.stderr.starts_with("cannot read the file \"/nowhere.toml\" of --config"), "{missing:?}");
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn the_daemon_has_the_proxies_of_dockers_configuration() {
+    let backend = Backend::new();
+    let text = r#"{"proxies":{"default":{"httpProxy":"http://proxy.invalid:1"}}}"#;
+    std::fs::write(backend.home().join("config.json"), text).unwrap();
+    backend.start(&[]);
+    let env = backend.inspect()["Config"]["Env"].to_string();
+    assert!(env.contains("\"HTTP_PROXY=http://proxy.invalid:1\""), "{env}");
+    assert!(env.contains("\"http_proxy=http://proxy.invalid:1\""), "{env}");
+}
