@@ -1,6 +1,7 @@
 //! An HTTP endpoint that serves one document, the metrics, and nothing else.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -137,8 +138,11 @@ pub async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, stats: &Sta
 fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     match UnixListener::bind(path) {
         Err(taken) if taken.kind() == io::ErrorKind::AddrInUse => {
-            let abandoned = StdUnixStream::connect(path)
-                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+            // To connect(2) a file of any other kind is a socket that nobody listens on.
+            let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+            let abandoned = is_socket
+                && StdUnixStream::connect(path)
+                    .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
             if !abandoned {
                 return Err(taken);
             }
@@ -193,5 +197,22 @@ mod tests {
         for bad in ["unix:", "9100", "localhost:9100", ""] {
             assert_eq!(bad.parse::<MetricsAddr>(), Err(MetricsAddrError(bad.to_owned())));
         }
+    }
+
+    #[tokio::test]
+    async fn a_file_in_the_sockets_place_is_spared_and_an_abandoned_socket_replaced() {
+        let directory = std::env::temp_dir().join(format!("assemble-proxy-exporter-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("metrics.sock");
+        std::fs::write(&path, "somebody's").unwrap();
+        let taken = bind_unix(&path).map(drop);
+        let spared = std::fs::read_to_string(&path);
+        std::fs::remove_file(&path).unwrap();
+        drop(bind_unix(&path).unwrap());
+        let replaced = bind_unix(&path).map(drop);
+        std::fs::remove_dir_all(&directory).unwrap();
+        assert_eq!(taken.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(spared.unwrap(), "somebody's");
+        replaced.unwrap();
     }
 }
