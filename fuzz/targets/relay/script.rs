@@ -55,12 +55,11 @@ pub(crate) enum Buffers {
 impl Buffers {
     pub(crate) fn apply(self, socket: &SockRef<'_>) -> io::Result<()> {
         const SMALL: usize = 32 * 1024;
-        match self {
-            Self::Usual => Ok(()),
-            // The receiving one is left as it is: a window below one loopback segment, which is
-            // as big as 64 KiB, makes the kernel wait 200 ms before it sends at all.
-            Self::Small => socket.set_send_buffer_size(SMALL),
+        if matches!(self, Self::Small) {
+            socket.set_send_buffer_size(SMALL)?;
+            socket.set_recv_buffer_size(SMALL)?;
         }
+        Ok(())
     }
 }
 

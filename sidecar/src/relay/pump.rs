@@ -206,6 +206,9 @@ impl Pump {
                 self.pace.refused();
                 self.poll_copy(cx, source, sink)
             }
+            // It is the error that is known already, met elsewhere but not handed out there. What
+            // lies behind an urgent mark is still to be had, and only `recv` gets at it.
+            Poll::Ready(Err(_)) if self.source_failed => self.poll_copy(cx, source, sink),
             Poll::Ready(Err(error)) => Poll::Ready(Err(Fault::Source(error))),
         }
     }
