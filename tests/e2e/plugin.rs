@@ -107,7 +107,7 @@ fn exit_codes_and_words_of_bad_usage_get_through() {
     let client = Client::new();
     let option = client.run(&["assemble", "backend", "stop", "--now"]).fails(125);
     assert!(
-        option.stderr.starts_with("unknown flag: --now\n\nUsage:  docker assemble backend stop\n"),
+        option.stderr.starts_with("unknown flag: --now\n\nUsage:  docker assemble backend stop [OPTIONS]\n"),
         "{option:?}"
     );
     let word = client.run(&["assemble", "backend", "halt"]).fails(1);
