@@ -35,6 +35,7 @@ mod drain;
 mod faults;
 mod half_close;
 mod handed_over;
+mod keepalive;
 mod load;
 mod namespaces;
 mod resets;
