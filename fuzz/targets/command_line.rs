@@ -20,9 +20,19 @@ fuzz_target!(|input: (u16, &str)| {
     let Ok(cli) = Cli::try_parse_from(words) else { return };
     let _ = cli.log_format;
     let Some(config) = cli.config(descriptors.into()) else {
-        let Some(Verb::Health(of)) = &cli.verb else { panic!("neither a verb nor a relay") };
-        assert_ne!(of.port, 0);
         assert!(!cli.sandbox() && cli.metrics().is_none());
+        match &cli.verb {
+            Some(Verb::Health(of)) => {
+                assert!(of.port != Some(0) && (of.port.is_some() || of.socket.is_some()))
+            }
+            Some(Verb::Dial(of)) => {
+                let config = of.config();
+                assert!(config.allow.ports().next().is_some(), "a dialer that may dial nothing");
+                assert!(config.connect_timeout <= DAY);
+                assert_eq!(of.no_sandbox, line.split(' ').any(|word| word == "--no-sandbox"));
+            }
+            None => panic!("neither a verb nor a relay"),
+        }
         return;
     };
     assert!(cli.verb.is_none());

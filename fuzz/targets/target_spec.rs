@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4};
 
 use assemble_proxy::config::{TargetError, TargetHost, TargetSpec};
 use libfuzzer_sys::fuzz_target;
@@ -32,29 +32,22 @@ fn model(port: u16, text: &str) -> Option<(TargetHost, u16)> {
     if let Ok(ip) = text.parse::<IpAddr>() {
         return Some((TargetHost::Address(ip), port));
     }
-    // Integers may have a plus sign for the standard library, those within its addresses not.
-    let (text, stated) = match text.rsplit_once(':') {
-        Some((rest, number)) if !number.contains(']') => {
-            let number = number.parse().ok().filter(|number| *number != 0)?;
-            (format!("{rest}:{number}"), Some(number))
+    for (name, host) in [("gateway", TargetHost::Gateway), ("loopback", TargetHost::Loopback)] {
+        match text.strip_prefix(name) {
+            Some("") => return Some((host, port)),
+            // What may stand before the port of an address may stand before this one's.
+            Some(rest) => match format!("0.0.0.0{rest}").parse::<SocketAddrV4>() {
+                Ok(addr) if addr.port() != 0 => return Some((host, addr.port())),
+                _ => {}
+            },
+            None => {}
         }
-        _ => (text.to_owned(), None),
-    };
-    let host = match stated {
-        Some(number) => match text.strip_suffix(&format!(":{number}"))? {
-            "gateway" => TargetHost::Gateway,
-            bare if bare.parse::<Ipv4Addr>().is_ok() => {
-                TargetHost::Address((*text.parse::<SocketAddrV4>().ok()?.ip()).into())
-            }
-            // A scope is read by the standard library and means nothing in a target.
-            bare if bare.contains('%') => return None,
-            _ => TargetHost::Address(text.parse::<SocketAddr>().ok()?.ip()),
-        },
-        None if text == "gateway" => TargetHost::Gateway,
-        None => {
-            let v6: Ipv6Addr = text.strip_prefix('[')?.strip_suffix(']')?.parse().ok()?;
-            TargetHost::Address(v6.into())
-        }
-    };
-    Some((host, stated.unwrap_or(port)))
+    }
+    // A scope is read by the standard library and means nothing in a target.
+    if let Some(addr) = text.parse::<SocketAddr>().ok().filter(|addr| addr.port() != 0 && !text.contains('%'))
+    {
+        return Some((TargetHost::Address(addr.ip()), addr.port()));
+    }
+    let v6: Ipv6Addr = text.strip_prefix('[')?.strip_suffix(']')?.parse().ok()?;
+    Some((TargetHost::Address(v6.into()), port))
 }

@@ -161,8 +161,10 @@ impl FromStr for TargetSpec {
         }
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => {
-                let number = port.parse().map_err(|_| TargetError::Port(port.to_owned()))?;
-                (host, Some(number))
+                // Digits only: the parser for numbers takes a sign as well.
+                let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+                let number = port.parse().ok().filter(|_| digits);
+                (host, Some(number.ok_or_else(|| TargetError::Port(port.to_owned()))?))
             }
             _ => (text, None),
         };
@@ -217,6 +219,7 @@ mod tests {
         assert_eq!(bad("gateway:0"), TargetError::Port("0".into()));
         assert_eq!(bad("gateway:65536"), TargetError::Port("65536".into()));
         assert_eq!(bad("192.0.2.7:"), TargetError::Port(String::new()));
+        assert_eq!(bad("gateway:+80"), TargetError::Port("+80".into()));
         assert_eq!(bad(""), TargetError::Host(String::new()));
         assert_eq!(bad("[192.0.2.7]:80"), TargetError::Host("[192.0.2.7]".into()));
     }

@@ -35,6 +35,7 @@ mod drain;
 mod faults;
 mod half_close;
 mod handed_over;
+mod keepalive;
 mod load;
 mod namespaces;
 mod resets;
@@ -48,5 +49,5 @@ mod vanishing;
 /// The size of a long case: all of it, or the part that `RELAY_SOAK_PERCENT` says.
 fn scaled(full: u32) -> u32 {
     let percent = std::env::var("RELAY_SOAK_PERCENT").ok().and_then(|text| text.parse().ok());
-    (full / 100 * percent.unwrap_or(100)).max(1)
+    (full * percent.unwrap_or(100) / 100).max(1)
 }
