@@ -6,9 +6,11 @@
 mod error;
 mod files;
 mod ledger;
+mod overtaken;
 
 pub use error::{ApplyError, Failure, UndoFailure};
 pub use ledger::{Made, Origin};
+pub use overtaken::{PAUSE, ROUNDS};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -72,7 +74,8 @@ pub async fn undo<E: Engine>(engine: &E, made: &[Made]) -> Vec<UndoFailure> {
     for Made { id, name, origin } in made.iter().rev() {
         let result = match origin {
             Origin::Created => engine.remove(id).await,
-            Origin::Started => engine.stop(id, STOP_GRACE).await,
+            // A later look may have led to its removal.
+            Origin::Started => engine.stop(id, STOP_GRACE).await.or_else(ignore_missing),
         };
         if let Err(error) = result {
             failures.push(UndoFailure { name: name.clone(), error: error.about(name) });

@@ -140,7 +140,7 @@ impl Engine for DockerEngine {
     }
 
     fn pull(&self, image: &ImageRef) -> EngineStream<PullProgress> {
-        let pulling = operation("pull image", &image.0);
+        let pulling = operation(failure::PULL, &image.0);
         let (inner, image, refused) = (Arc::clone(&self.0), image.clone(), pulling.clone());
         let open = async move {
             let Some(name) = Reference::parse(&image) else {
