@@ -7,7 +7,7 @@ use docker_assemble::commands::cache::{Format, Limits, Purge};
 use docker_assemble::commands::logs::{Logs, Since};
 use docker_assemble::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security, VolumeName};
 use docker_assemble::exit::Exit;
-use docker_assemble::output::{Form, Progress};
+use docker_assemble::output::{Form, ListTemplate, Progress, Template};
 
 fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(|word| word.trim_matches('\'').to_owned()).collect()
@@ -187,6 +187,39 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
                     verbose: true
                 }
             );
+        }
+    }
+}
+
+#[test]
+fn outputs_have_forms() {
+    let template = |source: &str| Form::Template(Template::new(source).unwrap());
+    assert_eq!(command("backend info --format {{.Name}}"), Command::Info(template("{{.Name}}")));
+    assert_eq!(command("version --format={{.Version}}"), Command::Version(template("{{.Version}}")));
+    assert_eq!(command("version --format ''"), Command::Version(Form::Text));
+    let usage = |line: &str| match command(&format!("backend cache usage {line}")) {
+        Command::CacheUsage { format, .. } => format,
+        other => panic!("{line}: {other:?}"),
+    };
+    let list = |source: &str| Format::Template(ListTemplate::new(source).unwrap());
+    assert_eq!(usage("--format {{.ID}}"), list("{{.ID}}"));
+    assert_eq!(usage("--format=table{{.ID}}"), list("table{{.ID}}"));
+    assert_eq!(usage("--format table"), Format::Table);
+    assert_eq!(usage("--format ''"), Format::Table);
+    assert_eq!(usage("--format '' --verbose"), Format::Pretty);
+    assert_eq!(usage("--format pretty"), Format::Pretty);
+    for quiet in ["-q", "--quiet", "--quiet --format json", "-q --verbose"] {
+        assert_eq!(usage(quiet), Format::Ids, "{quiet}");
+    }
+}
+
+#[test]
+fn a_bad_template_is_one_line_and_has_dockers_status() {
+    for (line, status) in [("backend info", 64), ("version", 64), ("backend cache usage", 1)] {
+        for (template, why) in [("{{", "unclosed action"), ("{{foo}}", "function \"foo\" not defined")] {
+            let (text, exit) = refused(&format!("{line} --format {template}"));
+            assert_eq!(text, format!("template parsing error: template: :1: {why}\n"));
+            assert_eq!(exit.code(), status, "{line}");
         }
     }
 }

@@ -68,6 +68,16 @@ fn the_version_needs_no_engine() {
     let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(object["Commit"], commit);
     assert_eq!(object["BuildKit"], serde_json::Value::Null);
+
+    let output = plugin(&["-H", NOWHERE, "version", "--format", "{{.Commit}} {{json .}}"]);
+    let (line, rest) = (text(&output.stdout), format!("{commit} {object}\n"));
+    assert_eq!((line, text(&output.stderr)), (rest, String::new()));
+    let output = plugin(&["-H", NOWHERE, "version", "--format", "{{.Nope}}"]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()));
+    assert_eq!(
+        text(&output.stderr),
+        "template: :1:2: executing \"\" at <.Nope>: can't evaluate field Nope\n"
+    );
 }
 
 #[cfg(target_os = "linux")]
@@ -101,7 +111,9 @@ fn a_docker_command_that_ended_early_ends_the_plugin() {
 
 #[test]
 fn exit_statuses_and_streams_are_dockers() {
-    let cases: [(&[&str], i32, bool); 7] = [
+    let cases: [(&[&str], i32, bool); 9] = [
+        (&["version", "--format", "{{"], 64, false),
+        (&["backend", "cache", "usage", "--format", "{{"], 1, false),
         (&["assemble", "backend", "--help"], 0, true),
         (&["help", "assemble", "backend", "start"], 0, true),
         (&["assemble", "backend"], 0, false),

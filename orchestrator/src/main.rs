@@ -177,7 +177,7 @@ async fn dispatch(
         Command::Use => builder::run(session, &buildx).await,
         Command::Info(form) => info::run(session, form).await,
         Command::Logs(logs) => logs::run(session, &logs).await,
-        Command::CacheUsage { filters, format } => cache::usage(session, &filters, format).await,
+        Command::CacheUsage { filters, format } => cache::usage(session, &filters, &format).await,
         Command::CachePurge { purge, force, dry_run, verbose } => {
             let ask = !force && io::stdin().is_terminal();
             let purge = cli::with_configured(purge, &prune_filters);

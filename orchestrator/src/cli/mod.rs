@@ -26,6 +26,7 @@ use crate::commands::cache::{Format, Limits, Purge};
 use crate::commands::logs::Logs;
 use crate::commands::start::Daemon;
 use crate::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security};
+use crate::exit::Exit;
 use crate::output::{Form, Progress};
 use crate::plugin::{METADATA_COMMAND, NAME};
 use filters::Filter;
@@ -181,13 +182,15 @@ fn descend<'t, 'w>(root: &'t Tree, words: &'w [&'w str]) -> (Vec<&'w str>, &'t T
 
 fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, UsageError> {
     let switch = |name| switch(matches, name);
-    let output = || matches.get_one("format").copied().unwrap_or_default();
+    let format = matches.try_get_one::<String>("format").ok().flatten().map(String::as_str);
+    // As for docker, a template for one object that cannot be understood has a status of its own.
+    let output = || values::form(format).map_err(|error| UsageError::template(&error, Exit::Template));
     Ok(match path {
         ["backend", "start"] => Command::Start(Box::new(start(tree, path, matches)?)),
         ["backend", "stop"] => Command::Stop,
         ["backend", "use"] => Command::Use,
         ["backend", "env"] => Command::Env,
-        ["backend", "info"] => Command::Info(output()),
+        ["backend", "info"] => Command::Info(output()?),
         ["backend", "logs"] => Command::Logs(Logs {
             follow: switch("follow"),
             tail: matches.get_one::<Option<u64>>("tail").copied().flatten(),
@@ -201,13 +204,19 @@ fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, Usa
                 let why = "\"until\" is for cache purge only";
                 return Err(UsageError::value(tree, path, "--filter", "until", why));
             }
-            let format = matches.get_one("format").copied();
+            let format = format.filter(|format| !format.is_empty());
             if format.is_some() && switch("verbose") {
                 let words = "conflicting options: cannot specify both --format and --verbose";
                 return Err(UsageError::option(tree, path, words));
             }
-            let usual = if switch("verbose") { Format::Pretty } else { Format::Table };
-            Command::CacheUsage { filters, format: format.unwrap_or(usual) }
+            let format = match format {
+                _ if switch("quiet") => Format::Ids,
+                None if switch("verbose") => Format::Pretty,
+                format => {
+                    values::format(format).map_err(|error| UsageError::template(&error, Exit::Failure))?
+                }
+            };
+            Command::CacheUsage { filters, format }
         }
         ["backend", "cache", "purge"] => {
             let (filters, until) = filters(matches);
@@ -225,7 +234,7 @@ fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, Usa
             let purge = Purge { filters, until, all: switch("all"), limits };
             Command::CachePurge { purge, force: switch("force"), dry_run, verbose: switch("verbose") }
         }
-        _ => Command::Version(output()),
+        _ => Command::Version(output()?),
     })
 }
 
