@@ -167,6 +167,14 @@ impl Engine for FakeEngine {
         Ok(self.world().volumes.contains(name))
     }
 
+    async fn volumes(&self) -> Result<Vec<VolumeName>> {
+        Ok(self.world().volumes.iter().cloned().collect())
+    }
+
+    async fn images(&self) -> Result<Vec<ImageRef>> {
+        Ok(self.world().images.keys().cloned().collect())
+    }
+
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
         let mut world = self.world();
         world.call("create", &spec.name.0)?;

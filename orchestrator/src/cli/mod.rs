@@ -11,6 +11,7 @@ mod tree;
 mod user;
 mod values;
 
+pub use complete::{Completion, Source};
 pub use error::UsageError;
 pub use filters::with_configured;
 pub use scripts::manual;
@@ -38,6 +39,8 @@ pub enum Invocation {
     Metadata,
     /// Print this text, which was asked for, to standard output.
     Help(String),
+    /// Offer what a word may go on with.
+    Complete(Completion),
     /// Print this text to standard error, since a command is missing; that is no failure.
     Bare(String),
     /// Write manual pages into this directory.
@@ -119,9 +122,11 @@ pub fn parse(words: &[String]) -> Result<Invocation, UsageError> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         [METADATA_COMMAND, ..] => Ok(Invocation::Metadata),
-        ["__complete", words @ ..] => Ok(Invocation::Help(complete::complete(&tree::tree(), words, true))),
+        ["__complete", words @ ..] => {
+            Ok(Invocation::Complete(complete::complete(&tree::tree(), words, true)))
+        }
         ["__completeNoDesc", words @ ..] => {
-            Ok(Invocation::Help(complete::complete(&tree::tree(), words, false)))
+            Ok(Invocation::Complete(complete::complete(&tree::tree(), words, false)))
         }
         ["completion", words @ ..] => scripts::completion(words).map(Invocation::Help),
         ["man-pages", directory] => Ok(Invocation::Manual(PathBuf::from(directory))),

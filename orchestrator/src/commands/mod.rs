@@ -2,6 +2,7 @@
 
 pub mod builder;
 pub mod cache;
+pub mod complete;
 pub mod info;
 pub mod logs;
 pub mod observe;

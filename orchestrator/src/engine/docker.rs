@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::query_parameters::{
-    CreateContainerOptions, CreateImageOptions, ImportImageOptions, ListContainersOptions, LogsOptions,
-    RemoveContainerOptions, StopContainerOptions, UploadToContainerOptions,
+    CreateContainerOptions, CreateImageOptions, ImportImageOptions, ListContainersOptions, ListImagesOptions,
+    ListVolumesOptions, LogsOptions, RemoveContainerOptions, StopContainerOptions, UploadToContainerOptions,
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -178,6 +178,19 @@ impl Engine for DockerEngine {
         let answer =
             self.0.contact.call(inspecting, USUAL, self.0.contact.client().await?.inspect_volume(path)).await;
         Ok(found(answer)?.is_some())
+    }
+
+    async fn volumes(&self) -> Result<Vec<VolumeName>> {
+        let listing = self.0.contact.client().await?.list_volumes(None::<ListVolumesOptions>);
+        let listed = self.0.contact.call(operation("list volumes", ""), USUAL, listing).await?;
+        Ok(listed.volumes.unwrap_or_default().into_iter().map(|volume| VolumeName(volume.name)).collect())
+    }
+
+    async fn images(&self) -> Result<Vec<ImageRef>> {
+        let listing = self.0.contact.client().await?.list_images(None::<ListImagesOptions>);
+        let listed = self.0.contact.call(operation("list images", ""), USUAL, listing).await?;
+        let names = listed.into_iter().flat_map(|image| image.repo_tags);
+        Ok(names.filter(|name| !name.contains("<none>")).map(ImageRef).collect())
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {

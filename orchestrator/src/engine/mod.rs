@@ -140,6 +140,10 @@ pub trait Engine: Send + Sync {
     fn load(&self, archive: Bytes) -> impl Future<Output = Result<()>> + Send;
     /// Whether a volume exists.
     fn volume_exists(&self, name: &VolumeName) -> impl Future<Output = Result<bool>> + Send;
+    /// The names of all volumes.
+    fn volumes(&self) -> impl Future<Output = Result<Vec<VolumeName>>> + Send;
+    /// The names, with their tags, of all images that have one.
+    fn images(&self) -> impl Future<Output = Result<Vec<ImageRef>>> + Send;
     /// Creates a container.
     fn create(&self, spec: &ContainerSpec) -> impl Future<Output = Result<ContainerId>> + Send;
     /// Unpacks an archive (tar) at the root of a container, which need not run.
