@@ -215,6 +215,10 @@ impl Engine for FakeEngine {
         Ok(())
     }
 
+    async fn images(&self) -> Result<Vec<ImageRef>> {
+        Ok(self.world().images.keys().cloned().collect())
+    }
+
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
         let mut world = self.world();
         world.call("create", &spec.name.0)?;

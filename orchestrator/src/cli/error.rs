@@ -7,6 +7,7 @@ use clap::{Arg, Command};
 
 use super::help;
 use crate::exit::Exit;
+use crate::output::TemplateError;
 
 /// A command line that cannot be understood, ready to be printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,11 @@ impl UsageError {
     pub(super) fn value(command: &Command, path: &[&str], option: &str, value: &str, why: &str) -> Self {
         let name = find(command, option).map_or_else(|| option.to_owned(), help::names);
         Self::option(command, path, &format!("invalid argument \"{value}\" for \"{name}\" flag: {why}"))
+    }
+
+    /// A template that cannot be understood: one line, as docker tells it.
+    pub(super) fn template(error: &TemplateError, exit: Exit) -> Self {
+        Self { text: format!("template parsing error: {error}\n"), exit }
     }
 
     /// A word too many for the command at `path`, or one that names no command.

@@ -28,10 +28,10 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> 
     let backend = session.backend_of(observed.backend.clone())?;
     let helpers = Helpers::from(&observed);
     let image = image(engine, &backend).await?;
-    if form == Form::Json {
+    if form != Form::Text {
         let daemon =
             if backend.state == State::Running { Some(ask(engine, &backend, limit).await?) } else { None };
-        console.line(object::info(&backend, &image, helpers, daemon.as_ref()))?;
+        super::print(console, &object::info(&backend, &image, helpers, daemon.as_ref()), &form)?;
         return Ok(());
     }
     console.line(format_args!("ID: {} ({})", backend.id.0, condition(backend.state, backend.unhealthy)))?;
