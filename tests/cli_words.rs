@@ -28,7 +28,7 @@ fn start(line: &str) -> Start {
 }
 
 fn ports(line: &str) -> Vec<u16> {
-    start(line).ports.iter().map(|port| port.get()).collect()
+    start(line).forwards.iter().map(|asked| asked.port.get()).collect()
 }
 
 fn refused(line: &str) -> (String, Exit) {
@@ -371,4 +371,40 @@ fn every_command_has_a_manual_page() {
     let page = std::fs::read_to_string(directory.join("docker-assemble-backend-start.1")).unwrap();
     assert!(page.contains("cache\\-max\\-used"), "{page}");
     std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn a_port_with_two_targets_is_a_usage_error_that_quotes_both() {
+    for (line, value, option, first) in [
+        ("--allow-host-port 5000,5000:5001", "5000:5001", "allow-host-port", "5000"),
+        (
+            "--allow-host-port 5000 --allow-host-port 4999-5001@loopback",
+            "4999-5001@loopback",
+            "allow-host-port",
+            "5000",
+        ),
+        ("--allow-host-port 5432 --forward 5432=db:5432", "5432=db:5432", "forward", "5432"),
+    ] {
+        let (text, exit) = refused(&format!("assemble backend start {line}"));
+        let start = format!("invalid argument \"{value}\" for \"--{option}\" flag: port ");
+        assert!(text.starts_with(&start), "{text}");
+        assert!(text.contains(&format!("has another target in \"{first}\" already\n")), "{text}");
+        assert_eq!(exit.code(), 125);
+    }
+    let (text, _) = refused("assemble backend start --forward 5000=localhost:5000");
+    assert!(text.contains("'--allow-host-port 5000@loopback'"), "{text}");
+    let (text, _) = refused("assemble backend start --allow-host-port 1-65535");
+    assert!(text.starts_with("conflicting options: 65535 ports to forward, of at most 128"), "{text}");
+}
+
+#[test]
+fn the_hosts_loopback_is_for_all_ports_or_for_one() {
+    use docker_assemble::forward::asked::Place;
+    let places = |line: &str| start(line).forwards.into_iter().map(|asked| asked.place).collect::<Vec<_>>();
+    assert_eq!(places("--host-loopback"), [Place::Loopback]);
+    assert_eq!(places("--allow-host-port 1,2@loopback"), [Place::Gateway, Place::Loopback]);
+    assert_eq!(
+        places("--host-loopback=false --forward 1=db"),
+        [Place::Host("db".to_owned()), Place::Gateway]
+    );
 }

@@ -13,6 +13,8 @@ mod forward;
 mod info;
 mod lifecycle;
 mod logs;
+mod loopback;
 mod plugin;
 mod registries;
+mod targets;
 mod trouble;

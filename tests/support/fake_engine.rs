@@ -231,7 +231,7 @@ impl Engine for FakeEngine {
         let id = ContainerId(format!("{:064x}", world.log.len()));
         let image_id = world.images.get(&spec.image).cloned().unwrap_or_default();
         for mount in &spec.mounts {
-            if let Mount::Volume { name, .. } = mount {
+            if let Mount::Own { volume: VolumeSpec { name, .. }, .. } = mount {
                 world.mounts.insert((id.clone(), name.clone()));
             }
         }
