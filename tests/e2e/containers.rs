@@ -31,7 +31,7 @@ fn a_sidecar_may_do_nothing_but_forward() {
 
     let network = format!("container:{}", backend.id());
     assert_eq!(host["NetworkMode"], network.as_str());
-    assert_eq!(host["RestartPolicy"]["Name"], "on-failure");
+    assert_eq!(host["RestartPolicy"]["Name"], "unless-stopped");
 }
 
 #[test]
