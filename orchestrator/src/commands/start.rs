@@ -1,10 +1,12 @@
 //! `backend start`: makes the backend what the user wants, with the least that it takes.
 
 mod daemon;
+mod names;
 mod report;
 mod setback;
 
 pub use daemon::Daemon;
+pub use names::resolve;
 
 use std::time::Duration;
 
@@ -21,7 +23,7 @@ use crate::output::Progress;
 use crate::plan::action::Action;
 use crate::plan::diff::Field;
 use crate::plan::{Plan, plan};
-use crate::ready::{ReadyError, ready};
+use crate::ready::{Helpers, ReadyError, ready};
 use report::Reporter;
 use setback::Setback;
 
@@ -150,10 +152,10 @@ fn mention<E>(session: Session<'_, E>, plan: &Plan, desired: &Desired, observed:
 /// Waits for everything that is there, made by this run or not.
 async fn wait<E: Engine>(session: Session<'_, E>) -> Result<(), ReadyError> {
     let Session { engine, user, console, cancel, limit } = session;
-    let Observed { backend, sidecars, .. } = observe::ours(engine, user).await?;
-    let backend = backend.ok_or_else(|| ReadyError::Gone(user.backend()))?;
+    let observed = observe::ours(engine, user).await?;
+    let backend = observed.backend.as_ref().ok_or_else(|| ReadyError::Gone(user.backend()))?;
     console.status(format_args!("Waiting for \"{}\" to answer...", backend.name));
-    ready(engine, &backend, &sidecars, limit.unwrap_or(READY_LIMIT), cancel).await
+    ready(engine, backend, Helpers::from(&observed), limit.unwrap_or(READY_LIMIT), cancel).await
 }
 
 /// Shows what the failed container said, and says why it is given up.
@@ -161,7 +163,7 @@ async fn quote<E: Engine>(session: Session<'_, E>, made: &[Made], error: ReadyEr
     if let Some(container) = error.container() {
         logs::show_end(session, container).await;
     }
-    let was_there = error.container().is_some_and(|failed| made.iter().all(|made| made.id != failed.id));
+    let was_there = error.container().is_some_and(|failed| !made.iter().any(|made| made.is(&failed.id)));
     match error {
         ReadyError::Cancelled(cause) => cancelled(session, cause),
         error if was_there => {

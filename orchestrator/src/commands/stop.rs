@@ -1,4 +1,4 @@
-//! `backend stop`: everything of the user's is removed, named volumes excepted.
+//! `backend stop`: everything of the user's is removed, volumes that a person named excepted.
 
 use anyhow::Result;
 use bytes::Bytes;

@@ -6,7 +6,7 @@ use crate::apply::{Failure, Made};
 use crate::commands::{Session, observe};
 use crate::engine::{Engine, EngineError};
 use crate::observed::{Container, Observed, State};
-use crate::ready::{ReadyError, ready};
+use crate::ready::{Helpers, ReadyError, ready};
 
 /// How long to look at a backend after something else failed, to tell whether that is its fault.
 /// One that serves answers at the first question.
@@ -26,7 +26,7 @@ impl Setback {
     pub(super) fn is_overtaken(&self, made: &[Made]) -> bool {
         match self {
             Self::Step(cause) => cause.is_overtaken(),
-            Self::Wait(ReadyError::Ended(container)) => made.iter().all(|made| made.id != container.id),
+            Self::Wait(ReadyError::Ended(container)) => !made.iter().any(|made| made.is(&container.id)),
             Self::Wait(ReadyError::Gone(_)) => true,
             Self::Wait(_) => false,
         }
@@ -66,9 +66,9 @@ async fn dead_backend<E: Engine>(
     let Some(backend) = observe::ours(engine, user).await.ok()?.backend else {
         return ran.map(|old| ReadyError::Gone(old.name.clone()));
     };
-    if made.iter().all(|made| made.id != backend.id) && ran.is_none_or(|old| old.id != backend.id) {
+    if !made.iter().any(|made| made.is(&backend.id)) && ran.is_none_or(|old| old.id != backend.id) {
         return None;
     }
-    let dead = ready(engine, &backend, &[], POST_MORTEM_LIMIT, cancel).await.err()?;
+    let dead = ready(engine, &backend, Helpers::default(), POST_MORTEM_LIMIT, cancel).await.err()?;
     matches!(dead, ReadyError::Ended(_)).then_some(dead)
 }
