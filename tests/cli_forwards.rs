@@ -14,7 +14,7 @@ use docker_assemble::commands::{Session, info, start, stop};
 use docker_assemble::desired::Desired;
 use docker_assemble::observed::{Container, State};
 use docker_assemble::output::{Form, Progress};
-use fake_engine::FakeEngine;
+use fake_engine::{FakeEngine, World};
 use screen::Screen;
 use world::{IMAGE, PROXY, forwards, user, wish};
 
@@ -98,13 +98,22 @@ fn late() -> Container {
     Container { name: spec.name.clone(), state: State::Created, ..world::container("late", spec.labels) }
 }
 
+/// Has the engine make the container, with the dialer's volume, right before the call of this number.
+fn appears(engine: &FakeEngine, number: usize, container: Container) {
+    let appear = move |world: &mut World| {
+        world.mounts.insert((container.id.clone(), user().dialer_volume()));
+        world.containers.push(container);
+    };
+    engine.world().events.push((number, Box::new(appear)));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_comes_late_and_has_the_volume_is_found_by_another_look() {
     // Of a start that is followed by a stop.
     let engine = FakeEngine::with_images(&[IMAGE, PROXY]);
     run_start(&engine, &dialling()).await.unwrap();
     let calls = engine.world().log.len();
-    engine.world().late = Some((calls + 5, late(), user().dialer_volume()));
+    appears(&engine, calls + 5, late());
     run_stop(&engine).await.unwrap();
     assert!(is_empty(&engine), "{:?}", engine.world().log);
 
@@ -112,7 +121,7 @@ async fn what_comes_late_and_has_the_volume_is_found_by_another_look() {
     let engine = FakeEngine::with_images(&[IMAGE, PROXY]);
     run_start(&engine, &dialling()).await.unwrap();
     let calls = engine.world().log.len();
-    engine.world().late = Some((calls + 3, late(), user().dialer_volume()));
+    appears(&engine, calls + 3, late());
     run_start(&engine, &wish()).await.unwrap();
     assert_eq!(engine.containers_now().len(), 2);
     assert!(engine.world().volumes.is_empty(), "{:?}", engine.world().log);
@@ -124,7 +133,7 @@ async fn a_volume_that_stays_in_use_is_an_error_after_three_looks() {
     run_start(&engine, &dialling()).await.unwrap();
     let stranger = Container { labels: Default::default(), ..late() };
     let calls = engine.world().log.len();
-    engine.world().late = Some((calls + 1, stranger, user().dialer_volume()));
+    appears(&engine, calls + 1, stranger);
     let error = format!("{:#}", run_stop(&engine).await.unwrap_err());
     assert_eq!(error, "remove volume \"docker-assemble-backend-ann-dialer\": volume is in use");
     let looks = engine.world().log.iter().filter(|call| *call == "remove volume B-dialer").count();

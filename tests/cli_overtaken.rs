@@ -13,6 +13,7 @@ use docker_assemble::cancel::Cancel;
 use docker_assemble::commands::{Session, start, stop};
 use docker_assemble::observed::{Container, State};
 use docker_assemble::output::Progress;
+use docker_assemble::spec;
 use fake_engine::{FakeEngine, World};
 use screen::Screen;
 use world::{IMAGE, PROXY, user, wish};
@@ -115,6 +116,21 @@ async fn a_stop_finds_what_a_killed_start_still_makes() {
     before_call(&engine, 3, |world| world.containers.push(late));
     run_stop(&engine).await.unwrap();
     assert_eq!(engine.containers_now(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_removes_a_volume_that_a_killed_start_still_gives_away() {
+    let (engine, [_, sidecar]) = started().await;
+    let (late, volume) = (half_made(&sidecar), spec::socket_volume(&user()));
+    engine.world().volumes.insert(volume.name.clone(), volume.labels);
+    // Sidecar removed, backend stopped, backend removed, volume removed: the fourth call.
+    before_call(&engine, 4, |world| {
+        world.mounts.insert((late.id.clone(), volume.name));
+        world.containers.push(late);
+    });
+    run_stop(&engine).await.unwrap();
+    assert_eq!(engine.containers_now(), []);
+    assert!(engine.world().volumes.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

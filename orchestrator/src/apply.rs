@@ -79,7 +79,8 @@ pub async fn undo<E: Engine>(engine: &E, made: &[Made]) -> Vec<UndoFailure> {
             }
             Made::Container { id, name, origin: Origin::Started } => {
                 // A later look may have led to its removal.
-                engine.stop(id, STOP_GRACE).await.or_else(ignore_missing).map_err(|error| error.about(name))
+                let stopped = engine.stop(id, STOP_GRACE).await.or_else(ignore_missing);
+                stopped.map_err(|error| error.about(name))
             }
             Made::Volume(name) => engine.remove_volume(name).await,
         };

@@ -6,10 +6,16 @@
 #[path = "../support/e2e/mod.rs"]
 mod support;
 
+#[path = "../support/namespace.rs"]
+#[expect(dead_code, reason = "the relay's tests use the rest")]
+mod namespace;
+
 mod cache;
 mod containers;
 mod crashes;
+mod endpoints;
 mod forward;
+mod healing;
 mod info;
 mod lifecycle;
 mod logs;

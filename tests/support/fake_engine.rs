@@ -34,9 +34,7 @@ pub(crate) struct World {
     pub(crate) images: BTreeMap<ImageRef, String>,
     pub(crate) volumes: BTreeMap<VolumeName, BTreeMap<String, String>>,
     /// Which containers have which volumes.
-    mounts: BTreeSet<(ContainerId, VolumeName)>,
-    /// A container that the engine makes late: it appears at the call of this number.
-    pub(crate) late: Option<(usize, Container, VolumeName)>,
+    pub(crate) mounts: BTreeSet<(ContainerId, VolumeName)>,
     /// The calls that change something, in order.
     pub(crate) log: Vec<String>,
     /// Fail the call of this number, counted from 1.
@@ -87,10 +85,6 @@ impl World {
         let number = self.log.len();
         if let Some((_, canceller)) = self.cancel.take_if(|(at, _)| *at == number) {
             canceller.cancel(Cause::Interrupt);
-        }
-        if let Some((_, container, volume)) = self.late.take_if(|(at, ..)| *at == number) {
-            self.mounts.insert((container.id.clone(), volume));
-            self.containers.push(container);
         }
         if let Some(at) = self.events.iter().position(|(at, _)| *at == number) {
             (self.events.remove(at).1)(self);

@@ -55,9 +55,9 @@ pub fn sidecar(desired: &Desired, forward: &Forward) -> ContainerSpec {
         read_only: true,
         memory_bytes: Some(MEMORY_BYTES),
         pids: Some(PIDS),
-        // It ends with an error when the backend's network goes away; started again, it finds
-        // the new one.
-        restart: Restart::OnFailure,
+        // It ends when the backend's network goes away; started again, it finds the new one. Not
+        // only after errors: an engine that ends tells it to end, which is none.
+        restart: Restart::UnlessStopped,
         files: Vec::new(),
     }
     .with_labels(labels::ROLE_SIDECAR, &desired.user)
