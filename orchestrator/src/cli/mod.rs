@@ -5,6 +5,7 @@ mod daemon;
 mod error;
 mod filters;
 mod help;
+mod manifest;
 mod scripts;
 mod times;
 mod tree;
@@ -26,6 +27,7 @@ use crate::commands::cache::{Format, Limits, Purge};
 use crate::commands::logs::Logs;
 use crate::commands::start::Daemon;
 use crate::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security};
+use crate::manifest::Wish;
 use crate::output::{Form, Progress};
 use crate::plugin::{METADATA_COMMAND, NAME};
 use filters::Filter;
@@ -58,6 +60,8 @@ pub enum Command {
     Env,
     /// `backend info`.
     Info(Form),
+    /// `backend manifest`.
+    Manifest(Box<Wish>),
     /// `backend logs`.
     Logs(Logs),
     /// `backend cache usage`.
@@ -188,6 +192,10 @@ fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, Usa
         ["backend", "use"] => Command::Use,
         ["backend", "env"] => Command::Env,
         ["backend", "info"] => Command::Info(output()),
+        ["backend", "manifest"] => {
+            let ports = ports(tree, path, matches)?;
+            Command::Manifest(Box::new(manifest::read(tree, path, matches, ports)?))
+        }
         ["backend", "logs"] => Command::Logs(Logs {
             follow: switch("follow"),
             tail: matches.get_one::<Option<u64>>("tail").copied().flatten(),
@@ -233,7 +241,8 @@ fn switch(matches: &ArgMatches, name: &str) -> bool {
     matches.get_one(name).copied().unwrap_or(false)
 }
 
-fn start(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Start, UsageError> {
+/// The ports to forward: those of all lists, or the usual one.
+fn ports(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<BTreeSet<HostPort>, UsageError> {
     const PORTS: &str = "allow-host-port";
     let given = matches.get_many::<Vec<u16>>(PORTS).map(|lists| lists.flatten().copied().collect::<Vec<_>>());
     let ports = match &given {
@@ -247,8 +256,12 @@ fn start(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Start, Usag
         let why = "0 means no port at all and cannot stand beside others";
         return Err(UsageError::value(tree, path, "--allow-host-port", &all, why));
     }
+    Ok(ports)
+}
+
+fn start(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Start, UsageError> {
     Ok(Start {
-        ports,
+        ports: ports(tree, path, matches)?,
         cache: matches.get_one("cache-volume").cloned().map_or(CacheVolume::Conventional, CacheVolume::Named),
         image: matches.get_one("image").cloned(),
         pull: matches.get_one("pull").copied().unwrap_or_default(),

@@ -4,6 +4,7 @@ pub mod builder;
 pub mod cache;
 pub mod info;
 pub mod logs;
+pub mod manifest;
 pub mod observe;
 pub mod start;
 pub mod stop;
