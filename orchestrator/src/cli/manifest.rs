@@ -64,7 +64,7 @@ pub(super) fn read(
     }
     // Each is the other one's opposite, also when it is given as =false.
     let said = |name| matches.get_one::<bool>(name).copied();
-    let rootless = said("rootless").unwrap_or(said("privileged") == Some(false));
+    let rootless = said("rootless").unwrap_or_else(|| said("privileged") == Some(false));
     if said("privileged") == Some(rootless) {
         let words = "conflicting options: --privileged and --rootless exclude each other";
         return Err(UsageError::option(tree, path, words));

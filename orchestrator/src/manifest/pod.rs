@@ -125,7 +125,7 @@ fn daemon(wish: &Wish) -> Container {
     let unconfined = || Some(Profile { kind: "Unconfined" });
     Container {
         name: DAEMON.to_owned(),
-        image: wish.image.as_ref().map_or(wish.variant.image(), |image| &image.0).to_owned(),
+        image: wish.image.as_ref().map_or_else(|| wish.variant.image(), |image| &image.0).to_owned(),
         restart_policy: None,
         args,
         env: Vec::new(),
