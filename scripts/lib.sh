@@ -23,6 +23,18 @@ die() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# The path of a Python that can make virtual environments: the user's own, else the system's.
+python_with_venv() {
+	local python
+	for python in python3 /usr/bin/python3; do
+		if "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
+			command -v "$python"
+			return
+		fi
+	done
+	return 1
+}
+
 ensure_state() {
 	mkdir -p "$state"
 	[ -e "$state/.gitignore" ] || echo '*' >"$state/.gitignore"

@@ -19,6 +19,8 @@ need docker-registry docker-registry
 need git git
 need ip iproute2
 need kill procps
+# For what only Python packages have (scripts/check-manifest.sh); Debian's python3 comes without.
+python_with_venv >/dev/null || missing+=(python3-venv)
 need make make
 sshd_was_here=$(command -v sshd || true)
 need sshd openssh-server

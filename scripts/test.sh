@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test: those that need nothing, then those that need a Docker engine
-# (#[ignore]d otherwise), then the sidecar's image, then what depends on the engine
-# once more with the newest one that Debian ships.
+# (#[ignore]d otherwise), then the manifests and the sidecar's image, then what depends
+# on the engine once more with the newest one that Debian ships.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -45,6 +45,7 @@ export ASSEMBLE_TEST_BACKEND_IMAGE ASSEMBLE_TEST_BASE_IMAGE
 shown cargo test --workspace --locked
 # Only the plugin: what the relay ignores are its long cases, for scripts/soak.sh.
 shown cargo test --package docker-assemble --locked -- --ignored
+"$root/scripts/check-manifest.sh"
 "$root/scripts/test-sidecar-image.sh"
 
 if [ "$(id -u)" != 0 ]; then

@@ -9,6 +9,8 @@ mod screen;
 #[expect(dead_code, reason = "the planner's tests use the rest")]
 mod world;
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use docker_assemble::cancel::{self, Cancel};
 use docker_assemble::cli::Source;
@@ -300,7 +302,7 @@ async fn stop_all(engine: &FakeEngine) {
 #[tokio::test]
 async fn completion_offers_what_the_engine_has() {
     let engine = fresh();
-    engine.world().volumes.insert(VolumeName("a-volume".to_owned()));
+    engine.world().volumes.insert(VolumeName("a-volume".to_owned()), BTreeMap::new());
     must_start(&engine, &two_ports()).await;
     let user = user();
     let ask = |source| complete::of_engine(&engine, Some(&user), source);

@@ -80,6 +80,16 @@ fn the_version_needs_no_engine() {
     );
 }
 
+#[test]
+fn a_manifest_needs_no_engine_and_comes_alone_on_its_stream() {
+    let output = plugin(&["-H", NOWHERE, "assemble", "backend", "manifest", "--kubernetes"]);
+    assert!(output.status.success());
+    let manifest = text(&output.stdout);
+    assert!(manifest.contains("\nkind: StatefulSet\n"), "{manifest}");
+    let told = text(&output.stderr);
+    assert!(told.contains("docker buildx create "), "{told}");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_docker_command_that_ended_early_ends_the_plugin() {

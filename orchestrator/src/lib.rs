@@ -9,6 +9,7 @@
 //! | [`apply`], [`ready`] | run a plan and undo it on failure; wait with a deadline |
 //! | [`cancel`] | the wish to end early |
 //! | [`engine`], [`buildkit`] | the engine's API (the only place that names bollard); BuildKit's Control API |
+//! | [`manifest`] | **pure**: wish to a manifest for Kubernetes |
 //! | [`plan`] | **pure**: wish and state to a list of actions |
 //! | [`spec`] | **pure**: wish to complete container specs |
 //! | [`desired`], [`observed`], [`labels`], [`forward`] | **pure**: the wish; the state; ownership; what a port leads to |
@@ -27,6 +28,7 @@ pub mod exit;
 pub mod forward;
 pub mod labels;
 pub mod lock;
+pub mod manifest;
 pub mod observed;
 pub mod output;
 pub mod plan;

@@ -11,7 +11,7 @@ use docker_assemble::cancel;
 use docker_assemble::cli::{self, Command, Completion, Invocation, Source, Start, UsageError};
 use docker_assemble::commands::builder::{self, Buildx};
 use docker_assemble::commands::cache::Manner;
-use docker_assemble::commands::{self, Session, cache, complete, info, logs, start, stop, version};
+use docker_assemble::commands::{self, Session, cache, complete, info, logs, manifest, start, stop, version};
 use docker_assemble::desired::{Desired, ImageRef, ProxyImage, UserName};
 use docker_assemble::endpoint::{self, Resolved};
 use docker_assemble::engine::{DockerEngine, Engine, EngineError};
@@ -137,6 +137,9 @@ async fn dispatch(
     limit: Option<Duration>,
     console: &Console,
 ) -> Result<()> {
+    if let Command::Manifest(wish) = &command {
+        return manifest::run(console, wish);
+    }
     let vars = &Environment;
     let (canceller, cancel) = cancel::pair();
     let parent = Parent {
@@ -188,7 +191,8 @@ async fn dispatch(
             cache::purge(session, &purge, Manner { ask, dry_run, verbose }).await
         }
         Command::Env => Ok(console.line(builder::shell_line(session.user))?),
-        Command::Version(_) => Ok(()),
+        // Done before an engine was looked for.
+        Command::Manifest(_) | Command::Version(_) => Ok(()),
     }
 }
 

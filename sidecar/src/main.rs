@@ -124,6 +124,6 @@ fn rights(config: &Config) -> Rights {
 
 async fn serve_metrics(addr: &MetricsAddr, server: &Server) -> anyhow::Result<()> {
     let exporter = Exporter::bind(addr, server.shared()).await;
-    tokio::spawn(exporter.with_context(|| format!("cannot serve metrics at {addr}"))?.run());
+    tokio::spawn(exporter.with_context(|| format!("cannot serve metrics at \"{addr}\""))?.run());
     Ok(())
 }

@@ -6,6 +6,7 @@ mod error;
 mod filters;
 mod forwards;
 mod help;
+mod manifest;
 mod scripts;
 mod times;
 mod tree;
@@ -29,6 +30,7 @@ use crate::commands::start::Daemon;
 use crate::desired::{CacheVolume, ImageRef, PullPolicy, Security};
 use crate::exit::Exit;
 use crate::forward::asked::Asked;
+use crate::manifest::Wish;
 use crate::output::{Form, Progress};
 use crate::plugin::{METADATA_COMMAND, NAME};
 use filters::Filter;
@@ -63,6 +65,8 @@ pub enum Command {
     Env,
     /// `backend info`.
     Info(Form),
+    /// `backend manifest`.
+    Manifest(Box<Wish>),
     /// `backend logs`.
     Logs(Logs),
     /// `backend cache usage`.
@@ -197,6 +201,12 @@ fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, Usa
         ["backend", "use"] => Command::Use,
         ["backend", "env"] => Command::Env,
         ["backend", "info"] => Command::Info(output()?),
+        ["backend", "manifest"] => Command::Manifest(Box::new(manifest::read(
+            tree,
+            path,
+            matches,
+            forwards::plain(tree, path, matches)?,
+        )?)),
         ["backend", "logs"] => Command::Logs(Logs {
             follow: switch("follow"),
             tail: matches.get_one::<Option<u64>>("tail").copied().flatten(),

@@ -3,7 +3,7 @@
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command};
 
-use super::{daemon, filters, times, values};
+use super::{daemon, filters, manifest, times, values};
 use crate::forward::asked;
 
 /// The program as users name it: they run it through docker.
@@ -29,6 +29,7 @@ pub(super) fn tree() -> Command {
                     )),
                 )
                 .subcommand(logs())
+                .subcommand(manifest::command())
                 .subcommand(start())
                 .subcommand(
                     leaf("stop", "Stop and remove the backend; its cache is kept only in a named volume")
@@ -103,15 +104,7 @@ fn logs() -> Command {
 
 fn start() -> Command {
     leaf("start", "Start the backend, or change which ports it reaches")
-        .arg(
-            option(
-                "allow-host-port",
-                "list",
-                "Let builds reach this port of the host as localhost:PORT; also INSIDE:OUTSIDE, FIRST-LAST and PORT@loopback; may be repeated, 0 for none (default 5000)",
-            )
-            .action(ArgAction::Append)
-            .value_parser(ValueParser::new(asked::ports)),
-        )
+        .arg(ports("Let builds reach this port of the host as localhost:PORT; also INSIDE:OUTSIDE, FIRST-LAST and PORT@loopback; may be repeated, 0 for none (default 5000)"))
         .arg(bytes("cache-max-used", "Have the daemon keep at most this much cache"))
         .arg(bytes("cache-min-free", "Have the daemon leave this much of the disk free (BuildKit 0.17 and later)"))
         .arg(bytes("cache-reserved", "Have the daemon keep at least this much cache"))
@@ -198,7 +191,7 @@ fn start() -> Command {
         .arg(switch("use", None, "Make the backend the builder that docker buildx uses"))
 }
 
-fn leaf(name: &'static str, about: &'static str) -> Command {
+pub(super) fn leaf(name: &'static str, about: &'static str) -> Command {
     // As in docker, the last of two equal options wins.
     Command::new(name)
         .about(about)
@@ -213,8 +206,15 @@ fn group(name: &'static str, about: &'static str) -> Command {
 
 /// An option with a value; `kind` names the value's type in help, as docker does. Whatever
 /// follows is its value, a word with a dash too.
-fn option(name: &'static str, kind: &'static str, help: &'static str) -> Arg {
+pub(super) fn option(name: &'static str, kind: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(kind).help(help).num_args(1).allow_hyphen_values(true)
+}
+
+/// The ports to forward.
+pub(super) fn ports(help: &'static str) -> Arg {
+    option("allow-host-port", "list", help)
+        .action(ArgAction::Append)
+        .value_parser(ValueParser::new(asked::ports))
 }
 
 /// The form of one object; `fields` are those that a template finds in it.
@@ -234,7 +234,7 @@ fn bytes(name: &'static str, help: &'static str) -> Arg {
 }
 
 /// A switch, which like docker's also takes `=true` and `=false`.
-fn switch(name: &'static str, short: Option<char>, help: &'static str) -> Arg {
+pub(super) fn switch(name: &'static str, short: Option<char>, help: &'static str) -> Arg {
     Arg::new(name)
         .long(name)
         .short(short)

@@ -5,6 +5,7 @@ pub mod cache;
 pub mod complete;
 pub mod info;
 pub mod logs;
+pub mod manifest;
 pub mod observe;
 pub mod start;
 pub mod stop;

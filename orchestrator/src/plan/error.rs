@@ -31,7 +31,9 @@ pub enum PlanError {
         name: VolumeName,
     },
     /// The image is missing and may not be pulled.
-    #[error("the engine has no image \"{image}\" and --pull is \"never\"")]
+    #[error(
+        "the engine has no image \"{image}\" and --pull is \"never\"; load it, or let it be pulled with '--pull missing'"
+    )]
     NoImage {
         /// The image.
         image: ImageRef,
