@@ -19,7 +19,7 @@ either_way! {
     fn two_streams_at_once_arrive_unharmed(setup: Setup) {
         let Pair { mut near, mut far, relay } = setup.open();
         both_ways(&mut near, &mut far, 48 * MIB);
-        relay.wait_for_closed(1, Duration::from_secs(1));
+        relay.wait_for_closed(1);
         assert_eq!((relay.stats().bytes_up.get(), relay.stats().bytes_down.get()), (48 * MIB, 48 * MIB));
     }
 

@@ -50,7 +50,7 @@ fn contract_holds_without(denial: Denial) {
         }
         let Pair { mut near, mut far, relay } = Setup::new(engine, near).denying(denial).open();
         bytes::both_ways(&mut near, &mut far, MIB);
-        relay.wait_for_closed(1, std::time::Duration::from_secs(1));
+        relay.wait_for_closed(1);
         assert!(relay.stats().fallbacks.get() > 0, "nothing was denied");
     }
 }

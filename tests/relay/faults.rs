@@ -1,7 +1,6 @@
 //! Faults inside the relay, and errors of the kernel on accept.
 
 use std::fmt::Debug;
-use std::time::Duration;
 
 use assemble_proxy::config::Engine;
 use tracing::field::{Field, Visit};
@@ -59,7 +58,7 @@ fn a_panic_ends_its_own_connection_only() {
     witness.expect(UNLUCKY);
     unlucky.reset();
     witness.expect_reset();
-    route.relay.wait_for_closed(1, Duration::from_secs(2));
+    route.relay.wait_for_closed(1);
     near.exchange(&mut far, KIB);
     let (mut next, mut target) = route.open();
     next.exchange(&mut target, KIB);

@@ -263,7 +263,7 @@ at_once! {
                     near.expect(KIB);
                 }
                 near.expect_end();
-                route.relay.wait_for_closed(round, Duration::from_secs(2));
+                route.relay.wait_for_closed(round);
             }
         });
         assert_eq!(namespace.tcp_counter("OutRsts"), 0);

@@ -1,7 +1,5 @@
 //! Pipes of other sizes than the relay asks for, down to some that are not worth using.
 
-use std::time::Duration;
-
 use assemble_proxy::config::Engine;
 use assemble_proxy::sys::Pipe;
 use nix::libc::EPERM;
@@ -30,7 +28,7 @@ fn streams_through_small_pipes(size: u64) {
     for engine in [Engine::Auto, Engine::Splice] {
         let Pair { near, far, relay } = Setup::new(engine, Near::Client).denying(STUNTED).open();
         both_ways(&mut near.hashed(), &mut far.hashed(), size);
-        relay.wait_for_closed(1, Duration::from_secs(1));
+        relay.wait_for_closed(1);
         assert_eq!(relay.stats().fallbacks.get(), 0, "they are not so small as to be left");
     }
 }
