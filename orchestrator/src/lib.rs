@@ -11,7 +11,7 @@
 //! | [`engine`], [`buildkit`] | the engine's API (the only place that names bollard); BuildKit's Control API |
 //! | [`plan`] | **pure**: wish and state to a list of actions |
 //! | [`spec`] | **pure**: wish to complete container specs |
-//! | [`desired`], [`observed`], [`labels`] | **pure**: the wish; the state; ownership |
+//! | [`desired`], [`observed`], [`labels`], [`forward`] | **pure**: the wish; the state; ownership; what a port leads to |
 //!
 //! Pure rooms know neither tokio, bollard, clap, a clock nor the environment.
 
@@ -24,6 +24,7 @@ pub mod desired;
 pub mod endpoint;
 pub mod engine;
 pub mod exit;
+pub mod forward;
 pub mod labels;
 pub mod lock;
 pub mod observed;
