@@ -1,5 +1,6 @@
 //! `backend start`: makes the backend what the user wants, with the least that it takes.
 
+mod bar;
 mod daemon;
 mod names;
 mod report;
