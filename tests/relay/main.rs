@@ -43,6 +43,7 @@ mod resources;
 mod schedules;
 mod signals;
 mod startup;
+mod status;
 mod strangers;
 mod vanishing;
 
