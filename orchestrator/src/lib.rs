@@ -9,6 +9,7 @@
 //! | [`apply`], [`ready`] | run a plan and undo it on failure; wait with a deadline |
 //! | [`cancel`] | the wish to end early |
 //! | [`engine`], [`buildkit`] | the engine's API (the only place that names bollard); BuildKit's Control API |
+//! | [`health`] | **pure**: what is the matter with a forward |
 //! | [`plan`] | **pure**: wish and state to a list of actions |
 //! | [`spec`] | **pure**: wish to complete container specs |
 //! | [`desired`], [`observed`], [`labels`] | **pure**: the wish; the state; ownership |
@@ -24,6 +25,7 @@ pub mod desired;
 pub mod endpoint;
 pub mod engine;
 pub mod exit;
+pub mod health;
 pub mod labels;
 pub mod lock;
 pub mod observed;

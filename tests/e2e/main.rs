@@ -10,6 +10,7 @@ mod cache;
 mod containers;
 mod crashes;
 mod forward;
+mod health;
 mod info;
 mod lifecycle;
 mod logs;

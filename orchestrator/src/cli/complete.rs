@@ -16,7 +16,7 @@ pub(super) fn complete(root: &Command, words: &[&str], describe: bool) -> String
     let (_, command, rest) = super::descend(root, before);
     let mut candidates: Vec<(String, String)> = Vec::new();
     if partial.starts_with('-') {
-        for option in command.get_arguments() {
+        for option in command.get_arguments().filter(|arg| !arg.is_positional()) {
             let about = option.get_help().map(ToString::to_string).unwrap_or_default();
             candidates.push((format!("--{}", option.get_long().unwrap_or_default()), about));
         }

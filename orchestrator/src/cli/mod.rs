@@ -58,6 +58,20 @@ pub enum Command {
     Env,
     /// `backend info`.
     Info(Form),
+    /// `backend doctor`.
+    Doctor {
+        /// The port whose service is asked what it speaks.
+        port: Option<HostPort>,
+        /// How to print it.
+        form: Form,
+    },
+    /// `backend stats`.
+    Stats {
+        /// Go on until the user ends it.
+        watch: bool,
+        /// How to print it.
+        form: Form,
+    },
     /// `backend logs`.
     Logs(Logs),
     /// `backend cache usage`.
@@ -188,6 +202,8 @@ fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, Usa
         ["backend", "use"] => Command::Use,
         ["backend", "env"] => Command::Env,
         ["backend", "info"] => Command::Info(output()),
+        ["backend", "doctor"] => Command::Doctor { port: matches.get_one("port").copied(), form: output() },
+        ["backend", "stats"] => Command::Stats { watch: switch("watch"), form: output() },
         ["backend", "logs"] => Command::Logs(Logs {
             follow: switch("follow"),
             tail: matches.get_one::<Option<u64>>("tail").copied().flatten(),

@@ -16,6 +16,7 @@ pub(super) fn tree() -> Command {
         .subcommand(
             group("backend", "Manage the build backend")
                 .subcommand(cache())
+                .subcommand(doctor())
                 .subcommand(leaf("env", "Print the setting by which BuildKit's clients find the backend"))
                 .subcommand(
                     leaf("info", "Describe the backend").arg(form()).arg(limit(
@@ -24,6 +25,16 @@ pub(super) fn tree() -> Command {
                 )
                 .subcommand(logs())
                 .subcommand(start())
+                .subcommand(
+                    leaf("stats", "Show what goes through each forwarded port")
+                        .arg(form().help("Format output: \"json\" (one object for each sample)"))
+                        .arg(limit("How long a sidecar may take to answer (default 8)"))
+                        .arg(switch(
+                            "watch",
+                            Some('w'),
+                            "Go on until it is ended, with a sample each second",
+                        )),
+                )
                 .subcommand(
                     leaf("stop", "Stop and remove the backend; its cache is kept only in a named volume")
                         .arg(limit(
@@ -74,6 +85,18 @@ fn cache() -> Command {
                 .arg(limit("How long BuildKit may take to add up its cache (default 120)"))
                 .arg(switch("verbose", None, "Shorthand for --format=pretty; also shows the size on disk")),
         )
+}
+
+fn doctor() -> Command {
+    leaf("doctor", "Look for what keeps builds from the host's ports, all the way")
+        .arg(form())
+        .arg(
+            Arg::new("port")
+                .value_name("PORT")
+                .help("Ask what listens there whether it is a registry (default 5000)")
+                .value_parser(values::port),
+        )
+        .arg(limit("How long each step may take (default 10)"))
 }
 
 fn logs() -> Command {

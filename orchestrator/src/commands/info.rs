@@ -1,15 +1,17 @@
-//! `backend info`: what runs, for whom, and what its cache holds.
+//! `backend info`: what runs, for whom, how its forwards do, and what its cache holds.
 
+mod forwards;
 mod object;
 
 use std::time::Duration;
 
 use anyhow::Result;
 
+use super::health::{Forward, PATIENCE, Question, examine};
 use super::{START, Session, observe};
 use crate::buildkit::{Client, Record, Worker};
 use crate::engine::Engine;
-use crate::observed::{Container, Sidecar, State};
+use crate::observed::{Container, State};
 use crate::output::{Console, Form, size};
 
 /// Runs the command.
@@ -25,16 +27,25 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> 
     let backend = session.backend().await?;
     let sidecars = observe::ours(engine, user).await?.sidecars;
     let image = image(engine, &backend).await?;
+    // Worth an answer without them: they tell only where the engine is.
+    let facts = engine.facts().await.ok();
+    let examining = examine(engine, facts.as_ref(), &backend, &sidecars, |_| Question::Target, PATIENCE);
     if form == Form::Json {
-        let daemon =
-            if backend.state == State::Running { Some(ask(engine, &backend, limit).await?) } else { None };
-        console.line(object::info(&backend, &image, &sidecars, daemon.as_ref()))?;
+        let asking = async {
+            if backend.state == State::Running {
+                ask(engine, &backend, limit).await.map(Some)
+            } else {
+                Ok(None)
+            }
+        };
+        let (forwards, daemon) = tokio::join!(examining, asking);
+        console.line(object::info(&backend, &image, &forwards, daemon?.as_ref()))?;
         return Ok(());
     }
     console.line(format_args!("ID: {} ({})", backend.id.0, condition(backend.state, backend.unhealthy)))?;
     console.line(format_args!("Image: {image}"))?;
     console.line("")?;
-    list_sidecars(console, &backend, &sidecars)?;
+    list_sidecars(console, &examining.await)?;
     console.line("")?;
 
     if backend.state != State::Running {
@@ -103,25 +114,19 @@ async fn image<E: Engine>(engine: &E, backend: &Container) -> Result<String> {
     Ok(digests.into_iter().find(|digest| repository(digest) == wanted).unwrap_or_else(|| asked.0.clone()))
 }
 
-/// Whether a sidecar runs, but in the network of an earlier run of its backend: it forwards
-/// nothing.
-fn is_stale(backend: &Container, sidecar: &Container) -> bool {
-    sidecar.state == State::Running && backend.state == State::Running && sidecar.started_before(backend)
-}
-
-fn list_sidecars(console: &Console, backend: &Container, sidecars: &[Sidecar]) -> Result<()> {
-    if sidecars.is_empty() {
+fn list_sidecars(console: &Console, forwards: &[Forward]) -> Result<()> {
+    if forwards.is_empty() {
         console.line("Sidecar containers: none, no port of the host is forwarded")?;
         return Ok(());
     }
     console.line("Sidecar containers:")?;
-    for Sidecar { container, .. } in sidecars {
-        let state = if is_stale(backend, container) {
-            "stale"
-        } else {
-            condition(container.state, container.unhealthy)
-        };
+    for forward in forwards {
+        let container = &forward.sidecar.container;
+        let state = if forward.stale { "stale" } else { condition(container.state, container.unhealthy) };
         console.line(format_args!(" - {} {} ({state})", container.id.short(), container.name))?;
+        for line in forwards::lines(forward) {
+            console.line(format_args!("   {line}"))?;
+        }
     }
     Ok(())
 }

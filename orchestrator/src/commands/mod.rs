@@ -2,10 +2,13 @@
 
 pub mod builder;
 pub mod cache;
+pub mod doctor;
+pub mod health;
 pub mod info;
 pub mod logs;
 pub mod observe;
 pub mod start;
+pub mod stats;
 pub mod stop;
 pub mod version;
 

@@ -2,17 +2,19 @@
 
 use serde_json::{Value, json};
 
-use super::{Daemon, is_stale, state};
-use crate::observed::{Container, Sidecar};
+use super::{Daemon, forwards, state};
+use crate::commands::health::Forward;
+use crate::observed::Container;
 
 /// The object; `Workers` and `Cache` are null where the backend does not run.
-pub(super) fn info(backend: &Container, image: &str, sidecars: &[Sidecar], daemon: Option<&Daemon>) -> Value {
-    let sidecars: Vec<_> = sidecars
+pub(super) fn info(backend: &Container, image: &str, forwards: &[Forward], daemon: Option<&Daemon>) -> Value {
+    let sidecars: Vec<_> = forwards
         .iter()
-        .map(|Sidecar { port, container }| {
-            let mut object = common(container);
-            object["Port"] = port.get().into();
-            object["Stale"] = is_stale(backend, container).into();
+        .map(|forward| {
+            let mut object = common(&forward.sidecar.container);
+            object["Port"] = forward.sidecar.port.get().into();
+            object["Stale"] = forward.stale.into();
+            object["Forward"] = forwards::object(forward);
             object
         })
         .collect();
@@ -55,7 +57,7 @@ mod tests {
     use super::*;
     use crate::buildkit::{Record, Worker};
     use crate::desired::{ContainerName, HostPort, ImageRef, VolumeName};
-    use crate::observed::{ContainerId, State};
+    use crate::observed::{ContainerId, Sidecar, State};
 
     fn container(name: &str) -> Container {
         Container {
@@ -75,20 +77,27 @@ mod tests {
     #[test]
     fn everything_is_in_one_object() {
         let backend = Container { cache_volume: Some(VolumeName("v".to_owned())), ..container("b") };
-        let sidecar =
-            Sidecar { port: HostPort::REGISTRY, container: Container { unhealthy: true, ..container("s") } };
+        let forward = Forward {
+            sidecar: Sidecar {
+                port: HostPort::REGISTRY,
+                container: Container { unhealthy: true, ..container("s") },
+            },
+            stale: true,
+            answer: None,
+            finding: None,
+        };
         let daemon = Daemon {
             workers: vec![Worker { id: "w".to_owned(), ..Worker::default() }],
             records: vec![Record { size_bytes: 7, in_use: true, ..Record::default() }, Record::default()],
         };
         assert_eq!(
-            info(&backend, "img@x", &[sidecar], Some(&daemon)),
+            info(&backend, "img@x", &[forward], Some(&daemon)),
             json!({
                 "ID": "id-of-b", "Name": "b", "State": "running", "Unhealthy": false,
                 "Image": "img@x", "CacheVolume": "v", "Privileged": true,
                 "Sidecars": [{
                     "ID": "id-of-s", "Name": "s", "State": "running", "Unhealthy": true,
-                    "Port": 5000, "Stale": false,
+                    "Port": 5000, "Stale": true, "Forward": {"Health": "unknown", "Why": null, "Help": null},
                 }],
                 "Workers": [{"ID": "w", "Platforms": [], "Labels": {}}],
                 "Cache": {"Entries": 2, "Size": 7, "InUse": 7},
