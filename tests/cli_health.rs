@@ -42,7 +42,7 @@ fn sidecar(port: u16) -> ContainerName {
 /// A backend with these ports whose sidecars say that their targets do so.
 async fn started(forwards: &[u16], result: &str) -> FakeEngine {
     let engine = FakeEngine::with_images(&[IMAGE]);
-    let desired = Desired { ports: ports(forwards), ..wish() };
+    let desired = Desired { forwards: ports(forwards), ..wish() };
     let (screen, user, cancel) = (Screen::default(), user(), Cancel::never());
     let console = screen.console();
     let session = Session { engine: &engine, user: &user, console: &console, cancel: &cancel, limit: None };

@@ -12,7 +12,7 @@
 //! | [`health`] | **pure**: what is the matter with a forward |
 //! | [`plan`] | **pure**: wish and state to a list of actions |
 //! | [`spec`] | **pure**: wish to complete container specs |
-//! | [`desired`], [`observed`], [`labels`] | **pure**: the wish; the state; ownership |
+//! | [`desired`], [`observed`], [`labels`], [`forward`] | **pure**: the wish; the state; ownership; what a port leads to |
 //!
 //! Pure rooms know neither tokio, bollard, clap, a clock nor the environment.
 
@@ -25,6 +25,7 @@ pub mod desired;
 pub mod endpoint;
 pub mod engine;
 pub mod exit;
+pub mod forward;
 pub mod health;
 pub mod labels;
 pub mod lock;

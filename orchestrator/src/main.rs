@@ -153,7 +153,7 @@ async fn dispatch(
     if let Command::Doctor { port, form } = command {
         // What is wrong with the endpoint is the first thing it tells.
         let engine = resolved.map_err(anyhow::Error::from).and_then(|found| connect(found, console));
-        let engine = engine.as_ref().map_err(|error| explain(error));
+        let engine = engine.as_ref().map_err(explain);
         let patient = Doctor { engine, user: user.as_ref(), port, limit };
         return doctor::run(patient, console, &cancel, form).await;
     }
@@ -171,7 +171,8 @@ async fn dispatch(
     let session = Session { engine: &engine, user: &user, console, cancel: &cancel, limit };
     match command {
         Command::Start(options) if options.dry_run => {
-            start::preview(session, &desire(*options, proxies, session.user, vars)?).await
+            let desired = desire(*options, proxies, session.user, vars).await?;
+            start::preview(session, &desired).await
         }
         Command::Start(options) => {
             let select = options.select;
@@ -224,12 +225,12 @@ async fn start_alone<E: Engine>(
         cause = session.cancel.cancelled() => return Err(commands::Cancelled(cause).into()),
     };
     let progress = options.progress;
-    let desired = desire(options, proxies, session.user, vars)?;
+    let desired = desire(options, proxies, session.user, vars).await?;
     start::run(session, &desired, progress, &|| proxy_image::embedded().bytes.clone()).await
 }
 
 /// The wish: what was asked for, and the defaults for what was not.
-fn desire(options: Start, proxies: Vec<String>, user: &UserName, vars: &impl Vars) -> Result<Desired> {
+async fn desire(options: Start, proxies: Vec<String>, user: &UserName, vars: &impl Vars) -> Result<Desired> {
     let files = options.daemon.files()?;
     let image = options.image.or_else(|| vars.get(BACKEND_IMAGE_VARIABLE).map(ImageRef));
     let proxy_image = options.proxy_image.map_or_else(
@@ -245,7 +246,7 @@ fn desire(options: Start, proxies: Vec<String>, user: &UserName, vars: &impl Var
         pull: options.pull,
         security: options.security,
         cache: options.cache,
-        ports: options.ports,
+        forwards: start::resolve(&options.forwards).await?,
         proxy_image,
         files,
         proxies,

@@ -49,7 +49,7 @@ pub(crate) struct Probed {
     )]
     pub(crate) port: Option<u16>,
     /// The socket the dialer listens on; asked instead of a relay
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", env = "ASSEMBLE_PROXY_SOCKET")]
     pub(crate) socket: Option<PathBuf>,
 }
 

@@ -13,7 +13,7 @@ use docker_assemble::engine::{
     Operation, PullProgress, Result,
 };
 use docker_assemble::observed::{Container, ContainerId, State};
-use docker_assemble::spec::{ContainerSpec, Mount, Privileges};
+use docker_assemble::spec::{ContainerSpec, Mount, Privileges, VolumeSpec};
 use futures_util::stream;
 
 /// Where privileges are refused.
@@ -29,7 +29,11 @@ pub(crate) enum Refusal {
 pub(crate) struct World {
     pub(crate) containers: Vec<Container>,
     pub(crate) images: BTreeMap<ImageRef, String>,
-    pub(crate) volumes: BTreeSet<VolumeName>,
+    pub(crate) volumes: BTreeMap<VolumeName, BTreeMap<String, String>>,
+    /// Which containers have which volumes.
+    mounts: BTreeSet<(ContainerId, VolumeName)>,
+    /// A container that the engine makes late: it appears at the call of this number.
+    pub(crate) late: Option<(usize, Container, VolumeName)>,
     /// The calls that change something, in order.
     pub(crate) log: Vec<String>,
     /// Fail the call of this number, counted from 1.
@@ -78,6 +82,10 @@ impl World {
         let number = self.log.len();
         if let Some((_, canceller)) = self.cancel.take_if(|(at, _)| *at == number) {
             canceller.cancel(Cause::Interrupt);
+        }
+        if let Some((_, container, volume)) = self.late.take_if(|(at, ..)| *at == number) {
+            self.mounts.insert((container.id.clone(), volume));
+            self.containers.push(container);
         }
         if self.fail == Some(number) {
             let operation = operation(verb, object);
@@ -168,7 +176,31 @@ impl Engine for FakeEngine {
     }
 
     async fn volume_exists(&self, name: &VolumeName) -> Result<bool> {
-        Ok(self.world().volumes.contains(name))
+        Ok(self.world().volumes.contains_key(name))
+    }
+
+    async fn volumes(&self, labels: &BTreeMap<String, String>) -> Result<Vec<VolumeName>> {
+        let has =
+            |own: &BTreeMap<String, String>| labels.iter().all(|(name, value)| own.get(name) == Some(value));
+        Ok(self.world().volumes.iter().filter(|(_, own)| has(own)).map(|(name, _)| name.clone()).collect())
+    }
+
+    async fn create_volume(&self, spec: &VolumeSpec) -> Result<()> {
+        let mut world = self.world();
+        world.call("create volume", &spec.name.0)?;
+        world.volumes.insert(spec.name.clone(), spec.labels.clone());
+        Ok(())
+    }
+
+    async fn remove_volume(&self, name: &VolumeName) -> Result<()> {
+        let mut world = self.world();
+        world.call("remove volume", &name.0)?;
+        if world.mounts.iter().any(|(_, volume)| volume == name) {
+            let operation = operation("remove volume", &name.0);
+            return Err(EngineError::Conflict { operation, message: "volume is in use".to_owned() });
+        }
+        world.volumes.remove(name);
+        Ok(())
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
@@ -181,6 +213,11 @@ impl Engine for FakeEngine {
         }
         let id = ContainerId(format!("{:064x}", world.log.len()));
         let image_id = world.images.get(&spec.image).cloned().unwrap_or_default();
+        for mount in &spec.mounts {
+            if let Mount::Volume { name, .. } = mount {
+                world.mounts.insert((id.clone(), name.clone()));
+            }
+        }
         world.containers.push(Container {
             id: id.clone(),
             name: spec.name.clone(),
@@ -190,10 +227,7 @@ impl Engine for FakeEngine {
             unhealthy: false,
             started_at: String::new(),
             labels: spec.labels.clone(),
-            cache_volume: spec.mounts.iter().find_map(|mount| match mount {
-                Mount::Volume { name, .. } => Some(name.clone()),
-                Mount::Bind { .. } => None,
-            }),
+            cache_volume: spec.cache_volume().cloned(),
             privileged: spec.privileges == Privileges::Privileged,
         });
         Ok(id)
@@ -249,6 +283,7 @@ impl Engine for FakeEngine {
         let name = world.name(id);
         world.call("remove", &name)?;
         world.containers.retain(|container| container.id != *id);
+        world.mounts.retain(|(container, _)| container != id);
         Ok(())
     }
 

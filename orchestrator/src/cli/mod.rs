@@ -4,6 +4,7 @@ mod complete;
 mod daemon;
 mod error;
 mod filters;
+mod forwards;
 mod help;
 mod scripts;
 mod times;
@@ -16,7 +17,6 @@ pub use filters::with_configured;
 pub use scripts::manual;
 pub use user::{home, user};
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ use crate::commands::cache::{Format, Limits, Purge};
 use crate::commands::logs::Logs;
 use crate::commands::start::Daemon;
 use crate::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security};
+use crate::forward::asked::Asked;
 use crate::output::{Form, Progress};
 use crate::plugin::{METADATA_COMMAND, NAME};
 use filters::Filter;
@@ -99,8 +100,8 @@ pub enum Command {
 /// The options of `backend start`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
-    /// The ports to forward; empty means none.
-    pub ports: BTreeSet<HostPort>,
+    /// What to forward, by port inside, each once; empty means nothing.
+    pub forwards: Vec<Asked>,
     /// Which volume keeps the cache.
     pub cache: CacheVolume,
     /// The BuildKit image, when it was named.
@@ -250,21 +251,8 @@ fn switch(matches: &ArgMatches, name: &str) -> bool {
 }
 
 fn start(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Start, UsageError> {
-    const PORTS: &str = "allow-host-port";
-    let given = matches.get_many::<Vec<u16>>(PORTS).map(|lists| lists.flatten().copied().collect::<Vec<_>>());
-    let ports = match &given {
-        None => BTreeSet::from([HostPort::REGISTRY]),
-        Some(numbers) => {
-            numbers.iter().filter_map(|number| (*number).try_into().ok().map(HostPort)).collect()
-        }
-    };
-    if let Some(numbers) = given.filter(|numbers| numbers.contains(&0) && !ports.is_empty()) {
-        let all = numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        let why = "0 means no port at all and cannot stand beside others";
-        return Err(UsageError::value(tree, path, "--allow-host-port", &all, why));
-    }
     Ok(Start {
-        ports,
+        forwards: forwards::forwards(tree, path, matches)?,
         cache: matches.get_one("cache-volume").cloned().map_or(CacheVolume::Conventional, CacheVolume::Named),
         image: matches.get_one("image").cloned(),
         pull: matches.get_one("pull").copied().unwrap_or_default(),

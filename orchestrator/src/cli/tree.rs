@@ -4,6 +4,7 @@ use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command};
 
 use super::{daemon, filters, times, values};
+use crate::forward::asked;
 
 /// The program as users name it: they run it through docker.
 pub(super) const PROGRAM: &str = "docker assemble";
@@ -124,10 +125,10 @@ fn start() -> Command {
             option(
                 "allow-host-port",
                 "list",
-                "Let builds reach this port of the host as localhost:PORT; may be repeated, 0 for none (default 5000)",
+                "Let builds reach this port of the host as localhost:PORT; also INSIDE:OUTSIDE, FIRST-LAST and PORT@loopback; may be repeated, 0 for none (default 5000)",
             )
             .action(ArgAction::Append)
-            .value_parser(ValueParser::new(values::ports)),
+            .value_parser(ValueParser::new(asked::ports)),
         )
         .arg(bytes("cache-max-used", "Have the daemon keep at most this much cache"))
         .arg(bytes("cache-min-free", "Have the daemon leave this much of the disk free (BuildKit 0.17 and later)"))
@@ -145,6 +146,20 @@ fn start() -> Command {
                 .value_parser(daemon::file),
         )
         .arg(switch("dry-run", None, "Only list what would be done"))
+        .arg(
+            option(
+                "forward",
+                "port=host:port",
+                "Let builds reach a port of another host as localhost:PORT; may be repeated",
+            )
+            .action(ArgAction::Append)
+            .value_parser(ValueParser::new(asked::hosts)),
+        )
+        .arg(switch(
+            "host-loopback",
+            None,
+            "Reach the host's ports on its loopback, as a local user would, and not at the gateway",
+        ))
         .arg(
             option(
                 "image",

@@ -8,18 +8,6 @@ use crate::output::{Form, Progress};
 
 type Parsed<T> = Result<T, String>;
 
-/// A comma-separated list of ports; what 0 among them means is for the caller to say.
-pub(super) fn ports(text: &str) -> Parsed<Vec<u16>> {
-    text.split(',')
-        .map(|part| {
-            let part = part.trim();
-            let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-            let port = if digits { part.parse().ok() } else { None };
-            port.ok_or_else(|| format!("\"{part}\" is not a port (1 to 65535, or 0 alone for none)"))
-        })
-        .collect()
-}
-
 pub(super) fn image(text: &str) -> Parsed<ImageRef> {
     if text.trim().is_empty() {
         Err("must name an image".to_owned())
@@ -125,24 +113,12 @@ pub(super) fn seconds(text: &str) -> Parsed<Duration> {
 
 /// A port to name one sidecar by.
 pub(super) fn port(text: &str) -> Parsed<HostPort> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let port = if digits { text.parse().ok() } else { None };
-    port.map(HostPort).ok_or_else(|| format!("\"{text}\" is not a port (1 to 65535)"))
+    HostPort::parse(text).ok_or_else(|| format!("\"{text}\" is not a port (1 to 65535)"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn port_lists() {
-        assert_eq!(ports("5000"), Ok(vec![5000]));
-        assert_eq!(ports("5000,6000, 0"), Ok(vec![5000, 6000, 0]));
-        for bad in ["", "abc", "65536", "5000,", "-1", "+1", "5000,x"] {
-            let why = ports(bad).unwrap_err();
-            assert!(why.contains("is not a port"), "{bad}: {why}");
-        }
-    }
 
     #[test]
     fn volumes_are_names_and_not_paths() {

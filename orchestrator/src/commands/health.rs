@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use crate::engine::{Engine, EngineError, EngineFacts};
+use crate::forward::Forward;
 use crate::health::{
     self, Answer, Case, Finding, Listening, Outcome, Place, Report, Via, explain, listeners, listening, plain,
 };
@@ -33,7 +34,7 @@ pub enum Question {
 
 /// One forward, looked at.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Forward {
+pub struct Examined {
     /// The container.
     pub sidecar: Sidecar,
     /// Whether it serves a network that its backend has left.
@@ -44,7 +45,7 @@ pub struct Forward {
     pub finding: Option<Finding>,
 }
 
-impl Forward {
+impl Examined {
     /// What the sidecar told.
     #[must_use]
     pub fn report(&self) -> Option<&Report> {
@@ -71,21 +72,19 @@ pub async fn examine<E: Engine>(
     sidecars: &[Sidecar],
     question: impl Fn(&Sidecar) -> Question,
     limit: Duration,
-) -> Vec<Forward> {
+) -> Vec<Examined> {
     let look = async |sidecar: &Sidecar| {
         let stale = is_stale(backend, &sidecar.container);
         let asked = sidecar.container.state == State::Running && !stale;
         let answer = if asked { Some(ask(engine, sidecar, question(sidecar), limit).await) } else { None };
-        Forward { sidecar: sidecar.clone(), stale, answer, finding: None }
+        Examined { sidecar: sidecar.clone(), stale, answer, finding: None }
     };
     let mut forwards = join_all(sidecars.iter().map(look)).await;
-    let words: Vec<String> = sidecars.iter().map(|sidecar| sidecar.port.to_string()).collect();
+    let all: Vec<Forward> = sidecars.iter().filter_map(Sidecar::forward).collect();
     let facts = facts.cloned().unwrap_or_default();
-    for (index, forward) in forwards.iter_mut().enumerate() {
-        let mut others = words.clone();
-        others.remove(index);
+    for forward in &mut forwards {
         forward.finding =
-            forward.report().and_then(|report| finding(forward, report, &facts, engine.endpoint(), &others));
+            forward.report().and_then(|report| finding(forward, report, &facts, engine.endpoint(), &all));
     }
     forwards
 }
@@ -111,11 +110,11 @@ pub async fn ask<E: Engine>(engine: &E, sidecar: &Sidecar, question: Question, l
 }
 
 fn finding(
-    forward: &Forward,
+    forward: &Examined,
     report: &Report,
     facts: &EngineFacts,
     endpoint: &str,
-    others: &[String],
+    forwards: &[Forward],
 ) -> Option<Finding> {
     let (attempt, (via, to)) = (report.probe.as_ref()?, report.way()?);
     let addr = report.addr().filter(|_| via == Via::Gateway);
@@ -128,7 +127,7 @@ fn finding(
     let wanted = place == Place::Here && attempt.result != Outcome::Accepted;
     let found = if wanted { addr.and_then(|gateway| on_this_host(to, gateway)) } else { None };
     explain(&Case {
-        port: forward.sidecar.port.get(),
+        port: forward.sidecar.port,
         via,
         to,
         addr,
@@ -136,7 +135,7 @@ fn finding(
         text: attempt.text.as_deref(),
         place,
         listening: found.as_ref(),
-        others,
+        forwards,
     })
 }
 

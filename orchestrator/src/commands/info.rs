@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::health::{Forward, PATIENCE, Question, examine};
-use super::{START, Session, observe};
+use super::health::{Examined, PATIENCE, Question, examine};
+use super::{Session, observe, start_command};
 use crate::buildkit::{Client, Record, Worker};
 use crate::engine::Engine;
-use crate::observed::{Container, State};
+use crate::observed::{Container, Sidecar, State};
 use crate::output::{Console, Form, size};
 
 /// Runs the command.
@@ -24,12 +24,14 @@ pub async fn run<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> {
 
 async fn describe<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> {
     let Session { engine, console, user, limit, .. } = session;
-    let backend = session.backend().await?;
-    let sidecars = observe::ours(engine, user).await?.sidecars;
+    let observed = observe::ours(engine, user).await?;
+    let start = start_command(&observed);
+    let backend = session.backend_of(observed.backend.clone())?;
     let image = image(engine, &backend).await?;
     // Worth an answer without them: they tell only where the engine is.
     let facts = engine.facts().await.ok();
-    let examining = examine(engine, facts.as_ref(), &backend, &sidecars, |_| Question::Target, PATIENCE);
+    let examining =
+        examine(engine, facts.as_ref(), &backend, &observed.sidecars, |_| Question::Target, PATIENCE);
     if form == Form::Json {
         let asking = async {
             if backend.state == State::Running {
@@ -39,19 +41,20 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> 
             }
         };
         let (forwards, daemon) = tokio::join!(examining, asking);
-        console.line(object::info(&backend, &image, &forwards, daemon?.as_ref()))?;
+        let dialer = observed.dialer.as_ref();
+        console.line(object::info(&backend, &image, &forwards, dialer, daemon?.as_ref()))?;
         return Ok(());
     }
     console.line(format_args!("ID: {} ({})", backend.id.0, condition(backend.state, backend.unhealthy)))?;
     console.line(format_args!("Image: {image}"))?;
     console.line("")?;
-    list_sidecars(console, &examining.await)?;
+    list_helpers(console, &examining.await, observed.dialer.as_ref(), &start)?;
     console.line("")?;
 
     if backend.state != State::Running {
         let help = match backend.state {
             State::Paused => format!("'docker unpause {}' wakes it", backend.name),
-            _ => format!("'{START}' starts it"),
+            _ => format!("'{start}' starts it"),
         };
         console.line(format_args!(
             "The backend does not run, so its workers and its cache are not known; {help}."
@@ -114,8 +117,13 @@ async fn image<E: Engine>(engine: &E, backend: &Container) -> Result<String> {
     Ok(digests.into_iter().find(|digest| repository(digest) == wanted).unwrap_or_else(|| asked.0.clone()))
 }
 
-fn list_sidecars(console: &Console, forwards: &[Forward]) -> Result<()> {
-    if forwards.is_empty() {
+fn list_helpers(
+    console: &Console,
+    forwards: &[Examined],
+    dialer: Option<&Container>,
+    start: &str,
+) -> Result<()> {
+    if forwards.is_empty() && dialer.is_none() {
         console.line("Sidecar containers: none, no port of the host is forwarded")?;
         return Ok(());
     }
@@ -123,12 +131,27 @@ fn list_sidecars(console: &Console, forwards: &[Forward]) -> Result<()> {
     for forward in forwards {
         let container = &forward.sidecar.container;
         let state = if forward.stale { "stale" } else { condition(container.state, container.unhealthy) };
-        console.line(format_args!(" - {} {} ({state})", container.id.short(), container.name))?;
-        for line in forwards::lines(forward) {
+        let to = leads_to(&forward.sidecar);
+        console.line(format_args!(" - {} {} ({state}){to}", container.id.short(), container.name))?;
+        for line in forwards::lines(forward, start) {
             console.line(format_args!("   {line}"))?;
         }
     }
+    if let Some(container) = dialer {
+        let state = condition(container.state, container.unhealthy);
+        let what = "connects to the host's loopback";
+        console.line(format_args!(" - {} {} ({state}), {what}", container.id.short(), container.name))?;
+    }
     Ok(())
+}
+
+/// Where a sidecar leads, unless that is the port in its name on the host.
+fn leads_to(sidecar: &Sidecar) -> String {
+    match sidecar.forward() {
+        None => ", to a target that this version does not know".to_owned(),
+        Some(forward) if forward.is_plain() => String::new(),
+        Some(forward) => format!(", to {}", forward.target),
+    }
 }
 
 fn list_workers(console: &Console, workers: &[Worker]) -> Result<()> {

@@ -1,9 +1,11 @@
 //! `backend start`: makes the backend what the user wants, with the least that it takes.
 
 mod daemon;
+mod names;
 mod report;
 
 pub use daemon::Daemon;
+pub use names::resolve;
 
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use anyhow::{Result, anyhow};
 use bytes::Bytes;
 use futures_util::StreamExt;
 
-use super::{Cancelled, Session, observe};
+use super::{Cancelled, ROUNDS, Session, observe};
 use crate::apply::{ApplyError, Failure, Made, apply, undo};
 use crate::cancel::Cause;
 use crate::desired::{Desired, Security};
@@ -21,7 +23,7 @@ use crate::output::Progress;
 use crate::plan::action::Action;
 use crate::plan::diff::Field;
 use crate::plan::{Plan, plan};
-use crate::ready::{ReadyError, ready};
+use crate::ready::{Helpers, ReadyError, ready};
 use report::Reporter;
 
 /// How long a backend and its sidecars may take to serve. One that finds a cache of hundreds of
@@ -65,13 +67,22 @@ pub async fn run<E: Engine>(
     archive: &(dyn Fn() -> Bytes + Sync),
 ) -> Result<()> {
     let Session { engine, console, cancel, .. } = session;
-    let observed = session.unless_cancelled(async { Ok(observe::all(engine, desired).await?) }).await?;
-    let plan = plan(desired, &observed)?;
-    mention(session, &plan, desired, &observed);
-
     let report = Reporter::new(console, progress);
-    let made = apply(engine, &plan, archive, cancel, &|event| report.show(&event)).await;
-    console.settle();
+    let mut rounds = ROUNDS;
+    let (observed, plan, made) = loop {
+        let observed = session.unless_cancelled(async { Ok(observe::all(engine, desired).await?) }).await?;
+        let plan = plan(desired, &observed)?;
+        mention(session, &plan, desired, &observed);
+        let made = apply(engine, &plan, archive, cancel, &|event| report.show(&event)).await;
+        console.settle();
+        rounds -= 1;
+        // A volume goes before anything is made.
+        match &made {
+            Err(ApplyError { cause: Failure::Engine(error), made })
+                if error.is_volume_in_use() && made.is_empty() && rounds > 0 => {}
+            _ => break (observed, plan, made),
+        }
+    };
     let made = match made {
         Ok(made) => made,
         Err(ApplyError { cause, made }) => {
@@ -122,10 +133,10 @@ fn mention<E>(session: Session<'_, E>, plan: &Plan, desired: &Desired, observed:
 /// Waits for everything that is there, made by this run or not.
 async fn wait<E: Engine>(session: Session<'_, E>) -> Result<(), ReadyError> {
     let Session { engine, user, console, cancel, limit } = session;
-    let Observed { backend, sidecars, .. } = observe::ours(engine, user).await?;
-    let backend = backend.ok_or_else(|| ReadyError::Gone(user.backend()))?;
+    let observed = observe::ours(engine, user).await?;
+    let backend = observed.backend.as_ref().ok_or_else(|| ReadyError::Gone(user.backend()))?;
     console.status(format_args!("Waiting for \"{}\" to answer...", backend.name));
-    ready(engine, &backend, &sidecars, limit.unwrap_or(READY_LIMIT), cancel).await
+    ready(engine, backend, Helpers::from(&observed), limit.unwrap_or(READY_LIMIT), cancel).await
 }
 
 /// Why the backend does not serve, if that is what a failed step comes from: sidecars cannot
@@ -143,10 +154,11 @@ async fn dead_backend<E: Engine>(
     let backend = observe::ours(session.engine, session.user).await.ok()?.backend?;
     let ran =
         |old: &Container| old.id == backend.id && matches!(old.state, State::Running | State::Restarting);
-    if !(made.iter().any(|made| made.id == backend.id) || before.backend.as_ref().is_some_and(ran)) {
+    if !(made.iter().any(|made| made.is(&backend.id)) || before.backend.as_ref().is_some_and(ran)) {
         return None;
     }
-    let dead = ready(session.engine, &backend, &[], POST_MORTEM_LIMIT, session.cancel).await.err()?;
+    let dead =
+        ready(session.engine, &backend, Helpers::default(), POST_MORTEM_LIMIT, session.cancel).await.err()?;
     matches!(dead, ReadyError::Ended(_)).then_some(dead)
 }
 
@@ -155,7 +167,7 @@ async fn quote<E: Engine>(session: Session<'_, E>, made: &[Made], error: ReadyEr
     if let Some(container) = error.container() {
         show_log(session, container).await;
     }
-    let was_there = error.container().is_some_and(|failed| made.iter().all(|made| made.id != failed.id));
+    let was_there = error.container().is_some_and(|failed| !made.iter().any(|made| made.is(&failed.id)));
     match error {
         ReadyError::Cancelled(cause) => cancelled(session, cause),
         error if was_there => {

@@ -36,6 +36,7 @@ fn host_config(spec: &ContainerSpec, facts: &EngineFacts) -> HostConfig {
     let plain = HostConfig {
         network_mode: match &spec.network {
             Network::Own => None,
+            Network::Host => Some("host".to_owned()),
             Network::Container(name) => Some(format!("container:{name}")),
         },
         mounts: (!spec.mounts.is_empty()).then(|| spec.mounts.iter().map(mount).collect()),

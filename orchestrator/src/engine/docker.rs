@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
+use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{
-    CreateContainerOptions, CreateImageOptions, ImportImageOptions, ListContainersOptions, LogsOptions,
-    RemoveContainerOptions, StopContainerOptions, UploadToContainerOptions,
+    CreateContainerOptions, CreateImageOptions, ImportImageOptions, ListContainersOptions,
+    ListVolumesOptions, LogsOptions, RemoveContainerOptions, RemoveVolumeOptions, StopContainerOptions,
+    UploadToContainerOptions,
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -25,7 +27,7 @@ use super::{
 };
 use crate::desired::{ContainerName, ImageRef, VolumeName};
 use crate::observed::{Container, ContainerId};
-use crate::spec::ContainerSpec;
+use crate::spec::{ContainerSpec, VolumeSpec};
 
 /// For lists and inspections, which wait behind the engine's other work.
 const USUAL: Duration = Duration::from_secs(20);
@@ -114,10 +116,9 @@ impl Engine for DockerEngine {
     }
 
     async fn containers(&self, labels: &BTreeMap<String, String>) -> Result<Vec<Container>> {
-        let wanted = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let options = ListContainersOptions {
             all: true,
-            filters: Some(HashMap::from([("label".to_owned(), wanted)])),
+            filters: Some(label_filters(labels)),
             ..ListContainersOptions::default()
         };
         let listing = self.0.contact.client().await?.list_containers(Some(options));
@@ -181,6 +182,31 @@ impl Engine for DockerEngine {
         let answer =
             self.0.contact.call(inspecting, USUAL, self.0.contact.client().await?.inspect_volume(path)).await;
         Ok(found(answer)?.is_some())
+    }
+
+    async fn volumes(&self, labels: &BTreeMap<String, String>) -> Result<Vec<VolumeName>> {
+        let options = ListVolumesOptions { filters: Some(label_filters(labels)) };
+        let listing = self.0.contact.client().await?.list_volumes(Some(options));
+        let listed = self.0.contact.call(operation("list volumes", ""), USUAL, listing).await?;
+        Ok(listed.volumes.into_iter().flatten().map(|volume| VolumeName(volume.name)).collect())
+    }
+
+    async fn create_volume(&self, spec: &VolumeSpec) -> Result<()> {
+        let request = VolumeCreateRequest {
+            name: Some(spec.name.0.clone()),
+            labels: Some(spec.labels.clone().into_iter().collect()),
+            ..VolumeCreateRequest::default()
+        };
+        let creating = self.0.contact.client().await?.create_volume(request);
+        self.0.contact.call(operation("create volume", &spec.name.0), SLOW, creating).await.map(drop)
+    }
+
+    async fn remove_volume(&self, name: &VolumeName) -> Result<()> {
+        let removing = operation(failure::REMOVE_VOLUME, &name.0);
+        let path = in_path(&removing, &name.0)?;
+        let docker = self.0.contact.client().await?;
+        let answer = docker.remove_volume(path, None::<RemoveVolumeOptions>);
+        found(self.0.contact.call(removing, SLOW, answer).await).map(drop)
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
@@ -278,6 +304,11 @@ impl Engine for DockerEngine {
         let opening = exec::duplex(self.0.contact.client().await?, path, command);
         Ok(Box::pin(self.0.contact.call(running, USUAL, opening).await?))
     }
+}
+
+fn label_filters(labels: &BTreeMap<String, String>) -> HashMap<String, Vec<String>> {
+    let wanted = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    HashMap::from([("label".to_owned(), wanted)])
 }
 
 /// The API's times are seconds since 1970, 0 for none.

@@ -30,7 +30,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::desired::{ContainerName, ImageRef, VolumeName};
 use crate::observed::{Container, ContainerId};
-use crate::spec::ContainerSpec;
+use crate::spec::{ContainerSpec, VolumeSpec};
 
 /// A result of the engine.
 pub type Result<T, E = EngineError> = std::result::Result<T, E>;
@@ -146,6 +146,15 @@ pub trait Engine: Send + Sync {
     fn load(&self, archive: Bytes) -> impl Future<Output = Result<()>> + Send;
     /// Whether a volume exists.
     fn volume_exists(&self, name: &VolumeName) -> impl Future<Output = Result<bool>> + Send;
+    /// The volumes that carry every one of these labels.
+    fn volumes(
+        &self,
+        labels: &BTreeMap<String, String>,
+    ) -> impl Future<Output = Result<Vec<VolumeName>>> + Send;
+    /// Creates a volume; one of that name that exists is success.
+    fn create_volume(&self, spec: &VolumeSpec) -> impl Future<Output = Result<()>> + Send;
+    /// Removes a volume; a missing one is success, one that a container still has a conflict.
+    fn remove_volume(&self, name: &VolumeName) -> impl Future<Output = Result<()>> + Send;
     /// Creates a container.
     fn create(&self, spec: &ContainerSpec) -> impl Future<Output = Result<ContainerId>> + Send;
     /// Unpacks an archive (tar) at the root of a container, which need not run.

@@ -1,14 +1,16 @@
 //! Why a target is not reached, and the command that helps.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Listening, Outcome, Place, Via};
+use crate::desired::HostPort;
+use crate::forward::{self, Forward, Target};
 
 /// All that is known of one forward.
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
     /// The port that builds see.
-    pub port: u16,
+    pub port: HostPort,
     /// The way the sidecar takes.
     pub via: Via,
     /// The port there.
@@ -23,8 +25,8 @@ pub struct Case<'a> {
     pub place: Place,
     /// What listens on the port over there, where that can be known.
     pub listening: Option<&'a Listening>,
-    /// The user's other forwards, as `--allow-host-port` takes them.
-    pub others: &'a [String],
+    /// All of the user's forwards, this one among them.
+    pub forwards: &'a [Forward],
 }
 
 /// What is the matter.
@@ -46,11 +48,11 @@ pub fn explain(case: &Case<'_>) -> Option<Finding> {
         (Outcome::Accepted, _) => None,
         (Outcome::NoGateway, _) => found(
             "no gateway: the backend's network has no default route".to_owned(),
-            "'docker assemble backend start --recreate' gives the backend a new network".to_owned(),
+            format!("'{} --recreate' gives the backend a new network", case.start(None)),
         ),
         (Outcome::Dialer, _) => found(
             format!("the dialer on the host does not help{}", words()),
-            "'docker assemble backend start' makes it anew".to_owned(),
+            format!("'{}' makes it anew", case.start(None)),
         ),
         (Outcome::Unknown, _) => found(
             format!("not reached{}", words()),
@@ -88,12 +90,11 @@ fn gateway(case: &Case<'_>, outcome: Outcome) -> Finding {
     let (why, help) = match (case.place, case.listening) {
         (Place::Desktop, _) => (
             "the gateway is Docker Desktop's virtual machine and not this computer".to_owned(),
-            case.instead(&format!("host.docker.internal{}", case.other_port())),
+            case.instead(case.host("host.docker.internal")),
         ),
         (Place::Rootless, _) => (
             "the gateway is the network namespace of the rootless engine and not this host".to_owned(),
-            case.instead(&format!("ADDRESS{}", case.other_port()))
-                + " with an address of this host that the engine can reach",
+            case.instead(case.host("ADDRESS")) + " with an address of this host that the engine can reach",
         ),
         (Place::Here, Some(Listening::Nothing)) => {
             (format!("nothing listens on port {to} of this host"), start_service(to))
@@ -102,7 +103,7 @@ fn gateway(case: &Case<'_>, outcome: Outcome) -> Finding {
             format!(
                 "what listens on port {to} does so on 127.0.0.1 only, which the gateway does not lead to"
             ),
-            case.instead(&format!("loopback{}", case.other_port())),
+            case.instead(Target::Loopback { port: case.there() }),
         ),
         (Place::Here, Some(Listening::V6Only)) => (
             format!("what listens on port {to} takes IPv6 only, and the gateway is IPv4"),
@@ -110,7 +111,7 @@ fn gateway(case: &Case<'_>, outcome: Outcome) -> Finding {
         ),
         (Place::Here, Some(Listening::Only(ip))) => (
             format!("what listens on port {to} does so on {ip} only"),
-            case.instead(&format!("{ip}{}", case.other_port())),
+            case.instead(case.host(&ip.to_string())),
         ),
         (Place::Here, Some(Listening::Reachable)) => {
             let deed = if outcome == Outcome::TimedOut { "drops" } else { "rejects" };
@@ -131,17 +132,32 @@ fn gateway(case: &Case<'_>, outcome: Outcome) -> Finding {
 }
 
 impl Case<'_> {
-    /// The start that takes this way in place of the one there is, all other forwards kept.
-    fn instead(&self, host: &str) -> String {
-        let own = format!("{}@{host}", self.port);
-        let mut words: Vec<&str> = self.others.iter().map(String::as_str).collect();
-        words.push(&own);
-        format!("'docker assemble backend start --allow-host-port {}'", words.join(","))
+    /// The start that takes this way in place of the one there is.
+    fn instead(&self, target: Target) -> String {
+        format!("'{}'", self.start(Some(target)))
     }
 
-    /// The target's port, where it has to be said.
-    fn other_port(&self) -> String {
-        if self.to == self.port { String::new() } else { format!(":{}", self.to) }
+    /// The start that keeps all forwards, but for what this one leads to.
+    fn start(&self, target: Option<Target>) -> String {
+        let mut forwards = self.forwards.to_vec();
+        if let Some(target) = target {
+            forwards.retain(|forward| forward.port != self.port);
+            forwards.push(Forward { port: self.port, target });
+            forwards.sort();
+        }
+        let options = if forwards.is_empty() { String::new() } else { forward::options(&forwards) };
+        format!("docker assemble backend start {options}").trim_end().to_owned()
+    }
+
+    /// The port there, which is one.
+    fn there(&self) -> HostPort {
+        HostPort::new(self.to).unwrap_or(self.port)
+    }
+
+    /// A host by a name that its user looks up.
+    fn host(&self, name: &str) -> Target {
+        // The command is printed with the name alone.
+        Target::Host { name: name.to_owned(), addr: Ipv4Addr::UNSPECIFIED.into(), port: self.there() }
     }
 }
 
@@ -179,7 +195,7 @@ mod tests {
 
     fn case(outcome: Outcome, via: Via, place: Place, listening: Option<&Listening>) -> Case<'_> {
         Case {
-            port: 5000,
+            port: HostPort::REGISTRY,
             via,
             to: 5000,
             addr: Some(GATEWAY),
@@ -187,7 +203,7 @@ mod tests {
             text: None,
             place,
             listening,
-            others: &[],
+            forwards: &[],
         }
     }
 
@@ -225,7 +241,7 @@ mod tests {
         says(
             &here(&Listening::Only([192, 0, 2, 1].into())),
             "refused: what listens on port 5000 does so on 192.0.2.1 only",
-            "'docker assemble backend start --allow-host-port 5000@192.0.2.1'",
+            "'docker assemble backend start --allow-host-port 0 --forward 5000=192.0.2.1:5000'",
         );
         says(
             &here(&Listening::Reachable),
@@ -280,14 +296,14 @@ mod tests {
             says(
                 &case(outcome, Via::Gateway, Place::Desktop, None),
                 &format!("{said}: the gateway is Docker Desktop's virtual machine and not this computer"),
-                "'docker assemble backend start --allow-host-port 5000@host.docker.internal'",
+                "'docker assemble backend start --allow-host-port 0 --forward 5000=host.docker.internal:5000'",
             );
             says(
                 &case(outcome, Via::Gateway, Place::Rootless, None),
                 &format!(
                     "{said}: the gateway is the network namespace of the rootless engine and not this host"
                 ),
-                "'docker assemble backend start --allow-host-port 5000@ADDRESS' with an address of this host that the engine can reach",
+                "'docker assemble backend start --allow-host-port 0 --forward 5000=ADDRESS:5000' with an address of this host that the engine can reach",
             );
         }
     }
@@ -337,15 +353,25 @@ mod tests {
     /// A command that helps one forward must not take the others away.
     #[test]
     fn the_users_other_forwards_are_kept() {
-        let others = ["6000".to_owned(), "7000".to_owned()];
+        let [own, other] = [5000, 6000].map(|port| Forward::plain(HostPort::new(port).unwrap()));
+        let database = Forward {
+            port: HostPort::new(5432).unwrap(),
+            target: Target::Host { name: "db".to_owned(), addr: GATEWAY, port: HostPort::new(1).unwrap() },
+        };
+        let forwards = [own, database, other];
         let one = Case {
-            others: &others,
+            forwards: &forwards,
             to: 5001,
             ..case(Outcome::Refused, Via::Gateway, Place::Here, Some(&Listening::LoopbackOnly))
         };
         assert_eq!(
             explain(&one).unwrap().help,
-            "'docker assemble backend start --allow-host-port 6000,7000,5000@loopback:5001'"
+            "'docker assemble backend start --allow-host-port 5000:5001@loopback,6000 --forward 5432=db:1'"
+        );
+        let lost = Case { forwards: &forwards, ..case(Outcome::Dialer, Via::Loopback, Place::Here, None) };
+        assert_eq!(
+            explain(&lost).unwrap().help,
+            "'docker assemble backend start --allow-host-port 5000,6000 --forward 5432=db:1' makes it anew"
         );
     }
 }

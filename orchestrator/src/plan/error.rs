@@ -15,6 +15,15 @@ pub enum PlanError {
         /// The name.
         name: ContainerName,
     },
+    /// The name of the dialer's volume is taken.
+    #[error(
+        "volume \"{name}\" was not made by docker assemble; \
+         remove it to free the name (docker volume rm {name})"
+    )]
+    ForeignVolume {
+        /// The name.
+        name: VolumeName,
+    },
     /// The named cache volume is missing.
     #[error("no volume \"{name}\" to keep the build cache in; create it with 'docker volume create {name}'")]
     NoSuchVolume {

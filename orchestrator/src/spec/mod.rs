@@ -2,9 +2,11 @@
 
 mod buildkit;
 pub mod daemon;
+mod dialer;
 mod sidecar;
 
 pub use buildkit::{STATE_DIRECTORY, backend};
+pub use dialer::{DIALER_SOCKET, dialer, socket_volume};
 pub use sidecar::{HEALTH_COMMAND, sidecar};
 
 use std::collections::BTreeMap;
@@ -49,6 +51,15 @@ pub struct ContainerSpec {
     pub files: Vec<File>,
 }
 
+/// A volume to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VolumeSpec {
+    /// Its name.
+    pub name: VolumeName,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+}
+
 /// A container's network namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Network {
@@ -56,6 +67,8 @@ pub enum Network {
     Own,
     /// That of another container.
     Container(ContainerName),
+    /// The host's.
+    Host,
 }
 
 /// Something mounted into a container.
@@ -113,6 +126,15 @@ impl ContainerSpec {
     #[must_use]
     pub fn settings(&self) -> &str {
         self.labels.get(labels::SETTINGS).map_or("", String::as_str)
+    }
+
+    /// The volume that keeps the build cache, if it mounts one.
+    #[must_use]
+    pub fn cache_volume(&self) -> Option<&VolumeName> {
+        self.mounts.iter().find_map(|mount| match mount {
+            Mount::Volume { name, target } if target == STATE_DIRECTORY => Some(name),
+            Mount::Volume { .. } | Mount::Bind { .. } => None,
+        })
     }
 
     /// Adds the labels that every container of ours carries. Comes last: the fingerprint

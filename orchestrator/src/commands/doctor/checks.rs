@@ -3,16 +3,15 @@
 use super::gather::{Daemon, Disk, Facts, Failure};
 use super::{Check, Verdict};
 use crate::buildkit::Worker;
-use crate::commands::health::Forward;
+use crate::commands::START;
+use crate::commands::health::Examined;
 use crate::commands::info::state;
 use crate::desired::HostPort;
 use crate::engine::EngineFacts;
+use crate::forward::{self, Forward};
 use crate::health::{Answer, Outcome, Place, Report, Speaks};
 use crate::observed::{Container, State};
 use crate::output::size;
-
-/// What helps against most that is wrong with a backend.
-const START: &str = "'docker assemble backend start'";
 
 /// All checks that there are facts for, on the way from the engine to the targets.
 pub(super) fn all(facts: &Facts) -> Vec<Check> {
@@ -22,7 +21,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
         checks.push(place(engine));
     }
     if let Some(found) = &facts.backend {
-        checks.push(backend(found));
+        checks.push(backend(found, &facts.start));
         if let Ok(Some(container)) = found {
             checks.push(security(container));
         }
@@ -30,22 +29,23 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
     if let Some(asked) = &facts.daemon {
         checks.push(buildkit(asked));
         if let Ok(daemon) = asked {
-            checks.push(namespace(&daemon.workers));
+            checks.push(namespace(&daemon.workers, &facts.start));
         }
     }
     if let (Some(Ok(Some(_))), Some(check)) = (&facts.backend, forwarded(&facts.forwards, facts.port)) {
         checks.push(check);
     }
+    checks.extend(facts.dialer.as_ref().map(|container| dialer(container, &facts.start)));
     for forward in &facts.forwards {
-        checks.push(sidecar(forward));
+        checks.push(sidecar(forward, &facts.start));
         if let Some(report) = forward.report() {
             checks.extend(target(forward, report));
             checks.extend(registry(forward, report));
         }
     }
-    let reports: Vec<&Report> = facts.forwards.iter().filter_map(Forward::report).collect();
+    let reports: Vec<&Report> = facts.forwards.iter().filter_map(Examined::report).collect();
     checks.extend(pipes(&reports));
-    checks.extend(ports(&reports));
+    checks.extend(ports(&reports, &facts.start));
     checks.extend(facts.conntrack.map(conntrack));
     checks.extend(facts.disk.map(disk));
     checks
@@ -100,13 +100,13 @@ fn place(engine: &EngineFacts) -> Check {
             "host",
             Verdict::Warn,
             "Docker Desktop: the gateway is its virtual machine and not this computer",
-            "forward 'PORT@host.docker.internal' for services of this computer",
+            "'--forward PORT=host.docker.internal:PORT' reaches services of this computer",
         ),
         Place::Rootless => check(
             "host",
             Verdict::Warn,
             "a rootless engine: the gateway is its network namespace and not this host",
-            "forward 'PORT@ADDRESS' with an address of this host that the engine can reach",
+            "'--forward PORT=ADDRESS:PORT' with an address of this host that the engine can reach",
         ),
         Place::Here | Place::Elsewhere => {
             let system = if operating_system.is_empty() { "Linux" } else { operating_system };
@@ -115,11 +115,11 @@ fn place(engine: &EngineFacts) -> Check {
     }
 }
 
-fn backend(found: &Result<Option<Container>, Failure>) -> Check {
+fn backend(found: &Result<Option<Container>, Failure>, start: &str) -> Check {
     const NAME: &str = "backend";
     match found {
         Err(failure) => failed(NAME, failure, ""),
-        Ok(None) => check(NAME, Verdict::Warn, "there is none", &format!("{START} makes one")),
+        Ok(None) => check(NAME, Verdict::Warn, "there is none", &format!("'{start}' makes one")),
         Ok(Some(backend)) => match backend.state {
             State::Running if backend.unhealthy => check(
                 NAME,
@@ -136,7 +136,7 @@ fn backend(found: &Result<Option<Container>, Failure>) -> Check {
                 NAME,
                 Verdict::Fail,
                 format!("does not run ({})", state(other)),
-                &format!("{START} starts it"),
+                &format!("'{start}' starts it"),
             ),
         },
     }
@@ -169,7 +169,7 @@ fn buildkit(asked: &Result<Daemon, Failure>) -> Check {
 /// `worker/label`).
 const NETWORK: &str = "org.mobyproject.buildkit.worker.network";
 
-fn namespace(workers: &[Worker]) -> Check {
+fn namespace(workers: &[Worker], start: &str) -> Check {
     const NAME: &str = "RUN steps";
     let mut networks = workers.iter().map(|worker| worker.labels.get(NETWORK).map(String::as_str));
     match networks.find(|network| *network != Some("host")) {
@@ -184,24 +184,25 @@ fn namespace(workers: &[Worker]) -> Check {
             NAME,
             Verdict::Fail,
             format!("run in networks of their own ({other}) and see no forwarded port"),
-            "'docker assemble backend start --recreate' gives them the backend's",
+            &format!("'{start} --recreate' gives them the backend's"),
         ),
     }
 }
 
 /// Whether anything is forwarded at all, and the port that was asked for.
-fn forwarded(forwards: &[Forward], port: Option<HostPort>) -> Option<Check> {
+fn forwarded(forwards: &[Examined], port: Option<HostPort>) -> Option<Check> {
     let known = |port: HostPort| forwards.iter().any(|forward| forward.sidecar.port == port);
     match port {
         Some(port) if !known(port) => {
-            let mut words: Vec<String> =
-                forwards.iter().map(|forward| forward.sidecar.port.to_string()).collect();
-            words.push(port.to_string());
+            let mut wanted: Vec<Forward> =
+                forwards.iter().filter_map(|forward| forward.sidecar.forward()).collect();
+            wanted.push(Forward::plain(port));
+            wanted.sort();
             Some(check(
                 format!("sidecar {port}"),
                 Verdict::Fail,
                 format!("port {port} is not forwarded"),
-                &format!("'docker assemble backend start --allow-host-port {}'", words.join(",")),
+                &format!("'{}'", format!("{START} {}", forward::options(&wanted)).trim_end()),
             ))
         }
         None if forwards.is_empty() => Some(check(
@@ -214,10 +215,26 @@ fn forwarded(forwards: &[Forward], port: Option<HostPort>) -> Option<Check> {
     }
 }
 
-fn sidecar(forward: &Forward) -> Check {
+fn dialer(container: &Container, start: &str) -> Check {
+    match container.state {
+        State::Running => fine("dialer", "runs, for forwards to the host's loopback"),
+        State::Paused => check(
+            "dialer",
+            Verdict::Fail,
+            "is paused",
+            &format!("'docker unpause {}' wakes it", container.name),
+        ),
+        other => {
+            let why = format!("does not run ({})", state(other));
+            check("dialer", Verdict::Fail, why, &format!("'{start}' repairs it"))
+        }
+    }
+}
+
+fn sidecar(forward: &Examined, start: &str) -> Check {
     let container = &forward.sidecar.container;
     let name = format!("sidecar {}", forward.sidecar.port);
-    let repair = format!("{START} repairs it");
+    let repair = format!("'{start}' repairs it");
     if forward.stale {
         return check(name, Verdict::Fail, "serves a network that its backend has left", &repair);
     }
@@ -230,7 +247,7 @@ fn sidecar(forward: &Forward) -> Check {
             name,
             Verdict::Warn,
             "is of an older version, so that its target cannot be tried",
-            &format!("{START} replaces it"),
+            &format!("'{start}' replaces it"),
         ),
         (State::Running, Some(Answer::Foreign)) => check(
             name,
@@ -249,7 +266,7 @@ fn sidecar(forward: &Forward) -> Check {
     }
 }
 
-fn target(forward: &Forward, report: &Report) -> Option<Check> {
+fn target(forward: &Examined, report: &Report) -> Option<Check> {
     let attempt = report.probe.as_ref()?;
     let name = format!("target {}", forward.sidecar.port);
     Some(match &forward.finding {
@@ -269,7 +286,7 @@ fn target(forward: &Forward, report: &Report) -> Option<Check> {
     })
 }
 
-fn registry(forward: &Forward, report: &Report) -> Option<Check> {
+fn registry(forward: &Examined, report: &Report) -> Option<Check> {
     let port = forward.sidecar.port;
     let name = format!("registry {port}");
     let warn = |why: &str, help: &str| check(name.as_str(), Verdict::Warn, why, help);
@@ -284,9 +301,7 @@ fn registry(forward: &Forward, report: &Report) -> Option<Check> {
         ),
         Speaks::Tls => warn(
             "speaks https",
-            &format!(
-                "'docker assemble backend start --registry-ca localhost:{port}=ca.pem' has BuildKit trust its certificate"
-            ),
+            &format!("'--registry-ca localhost:{port}=ca.pem' of a start has BuildKit trust its certificate"),
         ),
         Speaks::Closed | Speaks::Silent | Speaks::Other => warn(
             "speaks neither http nor recognizable https: not a registry",
@@ -322,7 +337,7 @@ fn pipes(reports: &[&Report]) -> Option<Check> {
     })
 }
 
-fn ports(reports: &[&Report]) -> Option<Check> {
+fn ports(reports: &[&Report], start: &str) -> Option<Check> {
     const NAME: &str = "ports";
     /// As many as Linux has by itself, less a few thousand.
     const FEW: u64 = 20_000;
@@ -338,8 +353,8 @@ fn ports(reports: &[&Report]) -> Option<Check> {
             "have builds keep connections open; ports are free again after a minute",
         )
     } else if ports < FEW {
-        let help = "'docker assemble backend start --recreate' sets the usual range of 10000 to 65000";
-        check(NAME, Verdict::Warn, format!("only {ports} ports for outgoing connections"), help)
+        let help = format!("'{start} --recreate' sets the usual range of 10000 to 65000");
+        check(NAME, Verdict::Warn, format!("only {ports} ports for outgoing connections"), &help)
     } else {
         fine(NAME, format!("{ports} for outgoing connections, {waiting} in TIME_WAIT"))
     })

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::desired::{ContainerName, ImageRef};
+use crate::forward::Target;
 use crate::health::{Attempt, Finding, Kernel};
 use crate::observed::{ContainerId, Sidecar};
 
@@ -53,12 +54,16 @@ fn report(outcome: Outcome, speaks: Option<Speaks>) -> Report {
     }
 }
 
-fn forward(answer: Option<Answer>) -> Forward {
-    let sidecar = Sidecar { port: HostPort::REGISTRY, container: container("s", State::Running) };
-    Forward { sidecar, stale: false, answer, finding: None }
+fn forward(answer: Option<Answer>) -> Examined {
+    let sidecar = Sidecar {
+        port: HostPort::REGISTRY,
+        target: Some(Target::Gateway { port: HostPort::REGISTRY }),
+        container: container("s", State::Running),
+    };
+    Examined { sidecar, stale: false, answer, finding: None }
 }
 
-fn told(report: Report) -> Forward {
+fn told(report: Report) -> Examined {
     forward(Some(Answer::Told(Box::new(report))))
 }
 
@@ -70,6 +75,8 @@ fn good() -> Facts {
         backend: Some(Ok(Some(container("b", State::Running)))),
         daemon: Some(Ok(Daemon { version: Some("v0.13.2".to_owned()), workers: vec![worker(Some("host"))] })),
         forwards: vec![told(report(Outcome::Accepted, speaks))],
+        dialer: None,
+        start: "START".to_owned(),
         port: None,
         disk: Some(Disk { size: 100_000_000_000, free: 50_000_000_000 }),
         conntrack: Some((10, 1000)),
@@ -138,7 +145,7 @@ fn without_a_backend_nothing_has_failed() {
     let facts = Facts { backend: Some(Ok(None)), daemon: None, forwards: Vec::new(), disk: None, ..good() };
     let checks = all(&facts);
     assert!(checks.iter().all(|check| check.verdict != Fail), "{checks:?}");
-    is(checks.iter().find(|check| check.name == "backend").unwrap(), Warn, "none", "start' makes one");
+    is(checks.iter().find(|check| check.name == "backend").unwrap(), Warn, "none", "'START' makes one");
     // What was asked for by name is missed only where there is a backend.
     let asked = Facts { port: Some(HostPort::REGISTRY), ..facts };
     assert!(all(&asked).iter().all(|check| check.verdict != Fail));
@@ -160,20 +167,20 @@ fn versions_are_judged_by_what_was_tried() {
 fn engines_whose_gateway_is_not_the_host_are_warned_of() {
     is(&place(&debian()), Fine, "Debian", "");
     let rootless = EngineFacts { security_options: vec!["name=rootless".to_owned()], ..debian() };
-    is(&place(&rootless), Warn, "rootless", "PORT@ADDRESS");
+    is(&place(&rootless), Warn, "rootless", "PORT=ADDRESS:PORT");
     let desktop = EngineFacts { operating_system: "Docker Desktop".to_owned(), ..debian() };
     is(&place(&desktop), Warn, "virtual machine", "host.docker.internal");
 }
 
 #[test]
 fn a_backend_that_does_not_run_is_a_failure_with_its_own_remedy() {
-    let found = |state| backend(&Ok(Some(container("b", state))));
+    let found = |state| backend(&Ok(Some(container("b", state))), "START");
     is(&found(State::Running), Fine, "b runs", "");
     is(&found(State::Paused), Fail, "paused", "docker unpause b");
-    is(&found(State::Exited), Fail, "exited", "backend start");
+    is(&found(State::Exited), Fail, "exited", "'START' starts it");
     let ill = Container { unhealthy: true, ..container("b", State::Running) };
-    is(&backend(&Ok(Some(ill))), Warn, "health", "logs");
-    assert_eq!(backend(&Err(failure("lost"))).verdict, Fail);
+    is(&backend(&Ok(Some(ill)), "START"), Warn, "health", "logs");
+    assert_eq!(backend(&Err(failure("lost")), "START").verdict, Fail);
 }
 
 #[test]
@@ -193,9 +200,14 @@ fn a_daemon_must_answer_and_have_a_worker() {
 
 #[test]
 fn run_steps_must_share_the_network() {
-    is(&namespace(&[worker(Some("host"))]), Fine, "share", "");
-    is(&namespace(&[worker(None)]), Warn, "does not tell", "RUN step");
-    is(&namespace(&[worker(Some("host")), worker(Some("cni"))]), Fail, "(cni)", "--recreate");
+    is(&namespace(&[worker(Some("host"))], "START"), Fine, "share", "");
+    is(&namespace(&[worker(None)], "START"), Warn, "does not tell", "RUN step");
+    is(
+        &namespace(&[worker(Some("host")), worker(Some("cni"))], "START"),
+        Fail,
+        "(cni)",
+        "'START --recreate'",
+    );
 }
 
 #[test]
@@ -212,16 +224,20 @@ fn a_port_that_is_not_forwarded_is_missed_when_asked_for() {
 
 #[test]
 fn a_sidecar_is_judged_by_its_state_and_its_answer() {
-    let answers = |answer| sidecar(&forward(Some(answer)));
+    let answers = |answer| sidecar(&forward(Some(answer)), "START");
     is(&answers(Answer::Told(Box::default())), Fine, "answers", "");
-    is(&answers(Answer::Old), Warn, "older version", "backend start' replaces it");
+    is(&answers(Answer::Old), Warn, "older version", "'START' replaces it");
     is(&answers(Answer::Foreign), Warn, "another image", "logs --proxy 5000");
     is(&answers(Answer::Silent(Duration::from_secs(8))), Fail, "within 8 s", "docker restart s");
     is(&answers(Answer::Failed("no relay".to_owned())), Fail, "no relay", "docker restart s");
-    is(&sidecar(&Forward { stale: true, ..forward(None) }), Fail, "has left", "backend start' repairs it");
+    is(&sidecar(&Examined { stale: true, ..forward(None) }, "START"), Fail, "has left", "'START' repairs it");
     let state = |state| {
-        let place = Sidecar { port: HostPort::REGISTRY, container: container("s", state) };
-        sidecar(&Forward { sidecar: place, ..forward(None) })
+        let place = Sidecar {
+            port: HostPort::REGISTRY,
+            target: Some(Target::Gateway { port: HostPort::REGISTRY }),
+            container: container("s", state),
+        };
+        sidecar(&Examined { sidecar: place, ..forward(None) }, "START")
     };
     is(&state(State::Paused), Fail, "paused", "docker unpause s");
     is(&state(State::Exited), Fail, "(exited)", "repairs");
@@ -229,10 +245,20 @@ fn a_sidecar_is_judged_by_its_state_and_its_answer() {
 }
 
 #[test]
+fn a_dialer_must_run() {
+    let state = |state| dialer(&container("d", state), "START");
+    is(&state(State::Running), Fine, "runs", "");
+    is(&state(State::Paused), Fail, "paused", "docker unpause d");
+    is(&state(State::Exited), Fail, "(exited)", "'START' repairs it");
+    let checks = all(&Facts { dialer: Some(container("d", State::Running)), ..good() });
+    assert!(checks.iter().any(|check| check.name == "dialer"));
+}
+
+#[test]
 fn a_target_brings_its_cause_and_what_helps() {
     let check = |outcome, finding| {
         let report = report(outcome, None);
-        target(&Forward { finding, ..told(report.clone()) }, &report).unwrap()
+        target(&Examined { finding, ..told(report.clone()) }, &report).unwrap()
     };
     is(&check(Outcome::Accepted, None), Fine, "gateway:5000 accepts (90 us)", "");
     let finding = Finding { why: "refused: nothing".to_owned(), help: "start it".to_owned() };
@@ -280,12 +306,12 @@ fn ports_run_out_when_most_of_them_wait() {
     let with = |ports, time_wait| {
         let mut report = report(Outcome::Accepted, None);
         report.kernel = Kernel { ports, time_wait, ..report.kernel };
-        super::ports(&[&report])
+        super::ports(&[&report], "START")
     };
     is(&with(Some(55_001), Some(100)).unwrap(), Fine, "55001", "");
     is(&with(Some(55_001), None).unwrap(), Fine, "55001", "");
     is(&with(Some(55_000), Some(44_001)).unwrap(), Warn, "44001 of 55000", "keep connections open");
-    is(&with(Some(1000), Some(0)).unwrap(), Warn, "only 1000", "--recreate");
+    is(&with(Some(1000), Some(0)).unwrap(), Warn, "only 1000", "'START --recreate'");
     assert_eq!(with(None, Some(1)), None);
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::buildkit::{Client, Worker};
-use crate::commands::health::{self, Forward, Question};
-use crate::commands::observe;
+use crate::commands::health::{self, Examined, Question};
+use crate::commands::{START, observe, start_command};
 use crate::desired::{HostPort, UserName};
 use crate::engine::{Engine, EngineError, EngineFacts};
 use crate::health::plain;
@@ -44,7 +44,11 @@ pub(super) struct Facts {
     pub(super) backend: Option<Result<Option<Container>, Failure>>,
     /// What BuildKit says; absent without a backend that runs.
     pub(super) daemon: Option<Result<Daemon, Failure>>,
-    pub(super) forwards: Vec<Forward>,
+    pub(super) forwards: Vec<Examined>,
+    /// The container that connects to the host's loopback.
+    pub(super) dialer: Option<Container>,
+    /// The start that keeps all forwards.
+    pub(super) start: String,
     /// The port that was asked for.
     pub(super) port: Option<HostPort>,
     pub(super) disk: Option<Disk>,
@@ -75,6 +79,8 @@ impl<E: Engine> Doctor<'_, E> {
             backend: None,
             daemon: None,
             forwards: Vec::new(),
+            dialer: None,
+            start: START.to_owned(),
             port: self.port,
             disk: None,
             conntrack: conntrack(),
@@ -96,6 +102,8 @@ impl<E: Engine> Doctor<'_, E> {
                 return facts;
             }
         };
+        facts.start = start_command(&observed);
+        facts.dialer.clone_from(&observed.dialer);
         if let Some(backend) = &observed.backend {
             let question = |sidecar: &Sidecar| {
                 let asked = self.port.unwrap_or(HostPort::REGISTRY);

@@ -8,7 +8,6 @@ mod gather;
 use anyhow::{Result, anyhow};
 use serde_json::json;
 
-use super::Session;
 use crate::cancel::Cancel;
 use crate::engine::Engine;
 use crate::output::{Console, Form};

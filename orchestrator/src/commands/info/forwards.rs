@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::commands::health::Forward;
+use crate::commands::health::Examined;
 use crate::health::{Answer, LastError, Outcome, Report};
 use crate::output::{age, size};
 
-/// The lines below its sidecar's. None for one that was not asked, whose state says why.
-pub(super) fn lines(forward: &Forward) -> Vec<String> {
+/// The lines below its sidecar's; `start` is the command that keeps all forwards. None for one that was not asked, whose state says why.
+pub(super) fn lines(forward: &Examined, start: &str) -> Vec<String> {
     let Some(answer) = &forward.answer else { return Vec::new() };
-    let Answer::Told(report) = answer else { return vec![untold(answer).1] };
+    let Answer::Told(report) = answer else {
+        let help = matches!(answer, Answer::Old).then(|| format!("What helps: '{start}' replaces it"));
+        return std::iter::once(untold(answer).1).chain(help).collect();
+    };
     let mut lines = Vec::new();
     match &forward.finding {
         Some(finding) => {
@@ -39,7 +42,7 @@ pub(super) fn lines(forward: &Forward) -> Vec<String> {
 
 /// The object beside its sidecar. `Health` is `accepted`, the reason why not, or why that is not
 /// known: `unknown`, `old`, `silent`. Times are in milliseconds and microseconds.
-pub(super) fn object(forward: &Forward) -> Value {
+pub(super) fn object(forward: &Examined) -> Value {
     let Some(answer) = &forward.answer else {
         return json!({ "Health": "unknown", "Why": null, "Help": null });
     };
@@ -74,11 +77,7 @@ fn counters(report: &Report) -> Value {
 fn untold(answer: &Answer) -> (&'static str, String) {
     match answer {
         Answer::Told(_) => ("unknown", String::new()),
-        Answer::Old => (
-            "old",
-            "This sidecar is of an older version that tells no more; 'docker assemble backend start' replaces it"
-                .to_owned(),
-        ),
+        Answer::Old => ("old", "This sidecar is of an older version that tells no more".to_owned()),
         Answer::Foreign => ("unknown", "The program of this sidecar's image tells no more".to_owned()),
         Answer::Silent(limit) => ("silent", format!("Does not answer within {} s", limit.as_secs())),
         Answer::Failed(text) => ("silent", format!("Does not answer: {text}")),
@@ -92,7 +91,7 @@ mod tests {
     use crate::health::{Attempt, Finding};
     use crate::observed::{Container, ContainerId, Sidecar, State};
 
-    fn forward(answer: Option<Answer>, finding: Option<Finding>) -> Forward {
+    fn forward(answer: Option<Answer>, finding: Option<Finding>) -> Examined {
         let container = Container {
             id: ContainerId("id".to_owned()),
             name: ContainerName("s".to_owned()),
@@ -105,7 +104,12 @@ mod tests {
             cache_volume: None,
             privileged: false,
         };
-        Forward { sidecar: Sidecar { port: HostPort::REGISTRY, container }, stale: false, answer, finding }
+        Examined {
+            sidecar: Sidecar { port: HostPort::REGISTRY, target: None, container },
+            stale: false,
+            answer,
+            finding,
+        }
     }
 
     fn report(result: Outcome) -> Report {
@@ -125,7 +129,7 @@ mod tests {
     fn a_target_that_accepts_takes_two_lines() {
         let good = forward(Some(Answer::Told(Box::new(report(Outcome::Accepted)))), None);
         assert_eq!(
-            lines(&good),
+            lines(&good, "start"),
             ["Target gateway:5000 accepts", "Connections: 1 open, 12 in all; 3.4MB up, 12kB down"]
         );
         let object = object(&good);
@@ -148,7 +152,7 @@ mod tests {
         let finding = Finding { why: "refused: nothing".to_owned(), help: "do it".to_owned() };
         let bad = forward(Some(Answer::Told(Box::new(told))), Some(finding));
         assert_eq!(
-            lines(&bad),
+            lines(&bad, "start"),
             [
                 "Target gateway:5000: refused: nothing",
                 "What helps: do it",
@@ -175,8 +179,8 @@ mod tests {
         for (answer, health, line) in table {
             let forward = forward(Some(answer), None);
             assert_eq!(object(&forward)["Health"], health);
-            assert!(lines(&forward)[0].starts_with(line), "{:?}", lines(&forward));
+            assert!(lines(&forward, "start")[0].starts_with(line), "{:?}", lines(&forward, "start"));
         }
-        assert_eq!(lines(&forward(None, None)), [] as [String; 0]);
+        assert_eq!(lines(&forward(None, None), "start"), [] as [String; 0]);
     }
 }
