@@ -5,6 +5,7 @@
 #[expect(dead_code, reason = "tests of starts use the rest")]
 mod fake_engine;
 #[path = "support/screen.rs"]
+#[expect(dead_code, reason = "tests of starts read standard error")]
 mod screen;
 #[path = "support/world.rs"]
 #[expect(dead_code, reason = "the planner's tests use the rest")]
@@ -153,7 +154,8 @@ async fn a_doctor_needs_no_backend_and_no_engine() {
     let patient: Doctor<'_, FakeEngine> =
         Doctor { engine: Err("no such context".to_owned()), user: None, port: None, limit: None };
     let ended = doctor::run(patient, &screen.console(), &Cancel::never(), Form::Text).await;
-    assert_eq!(ended.unwrap_err().to_string(), "1 of 1 checks failed");
+    // The machine's own tables may be a check more.
+    assert!(ended.unwrap_err().to_string().starts_with("1 of "));
     assert!(screen.out().starts_with("fail  engine          no such context\n"), "{}", screen.out());
 }
 

@@ -191,7 +191,7 @@ fn open(case: &Case<'_>) -> String {
 mod tests {
     use super::*;
 
-    const GATEWAY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(172, 17, 0, 1));
+    const GATEWAY: IpAddr = IpAddr::V4(Ipv4Addr::new(172, 17, 0, 1));
 
     fn case(outcome: Outcome, via: Via, place: Place, listening: Option<&Listening>) -> Case<'_> {
         Case {
@@ -222,6 +222,7 @@ mod tests {
 
     #[test]
     fn what_listens_on_this_host_explains_a_refusal_by_its_gateway() {
+        let other = Listening::Only([192, 0, 2, 1].into());
         let here = |listening| case(Outcome::Refused, Via::Gateway, Place::Here, Some(listening));
         says(
             &here(&Listening::Nothing),
@@ -239,7 +240,7 @@ mod tests {
             "have the service listen on 0.0.0.0 too",
         );
         says(
-            &here(&Listening::Only([192, 0, 2, 1].into())),
+            &here(&other),
             "refused: what listens on port 5000 does so on 192.0.2.1 only",
             "'docker assemble backend start --allow-host-port 0 --forward 5000=192.0.2.1:5000'",
         );
