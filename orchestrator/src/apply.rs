@@ -6,9 +6,11 @@
 mod error;
 mod files;
 mod ledger;
+mod overtaken;
 
 pub use error::{ApplyError, Failure, UndoFailure};
 pub use ledger::{Made, Origin};
+pub use overtaken::{PAUSE, ROUNDS};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -76,7 +78,8 @@ pub async fn undo<E: Engine>(engine: &E, made: &[Made]) -> Vec<UndoFailure> {
                 engine.remove(id).await.map_err(|error| error.about(name))
             }
             Made::Container { id, name, origin: Origin::Started } => {
-                engine.stop(id, STOP_GRACE).await.map_err(|error| error.about(name))
+                // A later look may have led to its removal.
+                engine.stop(id, STOP_GRACE).await.or_else(ignore_missing).map_err(|error| error.about(name))
             }
             Made::Volume(name) => engine.remove_volume(name).await,
         };

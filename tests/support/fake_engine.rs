@@ -25,6 +25,9 @@ pub(crate) enum Refusal {
     Start,
 }
 
+/// Something that somebody else does.
+pub(crate) type Event = Box<dyn FnOnce(&mut World) + Send>;
+
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) containers: Vec<Container>,
@@ -38,6 +41,12 @@ pub(crate) struct World {
     pub(crate) log: Vec<String>,
     /// Fail the call of this number, counted from 1.
     pub(crate) fail: Option<usize>,
+    /// Say at the call of this number that somebody else is removing the container.
+    pub(crate) conflict: Option<usize>,
+    /// What happens right before the calls of these numbers.
+    pub(crate) events: Vec<(usize, Event)>,
+    /// A name that is taken by what is never listed.
+    pub(crate) taken: Option<ContainerName>,
     /// Ask for the end at the call of this number.
     pub(crate) cancel: Option<(usize, Canceller)>,
     pub(crate) refusal: Refusal,
@@ -86,6 +95,13 @@ impl World {
         if let Some((_, container, volume)) = self.late.take_if(|(at, ..)| *at == number) {
             self.mounts.insert((container.id.clone(), volume));
             self.containers.push(container);
+        }
+        if let Some(at) = self.events.iter().position(|(at, _)| *at == number) {
+            (self.events.remove(at).1)(self);
+        }
+        if self.conflict == Some(number) {
+            let message = "removal is already in progress".to_owned();
+            return Err(EngineError::Conflict { operation: operation(verb, object), message });
         }
         if self.fail == Some(number) {
             let operation = operation(verb, object);
@@ -207,7 +223,8 @@ impl Engine for FakeEngine {
         let mut world = self.world();
         world.call("create", &spec.name.0)?;
         world.refused("create", spec.privileges == Privileges::Privileged, Refusal::Create)?;
-        if world.containers.iter().any(|container| container.name == spec.name) {
+        let is_taken = world.taken.as_ref() == Some(&spec.name);
+        if is_taken || world.containers.iter().any(|container| container.name == spec.name) {
             let operation = operation("create container", &spec.name.0);
             return Err(EngineError::Conflict { operation, message: "the name is in use".to_owned() });
         }

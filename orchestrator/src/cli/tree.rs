@@ -69,7 +69,7 @@ fn cache() -> Command {
                     bytes("reserved-space", "Keep at least this much cache, the most useful records first")
                         .alias("keep-storage"),
                 )
-                .arg(limit("How long BuildKit may take to list its cache for a dry run (default 120)"))
+                .arg(limit("How long BuildKit may take for each record (default 300), or to list them for a dry run (default 120)"))
                 .arg(switch("verbose", None, "Describe each record that is removed")),
         )
         .subcommand(

@@ -37,11 +37,6 @@ fn start_command(observed: &Observed) -> String {
     if options.is_empty() { START.to_owned() } else { format!("{START} {options}") }
 }
 
-/// How often to look at what there is when a volume cannot be removed because a container has it.
-/// A start that was killed may have asked for one that the engine made only after the first look;
-/// the next look finds it.
-const ROUNDS: u32 = 3;
-
 /// What every command works with.
 pub struct Session<'a, E> {
     /// The engine.

@@ -144,7 +144,7 @@ impl Engine for DockerEngine {
     }
 
     fn pull(&self, image: &ImageRef) -> EngineStream<PullProgress> {
-        let pulling = operation("pull image", &image.0);
+        let pulling = operation(failure::PULL, &image.0);
         let (inner, image, refused) = (Arc::clone(&self.0), image.clone(), pulling.clone());
         let open = async move {
             let Some(name) = Reference::parse(&image) else {
@@ -202,7 +202,7 @@ impl Engine for DockerEngine {
     }
 
     async fn remove_volume(&self, name: &VolumeName) -> Result<()> {
-        let removing = operation(failure::REMOVE_VOLUME, &name.0);
+        let removing = operation("remove volume", &name.0);
         let path = in_path(&removing, &name.0)?;
         let docker = self.0.contact.client().await?;
         let answer = docker.remove_volume(path, None::<RemoveVolumeOptions>);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use super::failure::{CREATE, REMOVE_VOLUME};
+use super::failure::CREATE;
 
 /// What was being done, with its object: the first half of every engine error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,12 +44,6 @@ impl EngineError {
     #[must_use]
     pub fn is_taken_name(&self) -> bool {
         matches!(self, Self::Conflict { operation, .. } if operation.verb == CREATE)
-    }
-
-    /// Whether a volume could not be removed because a container still has it.
-    #[must_use]
-    pub fn is_volume_in_use(&self) -> bool {
-        matches!(self, Self::Conflict { operation, .. } if operation.verb == REMOVE_VOLUME)
     }
 
     /// What a person can do about it, where that is known: one line without a full stop.

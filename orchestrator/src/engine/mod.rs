@@ -18,6 +18,7 @@ pub use credentials::CredentialSource;
 pub use docker::DockerEngine;
 pub use endpoint::{Endpoint, Tls};
 pub use error::{EngineError, Operation};
+pub(crate) use failure::PULL;
 
 use std::collections::BTreeMap;
 use std::future::Future;
