@@ -319,7 +319,7 @@ impl Engine for FakeEngine {
         if hangs {
             return std::future::pending().await;
         }
-        let (status, output) = said.unwrap_or((i64::from(!runs), String::new()));
+        let (status, output) = said.unwrap_or_else(|| (i64::from(!runs), String::new()));
         Ok(ExecOutput { status, output: output.into() })
     }
 
