@@ -120,7 +120,7 @@ fn what_the_daemon_is_told() {
 
 #[test]
 fn a_limit_for_waits_is_given_to_whatever_waits() {
-    for line in ["start", "stop", "info", "cache usage", "cache purge"] {
+    for line in ["start", "stop", "info", "doctor", "stats", "cache usage", "cache purge"] {
         let parsed = parse(&words(&format!("backend {line} --timeout 90")));
         assert!(matches!(parsed, Ok(Invocation::Run(_, Some(limit))) if limit.as_secs() == 90), "{parsed:?}");
         let parsed = parse(&words(&format!("backend {line}")));
@@ -144,6 +144,13 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
         assert_eq!(command("backend info --format json"), Command::Info(Form::Json));
         assert_eq!(command("version"), Command::Version(Form::Text));
         assert_eq!(command("version --format=json"), Command::Version(Form::Json));
+        assert_eq!(command("backend doctor"), Command::Doctor { port: None, form: Form::Text });
+        let registry = Some(HostPort::REGISTRY);
+        let words = command("backend doctor --format json 5000");
+        assert_eq!(words, Command::Doctor { port: registry, form: Form::Json });
+        assert_eq!(command("backend stats"), Command::Stats { watch: false, form: Form::Text });
+        let words = command("backend stats -w --format=json");
+        assert_eq!(words, Command::Stats { watch: true, form: Form::Json });
         assert_eq!(command("backend logs"), Command::Logs(Logs::default()));
         let ten = Logs { follow: true, tail: Some(10), ..Logs::default() };
         assert_eq!(command("backend logs -f --tail 10"), Command::Logs(ten.clone()));
@@ -237,6 +244,23 @@ fn wrong_words_are_told_in_dockers_shape() {
     let (text, exit) = refused("assemble backend stop now");
     assert!(text.starts_with("docker: 'docker assemble backend stop' accepts no arguments\n"), "{text}");
     assert_eq!(exit, Exit::Failure);
+    for (line, exit, first) in [
+        (
+            "assemble backend doctor 5000 6000",
+            Exit::Failure,
+            "docker: 'docker assemble backend doctor' accepts at most 1 argument\n\n\
+             Usage:  docker assemble backend doctor [OPTIONS] [PORT]\n",
+        ),
+        (
+            "assemble backend doctor none",
+            Exit::Usage,
+            "invalid argument \"none\": \"none\" is not a port (1 to 65535)\n",
+        ),
+    ] {
+        let (text, ended) = refused(line);
+        assert!(text.starts_with(first), "{text}");
+        assert_eq!(ended, exit);
+    }
     for (line, first) in [
         ("backend start --nope", "unknown flag: --nope"),
         ("backend start -x", "unknown shorthand flag: 'x' in -x"),
@@ -289,7 +313,12 @@ fn help_is_found_in_every_way_docker_asks_for_it() {
     let Ok(Invocation::Bare(group)) = parse(&words("assemble backend")) else { panic!("no help") };
     assert_eq!(group, help("assemble backend --help"));
     assert!(group.contains("\nManagement Commands:\n  cache       Manage the build cache\n"), "{group}");
-    assert!(group.contains("\nCommands:\n  env         ") && group.contains("\n  info        "), "{group}");
+    assert!(
+        group.contains("\nCommands:\n  doctor      ")
+            && group.contains("\n  env         ")
+            && group.contains("\n  info        "),
+        "{group}"
+    );
     assert!(
         group.ends_with("Run 'docker assemble backend COMMAND --help' for more information on a command.\n")
     );

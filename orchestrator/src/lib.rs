@@ -10,6 +10,7 @@
 //! | [`cancel`] | the wish to end early |
 //! | [`engine`], [`buildkit`] | the engine's API (the only place that names bollard); BuildKit's Control API |
 //! | [`manifest`] | **pure**: wish to a manifest for Kubernetes |
+//! | [`health`] | **pure**: what is the matter with a forward |
 //! | [`plan`] | **pure**: wish and state to a list of actions |
 //! | [`spec`] | **pure**: wish to complete container specs |
 //! | [`desired`], [`observed`], [`labels`], [`forward`] | **pure**: the wish; the state; ownership; what a port leads to |
@@ -26,6 +27,7 @@ pub mod endpoint;
 pub mod engine;
 pub mod exit;
 pub mod forward;
+pub mod health;
 pub mod labels;
 pub mod lock;
 pub mod manifest;

@@ -11,7 +11,10 @@ use docker_assemble::cancel;
 use docker_assemble::cli::{self, Command, Completion, Invocation, Source, Start, UsageError};
 use docker_assemble::commands::builder::{self, Buildx};
 use docker_assemble::commands::cache::Manner;
-use docker_assemble::commands::{self, Session, cache, complete, info, logs, manifest, start, stop, version};
+use docker_assemble::commands::doctor::{self, Doctor};
+use docker_assemble::commands::{
+    self, Session, cache, complete, info, logs, manifest, start, stats, stop, version,
+};
 use docker_assemble::desired::{Desired, ImageRef, ProxyImage, UserName};
 use docker_assemble::endpoint::{self, Resolved};
 use docker_assemble::engine::{DockerEngine, Engine, EngineError};
@@ -155,6 +158,13 @@ async fn dispatch(
         let engine = resolved.ok().and_then(|found| connect(found, console).ok());
         return version::run(engine.as_ref(), user.as_ref(), console, form).await;
     }
+    if let Command::Doctor { port, form } = command {
+        // What is wrong with the endpoint is the first thing it tells.
+        let engine = resolved.map_err(anyhow::Error::from).and_then(|found| connect(found, console));
+        let engine = engine.as_ref().map_err(explain);
+        let patient = Doctor { engine, user: user.as_ref(), port, limit };
+        return doctor::run(patient, console, &cancel, form).await;
+    }
     let mut resolved = resolved?;
     let prune_filters = std::mem::take(&mut resolved.prune_filters);
     let proxies = std::mem::take(&mut resolved.proxies);
@@ -191,8 +201,12 @@ async fn dispatch(
             cache::purge(session, &purge, Manner { ask, dry_run, verbose }).await
         }
         Command::Env => Ok(console.line(builder::shell_line(session.user))?),
+        Command::Stats { watch, form } => {
+            let screen = io::stdout().is_terminal() && vars.get("TERM").as_deref() != Some("dumb");
+            stats::run(session, stats::Manner { watch, form, screen }).await
+        }
         // Done before an engine was looked for.
-        Command::Manifest(_) | Command::Version(_) => Ok(()),
+        Command::Manifest(_) | Command::Version(_) | Command::Doctor { .. } => Ok(()),
     }
 }
 

@@ -16,6 +16,7 @@ mod crashes;
 mod endpoints;
 mod forward;
 mod healing;
+mod health;
 mod info;
 mod lifecycle;
 mod logs;

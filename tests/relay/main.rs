@@ -50,6 +50,7 @@ mod resources;
 mod schedules;
 mod signals;
 mod startup;
+mod status;
 mod strangers;
 mod vanishing;
 

@@ -103,7 +103,7 @@ mod of_any_size {
         // Not in a scope: it ends with the relay, and a panic below ends the relay.
         std::thread::spawn(move || {
             trace(pid, |call| {
-                if call.is(SYS_fcntl) && *call.argument(1) == F_SETPIPE_SZ.cast_unsigned().into() {
+                if call.is(SYS_fcntl) && *call.argument(1) == u64::from(F_SETPIPE_SZ.cast_unsigned()) {
                     *call.argument(2) = capacity;
                 }
                 Verdict::Made
@@ -133,7 +133,7 @@ mod of_any_size {
     #[test]
     fn tiny_pipes_are_left_alone() {
         let (relay, sizes) = streams_through(8 * KIB);
-        assert_eq!(sizes, []);
+        assert_eq!(sizes, [0_u64; 0]);
         assert!(relay.metric("splice_fallbacks_total") > 0);
     }
 }

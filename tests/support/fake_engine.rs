@@ -50,6 +50,10 @@ pub(crate) struct World {
     pub(crate) refusal: Refusal,
     /// Containers that end as soon as they are started.
     pub(crate) ending: BTreeSet<ContainerName>,
+    /// What `assemble-proxy status` says in a container, by its name, and its exit status.
+    pub(crate) said: BTreeMap<ContainerName, (i64, String)>,
+    /// Containers in which no command ever ends.
+    pub(crate) hung: BTreeSet<ContainerName>,
     /// Whether images can be pulled.
     pub(crate) registry: bool,
     clock: u32,
@@ -302,10 +306,19 @@ impl Engine for FakeEngine {
         Box::pin(stream::iter([Ok(LogChunk::Stderr(Bytes::from_static(b"last words\n")))]))
     }
 
-    async fn exec(&self, id: &ContainerId, _: &[&str]) -> Result<ExecOutput> {
-        let mut world = self.world();
-        let runs = world.find(id).is_some_and(|container| container.state == State::Running);
-        Ok(ExecOutput { status: i64::from(!runs), output: Bytes::new() })
+    async fn exec(&self, id: &ContainerId, command: &[&str]) -> Result<ExecOutput> {
+        let (runs, hangs, said) = {
+            let mut world = self.world();
+            let name = ContainerName(world.name(id));
+            let runs = world.find(id).is_some_and(|container| container.state == State::Running);
+            let said = world.said.get(&name).filter(|_| command.contains(&"status")).cloned();
+            (runs, world.hung.contains(&name), said)
+        };
+        if hangs {
+            return std::future::pending().await;
+        }
+        let (status, output) = said.unwrap_or_else(|| (i64::from(!runs), String::new()));
+        Ok(ExecOutput { status, output: output.into() })
     }
 
     async fn exec_duplex(&self, _: &ContainerId, _: &[&str]) -> Result<Duplex> {

@@ -108,7 +108,11 @@ pub(super) fn complete(root: &Command, words: &[&str], describe: bool) -> Comple
     } else if partial.starts_with('-') {
         let about = |option: &Arg| option.get_help().map(ToString::to_string).unwrap_or_default();
         let name = |option: &Arg| format!("--{}", option.get_long().unwrap_or_default());
-        wanted.candidates = command.get_arguments().map(|option| (name(option), about(option))).collect();
+        wanted.candidates = command
+            .get_arguments()
+            .filter(|option| !option.is_positional())
+            .map(|option| (name(option), about(option)))
+            .collect();
     } else if rest.is_empty() {
         let about = |sub: &Command| sub.get_about().map(ToString::to_string).unwrap_or_default();
         wanted.candidates =

@@ -27,7 +27,7 @@ use clap::{ArgMatches, Command as Tree};
 use crate::commands::cache::{Format, Limits, Purge};
 use crate::commands::logs::Logs;
 use crate::commands::start::Daemon;
-use crate::desired::{CacheVolume, ImageRef, PullPolicy, Security};
+use crate::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security};
 use crate::exit::Exit;
 use crate::forward::asked::Asked;
 use crate::manifest::Wish;
@@ -67,6 +67,20 @@ pub enum Command {
     Info(Form),
     /// `backend manifest`.
     Manifest(Box<Wish>),
+    /// `backend doctor`.
+    Doctor {
+        /// The port whose service is asked what it speaks.
+        port: Option<HostPort>,
+        /// How to print it.
+        form: Form,
+    },
+    /// `backend stats`.
+    Stats {
+        /// Go on until the user ends it.
+        watch: bool,
+        /// How to print it.
+        form: Form,
+    },
     /// `backend logs`.
     Logs(Logs),
     /// `backend cache usage`.
@@ -201,6 +215,8 @@ fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, Usa
         ["backend", "use"] => Command::Use,
         ["backend", "env"] => Command::Env,
         ["backend", "info"] => Command::Info(output()?),
+        ["backend", "doctor"] => Command::Doctor { port: matches.get_one("port").copied(), form: output()? },
+        ["backend", "stats"] => Command::Stats { watch: switch("watch"), form: output()? },
         ["backend", "manifest"] => Command::Manifest(Box::new(manifest::read(
             tree,
             path,

@@ -11,8 +11,13 @@ pub(super) const PROGRAM: &str = "docker assemble";
 
 /// What `backend info` tells to templates.
 const INFO_FIELDS: &str = ".ID .Name .State .Unhealthy .Image .CacheVolume .Privileged \
-    .Sidecars (.ID .Name .State .Unhealthy .Port .Stale) .Workers (.ID .Platforms .Labels) \
+    .Sidecars (.ID .Name .State .Unhealthy .Port .Target .Stale .Forward) .Dialer \
+    .Workers (.ID .Platforms .Labels) \
     .Cache (.Entries .Size .InUse)";
+
+/// What a template finds in a sample of `backend stats`.
+const STATS_FIELDS: &str = ".Time .Forwards (.Port .Target .Active .Opened .Failed .BytesUp .BytesDown \
+    .UpPerSecond .DownPerSecond .Error)";
 
 /// The whole tree. Help and errors are printed by this program in docker's own shape, so clap's
 /// are turned off.
@@ -22,6 +27,7 @@ pub(super) fn tree() -> Command {
         .subcommand(
             group("backend", "Manage the build backend")
                 .subcommand(cache())
+                .subcommand(doctor())
                 .subcommand(leaf("env", "Print the setting by which BuildKit's clients find the backend"))
                 .subcommand(
                     leaf("info", "Describe the backend").arg(form(INFO_FIELDS)).arg(limit(
@@ -31,6 +37,16 @@ pub(super) fn tree() -> Command {
                 .subcommand(logs())
                 .subcommand(manifest::command())
                 .subcommand(start())
+                .subcommand(
+                    leaf("stats", "Show what goes through each forwarded port")
+                        .arg(form(STATS_FIELDS))
+                        .arg(limit("How long a sidecar may take to answer (default 8)"))
+                        .arg(switch(
+                            "watch",
+                            Some('w'),
+                            "Go on until it is ended, with a sample each second",
+                        )),
+                )
                 .subcommand(
                     leaf("stop", "Stop and remove the backend; its cache is kept only in a named volume")
                         .arg(limit(
@@ -81,6 +97,18 @@ fn cache() -> Command {
                 .arg(limit("How long BuildKit may take to add up its cache (default 120)"))
                 .arg(switch("verbose", None, "Shorthand for --format=pretty; also shows the size on disk")),
         )
+}
+
+fn doctor() -> Command {
+    leaf("doctor", "Look for what keeps builds from the host's ports, all the way")
+        .arg(form(".Verdict .Checks (.Name .Verdict .Why .Help)"))
+        .arg(
+            Arg::new("port")
+                .value_name("PORT")
+                .help("Ask what listens there whether it is a registry (default 5000)")
+                .value_parser(values::port),
+        )
+        .arg(limit("How long each step may take (default 10)"))
 }
 
 fn logs() -> Command {

@@ -1,17 +1,18 @@
-//! `backend info`: what runs, for whom, and what its cache holds.
+//! `backend info`: what runs, for whom, how its forwards do, and what its cache holds.
 
+mod forwards;
 mod object;
 
 use std::time::Duration;
 
 use anyhow::Result;
 
+use super::health::{Examined, PATIENCE, Question, examine};
 use super::{Session, observe, start_command};
 use crate::buildkit::{Client, Record, Worker};
 use crate::engine::Engine;
 use crate::observed::{Container, Sidecar, State};
 use crate::output::{Console, Form, size};
-use crate::ready::Helpers;
 
 /// Runs the command.
 ///
@@ -26,18 +27,28 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> 
     let observed = observe::ours(engine, user).await?;
     let start = start_command(&observed);
     let backend = session.backend_of(observed.backend.clone())?;
-    let helpers = Helpers::from(&observed);
     let image = image(engine, &backend).await?;
+    // Worth an answer without them: they tell only where the engine is.
+    let facts = engine.facts().await.ok();
+    let examining =
+        examine(engine, facts.as_ref(), &backend, &observed.sidecars, |_| Question::Target, PATIENCE);
     if form != Form::Text {
-        let daemon =
-            if backend.state == State::Running { Some(ask(engine, &backend, limit).await?) } else { None };
-        super::print(console, &object::info(&backend, &image, helpers, daemon.as_ref()), &form)?;
+        let asking = async {
+            if backend.state == State::Running {
+                ask(engine, &backend, limit).await.map(Some)
+            } else {
+                Ok(None)
+            }
+        };
+        let (forwards, daemon) = tokio::join!(examining, asking);
+        let dialer = observed.dialer.as_ref();
+        super::print(console, &object::info(&backend, &image, &forwards, dialer, daemon?.as_ref()), &form)?;
         return Ok(());
     }
     console.line(format_args!("ID: {} ({})", backend.id.0, condition(backend.state, backend.unhealthy)))?;
     console.line(format_args!("Image: {image}"))?;
     console.line("")?;
-    list_helpers(console, &backend, helpers)?;
+    list_helpers(console, &examining.await, observed.dialer.as_ref(), &start)?;
     console.line("")?;
 
     if backend.state != State::Running {
@@ -106,30 +117,25 @@ async fn image<E: Engine>(engine: &E, backend: &Container) -> Result<String> {
     Ok(digests.into_iter().find(|digest| repository(digest) == wanted).unwrap_or_else(|| asked.0.clone()))
 }
 
-/// Whether a sidecar runs, but in the network of an earlier run of its backend: it forwards
-/// nothing.
-fn is_stale(backend: &Container, sidecar: &Container) -> bool {
-    sidecar.state == State::Running && backend.state == State::Running && sidecar.started_before(backend)
-}
-
 fn list_helpers(
     console: &Console,
-    backend: &Container,
-    Helpers { sidecars, dialer }: Helpers<'_>,
+    forwards: &[Examined],
+    dialer: Option<&Container>,
+    start: &str,
 ) -> Result<()> {
-    if sidecars.is_empty() && dialer.is_none() {
+    if forwards.is_empty() && dialer.is_none() {
         console.line("Sidecar containers: none, no port of the host is forwarded")?;
         return Ok(());
     }
     console.line("Sidecar containers:")?;
-    for sidecar @ Sidecar { container, .. } in sidecars {
-        let state = if is_stale(backend, container) {
-            "stale"
-        } else {
-            condition(container.state, container.unhealthy)
-        };
-        let to = leads_to(sidecar);
+    for forward in forwards {
+        let container = &forward.sidecar.container;
+        let state = if forward.stale { "stale" } else { condition(container.state, container.unhealthy) };
+        let to = leads_to(&forward.sidecar);
         console.line(format_args!(" - {} {} ({state}){to}", container.id.short(), container.name))?;
+        for line in forwards::lines(forward, start) {
+            console.line(format_args!("   {line}"))?;
+        }
     }
     if let Some(container) = dialer {
         let state = condition(container.state, container.unhealthy);

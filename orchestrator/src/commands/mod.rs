@@ -3,11 +3,14 @@
 pub mod builder;
 pub mod cache;
 pub mod complete;
+pub mod doctor;
+pub mod health;
 pub mod info;
 pub mod logs;
 pub mod manifest;
 pub mod observe;
 pub mod start;
+pub mod stats;
 pub mod stop;
 pub mod version;
 

@@ -109,6 +109,9 @@ impl Engine for DockerEngine {
             arch: version.arch.unwrap_or_default(),
             os: version.os.unwrap_or_default(),
             security_options: info.security_options.unwrap_or_default(),
+            operating_system: info.operating_system.unwrap_or_default(),
+            name: info.name.unwrap_or_default(),
+            kernel: info.kernel_version.unwrap_or_default(),
         })
     }
 

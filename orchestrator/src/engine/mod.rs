@@ -59,6 +59,12 @@ pub struct EngineFacts {
     pub os: String,
     /// `SecurityOptions` of `GET /info`, such as `name=userns`.
     pub security_options: Vec<String>,
+    /// What the engine runs on, in its own words: `Debian GNU/Linux 12 (bookworm)`, `Docker Desktop`.
+    pub operating_system: String,
+    /// The name of its host.
+    pub name: String,
+    /// The release of its kernel.
+    pub kernel: String,
 }
 
 /// An image that the engine has.
