@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::support::{Backend, Context, Registry, docker, free_port, inspect};
+use crate::support::{Backend, Context, Registry, free_port, inspect};
 
 #[test]
 #[ignore = "needs a docker engine"]
@@ -51,9 +51,9 @@ fn a_range_is_a_sidecar_for_each_port() {
 #[ignore = "needs a docker engine"]
 fn another_host_is_reached_by_a_name_that_is_looked_up_here() {
     let (backend, registry, inside) = (Backend::new(), Registry::start(), free_port());
-    let format = "{{(index .IPAM.Config 0).Gateway}}";
-    let found = docker(&["network", "inspect", "bridge", "--format", format]).ok();
-    let bridge: Ipv4Addr = found.stdout.trim().parse().unwrap();
+    backend.start(&[]);
+    let gateway = &backend.inspect()["NetworkSettings"]["Networks"]["bridge"]["Gateway"];
+    let bridge: Ipv4Addr = gateway.as_str().unwrap().parse().unwrap();
     // A name that every resolver knows without asking: the address as one number (inet_aton(3)).
     let name = u32::from(bridge).to_string();
     let target = format!("{inside}={name}:{}", registry.port);
