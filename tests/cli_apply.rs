@@ -9,10 +9,13 @@ mod screen;
 #[expect(dead_code, reason = "the planner's tests use the rest")]
 mod world;
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use docker_assemble::cancel::{self, Cancel};
-use docker_assemble::commands::{self, Session, start, stop};
-use docker_assemble::desired::{Desired, File, PullPolicy, Security};
+use docker_assemble::cli::Source;
+use docker_assemble::commands::{self, Session, complete, start, stop};
+use docker_assemble::desired::{Desired, File, PullPolicy, Security, VolumeName};
 use docker_assemble::exit::Exit;
 use docker_assemble::observed::State;
 use docker_assemble::output::Progress;
@@ -294,4 +297,16 @@ async fn stop_all(engine: &FakeEngine) {
         .await
         .unwrap();
     assert_eq!((screen.out(), screen.err()), (String::new(), String::new()));
+}
+
+#[tokio::test]
+async fn completion_offers_what_the_engine_has() {
+    let engine = fresh();
+    engine.world().volumes.insert(VolumeName("a-volume".to_owned()), BTreeMap::new());
+    must_start(&engine, &two_ports()).await;
+    let user = user();
+    let ask = |source| complete::of_engine(&engine, Some(&user), source);
+    assert_eq!(ask(Source::Volumes).await, ["a-volume"]);
+    assert!(ask(Source::Images).await.contains(&IMAGE.to_owned()));
+    assert_eq!(ask(Source::ForwardedPorts).await, ["5000", "6000"]);
 }

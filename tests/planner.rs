@@ -164,7 +164,7 @@ fn the_conventional_volume_is_used_when_it_exists() {
     let cache = |wish: &Desired, world: &Observed| {
         backend_candidates(wish, world)[0].mounts.iter().find_map(|mount| match mount {
             Mount::Volume { name, target } => Some((name.0.clone(), target.clone())),
-            Mount::Bind { .. } => None,
+            Mount::Own { .. } | Mount::Bind { .. } => None,
         })
     };
     let mut world = empty();
@@ -313,8 +313,8 @@ fn a_loopback_forward_brings_a_dialer_before_its_sidecars() {
     assert_eq!((&dialer.network, &dialer.privileges), (&Network::Host, &Privileges::Nothing));
     assert!(dialer.read_only && dialer.memory_bytes.is_some() && dialer.pids.is_some());
     assert_eq!(dialer.user.as_deref(), Some("65532:65532"));
-    let volume = wish.user.dialer_volume();
-    let socket = [Mount::Volume { name: volume, target: "/run/assemble".to_owned() }];
+    let volume = docker_assemble::spec::socket_volume(&wish.user);
+    let socket = [Mount::Own { volume, target: "/run/assemble".to_owned() }];
     assert_eq!(
         (&dialer.mounts[..], &same.mounts[..], &plain.mounts[..]),
         (&socket[..], &socket[..], &[][..])

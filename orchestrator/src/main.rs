@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use docker_assemble::cancel;
-use docker_assemble::cli::{self, Command, Invocation, Start, UsageError};
+use docker_assemble::cli::{self, Command, Completion, Invocation, Source, Start, UsageError};
 use docker_assemble::commands::builder::{self, Buildx};
 use docker_assemble::commands::cache::Manner;
 use docker_assemble::commands::doctor::{self, Doctor};
-use docker_assemble::commands::{self, Session, cache, info, logs, start, stats, stop, version};
+use docker_assemble::commands::{self, Session, cache, complete, info, logs, start, stats, stop, version};
 use docker_assemble::desired::{Desired, ImageRef, ProxyImage, UserName};
 use docker_assemble::endpoint::{self, Resolved};
 use docker_assemble::engine::{DockerEngine, Engine, EngineError};
@@ -53,6 +53,9 @@ fn main() -> ExitCode {
     let result = match invocation {
         Invocation::Metadata => console.line(plugin::metadata()).map_err(Into::into),
         Invocation::Help(text) => console.raw(text.as_bytes()).map_err(Into::into),
+        Invocation::Complete(wanted) => {
+            console.raw(wanted.text(candidates(&wanted)).as_bytes()).map_err(Into::into)
+        }
         Invocation::Bare(text) => console.raw_error(text.as_bytes()).map_err(Into::into),
         Invocation::Manual(directory) => cli::manual(&directory).map_err(Into::into),
         Invocation::Run(command, limit) => run(&globals, &words, command, limit, &console),
@@ -186,7 +189,7 @@ async fn dispatch(
         Command::Use => builder::run(session, &buildx).await,
         Command::Info(form) => info::run(session, form).await,
         Command::Logs(logs) => logs::run(session, &logs).await,
-        Command::CacheUsage { filters, format } => cache::usage(session, &filters, format).await,
+        Command::CacheUsage { filters, format } => cache::usage(session, &filters, &format).await,
         Command::CachePurge { purge, force, dry_run, verbose } => {
             let ask = !force && io::stdin().is_terminal();
             let purge = cli::with_configured(purge, &prune_filters);
@@ -199,6 +202,29 @@ async fn dispatch(
         }
         Command::Version(_) | Command::Doctor { .. } => Ok(()),
     }
+}
+
+/// Candidates that are not in the tree of commands. An engine that ssh leads to is not asked:
+/// nobody wants a login for a press of the Tab key.
+fn candidates(wanted: &Completion) -> Vec<String> {
+    let (vars, globals) = (&Environment, &wanted.globals);
+    let home = cli::home(vars);
+    let Some(source) = wanted.source else { return Vec::new() };
+    if source == Source::Contexts {
+        return endpoint::contexts(globals, vars, home.as_deref());
+    }
+    let Ok(resolved) = endpoint::resolve(globals, vars, home.as_deref()) else { return Vec::new() };
+    let host = &resolved.endpoint.host;
+    if source == Source::HostPorts {
+        return if host.starts_with("unix:") { complete::host_ports() } else { Vec::new() };
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let (false, Ok(runtime)) = (host.starts_with("ssh:"), runtime) else { return Vec::new() };
+    let Ok(engine) = DockerEngine::new(&resolved.endpoint, resolved.credentials) else { return Vec::new() };
+    let found = runtime.block_on(complete::of_engine(&engine, cli::user(vars).as_ref(), source));
+    // The name of an engine's host may still be looked up.
+    runtime.shutdown_background();
+    found
 }
 
 fn connect(resolved: Resolved, console: &Console) -> Result<DockerEngine> {

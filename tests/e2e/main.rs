@@ -14,6 +14,8 @@ mod health;
 mod info;
 mod lifecycle;
 mod logs;
+mod loopback;
 mod plugin;
 mod registries;
+mod targets;
 mod trouble;

@@ -219,6 +219,10 @@ impl Engine for FakeEngine {
         Ok(())
     }
 
+    async fn images(&self) -> Result<Vec<ImageRef>> {
+        Ok(self.world().images.keys().cloned().collect())
+    }
+
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
         let mut world = self.world();
         world.call("create", &spec.name.0)?;
@@ -231,7 +235,7 @@ impl Engine for FakeEngine {
         let id = ContainerId(format!("{:064x}", world.log.len()));
         let image_id = world.images.get(&spec.image).cloned().unwrap_or_default();
         for mount in &spec.mounts {
-            if let Mount::Volume { name, .. } = mount {
+            if let Mount::Own { volume: VolumeSpec { name, .. }, .. } = mount {
                 world.mounts.insert((id.clone(), name.clone()));
             }
         }

@@ -7,6 +7,7 @@ use clap::{Arg, Command};
 
 use super::help;
 use crate::exit::Exit;
+use crate::output::TemplateError;
 
 /// A command line that cannot be understood, ready to be printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,11 @@ impl UsageError {
             }
         };
         Self::option(command, path, &words)
+    }
+
+    /// A template that cannot be understood: one line, as docker tells it.
+    pub(super) fn template(error: &TemplateError, exit: Exit) -> Self {
+        Self { text: format!("template parsing error: {error}\n"), exit }
     }
 
     /// A word too many for the command at `path`, or one that names no command.

@@ -12,6 +12,7 @@ mod tree;
 mod user;
 mod values;
 
+pub use complete::{Completion, Source};
 pub use error::UsageError;
 pub use filters::with_configured;
 pub use scripts::manual;
@@ -26,6 +27,7 @@ use crate::commands::cache::{Format, Limits, Purge};
 use crate::commands::logs::Logs;
 use crate::commands::start::Daemon;
 use crate::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security};
+use crate::exit::Exit;
 use crate::forward::asked::Asked;
 use crate::output::{Form, Progress};
 use crate::plugin::{METADATA_COMMAND, NAME};
@@ -38,6 +40,8 @@ pub enum Invocation {
     Metadata,
     /// Print this text, which was asked for, to standard output.
     Help(String),
+    /// Offer what a word may go on with.
+    Complete(Completion),
     /// Print this text to standard error, since a command is missing; that is no failure.
     Bare(String),
     /// Write manual pages into this directory.
@@ -133,9 +137,11 @@ pub fn parse(words: &[String]) -> Result<Invocation, UsageError> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         [METADATA_COMMAND, ..] => Ok(Invocation::Metadata),
-        ["__complete", words @ ..] => Ok(Invocation::Help(complete::complete(&tree::tree(), words, true))),
+        ["__complete", words @ ..] => {
+            Ok(Invocation::Complete(complete::complete(&tree::tree(), words, true)))
+        }
         ["__completeNoDesc", words @ ..] => {
-            Ok(Invocation::Help(complete::complete(&tree::tree(), words, false)))
+            Ok(Invocation::Complete(complete::complete(&tree::tree(), words, false)))
         }
         ["completion", words @ ..] => scripts::completion(words).map(Invocation::Help),
         ["man-pages", directory] => Ok(Invocation::Manual(PathBuf::from(directory))),
@@ -196,15 +202,17 @@ fn descend<'t, 'w>(root: &'t Tree, words: &'w [&'w str]) -> (Vec<&'w str>, &'t T
 
 fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, UsageError> {
     let switch = |name| switch(matches, name);
-    let output = || matches.get_one("format").copied().unwrap_or_default();
+    let format = matches.try_get_one::<String>("format").ok().flatten().map(String::as_str);
+    // As for docker, a template for one object that cannot be understood has a status of its own.
+    let output = || values::form(format).map_err(|error| UsageError::template(&error, Exit::Template));
     Ok(match path {
         ["backend", "start"] => Command::Start(Box::new(start(tree, path, matches)?)),
         ["backend", "stop"] => Command::Stop,
         ["backend", "use"] => Command::Use,
         ["backend", "env"] => Command::Env,
-        ["backend", "info"] => Command::Info(output()),
-        ["backend", "doctor"] => Command::Doctor { port: matches.get_one("port").copied(), form: output() },
-        ["backend", "stats"] => Command::Stats { watch: switch("watch"), form: output() },
+        ["backend", "info"] => Command::Info(output()?),
+        ["backend", "doctor"] => Command::Doctor { port: matches.get_one("port").copied(), form: output()? },
+        ["backend", "stats"] => Command::Stats { watch: switch("watch"), form: output()? },
         ["backend", "logs"] => Command::Logs(Logs {
             follow: switch("follow"),
             tail: matches.get_one::<Option<u64>>("tail").copied().flatten(),
@@ -218,13 +226,19 @@ fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, Usa
                 let why = "\"until\" is for cache purge only";
                 return Err(UsageError::value(tree, path, "--filter", "until", why));
             }
-            let format = matches.get_one("format").copied();
+            let format = format.filter(|format| !format.is_empty());
             if format.is_some() && switch("verbose") {
                 let words = "conflicting options: cannot specify both --format and --verbose";
                 return Err(UsageError::option(tree, path, words));
             }
-            let usual = if switch("verbose") { Format::Pretty } else { Format::Table };
-            Command::CacheUsage { filters, format: format.unwrap_or(usual) }
+            let format = match format {
+                _ if switch("quiet") => Format::Ids,
+                None if switch("verbose") => Format::Pretty,
+                format => {
+                    values::format(format).map_err(|error| UsageError::template(&error, Exit::Failure))?
+                }
+            };
+            Command::CacheUsage { filters, format }
         }
         ["backend", "cache", "purge"] => {
             let (filters, until) = filters(matches);
@@ -242,7 +256,7 @@ fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, Usa
             let purge = Purge { filters, until, all: switch("all"), limits };
             Command::CachePurge { purge, force: switch("force"), dry_run, verbose: switch("verbose") }
         }
-        _ => Command::Version(output()),
+        _ => Command::Version(output()?),
     })
 }
 

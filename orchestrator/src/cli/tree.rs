@@ -9,6 +9,16 @@ use crate::forward::asked;
 /// The program as users name it: they run it through docker.
 pub(super) const PROGRAM: &str = "docker assemble";
 
+/// What `backend info` tells to templates.
+const INFO_FIELDS: &str = ".ID .Name .State .Unhealthy .Image .CacheVolume .Privileged \
+    .Sidecars (.ID .Name .State .Unhealthy .Port .Stale \
+    .Forward (.Health .Why .Help .Active .Opened .BytesUp .BytesDown .LastError)) .Workers (.ID .Platforms .Labels) \
+    .Cache (.Entries .Size .InUse)";
+
+/// What `backend stats` tells to templates, for each sample.
+const STATS_FIELDS: &str = ".Time .Forwards (.Port .Target .Active .Opened .Failed .BytesUp .BytesDown \
+    .UpPerSecond .DownPerSecond .Error)";
+
 /// The whole tree. Help and errors are printed by this program in docker's own shape, so clap's
 /// are turned off.
 pub(super) fn tree() -> Command {
@@ -20,7 +30,7 @@ pub(super) fn tree() -> Command {
                 .subcommand(doctor())
                 .subcommand(leaf("env", "Print the setting by which BuildKit's clients find the backend"))
                 .subcommand(
-                    leaf("info", "Describe the backend").arg(form()).arg(limit(
+                    leaf("info", "Describe the backend").arg(form(INFO_FIELDS)).arg(limit(
                         "How long BuildKit may take for each answer (default 10; 120 for its cache)",
                     )),
                 )
@@ -28,7 +38,7 @@ pub(super) fn tree() -> Command {
                 .subcommand(start())
                 .subcommand(
                     leaf("stats", "Show what goes through each forwarded port")
-                        .arg(form().help("Format output: \"json\" (one object for each sample)"))
+                        .arg(form(STATS_FIELDS))
                         .arg(limit("How long a sidecar may take to answer (default 8)"))
                         .arg(switch(
                             "watch",
@@ -44,7 +54,7 @@ pub(super) fn tree() -> Command {
                 )
                 .subcommand(leaf("use", "Make the backend the builder that docker buildx uses")),
         )
-        .subcommand(leaf("version", "Show the version").arg(form()))
+        .subcommand(leaf("version", "Show the version").arg(form(".Version .Commit .BuildKit .Os .Arch")))
 }
 
 fn cache() -> Command {
@@ -79,10 +89,10 @@ fn cache() -> Command {
                     option(
                         "format",
                         "string",
-                        "Format output: \"table\", \"pretty\" or \"json\" (one object per line)",
-                    )
-                    .value_parser(values::format),
+                        "Format output: \"table\", \"pretty\", \"json\" (one object per line), a Go template, or \"table TEMPLATE\"; fields: .ID .Parents .CreatedAt .Mutable .Reclaimable .Shared .Size .Description .UsageCount .LastUsedAt .Type",
+                    ),
                 )
+                .arg(switch("quiet", Some('q'), "Only display ids"))
                 .arg(limit("How long BuildKit may take to add up its cache (default 120)"))
                 .arg(switch("verbose", None, "Shorthand for --format=pretty; also shows the size on disk")),
         )
@@ -90,7 +100,7 @@ fn cache() -> Command {
 
 fn doctor() -> Command {
     leaf("doctor", "Look for what keeps builds from the host's ports, all the way")
-        .arg(form())
+        .arg(form(".Verdict .Checks (.Name .Verdict .Why .Help)"))
         .arg(
             Arg::new("port")
                 .value_name("PORT")
@@ -235,8 +245,10 @@ fn option(name: &'static str, kind: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(kind).help(help).num_args(1).allow_hyphen_values(true)
 }
 
-fn form() -> Arg {
-    option("format", "string", "Format output: \"json\" (one object)").value_parser(values::form)
+/// The form of one object; `fields` are those that a template finds in it.
+fn form(fields: &str) -> Arg {
+    option("format", "string", "")
+        .help(format!("Format output: \"json\" (one object) or a Go template; fields: {fields}"))
 }
 
 /// How long to wait.

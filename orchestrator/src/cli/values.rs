@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::commands::cache::Format;
 use crate::desired::{HostPort, ImageRef, PullPolicy, Security, VolumeName};
-use crate::output::{Form, Progress};
+use crate::output::{Form, ListTemplate, Progress, Template, TemplateError};
 
 type Parsed<T> = Result<T, String>;
 
@@ -54,20 +54,23 @@ pub(super) fn tail(text: &str) -> Parsed<Option<u64>> {
     text.parse().map(Some).map_err(|_| "must be a number of lines or \"all\"".to_owned())
 }
 
-pub(super) fn format(text: &str) -> Parsed<Format> {
-    match text {
-        "table" => Ok(Format::Table),
-        "pretty" => Ok(Format::Pretty),
-        "json" => Ok(Format::Json),
-        _ => Err("must be \"table\", \"pretty\" or \"json\"".to_owned()),
-    }
+/// The form of a list.
+pub(super) fn format(text: Option<&str>) -> Result<Format, TemplateError> {
+    Ok(match text {
+        None | Some("table") => Format::Table,
+        Some("pretty") => Format::Pretty,
+        Some("json") => Format::Json,
+        Some(template) => Format::Template(ListTemplate::new(template)?),
+    })
 }
 
-pub(super) fn form(text: &str) -> Parsed<Form> {
-    match text {
-        "json" => Ok(Form::Json),
-        _ => Err("must be \"json\"".to_owned()),
-    }
+/// The form of one object; nothing at all means the usual words, as for docker.
+pub(super) fn form(text: Option<&str>) -> Result<Form, TemplateError> {
+    Ok(match text {
+        None | Some("") => Form::Text,
+        Some("json") => Form::Json,
+        Some(template) => Form::Template(Template::new(template)?),
+    })
 }
 
 pub(super) fn progress(text: &str) -> Parsed<Progress> {

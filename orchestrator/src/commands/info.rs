@@ -32,7 +32,7 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> 
     let facts = engine.facts().await.ok();
     let examining =
         examine(engine, facts.as_ref(), &backend, &observed.sidecars, |_| Question::Target, PATIENCE);
-    if form == Form::Json {
+    if form != Form::Text {
         let asking = async {
             if backend.state == State::Running {
                 ask(engine, &backend, limit).await.map(Some)
@@ -42,7 +42,8 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> 
         };
         let (forwards, daemon) = tokio::join!(examining, asking);
         let dialer = observed.dialer.as_ref();
-        console.line(object::info(&backend, &image, &forwards, dialer, daemon?.as_ref()))?;
+        let object = object::info(&backend, &image, &forwards, dialer, daemon?.as_ref());
+        super::print(console, &object, &form)?;
         return Ok(());
     }
     console.line(format_args!("ID: {} ({})", backend.id.0, condition(backend.state, backend.unhealthy)))?;

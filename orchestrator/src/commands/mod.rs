@@ -2,6 +2,7 @@
 
 pub mod builder;
 pub mod cache;
+pub mod complete;
 pub mod doctor;
 pub mod health;
 pub mod info;
@@ -23,7 +24,7 @@ use crate::engine::Engine;
 use crate::exit::Exit;
 use crate::forward;
 use crate::observed::{Container, Observed, State};
-use crate::output::Console;
+use crate::output::{Console, Form};
 
 /// The command that helps where there is no backend.
 const START: &str = "docker assemble backend start";
@@ -64,6 +65,15 @@ impl<E> Copy for Session<'_, E> {}
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("cancelled")]
 pub struct Cancelled(pub Cause);
+
+/// Prints an object in the form that was asked for; words are for the caller to find.
+fn print(console: &Console, object: &serde_json::Value, form: &Form) -> Result<()> {
+    match form {
+        Form::Template(template) => console.line(template.render(object)?)?,
+        Form::Text | Form::Json => console.line(object)?,
+    }
+    Ok(())
+}
 
 /// How a process with this error ends.
 #[must_use]

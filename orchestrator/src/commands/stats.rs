@@ -21,7 +21,7 @@ use rates::{Line, Sample};
 const TICK: Duration = Duration::from_secs(1);
 
 /// How to go on and how to show it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manner {
     /// Until the user ends it, in place of one sample.
     pub watch: bool,
@@ -36,10 +36,10 @@ pub struct Manner {
 /// # Errors
 /// A backend that is missing or does not run, those of the engine, and an output that is closed.
 pub async fn run<E: Engine>(session: Session<'_, E>, manner: Manner) -> Result<()> {
-    session.unless_cancelled(watch(session, manner)).await
+    session.unless_cancelled(watch(session, &manner)).await
 }
 
-async fn watch<E: Engine>(session: Session<'_, E>, manner: Manner) -> Result<()> {
+async fn watch<E: Engine>(session: Session<'_, E>, manner: &Manner) -> Result<()> {
     let mut lines: Vec<Line> = Vec::new();
     let mut ticks = interval(TICK);
     // Samples may take longer than a tick; the next one is a whole tick after them all the same,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bollard::container::LogOutput;
 use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{
-    CreateContainerOptions, CreateImageOptions, ImportImageOptions, ListContainersOptions,
+    CreateContainerOptions, CreateImageOptions, ImportImageOptions, ListContainersOptions, ListImagesOptions,
     ListVolumesOptions, LogsOptions, RemoveContainerOptions, RemoveVolumeOptions, StopContainerOptions,
     UploadToContainerOptions,
 };
@@ -207,6 +207,13 @@ impl Engine for DockerEngine {
         let docker = self.0.contact.client().await?;
         let answer = docker.remove_volume(path, None::<RemoveVolumeOptions>);
         found(self.0.contact.call(removing, SLOW, answer).await).map(drop)
+    }
+
+    async fn images(&self) -> Result<Vec<ImageRef>> {
+        let listing = self.0.contact.client().await?.list_images(None::<ListImagesOptions>);
+        let listed = self.0.contact.call(operation("list images", ""), USUAL, listing).await?;
+        let names = listed.into_iter().flat_map(|image| image.repo_tags);
+        Ok(names.filter(|name| !name.contains("<none>")).map(ImageRef).collect())
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {

@@ -147,7 +147,7 @@ pub trait Engine: Send + Sync {
     fn load(&self, archive: Bytes) -> impl Future<Output = Result<()>> + Send;
     /// Whether a volume exists.
     fn volume_exists(&self, name: &VolumeName) -> impl Future<Output = Result<bool>> + Send;
-    /// The volumes that carry every one of these labels.
+    /// The volumes that carry every one of these labels; without labels, all of them.
     fn volumes(
         &self,
         labels: &BTreeMap<String, String>,
@@ -156,6 +156,8 @@ pub trait Engine: Send + Sync {
     fn create_volume(&self, spec: &VolumeSpec) -> impl Future<Output = Result<()>> + Send;
     /// Removes a volume; a missing one is success, one that a container still has a conflict.
     fn remove_volume(&self, name: &VolumeName) -> impl Future<Output = Result<()>> + Send;
+    /// The names, with their tags, of all images that have one.
+    fn images(&self) -> impl Future<Output = Result<Vec<ImageRef>>> + Send;
     /// Creates a container.
     fn create(&self, spec: &ContainerSpec) -> impl Future<Output = Result<ContainerId>> + Send;
     /// Unpacks an archive (tar) at the root of a container, which need not run.

@@ -77,7 +77,9 @@ impl fmt::Display for Action {
                 let spec = &candidates[0];
                 write!(f, "create and start container \"{}\" from image \"{}\"", spec.name, spec.image)?;
                 for mount in &spec.mounts {
-                    if let Mount::Volume { name, .. } = mount {
+                    if let Mount::Volume { name, .. } | Mount::Own { volume: VolumeSpec { name, .. }, .. } =
+                        mount
+                    {
                         write!(f, " with volume \"{name}\"")?;
                     }
                 }

@@ -51,11 +51,7 @@ pub fn dialer(desired: &Desired) -> Option<ContainerSpec> {
 /// that is started again makes a new one.
 #[must_use]
 pub fn socket_volume(user: &UserName) -> VolumeSpec {
-    let labels = [
-        (labels::ROLE, labels::ROLE_DIALER.to_owned()),
-        (labels::USER, user.to_string()),
-        (labels::VERSION, env!("CARGO_PKG_VERSION").to_owned()),
-    ];
+    let labels = [(labels::ROLE, labels::ROLE_DIALER.to_owned()), (labels::USER, user.to_string())];
     VolumeSpec {
         name: user.dialer_volume(),
         labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
@@ -64,5 +60,5 @@ pub fn socket_volume(user: &UserName) -> VolumeSpec {
 
 /// That volume where both sides find it.
 pub(super) fn mount(user: &UserName) -> Mount {
-    Mount::Volume { name: user.dialer_volume(), target: DIRECTORY.to_owned() }
+    Mount::Own { volume: socket_volume(user), target: DIRECTORY.to_owned() }
 }

@@ -81,6 +81,14 @@ pub enum Mount {
         /// Where it appears.
         target: String,
     },
+    /// A volume of ours at a path. An engine that finds it missing makes it with its labels: what
+    /// a killed start has asked for may come after the next stop has removed the volume.
+    Own {
+        /// The volume.
+        volume: VolumeSpec,
+        /// Where it appears.
+        target: String,
+    },
     /// A path of the engine's host, read-write.
     Bind {
         /// The path on the host.
@@ -132,8 +140,8 @@ impl ContainerSpec {
     #[must_use]
     pub fn cache_volume(&self) -> Option<&VolumeName> {
         self.mounts.iter().find_map(|mount| match mount {
-            Mount::Volume { name, target } if target == STATE_DIRECTORY => Some(name),
-            Mount::Volume { .. } | Mount::Bind { .. } => None,
+            Mount::Volume { name, .. } => Some(name),
+            Mount::Own { .. } | Mount::Bind { .. } => None,
         })
     }
 

@@ -64,8 +64,8 @@ pub async fn run<E: Engine>(
     };
     let checks = checks::all(&facts);
     match form {
-        Form::Json => console.line(object(&checks))?,
         Form::Text => checks.iter().flat_map(lines).try_for_each(|line| console.line(line))?,
+        form => super::print(console, &object(&checks), &form)?,
     }
     match checks.iter().filter(|check| check.verdict == Verdict::Fail).count() {
         0 => Ok(()),

@@ -1,18 +1,19 @@
 //! A sample on the screen, in a log, or as JSON.
 
-use std::io;
 use std::time::SystemTime;
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::Manner;
 use super::rates::{Line, sparkline};
+use crate::commands::print;
 use crate::output::{Console, Form, Table, size, timestamp};
 
 /// Shows one round. `first` is the first of several.
-pub(super) fn tick(console: &Console, lines: &[Line], manner: Manner, first: bool) -> io::Result<()> {
-    if manner.form == Form::Json {
-        return console.line(object(lines, SystemTime::now()));
+pub(super) fn tick(console: &Console, lines: &[Line], manner: &Manner, first: bool) -> Result<()> {
+    if manner.form != Form::Text {
+        return print(console, &object(lines, SystemTime::now()), &manner.form);
     }
     let table = table(lines, manner.screen);
     if manner.watch && manner.screen {
@@ -24,12 +25,12 @@ pub(super) fn tick(console: &Console, lines: &[Line], manner: Manner, first: boo
             frame.push_str("\x1b[K\n");
         }
         frame.push_str("\x1b[J");
-        return console.raw(frame.as_bytes());
+        return Ok(console.raw(frame.as_bytes())?);
     }
     if !first {
         console.line("")?;
     }
-    table.iter().try_for_each(|line| console.line(line))
+    Ok(table.iter().try_for_each(|line| console.line(line))?)
 }
 
 const HEAD: [&str; 9] = ["PORT", "TARGET", "OPEN", "IN ALL", "FAILED", "UP/S", "DOWN/S", "UP", "DOWN"];
