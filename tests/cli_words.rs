@@ -333,7 +333,7 @@ fn completion_walks_the_tree() {
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(complete(&["__completeNoDesc", "assemble", "backend", "st"]), "start\nstop\n:4\n");
+    assert_eq!(complete(&["__completeNoDesc", "assemble", "backend", "st"]), "start\nstats\nstop\n:4\n");
     assert_eq!(complete(&["__completeNoDesc", "assemble", "backend", "start", "--pu"]), "--pull\n:4\n");
     assert_eq!(complete(&["__complete", "assemble", "v"]), "version\tShow the version\n:4\n");
     assert_eq!(

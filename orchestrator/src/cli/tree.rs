@@ -11,11 +11,11 @@ pub(super) const PROGRAM: &str = "docker assemble";
 
 /// What `backend info` tells to templates.
 const INFO_FIELDS: &str = ".ID .Name .State .Unhealthy .Image .CacheVolume .Privileged \
-    .Sidecars (.ID .Name .State .Unhealthy .Port .Target .Stale .Forward) .Dialer \
-    .Workers (.ID .Platforms .Labels) \
-    .Cache (.Entries .Size .InUse)";
+    .Sidecars (.ID .Name .State .Unhealthy .Port .Target .Stale \
+    .Forward (.Health .Why .Help .Active .Opened .BytesUp .BytesDown .LastError)) .Dialer \
+    .Workers (.ID .Platforms .Labels) .Cache (.Entries .Size .InUse)";
 
-/// What a template finds in a sample of `backend stats`.
+/// What `backend stats` tells to templates, for each sample.
 const STATS_FIELDS: &str = ".Time .Forwards (.Port .Target .Active .Opened .Failed .BytesUp .BytesDown \
     .UpPerSecond .DownPerSecond .Error)";
 
