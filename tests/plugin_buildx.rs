@@ -72,6 +72,7 @@ fn engine(state: &str) -> ScriptedEngine {
         ("/containers/b1/json", vec![Deed::ok(inspected)]),
         ("/containers/b1/stop", vec![Deed::Answer(204, String::new())]),
         ("/containers/b1", vec![Deed::Answer(204, String::new())]),
+        ("/volumes", vec![Deed::ok(r#"{"Volumes":[],"Warnings":null}"#)]),
     ])
 }
 

@@ -122,7 +122,7 @@ fn words_are_completed() {
     let complete = client.run(&["__complete", "assemble", "backend", "st"]).ok();
     let mut values: Vec<_> = complete.stdout.lines().map(|line| line.split('\t').next().unwrap()).collect();
     values.sort_unstable();
-    assert_eq!(values, [":4", "start", "stop"], "{complete:?}");
+    assert_eq!(values, [":4", "start", "stats", "stop"], "{complete:?}");
 }
 
 #[test]

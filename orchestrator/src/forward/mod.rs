@@ -99,10 +99,9 @@ impl Forward {
             Target::Host { addr, port, .. } => return SocketAddr::new(*addr, port.get()).to_string(),
         };
         if self.target.port() == self.port {
-            place.to_owned()
-        } else {
-            format!("{place}:{}", self.target.port())
+            return place.to_owned();
         }
+        format!("{place}:{}", self.target.port())
     }
 
     /// The target as a label carries it: [`Self::to`], behind `NAME=` where a host was asked for
