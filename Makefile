@@ -46,6 +46,7 @@ fuzz: ## Fuzz the relay's readers and its state machine
 lint: ## Check format, lints, documentation and shell scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	shellcheck --external-sources scripts/*.sh images/*/*.sh .ci/run
 

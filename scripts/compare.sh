@@ -27,21 +27,6 @@ need /usr/lib/systemd/systemd-socket-proxyd systemd
 need docker-proxy docker.io
 need pasta passt
 
-# Runs a command while no package may start its daemon: they would only stand in the way.
-without_daemons() {
-	local policy=/usr/sbin/policy-rc.d
-	if [ -e "$policy" ]; then
-		"$@"
-	else
-		(
-			trap 'rm -f "$policy"' EXIT
-			printf '#!/bin/sh\nexit 101\n' >"$policy"
-			chmod +x "$policy"
-			"$@"
-		)
-	fi
-}
-
 if [ ${#missing[@]} -gt 0 ] && [ "${COMPARE_INSTALL:-yes}" != no ]; then
 	have apt-get || die "missing: ${missing[*]}; only Debian's apt is known here, install them by hand or set COMPARE_INSTALL=no"
 	say "Installing ${missing[*]}"

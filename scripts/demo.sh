@@ -2,7 +2,8 @@
 # demo.sh        show what the plugin is for, from nothing, on this machine
 # demo.sh clean  undo all of it
 #
-# DEMO_PORT is the host's port for the registry, 5000 unless set.
+# DEMO_PORT is the host's port for the registry, 5000 unless set. Another one on
+# 127.0.0.1 alone takes the port after it.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -12,6 +13,7 @@ plugin=${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins/docker-assemble
 backend=docker-assemble-backend-$(id -un | sed 's/[^a-zA-Z0-9_.-]\+/-/g')
 default_port=5000
 port=${DEMO_PORT:-$default_port}
+local_port=$((port + 1))
 
 # --- How it speaks -----------------------------------------------------------
 
@@ -49,14 +51,17 @@ undo() {
 		if [ -x "$plugin" ]; then
 			docker assemble backend stop
 		else
-			docker ps --all --quiet --filter "name=^/$backend(-proxy-port-[0-9]+)?\$" |
+			docker ps --all --quiet --filter "name=^/$backend(-proxy-port-[0-9]+|-dialer)?\$" |
 				xargs --no-run-if-empty docker rm --force --volumes >/dev/null
+			docker volume rm --force "$backend-dialer" >/dev/null
 		fi
 	fi
 	"$root/scripts/registry.sh" stop "$of_demo"
+	"$root/scripts/registry.sh" stop "$((of_demo + 1))"
 	# The sidecars' image stays if somebody else's backend uses it.
 	docker image ls --format '{{.Repository}}:{{.Tag}}' \
 		--filter "reference=localhost:$of_demo/hello" --filter "reference=localhost:$of_demo/app" \
+		--filter "reference=localhost:$((of_demo + 1))/hello" \
 		--filter 'reference=docker-assemble-proxy' |
 		xargs --no-run-if-empty docker image rm >/dev/null 2>&1 || true
 	if [ -e "$dir/previous-plugin" ]; then
@@ -85,9 +90,12 @@ check() {
 	case $port in
 	'' | *[!0-9]*) die "DEMO_PORT is '$port', not a port number" ;;
 	esac
-	if (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-		die "port $port is in use on this host; choose another one: make demo DEMO_PORT=$((port + 1))"
-	fi
+	local each
+	for each in "$port" "$local_port"; do
+		if (: <"/dev/tcp/127.0.0.1/$each") 2>/dev/null; then
+			die "port $each is in use on this host; choose two that are free, as by: make demo DEMO_PORT=$((each + 1))"
+		fi
+	done
 	if docker container inspect "$backend" >/dev/null 2>&1; then
 		die "you have a backend already ($backend); the demo would stop it. Stop it first: docker assemble backend stop"
 	fi
@@ -118,6 +126,8 @@ prepare() {
 	export DOCKER_ASSEMBLE_BACKEND_IMAGE
 	"$root/scripts/registry.sh" start "$port"
 	say "Started an image registry on port $port of this host"
+	"$root/scripts/registry.sh" start "$local_port" 127.0.0.1
+	say "Started another one on port $local_port of this host's 127.0.0.1 alone"
 	write_builds
 }
 
@@ -142,9 +152,9 @@ write_builds() {
 
 # --- The story ---------------------------------------------------------------
 
-build() { # NAME
+build() { # NAME [PORT]
 	echo "buildctl build --frontend dockerfile.v0 --local context=$1 --local dockerfile=$1" \
-		"--output type=image,name=localhost:$port/$1,push=true"
+		"--output type=image,name=localhost:${2:-$port}/$1,push=true"
 }
 
 story() {
@@ -181,6 +191,15 @@ story() {
 	explain "What was pushed from inside the builder is in the host's registry:"
 	run "docker run --rm localhost:$port/hello"
 	run "docker run --rm localhost:$port/app"
+
+	heading "A registry on 127.0.0.1 alone"
+	explain "The other registry, on port $local_port, listens on 127.0.0.1 alone. The gateway does not reach that:"
+	run "docker assemble backend start --allow-host-port $port,$local_port"
+	run_refused "$(build hello "$local_port")" "connection re"
+	explain "A dialer in the host's network does, for the ports it is told (README: what that opens):"
+	run "docker assemble backend start --allow-host-port $port,$local_port@loopback"
+	run "$(build hello "$local_port")"
+	run "curl -s http://127.0.0.1:$local_port/v2/_catalog"
 
 	heading "Looking after it"
 	run "docker assemble backend info"

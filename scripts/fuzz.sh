@@ -30,6 +30,15 @@ fi
 
 have rustup || die "fuzzing wants a nightly compiler next to the usual one; see https://rustup.rs"
 ensure_state
+if ! have c++; then
+	# libFuzzer is compiled from its sources.
+	have apt-get || die "missing: g++; only Debian's apt is known here, install it by hand"
+	[ "$(id -u)" = 0 ] || die "missing: g++; run this as root once to install it"
+	say "Installing g++"
+	export DEBIAN_FRONTEND=noninteractive
+	logged apt-update apt-get update -q
+	logged apt-install apt-get install -qy --no-install-recommends g++
+fi
 cargo +nightly --version >/dev/null 2>&1 ||
 	logged nightly rustup toolchain install nightly --profile minimal
 have cargo-fuzz || logged cargo-fuzz cargo install --locked cargo-fuzz

@@ -23,6 +23,18 @@ die() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
+# The path of a Python that can make virtual environments: the user's own, else the system's.
+python_with_venv() {
+	local python
+	for python in python3 /usr/bin/python3; do
+		if "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
+			command -v "$python"
+			return
+		fi
+	done
+	return 1
+}
+
 ensure_state() {
 	mkdir -p "$state"
 	[ -e "$state/.gitignore" ] || echo '*' >"$state/.gitignore"
@@ -107,6 +119,21 @@ pull() {
 ended() { ! kill -0 "$1" 2>/dev/null; }
 
 said_something() { [ -s "$1" ] || ended "$2"; }
+
+# Runs a command while no package may start its daemon.
+without_daemons() {
+	local policy=/usr/sbin/policy-rc.d
+	if [ -e "$policy" ]; then
+		"$@"
+	else
+		(
+			trap 'rm -f "$policy"' EXIT
+			printf '#!/bin/sh\nexit 101\n' >"$policy"
+			chmod +x "$policy"
+			"$@"
+		)
+	fi
+}
 
 # The Debian mirror this machine uses for its own release; empty if it is not
 # Debian, and then tools fall back on their own default.

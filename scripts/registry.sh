@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# registry.sh start [PORT]   serve an image registry on every address, port 5000
-#                            unless told otherwise
+# registry.sh start [PORT [ADDRESS]]   serve an image registry on port 5000 of
+#                            every address unless told otherwise
 # registry.sh stop [PORT]    stop it and delete what was pushed to it
 # registry.sh port           print the ports served by registries started here
 set -euo pipefail
@@ -8,6 +8,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 port=${2:-5000}
+address=${3:-0.0.0.0}
 dir=$state/registry-$port
 
 own_pid() { cat "$1/pid" 2>/dev/null || true; }
@@ -40,7 +41,7 @@ start() {
 		  delete:
 		    enabled: true
 		http:
-		  addr: 0.0.0.0:$port
+		  addr: $address:$port
 	END
 	setsid docker-registry serve "$dir/config.yml" >"$dir/log" 2>&1 </dev/null &
 	local pid=$!

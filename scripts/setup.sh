@@ -19,7 +19,11 @@ need docker-registry docker-registry
 need git git
 need ip iproute2
 need kill procps
+# For what only Python packages have (scripts/check-manifest.sh); Debian's python3 comes without.
+python_with_venv >/dev/null || missing+=(python3-venv)
 need make make
+sshd_was_here=$(command -v sshd || true)
+need sshd openssh-server
 if ! have docker || ! timeout 10 docker version >/dev/null 2>&1; then
 	{ have dockerd && have docker; } || missing+=(docker.io)
 	# Without systemd something else has to mount the cgroups an engine needs.
@@ -36,6 +40,11 @@ logged apt-update apt-get update -q
 # The command line is a package of its own from Debian 13 on.
 if ! have docker && [ -n "$(apt-cache pkgnames docker-cli)" ]; then
 	missing+=(docker-cli)
+fi
+# A server for logins is for one test: nobody asked to have it running, not for a moment.
+if [ -z "$sshd_was_here" ]; then
+	without_daemons logged apt-sshd apt-get install -qy --no-install-recommends openssh-server
+	[ ! -d /run/systemd/system ] || systemctl disable ssh.service ssh.socket >/dev/null 2>&1 || true
 fi
 logged apt-install apt-get install -qy --no-install-recommends "${missing[@]}"
 

@@ -47,6 +47,7 @@ cargo build --quiet --locked --profile sidecar -p assemble-proxy --target "$targ
 binary=${CARGO_TARGET_DIR:-target}/$target/sidecar/assemble-proxy
 mkdir -p "$work/build/out"
 cp "$binary" "$work/build/out/"
+install -d -m 700 "$work/build/out/run/assemble"
 
 start_buildkit "$backend_image"
 "$buildx" create --name "$name" --driver remote "docker-container://$name" >/dev/null

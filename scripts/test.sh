@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test: those that need nothing, then those that need a Docker engine
-# (#[ignore]d otherwise), then the sidecar's image.
+# (#[ignore]d otherwise), then the manifests and the sidecar's image, then what depends
+# on the engine once more with the newest one that Debian ships.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -13,6 +14,7 @@ log=$state/test.log
 : >"$log"
 
 finished=''
+untested=''
 finish() {
 	local status=$?
 	trap - EXIT
@@ -25,6 +27,7 @@ finish() {
 			/^test result:/ && !/ 0 passed; 0 failed/ { print name; print "     " $0 }
 			/^error/ { print }'
 	"$root/scripts/engine.sh" release "test.$$" || status=1
+	[ -z "$untested" ] || say "NOT TESTED: $untested"
 	if [ "$status" = 0 ]; then say "All tests passed"; else say "The tests failed"; fi
 	exit "$status"
 }
@@ -42,5 +45,16 @@ export ASSEMBLE_TEST_BACKEND_IMAGE ASSEMBLE_TEST_BASE_IMAGE
 shown cargo test --workspace --locked
 # Only the plugin: what the relay ignores are its long cases, for scripts/soak.sh.
 shown cargo test --package docker-assemble --locked -- --ignored
+"$root/scripts/check-manifest.sh"
 "$root/scripts/test-sidecar-image.sh"
+
+if [ "$(id -u)" != 0 ]; then
+	untested="the newest engine, since starting it needs root"
+elif ! "$root/scripts/newest-engine.sh" fetch; then
+	untested="the newest engine, since no Debian mirror gave it"
+else
+	shown "$root/scripts/newest-engine.sh" run "$ASSEMBLE_TEST_BACKEND_IMAGE" "$ASSEMBLE_TEST_BASE_IMAGE" -- \
+		cargo test --package docker-assemble --locked --test e2e -- \
+		--ignored lifecycle:: forward:: info:: cache:: plugin::
+fi
 finished=yes

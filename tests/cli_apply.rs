@@ -9,16 +9,19 @@ mod screen;
 #[expect(dead_code, reason = "the planner's tests use the rest")]
 mod world;
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use docker_assemble::cancel::{self, Cancel};
-use docker_assemble::commands::{self, Session, start, stop};
-use docker_assemble::desired::{Desired, File, PullPolicy, Security};
+use docker_assemble::cli::Source;
+use docker_assemble::commands::{self, Session, complete, start, stop};
+use docker_assemble::desired::{Desired, File, PullPolicy, Security, VolumeName};
 use docker_assemble::exit::Exit;
 use docker_assemble::observed::State;
 use docker_assemble::output::Progress;
 use fake_engine::{FakeEngine, Refusal};
 use screen::Screen;
-use world::{IMAGE, PROXY, ports, user, wish};
+use world::{IMAGE, PROXY, port, ports, user, wish};
 
 /// Runs a start and returns what it printed.
 async fn run_start(engine: &FakeEngine, wish: &Desired, cancel: &Cancel) -> (anyhow::Result<()>, Screen) {
@@ -40,7 +43,7 @@ fn fresh() -> FakeEngine {
 }
 
 fn two_ports() -> Desired {
-    Desired { ports: ports(&[5000, 6000]), ..wish() }
+    Desired { forwards: ports(&[5000, 6000]), ..wish() }
 }
 
 const ALL_RUN: [(&str, State); 3] = [
@@ -61,7 +64,7 @@ fn all_run() -> Vec<(String, State)> {
 async fn files_are_there_before_the_daemon_is_started() {
     let engine = fresh();
     let file = File { path: "/etc/buildkit/buildkitd.toml".to_owned(), content: String::new() };
-    let wish = Desired { files: vec![file], ports: ports(&[]), ..wish() };
+    let wish = Desired { files: vec![file], forwards: ports(&[]), ..wish() };
     must_start(&engine, &wish).await;
     assert_eq!(engine.world().log, ["create B", "upload B", "start B"]);
 
@@ -151,7 +154,7 @@ async fn a_failure_takes_back_only_what_this_run_made() {
 #[tokio::test(start_paused = true)]
 async fn a_cleanup_that_fails_too_is_told_beside_the_failure() {
     let engine = fresh();
-    engine.world().ending.insert(wish().user.sidecar(*ports(&[5000]).first().unwrap()));
+    engine.world().ending.insert(wish().user.sidecar(port(5000)));
     // load, create, start, create, start; the fifth container ends; then two removals.
     engine.world().fail = Some(6);
     let (result, _) = run_start(&engine, &wish(), &Cancel::never()).await;
@@ -168,8 +171,8 @@ async fn a_container_that_ends_at_once_is_noticed_and_its_log_shown() {
     engine.world().ending.insert(wish().user.backend());
     let began = tokio::time::Instant::now();
     // With sidecars the engine refuses to start those; the cause is the same.
-    for ports in [ports(&[]), ports(&[5000, 6000])] {
-        let (result, screen) = run_start(&engine, &Desired { ports, ..wish() }, &Cancel::never()).await;
+    for forwards in [ports(&[]), ports(&[5000, 6000])] {
+        let (result, screen) = run_start(&engine, &Desired { forwards, ..wish() }, &Cancel::never()).await;
         let error = format!("{:#}", result.unwrap_err());
         assert_eq!(error, "container \"docker-assemble-backend-ann\" ended right after its start");
         assert!(screen.err().contains("  last words\n"), "{}", screen.err());
@@ -210,7 +213,7 @@ async fn refused_privileges_lead_to_fewer_with_one_warning() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pull_that_fails_is_fatal_only_without_the_image() {
-    let always = Desired { pull: PullPolicy::Always, ports: ports(&[]), ..wish() };
+    let always = Desired { pull: PullPolicy::Always, forwards: ports(&[]), ..wish() };
     let engine = fresh();
     let screen = must_start(&engine, &always).await;
     assert!(screen.err().starts_with("WARNING: could not pull image"), "{}", screen.err());
@@ -294,4 +297,16 @@ async fn stop_all(engine: &FakeEngine) {
         .await
         .unwrap();
     assert_eq!((screen.out(), screen.err()), (String::new(), String::new()));
+}
+
+#[tokio::test]
+async fn completion_offers_what_the_engine_has() {
+    let engine = fresh();
+    engine.world().volumes.insert(VolumeName("a-volume".to_owned()), BTreeMap::new());
+    must_start(&engine, &two_ports()).await;
+    let user = user();
+    let ask = |source| complete::of_engine(&engine, Some(&user), source);
+    assert_eq!(ask(Source::Volumes).await, ["a-volume"]);
+    assert!(ask(Source::Images).await.contains(&IMAGE.to_owned()));
+    assert_eq!(ask(Source::ForwardedPorts).await, ["5000", "6000"]);
 }

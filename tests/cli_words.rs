@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use docker_assemble::cli::{self, Command, Invocation, Start, parse};
+use docker_assemble::cli::{self, Command, Invocation, Source, Start, parse};
 use docker_assemble::commands::cache::{Format, Limits, Purge};
 use docker_assemble::commands::logs::{Logs, Since};
 use docker_assemble::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security, VolumeName};
 use docker_assemble::exit::Exit;
-use docker_assemble::output::{Form, Progress};
+use docker_assemble::output::{Form, ListTemplate, Progress, Template};
 
 fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(|word| word.trim_matches('\'').to_owned()).collect()
@@ -28,7 +28,7 @@ fn start(line: &str) -> Start {
 }
 
 fn ports(line: &str) -> Vec<u16> {
-    start(line).ports.iter().map(|port| port.get()).collect()
+    start(line).forwards.iter().map(|asked| asked.port.get()).collect()
 }
 
 fn refused(line: &str) -> (String, Exit) {
@@ -120,7 +120,7 @@ fn what_the_daemon_is_told() {
 
 #[test]
 fn a_limit_for_waits_is_given_to_whatever_waits() {
-    for line in ["start", "stop", "info", "cache usage", "cache purge"] {
+    for line in ["start", "stop", "info", "doctor", "stats", "cache usage", "cache purge"] {
         let parsed = parse(&words(&format!("backend {line} --timeout 90")));
         assert!(matches!(parsed, Ok(Invocation::Run(_, Some(limit))) if limit.as_secs() == 90), "{parsed:?}");
         let parsed = parse(&words(&format!("backend {line}")));
@@ -144,6 +144,13 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
         assert_eq!(command("backend info --format json"), Command::Info(Form::Json));
         assert_eq!(command("version"), Command::Version(Form::Text));
         assert_eq!(command("version --format=json"), Command::Version(Form::Json));
+        assert_eq!(command("backend doctor"), Command::Doctor { port: None, form: Form::Text });
+        let registry = Some(HostPort::REGISTRY);
+        let words = command("backend doctor --format json 5000");
+        assert_eq!(words, Command::Doctor { port: registry, form: Form::Json });
+        assert_eq!(command("backend stats"), Command::Stats { watch: false, form: Form::Text });
+        let words = command("backend stats -w --format=json");
+        assert_eq!(words, Command::Stats { watch: true, form: Form::Json });
         assert_eq!(command("backend logs"), Command::Logs(Logs::default()));
         let ten = Logs { follow: true, tail: Some(10), ..Logs::default() };
         assert_eq!(command("backend logs -f --tail 10"), Command::Logs(ten.clone()));
@@ -192,6 +199,39 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
 }
 
 #[test]
+fn outputs_have_forms() {
+    let template = |source: &str| Form::Template(Template::new(source).unwrap());
+    assert_eq!(command("backend info --format {{.Name}}"), Command::Info(template("{{.Name}}")));
+    assert_eq!(command("version --format={{.Version}}"), Command::Version(template("{{.Version}}")));
+    assert_eq!(command("version --format ''"), Command::Version(Form::Text));
+    let usage = |line: &str| match command(&format!("backend cache usage {line}")) {
+        Command::CacheUsage { format, .. } => format,
+        other => panic!("{line}: {other:?}"),
+    };
+    let list = |source: &str| Format::Template(ListTemplate::new(source).unwrap());
+    assert_eq!(usage("--format {{.ID}}"), list("{{.ID}}"));
+    assert_eq!(usage("--format=table{{.ID}}"), list("table{{.ID}}"));
+    assert_eq!(usage("--format table"), Format::Table);
+    assert_eq!(usage("--format ''"), Format::Table);
+    assert_eq!(usage("--format '' --verbose"), Format::Pretty);
+    assert_eq!(usage("--format pretty"), Format::Pretty);
+    for quiet in ["-q", "--quiet", "--quiet --format json", "-q --verbose"] {
+        assert_eq!(usage(quiet), Format::Ids, "{quiet}");
+    }
+}
+
+#[test]
+fn a_bad_template_is_one_line_and_has_dockers_status() {
+    for (line, status) in [("backend info", 64), ("version", 64), ("backend cache usage", 1)] {
+        for (template, why) in [("{{", "unclosed action"), ("{{foo}}", "function \"foo\" not defined")] {
+            let (text, exit) = refused(&format!("{line} --format {template}"));
+            assert_eq!(text, format!("template parsing error: template: :1: {why}\n"));
+            assert_eq!(exit.code(), status, "{line}");
+        }
+    }
+}
+
+#[test]
 fn wrong_words_are_told_in_dockers_shape() {
     let (text, exit) = refused("assemble backend frobnicate");
     assert_eq!(
@@ -204,6 +244,23 @@ fn wrong_words_are_told_in_dockers_shape() {
     let (text, exit) = refused("assemble backend stop now");
     assert!(text.starts_with("docker: 'docker assemble backend stop' accepts no arguments\n"), "{text}");
     assert_eq!(exit, Exit::Failure);
+    for (line, exit, first) in [
+        (
+            "assemble backend doctor 5000 6000",
+            Exit::Failure,
+            "docker: 'docker assemble backend doctor' accepts at most 1 argument\n\n\
+             Usage:  docker assemble backend doctor [OPTIONS] [PORT]\n",
+        ),
+        (
+            "assemble backend doctor none",
+            Exit::Usage,
+            "invalid argument \"none\": \"none\" is not a port (1 to 65535)\n",
+        ),
+    ] {
+        let (text, ended) = refused(line);
+        assert!(text.starts_with(first), "{text}");
+        assert_eq!(ended, exit);
+    }
     for (line, first) in [
         ("backend start --nope", "unknown flag: --nope"),
         ("backend start -x", "unknown shorthand flag: 'x' in -x"),
@@ -256,7 +313,12 @@ fn help_is_found_in_every_way_docker_asks_for_it() {
     let Ok(Invocation::Bare(group)) = parse(&words("assemble backend")) else { panic!("no help") };
     assert_eq!(group, help("assemble backend --help"));
     assert!(group.contains("\nManagement Commands:\n  cache       Manage the build cache\n"), "{group}");
-    assert!(group.contains("\nCommands:\n  env         ") && group.contains("\n  info        "), "{group}");
+    assert!(
+        group.contains("\nCommands:\n  doctor      ")
+            && group.contains("\n  env         ")
+            && group.contains("\n  info        "),
+        "{group}"
+    );
     assert!(
         group.ends_with("Run 'docker assemble backend COMMAND --help' for more information on a command.\n")
     );
@@ -267,17 +329,57 @@ fn completion_walks_the_tree() {
     let complete = |words: &[&str]| {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         match parse(&words) {
-            Ok(Invocation::Help(text)) => text,
+            Ok(Invocation::Complete(wanted)) => wanted.text(Vec::new()),
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(complete(&["__completeNoDesc", "assemble", "backend", "st"]), "start\nstop\n:4\n");
+    assert_eq!(complete(&["__completeNoDesc", "assemble", "backend", "st"]), "start\nstats\nstop\n:4\n");
     assert_eq!(complete(&["__completeNoDesc", "assemble", "backend", "start", "--pu"]), "--pull\n:4\n");
     assert_eq!(complete(&["__complete", "assemble", "v"]), "version\tShow the version\n:4\n");
     assert_eq!(
         complete(&["__complete", "assemble", "backend", "start", "--security", "p"]),
         "privileged\n:4\n"
     );
+    let value = |words: &[&str]| complete(&[&["__complete", "assemble", "backend"], words].concat());
+    assert_eq!(value(&["info", "--format", ""]), "json\n:4\n");
+    assert_eq!(value(&["cache", "usage", "--format=t"]), "table\n:4\n");
+    assert_eq!(value(&["cache", "purge", "--filter", "u"]), "until=\n:6\n");
+    assert_eq!(value(&["cache", "usage", "--filter", "u"]), ":6\n");
+    assert_eq!(value(&["cache", "purge", "--filter", "p"]), "parents=\nprivate\n:4\n");
+    assert_eq!(value(&["cache", "purge", "--filter", "type=r"]), "type=regular\n:4\n");
+    assert_eq!(value(&["start", "--config", ""]), ":0\n");
+    assert_eq!(
+        value(&["start", "--dry-run", "--pul"]),
+        "--pull\tWhen to pull images: \"missing\", \"always\" or \"never\" (default \"missing\")\n:4\n"
+    );
+    assert_eq!(value(&["start", "--timeout", "-"]), ":4\n");
+}
+
+#[test]
+fn completion_asks_the_engine_for_names() {
+    let wanted = |line: &str| match parse(&words(line)) {
+        Ok(Invocation::Complete(wanted)) => wanted,
+        other => panic!("{line}: {other:?}"),
+    };
+    for (line, source) in [
+        ("backend start --cache-volume ''", Source::Volumes),
+        ("backend start --cache-volume=x", Source::Volumes),
+        ("backend start --image ''", Source::Images),
+        ("backend start --proxy-image ''", Source::Images),
+        ("backend start --allow-host-port ''", Source::HostPorts),
+        ("backend logs --proxy ''", Source::ForwardedPorts),
+        ("--context ''", Source::Contexts),
+        ("--context=x", Source::Contexts),
+        ("-H x -c ''", Source::Contexts),
+    ] {
+        assert_eq!(wanted(&format!("__complete {line}")).source, Some(source), "{line}");
+    }
+    assert_eq!(wanted("__complete backend logs --tail ''").source, None);
+
+    let list = wanted("__complete -H tcp://h backend start --allow-host-port 6000,5");
+    assert_eq!(list.globals.host.as_deref(), Some("tcp://h"));
+    let ports = ["443", "5000", "5432"].map(str::to_owned).to_vec();
+    assert_eq!(list.text(ports), "6000,5000\n6000,5432\n:4\n");
 }
 
 #[test]
@@ -298,4 +400,40 @@ fn every_command_has_a_manual_page() {
     let page = std::fs::read_to_string(directory.join("docker-assemble-backend-start.1")).unwrap();
     assert!(page.contains("cache\\-max\\-used"), "{page}");
     std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn a_port_with_two_targets_is_a_usage_error_that_quotes_both() {
+    for (line, value, option, first) in [
+        ("--allow-host-port 5000,5000:5001", "5000:5001", "allow-host-port", "5000"),
+        (
+            "--allow-host-port 5000 --allow-host-port 4999-5001@loopback",
+            "4999-5001@loopback",
+            "allow-host-port",
+            "5000",
+        ),
+        ("--allow-host-port 5432 --forward 5432=db:5432", "5432=db:5432", "forward", "5432"),
+    ] {
+        let (text, exit) = refused(&format!("assemble backend start {line}"));
+        let start = format!("invalid argument \"{value}\" for \"--{option}\" flag: port ");
+        assert!(text.starts_with(&start), "{text}");
+        assert!(text.contains(&format!("has another target in \"{first}\" already\n")), "{text}");
+        assert_eq!(exit.code(), 125);
+    }
+    let (text, _) = refused("assemble backend start --forward 5000=localhost:5000");
+    assert!(text.contains("'--allow-host-port 5000@loopback'"), "{text}");
+    let (text, _) = refused("assemble backend start --allow-host-port 1-65535");
+    assert!(text.starts_with("conflicting options: 65535 ports to forward, of at most 128"), "{text}");
+}
+
+#[test]
+fn the_hosts_loopback_is_for_all_ports_or_for_one() {
+    use docker_assemble::forward::asked::Place;
+    let places = |line: &str| start(line).forwards.into_iter().map(|asked| asked.place).collect::<Vec<_>>();
+    assert_eq!(places("--host-loopback"), [Place::Loopback]);
+    assert_eq!(places("--allow-host-port 1,2@loopback"), [Place::Gateway, Place::Loopback]);
+    assert_eq!(
+        places("--host-loopback=false --forward 1=db"),
+        [Place::Host("db".to_owned()), Place::Gateway]
+    );
 }

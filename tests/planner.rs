@@ -14,7 +14,7 @@ use docker_assemble::plan::diff::Field;
 use docker_assemble::plan::{PlanError, STOP_GRACE, plan, teardown};
 use docker_assemble::spec::{Mount, Network, Privileges};
 use steps::{backend_candidates, stages, steps};
-use world::{IMAGE, PROXY, empty, ports, started, wish};
+use world::{IMAGE, PROXY, empty, forwards, port, ports, started, wish};
 
 #[test]
 fn everything_is_made_where_there_is_nothing() {
@@ -37,7 +37,7 @@ fn images_that_are_there_are_taken() {
 
 #[test]
 fn sidecars_start_together() {
-    let wish = Desired { ports: ports(&[5000, 6000, 7000]), ..wish() };
+    let wish = Desired { forwards: ports(&[5000, 6000, 7000]), ..wish() };
     assert_eq!(steps(&wish, &empty())[1].len(), 3);
 }
 
@@ -45,7 +45,7 @@ fn sidecars_start_together() {
 fn without_ports_there_is_no_sidecar_nor_image_for_it() {
     let mut world = empty();
     world.images.remove(&ImageRef(PROXY.to_owned()));
-    let wish = Desired { ports: ports(&[]), ..wish() };
+    let wish = Desired { forwards: ports(&[]), ..wish() };
     assert_eq!(steps(&wish, &world), [vec!["run B x2"]]);
     let backend = &backend_candidates(&wish, &world)[0];
     assert_eq!(backend.sysctls.get("net.ipv4.ip_local_reserved_ports"), None);
@@ -58,8 +58,8 @@ fn the_same_wish_again_is_nothing() {
 
 #[test]
 fn ports_touch_only_sidecars() {
-    let world = started(&Desired { ports: ports(&[5000, 6000]), ..wish() });
-    let wish = Desired { ports: ports(&[6000, 7000]), ..wish() };
+    let world = started(&Desired { forwards: ports(&[5000, 6000]), ..wish() });
+    let wish = Desired { forwards: ports(&[6000, 7000]), ..wish() };
     assert_eq!(
         steps(&wish, &world),
         [vec!["remove B-proxy-port-5000 (Unwanted)"], vec!["run B-proxy-port-7000 x1"]]
@@ -164,7 +164,7 @@ fn the_conventional_volume_is_used_when_it_exists() {
     let cache = |wish: &Desired, world: &Observed| {
         backend_candidates(wish, world)[0].mounts.iter().find_map(|mount| match mount {
             Mount::Volume { name, target } => Some((name.0.clone(), target.clone())),
-            Mount::Bind { .. } => None,
+            Mount::Own { .. } | Mount::Bind { .. } => None,
         })
     };
     let mut world = empty();
@@ -187,7 +187,7 @@ fn a_missing_cache_volume_is_an_error_that_helps() {
 
 #[test]
 fn a_taken_name_is_never_freed() {
-    for name in [wish().user.backend(), wish().user.sidecar(*ports(&[5000]).first().unwrap())] {
+    for name in [wish().user.backend(), wish().user.sidecar(port(5000))] {
         let world = Observed { foreign: vec![name.clone()], ..empty() };
         assert_eq!(plan(&wish(), &world).unwrap_err(), PlanError::Foreign { name });
         assert!(teardown(&world, STOP_GRACE).is_empty());
@@ -205,7 +205,7 @@ fn a_paused_backend_is_for_a_person_to_wake() {
 fn pulling_follows_the_policy() {
     let mut without = empty();
     without.images.remove(&ImageRef(IMAGE.to_owned()));
-    let with = |pull| Desired { pull, ports: ports(&[]), ..wish() };
+    let with = |pull| Desired { pull, forwards: ports(&[]), ..wish() };
     assert_eq!(steps(&with(PullPolicy::Missing), &without)[0], [format!("pull {IMAGE}")]);
     assert_eq!(steps(&with(PullPolicy::Always), &empty())[0], [format!("pull {IMAGE} or not")]);
     assert_eq!(steps(&with(PullPolicy::Never), &empty())[0], ["run B x2"]);
@@ -221,7 +221,7 @@ fn another_architecture_needs_another_sidecar() {
     assert!(error.to_string().contains("--proxy-image"));
     let own = Desired { proxy_image: ProxyImage::Custom(ImageRef("my/proxy".to_owned())), ..wish() };
     assert_eq!(steps(&own, &world)[0], ["pull my/proxy"]);
-    assert!(plan(&Desired { ports: ports(&[]), ..wish() }, &world).is_ok());
+    assert!(plan(&Desired { forwards: ports(&[]), ..wish() }, &world).is_ok());
 }
 
 #[test]
@@ -237,6 +237,7 @@ fn the_backend_is_as_narrow_as_asked() {
         [
             "net.ipv4.ip_local_port_range=10000 65000",
             "net.ipv4.ip_local_reserved_ports=5000",
+            "net.ipv4.ip_unprivileged_port_start=0",
             "net.ipv4.tcp_tw_reuse=1"
         ]
     );
@@ -244,7 +245,7 @@ fn the_backend_is_as_narrow_as_asked() {
 
 #[test]
 fn a_sidecar_may_do_nothing_but_forward() {
-    let plan = plan(&Desired { ports: ports(&[6000]), ..wish() }, &empty()).unwrap();
+    let plan = plan(&Desired { forwards: ports(&[6000]), ..wish() }, &empty()).unwrap();
     let Some(Action::Run { candidates }) = plan.actions().last() else { panic!("no sidecar") };
     let spec = &candidates[0];
     assert_eq!(spec.args, ["--port", "6000", "--to", "gateway"]);
@@ -257,7 +258,7 @@ fn a_sidecar_may_do_nothing_but_forward() {
 
 #[test]
 fn teardown_takes_sidecars_first_and_leaves_nothing() {
-    let mut world = started(&Desired { ports: ports(&[5000, 6000]), ..wish() });
+    let mut world = started(&Desired { forwards: ports(&[5000, 6000]), ..wish() });
     world.strays.push(world::container("stray", Default::default()));
     let plan = teardown(&world, STOP_GRACE);
     assert_eq!(
@@ -284,4 +285,132 @@ fn another_configuration_needs_a_new_backend() {
         let again = Desired { recreate: true, ..other };
         assert_eq!(steps(&again, &world)[1..3], [vec!["remove B (Changed)"], vec!["run B x2"]]);
     }
+}
+
+#[test]
+fn a_loopback_forward_brings_a_dialer_before_its_sidecars() {
+    let wish = Desired { forwards: forwards("5000@loopback,6000:7000@loopback,80"), ..wish() };
+    assert_eq!(
+        steps(&wish, &empty()),
+        [
+            vec!["run B x2"],
+            vec!["create volume B-dialer"],
+            vec!["run B-dialer x1"],
+            vec!["run B-proxy-port-80 x1", "run B-proxy-port-5000 x1", "run B-proxy-port-6000 x1"],
+        ]
+    );
+    let plan = plan(&wish, &empty()).unwrap();
+    let specs: Vec<_> = plan
+        .actions()
+        .filter_map(|action| match action {
+            Action::Run { candidates } => Some(&candidates[0]),
+            _ => None,
+        })
+        .collect();
+    let [_, dialer, plain, same, mapped] = specs[..] else { panic!("{specs:?}") };
+    assert_eq!(dialer.args, ["dial", "--socket", "/run/assemble/dial.sock", "--allow", "5000,7000"]);
+    assert_eq!(dialer.env, ["ASSEMBLE_PROXY_SOCKET=/run/assemble/dial.sock"]);
+    assert_eq!((&dialer.network, &dialer.privileges), (&Network::Host, &Privileges::Nothing));
+    assert!(dialer.read_only && dialer.memory_bytes.is_some() && dialer.pids.is_some());
+    assert_eq!(dialer.user.as_deref(), Some("65532:65532"));
+    let volume = docker_assemble::spec::socket_volume(&wish.user);
+    let socket = [Mount::Own { volume, target: "/run/assemble".to_owned() }];
+    assert_eq!(
+        (&dialer.mounts[..], &same.mounts[..], &plain.mounts[..]),
+        (&socket[..], &socket[..], &[][..])
+    );
+    assert_eq!(same.args, ["--port", "5000", "--to", "loopback", "--dialer", "/run/assemble/dial.sock"]);
+    assert_eq!(mapped.args[2..4], ["--to", "loopback:7000"]);
+}
+
+#[test]
+fn a_target_is_what_its_sidecar_is_told() {
+    for (words, args, label) in [
+        ("5000:5001", ["--port", "5000", "--to", "gateway:5001"], "gateway:5001"),
+        ("5432=192.0.2.7:5433", ["--port", "5432", "--to", "192.0.2.7:5433"], "192.0.2.7:5433"),
+        ("1=[2001:db8::7]", ["--port", "1", "--to", "[2001:db8::7]:1"], "[2001:db8::7]:1"),
+    ] {
+        let plan = plan(&Desired { forwards: forwards(words), ..wish() }, &empty()).unwrap();
+        let Some(Action::Run { candidates }) = plan.actions().last() else { panic!("no sidecar") };
+        assert_eq!(candidates[0].args, args);
+        assert_eq!(candidates[0].labels["io.github.docker-assemble.target"], label);
+    }
+}
+
+#[test]
+fn another_target_touches_only_its_sidecar() {
+    let world = started(&Desired { forwards: forwards("5000,6000"), ..wish() });
+    let mapped = Desired { forwards: forwards("5000:5001,6000"), ..wish() };
+    assert_eq!(
+        steps(&mapped, &world),
+        [vec!["remove B-proxy-port-5000 (Changed)"], vec!["run B-proxy-port-5000 x1"]]
+    );
+    let loopback = Desired { forwards: forwards("5000@loopback,6000"), ..wish() };
+    assert_eq!(
+        steps(&loopback, &world),
+        [
+            vec!["remove B-proxy-port-5000 (Changed)"],
+            vec!["create volume B-dialer"],
+            vec!["run B-dialer x1"],
+            vec!["run B-proxy-port-5000 x1"],
+        ]
+    );
+}
+
+#[test]
+fn a_changed_list_replaces_the_dialer_alone() {
+    let world = started(&Desired { forwards: forwards("5000@loopback"), ..wish() });
+    let more = Desired { forwards: forwards("5000@loopback,6000@loopback"), ..wish() };
+    assert_eq!(
+        steps(&more, &world),
+        [vec!["remove B-dialer (Changed)"], vec!["run B-dialer x1"], vec!["run B-proxy-port-6000 x1"]]
+    );
+    let mut dead = world.clone();
+    dead.dialer.as_mut().unwrap().state = State::Exited;
+    let same = Desired { forwards: forwards("5000@loopback"), ..wish() };
+    assert_eq!(steps(&same, &dead), [vec!["remove B-dialer (Ended)"], vec!["run B-dialer x1"]]);
+    // It serves whatever run of the backend there is.
+    let mut restarted = world;
+    restarted.backend.as_mut().unwrap().started_at = "2024-05-02T10:00:00Z".to_owned();
+    assert_eq!(
+        steps(&same, &restarted),
+        [vec!["remove B-proxy-port-5000 (Stale)"], vec!["run B-proxy-port-5000 x1"]]
+    );
+}
+
+#[test]
+fn the_dialer_and_its_volume_go_with_the_last_that_needs_them() {
+    let mut world = started(&Desired { forwards: forwards("5000@loopback"), ..wish() });
+    assert_eq!(
+        steps(&wish(), &world),
+        [
+            vec!["remove B-proxy-port-5000 (Changed)", "remove B-dialer (Idle)"],
+            vec!["remove volume B-dialer"],
+            vec!["run B-proxy-port-5000 x1"],
+        ]
+    );
+    assert_eq!(
+        stages(&teardown(&world, STOP_GRACE)),
+        [
+            vec!["remove B-proxy-port-5000 (Asked)", "remove B-dialer (Asked)"],
+            vec!["remove B (Asked)"],
+            vec!["remove volume B-dialer"],
+        ]
+    );
+    // A stray may still have it mounted.
+    world.strays.push(world::container("stray", Default::default()));
+    assert_eq!(steps(&wish(), &world).len(), 2);
+}
+
+#[test]
+fn a_dialers_names_are_never_freed() {
+    let wish = Desired { forwards: forwards("5000@loopback"), ..wish() };
+    let world = Observed { foreign: vec![wish.user.dialer()], ..empty() };
+    assert_eq!(plan(&wish, &world).unwrap_err(), PlanError::Foreign { name: wish.user.dialer() });
+    assert!(plan(&world::wish(), &world).is_ok(), "nobody needs that name");
+
+    let world = Observed { volumes: vec![wish.user.dialer_volume()], ..empty() };
+    let error = plan(&wish, &world).unwrap_err();
+    assert_eq!(error, PlanError::ForeignVolume { name: wish.user.dialer_volume() });
+    assert!(plan(&world::wish(), &world).is_ok());
 }

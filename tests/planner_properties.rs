@@ -10,11 +10,14 @@ use docker_assemble::observed::{Container, ContainerId, Observed, Sidecar, State
 use docker_assemble::plan::action::Action;
 use docker_assemble::plan::{STOP_GRACE, plan, teardown};
 use proptest::prelude::*;
-use world::{IMAGE, PROXY, empty, ports, started, wish};
+use world::{IMAGE, PROXY, empty, forwards, port, started, wish};
 
 fn wishes() -> impl Strategy<Value = Desired> {
     (
-        prop::sample::subsequence(vec![80u16, 5000, 6000, 65535], 0..4),
+        prop::sample::subsequence(
+            vec!["80", "5000", "6000:5000", "7000@loopback", "7001:7000@loopback", "9000=192.0.2.7", "65535"],
+            0..5,
+        ),
         prop::sample::select(vec![PullPolicy::Missing, PullPolicy::Always, PullPolicy::Never]),
         prop::sample::select(vec![Security::Auto, Security::Privileged, Security::Restricted]),
         prop::sample::select(vec![IMAGE, "docker.io/moby/buildkit:buildx-stable-1", "other:1"]),
@@ -22,7 +25,7 @@ fn wishes() -> impl Strategy<Value = Desired> {
         prop::bool::ANY,
     )
         .prop_map(|(wanted, pull, security, image, named, own)| Desired {
-            ports: ports(&wanted),
+            forwards: forwards(&wanted.join(",")),
             pull,
             security,
             image: ImageRef(image.to_owned()),
@@ -74,26 +77,40 @@ fn worlds() -> impl Strategy<Value = Observed> {
             backend.privileged = privileged;
         }
         let backend = world.backend.take().unwrap();
-        let sidecars: Vec<_> = world
-            .sidecars
-            .drain(..)
-            .map(|sidecar| {
-                let Sidecar { port, container } = sidecar;
-                (Just(port), changed(container)).prop_map(|(port, container)| Sidecar { port, container })
-            })
-            .collect();
-        (Just(world), Just(exists), changed(backend), sidecars)
+        let sidecars: Vec<_> =
+            world
+                .sidecars
+                .drain(..)
+                .map(|sidecar| {
+                    let Sidecar { port, target, container } = sidecar;
+                    (Just(port), Just(target), changed(container))
+                        .prop_map(|(port, target, container)| Sidecar { port, target, container })
+                })
+                .collect();
+        // Or one that nobody is there for.
+        let dialer = world.dialer.take().unwrap_or_else(|| world::container("dialer", Default::default()));
+        (Just(world), Just(exists), changed(backend), sidecars, changed(dialer))
     });
-    (base, prop::bool::ANY, prop::bool::ANY, prop::bool::ANY, prop::bool::weighted(0.1)).prop_map(
-        |((world, exists, backend, sidecars), mine, conventional, proxy, foreign)| {
-            let mut world = Observed { backend: exists.then_some(backend), sidecars, ..world };
+    let flags = (prop::bool::ANY, prop::bool::ANY, prop::bool::ANY, prop::bool::ANY, prop::bool::ANY);
+    (base, flags, prop::bool::weighted(0.1), prop::bool::weighted(0.1)).prop_map(
+        |((world, exists, backend, sidecars, dialer), flags, foreign, stray)| {
+            let (mine, conventional, proxy, dials, socket) = flags;
+            let mut world = Observed {
+                backend: exists.then_some(backend),
+                sidecars,
+                dialer: dials.then_some(dialer),
+                ..world
+            };
+            let volume = wish().user.dialer_volume();
+            world.socket_volumes = socket.then_some(volume).into_iter().collect();
+            world.volumes = world.socket_volumes.clone();
             world.volumes.extend(mine.then(|| VolumeName("mine".to_owned())));
             world.volumes.extend(conventional.then(|| wish().user.cache_volume()));
             if !proxy {
                 world.images.remove(&ImageRef(PROXY.to_owned()));
             }
-            world.foreign.extend(foreign.then(|| wish().user.sidecar(*ports(&[5000]).first().unwrap())));
-            world.strays.push(world::container("stray", Default::default()));
+            world.foreign.extend(foreign.then(|| wish().user.sidecar(port(5000))));
+            world.strays.extend(stray.then(|| world::container("stray", Default::default())));
             world
         },
     )
@@ -106,8 +123,10 @@ proptest! {
             let after = world.after(&first);
             let second = plan(&wish, &after);
             prop_assert!(second.as_ref().is_ok_and(docker_assemble::plan::Plan::is_empty), "{second:?} after {first:?}");
-            let have: Vec<_> = after.sidecars.iter().map(|sidecar| sidecar.port).collect();
-            prop_assert_eq!(have, wish.ports.into_iter().collect::<Vec<_>>());
+            let loopback = wish.loopback_ports().next().is_some();
+            prop_assert_eq!(after.dialer.is_some(), loopback);
+            prop_assert_eq!(!after.socket_volumes.is_empty(), loopback || (!after.strays.is_empty() && !world.socket_volumes.is_empty()));
+            prop_assert_eq!(after.forwards(), wish.forwards.into_iter().collect::<Vec<_>>());
         }
     }
 
@@ -118,7 +137,8 @@ proptest! {
         for action in plan.actions() {
             if let Action::Remove { id, .. } = action {
                 let backend = world.backend.as_ref().filter(|backend| backend.id == *id);
-                prop_assert!(backend.is_some() || known(id));
+                let dials = world.dialer.as_ref().is_some_and(|dialer| dialer.id == *id);
+                prop_assert!(backend.is_some() || dials || known(id));
                 prop_assert!(backend.is_none_or(|backend| backend.state != State::Running));
             }
         }
@@ -128,6 +148,7 @@ proptest! {
     fn a_teardown_leaves_nothing(world in worlds()) {
         let after = world.after(&teardown(&world, STOP_GRACE));
         prop_assert!(after.backend.is_none() && after.sidecars.is_empty() && after.strays.is_empty());
+        prop_assert!(after.dialer.is_none() && after.socket_volumes.is_empty());
         prop_assert!(teardown(&after, STOP_GRACE).is_empty());
     }
 }

@@ -68,6 +68,26 @@ fn the_version_needs_no_engine() {
     let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(object["Commit"], commit);
     assert_eq!(object["BuildKit"], serde_json::Value::Null);
+
+    let output = plugin(&["-H", NOWHERE, "version", "--format", "{{.Commit}} {{json .}}"]);
+    let (line, rest) = (text(&output.stdout), format!("{commit} {object}\n"));
+    assert_eq!((line, text(&output.stderr)), (rest, String::new()));
+    let output = plugin(&["-H", NOWHERE, "version", "--format", "{{.Nope}}"]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()));
+    assert_eq!(
+        text(&output.stderr),
+        "template: :1:2: executing \"\" at <.Nope>: can't evaluate field Nope\n"
+    );
+}
+
+#[test]
+fn a_manifest_needs_no_engine_and_comes_alone_on_its_stream() {
+    let output = plugin(&["-H", NOWHERE, "assemble", "backend", "manifest", "--kubernetes"]);
+    assert!(output.status.success());
+    let manifest = text(&output.stdout);
+    assert!(manifest.contains("\nkind: StatefulSet\n"), "{manifest}");
+    let told = text(&output.stderr);
+    assert!(told.contains("docker buildx create "), "{told}");
 }
 
 #[cfg(target_os = "linux")]
@@ -99,9 +119,42 @@ fn a_docker_command_that_ended_early_ends_the_plugin() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn completion_says_nothing_of_an_engine_that_does_not_answer() {
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let silent = directory.join("silent-to-completion.sock");
+    std::fs::remove_file(&silent).ok();
+    let _engine = std::os::unix::net::UnixListener::bind(&silent).unwrap();
+    let silent = format!("unix://{}", silent.display());
+    for host in [NOWHERE, &silent, "ssh://nobody@192.0.2.1", "tcp://"] {
+        for words in [&["start", "--cache-volume", ""][..], &["start", "--image="], &["logs", "--proxy", ""]]
+        {
+            let output = plugin(&[&["__complete", "-H", host, "backend"], words].concat());
+            assert!(output.status.success(), "{host} {words:?}: {output:?}");
+            assert_eq!((text(&output.stdout), text(&output.stderr)), (":4\n".to_owned(), String::new()));
+        }
+    }
+}
+
+#[test]
+fn contexts_are_completed() {
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("completed-contexts");
+    let meta = directory.join("contexts/meta/0123");
+    std::fs::create_dir_all(&meta).unwrap();
+    std::fs::create_dir_all(directory.join("contexts/meta/broken")).unwrap();
+    std::fs::write(meta.join("meta.json"), r#"{"Name":"remote","Metadata":{},"Endpoints":{}}"#).unwrap();
+    let config = directory.to_str().unwrap();
+    let output = plugin(&["__complete", "--config", config, "--context", ""]);
+    assert_eq!((text(&output.stdout), text(&output.stderr)), ("default\nremote\n:4\n".into(), String::new()));
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
 #[test]
 fn exit_statuses_and_streams_are_dockers() {
-    let cases: [(&[&str], i32, bool); 7] = [
+    let cases: [(&[&str], i32, bool); 9] = [
+        (&["version", "--format", "{{"], 64, false),
+        (&["backend", "cache", "usage", "--format", "{{"], 1, false),
         (&["assemble", "backend", "--help"], 0, true),
         (&["help", "assemble", "backend", "start"], 0, true),
         (&["assemble", "backend"], 0, false),

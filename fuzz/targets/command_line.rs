@@ -25,6 +25,10 @@ fuzz_target!(|input: (u16, &str)| {
             Some(Verb::Health(of)) => {
                 assert!(of.port != Some(0) && (of.port.is_some() || of.socket.is_some()))
             }
+            Some(Verb::Status(of)) => {
+                assert!(of.port != 0 && of.timeout <= DAY && (of.probe || !of.speak));
+                let _ = of.format;
+            }
             Some(Verb::Dial(of)) => {
                 let config = of.config();
                 assert!(config.allow.ports().next().is_some(), "a dialer that may dial nothing");

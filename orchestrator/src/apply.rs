@@ -6,9 +6,11 @@
 mod error;
 mod files;
 mod ledger;
+mod overtaken;
 
 pub use error::{ApplyError, Failure, UndoFailure};
 pub use ledger::{Made, Origin};
+pub use overtaken::{PAUSE, ROUNDS};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -65,17 +67,25 @@ pub async fn apply<E: Engine>(
     }
 }
 
-/// Takes back what a run made, newest first: new containers are removed, started ones stopped.
+/// Takes back what a run made, newest first: new containers and volumes are removed, started
+/// containers stopped.
 /// Goes on past failures and returns them.
 pub async fn undo<E: Engine>(engine: &E, made: &[Made]) -> Vec<UndoFailure> {
     let mut failures = Vec::new();
-    for Made { id, name, origin } in made.iter().rev() {
-        let result = match origin {
-            Origin::Created => engine.remove(id).await,
-            Origin::Started => engine.stop(id, STOP_GRACE).await,
+    for left in made.iter().rev() {
+        let result = match left {
+            Made::Container { id, name, origin: Origin::Created } => {
+                engine.remove(id).await.map_err(|error| error.about(name))
+            }
+            Made::Container { id, name, origin: Origin::Started } => {
+                // A later look may have led to its removal.
+                let stopped = engine.stop(id, STOP_GRACE).await.or_else(ignore_missing);
+                stopped.map_err(|error| error.about(name))
+            }
+            Made::Volume(name) => engine.remove_volume(name).await,
         };
         if let Err(error) = result {
-            failures.push(UndoFailure { name: name.clone(), error: error.about(name) });
+            failures.push(UndoFailure { left: left.clone(), error });
         }
     }
     failures
@@ -119,6 +129,11 @@ impl<E: Engine> Run<'_, E> {
                 self.engine.remove(id).await.map_err(|error| error.about(name))?;
                 (self.report)(Event::Removed(name, *reason));
             }
+            Action::CreateVolume { spec } => {
+                self.engine.create_volume(spec).await?;
+                self.ledger.add_volume(&spec.name);
+            }
+            Action::RemoveVolume { name } => self.engine.remove_volume(name).await?,
             Action::Start { id, name } => {
                 self.ledger.add(id, name, Origin::Started);
                 self.engine.start(id).await.map_err(|error| error.about(name))?;

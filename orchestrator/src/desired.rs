@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU16;
 
+use crate::forward::Forward;
+
 /// The user a backend belongs to, fit to be part of a container name.
 ///
 /// Made from a login name: a Windows `DOMAIN\` is dropped, and each run of characters that
@@ -37,6 +39,18 @@ impl UserName {
     #[must_use]
     pub fn sidecar(&self, port: HostPort) -> ContainerName {
         ContainerName(format!("docker-assemble-backend-{self}-proxy-port-{port}"))
+    }
+
+    /// The name of the container that connects to the host's loopback.
+    #[must_use]
+    pub fn dialer(&self) -> ContainerName {
+        ContainerName(format!("docker-assemble-backend-{self}-dialer"))
+    }
+
+    /// The volume with that container's socket.
+    #[must_use]
+    pub fn dialer_volume(&self) -> VolumeName {
+        VolumeName(format!("docker-assemble-backend-{self}-dialer"))
     }
 
     /// The volume that is used as the build cache when it exists.
@@ -94,13 +108,29 @@ impl fmt::Display for ImageRef {
     }
 }
 
-/// A TCP port of the host that the builder may reach, 1 to 65535.
+/// A TCP port that the builder may reach, or by which it is reached, 1 to 65535.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HostPort(pub NonZeroU16);
 
 impl HostPort {
     /// The usual port of a local registry, forwarded unless the user says otherwise.
     pub const REGISTRY: Self = Self(NonZeroU16::new(5000).unwrap());
+
+    /// The port of this number, unless that is 0.
+    #[must_use]
+    pub const fn new(number: u16) -> Option<Self> {
+        match NonZeroU16::new(number) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
+    }
+
+    /// Reads digits alone: the parser for numbers takes a sign as well.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|_| digits).map(Self)
+    }
 
     /// The port as a number.
     #[must_use]
@@ -195,8 +225,8 @@ pub struct Desired {
     pub security: Security,
     /// Where the build cache is kept.
     pub cache: CacheVolume,
-    /// The host ports to forward; empty means none.
-    pub ports: BTreeSet<HostPort>,
+    /// What to forward, at most one for each port inside; empty means nothing.
+    pub forwards: BTreeSet<Forward>,
     /// The sidecars' image.
     pub proxy_image: ProxyImage,
     /// Files that the daemon is given: its configuration and what that names.
@@ -206,6 +236,22 @@ pub struct Desired {
     /// Whether a backend that differs may be replaced though it lives; the volume that keeps its
     /// cache goes over to the new one unless another is named.
     pub recreate: bool,
+}
+
+impl Desired {
+    /// The names that its containers have.
+    #[must_use]
+    pub fn container_names(&self) -> Vec<ContainerName> {
+        let dialer = self.loopback_ports().next().map(|_| self.user.dialer());
+        let sidecars = self.forwards.iter().map(|forward| self.user.sidecar(forward.port));
+        std::iter::once(self.user.backend()).chain(dialer).chain(sidecars).collect()
+    }
+
+    /// The ports of the host's loopback that are forwarded: what its dialer may dial.
+    pub fn loopback_ports(&self) -> impl Iterator<Item = HostPort> {
+        let targets = self.forwards.iter().map(|forward| &forward.target);
+        targets.filter(|target| target.is_loopback()).map(|target| target.port())
+    }
 }
 
 #[cfg(test)]
@@ -233,6 +279,8 @@ mod tests {
         let user = UserName::from_login("username").unwrap();
         assert_eq!(user.backend().0, "docker-assemble-backend-username");
         assert_eq!(user.sidecar(HostPort::REGISTRY).0, "docker-assemble-backend-username-proxy-port-5000");
+        assert_eq!(user.dialer().0, "docker-assemble-backend-username-dialer");
+        assert_eq!(user.dialer_volume().0, user.dialer().0);
         assert_eq!(user.cache_volume().0, "docker-assemble-backend-cache-username");
     }
 

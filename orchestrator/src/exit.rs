@@ -11,6 +11,8 @@ pub enum Exit {
     Success,
     /// 1: anything that failed, a wrong command or argument among it.
     Failure,
+    /// 64: a template for the output that cannot be understood, where docker says so too.
+    Template,
     /// 125: an option that is unknown or has a bad value.
     Usage,
     /// 128 and the signal's number: 130 for Ctrl-C or when the docker command ended, 143 for
@@ -25,6 +27,7 @@ impl Exit {
         match self {
             Self::Success => 0,
             Self::Failure => 1,
+            Self::Template => 64,
             Self::Usage => 125,
             Self::Cancelled(Cause::Interrupt | Cause::Parent) => 130,
             Self::Cancelled(Cause::Terminate) => 143,

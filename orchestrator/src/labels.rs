@@ -1,16 +1,20 @@
 //! The labels by which this project finds what it made. Names alone prove nothing.
 
-/// What a container is for: [`ROLE_BACKEND`] or [`ROLE_SIDECAR`].
+/// What a container is for: [`ROLE_BACKEND`], [`ROLE_SIDECAR`] or [`ROLE_DIALER`].
 pub const ROLE: &str = "io.github.docker-assemble.role";
 /// The [`ROLE`] of the BuildKit container.
 pub const ROLE_BACKEND: &str = "backend";
 /// The [`ROLE`] of a forwarding container.
 pub const ROLE_SIDECAR: &str = "sidecar";
+/// The [`ROLE`] of the container that connects to the host's loopback for sidecars, and of the
+/// volume with its socket.
+pub const ROLE_DIALER: &str = "dialer";
 /// The user a container belongs to.
 pub const USER: &str = "io.github.docker-assemble.user";
 /// The port a sidecar listens on.
 pub const PORT: &str = "io.github.docker-assemble.port";
-/// Where a sidecar forwards to, as in `--to`.
+/// Where a sidecar forwards to, as in `--to`, with `NAME=` in front for a host that was asked for
+/// by its name.
 pub const TARGET: &str = "io.github.docker-assemble.target";
 /// Fingerprint of the settings a container was made from: two containers with the same one
 /// are interchangeable.

@@ -9,9 +9,11 @@
 //! | [`apply`], [`ready`] | run a plan and undo it on failure; wait with a deadline |
 //! | [`cancel`] | the wish to end early |
 //! | [`engine`], [`buildkit`] | the engine's API (the only place that names bollard); BuildKit's Control API |
+//! | [`manifest`] | **pure**: wish to a manifest for Kubernetes |
+//! | [`health`] | **pure**: what is the matter with a forward |
 //! | [`plan`] | **pure**: wish and state to a list of actions |
 //! | [`spec`] | **pure**: wish to complete container specs |
-//! | [`desired`], [`observed`], [`labels`] | **pure**: the wish; the state; ownership |
+//! | [`desired`], [`observed`], [`labels`], [`forward`] | **pure**: the wish; the state; ownership; what a port leads to |
 //!
 //! Pure rooms know neither tokio, bollard, clap, a clock nor the environment.
 
@@ -24,8 +26,11 @@ pub mod desired;
 pub mod endpoint;
 pub mod engine;
 pub mod exit;
+pub mod forward;
+pub mod health;
 pub mod labels;
 pub mod lock;
+pub mod manifest;
 pub mod observed;
 pub mod output;
 pub mod plan;

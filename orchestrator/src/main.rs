@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use docker_assemble::cancel;
-use docker_assemble::cli::{self, Command, Invocation, Start, UsageError};
+use docker_assemble::cli::{self, Command, Completion, Invocation, Source, Start, UsageError};
 use docker_assemble::commands::builder::{self, Buildx};
 use docker_assemble::commands::cache::Manner;
-use docker_assemble::commands::{self, Session, cache, info, logs, start, stop, version};
+use docker_assemble::commands::doctor::{self, Doctor};
+use docker_assemble::commands::{
+    self, Session, cache, complete, info, logs, manifest, start, stats, stop, version,
+};
 use docker_assemble::desired::{Desired, ImageRef, ProxyImage, UserName};
 use docker_assemble::endpoint::{self, Resolved};
 use docker_assemble::engine::{DockerEngine, Engine, EngineError};
@@ -52,6 +55,9 @@ fn main() -> ExitCode {
     let result = match invocation {
         Invocation::Metadata => console.line(plugin::metadata()).map_err(Into::into),
         Invocation::Help(text) => console.raw(text.as_bytes()).map_err(Into::into),
+        Invocation::Complete(wanted) => {
+            console.raw(wanted.text(candidates(&wanted)).as_bytes()).map_err(Into::into)
+        }
         Invocation::Bare(text) => console.raw_error(text.as_bytes()).map_err(Into::into),
         Invocation::Manual(directory) => cli::manual(&directory).map_err(Into::into),
         Invocation::Run(command, limit) => run(&globals, &words, command, limit, &console),
@@ -134,6 +140,9 @@ async fn dispatch(
     limit: Option<Duration>,
     console: &Console,
 ) -> Result<()> {
+    if let Command::Manifest(wish) = &command {
+        return manifest::run(console, wish);
+    }
     let vars = &Environment;
     let (canceller, cancel) = cancel::pair();
     let parent = Parent {
@@ -149,6 +158,13 @@ async fn dispatch(
         let engine = resolved.ok().and_then(|found| connect(found, console).ok());
         return version::run(engine.as_ref(), user.as_ref(), console, form).await;
     }
+    if let Command::Doctor { port, form } = command {
+        // What is wrong with the endpoint is the first thing it tells.
+        let engine = resolved.map_err(anyhow::Error::from).and_then(|found| connect(found, console));
+        let engine = engine.as_ref().map_err(explain);
+        let patient = Doctor { engine, user: user.as_ref(), port, limit };
+        return doctor::run(patient, console, &cancel, form).await;
+    }
     let mut resolved = resolved?;
     let prune_filters = std::mem::take(&mut resolved.prune_filters);
     let proxies = std::mem::take(&mut resolved.proxies);
@@ -163,7 +179,8 @@ async fn dispatch(
     let session = Session { engine: &engine, user: &user, console, cancel: &cancel, limit };
     match command {
         Command::Start(options) if options.dry_run => {
-            start::preview(session, &desire(*options, proxies, session.user, vars)?).await
+            let desired = desire(*options, proxies, session.user, vars).await?;
+            start::preview(session, &desired).await
         }
         Command::Start(options) => {
             let select = options.select;
@@ -177,15 +194,43 @@ async fn dispatch(
         Command::Use => builder::run(session, &buildx).await,
         Command::Info(form) => info::run(session, form).await,
         Command::Logs(logs) => logs::run(session, &logs).await,
-        Command::CacheUsage { filters, format } => cache::usage(session, &filters, format).await,
+        Command::CacheUsage { filters, format } => cache::usage(session, &filters, &format).await,
         Command::CachePurge { purge, force, dry_run, verbose } => {
             let ask = !force && io::stdin().is_terminal();
             let purge = cli::with_configured(purge, &prune_filters);
             cache::purge(session, &purge, Manner { ask, dry_run, verbose }).await
         }
         Command::Env => Ok(console.line(builder::shell_line(session.user))?),
-        Command::Version(_) => Ok(()),
+        Command::Stats { watch, form } => {
+            let screen = io::stdout().is_terminal() && vars.get("TERM").as_deref() != Some("dumb");
+            stats::run(session, stats::Manner { watch, form, screen }).await
+        }
+        // Done before an engine was looked for.
+        Command::Manifest(_) | Command::Version(_) | Command::Doctor { .. } => Ok(()),
     }
+}
+
+/// Candidates that are not in the tree of commands. An engine that ssh leads to is not asked:
+/// nobody wants a login for a press of the Tab key.
+fn candidates(wanted: &Completion) -> Vec<String> {
+    let (vars, globals) = (&Environment, &wanted.globals);
+    let home = cli::home(vars);
+    let Some(source) = wanted.source else { return Vec::new() };
+    if source == Source::Contexts {
+        return endpoint::contexts(globals, vars, home.as_deref());
+    }
+    let Ok(resolved) = endpoint::resolve(globals, vars, home.as_deref()) else { return Vec::new() };
+    let host = &resolved.endpoint.host;
+    if source == Source::HostPorts {
+        return if host.starts_with("unix:") { complete::host_ports() } else { Vec::new() };
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let (false, Ok(runtime)) = (host.starts_with("ssh:"), runtime) else { return Vec::new() };
+    let Ok(engine) = DockerEngine::new(&resolved.endpoint, resolved.credentials) else { return Vec::new() };
+    let found = runtime.block_on(complete::of_engine(&engine, cli::user(vars).as_ref(), source));
+    // The name of an engine's host may still be looked up.
+    runtime.shutdown_background();
+    found
 }
 
 fn connect(resolved: Resolved, console: &Console) -> Result<DockerEngine> {
@@ -212,12 +257,12 @@ async fn start_alone<E: Engine>(
         cause = session.cancel.cancelled() => return Err(commands::Cancelled(cause).into()),
     };
     let progress = options.progress;
-    let desired = desire(options, proxies, session.user, vars)?;
+    let desired = desire(options, proxies, session.user, vars).await?;
     start::run(session, &desired, progress, &|| proxy_image::embedded().bytes.clone()).await
 }
 
 /// The wish: what was asked for, and the defaults for what was not.
-fn desire(options: Start, proxies: Vec<String>, user: &UserName, vars: &impl Vars) -> Result<Desired> {
+async fn desire(options: Start, proxies: Vec<String>, user: &UserName, vars: &impl Vars) -> Result<Desired> {
     let files = options.daemon.files()?;
     let image = options.image.or_else(|| vars.get(BACKEND_IMAGE_VARIABLE).map(ImageRef));
     let proxy_image = options.proxy_image.map_or_else(
@@ -233,7 +278,7 @@ fn desire(options: Start, proxies: Vec<String>, user: &UserName, vars: &impl Var
         pull: options.pull,
         security: options.security,
         cache: options.cache,
-        ports: options.ports,
+        forwards: start::resolve(&options.forwards).await?,
         proxy_image,
         files,
         proxies,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::desired::{ContainerName, HostPort, ImageRef, VolumeName};
+use crate::forward::{Forward, Target};
 
 /// The engine's id of a container: 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,6 +67,8 @@ pub struct Container {
 pub struct Sidecar {
     /// The port, read from its label.
     pub port: HostPort,
+    /// Where it leads, read from its label; none for a label that this version does not know.
+    pub target: Option<Target>,
     /// The container.
     pub container: Container,
 }
@@ -79,6 +82,10 @@ pub struct Observed {
     pub backend: Option<Container>,
     /// The user's sidecars, found by label, ordered by port; at most one per port.
     pub sidecars: Vec<Sidecar>,
+    /// The user's dialer, found by label.
+    pub dialer: Option<Container>,
+    /// The user's volumes for its socket, found by label.
+    pub socket_volumes: Vec<VolumeName>,
     /// More containers with the user's labels that fit no place above, such as renamed copies.
     /// They are removed with the backend and otherwise left alone.
     pub strays: Vec<Container>,
@@ -88,6 +95,22 @@ pub struct Observed {
     pub volumes: Vec<VolumeName>,
     /// The ids of those images that the engine has, under the names we use for them.
     pub images: BTreeMap<ImageRef, String>,
+}
+
+impl Sidecar {
+    /// The forward that it is for, where its label tells.
+    #[must_use]
+    pub fn forward(&self) -> Option<Forward> {
+        Some(Forward { port: self.port, target: self.target.clone()? })
+    }
+}
+
+impl Observed {
+    /// What is forwarded, in the order of the ports.
+    #[must_use]
+    pub fn forwards(&self) -> Vec<Forward> {
+        self.sidecars.iter().filter_map(Sidecar::forward).collect()
+    }
 }
 
 impl Container {

@@ -12,6 +12,8 @@ use tar::{Builder, EntryType, Header};
 
 use crate::desired::ImageRef;
 
+use Entry::{Directory, File};
+
 /// The static program that [`embedded`] holds.
 pub const BINARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/assemble-proxy"));
 
@@ -26,6 +28,13 @@ const PROGRAM: &str = "assemble-proxy";
 
 /// Who it runs as: nobody in particular, as in distroless images.
 const USER: &str = "65532:65532";
+
+/// That user's id.
+const USER_ID: u64 = 65532;
+
+/// The directory for the dialer's socket. A new volume that is mounted there takes its owner and
+/// mode, so that the dialer may make its socket without being root and nobody else finds it.
+const SOCKET_DIRECTORY: &str = "run/assemble/";
 
 /// Times as the engine counts them, in nanoseconds.
 const SECOND: u64 = 1_000_000_000;
@@ -49,7 +58,11 @@ pub fn embedded() -> &'static Archive {
 /// archive, byte for byte.
 #[must_use]
 pub fn archive(binary: &[u8]) -> Archive {
-    let layer = tar([(PROGRAM, binary, 0o555)]);
+    let layer = tar([
+        File(PROGRAM, binary, 0o555),
+        Directory("run/", 0, 0o755),
+        Directory(SOCKET_DIRECTORY, USER_ID, 0o700),
+    ]);
     let layer_digest = sha256(&layer);
     let config = config(arch(binary), &layer_digest).to_string();
     // It names the layer's digest, so its own stands for everything.
@@ -60,9 +73,9 @@ pub fn archive(binary: &[u8]) -> Archive {
     let manifest =
         json!([{ "Config": config_name, "RepoTags": [image], "Layers": [layer_name] }]).to_string();
     let bytes = tar([
-        ("manifest.json", manifest.as_bytes(), 0o444),
-        (&config_name, config.as_bytes(), 0o444),
-        (&layer_name, &layer, 0o444),
+        File("manifest.json", manifest.as_bytes(), 0o444),
+        File(&config_name, config.as_bytes(), 0o444),
+        File(&layer_name, &layer, 0o444),
     ]);
     Archive { image: ImageRef(image), bytes: bytes.into() }
 }
@@ -100,16 +113,30 @@ fn config(arch: &str, layer_digest: &str) -> Value {
     })
 }
 
-/// A tar archive of files that belong to root and were last changed in 1970.
-fn tar<const N: usize>(files: [(&str, &[u8], u32); N]) -> Vec<u8> {
-    let room: usize = files.iter().map(|(_, content, _)| content.len() + 1024).sum();
+/// What an archive holds.
+#[derive(Clone, Copy)]
+enum Entry<'a> {
+    /// Name, content and mode of a file, which belongs to root.
+    File(&'a str, &'a [u8], u32),
+    /// Name, owner and mode of a directory.
+    Directory(&'a str, u64, u32),
+}
+
+/// A tar archive of what was last changed in 1970.
+fn tar<const N: usize>(entries: [Entry<'_>; N]) -> Vec<u8> {
+    let size = |entry: &Entry<'_>| if let File(_, content, _) = entry { content.len() } else { 0 };
+    let room: usize = entries.iter().map(|entry| size(entry) + 1024).sum();
     let mut builder = Builder::new(Vec::with_capacity(room + 1024));
-    for (name, content, mode) in files {
+    for entry in entries {
+        let (kind, name, content, owner, mode) = match entry {
+            File(name, content, mode) => (EntryType::Regular, name, content, 0, mode),
+            Directory(name, owner, mode) => (EntryType::Directory, name, &[][..], owner, mode),
+        };
         let mut header = Header::new_ustar();
-        header.set_entry_type(EntryType::Regular);
+        header.set_entry_type(kind);
         header.set_mode(mode);
-        header.set_uid(0);
-        header.set_gid(0);
+        header.set_uid(owner);
+        header.set_gid(owner);
         header.set_mtime(0);
         header.set_size(content.len() as u64);
         // Memory never fails to be written, and our names are short.
@@ -200,7 +227,12 @@ mod tests {
         assert_eq!(config["rootfs"]["diff_ids"], json!([format!("sha256:{}", sha256(layer))]));
         let in_layer = self::files(layer);
         let (header, content) = &in_layer["assemble-proxy"];
-        assert_eq!((in_layer.len(), content), (1, &program));
+        assert_eq!((in_layer.len(), content), (3, &program));
+        let (directory, _) = &in_layer["run/assemble/"];
+        assert_eq!(
+            (directory.mode().unwrap(), directory.uid().unwrap(), directory.gid().unwrap()),
+            (0o700, 65532, 65532)
+        );
         assert_eq!(
             (header.mode().unwrap(), header.uid().unwrap(), header.gid().unwrap(), header.mtime().unwrap()),
             (0o555, 0, 0, 0)

@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::cancel::{Cancel, Cause};
 use crate::desired::{ContainerName, HostPort};
 use crate::engine::{Engine, EngineError};
-use crate::observed::{Container, ContainerId, Sidecar, State};
-use crate::spec::HEALTH_COMMAND;
+use crate::observed::{Container, ContainerId, Observed, Sidecar, State};
+use crate::spec::{DIALER_SOCKET, HEALTH_COMMAND};
 
 /// The command in a backend that succeeds once BuildKit answers; the same that buildx uses.
 const BACKEND_COMMAND: [&str; 3] = ["buildctl", "debug", "workers"];
@@ -71,15 +71,15 @@ fn last_words(said: &str) -> String {
         .map_or_else(String::new, |line| format!(": {}", line.trim()))
 }
 
-/// Waits until BuildKit answers in `backend` and every sidecar accepts connections, all at once,
-/// for at most `limit`.
+/// Waits until BuildKit answers in `backend`, its dialer answers and every sidecar accepts
+/// connections, all at once, for at most `limit`.
 ///
 /// # Errors
 /// The first container that will not serve.
 pub async fn ready<E: Engine>(
     engine: &E,
     backend: &Container,
-    sidecars: &[Sidecar],
+    Helpers { sidecars, dialer }: Helpers<'_>,
     limit: Duration,
     cancel: &Cancel,
 ) -> Result<(), ReadyError> {
@@ -89,12 +89,30 @@ pub async fn ready<E: Engine>(
     let sidecar_waits = sidecars.iter().map(|sidecar| {
         wait(&sidecar.container, Probe::Health { port: sidecar.port, backend: &backend.id }).run()
     });
+    let dialer_waits = dialer.into_iter().map(|dialer| wait(dialer, Probe::Dialer).run());
+    let helper_waits = futures_util::future::try_join_all(dialer_waits);
     let all = async {
-        tokio::try_join!(backend_wait, futures_util::future::try_join_all(sidecar_waits)).map(|_| ())
+        let sidecar_waits = futures_util::future::try_join_all(sidecar_waits);
+        tokio::try_join!(backend_wait, helper_waits, sidecar_waits).map(|_| ())
     };
     tokio::select! {
         result = all => result,
         cause = cancel.cancelled() => Err(ReadyError::Cancelled(cause)),
+    }
+}
+
+/// The containers that serve a backend.
+#[derive(Clone, Copy, Default)]
+pub struct Helpers<'a> {
+    /// One for each port.
+    pub sidecars: &'a [Sidecar],
+    /// The one that connects to the host's loopback, if there is one.
+    pub dialer: Option<&'a Container>,
+}
+
+impl<'a> From<&'a Observed> for Helpers<'a> {
+    fn from(observed: &'a Observed) -> Self {
+        Self { sidecars: &observed.sidecars, dialer: observed.dialer.as_ref() }
     }
 }
 
@@ -105,6 +123,8 @@ enum Probe<'a> {
     BuildKit,
     /// The built-in sidecar's own probe.
     Health { port: HostPort, backend: &'a ContainerId },
+    /// The dialer's, which asks at its socket.
+    Dialer,
     /// The table of listeners in the network that sidecar and backend share, read in the
     /// backend: for a sidecar image without the probe.
     Listeners { port: HostPort, backend: &'a ContainerId },
@@ -177,16 +197,16 @@ impl<E: Engine> Wait<'_, E> {
                 let said = String::from_utf8_lossy(&answer.output).into_owned();
                 Ok(if answer.status == 0 { Found::Serves } else { Found::NotYet(said) })
             }
-            Probe::Health { port, .. } => self.health(port).await,
+            Probe::Health { port, .. } => self.health(["--port", &port.to_string()]).await,
+            Probe::Dialer => self.health(["--socket", DIALER_SOCKET]).await,
             Probe::Listeners { port, backend } => self.listeners(port, backend).await,
             Probe::Runs { since } if since.elapsed() >= TRUSTED_AFTER => Ok(Found::Serves),
             Probe::Runs { .. } => Ok(Found::NotYet(String::new())),
         }
     }
 
-    async fn health(&self, port: HostPort) -> Result<Found, EngineError> {
-        let port = port.to_string();
-        let command = [HEALTH_COMMAND[0], HEALTH_COMMAND[1], "--port", &port];
+    async fn health(&self, whom: [&str; 2]) -> Result<Found, EngineError> {
+        let command = [HEALTH_COMMAND[0], HEALTH_COMMAND[1], whom[0], whom[1]];
         match self.engine.exec(&self.container.id, &command).await {
             Ok(answer) if answer.status == 0 => Ok(Found::Serves),
             Ok(answer) => {

@@ -29,6 +29,8 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Exit 0 if the relay of the port, or the dialer of the socket, serves, 1 if not; the target is not asked
     Health(Probed),
+    /// Tell what the relay of the port has done since it started, and with --probe whether its target accepts now
+    Status(Asked),
     /// Connect to ports of this namespace's loopback for relays elsewhere, and hand the sockets over
     ///
     /// Run it where the services are, as on the host. Relays started with --to loopback --dialer
@@ -47,8 +49,36 @@ pub(crate) struct Probed {
     )]
     pub(crate) port: Option<u16>,
     /// The socket the dialer listens on; asked instead of a relay
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", env = "ASSEMBLE_PROXY_SOCKET")]
     pub(crate) socket: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Asked {
+    /// The port the relay listens on
+    #[arg(long, env = "ASSEMBLE_PROXY_PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: u16,
+    /// Try to connect to the target
+    #[arg(long)]
+    pub(crate) probe: bool,
+    /// Ask a target that accepts for a registry's front page, in plain HTTP
+    #[arg(long, requires = "probe")]
+    pub(crate) speak: bool,
+    /// Give up connecting, and waiting for an answer, after so many seconds each
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: StatusFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StatusFormat {
+    /// A line for each fact
+    #[default]
+    Text,
+    /// One JSON object
+    Json,
 }
 
 #[derive(Debug, Args)]

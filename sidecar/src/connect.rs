@@ -35,6 +35,60 @@ pub enum DialError {
     Io(#[from] io::Error),
 }
 
+/// A [`DialError`] in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The target's host answers that nothing listens there, or its firewall does.
+    Refused,
+    /// Another answer of the network, or of this host's own tables.
+    Unreachable,
+    /// No answer.
+    TimedOut,
+    /// No default route.
+    NoGateway,
+    /// The relay met itself.
+    Loop,
+    /// The dialer is of no help.
+    Dialer,
+    /// Nothing is wrong with the target.
+    ClientGone,
+}
+
+impl Reason {
+    /// The word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::TimedOut => "timed_out",
+            Self::NoGateway => "no_gateway",
+            Self::Loop => "loop",
+            Self::Dialer => "dialer",
+            Self::ClientGone => "client_gone",
+        }
+    }
+}
+
+impl DialError {
+    /// The kind of failure.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::ClientGone(_) => Reason::ClientGone,
+            Self::NoGateway => Reason::NoGateway,
+            Self::TimedOut(_) => Reason::TimedOut,
+            Self::Loop => Reason::Loop,
+            Self::Dialer(_) => Reason::Dialer,
+            Self::Io(error) => match error.kind() {
+                io::ErrorKind::ConnectionRefused => Reason::Refused,
+                io::ErrorKind::TimedOut => Reason::TimedOut,
+                _ => Reason::Unreachable,
+            },
+        }
+    }
+}
+
 /// Connects, and gives up after `timeout`.
 ///
 /// Sets the timer only when the target has not answered by the time the runtime has looked for
@@ -79,4 +133,29 @@ async fn connect(addr: SocketAddr, ports: &LocalPorts) -> Result<Socket, DialErr
         }
     }
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_has_its_word() {
+        let io = |errno: Errno| DialError::Io(errno.into());
+        let table = [
+            (DialError::ClientGone(Errno::CONNRESET.into()), "client_gone"),
+            (DialError::NoGateway, "no_gateway"),
+            (DialError::TimedOut(Duration::from_secs(1)), "timed_out"),
+            (DialError::Loop, "loop"),
+            (DialError::Dialer(DialerError::Nonsense), "dialer"),
+            (io(Errno::CONNREFUSED), "refused"),
+            (io(Errno::TIMEDOUT), "timed_out"),
+            (io(Errno::HOSTUNREACH), "unreachable"),
+            (io(Errno::NETUNREACH), "unreachable"),
+            (io(Errno::ACCESS), "unreachable"),
+        ];
+        for (error, word) in table {
+            assert_eq!(error.reason().word(), word, "{error}");
+        }
+    }
 }

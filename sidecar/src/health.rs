@@ -1,15 +1,21 @@
-//! Whether the relay of a port serves, asked without a connection to its target.
+//! Whether the relay of a port serves, and what it has done, asked without a connection to its
+//! target.
 //!
 //! The answer comes over a unix socket with an abstract name, which belongs to the network
 //! namespace (unix(7)) just as the port does: no file system is needed, and a probe run in the
-//! same container or in any other that shares the namespace finds it.
+//! same container or in any other that shares the namespace finds it. There is no request to be
+//! read, so nobody can send a wrong one; whoever connects is answered at once.
 
 use std::io::{self, Read};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener as StdUnixListener, UnixStream};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::net::UnixListener;
+
+use crate::session::Shared;
+use crate::status::{self, ANSWER_BYTES, SERVES};
 
 /// How long a probe waits: a relay that cannot answer in that time does not serve.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -22,6 +28,7 @@ fn address(port: u16) -> io::Result<SocketAddr> {
 #[derive(Debug)]
 pub struct Responder {
     listener: UnixListener,
+    shared: Arc<Shared>,
 }
 
 impl Responder {
@@ -29,18 +36,19 @@ impl Responder {
     ///
     /// # Errors
     /// The name is taken, as by another relay of that port.
-    pub fn bind(port: u16) -> io::Result<Self> {
+    pub fn bind(port: u16, shared: Arc<Shared>) -> io::Result<Self> {
         let listener = StdUnixListener::bind_addr(&address(port)?)?;
         listener.set_nonblocking(true)?;
-        Ok(Self { listener: UnixListener::from_std(listener)? })
+        Ok(Self { listener: UnixListener::from_std(listener)?, shared })
     }
 
-    /// Answers each probe by an end of stream after `ok`. Runs beside the relay on the same
-    /// thread, so an answer shows that connections are being served.
+    /// Answers each probe by an end of stream after `ok` and the status. Runs beside the relay on
+    /// the same thread, so an answer shows that connections are being served.
     pub async fn run(self) {
         loop {
             let answered = match self.listener.accept().await {
-                Ok((stream, _)) => stream.try_write(ANSWER).map(drop),
+                // A fresh socket takes it at once and whole: it is far smaller than any send buffer.
+                Ok((stream, _)) => stream.try_write(&self.answer()).map(drop),
                 Err(error) => Err(error),
             };
             if let Err(error) = answered {
@@ -50,9 +58,14 @@ impl Responder {
             }
         }
     }
-}
 
-const ANSWER: &[u8] = b"ok\n";
+    fn answer(&self) -> Vec<u8> {
+        let Shared { upstream, stats, .. } = &*self.shared;
+        let addrs: Vec<String> = upstream.addrs().iter().map(ToString::to_string).collect();
+        let object = status::describe(upstream.target(), upstream.dialer(), &addrs, stats, Instant::now());
+        [SERVES, object.to_string().as_bytes(), b"\n"].concat()
+    }
+}
 
 /// Asks the relay of `port` in this network namespace. Blocks for at most two seconds.
 ///
@@ -61,7 +74,32 @@ const ANSWER: &[u8] = b"ok\n";
 pub fn probe(port: u16) -> io::Result<()> {
     let mut stream = UnixStream::connect_addr(&address(port)?)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let mut answer = [0; ANSWER.len()];
+    let mut answer = [0; SERVES.len()];
     stream.read_exact(&mut answer)?;
-    if answer == *ANSWER { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
+    if answer == *SERVES { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
+}
+
+/// All that the relay of `port` in this network namespace answers, at most [`ANSWER_BYTES`].
+/// Blocks for at most two seconds.
+///
+/// # Errors
+/// Nobody answers, or not to the end in that time.
+pub fn ask(port: u16) -> io::Result<Vec<u8>> {
+    let until = Instant::now() + PATIENCE;
+    let mut stream = UnixStream::connect_addr(&address(port)?)?;
+    let mut answer = Vec::new();
+    let mut piece = [0; 4096];
+    // The limit is on the whole: one who sends byte by byte would be waited for again each time.
+    while answer.len() < ANSWER_BYTES {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut piece)? {
+            0 => break,
+            n => answer.extend_from_slice(&piece[..n]),
+        }
+    }
+    Ok(answer)
 }

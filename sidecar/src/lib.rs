@@ -2,12 +2,13 @@
 //!
 //! | room | what lives there | may use |
 //! |---|---|---|
-//! | [`server`], [`shutdown`], [`health`], [`exporter`] | accept loop and drain; signals; the probe; metrics over HTTP | `session`, `accept`, `config`, `stats`, `sys` |
+//! | [`server`], [`shutdown`], [`health`], [`exporter`] | accept loop and drain; signals; health and status; metrics over HTTP | `session`, `accept`, `config`, `stats`, `sys` |
 //! | [`session`], [`upstream`] | one connection from accept to its closing event; finding and dialling the target | `relay`, `config`, `stats`, `sys` |
+//! | [`probe`] | the target tried once, for whoever asks | `upstream`, `config`, `sys` |
 //! | [`dialer`], [`connect`] | sockets handed over by a helper, and that helper; one attempt to connect | `accept`, `sys` |
 //! | [`relay`] | bytes both ways between two sockets: copy small, splice big | `stats`, `sys` |
 //! | [`sys`] | one file per kernel object, no decisions | nothing of ours |
-//! | [`accept`], [`config`], [`routes`], [`stats`], [`metrics`] | **pure**: meaning of accept errors; settings; route tables; counters and their text | nothing of ours |
+//! | [`accept`], [`config`], [`routes`], [`stats`], [`metrics`], [`status`] | **pure**: meaning of accept errors; settings; route tables; counters and their texts | nothing of ours |
 //!
 //! The binary (`main.rs`, `cli.rs`) is the life of the process and nothing else.
 
@@ -18,11 +19,13 @@ pub mod dialer;
 pub mod exporter;
 pub mod health;
 pub mod metrics;
+pub mod probe;
 pub mod relay;
 pub mod routes;
 pub mod server;
 pub mod session;
 pub mod shutdown;
 pub mod stats;
+pub mod status;
 pub mod sys;
 pub mod upstream;

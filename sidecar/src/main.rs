@@ -1,6 +1,7 @@
 //! `assemble-proxy`: the life of the process.
 
 mod cli;
+mod kernel;
 mod logging;
 
 use std::process::ExitCode;
@@ -13,10 +14,11 @@ use assemble_proxy::health::{self, Responder};
 use assemble_proxy::server::{Drained, Server};
 use assemble_proxy::shutdown::Signals;
 use assemble_proxy::sys::{Rights, confine, raise_descriptor_limit};
+use assemble_proxy::{probe, status};
 use clap::Parser;
 use tokio::runtime::Builder;
 
-use cli::{Cli, Dial, Probed, Verb};
+use cli::{Asked, Cli, Dial, Probed, StatusFormat, Verb};
 
 /// glibc's allocator pads what the runtime aligns to 128 bytes, a third of what an idle connection
 /// takes, and has one lock too many for several threads.
@@ -26,7 +28,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match (&cli.verb, cli.config(raise_descriptor_limit())) {
-        (Some(Verb::Health(of)), _) => probe(of),
+        (Some(Verb::Health(of)), _) => healthy(of),
+        (Some(Verb::Status(of)), _) => tell(of),
         (Some(Verb::Dial(of)), _) => run(&cli, dial(of)),
         (None, Some(config)) => run(&cli, relay(&cli, &config)),
         (None, None) => unreachable!("the parser wants a port or a verb"),
@@ -47,7 +50,7 @@ fn run(cli: &Cli, life: impl Future<Output = anyhow::Result<()>>) -> anyhow::Res
     Builder::new_current_thread().enable_all().build()?.block_on(life)
 }
 
-fn probe(of: &Probed) -> anyhow::Result<()> {
+fn healthy(of: &Probed) -> anyhow::Result<()> {
     match (&of.socket, of.port) {
         (Some(path), _) => {
             let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -58,6 +61,24 @@ fn probe(of: &Probed) -> anyhow::Result<()> {
         }
         (None, None) => unreachable!("the parser wants one of them"),
     }
+}
+
+fn tell(of: &Asked) -> anyhow::Result<()> {
+    let answer =
+        health::ask(of.port).with_context(|| format!("no relay of port {} answers here", of.port))?;
+    let told = status::read(&answer)?;
+    let mut object = told.object.clone();
+    if of.probe {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let attempt = runtime.block_on(probe::attempt(&told, of.port, of.timeout, of.speak));
+        object.insert("probe".to_owned(), attempt.object());
+    }
+    object.insert("kernel".to_owned(), kernel::facts());
+    let text = match of.format {
+        StatusFormat::Json => format!("{}\n", serde_json::Value::Object(object)),
+        StatusFormat::Text => object.iter().map(|(name, value)| format!("{name}: {value}\n")).collect(),
+    };
+    Ok(std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes())?)
 }
 
 async fn dial(of: &Dial) -> anyhow::Result<()> {
@@ -78,7 +99,7 @@ async fn dial(of: &Dial) -> anyhow::Result<()> {
 async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
     let mut signals = Signals::catch()?;
     let server = Server::bind(config)?;
-    match Responder::bind(config.port) {
+    match Responder::bind(config.port, server.shared()) {
         Ok(responder) => drop(tokio::spawn(responder.run())),
         Err(error) => tracing::warn!(%error, "health probes will not be answered"),
     }
@@ -124,6 +145,6 @@ fn rights(config: &Config) -> Rights {
 
 async fn serve_metrics(addr: &MetricsAddr, server: &Server) -> anyhow::Result<()> {
     let exporter = Exporter::bind(addr, server.shared()).await;
-    tokio::spawn(exporter.with_context(|| format!("cannot serve metrics at {addr}"))?.run());
+    tokio::spawn(exporter.with_context(|| format!("cannot serve metrics at \"{addr}\""))?.run());
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::relay::{Ending, Options, Relayed, relay};
-use crate::stats::Stats;
+use crate::stats::{Failure, Stats};
 use crate::sys::Socket;
 use crate::upstream::{DialError, Upstream};
 
@@ -93,6 +93,11 @@ async fn dial(
                 DialError::Loop => stats.looped.increment(),
                 _ => stats.unreachable.increment(),
             }
+            stats.failed(Failure {
+                reason: error.reason().word(),
+                text: error.to_string(),
+                at: Instant::now(),
+            });
             let tried = shared.upstream.addrs();
             tracing::info!(client.addr = %client_addr, server.addrs = ?tried, %error, "cannot reach the target");
             None

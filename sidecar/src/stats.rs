@@ -1,7 +1,8 @@
 //! Counters of one relay process. Pure.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// A number that only grows. Relaxed: a reader wants a recent value, not an order of events.
 #[derive(Debug, Default)]
@@ -102,6 +103,19 @@ pub struct Stats {
     pub accept_pauses: Counter,
     /// How long connections to the target took to be made.
     pub dials: Histogram,
+    /// The last connection for which the target was not reached.
+    last_failure: Mutex<Option<Failure>>,
+}
+
+/// Why a connection to the target was not made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// In one word.
+    pub reason: &'static str,
+    /// In the words of whoever refused.
+    pub text: String,
+    /// When.
+    pub at: Instant,
 }
 
 impl Stats {
@@ -111,6 +125,17 @@ impl Stats {
         // The later count first: an ending between the two reads must not make it negative.
         let closed = self.closed.get();
         self.accepted.get().saturating_sub(closed)
+    }
+
+    /// Remembers a failure in place of the one before.
+    pub fn failed(&self, failure: Failure) {
+        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+    }
+
+    /// The last failure.
+    #[must_use]
+    pub fn last_failure(&self) -> Option<Failure> {
+        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -149,6 +149,17 @@ fn usage_sums_up_what_info_counts_and_purge_empties_it() {
     let reclaimable = sum(&|record| record["Reclaimable"] == true);
     assert!(means(value(&usage.stdout, "Reclaimable"), reclaimable), "{reclaimable} {usage:?}");
 
+    let quiet = backend.run(&["cache", "usage", "--quiet"]).ok();
+    let list = backend.run(&["cache", "usage", "--format", "{{.ID}}"]).ok();
+    assert_eq!((quiet.stdout.lines().count(), &quiet.stdout), (records.len(), &list.stdout));
+    let json = backend.run(&["cache", "usage", "--format", "{{json .}}"]).ok();
+    assert_eq!(json.stdout.lines().count(), records.len());
+    let custom = backend.run(&["cache", "usage", "--format", "table {{.ID}}\\t{{.Type}}"]).ok();
+    assert!(custom.stdout.starts_with("ID ") && custom.stdout.contains("regular"), "{custom:?}");
+    let format = "{{.State}} {{len .Workers}} {{.Cache.Entries}}{{range .Sidecars}}{{.Port}}{{end}}";
+    let state = backend.run(&["info", "--format", format]).ok();
+    assert_eq!(state.stdout, format!("running 1 {}\n", records.len()));
+
     let info = backend.run(&["info"]).ok();
     let last = info.stdout.lines().last().unwrap();
     let words: Vec<_> = last.split_whitespace().collect();

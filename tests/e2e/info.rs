@@ -94,6 +94,9 @@ fn the_layout_is_the_documented_one() {
     lines.one("Sidecar containers:");
     for port in ports {
         lines.one(&format!(r" - [0-9a-f]{{12}} {} \(running\)", regex::escape(&backend.sidecar(port))));
+        lines.one(&format!("   Target gateway:{port}: refused: nothing listens on port {port} of this host"));
+        lines.one("   What helps: start the service; .*");
+        lines.one("   Connections: 0 open, 0 in all; 0B up, 0B down");
     }
     lines.one("");
     workers_and_cache(lines, &id);

@@ -6,13 +6,22 @@
 #[path = "../support/e2e/mod.rs"]
 mod support;
 
+#[path = "../support/namespace.rs"]
+#[expect(dead_code, reason = "the relay's tests use the rest")]
+mod namespace;
+
 mod cache;
 mod containers;
 mod crashes;
+mod endpoints;
 mod forward;
+mod healing;
+mod health;
 mod info;
 mod lifecycle;
 mod logs;
+mod loopback;
 mod plugin;
 mod registries;
+mod targets;
 mod trouble;

@@ -1,14 +1,14 @@
 //! Kernels and policies that deny splicing: nothing changes but the path of the bytes.
 
 use assemble_proxy::config::Engine;
-use nix::libc::{EMFILE, ENOSYS, EPERM};
+use nix::libc::{EINVAL, EMFILE, ENFILE, ENOSYS, EPERM};
 
 use crate::denial::Denial;
 use crate::peers::MIB;
 use crate::relay::{Near, Pair, Setup};
-use crate::{bytes, half_close, resets};
+use crate::{bytes, dial, drain, half_close, resets, schedules};
 
-/// The contract that holds whatever the kernel denies. Cases that mostly wait are left out.
+/// The contract that holds whatever the kernel denies.
 const CONTRACT: [fn(Setup); 11] = [
     half_close::a_half_close_keeps_the_answer_flowing::case,
     half_close::after_a_half_close_the_other_direction_carries_a_stream::case,
@@ -23,6 +23,26 @@ const CONTRACT: [fn(Setup); 11] = [
     bytes::urgent_data_does_not_hide_the_end::case,
 ];
 
+/// The other cases but those that mostly wait: tried with one denial of each kind.
+const REST: [fn(Setup); 16] = [
+    half_close::an_empty_stream_ends_in_good_order::case,
+    half_close::whoever_speaks_first_is_heard::case,
+    resets::bytes_held_for_a_slow_reader_outlive_a_reset::case,
+    resets::bytes_beyond_the_readers_window_outlive_a_reset::case,
+    resets::a_close_with_unread_bytes_is_a_reset::case,
+    resets::a_writer_learns_that_the_other_peer_has_closed::case,
+    bytes::requests_and_answers_of_random_sizes_are_exact::case,
+    bytes::changes_of_pace_lose_nothing::case,
+    bytes::a_silent_reader_blocks_the_writer::case,
+    bytes::urgent_data_does_not_stop_a_stream::case,
+    bytes::no_byte_of_a_broken_connection_reaches_another::case,
+    dial::a_refusal_is_a_reset::case,
+    dial::last_words_of_a_target_that_resets_at_once_are_heard::case,
+    drain::a_transfer_finishes_although_the_relay_stops::case,
+    drain::a_connection_that_outlives_the_grace_period_is_reset::case,
+    schedules::any_conversation_is_relayed_faithfully::case,
+];
+
 fn contract_holds_without(denial: Denial) {
     for (engine, near) in [(Engine::Auto, Near::Client), (Engine::Splice, Near::Server)] {
         for case in CONTRACT {
@@ -30,8 +50,16 @@ fn contract_holds_without(denial: Denial) {
         }
         let Pair { mut near, mut far, relay } = Setup::new(engine, near).denying(denial).open();
         bytes::both_ways(&mut near, &mut far, MIB);
-        relay.wait_for_closed(1, std::time::Duration::from_secs(1));
+        relay.wait_for_closed(1);
         assert!(relay.stats().fallbacks.get() > 0, "nothing was denied");
+    }
+}
+
+fn the_rest_holds_without(denial: Denial) {
+    for (engine, near) in [(Engine::Auto, Near::Server), (Engine::Splice, Near::Client)] {
+        for case in REST {
+            case(Setup::new(engine, near).denying(denial));
+        }
     }
 }
 
@@ -39,6 +67,11 @@ fn contract_holds_without(denial: Denial) {
 #[test]
 fn a_forbidden_splice_changes_nothing() {
     contract_holds_without(Denial::splice(EPERM));
+}
+
+#[test]
+fn a_forbidden_splice_changes_nothing_else() {
+    the_rest_holds_without(Denial::splice(EPERM));
 }
 
 /// A kernel, or an emulation of one, without splice(2).
@@ -53,8 +86,25 @@ fn forbidden_pipes_change_nothing() {
     contract_holds_without(Denial::pipe(EPERM));
 }
 
+#[test]
+fn forbidden_pipes_change_nothing_else() {
+    the_rest_holds_without(Denial::pipe(EPERM));
+}
+
+/// A kernel that cannot splice these sockets.
+#[test]
+fn an_unfit_socket_changes_nothing() {
+    contract_holds_without(Denial::splice(EINVAL));
+}
+
 /// A process whose descriptors are used up.
 #[test]
 fn a_lack_of_descriptors_for_pipes_changes_nothing() {
     contract_holds_without(Denial::pipe(EMFILE));
+}
+
+/// A host whose descriptors are used up.
+#[test]
+fn a_host_without_descriptors_for_pipes_changes_nothing() {
+    contract_holds_without(Denial::pipe(ENFILE));
 }

@@ -21,7 +21,7 @@ every_engine! {
         let asked = Instant::now();
         assert_eq!(answer(relay.addr()), (Vec::new(), End::Reset));
         assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
-        relay.wait_for_closed(1, Duration::from_secs(1));
+        relay.wait_for_closed(1);
         assert_eq!(relay.stats().refused.get(), 1);
     }
 
@@ -103,7 +103,7 @@ at_once! {
         let client = connect(relay.addr());
         eventually("the relay dials", Duration::from_secs(5), || relay.stats().accepted.get() == 1);
         reset(client);
-        relay.wait_for_closed(1, Duration::from_secs(1));
+        relay.wait_for_closed(1);
         assert_eq!(relay.stats().reset.get(), 1);
         let came = accept_within(target.make_room(), Duration::from_millis(1500));
         assert!(came.is_none(), "the relay connected for a client that was gone");

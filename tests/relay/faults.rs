@@ -1,7 +1,6 @@
 //! Faults inside the relay, and errors of the kernel on accept.
 
 use std::fmt::Debug;
-use std::time::Duration;
 
 use assemble_proxy::config::Engine;
 use tracing::field::{Field, Visit};
@@ -59,59 +58,25 @@ fn a_panic_ends_its_own_connection_only() {
     witness.expect(UNLUCKY);
     unlucky.reset();
     witness.expect_reset();
-    route.relay.wait_for_closed(1, Duration::from_secs(2));
+    route.relay.wait_for_closed(1);
     near.exchange(&mut far, KIB);
     let (mut next, mut target) = route.open();
     next.exchange(&mut target, KIB);
 }
 
-/// Injection through ptrace(2), whose view of system calls differs from machine to machine.
-#[cfg(target_arch = "x86_64")]
+/// What ptrace(2) shows of a call differs from machine to machine.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod accept_errors {
-    use std::collections::VecDeque;
-
-    use nix::errno::Errno;
-    use nix::libc;
-    use nix::sys::ptrace;
-    use nix::sys::wait::{WaitStatus, waitpid};
-    use nix::unistd::Pid;
-
-    use crate::process::Launch;
-    use crate::sockets::{End, eventually, try_connect};
-    use crate::targets::{Service, echo};
     use std::io::{Read, Write};
     use std::time::Duration;
 
-    /// Makes the next calls of accept4(2) by a process fail, each with one of `errors`.
-    fn inject(pid: Pid, mut errors: VecDeque<Errno>) -> nix::Result<()> {
-        ptrace::seize(pid, ptrace::Options::PTRACE_O_TRACESYSGOOD)?;
-        ptrace::interrupt(pid)?;
-        let mut failing = None;
-        loop {
-            match waitpid(pid, None)? {
-                WaitStatus::PtraceSyscall(_) => {
-                    let mut regs = ptrace::getregs(pid)?;
-                    // At its entry a call has ENOSYS for its result (ptrace(2)).
-                    let entering = regs.rax == (-i64::from(libc::ENOSYS)).cast_unsigned();
-                    if let Some(error) = failing.take() {
-                        regs.rax = (-i64::from(error as i32)).cast_unsigned();
-                        ptrace::setregs(pid, regs)?;
-                    } else if entering && regs.orig_rax == libc::SYS_accept4.cast_unsigned() {
-                        failing = errors.pop_front();
-                        if failing.is_none() {
-                            return ptrace::detach(pid, None);
-                        }
-                        // No call has this number: nothing is done.
-                        regs.orig_rax = u64::MAX;
-                        ptrace::setregs(pid, regs)?;
-                    }
-                }
-                WaitStatus::Exited(..) | WaitStatus::Signaled(..) => return Ok(()),
-                _ => {}
-            }
-            ptrace::syscall(pid, None)?;
-        }
-    }
+    use nix::errno::Errno;
+    use nix::libc::SYS_accept4;
+
+    use crate::process::Launch;
+    use crate::sockets::{End, PATIENCE, eventually, try_connect};
+    use crate::targets::{Service, echo};
+    use crate::tracer::{Verdict, trace};
 
     /// No error of accept4(2) stops the listener: after each it goes on to take connections.
     #[test]
@@ -129,19 +94,23 @@ mod accept_errors {
         ];
         let service = Service::start(echo);
         let mut relay = Launch::to(service.addr()).start();
-        let pid = Pid::from_raw(relay.pid().try_into().unwrap());
-        std::thread::scope(|scope| {
-            let injected = scope.spawn(|| inject(pid, errors.into()));
-            eventually("all errors have happened", Duration::from_secs(20), || {
-                // Whether this one is served or shed depends on the error.
-                if let Ok(mut client) = try_connect(relay.addr()) {
-                    client.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-                    let _ = client.write_all(b".").and_then(|()| client.read(&mut [0]));
-                }
-                injected.is_finished()
-            });
-            injected.join().unwrap().unwrap();
+        let (pid, mut errors) = (relay.pid(), errors.into_iter());
+        // Not in a scope: it ends with the relay, and a panic below ends the relay.
+        let injected = std::thread::spawn(move || {
+            trace(pid, |call| match call.is(SYS_accept4) {
+                true => errors.next().map_or(Verdict::Last, Verdict::Fails),
+                false => Verdict::Made,
+            })
         });
+        eventually("all errors have happened", PATIENCE, || {
+            // Whether this one is served or shed depends on the error.
+            if let Ok(mut client) = try_connect(relay.addr()) {
+                client.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+                let _ = client.write_all(b".").and_then(|()| client.read(&mut [0]));
+            }
+            injected.is_finished()
+        });
+        injected.join().unwrap().unwrap();
         assert!(relay.is_running());
         let log = relay.log();
         assert!(log.contains("cannot accept just now"), "{log}");

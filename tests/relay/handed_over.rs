@@ -47,19 +47,102 @@ fn a_service_on_the_hosts_loopback_is_relayed_both_ways() {
     }
 }
 
-#[test]
-fn resets_are_passed_on_both_ways() {
+/// Runs a case with a connection through a dialer, with the client as its near end and then with
+/// the server, for each engine; nothing is left behind by any.
+fn either_way(case: impl Fn(Peer, Peer)) {
     let world = World::new();
     let target = world.listen("127.0.0.1:6000");
-    let _dialer = world.dialer("5999-6001");
-    let relay = world.relay("loopback:6000");
-    for from_client in [true, false] {
-        let (mut near, mut far) = open(&relay, &target);
-        near.exchange(&mut far, KIB);
-        let (breaks, mut survives) = if from_client { (near, far) } else { (far, near) };
-        breaks.reset();
-        survives.expect_reset();
+    let dialer = world.dialer("5999-6001");
+    for engine in ["auto", "copy", "splice"] {
+        let relay = world.relay_with("loopback:6000", &["--engine", engine]);
+        let before = (sockets(dialer.pid()), sockets(relay.pid()));
+        for from_client in [true, false] {
+            let (client, server) = open(&relay, &target);
+            let (near, far) = if from_client { (client, server) } else { (server, client) };
+            case(near, far);
+        }
+        expect_no_leak(dialer.pid(), before.0);
+        expect_no_leak(relay.pid(), before.1);
     }
+}
+
+#[test]
+fn streams_end_one_by_one_in_either_order() {
+    either_way(|mut near, mut far| {
+        near.send(KIB);
+        near.finish();
+        far.expect(KIB);
+        far.expect_end();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                far.send(4 * MIB);
+                far.finish();
+            });
+            near.expect(4 * MIB);
+            near.expect_end();
+        });
+    });
+}
+
+#[test]
+fn both_streams_may_end_at_once() {
+    either_way(|mut near, mut far| {
+        near.exchange(&mut far, KIB);
+        near.finish();
+        far.finish();
+        near.expect_end();
+        far.expect_end();
+    });
+}
+
+#[test]
+fn whoever_speaks_first_is_heard() {
+    either_way(|mut near, mut far| {
+        near.send(5);
+        far.expect(5);
+    });
+}
+
+#[test]
+fn resets_are_passed_on_both_ways() {
+    either_way(|mut near, mut far| {
+        near.exchange(&mut far, KIB);
+        near.reset();
+        far.expect_reset();
+    });
+}
+
+#[test]
+fn bytes_received_before_a_reset_are_delivered() {
+    either_way(|mut near, mut far| {
+        near.send(200 * KIB);
+        near.wait_until_received();
+        near.reset();
+        far.expect(200 * KIB);
+        far.expect_reset();
+    });
+}
+
+#[test]
+fn a_reset_after_the_end_of_stream_is_passed_on() {
+    either_way(|mut near, mut far| {
+        near.send(10);
+        near.finish();
+        far.expect(10);
+        far.expect_end();
+        near.reset();
+        far.expect_broken_within(PATIENCE);
+    });
+}
+
+#[test]
+fn a_close_with_unread_bytes_is_a_reset() {
+    either_way(|near, mut far| {
+        far.send(100);
+        eventually("bytes to leave unread", PATIENCE, || near.stream().peek(&mut [0; 1]).unwrap() == 1);
+        drop(near);
+        far.expect_reset();
+    });
 }
 
 #[test]

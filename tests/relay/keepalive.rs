@@ -48,5 +48,5 @@ fn a_client_that_has_closed_is_found_out_within_minutes() {
     far.expect_end();
     // The first probe may come just before that minute is over.
     far.expect_broken_within(Duration::from_secs(2 * minute + 10));
-    relay.wait_for_closed(1, Duration::from_secs(1));
+    relay.wait_for_closed(1);
 }

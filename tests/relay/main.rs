@@ -9,6 +9,8 @@ mod denial;
 mod dialer;
 #[path = "../support/dialer_world.rs"]
 mod dialer_world;
+#[path = "../support/freezer.rs"]
+mod freezer;
 #[path = "../support/namespace.rs"]
 mod namespace;
 #[path = "../support/pattern.rs"]
@@ -27,6 +29,9 @@ mod sockets;
 mod targets;
 #[path = "../support/tcp_info.rs"]
 mod tcp_info;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[path = "../support/tracer.rs"]
+mod tracer;
 
 mod bytes;
 mod denied;
@@ -38,11 +43,14 @@ mod handed_over;
 mod keepalive;
 mod load;
 mod namespaces;
+mod pauses;
+mod pipes;
 mod resets;
 mod resources;
 mod schedules;
 mod signals;
 mod startup;
+mod status;
 mod strangers;
 mod vanishing;
 

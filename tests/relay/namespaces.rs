@@ -10,7 +10,7 @@ use crate::namespace::Namespace;
 use crate::peers::{KIB, Peer, peers};
 use crate::process::{Launch, Process};
 use crate::relay::{Setup, at_once};
-use crate::sockets::{End, accept, answer, eventually, limited, read_all};
+use crate::sockets::{End, PATIENCE, accept, answer, eventually, limited, read_all};
 
 /// A container's namespace and that of its host, joined by a link.
 struct World {
@@ -158,16 +158,33 @@ fn a_black_hole_is_given_up_after_the_limit() {
     assert!(took > Duration::from_millis(900) && took < Duration::from_secs(3), "{took:?}");
 }
 
-/// A target without a route is a reset, and the relay goes on: it is asked again by the next
-/// client.
+/// A target that cannot be reached is a reset, whatever the kernel says of it, and the relay goes
+/// on: it is asked again by the next client.
 #[test]
 fn an_unreachable_target_is_asked_again() {
     let world = World::new();
     let target = world.listen("198.18.0.1:5000");
-    world.container.ip("route add unreachable 198.18.0.1/32");
-    let relay = Launch::to("198.18.0.1").inside(&world.container).start();
+    let relay = Launch::to("198.18.0.1").with_metrics().inside(&world.container).start();
+    // EHOSTUNREACH, EACCES, EINVAL and ENETUNREACH (ip-route(8)).
+    for (kind, failed) in ["unreachable", "prohibit", "blackhole", "throw"].into_iter().zip(1..) {
+        world.container.ip(&format!("route add {kind} 198.18.0.1/32"));
+        // What "throw" leaves to the other tables is nowhere else.
+        assert_eq!(world.answer(&relay), RESET, "{kind}");
+        let counted = || relay.metric(r#"connections_failed_total{reason="unreachable"}"#) == failed;
+        eventually("it is counted", PATIENCE, counted);
+        world.container.ip(&format!("route del {kind} 198.18.0.1/32"));
+        open(&relay, &target);
+    }
+}
+
+/// Nor is one that nobody answers for on its own network, which the kernel finds out in seconds.
+#[test]
+fn a_target_that_is_switched_off_is_a_reset() {
+    let world = World::new();
+    let relay = Launch::to("198.18.0.77").inside(&world.container).start();
     assert_eq!(world.answer(&relay), RESET);
-    world.container.ip("route del unreachable 198.18.0.1/32");
+    world.host.ip("address add 198.18.0.77/24 dev veth0");
+    let target = world.listen("198.18.0.77:5000");
     open(&relay, &target);
 }
 
@@ -199,7 +216,7 @@ fn a_connection_that_meets_itself_is_reset() {
 fn local_ports_that_run_out_cost_only_further_clients() {
     let world = World::new();
     let target = world.listen("198.18.0.1:5000");
-    let relay = Launch::to("198.18.0.1").inside(&world.container).start();
+    let relay = Launch::to("198.18.0.1").with_metrics().inside(&world.container).start();
     world.container.sysctl("ipv4/ip_local_port_range", "40000 40049");
     let client = |port| world.container.run(|| connect_from(port, &relay).unwrap());
     let mut pairs = Vec::new();
@@ -210,6 +227,8 @@ fn local_ports_that_run_out_cost_only_further_clients() {
         let refused = world.container.run(|| connect_from(port, &relay));
         assert!(refused.is_err() || read_all(&refused.unwrap()) == RESET);
     }
+    let counted = || relay.metric(r#"connections_failed_total{reason="unreachable"}"#) == 50;
+    eventually("they are counted", PATIENCE, counted);
     for (near, far) in &mut pairs {
         near.exchange(far, KIB);
     }
@@ -244,7 +263,7 @@ at_once! {
                     near.expect(KIB);
                 }
                 near.expect_end();
-                route.relay.wait_for_closed(round, Duration::from_secs(2));
+                route.relay.wait_for_closed(round);
             }
         });
         assert_eq!(namespace.tcp_counter("OutRsts"), 0);

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::peers::{KIB, MIB};
 use crate::relay::{Pair, Setup, at_once, either_way};
+use crate::sockets::PATIENCE;
 use crate::tcp_info::forget_after_close;
 
 either_way! {
@@ -15,7 +16,7 @@ either_way! {
         far.expect(4 * MIB / 1000);
         near.reset();
         far.expect_reset();
-        relay.wait_for_closed(1, Duration::from_secs(1));
+        relay.wait_for_closed(1);
         assert_eq!(relay.stats().reset.get(), 1);
     }
 
@@ -62,17 +63,24 @@ either_way! {
 
     /// A reset that follows an end of stream shows in no read, and is passed on all the same.
     fn a_reset_after_the_end_of_stream_is_passed_on(setup: Setup) {
-        let Pair { mut near, mut far, relay } = setup.open();
-        near.send(10);
-        near.finish();
-        far.expect(10);
-        far.expect_end();
-        let broken = Instant::now();
-        near.reset();
-        far.expect_broken_within(Duration::from_secs(5));
-        assert!(broken.elapsed() < Duration::from_secs(1), "{:?}", broken.elapsed());
-        relay.wait_for_closed(1, Duration::from_secs(1));
-        assert_eq!(relay.stats().reset.get(), 1);
+        let route = setup.relay();
+        let round = |round| {
+            let (mut near, mut far) = route.open();
+            near.send(10);
+            near.finish();
+            far.expect(10);
+            far.expect_end();
+            let broken = Instant::now();
+            near.reset();
+            far.expect_broken_within(PATIENCE);
+            let took = broken.elapsed();
+            route.relay.wait_for_closed(round);
+            took
+        };
+        // A machine that is busy may be late now and then; a wait that is built in is late always.
+        let quickest = (1..=5).map(round).min().unwrap();
+        assert!(quickest < Duration::from_secs(1), "{quickest:?}");
+        assert_eq!(route.relay.stats().reset.get(), 5);
     }
 
     /// A peer that closes with unread bytes has not read the whole: the other one is reset.
@@ -104,7 +112,7 @@ at_once! {
         near.outgoing.send_until_blocked();
         near.reset();
         far.expect_broken_within(Duration::from_secs(4));
-        relay.wait_for_closed(1, Duration::from_secs(1));
+        relay.wait_for_closed(1);
     }
 
     /// A peer that has closed for good is found out by keepalive even if the other ignores the
@@ -115,7 +123,7 @@ at_once! {
         drop(near);
         far.expect_end();
         far.expect_broken_within(Duration::from_secs(15));
-        relay.wait_for_closed(1, Duration::from_secs(1));
+        relay.wait_for_closed(1);
     }
 
     /// A living peer that has ended its stream answers keepalive's probes and is left alone.

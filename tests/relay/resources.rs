@@ -5,7 +5,6 @@ use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use assemble_proxy::sys::raise_descriptor_limit;
-use nix::sys::signal::Signal;
 use rustix::process::{Resource, Rlimit, prlimit};
 
 use crate::peers::{KIB, MIB, Peer, peers};
@@ -116,6 +115,11 @@ fn idle(count: usize) {
     let _ = raise_descriptor_limit();
     let route = Route::new("auto");
     let (pid, before) = (route.relay.pid(), route.idle);
+    let alone = {
+        let (mut client, mut server) = route.open();
+        cpu_of_exchanges(pid, &mut client, &mut server)
+    };
+    eventually("the connection is over", PATIENCE, || route.descriptors() == before);
     let memory = anonymous_memory(pid);
     let mut open: Vec<_> = (0..count).map(|_| route.open()).collect();
     for (client, server) in &mut open {
@@ -131,6 +135,25 @@ fn idle(count: usize) {
     std::thread::sleep(Duration::from_secs(1));
     assert!(sleeps(pid) - woken < 10, "woken {} times in a second of silence", sleeps(pid) - woken);
     assert!(cpu(pid) - used <= Duration::from_millis(20));
+
+    // A busy connection beside them costs what it costs alone: a wake-up for each message, and
+    // the same work at each.
+    let (client, server) = &mut open[count / 2];
+    const MESSAGES: u64 = 2 * EXCHANGES;
+    let woken = sleeps(pid);
+    let crowded = cpu_of_exchanges(pid, client, server);
+    let woken = sleeps(pid) - woken;
+    assert!(woken <= MESSAGES + 10, "woken {woken} times for {MESSAGES} messages");
+    assert!(crowded <= alone * 4 + Duration::from_millis(100), "{crowded:?} instead of {alone:?}");
+}
+
+const EXCHANGES: u64 = 2000;
+
+/// The processor time that the relay needs for exchanges on one connection.
+fn cpu_of_exchanges(pid: u32, client: &mut Peer, server: &mut Peer) -> Duration {
+    let before = cpu(pid);
+    (0..EXCHANGES).for_each(|_| client.exchange(server, 1));
+    cpu(pid) - before
 }
 
 /// A slow reader costs the relay one pipe or one buffer, however much the writer has to say.
@@ -246,37 +269,6 @@ fn answers(mut client: &TcpStream) -> bool {
             let reset = matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe);
             assert!(reset, "neither an answer nor a reset: {error}");
             false
-        }
-    }
-}
-
-/// A relay that was stopped and goes on, as a container that is paused, has lost nothing.
-#[test]
-fn a_pause_of_the_process_loses_nothing() {
-    for engine in ENGINES {
-        let route = Route::new(engine);
-        let mut open: Vec<_> = (0..5).map(|_| route.open()).collect();
-        std::thread::scope(|scope| {
-            for (client, server) in &mut open {
-                scope.spawn(|| {
-                    client.send(16 * MIB);
-                    client.finish();
-                });
-                scope.spawn(|| {
-                    server.expect(16 * MIB);
-                    server.expect_end();
-                });
-            }
-            for _ in 0..5 {
-                route.relay.signal(Signal::SIGSTOP);
-                std::thread::sleep(Duration::from_millis(50));
-                route.relay.signal(Signal::SIGCONT);
-                std::thread::sleep(Duration::from_millis(10));
-            }
-        });
-        for (mut client, mut server) in open {
-            server.send(KIB);
-            client.expect(KIB);
         }
     }
 }

@@ -9,11 +9,14 @@ use nix::sys::signal::Signal;
 use crate::peers::{MIB, Peer, peers};
 use crate::process::{Launch, Process, signal_to};
 use crate::procfs::child_of;
-use crate::sockets::{End, accept, accept_within, eventually, read_all};
+use crate::sockets::{End, PATIENCE, accept, accept_within, eventually, read_all};
 use crate::targets::{Service, echo};
 
-/// Far less than the grace period, and far more than an exit takes.
-const AT_ONCE: Duration = Duration::from_secs(1);
+/// A grace period that nobody waits for.
+const GRACE: [&str; 2] = ["--grace", "100"];
+
+/// Far less than the grace period, and far more than an exit takes on a busy machine.
+const AT_ONCE: Duration = PATIENCE;
 
 fn open(process: &Process, target: &TcpListener) -> (Peer, Peer) {
     peers(process.connect(), accept(target), 11)
@@ -25,7 +28,7 @@ fn open(process: &Process, target: &TcpListener) -> (Peer, Peer) {
 fn a_signal_lets_transfers_finish() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let target = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut relay = Launch::to(target.local_addr().unwrap()).start();
+        let mut relay = Launch::to(target.local_addr().unwrap()).args(GRACE).start();
         let (mut client, mut server) = open(&relay, &target);
         client.exchange(&mut server, 1000);
         relay.signal(signal);
@@ -53,7 +56,7 @@ fn a_signal_lets_transfers_finish() {
 #[test]
 fn connections_in_the_queue_are_served_after_the_signal() {
     let service = Service::start(echo);
-    let mut relay = Launch::to(service.addr()).start();
+    let mut relay = Launch::to(service.addr()).args(GRACE).start();
     relay.signal(Signal::SIGSTOP);
     let clients: Vec<_> = (0..8).map(|_| relay.connect()).collect();
     relay.signal(Signal::SIGTERM);
@@ -90,7 +93,7 @@ fn a_second_signal_ends_at_once() {
         (Signal::SIGTERM, Signal::SIGINT),
     ] {
         let target = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut relay = Launch::to(target.local_addr().unwrap()).start();
+        let mut relay = Launch::to(target.local_addr().unwrap()).args(GRACE).start();
         let (mut client, mut server) = open(&relay, &target);
         client.exchange(&mut server, 1000);
         relay.signal(first);
@@ -111,7 +114,7 @@ fn the_first_process_of_a_namespace_heeds_signals() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let service = Service::start(echo);
         let unshare = ["unshare", "--pid", "--fork", "--kill-child"];
-        let mut relay = Launch::to(service.addr()).wrapped(unshare).start();
+        let mut relay = Launch::to(service.addr()).args(GRACE).wrapped(unshare).start();
         let init = child_of(relay.pid()).expect("unshare(1) has started the relay");
         signal_to(init, signal);
         assert!(relay.wait(AT_ONCE).success());

@@ -41,7 +41,7 @@ fn hostile_clients_get_a_refusal_and_leave_nothing_behind() {
         (&[&request(5000)[..5]], 0, "a request that cannot be read"),
         (&[&[request(5000), request(5000)].concat()], 0, "a request that cannot be read"),
         (&[&request(5000)], 1, "a request that comes with descriptors"),
-        (&[&request(5000)], 8, "a request that comes with descriptors"),
+        (&[&request(5000)], 10, "a request that comes with descriptors"),
     ];
     for (packets, passed, words) in cases {
         let client = Hostile::connect(&world.path);
@@ -149,7 +149,9 @@ fn a_relay_takes_only_what_it_asked_for() {
         (with(Box::new(Vec::new)), "answered nonsense"),
         (with(Box::new(move || vec![elsewhere()])), "it leads to"),
         (with(Box::new(move || vec![elsewhere(), elsewhere()])), "answered nonsense"),
-        (with(Box::new(move || (0..8).map(|_| elsewhere()).collect())), "answered nonsense"),
+        (with(Box::new(move || (0..10).map(|_| elsewhere()).collect())), "answered nonsense"),
+        (Box::new(move || (b"apd1".to_vec(), vec![elsewhere()])), "answered nonsense"),
+        (Box::new(move || (b"apd1\0\0\0\0\0more".to_vec(), vec![elsewhere()])), "answered nonsense"),
         (with(Box::new(move || vec![unconnected()])), "it is not connected"),
         (with(Box::new(|| vec![fs::File::open("/dev/null").unwrap().into()])), "it is no tcp socket"),
         (with(Box::new(|| vec![UdpSocket::bind("127.0.0.1:0").unwrap().into()])), "it is no tcp socket"),

@@ -76,6 +76,17 @@ at_once! {
         far.expect_reset();
     }
 
+    /// A client that vanishes while it is sent to is found out in the same way.
+    fn a_client_that_vanishes_in_mid_stream_is_found_by_retransmission(setup: Setup) {
+        let world = World::new(setup);
+        let client = world.here.run(|| connect(world.relay.addr()));
+        let (mut near, mut far) = peers(client, accept(&world.target), 1);
+        near.exchange(&mut far, KIB);
+        world.here.ip("link set lo down");
+        far.outgoing.offer(MIB);
+        far.expect_reset();
+    }
+
     /// A link that is down for a moment loses nothing and ends nothing.
     fn a_short_outage_is_survived(setup: Setup) {
         let world = World::new(setup);

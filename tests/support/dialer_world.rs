@@ -33,8 +33,12 @@ impl World {
     }
 
     pub(crate) fn relay(&self, to: &str) -> Process {
+        self.relay_with(to, &[])
+    }
+
+    pub(crate) fn relay_with(&self, to: &str, args: &[&str]) -> Process {
         let dialer = ["--dialer", self.path.to_str().unwrap()];
-        Launch::to(to).args(dialer).with_metrics().inside(&self.container).start()
+        Launch::to(to).args(dialer).args(args.iter().copied()).with_metrics().inside(&self.container).start()
     }
 
     pub(crate) fn listen(&self, addr: &str) -> TcpListener {

@@ -13,7 +13,7 @@ use docker_assemble::engine::{
     Operation, PullProgress, Result,
 };
 use docker_assemble::observed::{Container, ContainerId, State};
-use docker_assemble::spec::{ContainerSpec, Mount, Privileges};
+use docker_assemble::spec::{ContainerSpec, Mount, Privileges, VolumeSpec};
 use futures_util::stream;
 
 /// Where privileges are refused.
@@ -25,20 +25,35 @@ pub(crate) enum Refusal {
     Start,
 }
 
+/// Something that somebody else does.
+pub(crate) type Event = Box<dyn FnOnce(&mut World) + Send>;
+
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) containers: Vec<Container>,
     pub(crate) images: BTreeMap<ImageRef, String>,
-    pub(crate) volumes: BTreeSet<VolumeName>,
+    pub(crate) volumes: BTreeMap<VolumeName, BTreeMap<String, String>>,
+    /// Which containers have which volumes.
+    pub(crate) mounts: BTreeSet<(ContainerId, VolumeName)>,
     /// The calls that change something, in order.
     pub(crate) log: Vec<String>,
     /// Fail the call of this number, counted from 1.
     pub(crate) fail: Option<usize>,
+    /// Say at the call of this number that somebody else is removing the container.
+    pub(crate) conflict: Option<usize>,
+    /// What happens right before the calls of these numbers.
+    pub(crate) events: Vec<(usize, Event)>,
+    /// A name that is taken by what is never listed.
+    pub(crate) taken: Option<ContainerName>,
     /// Ask for the end at the call of this number.
     pub(crate) cancel: Option<(usize, Canceller)>,
     pub(crate) refusal: Refusal,
     /// Containers that end as soon as they are started.
     pub(crate) ending: BTreeSet<ContainerName>,
+    /// What `assemble-proxy status` says in a container, by its name, and its exit status.
+    pub(crate) said: BTreeMap<ContainerName, (i64, String)>,
+    /// Containers in which no command ever ends.
+    pub(crate) hung: BTreeSet<ContainerName>,
     /// Whether images can be pulled.
     pub(crate) registry: bool,
     clock: u32,
@@ -74,6 +89,13 @@ impl World {
         let number = self.log.len();
         if let Some((_, canceller)) = self.cancel.take_if(|(at, _)| *at == number) {
             canceller.cancel(Cause::Interrupt);
+        }
+        if let Some(at) = self.events.iter().position(|(at, _)| *at == number) {
+            (self.events.remove(at).1)(self);
+        }
+        if self.conflict == Some(number) {
+            let message = "removal is already in progress".to_owned();
+            return Err(EngineError::Conflict { operation: operation(verb, object), message });
         }
         if self.fail == Some(number) {
             let operation = operation(verb, object);
@@ -164,19 +186,53 @@ impl Engine for FakeEngine {
     }
 
     async fn volume_exists(&self, name: &VolumeName) -> Result<bool> {
-        Ok(self.world().volumes.contains(name))
+        Ok(self.world().volumes.contains_key(name))
+    }
+
+    async fn volumes(&self, labels: &BTreeMap<String, String>) -> Result<Vec<VolumeName>> {
+        let has =
+            |own: &BTreeMap<String, String>| labels.iter().all(|(name, value)| own.get(name) == Some(value));
+        Ok(self.world().volumes.iter().filter(|(_, own)| has(own)).map(|(name, _)| name.clone()).collect())
+    }
+
+    async fn create_volume(&self, spec: &VolumeSpec) -> Result<()> {
+        let mut world = self.world();
+        world.call("create volume", &spec.name.0)?;
+        world.volumes.insert(spec.name.clone(), spec.labels.clone());
+        Ok(())
+    }
+
+    async fn remove_volume(&self, name: &VolumeName) -> Result<()> {
+        let mut world = self.world();
+        world.call("remove volume", &name.0)?;
+        if world.mounts.iter().any(|(_, volume)| volume == name) {
+            let operation = operation("remove volume", &name.0);
+            return Err(EngineError::Conflict { operation, message: "volume is in use".to_owned() });
+        }
+        world.volumes.remove(name);
+        Ok(())
+    }
+
+    async fn images(&self) -> Result<Vec<ImageRef>> {
+        Ok(self.world().images.keys().cloned().collect())
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
         let mut world = self.world();
         world.call("create", &spec.name.0)?;
         world.refused("create", spec.privileges == Privileges::Privileged, Refusal::Create)?;
-        if world.containers.iter().any(|container| container.name == spec.name) {
+        let is_taken = world.taken.as_ref() == Some(&spec.name);
+        if is_taken || world.containers.iter().any(|container| container.name == spec.name) {
             let operation = operation("create container", &spec.name.0);
             return Err(EngineError::Conflict { operation, message: "the name is in use".to_owned() });
         }
         let id = ContainerId(format!("{:064x}", world.log.len()));
         let image_id = world.images.get(&spec.image).cloned().unwrap_or_default();
+        for mount in &spec.mounts {
+            if let Mount::Own { volume: VolumeSpec { name, .. }, .. } = mount {
+                world.mounts.insert((id.clone(), name.clone()));
+            }
+        }
         world.containers.push(Container {
             id: id.clone(),
             name: spec.name.clone(),
@@ -186,10 +242,7 @@ impl Engine for FakeEngine {
             unhealthy: false,
             started_at: String::new(),
             labels: spec.labels.clone(),
-            cache_volume: spec.mounts.iter().find_map(|mount| match mount {
-                Mount::Volume { name, .. } => Some(name.clone()),
-                Mount::Bind { .. } => None,
-            }),
+            cache_volume: spec.cache_volume().cloned(),
             privileged: spec.privileges == Privileges::Privileged,
         });
         Ok(id)
@@ -245,6 +298,7 @@ impl Engine for FakeEngine {
         let name = world.name(id);
         world.call("remove", &name)?;
         world.containers.retain(|container| container.id != *id);
+        world.mounts.retain(|(container, _)| container != id);
         Ok(())
     }
 
@@ -252,10 +306,19 @@ impl Engine for FakeEngine {
         Box::pin(stream::iter([Ok(LogChunk::Stderr(Bytes::from_static(b"last words\n")))]))
     }
 
-    async fn exec(&self, id: &ContainerId, _: &[&str]) -> Result<ExecOutput> {
-        let mut world = self.world();
-        let runs = world.find(id).is_some_and(|container| container.state == State::Running);
-        Ok(ExecOutput { status: i64::from(!runs), output: Bytes::new() })
+    async fn exec(&self, id: &ContainerId, command: &[&str]) -> Result<ExecOutput> {
+        let (runs, hangs, said) = {
+            let mut world = self.world();
+            let name = ContainerName(world.name(id));
+            let runs = world.find(id).is_some_and(|container| container.state == State::Running);
+            let said = world.said.get(&name).filter(|_| command.contains(&"status")).cloned();
+            (runs, world.hung.contains(&name), said)
+        };
+        if hangs {
+            return std::future::pending().await;
+        }
+        let (status, output) = said.unwrap_or_else(|| (i64::from(!runs), String::new()));
+        Ok(ExecOutput { status, output: output.into() })
     }
 
     async fn exec_duplex(&self, _: &ContainerId, _: &[&str]) -> Result<Duplex> {

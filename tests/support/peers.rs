@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use sha2::{Digest, Sha256};
 use socket2::SockRef;
 
 use crate::pattern::Pattern;
@@ -32,6 +33,7 @@ pub(crate) struct Peer {
 pub(crate) struct Outgoing {
     stream: Arc<TcpStream>,
     pattern: Pattern,
+    hash: Option<Sha256>,
 }
 
 /// What a peer receives.
@@ -39,6 +41,7 @@ pub(crate) struct Outgoing {
 pub(crate) struct Incoming {
     stream: Arc<TcpStream>,
     pattern: Pattern,
+    hash: Option<Sha256>,
 }
 
 /// Makes two peers of the ends of one connection.
@@ -51,9 +54,17 @@ impl Peer {
     fn new(stream: TcpStream, sends: Pattern, receives: Pattern) -> Self {
         let stream = Arc::new(stream);
         Self {
-            outgoing: Outgoing { stream: Arc::clone(&stream), pattern: sends },
-            incoming: Incoming { stream, pattern: receives },
+            outgoing: Outgoing { stream: Arc::clone(&stream), pattern: sends, hash: None },
+            incoming: Incoming { stream, pattern: receives, hash: None },
         }
+    }
+
+    /// Takes SHA-256 of what is sent and of what is received from now on: the word of somebody
+    /// who knows nothing of patterns.
+    pub(crate) fn hashed(mut self) -> Self {
+        self.outgoing.hash = Some(Sha256::new());
+        self.incoming.hash = Some(Sha256::new());
+        self
     }
 
     pub(crate) fn stream(&self) -> &TcpStream {
@@ -133,8 +144,12 @@ impl Outgoing {
 
     fn step(&mut self, end: u64) -> io::Result<usize> {
         let most = usize::try_from((end - self.pattern.position()).min(MIB)).unwrap();
-        let n = (&*self.stream).write(self.pattern.ahead(most))?;
+        let ahead = self.pattern.ahead(most);
+        let n = (&*self.stream).write(ahead)?;
         self.pattern.advance(n);
+        if let Some(hash) = &mut self.hash {
+            hash.update(&ahead[..n]);
+        }
         Ok(n)
     }
 
@@ -173,6 +188,11 @@ impl Outgoing {
         self.pattern.position()
     }
 
+    /// SHA-256 of what was sent, by a peer that is [`Peer::hashed`].
+    pub(crate) fn sha256(&self) -> Option<Vec<u8>> {
+        self.hash.clone().map(|hash| hash.finalize().to_vec())
+    }
+
     /// Ends the stream (FIN); the other direction stays.
     #[track_caller]
     pub(crate) fn finish(&self) {
@@ -191,7 +211,7 @@ impl Incoming {
             let most = usize::try_from((end - at).min(buffer.len() as u64)).unwrap();
             match (&*self.stream).read(&mut buffer[..most]) {
                 Ok(0) => panic!("the stream ended after {at} bytes, {} before its end", end - at),
-                Ok(n) => self.pattern.check(&buffer[..n]),
+                Ok(n) => self.check(&buffer[..n]),
                 Err(error) => panic!("cannot read beyond {at} bytes, {} were missing: {error}", end - at),
             }
         }
@@ -204,7 +224,7 @@ impl Incoming {
         loop {
             match (&*self.stream).read(&mut buffer) {
                 Ok(0) => return End::Finished,
-                Ok(n) => self.pattern.check(&buffer[..n]),
+                Ok(n) => self.check(&buffer[..n]),
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return End::Reset,
                 Err(error) => panic!("no end after {} bytes: {error}", self.received()),
             }
@@ -221,7 +241,7 @@ impl Incoming {
         match read {
             Ok(0) if n > 0 => Some(End::Finished),
             Ok(n) => {
-                self.pattern.check(&buffer[..n]);
+                self.check(&buffer[..n]);
                 None
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => None,
@@ -230,8 +250,21 @@ impl Incoming {
         }
     }
 
+    #[track_caller]
+    fn check(&mut self, got: &[u8]) {
+        self.pattern.check(got);
+        if let Some(hash) = &mut self.hash {
+            hash.update(got);
+        }
+    }
+
     pub(crate) fn received(&self) -> u64 {
         self.pattern.position()
+    }
+
+    /// SHA-256 of what was received, by a peer that is [`Peer::hashed`].
+    pub(crate) fn sha256(&self) -> Option<Vec<u8>> {
+        self.hash.clone().map(|hash| hash.finalize().to_vec())
     }
 
     #[track_caller]

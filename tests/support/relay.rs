@@ -5,7 +5,7 @@ use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use assemble_proxy::config::{Config, Engine, Target, TargetHost};
 use assemble_proxy::server::{Drained, Server, ServerError};
@@ -183,10 +183,17 @@ impl Relay {
         &self.shared.stats
     }
 
-    /// Waits until `n` connections have ended.
+    /// Waits until `n` connections have ended; says how long that took.
+    ///
+    /// A machine that is busy with something else may keep the relay from it for a second. The
+    /// limit is still half of the shortest that the relay gives anybody (`CONNECT_TIMEOUT`), but
+    /// for the second in which last bytes are delivered.
     #[track_caller]
-    pub(crate) fn wait_for_closed(&self, n: u64, limit: Duration) {
+    pub(crate) fn wait_for_closed(&self, n: u64) -> Duration {
+        let started = Instant::now();
+        let limit = Config::CONNECT_TIMEOUT / 2;
         eventually("the relay has closed its connections", limit, || self.stats().closed.get() == n);
+        started.elapsed()
     }
 
     /// Tells it to stop, without waiting.

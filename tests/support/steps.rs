@@ -28,6 +28,10 @@ fn step(action: &Action) -> String {
         }
         Action::LoadProxyImage { image } => format!("load {image}"),
         Action::Remove { name, reason, .. } => format!("remove {} ({reason:?})", short(name)),
+        Action::CreateVolume { spec } => {
+            format!("create volume {}", short(&ContainerName(spec.name.0.clone())))
+        }
+        Action::RemoveVolume { name } => format!("remove volume {}", short(&ContainerName(name.0.clone()))),
         Action::Start { name, .. } => format!("start {}", short(name)),
         Action::Run { candidates } => format!("run {} x{}", short(&candidates[0].name), candidates.len()),
     }

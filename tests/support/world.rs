@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use docker_assemble::desired::{
     CacheVolume, Desired, HostPort, ImageRef, ProxyImage, PullPolicy, Security, UserName,
 };
+use docker_assemble::forward::Forward;
+use docker_assemble::forward::asked;
 use docker_assemble::observed::{Container, ContainerId, Observed, State};
 use docker_assemble::plan::plan;
 
@@ -15,8 +17,25 @@ pub(crate) fn user() -> UserName {
     UserName::from_login("ann").unwrap()
 }
 
-pub(crate) fn ports(ports: &[u16]) -> BTreeSet<HostPort> {
-    ports.iter().map(|port| HostPort((*port).try_into().unwrap())).collect()
+pub(crate) fn port(port: u16) -> HostPort {
+    HostPort::new(port).unwrap()
+}
+
+/// These ports of the host, at the gateway.
+pub(crate) fn ports(ports: &[u16]) -> BTreeSet<Forward> {
+    ports.iter().map(|number| Forward::plain(port(*number))).collect()
+}
+
+/// What these words of `--allow-host-port` and, with addresses in place of names, of `--forward`
+/// mean.
+pub(crate) fn forwards(words: &str) -> BTreeSet<Forward> {
+    let (hosts, ports): (Vec<_>, Vec<_>) =
+        words.split(',').filter(|word| !word.is_empty()).partition(|word| word.contains('='));
+    let ports = if ports.is_empty() { vec!["0"] } else { ports };
+    let hosts: Vec<_> = hosts.into_iter().flat_map(|word| asked::hosts(word).unwrap()).collect();
+    let ports = asked::ports(&ports.join(",")).unwrap();
+    let asked = asked::merge(Some(&ports), &hosts, false).unwrap();
+    asked.iter().map(|asked| asked.with(|name| name.parse().ok()).unwrap()).collect()
 }
 
 /// What `start` without any option asks for.
@@ -27,7 +46,7 @@ pub(crate) fn wish() -> Desired {
         pull: PullPolicy::Missing,
         security: Security::Auto,
         cache: CacheVolume::Conventional,
-        ports: ports(&[5000]),
+        forwards: ports(&[5000]),
         proxy_image: ProxyImage::BuiltIn { image: ImageRef(PROXY.to_owned()), arch: "amd64".to_owned() },
         files: Vec::new(),
         proxies: Vec::new(),

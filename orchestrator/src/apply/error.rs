@@ -3,7 +3,6 @@
 use std::fmt;
 
 use crate::cancel::Cause;
-use crate::desired::ContainerName;
 use crate::engine::EngineError;
 
 use super::Made;
@@ -22,15 +21,19 @@ pub enum Failure {
 /// Something a run made that could not be taken back.
 #[derive(Debug)]
 pub struct UndoFailure {
-    /// The container that is left.
-    pub name: ContainerName,
+    /// What is left.
+    pub left: Made,
     /// Why.
     pub error: EngineError,
 }
 
 impl fmt::Display for UndoFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "container \"{}\" is left behind: {}", self.name, self.error)
+        match &self.left {
+            Made::Container { name, .. } => write!(f, "container \"{name}\"")?,
+            Made::Volume(name) => write!(f, "volume \"{name}\"")?,
+        }
+        write!(f, " is left behind: {}", self.error)
     }
 }
 

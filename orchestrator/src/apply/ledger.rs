@@ -2,18 +2,31 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::desired::ContainerName;
+use crate::desired::{ContainerName, VolumeName};
 use crate::observed::ContainerId;
 
-/// A container that exists or runs because of this run.
+/// Something that exists or runs because of this run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Made {
-    /// Its id.
-    pub id: ContainerId,
-    /// Its name, for messages.
-    pub name: ContainerName,
-    /// How it came about.
-    pub origin: Origin,
+pub enum Made {
+    /// A container.
+    Container {
+        /// Its id.
+        id: ContainerId,
+        /// Its name, for messages.
+        name: ContainerName,
+        /// How it came about.
+        origin: Origin,
+    },
+    /// A volume, which was created.
+    Volume(VolumeName),
+}
+
+impl Made {
+    /// Whether it is this container.
+    #[must_use]
+    pub fn is(&self, container: &ContainerId) -> bool {
+        matches!(self, Self::Container { id, .. } if id == container)
+    }
 }
 
 /// How a container came about.
@@ -31,12 +44,19 @@ pub(super) struct Ledger(Mutex<Vec<Made>>);
 
 impl Ledger {
     pub(super) fn add(&self, id: &ContainerId, name: &ContainerName, origin: Origin) {
-        let made = Made { id: id.clone(), name: name.clone(), origin };
+        self.push(Made::Container { id: id.clone(), name: name.clone(), origin });
+    }
+
+    pub(super) fn add_volume(&self, name: &VolumeName) {
+        self.push(Made::Volume(name.clone()));
+    }
+
+    fn push(&self, made: Made) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(made);
     }
 
     pub(super) fn forget(&self, id: &ContainerId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|made| made.id != *id);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|made| !made.is(id));
     }
 
     pub(super) fn into_entries(self) -> Vec<Made> {

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
 use bollard_buildkit_proto::moby::buildkit::v1::{DiskUsageRequest, InfoRequest, ListWorkersRequest};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{TryStreamExt, stream};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint, Uri};
-use tonic::{Code, Status};
+use tonic::{Code, Status, Streaming};
 
 use super::wire::{Obituary, Wire};
 use super::{BuildkitError, Call, PruneOptions, Record, RecordStream, Result, Version, Worker, convert};
@@ -28,6 +28,9 @@ const QUICK: Duration = Duration::from_secs(10);
 /// How long it may take to add up its cache: the sizes of new records are found by walking
 /// their files.
 const COUNTING: Duration = Duration::from_secs(120);
+
+/// How long it may take to throw away one record: a large one takes the disk's time.
+const REMOVING: Duration = Duration::from_secs(300);
 
 /// The largest answer, in bytes. The usual 4 MiB hold some ten thousand cache records.
 const ANSWER_BYTES: usize = 64 << 20;
@@ -116,18 +119,22 @@ impl Client {
     /// Throws records away and reports each as it goes. The daemon stops when the stream is
     /// dropped.
     ///
-    /// There is no deadline: a large record takes the disk's time.
+    /// The whole of it has no deadline, but every record has one: five minutes, if no other was
+    /// given.
     #[must_use]
     pub fn prune(&self, options: &PruneOptions) -> RecordStream {
         let (this, request) = (self.clone(), convert::prune(options));
         let opened = async move {
             let mut control = this.control.clone();
-            let records =
-                control.prune(request).await.map_err(|status| this.failure(Call::Prune, &status))?;
-            let sort = move |item: Result<_, Status>| {
-                item.map(convert::record).map_err(|status| this.failure(Call::Prune, &status))
+            let records = this.call(Call::Prune, REMOVING, control.prune(request)).await?;
+            let next = move |mut records: Streaming<_>| {
+                let this = this.clone();
+                async move {
+                    let next = this.limited(Call::Prune, REMOVING, records.message()).await?;
+                    Ok(next.map(|record| (convert::record(record), records)))
+                }
             };
-            Ok::<_, BuildkitError>(records.into_inner().map(sort))
+            Ok::<_, BuildkitError>(stream::try_unfold(records, next))
         };
         Box::pin(stream::once(opened).try_flatten())
     }
@@ -138,9 +145,19 @@ impl Client {
         limit: Duration,
         answer: impl Future<Output = Result<tonic::Response<T>, Status>>,
     ) -> Result<T> {
+        Ok(self.limited(call, limit, answer).await?.into_inner())
+    }
+
+    /// One answer, or one more message of a long one.
+    async fn limited<T>(
+        &self,
+        call: Call,
+        limit: Duration,
+        answer: impl Future<Output = Result<T, Status>>,
+    ) -> Result<T> {
         let limit = self.limit.unwrap_or(limit);
         match timeout(limit, answer).await {
-            Ok(Ok(answer)) => Ok(answer.into_inner()),
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(status)) => Err(self.failure(call, &status)),
             Err(_) => Err(BuildkitError::Timeout { call, seconds: limit.as_secs() }),
         }
@@ -161,6 +178,7 @@ impl Client {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::StreamExt;
     use tokio::io::AsyncReadExt;
 
     use super::*;
@@ -171,6 +189,12 @@ mod tests {
         let client = Client::over(Box::pin(ours)).await.unwrap();
         let error = client.workers().await.unwrap_err();
         assert!(matches!(error, BuildkitError::Timeout { call: Call::Workers, seconds: 10 }), "{error:?}");
+        for (limit, expected) in [(None, 300), (Some(Duration::from_secs(7)), 7)] {
+            let mut gone = client.clone().within(limit).prune(&PruneOptions::default());
+            let error = gone.next().await.unwrap().unwrap_err();
+            assert_eq!(error.to_string(), format!("purge buildkit's cache: no answer within {expected} s"));
+            assert!(gone.next().await.is_none());
+        }
     }
 
     #[tokio::test]

@@ -1,51 +1,181 @@
 //! Shell completion in the protocol of docker's plugins.
 
-use clap::Command;
+use clap::{Arg, Command};
 
-use crate::plugin::NAME;
+use super::help::is_switch;
+use crate::plugin::{GlobalError, Globals, NAME};
 
-/// The directive behind the candidates: no file names (4 in cobra's `ShellCompDirective`).
-const NO_FILES: &str = ":4\n";
-/// The directive that leaves it to the shell to offer file names.
-const FILES: &str = ":0\n";
+/// Directives behind the candidates (bits of cobra's `ShellCompDirective`): no file names, as
+/// everywhere but for files; and no space behind a candidate that goes on.
+const NO_FILES: u8 = 4;
+const NO_SPACE: u8 = 2;
 
-/// Candidates for the last of `words`, one per line with their descriptions behind a tab.
-pub(super) fn complete(root: &Command, words: &[&str], describe: bool) -> String {
-    let words = words.strip_prefix(&[NAME]).unwrap_or(words);
-    let Some((partial, before)) = words.split_last() else { return NO_FILES.to_owned() };
-    let (_, command, rest) = super::descend(root, before);
-    let mut candidates: Vec<(String, String)> = Vec::new();
-    if partial.starts_with('-') {
-        for option in command.get_arguments() {
-            let about = option.get_help().map(ToString::to_string).unwrap_or_default();
-            candidates.push((format!("--{}", option.get_long().unwrap_or_default()), about));
+/// What the shell wants to know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Completion {
+    /// The global options in front, by which the engine is found.
+    pub globals: Globals,
+    /// Where more candidates come from.
+    pub source: Option<Source>,
+    candidates: Vec<(String, String)>,
+    /// What is typed of the candidate.
+    partial: String,
+    /// What is in front of the candidate in the same word: the list so far.
+    before: String,
+    directive: u8,
+    describe: bool,
+}
+
+/// Where candidates come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The engine's volumes.
+    Volumes,
+    /// The engine's images.
+    Images,
+    /// The ports that the backend forwards.
+    ForwardedPorts,
+    /// The ports on which something listens on this host.
+    HostPorts,
+    /// Docker's contexts.
+    Contexts,
+}
+
+impl Completion {
+    /// What to print: a candidate per line, its description behind a tab, the directive last.
+    /// `found` comes from [`Self::source`].
+    #[must_use]
+    pub fn text(&self, found: Vec<String>) -> String {
+        let found = found.into_iter().map(|value| (value, String::new()));
+        let mut text = String::new();
+        for (value, about) in self.candidates.iter().cloned().chain(found) {
+            if !value.starts_with(&self.partial) {
+                continue;
+            }
+            text.push_str(&self.before);
+            text.push_str(&value);
+            if self.describe && !about.is_empty() {
+                text.push('\t');
+                text.push_str(&about);
+            }
+            text.push('\n');
         }
+        text + &format!(":{}\n", self.directive)
+    }
+
+    fn offer(&mut self, values: &[&str]) {
+        self.candidates = values.iter().map(|value| ((*value).to_owned(), String::new())).collect();
+    }
+}
+
+/// Understands what is to be completed: the last of `words`.
+pub(super) fn complete(root: &Command, words: &[&str], describe: bool) -> Completion {
+    let mut wanted = Completion { directive: NO_FILES, describe, ..Completion::default() };
+    let Some((partial, before)) = words.split_last() else { return wanted };
+    wanted.partial = (*partial).to_owned();
+    let before: Vec<String> = before.iter().map(|word| (*word).to_owned()).collect();
+    let rest = match Globals::take(&before) {
+        Ok((globals, rest)) => {
+            wanted.globals = globals;
+            rest
+        }
+        Err(GlobalError::NoValue(_)) => {
+            wanted.globals =
+                Globals::take(&before[..before.len() - 1]).map(|(globals, _)| globals).unwrap_or_default();
+            wanted.source = matches!(before.last().map(String::as_str), Some("--context" | "-c"))
+                .then_some(Source::Contexts);
+            return wanted;
+        }
+        Err(_) => return wanted,
+    };
+    let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+    let (_, command, rest) = super::descend(root, rest.strip_prefix(&[NAME]).unwrap_or(&rest));
+    let option = |name: &str| command.get_arguments().find(|option| option.get_long() == Some(name));
+    if let Some((name, value)) = partial.strip_prefix("--").and_then(|word| word.split_once('=')) {
+        wanted.partial = value.to_owned();
+        if let Some(option) = option(name) {
+            values(&mut wanted, command, option);
+        } else if name == "context" && rest.is_empty() {
+            wanted.source = Some(Source::Contexts);
+        }
+    } else if let Some(option) = rest
+        .last()
+        .and_then(|word| word.strip_prefix("--"))
+        .and_then(option)
+        .filter(|option| !is_switch(option))
+    {
+        values(&mut wanted, command, option);
+    } else if partial.starts_with('-') {
+        let about = |option: &Arg| option.get_help().map(ToString::to_string).unwrap_or_default();
+        let name = |option: &Arg| format!("--{}", option.get_long().unwrap_or_default());
+        wanted.candidates = command
+            .get_arguments()
+            .filter(|option| !option.is_positional())
+            .map(|option| (name(option), about(option)))
+            .collect();
     } else if rest.is_empty() {
-        for sub in command.get_subcommands() {
-            let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
-            candidates.push((sub.get_name().to_owned(), about));
-        }
-    } else if matches!(rest, [.., "--config"]) {
-        return FILES.to_owned();
-    } else if let Some(option) = rest.last().and_then(|word| word.strip_prefix("--")) {
-        let values: &[&str] = match option {
-            "pull" => &["missing", "always", "never"],
-            "security" => &["auto", "privileged", "restricted"],
-            "progress" => &["auto", "plain", "tty"],
-            "format" if command.get_name() == "usage" => &["table", "pretty", "json"],
-            "format" => &["json"],
-            _ => &[],
-        };
-        candidates.extend(values.iter().map(|value| ((*value).to_owned(), String::new())));
+        let about = |sub: &Command| sub.get_about().map(ToString::to_string).unwrap_or_default();
+        wanted.candidates =
+            command.get_subcommands().map(|sub| (sub.get_name().to_owned(), about(sub))).collect();
     }
-    let mut text = String::new();
-    for (value, about) in candidates.into_iter().filter(|(value, _)| value.starts_with(partial)) {
-        text.push_str(&value);
-        if describe && !about.is_empty() {
-            text.push('\t');
-            text.push_str(&about);
+    wanted
+}
+
+/// Offers the values of an option.
+fn values(wanted: &mut Completion, command: &Command, option: &Arg) {
+    let in_usage = command.get_name() == "usage";
+    match option.get_long().unwrap_or_default() {
+        "pull" => wanted.offer(&["missing", "always", "never"]),
+        "security" => wanted.offer(&["auto", "privileged", "restricted"]),
+        "progress" => wanted.offer(&["auto", "plain", "tty"]),
+        "format" if in_usage => wanted.offer(&["table", "pretty", "json"]),
+        "format" => wanted.offer(&["json"]),
+        "filter" => filters(wanted, in_usage),
+        "cache-volume" => wanted.source = Some(Source::Volumes),
+        "image" | "proxy-image" => wanted.source = Some(Source::Images),
+        "proxy" => wanted.source = Some(Source::ForwardedPorts),
+        "allow-host-port" => {
+            wanted.source = Some(Source::HostPorts);
+            if let Some(comma) = wanted.partial.rfind(',') {
+                let partial = wanted.partial.split_off(comma + 1);
+                wanted.before = std::mem::replace(&mut wanted.partial, partial);
+            }
         }
-        text.push('\n');
+        "config" => wanted.directive = 0,
+        _ => {}
     }
-    text + NO_FILES
+}
+
+/// The keys of filters, and the kinds of records.
+fn filters(wanted: &mut Completion, in_usage: bool) {
+    if wanted.partial.starts_with("type=") {
+        wanted.offer(&[
+            "type=exec.cachemount",
+            "type=frontend",
+            "type=internal",
+            "type=regular",
+            "type=source.git.checkout",
+            "type=source.local",
+        ]);
+        return;
+    }
+    wanted.offer(&[
+        "description~=",
+        "id=",
+        "inuse",
+        "mutable",
+        "parents=",
+        "private",
+        "shared",
+        "type=",
+        "until=",
+    ]);
+    if in_usage {
+        wanted.candidates.retain(|(value, _)| value != "until=");
+    }
+    // A key that is whole needs no value behind it.
+    let is_whole = |value: &String| value.starts_with(&wanted.partial) && !value.ends_with('=');
+    if !wanted.candidates.iter().any(|(value, _)| is_whole(value)) {
+        wanted.directive |= NO_SPACE;
+    }
 }

@@ -7,6 +7,7 @@ use clap::{Arg, Command};
 
 use super::help;
 use crate::exit::Exit;
+use crate::output::TemplateError;
 
 /// A command line that cannot be understood, ready to be printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +32,20 @@ impl UsageError {
 
     /// A bad value of an option of the command at `path`.
     pub(super) fn value(command: &Command, path: &[&str], option: &str, value: &str, why: &str) -> Self {
-        let name = find(command, option).map_or_else(|| option.to_owned(), help::names);
-        Self::option(command, path, &format!("invalid argument \"{value}\" for \"{name}\" flag: {why}"))
+        let words = match find(command, option) {
+            // clap names an argument without dashes by its value's name, in brackets.
+            None if !option.starts_with('-') => format!("invalid argument \"{value}\": {why}"),
+            found => {
+                let name = found.map_or_else(|| option.to_owned(), help::names);
+                format!("invalid argument \"{value}\" for \"{name}\" flag: {why}")
+            }
+        };
+        Self::option(command, path, &words)
+    }
+
+    /// A template that cannot be understood: one line, as docker tells it.
+    pub(super) fn template(error: &TemplateError, exit: Exit) -> Self {
+        Self { text: format!("template parsing error: {error}\n"), exit }
     }
 
     /// A word too many for the command at `path`, or one that names no command.
@@ -40,6 +53,8 @@ impl UsageError {
         let name = help::full_name(path);
         let words = if command.has_subcommands() {
             format!("docker: unknown command: {name} {word}")
+        } else if command.get_positionals().next().is_some() {
+            format!("docker: '{name}' accepts at most 1 argument")
         } else {
             format!("docker: '{name}' accepts no arguments")
         };

@@ -22,7 +22,9 @@ pub(super) fn usage(command: &Command, path: &[&str]) -> String {
         (false, true) => " [OPTIONS]",
         (false, false) => "",
     };
-    format!("Usage:  {}{shape}", full_name(path))
+    let words = command.get_positionals().filter_map(|word| word.get_value_names()?.first());
+    let words: String = words.map(|word| format!(" [{word}]")).collect();
+    format!("Usage:  {}{shape}{words}", full_name(path))
 }
 
 /// The help of the command at `path`.
@@ -41,7 +43,7 @@ pub(super) fn help(command: &Command, path: &[&str]) -> String {
             text.push_str(&format!("  {:NAME_WIDTH$} {about}\n", sub.get_name()));
         }
     }
-    let options: Vec<_> = command.get_arguments().collect();
+    let options: Vec<_> = command.get_arguments().filter(|arg| !arg.is_positional()).collect();
     if !options.is_empty() {
         text.push_str("\nOptions:\n");
         text.push_str(&option_lines(&options));

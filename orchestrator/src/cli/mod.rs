@@ -4,19 +4,21 @@ mod complete;
 mod daemon;
 mod error;
 mod filters;
+mod forwards;
 mod help;
+mod manifest;
 mod scripts;
 mod times;
 mod tree;
 mod user;
 mod values;
 
+pub use complete::{Completion, Source};
 pub use error::UsageError;
 pub use filters::with_configured;
 pub use scripts::manual;
 pub use user::{home, user};
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,6 +28,9 @@ use crate::commands::cache::{Format, Limits, Purge};
 use crate::commands::logs::Logs;
 use crate::commands::start::Daemon;
 use crate::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security};
+use crate::exit::Exit;
+use crate::forward::asked::Asked;
+use crate::manifest::Wish;
 use crate::output::{Form, Progress};
 use crate::plugin::{METADATA_COMMAND, NAME};
 use filters::Filter;
@@ -37,6 +42,8 @@ pub enum Invocation {
     Metadata,
     /// Print this text, which was asked for, to standard output.
     Help(String),
+    /// Offer what a word may go on with.
+    Complete(Completion),
     /// Print this text to standard error, since a command is missing; that is no failure.
     Bare(String),
     /// Write manual pages into this directory.
@@ -58,6 +65,22 @@ pub enum Command {
     Env,
     /// `backend info`.
     Info(Form),
+    /// `backend manifest`.
+    Manifest(Box<Wish>),
+    /// `backend doctor`.
+    Doctor {
+        /// The port whose service is asked what it speaks.
+        port: Option<HostPort>,
+        /// How to print it.
+        form: Form,
+    },
+    /// `backend stats`.
+    Stats {
+        /// Go on until the user ends it.
+        watch: bool,
+        /// How to print it.
+        form: Form,
+    },
     /// `backend logs`.
     Logs(Logs),
     /// `backend cache usage`.
@@ -85,8 +108,8 @@ pub enum Command {
 /// The options of `backend start`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
-    /// The ports to forward; empty means none.
-    pub ports: BTreeSet<HostPort>,
+    /// What to forward, by port inside, each once; empty means nothing.
+    pub forwards: Vec<Asked>,
     /// Which volume keeps the cache.
     pub cache: CacheVolume,
     /// The BuildKit image, when it was named.
@@ -118,9 +141,11 @@ pub fn parse(words: &[String]) -> Result<Invocation, UsageError> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         [METADATA_COMMAND, ..] => Ok(Invocation::Metadata),
-        ["__complete", words @ ..] => Ok(Invocation::Help(complete::complete(&tree::tree(), words, true))),
+        ["__complete", words @ ..] => {
+            Ok(Invocation::Complete(complete::complete(&tree::tree(), words, true)))
+        }
         ["__completeNoDesc", words @ ..] => {
-            Ok(Invocation::Help(complete::complete(&tree::tree(), words, false)))
+            Ok(Invocation::Complete(complete::complete(&tree::tree(), words, false)))
         }
         ["completion", words @ ..] => scripts::completion(words).map(Invocation::Help),
         ["man-pages", directory] => Ok(Invocation::Manual(PathBuf::from(directory))),
@@ -181,13 +206,23 @@ fn descend<'t, 'w>(root: &'t Tree, words: &'w [&'w str]) -> (Vec<&'w str>, &'t T
 
 fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, UsageError> {
     let switch = |name| switch(matches, name);
-    let output = || matches.get_one("format").copied().unwrap_or_default();
+    let format = matches.try_get_one::<String>("format").ok().flatten().map(String::as_str);
+    // As for docker, a template for one object that cannot be understood has a status of its own.
+    let output = || values::form(format).map_err(|error| UsageError::template(&error, Exit::Template));
     Ok(match path {
         ["backend", "start"] => Command::Start(Box::new(start(tree, path, matches)?)),
         ["backend", "stop"] => Command::Stop,
         ["backend", "use"] => Command::Use,
         ["backend", "env"] => Command::Env,
-        ["backend", "info"] => Command::Info(output()),
+        ["backend", "info"] => Command::Info(output()?),
+        ["backend", "doctor"] => Command::Doctor { port: matches.get_one("port").copied(), form: output()? },
+        ["backend", "stats"] => Command::Stats { watch: switch("watch"), form: output()? },
+        ["backend", "manifest"] => Command::Manifest(Box::new(manifest::read(
+            tree,
+            path,
+            matches,
+            forwards::plain(tree, path, matches)?,
+        )?)),
         ["backend", "logs"] => Command::Logs(Logs {
             follow: switch("follow"),
             tail: matches.get_one::<Option<u64>>("tail").copied().flatten(),
@@ -201,13 +236,19 @@ fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, Usa
                 let why = "\"until\" is for cache purge only";
                 return Err(UsageError::value(tree, path, "--filter", "until", why));
             }
-            let format = matches.get_one("format").copied();
+            let format = format.filter(|format| !format.is_empty());
             if format.is_some() && switch("verbose") {
                 let words = "conflicting options: cannot specify both --format and --verbose";
                 return Err(UsageError::option(tree, path, words));
             }
-            let usual = if switch("verbose") { Format::Pretty } else { Format::Table };
-            Command::CacheUsage { filters, format: format.unwrap_or(usual) }
+            let format = match format {
+                _ if switch("quiet") => Format::Ids,
+                None if switch("verbose") => Format::Pretty,
+                format => {
+                    values::format(format).map_err(|error| UsageError::template(&error, Exit::Failure))?
+                }
+            };
+            Command::CacheUsage { filters, format }
         }
         ["backend", "cache", "purge"] => {
             let (filters, until) = filters(matches);
@@ -225,7 +266,7 @@ fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, Usa
             let purge = Purge { filters, until, all: switch("all"), limits };
             Command::CachePurge { purge, force: switch("force"), dry_run, verbose: switch("verbose") }
         }
-        _ => Command::Version(output()),
+        _ => Command::Version(output()?),
     })
 }
 
@@ -234,21 +275,8 @@ fn switch(matches: &ArgMatches, name: &str) -> bool {
 }
 
 fn start(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Start, UsageError> {
-    const PORTS: &str = "allow-host-port";
-    let given = matches.get_many::<Vec<u16>>(PORTS).map(|lists| lists.flatten().copied().collect::<Vec<_>>());
-    let ports = match &given {
-        None => BTreeSet::from([HostPort::REGISTRY]),
-        Some(numbers) => {
-            numbers.iter().filter_map(|number| (*number).try_into().ok().map(HostPort)).collect()
-        }
-    };
-    if let Some(numbers) = given.filter(|numbers| numbers.contains(&0) && !ports.is_empty()) {
-        let all = numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        let why = "0 means no port at all and cannot stand beside others";
-        return Err(UsageError::value(tree, path, "--allow-host-port", &all, why));
-    }
     Ok(Start {
-        ports,
+        forwards: forwards::forwards(tree, path, matches)?,
         cache: matches.get_one("cache-volume").cloned().map_or(CacheVolume::Conventional, CacheVolume::Named),
         image: matches.get_one("image").cloned(),
         pull: matches.get_one("pull").copied().unwrap_or_default(),

@@ -3,10 +3,21 @@
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command};
 
-use super::{daemon, filters, times, values};
+use super::{daemon, filters, manifest, times, values};
+use crate::forward::asked;
 
 /// The program as users name it: they run it through docker.
 pub(super) const PROGRAM: &str = "docker assemble";
+
+/// What `backend info` tells to templates.
+const INFO_FIELDS: &str = ".ID .Name .State .Unhealthy .Image .CacheVolume .Privileged \
+    .Sidecars (.ID .Name .State .Unhealthy .Port .Target .Stale \
+    .Forward (.Health .Why .Help .Active .Opened .BytesUp .BytesDown .LastError)) .Dialer \
+    .Workers (.ID .Platforms .Labels) .Cache (.Entries .Size .InUse)";
+
+/// What `backend stats` tells to templates, for each sample.
+const STATS_FIELDS: &str = ".Time .Forwards (.Port .Target .Active .Opened .Failed .BytesUp .BytesDown \
+    .UpPerSecond .DownPerSecond .Error)";
 
 /// The whole tree. Help and errors are printed by this program in docker's own shape, so clap's
 /// are turned off.
@@ -16,14 +27,26 @@ pub(super) fn tree() -> Command {
         .subcommand(
             group("backend", "Manage the build backend")
                 .subcommand(cache())
+                .subcommand(doctor())
                 .subcommand(leaf("env", "Print the setting by which BuildKit's clients find the backend"))
                 .subcommand(
-                    leaf("info", "Describe the backend").arg(form()).arg(limit(
+                    leaf("info", "Describe the backend").arg(form(INFO_FIELDS)).arg(limit(
                         "How long BuildKit may take for each answer (default 10; 120 for its cache)",
                     )),
                 )
                 .subcommand(logs())
+                .subcommand(manifest::command())
                 .subcommand(start())
+                .subcommand(
+                    leaf("stats", "Show what goes through each forwarded port")
+                        .arg(form(STATS_FIELDS))
+                        .arg(limit("How long a sidecar may take to answer (default 8)"))
+                        .arg(switch(
+                            "watch",
+                            Some('w'),
+                            "Go on until it is ended, with a sample each second",
+                        )),
+                )
                 .subcommand(
                     leaf("stop", "Stop and remove the backend; its cache is kept only in a named volume")
                         .arg(limit(
@@ -32,7 +55,7 @@ pub(super) fn tree() -> Command {
                 )
                 .subcommand(leaf("use", "Make the backend the builder that docker buildx uses")),
         )
-        .subcommand(leaf("version", "Show the version").arg(form()))
+        .subcommand(leaf("version", "Show the version").arg(form(".Version .Commit .BuildKit .Os .Arch")))
 }
 
 fn cache() -> Command {
@@ -57,7 +80,7 @@ fn cache() -> Command {
                     bytes("reserved-space", "Keep at least this much cache, the most useful records first")
                         .alias("keep-storage"),
                 )
-                .arg(limit("How long BuildKit may take to list its cache for a dry run (default 120)"))
+                .arg(limit("How long BuildKit may take for each record (default 300), or to list them for a dry run (default 120)"))
                 .arg(switch("verbose", None, "Describe each record that is removed")),
         )
         .subcommand(
@@ -67,13 +90,25 @@ fn cache() -> Command {
                     option(
                         "format",
                         "string",
-                        "Format output: \"table\", \"pretty\" or \"json\" (one object per line)",
-                    )
-                    .value_parser(values::format),
+                        "Format output: \"table\", \"pretty\", \"json\" (one object per line), a Go template, or \"table TEMPLATE\"; fields: .ID .Parents .CreatedAt .Mutable .Reclaimable .Shared .Size .Description .UsageCount .LastUsedAt .Type",
+                    ),
                 )
+                .arg(switch("quiet", Some('q'), "Only display ids"))
                 .arg(limit("How long BuildKit may take to add up its cache (default 120)"))
                 .arg(switch("verbose", None, "Shorthand for --format=pretty; also shows the size on disk")),
         )
+}
+
+fn doctor() -> Command {
+    leaf("doctor", "Look for what keeps builds from the host's ports, all the way")
+        .arg(form(".Verdict .Checks (.Name .Verdict .Why .Help)"))
+        .arg(
+            Arg::new("port")
+                .value_name("PORT")
+                .help("Ask what listens there whether it is a registry (default 5000)")
+                .value_parser(values::port),
+        )
+        .arg(limit("How long each step may take (default 10)"))
 }
 
 fn logs() -> Command {
@@ -97,15 +132,7 @@ fn logs() -> Command {
 
 fn start() -> Command {
     leaf("start", "Start the backend, or change which ports it reaches")
-        .arg(
-            option(
-                "allow-host-port",
-                "list",
-                "Let builds reach this port of the host as localhost:PORT; may be repeated, 0 for none (default 5000)",
-            )
-            .action(ArgAction::Append)
-            .value_parser(ValueParser::new(values::ports)),
-        )
+        .arg(ports("Let builds reach this port of the host as localhost:PORT; also INSIDE:OUTSIDE, FIRST-LAST and PORT@loopback; may be repeated, 0 for none (default 5000)"))
         .arg(bytes("cache-max-used", "Have the daemon keep at most this much cache"))
         .arg(bytes("cache-min-free", "Have the daemon leave this much of the disk free (BuildKit 0.17 and later)"))
         .arg(bytes("cache-reserved", "Have the daemon keep at least this much cache"))
@@ -122,6 +149,20 @@ fn start() -> Command {
                 .value_parser(daemon::file),
         )
         .arg(switch("dry-run", None, "Only list what would be done"))
+        .arg(
+            option(
+                "forward",
+                "port=host:port",
+                "Let builds reach a port of another host as localhost:PORT; may be repeated",
+            )
+            .action(ArgAction::Append)
+            .value_parser(ValueParser::new(asked::hosts)),
+        )
+        .arg(switch(
+            "host-loopback",
+            None,
+            "Reach the host's ports on its loopback, as a local user would, and not at the gateway",
+        ))
         .arg(
             option(
                 "image",
@@ -178,7 +219,7 @@ fn start() -> Command {
         .arg(switch("use", None, "Make the backend the builder that docker buildx uses"))
 }
 
-fn leaf(name: &'static str, about: &'static str) -> Command {
+pub(super) fn leaf(name: &'static str, about: &'static str) -> Command {
     // As in docker, the last of two equal options wins.
     Command::new(name)
         .about(about)
@@ -193,12 +234,21 @@ fn group(name: &'static str, about: &'static str) -> Command {
 
 /// An option with a value; `kind` names the value's type in help, as docker does. Whatever
 /// follows is its value, a word with a dash too.
-fn option(name: &'static str, kind: &'static str, help: &'static str) -> Arg {
+pub(super) fn option(name: &'static str, kind: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(kind).help(help).num_args(1).allow_hyphen_values(true)
 }
 
-fn form() -> Arg {
-    option("format", "string", "Format output: \"json\" (one object)").value_parser(values::form)
+/// The ports to forward.
+pub(super) fn ports(help: &'static str) -> Arg {
+    option("allow-host-port", "list", help)
+        .action(ArgAction::Append)
+        .value_parser(ValueParser::new(asked::ports))
+}
+
+/// The form of one object; `fields` are those that a template finds in it.
+fn form(fields: &str) -> Arg {
+    option("format", "string", "")
+        .help(format!("Format output: \"json\" (one object) or a Go template; fields: {fields}"))
 }
 
 /// How long to wait.
@@ -212,7 +262,7 @@ fn bytes(name: &'static str, help: &'static str) -> Arg {
 }
 
 /// A switch, which like docker's also takes `=true` and `=false`.
-fn switch(name: &'static str, short: Option<char>, help: &'static str) -> Arg {
+pub(super) fn switch(name: &'static str, short: Option<char>, help: &'static str) -> Arg {
     Arg::new(name)
         .long(name)
         .short(short)

@@ -4,21 +4,9 @@ use std::time::Duration;
 
 use crate::commands::cache::Format;
 use crate::desired::{HostPort, ImageRef, PullPolicy, Security, VolumeName};
-use crate::output::{Form, Progress};
+use crate::output::{Form, ListTemplate, Progress, Template, TemplateError};
 
 type Parsed<T> = Result<T, String>;
-
-/// A comma-separated list of ports; what 0 among them means is for the caller to say.
-pub(super) fn ports(text: &str) -> Parsed<Vec<u16>> {
-    text.split(',')
-        .map(|part| {
-            let part = part.trim();
-            let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-            let port = if digits { part.parse().ok() } else { None };
-            port.ok_or_else(|| format!("\"{part}\" is not a port (1 to 65535, or 0 alone for none)"))
-        })
-        .collect()
-}
 
 pub(super) fn image(text: &str) -> Parsed<ImageRef> {
     if text.trim().is_empty() {
@@ -66,20 +54,23 @@ pub(super) fn tail(text: &str) -> Parsed<Option<u64>> {
     text.parse().map(Some).map_err(|_| "must be a number of lines or \"all\"".to_owned())
 }
 
-pub(super) fn format(text: &str) -> Parsed<Format> {
-    match text {
-        "table" => Ok(Format::Table),
-        "pretty" => Ok(Format::Pretty),
-        "json" => Ok(Format::Json),
-        _ => Err("must be \"table\", \"pretty\" or \"json\"".to_owned()),
-    }
+/// The form of a list.
+pub(super) fn format(text: Option<&str>) -> Result<Format, TemplateError> {
+    Ok(match text {
+        None | Some("table") => Format::Table,
+        Some("pretty") => Format::Pretty,
+        Some("json") => Format::Json,
+        Some(template) => Format::Template(ListTemplate::new(template)?),
+    })
 }
 
-pub(super) fn form(text: &str) -> Parsed<Form> {
-    match text {
-        "json" => Ok(Form::Json),
-        _ => Err("must be \"json\"".to_owned()),
-    }
+/// The form of one object; nothing at all means the usual words, as for docker.
+pub(super) fn form(text: Option<&str>) -> Result<Form, TemplateError> {
+    Ok(match text {
+        None | Some("") => Form::Text,
+        Some("json") => Form::Json,
+        Some(template) => Form::Template(Template::new(template)?),
+    })
 }
 
 pub(super) fn progress(text: &str) -> Parsed<Progress> {
@@ -125,24 +116,12 @@ pub(super) fn seconds(text: &str) -> Parsed<Duration> {
 
 /// A port to name one sidecar by.
 pub(super) fn port(text: &str) -> Parsed<HostPort> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let port = if digits { text.parse().ok() } else { None };
-    port.map(HostPort).ok_or_else(|| format!("\"{text}\" is not a port (1 to 65535)"))
+    HostPort::parse(text).ok_or_else(|| format!("\"{text}\" is not a port (1 to 65535)"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn port_lists() {
-        assert_eq!(ports("5000"), Ok(vec![5000]));
-        assert_eq!(ports("5000,6000, 0"), Ok(vec![5000, 6000, 0]));
-        for bad in ["", "abc", "65536", "5000,", "-1", "+1", "5000,x"] {
-            let why = ports(bad).unwrap_err();
-            assert!(why.contains("is not a port"), "{bad}: {why}");
-        }
-    }
 
     #[test]
     fn volumes_are_names_and_not_paths() {

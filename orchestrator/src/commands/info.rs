@@ -1,12 +1,14 @@
-//! `backend info`: what runs, for whom, and what its cache holds.
+//! `backend info`: what runs, for whom, how its forwards do, and what its cache holds.
 
+mod forwards;
 mod object;
 
 use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{START, Session, observe};
+use super::health::{Examined, PATIENCE, Question, examine};
+use super::{Session, observe, start_command};
 use crate::buildkit::{Client, Record, Worker};
 use crate::engine::Engine;
 use crate::observed::{Container, Sidecar, State};
@@ -22,25 +24,37 @@ pub async fn run<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> {
 
 async fn describe<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> {
     let Session { engine, console, user, limit, .. } = session;
-    let backend = session.backend().await?;
-    let sidecars = observe::ours(engine, user).await?.sidecars;
+    let observed = observe::ours(engine, user).await?;
+    let start = start_command(&observed);
+    let backend = session.backend_of(observed.backend.clone())?;
     let image = image(engine, &backend).await?;
-    if form == Form::Json {
-        let daemon =
-            if backend.state == State::Running { Some(ask(engine, &backend, limit).await?) } else { None };
-        console.line(object::info(&backend, &image, &sidecars, daemon.as_ref()))?;
+    // Worth an answer without them: they tell only where the engine is.
+    let facts = engine.facts().await.ok();
+    let examining =
+        examine(engine, facts.as_ref(), &backend, &observed.sidecars, |_| Question::Target, PATIENCE);
+    if form != Form::Text {
+        let asking = async {
+            if backend.state == State::Running {
+                ask(engine, &backend, limit).await.map(Some)
+            } else {
+                Ok(None)
+            }
+        };
+        let (forwards, daemon) = tokio::join!(examining, asking);
+        let dialer = observed.dialer.as_ref();
+        super::print(console, &object::info(&backend, &image, &forwards, dialer, daemon?.as_ref()), &form)?;
         return Ok(());
     }
     console.line(format_args!("ID: {} ({})", backend.id.0, condition(backend.state, backend.unhealthy)))?;
     console.line(format_args!("Image: {image}"))?;
     console.line("")?;
-    list_sidecars(console, &backend, &sidecars)?;
+    list_helpers(console, &examining.await, observed.dialer.as_ref(), &start)?;
     console.line("")?;
 
     if backend.state != State::Running {
         let help = match backend.state {
             State::Paused => format!("'docker unpause {}' wakes it", backend.name),
-            _ => format!("'{START}' starts it"),
+            _ => format!("'{start}' starts it"),
         };
         console.line(format_args!(
             "The backend does not run, so its workers and its cache are not known; {help}."
@@ -103,27 +117,41 @@ async fn image<E: Engine>(engine: &E, backend: &Container) -> Result<String> {
     Ok(digests.into_iter().find(|digest| repository(digest) == wanted).unwrap_or_else(|| asked.0.clone()))
 }
 
-/// Whether a sidecar runs, but in the network of an earlier run of its backend: it forwards
-/// nothing.
-fn is_stale(backend: &Container, sidecar: &Container) -> bool {
-    sidecar.state == State::Running && backend.state == State::Running && sidecar.started_before(backend)
-}
-
-fn list_sidecars(console: &Console, backend: &Container, sidecars: &[Sidecar]) -> Result<()> {
-    if sidecars.is_empty() {
+fn list_helpers(
+    console: &Console,
+    forwards: &[Examined],
+    dialer: Option<&Container>,
+    start: &str,
+) -> Result<()> {
+    if forwards.is_empty() && dialer.is_none() {
         console.line("Sidecar containers: none, no port of the host is forwarded")?;
         return Ok(());
     }
     console.line("Sidecar containers:")?;
-    for Sidecar { container, .. } in sidecars {
-        let state = if is_stale(backend, container) {
-            "stale"
-        } else {
-            condition(container.state, container.unhealthy)
-        };
-        console.line(format_args!(" - {} {} ({state})", container.id.short(), container.name))?;
+    for forward in forwards {
+        let container = &forward.sidecar.container;
+        let state = if forward.stale { "stale" } else { condition(container.state, container.unhealthy) };
+        let to = leads_to(&forward.sidecar);
+        console.line(format_args!(" - {} {} ({state}){to}", container.id.short(), container.name))?;
+        for line in forwards::lines(forward, start) {
+            console.line(format_args!("   {line}"))?;
+        }
+    }
+    if let Some(container) = dialer {
+        let state = condition(container.state, container.unhealthy);
+        let what = "connects to the host's loopback";
+        console.line(format_args!(" - {} {} ({state}), {what}", container.id.short(), container.name))?;
     }
     Ok(())
+}
+
+/// Where a sidecar leads, unless that is the port in its name on the host.
+fn leads_to(sidecar: &Sidecar) -> String {
+    match sidecar.forward() {
+        None => ", to a target that this version does not know".to_owned(),
+        Some(forward) if forward.is_plain() => String::new(),
+        Some(forward) => format!(", to {}", forward.target),
+    }
 }
 
 fn list_workers(console: &Console, workers: &[Worker]) -> Result<()> {

@@ -46,6 +46,12 @@ impl Since {
     }
 }
 
+/// How many last lines of a log are shown when its container fails.
+const END_LINES: u64 = 20;
+
+/// How long they may take to come.
+const END_LIMIT: Duration = Duration::from_secs(10);
+
 /// Runs the command.
 ///
 /// # Errors
@@ -86,6 +92,29 @@ async fn sidecar<E: Engine>(session: Session<'_, E>, port: HostPort) -> Result<C
             anyhow!("port \"{port}\" is not forwarded; {known}")
         },
     )
+}
+
+/// Shows the last lines of a container that failed, beside what the command says.
+pub(super) async fn show_end<E: Engine>(session: Session<'_, E>, container: &Container) {
+    let options = LogOptions { tail: Some(END_LINES), ..LogOptions::default() };
+    let mut log = session.engine.logs(&container.id, options);
+    let mut text = Vec::new();
+    let read = async {
+        while let Some(Ok(LogChunk::Stdout(bytes) | LogChunk::Stderr(bytes))) = log.next().await {
+            text.extend_from_slice(&bytes);
+        }
+    };
+    // What came by then is shown.
+    tokio::time::timeout(END_LIMIT, read).await.ok();
+    let text = String::from_utf8_lossy(&text);
+    if text.trim().is_empty() {
+        session.console.note(format_args!("The log of \"{}\" is empty.", container.name));
+    } else {
+        session.console.note(format_args!("The end of the log of \"{}\":", container.name));
+        for line in text.lines() {
+            session.console.note(format_args!("  {line}"));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,15 @@
 
 pub mod builder;
 pub mod cache;
+pub mod complete;
+pub mod doctor;
+pub mod health;
 pub mod info;
 pub mod logs;
+pub mod manifest;
 pub mod observe;
 pub mod start;
+pub mod stats;
 pub mod stop;
 pub mod version;
 
@@ -18,11 +23,21 @@ use crate::cancel::{Cancel, Cause};
 use crate::desired::UserName;
 use crate::engine::Engine;
 use crate::exit::Exit;
-use crate::observed::{Container, State};
-use crate::output::Console;
+use crate::forward;
+use crate::observed::{Container, Observed, State};
+use crate::output::{Console, Form};
 
 /// The command that helps where there is no backend.
 const START: &str = "docker assemble backend start";
+
+/// The same for a backend that has sidecars already: a start without options would forward the
+/// usual port in place of theirs.
+fn start_command(observed: &Observed) -> String {
+    // Without any there is no telling what was wanted.
+    let forwards = observed.forwards();
+    let options = if forwards.is_empty() { String::new() } else { forward::options(&forwards) };
+    if options.is_empty() { START.to_owned() } else { format!("{START} {options}") }
+}
 
 /// What every command works with.
 pub struct Session<'a, E> {
@@ -52,6 +67,15 @@ impl<E> Copy for Session<'_, E> {}
 #[error("cancelled")]
 pub struct Cancelled(pub Cause);
 
+/// Prints an object in the form that was asked for; words are for the caller to find.
+fn print(console: &Console, object: &serde_json::Value, form: &Form) -> Result<()> {
+    match form {
+        Form::Template(template) => console.line(template.render(object)?)?,
+        Form::Text | Form::Json => console.line(object)?,
+    }
+    Ok(())
+}
+
 /// How a process with this error ends.
 #[must_use]
 pub fn exit(error: &anyhow::Error) -> Exit {
@@ -67,15 +91,18 @@ pub fn status(result: &Result<()>) -> ExitCode {
 impl<E: Engine> Session<'_, E> {
     /// The backend, whatever it does.
     async fn backend(&self) -> Result<Container> {
-        let found = observe::ours(self.engine, self.user).await?;
-        found
-            .backend
-            .ok_or_else(|| anyhow!("there is no backend \"{}\"; '{START}' makes one", self.user.backend()))
+        self.backend_of(observe::ours(self.engine, self.user).await?.backend)
+    }
+
+    fn backend_of(&self, backend: Option<Container>) -> Result<Container> {
+        backend.ok_or_else(|| anyhow!("there is no backend \"{}\"; '{START}' makes one", self.user.backend()))
     }
 
     /// The backend, which must run.
     async fn running_backend(&self) -> Result<Container> {
-        let backend = self.backend().await?;
+        let observed = observe::ours(self.engine, self.user).await?;
+        let start = start_command(&observed);
+        let backend = self.backend_of(observed.backend)?;
         match backend.state {
             State::Running => Ok(backend),
             State::Paused => {
@@ -83,7 +110,7 @@ impl<E: Engine> Session<'_, E> {
             }
             state => {
                 let state = info::state(state);
-                Err(anyhow!("backend \"{}\" is not running ({state}); '{START}' starts it", backend.name))
+                Err(anyhow!("backend \"{}\" is not running ({state}); '{start}' starts it", backend.name))
             }
         }
     }

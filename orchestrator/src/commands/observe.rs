@@ -6,18 +6,22 @@ use futures_util::future::{join_all, try_join_all};
 
 use crate::desired::{CacheVolume, ContainerName, Desired, HostPort, UserName};
 use crate::engine::{Engine, EngineError};
+use crate::forward::Forward;
 use crate::labels;
 use crate::observed::{Container, Observed, Sidecar};
 
-/// The user's containers, found by their labels. The other fields stay empty: that is enough
-/// for everything but a start.
+/// The user's containers and the volume of the dialer, found by their labels. The other fields
+/// stay empty: that is enough for everything but a start.
 ///
 /// # Errors
 /// Those of the engine.
 pub async fn ours<E: Engine>(engine: &E, user: &UserName) -> Result<Observed, EngineError> {
     let label = BTreeMap::from([(labels::USER.to_owned(), user.to_string())]);
-    let mut observed = Observed::default();
-    for container in engine.containers(&label).await? {
+    let mut socket = label.clone();
+    socket.insert(labels::ROLE.to_owned(), labels::ROLE_DIALER.to_owned());
+    let (containers, socket_volumes) = tokio::try_join!(engine.containers(&label), engine.volumes(&socket))?;
+    let mut observed = Observed { socket_volumes, ..Observed::default() };
+    for container in containers {
         sort(&mut observed, container, user);
     }
     observed.sidecars.sort_by_key(|sidecar| sidecar.port);
@@ -30,11 +34,14 @@ fn sort(observed: &mut Observed, container: Container, user: &UserName) {
     let label = |name| container.labels.get(name).map(String::as_str);
     match label(labels::ROLE) {
         Some(labels::ROLE_BACKEND) if container.name == user.backend() => observed.backend = Some(container),
+        Some(labels::ROLE_DIALER) if container.name == user.dialer() => observed.dialer = Some(container),
         Some(labels::ROLE_SIDECAR) => {
-            let port = label(labels::PORT).and_then(|port| port.parse().ok()).map(HostPort);
+            let port = label(labels::PORT).and_then(HostPort::parse);
             match port {
                 Some(port) if observed.sidecars.iter().all(|sidecar| sidecar.port != port) => {
-                    observed.sidecars.push(Sidecar { port, container });
+                    let target = label(labels::TARGET).and_then(|label| Forward::from_label(port, label));
+                    let target = target.map(|forward| forward.target);
+                    observed.sidecars.push(Sidecar { port, target, container });
                 }
                 _ => observed.strays.push(container),
             }
@@ -58,7 +65,7 @@ pub async fn all<E: Engine>(engine: &E, desired: &Desired) -> Result<Observed, E
         }
     }
 
-    let mut volumes = vec![desired.user.cache_volume()];
+    let mut volumes = vec![desired.user.cache_volume(), desired.user.dialer_volume()];
     if let CacheVolume::Named(name) = &desired.cache {
         volumes.push(name.clone());
     }
@@ -78,10 +85,10 @@ async fn foreign<E: Engine>(
     observed: &Observed,
 ) -> Result<Vec<ContainerName>, EngineError> {
     let sidecars = observed.sidecars.iter().map(|sidecar| &sidecar.container);
-    let known: Vec<_> = observed.backend.iter().chain(sidecars).map(|container| &container.name).collect();
-    let wanted = desired.ports.iter().map(|port| desired.user.sidecar(*port));
+    let known = observed.backend.iter().chain(sidecars).chain(&observed.dialer);
+    let known: Vec<_> = known.map(|container| &container.name).collect();
     let wanted: Vec<_> =
-        std::iter::once(desired.user.backend()).chain(wanted).filter(|name| !known.contains(&name)).collect();
+        desired.container_names().into_iter().filter(|name| !known.contains(&name)).collect();
     let holders = try_join_all(wanted.iter().map(|name| engine.container(name))).await?;
     Ok(wanted.into_iter().zip(holders).filter(|(_, holder)| holder.is_some()).map(|(name, _)| name).collect())
 }

@@ -1,39 +1,36 @@
 //! `backend start`: makes the backend what the user wants, with the least that it takes.
 
+mod bar;
 mod daemon;
+mod names;
 mod report;
+mod setback;
 
 pub use daemon::Daemon;
+pub use names::resolve;
 
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use bytes::Bytes;
-use futures_util::StreamExt;
 
-use super::{Cancelled, Session, observe};
-use crate::apply::{ApplyError, Failure, Made, apply, undo};
+use super::{Cancelled, Session, logs, observe};
+use crate::apply::{ApplyError, Failure, Made, PAUSE, ROUNDS, apply, undo};
 use crate::cancel::Cause;
 use crate::desired::{Desired, Security};
-use crate::engine::{Engine, EngineError, LogChunk, LogOptions};
-use crate::observed::{Container, ContainerId, Observed, State};
+use crate::engine::{Engine, EngineError};
+use crate::observed::{ContainerId, Observed};
 use crate::output::Progress;
 use crate::plan::action::Action;
 use crate::plan::diff::Field;
 use crate::plan::{Plan, plan};
-use crate::ready::{ReadyError, ready};
+use crate::ready::{Helpers, ReadyError, ready};
 use report::Reporter;
+use setback::Setback;
 
 /// How long a backend and its sidecars may take to serve. One that finds a cache of hundreds of
 /// gigabytes needs tens of seconds.
 pub const READY_LIMIT: Duration = Duration::from_secs(60);
-
-/// How long to look at a backend after a step failed, to tell whether that is its fault. One
-/// that serves answers at the first question.
-const POST_MORTEM_LIMIT: Duration = Duration::from_secs(10);
-
-/// How many last lines of a log are shown when its container fails.
-const LOG_LINES: u64 = 20;
 
 /// Says what [`run`] would do, one line for each action, and changes nothing.
 ///
@@ -64,34 +61,68 @@ pub async fn run<E: Engine>(
     progress: Progress,
     archive: &(dyn Fn() -> Bytes + Sync),
 ) -> Result<()> {
-    let Session { engine, console, cancel, .. } = session;
-    let observed = session.unless_cancelled(async { Ok(observe::all(engine, desired).await?) }).await?;
-    let plan = plan(desired, &observed)?;
-    mention(session, &plan, desired, &observed);
-
+    let Session { engine, console, .. } = session;
     let report = Reporter::new(console, progress);
-    let made = apply(engine, &plan, archive, cancel, &|event| report.show(&event)).await;
-    console.settle();
-    let made = match made {
-        Ok(made) => made,
-        Err(ApplyError { cause, made }) => {
-            let error = match dead_backend(session, &observed, &made, &cause).await {
-                Some(dead) => quote(session, &made, dead).await,
-                None => explain(session, desired, cause),
-            };
-            return Err(take_back(session, &made, error).await);
+    let mut made = Vec::new();
+    let mut round = 1;
+    loop {
+        let looking = async { Ok(observe::all(engine, desired).await?) };
+        let planned = session.unless_cancelled(looking).await.and_then(|observed| {
+            let plan = plan(desired, &observed)?;
+            Ok((observed, plan))
+        });
+        let (observed, plan) = match planned {
+            Ok(planned) => planned,
+            Err(error) => return Err(take_back(session, &made, error).await),
+        };
+        if round == 1 {
+            mention(session, &plan, desired, &observed);
         }
-    };
-    if let Err(error) = wait(session).await {
+        let done = carry_out(session, &plan, archive, &report, &mut made).await;
         console.settle();
-        let error = quote(session, &made, error).await;
+        let setback = match done {
+            Ok(()) => {
+                if plan.is_empty() && made.is_empty() {
+                    console
+                        .line(format_args!("Backend \"{}\" is already running", desired.user.backend()))?;
+                }
+                return Ok(());
+            }
+            Err(setback) => setback.traced(session, &observed, &made).await,
+        };
+        if round < ROUNDS && setback.is_overtaken(&made) {
+            round += 1;
+            // Whoever gives up meanwhile is heard at the next look.
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE) => {}
+                _ = session.cancel.cancelled() => {}
+            }
+            continue;
+        }
+        let error = match setback {
+            Setback::Step(cause) => explain(session, desired, cause),
+            Setback::Wait(error) => quote(session, &made, error).await,
+        };
         return Err(take_back(session, &made, error).await);
     }
-    console.settle();
-    if plan.is_empty() {
-        console.line(format_args!("Backend \"{}\" is already running", desired.user.backend()))?;
+}
+
+/// Runs the plan and waits until everything serves; what it makes is added to `made`.
+async fn carry_out<E: Engine>(
+    session: Session<'_, E>,
+    plan: &Plan,
+    archive: &(dyn Fn() -> Bytes + Sync),
+    report: &Reporter<'_>,
+    made: &mut Vec<Made>,
+) -> Result<(), Setback> {
+    match apply(session.engine, plan, archive, session.cancel, &|event| report.show(&event)).await {
+        Ok(new) => made.extend(new),
+        Err(ApplyError { cause, made: new }) => {
+            made.extend(new);
+            return Err(Setback::Step(cause));
+        }
     }
-    Ok(())
+    wait(session).await.map_err(Setback::Wait)
 }
 
 /// Names what differs from the wish and stays as it is, and a cache that will be lost.
@@ -122,40 +153,18 @@ fn mention<E>(session: Session<'_, E>, plan: &Plan, desired: &Desired, observed:
 /// Waits for everything that is there, made by this run or not.
 async fn wait<E: Engine>(session: Session<'_, E>) -> Result<(), ReadyError> {
     let Session { engine, user, console, cancel, limit } = session;
-    let Observed { backend, sidecars, .. } = observe::ours(engine, user).await?;
-    let backend = backend.ok_or_else(|| ReadyError::Gone(user.backend()))?;
+    let observed = observe::ours(engine, user).await?;
+    let backend = observed.backend.as_ref().ok_or_else(|| ReadyError::Gone(user.backend()))?;
     console.status(format_args!("Waiting for \"{}\" to answer...", backend.name));
-    ready(engine, &backend, &sidecars, limit.unwrap_or(READY_LIMIT), cancel).await
-}
-
-/// Why the backend does not serve, if that is what a failed step comes from: sidecars cannot
-/// join the network of a backend that ended.
-async fn dead_backend<E: Engine>(
-    session: Session<'_, E>,
-    before: &Observed,
-    made: &[Made],
-    cause: &Failure,
-) -> Option<ReadyError> {
-    let Failure::Engine(error) = cause else { return None };
-    if error.is_taken_name() || matches!(error, EngineError::Unreachable { .. }) {
-        return None;
-    }
-    let backend = observe::ours(session.engine, session.user).await.ok()?.backend?;
-    let ran =
-        |old: &Container| old.id == backend.id && matches!(old.state, State::Running | State::Restarting);
-    if !(made.iter().any(|made| made.id == backend.id) || before.backend.as_ref().is_some_and(ran)) {
-        return None;
-    }
-    let dead = ready(session.engine, &backend, &[], POST_MORTEM_LIMIT, session.cancel).await.err()?;
-    matches!(dead, ReadyError::Ended(_)).then_some(dead)
+    ready(engine, backend, Helpers::from(&observed), limit.unwrap_or(READY_LIMIT), cancel).await
 }
 
 /// Shows what the failed container said, and says why it is given up.
 async fn quote<E: Engine>(session: Session<'_, E>, made: &[Made], error: ReadyError) -> anyhow::Error {
     if let Some(container) = error.container() {
-        show_log(session, container).await;
+        logs::show_end(session, container).await;
     }
-    let was_there = error.container().is_some_and(|failed| made.iter().all(|made| made.id != failed.id));
+    let was_there = error.container().is_some_and(|failed| !made.iter().any(|made| made.is(&failed.id)));
     match error {
         ReadyError::Cancelled(cause) => cancelled(session, cause),
         error if was_there => {
@@ -174,25 +183,6 @@ async fn take_back<E: Engine>(session: Session<'_, E>, made: &[Made], error: any
     let left = left.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     // The first failure stays what the exit status is taken from.
     error.context(format!("cleaning up failed too: {left}"))
-}
-
-async fn show_log<E: Engine>(session: Session<'_, E>, container: &Container) {
-    let options = LogOptions { tail: Some(LOG_LINES), ..LogOptions::default() };
-    let chunks: Vec<_> = session.engine.logs(&container.id, options).collect().await;
-    let mut text = Vec::new();
-    for chunk in chunks.into_iter().flatten() {
-        let (LogChunk::Stdout(bytes) | LogChunk::Stderr(bytes)) = chunk;
-        text.extend_from_slice(&bytes);
-    }
-    let text = String::from_utf8_lossy(&text);
-    if text.trim().is_empty() {
-        session.console.note(format_args!("The log of \"{}\" is empty.", container.name));
-    } else {
-        session.console.note(format_args!("The end of the log of \"{}\":", container.name));
-        for line in text.lines() {
-            session.console.note(format_args!("  {line}"));
-        }
-    }
 }
 
 fn cancelled<E>(session: Session<'_, E>, cause: Cause) -> anyhow::Error {

@@ -35,7 +35,7 @@ pub async fn run<E: Engine>(
         _ => None,
     };
     let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("DOCKER_ASSEMBLE_COMMIT"));
-    if form == Form::Json {
+    if form != Form::Text {
         let object = json!({
             "Version": format!("v{version}"),
             "Commit": commit,
@@ -43,7 +43,7 @@ pub async fn run<E: Engine>(
             "Os": os(),
             "Arch": arch(),
         });
-        console.line(object)?;
+        super::print(console, &object, &form)?;
         return Ok(());
     }
     console.line(format_args!("docker assemble v{version}"))?;

@@ -13,6 +13,8 @@ use crate::engine::Tls;
 #[serde(rename_all = "PascalCase")]
 struct Meta {
     #[serde(default)]
+    name: String,
+    #[serde(default)]
     endpoints: BTreeMap<String, DockerEndpoint>,
 }
 
@@ -44,4 +46,14 @@ pub(super) fn read(directory: Option<&Path>, name: &str) -> Result<(String, Opti
     let skip_verify = endpoint.skip_tls_verify;
     let wanted = skip_verify || ca.is_some() || cert.is_some() || key.is_some();
     Ok((endpoint.host.clone(), wanted.then_some(Tls { ca, cert, key, skip_verify })))
+}
+
+/// The names of the contexts that can be read.
+pub(super) fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory.join("contexts").join("meta"));
+    let metas = entries.into_iter().flatten().flatten().filter_map(|entry| {
+        let text = std::fs::read(entry.path().join("meta.json")).ok()?;
+        serde_json::from_slice::<Meta>(&text).ok()
+    });
+    metas.map(|meta| meta.name).filter(|name| !name.is_empty()).collect()
 }

@@ -68,11 +68,7 @@ pub struct Resolved {
 /// # Errors
 /// Contradictory options, and a context that is missing or broken.
 pub fn resolve(globals: &Globals, vars: &impl Vars, home: Option<&Path>) -> Result<Resolved, EndpointError> {
-    let directory = globals
-        .config
-        .clone()
-        .or_else(|| vars.get("DOCKER_CONFIG").map(PathBuf::from))
-        .or_else(|| home.map(|home| home.join(".docker")));
+    let directory = directory(globals, vars, home);
     let (config, warning) = directory.as_deref().map(Config::read).unwrap_or_default();
 
     let context = context_name(globals, vars, &config)?;
@@ -98,6 +94,20 @@ pub fn resolve(globals: &Globals, vars: &impl Vars, home: Option<&Path>) -> Resu
         proxies,
         warning,
     })
+}
+
+/// The names of all contexts, in order.
+pub fn contexts(globals: &Globals, vars: &impl Vars, home: Option<&Path>) -> Vec<String> {
+    let mut names = directory(globals, vars, home).map(|found| context::names(&found)).unwrap_or_default();
+    names.push(DEFAULT_CONTEXT.to_owned());
+    names.sort_unstable();
+    names
+}
+
+/// Where docker's configuration is.
+fn directory(globals: &Globals, vars: &impl Vars, home: Option<&Path>) -> Option<PathBuf> {
+    let named = globals.config.clone().or_else(|| vars.get("DOCKER_CONFIG").map(PathBuf::from));
+    named.or_else(|| home.map(|home| home.join(".docker")))
 }
 
 fn context_name(globals: &Globals, vars: &impl Vars, config: &Config) -> Result<String, EndpointError> {

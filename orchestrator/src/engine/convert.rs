@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, CreateImageInfo,
     HealthStatusEnum, HostConfig, HostConfigCgroupnsModeEnum, ImageInspect, Mount as ApiMount, MountType,
-    ProgressDetail, RestartPolicy, RestartPolicyNameEnum,
+    MountVolumeOptions, ProgressDetail, RestartPolicy, RestartPolicyNameEnum,
 };
 
 use super::{EngineFacts, Image, PullProgress};
@@ -36,6 +36,7 @@ fn host_config(spec: &ContainerSpec, facts: &EngineFacts) -> HostConfig {
     let plain = HostConfig {
         network_mode: match &spec.network {
             Network::Own => None,
+            Network::Host => Some("host".to_owned()),
             Network::Container(name) => Some(format!("container:{name}")),
         },
         mounts: (!spec.mounts.is_empty()).then(|| spec.mounts.iter().map(mount).collect()),
@@ -76,11 +77,22 @@ fn remaps_users(facts: &EngineFacts) -> bool {
 }
 
 fn mount(mount: &Mount) -> ApiMount {
-    let (typ, source, target) = match mount {
-        Mount::Volume { name, target } => (MountType::VOLUME, name.0.clone(), target),
-        Mount::Bind { source, target } => (MountType::BIND, source.clone(), target),
+    let (typ, source, target, labels) = match mount {
+        Mount::Volume { name, target } => (MountType::VOLUME, name.0.clone(), target, None),
+        Mount::Own { volume, target } => {
+            (MountType::VOLUME, volume.name.0.clone(), target, Some(hash_map(&volume.labels)))
+        }
+        Mount::Bind { source, target } => (MountType::BIND, source.clone(), target, None),
     };
-    ApiMount { typ: Some(typ), source: Some(source), target: Some(target.clone()), ..ApiMount::default() }
+    let volume_options =
+        labels.map(|labels| MountVolumeOptions { labels: Some(labels), ..MountVolumeOptions::default() });
+    ApiMount {
+        typ: Some(typ),
+        source: Some(source),
+        target: Some(target.clone()),
+        volume_options,
+        ..ApiMount::default()
+    }
 }
 
 fn restart(restart: Restart) -> RestartPolicy {

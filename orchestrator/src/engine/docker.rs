@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
+use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{
-    CreateContainerOptions, CreateImageOptions, ImportImageOptions, ListContainersOptions, LogsOptions,
-    RemoveContainerOptions, StopContainerOptions, UploadToContainerOptions,
+    CreateContainerOptions, CreateImageOptions, ImportImageOptions, ListContainersOptions, ListImagesOptions,
+    ListVolumesOptions, LogsOptions, RemoveContainerOptions, RemoveVolumeOptions, StopContainerOptions,
+    UploadToContainerOptions,
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -25,7 +27,7 @@ use super::{
 };
 use crate::desired::{ContainerName, ImageRef, VolumeName};
 use crate::observed::{Container, ContainerId};
-use crate::spec::ContainerSpec;
+use crate::spec::{ContainerSpec, VolumeSpec};
 
 /// For lists and inspections, which wait behind the engine's other work.
 const USUAL: Duration = Duration::from_secs(20);
@@ -107,14 +109,16 @@ impl Engine for DockerEngine {
             arch: version.arch.unwrap_or_default(),
             os: version.os.unwrap_or_default(),
             security_options: info.security_options.unwrap_or_default(),
+            operating_system: info.operating_system.unwrap_or_default(),
+            name: info.name.unwrap_or_default(),
+            kernel: info.kernel_version.unwrap_or_default(),
         })
     }
 
     async fn containers(&self, labels: &BTreeMap<String, String>) -> Result<Vec<Container>> {
-        let wanted = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let options = ListContainersOptions {
             all: true,
-            filters: Some(HashMap::from([("label".to_owned(), wanted)])),
+            filters: Some(label_filters(labels)),
             ..ListContainersOptions::default()
         };
         let listing = self.0.contact.client().await?.list_containers(Some(options));
@@ -140,7 +144,7 @@ impl Engine for DockerEngine {
     }
 
     fn pull(&self, image: &ImageRef) -> EngineStream<PullProgress> {
-        let pulling = operation("pull image", &image.0);
+        let pulling = operation(failure::PULL, &image.0);
         let (inner, image, refused) = (Arc::clone(&self.0), image.clone(), pulling.clone());
         let open = async move {
             let Some(name) = Reference::parse(&image) else {
@@ -178,6 +182,38 @@ impl Engine for DockerEngine {
         let answer =
             self.0.contact.call(inspecting, USUAL, self.0.contact.client().await?.inspect_volume(path)).await;
         Ok(found(answer)?.is_some())
+    }
+
+    async fn volumes(&self, labels: &BTreeMap<String, String>) -> Result<Vec<VolumeName>> {
+        let options = ListVolumesOptions { filters: Some(label_filters(labels)) };
+        let listing = self.0.contact.client().await?.list_volumes(Some(options));
+        let listed = self.0.contact.call(operation("list volumes", ""), USUAL, listing).await?;
+        Ok(listed.volumes.into_iter().flatten().map(|volume| VolumeName(volume.name)).collect())
+    }
+
+    async fn create_volume(&self, spec: &VolumeSpec) -> Result<()> {
+        let request = VolumeCreateRequest {
+            name: Some(spec.name.0.clone()),
+            labels: Some(spec.labels.clone().into_iter().collect()),
+            ..VolumeCreateRequest::default()
+        };
+        let creating = self.0.contact.client().await?.create_volume(request);
+        self.0.contact.call(operation("create volume", &spec.name.0), SLOW, creating).await.map(drop)
+    }
+
+    async fn remove_volume(&self, name: &VolumeName) -> Result<()> {
+        let removing = operation("remove volume", &name.0);
+        let path = in_path(&removing, &name.0)?;
+        let docker = self.0.contact.client().await?;
+        let answer = docker.remove_volume(path, None::<RemoveVolumeOptions>);
+        found(self.0.contact.call(removing, SLOW, answer).await).map(drop)
+    }
+
+    async fn images(&self) -> Result<Vec<ImageRef>> {
+        let listing = self.0.contact.client().await?.list_images(None::<ListImagesOptions>);
+        let listed = self.0.contact.call(operation("list images", ""), USUAL, listing).await?;
+        let names = listed.into_iter().flat_map(|image| image.repo_tags);
+        Ok(names.filter(|name| !name.contains("<none>")).map(ImageRef).collect())
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
@@ -275,6 +311,11 @@ impl Engine for DockerEngine {
         let opening = exec::duplex(self.0.contact.client().await?, path, command);
         Ok(Box::pin(self.0.contact.call(running, USUAL, opening).await?))
     }
+}
+
+fn label_filters(labels: &BTreeMap<String, String>) -> HashMap<String, Vec<String>> {
+    let wanted = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    HashMap::from([("label".to_owned(), wanted)])
 }
 
 /// The API's times are seconds since 1970, 0 for none.

@@ -18,6 +18,7 @@ pub use credentials::CredentialSource;
 pub use docker::DockerEngine;
 pub use endpoint::{Endpoint, Tls};
 pub use error::{EngineError, Operation};
+pub(crate) use failure::PULL;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -30,7 +31,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::desired::{ContainerName, ImageRef, VolumeName};
 use crate::observed::{Container, ContainerId};
-use crate::spec::ContainerSpec;
+use crate::spec::{ContainerSpec, VolumeSpec};
 
 /// A result of the engine.
 pub type Result<T, E = EngineError> = std::result::Result<T, E>;
@@ -58,6 +59,12 @@ pub struct EngineFacts {
     pub os: String,
     /// `SecurityOptions` of `GET /info`, such as `name=userns`.
     pub security_options: Vec<String>,
+    /// What the engine runs on, in its own words: `Debian GNU/Linux 12 (bookworm)`, `Docker Desktop`.
+    pub operating_system: String,
+    /// The name of its host.
+    pub name: String,
+    /// The release of its kernel.
+    pub kernel: String,
 }
 
 /// An image that the engine has.
@@ -140,6 +147,17 @@ pub trait Engine: Send + Sync {
     fn load(&self, archive: Bytes) -> impl Future<Output = Result<()>> + Send;
     /// Whether a volume exists.
     fn volume_exists(&self, name: &VolumeName) -> impl Future<Output = Result<bool>> + Send;
+    /// The volumes that carry every one of these labels; without labels, all of them.
+    fn volumes(
+        &self,
+        labels: &BTreeMap<String, String>,
+    ) -> impl Future<Output = Result<Vec<VolumeName>>> + Send;
+    /// Creates a volume; one of that name that exists is success.
+    fn create_volume(&self, spec: &VolumeSpec) -> impl Future<Output = Result<()>> + Send;
+    /// Removes a volume; a missing one is success, one that a container still has a conflict.
+    fn remove_volume(&self, name: &VolumeName) -> impl Future<Output = Result<()>> + Send;
+    /// The names, with their tags, of all images that have one.
+    fn images(&self) -> impl Future<Output = Result<Vec<ImageRef>>> + Send;
     /// Creates a container.
     fn create(&self, spec: &ContainerSpec) -> impl Future<Output = Result<ContainerId>> + Send;
     /// Unpacks an archive (tar) at the root of a container, which need not run.

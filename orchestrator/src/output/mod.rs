@@ -3,11 +3,13 @@
 mod age;
 mod size;
 mod table;
+mod template;
 mod time;
 
 pub use age::age;
 pub use size::size;
 pub use table::Table;
+pub use template::{ListTemplate, Template, TemplateError};
 pub use time::timestamp;
 
 use std::fmt::Display;
@@ -15,13 +17,15 @@ use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
 /// The form of a result.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Form {
     /// Words for people.
     #[default]
     Text,
     /// One JSON object.
     Json,
+    /// What a template makes of that object.
+    Template(Template),
 }
 
 /// How to show what goes on.

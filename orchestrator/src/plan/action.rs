@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::desired::{ContainerName, ImageRef};
+use crate::desired::{ContainerName, ImageRef, VolumeName};
 use crate::observed::ContainerId;
-use crate::spec::{ContainerSpec, Mount, Privileges};
+use crate::spec::{ContainerSpec, Mount, Network, Privileges, VolumeSpec};
 
 /// One step of a plan, complete: whoever carries it out decides nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,16 @@ pub enum Action {
         reason: Reason,
         /// How long it may take to end by itself before it is killed.
         grace: Duration,
+    },
+    /// Make a volume; one that is there already is as good.
+    CreateVolume {
+        /// The volume.
+        spec: VolumeSpec,
+    },
+    /// Remove a volume of ours.
+    RemoveVolume {
+        /// The volume.
+        name: VolumeName,
     },
     /// Start a container of ours that ended, with everything it kept.
     Start {
@@ -60,12 +70,16 @@ impl fmt::Display for Action {
             Self::Remove { id, name, reason, .. } => {
                 write!(f, "remove container \"{name}\" ({}), which {}", id.short(), reason.words())
             }
+            Self::CreateVolume { spec } => write!(f, "create volume \"{}\"", spec.name),
+            Self::RemoveVolume { name } => write!(f, "remove volume \"{name}\""),
             Self::Start { id, name } => write!(f, "start container \"{name}\" ({})", id.short()),
             Self::Run { candidates } => {
                 let spec = &candidates[0];
                 write!(f, "create and start container \"{}\" from image \"{}\"", spec.name, spec.image)?;
                 for mount in &spec.mounts {
-                    if let Mount::Volume { name, .. } = mount {
+                    if let Mount::Volume { name, .. } | Mount::Own { volume: VolumeSpec { name, .. }, .. } =
+                        mount
+                    {
                         write!(f, " with volume \"{name}\"")?;
                     }
                 }
@@ -76,6 +90,9 @@ impl fmt::Display for Action {
                     (Privileges::Privileged, 1) => f.write_str(", privileged"),
                     (Privileges::Privileged, _) => f.write_str(", privileged where the engine allows it"),
                     (Privileges::Builder { .. }, _) => f.write_str(", with a restricted set of privileges"),
+                    (Privileges::Nothing, _) if spec.network == Network::Host => {
+                        f.write_str(", without privileges, in the host's network")
+                    }
                     (Privileges::Nothing, _) => f.write_str(", without privileges"),
                 }
             }
@@ -96,10 +113,12 @@ pub enum Reason {
     Changed,
     /// Its port is not wanted any more.
     Unwanted,
+    /// No forward needs it any more.
+    Idle,
 }
 
 impl Reason {
-    /// The reason in words that follow `because it`.
+    /// The reason in words that follow `which`.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
@@ -107,6 +126,7 @@ impl Reason {
             Self::Ended => "is not running",
             Self::Stale => "belongs to an earlier run of the backend",
             Self::Changed => "was made from other settings",
+            Self::Idle => "no forward needs any more",
             Self::Unwanted => "forwards a port that is not wanted any more",
         }
     }

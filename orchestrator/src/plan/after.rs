@@ -4,9 +4,10 @@
 use super::Plan;
 use super::action::Action;
 use crate::desired::HostPort;
+use crate::forward::Forward;
 use crate::labels;
 use crate::observed::{Container, ContainerId, Observed, Sidecar, State};
-use crate::spec::{ContainerSpec, Mount, Privileges};
+use crate::spec::{ContainerSpec, Privileges};
 
 impl Observed {
     /// The state after every action of `plan` succeeded at the first try.
@@ -31,8 +32,17 @@ impl Observed {
             }
             Action::Remove { id, .. } => {
                 self.backend.take_if(|backend| backend.id == *id);
+                self.dialer.take_if(|dialer| dialer.id == *id);
                 self.sidecars.retain(|sidecar| sidecar.container.id != *id);
                 self.strays.retain(|stray| stray.id != *id);
+            }
+            Action::CreateVolume { spec } => {
+                self.socket_volumes.push(spec.name.clone());
+                self.volumes.push(spec.name.clone());
+            }
+            Action::RemoveVolume { name } => {
+                self.socket_volumes.retain(|volume| volume != name);
+                self.volumes.retain(|volume| volume != name);
             }
             Action::Start { id, .. } => {
                 if let Some(backend) = self.backend.as_mut().filter(|backend| backend.id == *id) {
@@ -54,16 +64,17 @@ impl Observed {
             unhealthy: false,
             started_at: now.to_owned(),
             labels: spec.labels.clone(),
-            cache_volume: spec.mounts.iter().find_map(|mount| match mount {
-                Mount::Volume { name, .. } => Some(name.clone()),
-                Mount::Bind { .. } => None,
-            }),
+            cache_volume: spec.cache_volume().cloned(),
             privileged: spec.privileges == Privileges::Privileged,
         };
-        match spec.labels.get(labels::PORT).and_then(|port| port.parse().ok()).map(HostPort) {
+        let label = |name| spec.labels.get(name).map(String::as_str);
+        match label(labels::PORT).and_then(HostPort::parse) {
+            None if label(labels::ROLE) == Some(labels::ROLE_DIALER) => self.dialer = Some(container),
             None => self.backend = Some(container),
             Some(port) => {
-                self.sidecars.push(Sidecar { port, container });
+                let target = label(labels::TARGET).and_then(|label| Forward::from_label(port, label));
+                let target = target.map(|forward| forward.target);
+                self.sidecars.push(Sidecar { port, target, container });
                 self.sidecars.sort_by_key(|sidecar| sidecar.port);
             }
         }

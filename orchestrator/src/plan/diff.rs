@@ -6,7 +6,7 @@ use std::fmt;
 use crate::desired::{Desired, Security};
 use crate::labels;
 use crate::observed::{Container, Observed};
-use crate::spec::{ContainerSpec, Mount};
+use crate::spec::ContainerSpec;
 
 /// What a difference leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,11 +114,8 @@ pub fn backend(
     }
 
     let has = container.cache_volume.as_ref().map_or("none", |name| &name.0);
-    let asked = candidates.iter().flat_map(|spec| &spec.mounts).find_map(|mount| match mount {
-        Mount::Volume { name, .. } => Some(name.0.as_str()),
-        Mount::Bind { .. } => None,
-    });
-    note(Field::CacheVolume, has, asked.unwrap_or("none"));
+    let asked = candidates.iter().find_map(ContainerSpec::cache_volume);
+    note(Field::CacheVolume, has, asked.map_or("none", |name| &name.0));
 
     for (field, label) in [(Field::Config, labels::CONFIG), (Field::Proxies, labels::PROXIES)] {
         let hash = |labels: &BTreeMap<String, String>| {
@@ -137,11 +134,11 @@ pub fn backend(
     differences
 }
 
-/// Whether a sidecar has to be replaced. Its image's content counts for nothing: the built-in
+/// Whether a sidecar or the dialer has to be replaced. Its image's content counts for nothing: the built-in
 /// image has a new name whenever its content changes, and for a user's own a tag that moved is
 /// no reason to cut connections.
 #[must_use]
-pub fn sidecar(spec: &ContainerSpec, container: &Container) -> Effect {
+pub fn helper(spec: &ContainerSpec, container: &Container) -> Effect {
     if same_settings(spec, container) { Effect::Ignore } else { Effect::Update }
 }
 

@@ -15,6 +15,15 @@ pub enum PlanError {
         /// The name.
         name: ContainerName,
     },
+    /// The name of the dialer's volume is taken.
+    #[error(
+        "volume \"{name}\" was not made by docker assemble; \
+         remove it to free the name (docker volume rm {name})"
+    )]
+    ForeignVolume {
+        /// The name.
+        name: VolumeName,
+    },
     /// The named cache volume is missing.
     #[error("no volume \"{name}\" to keep the build cache in; create it with 'docker volume create {name}'")]
     NoSuchVolume {
@@ -22,7 +31,9 @@ pub enum PlanError {
         name: VolumeName,
     },
     /// The image is missing and may not be pulled.
-    #[error("the engine has no image \"{image}\" and --pull is \"never\"")]
+    #[error(
+        "the engine has no image \"{image}\" and --pull is \"never\"; load it, or let it be pulled with '--pull missing'"
+    )]
     NoImage {
         /// The image.
         image: ImageRef,

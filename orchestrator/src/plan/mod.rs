@@ -2,6 +2,7 @@
 
 pub mod action;
 mod after;
+mod dialer;
 pub mod diff;
 mod error;
 mod teardown;
@@ -55,7 +56,8 @@ enum Backend {
 }
 
 /// The least that turns `observed` into `desired`: images first, so that nothing is removed
-/// before what replaces it is here; then what has to go; then the backend; then its sidecars.
+/// before what replaces it is here; then what has to go; then the backend; then the
+/// dialer; then the sidecars.
 ///
 /// # Errors
 /// When the wish cannot be had from this state, or only at the price of a running backend.
@@ -76,19 +78,24 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
             fate
         }
     };
-    let wanted: Vec<ContainerSpec> = desired.ports.iter().map(|port| spec::sidecar(desired, *port)).collect();
-    let (kept, gone) = sort_sidecars(&wanted, desired, observed, fate);
+    let wanted: Vec<ContainerSpec> =
+        desired.forwards.iter().map(|forward| spec::sidecar(desired, forward)).collect();
+    let dialer = dialer::changes(desired, observed);
+    let (kept, mut gone) = sort_sidecars(&wanted, desired, observed, fate);
     let missing: Vec<_> = wanted.into_iter().filter(|spec| !kept.contains(&&spec.name)).collect();
 
     let mut images = Vec::new();
     if fate == Backend::Make {
         images.extend(need_image(&desired.image, desired.pull, observed)?);
     }
-    if !missing.is_empty() {
+    gone.extend(dialer.gone);
+    if !missing.is_empty() || dialer.run.is_some() {
         images.extend(need_proxy_image(desired, observed)?);
     }
     plan.stage(images);
     plan.stage(gone);
+    // Those that mounted it are gone by now.
+    plan.stage(dialer.volumes_gone);
     match (fate, &observed.backend) {
         (Backend::Make, Some(old)) => {
             let (reason, grace) = match old.state {
@@ -105,6 +112,8 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
         }
         (Backend::Keep | Backend::Start, _) => {}
     }
+    plan.stage(dialer.volume.into_iter().collect());
+    plan.stage(dialer.run.into_iter().collect());
     plan.stage(missing.into_iter().map(|spec| Action::Run { candidates: vec![spec] }).collect());
     Ok(plan)
 }
@@ -169,7 +178,7 @@ fn fault(
         return Some(Reason::Ended);
     }
     // Without a name of its own it would stand in nobody's way and be kept beside its successor.
-    if container.name != spec.name || diff::sidecar(spec, container) == Effect::Update {
+    if container.name != spec.name || diff::helper(spec, container) == Effect::Update {
         return Some(Reason::Changed);
     }
     let stale = fate != Backend::Keep || backend.is_none_or(|backend| container.started_before(backend));
@@ -181,12 +190,15 @@ fn remove(container: &Container, reason: Reason, grace: Duration) -> Action {
 }
 
 fn reject_foreign_names(desired: &Desired, observed: &Observed) -> Result<(), PlanError> {
-    let ours = desired.ports.iter().map(|port| desired.user.sidecar(*port));
-    let mut ours = std::iter::once(desired.user.backend()).chain(ours);
-    match ours.find(|name| observed.foreign.contains(name)) {
-        Some(name) => Err(PlanError::Foreign { name }),
-        None => Ok(()),
+    if let Some(name) = desired.container_names().into_iter().find(|name| observed.foreign.contains(name)) {
+        return Err(PlanError::Foreign { name });
     }
+    let volume = desired.user.dialer_volume();
+    let needs_volume = desired.loopback_ports().next().is_some();
+    if needs_volume && observed.volumes.contains(&volume) && !observed.socket_volumes.contains(&volume) {
+        return Err(PlanError::ForeignVolume { name: volume });
+    }
+    Ok(())
 }
 
 fn cache_volume(desired: &Desired, observed: &Observed) -> Result<Option<VolumeName>, PlanError> {

@@ -10,9 +10,9 @@ use crate::observed::{Container, Observed};
 /// finish; docker's own limit.
 pub const STOP_GRACE: Duration = Duration::from_secs(10);
 
-/// Removes sidecars, then the backend, whatever state they are in. Sidecars go first: they
-/// live in the backend's network; the backend has `grace` to end by itself. Named volumes are
-/// nobody's to remove.
+/// Removes sidecars and the dialer, then the backend, whatever state they are in, then the volume
+/// with the dialer's socket. Sidecars go first: they live in the backend's network; the backend
+/// has `grace` to end by itself. Volumes that a person named are nobody's to remove.
 #[must_use]
 pub fn teardown(observed: &Observed, grace: Duration) -> Plan {
     let asked = |grace| {
@@ -24,7 +24,10 @@ pub fn teardown(observed: &Observed, grace: Duration) -> Plan {
         }
     };
     let mut plan = Plan::default();
-    plan.stage(observed.sidecars.iter().map(|s| &s.container).map(asked(Duration::ZERO)).collect());
+    let helpers = observed.sidecars.iter().map(|s| &s.container).chain(&observed.dialer);
+    plan.stage(helpers.map(asked(Duration::ZERO)).collect());
     plan.stage(observed.backend.iter().chain(&observed.strays).map(asked(grace)).collect());
+    let volumes = observed.socket_volumes.iter();
+    plan.stage(volumes.map(|name| Action::RemoveVolume { name: name.clone() }).collect());
     plan
 }

@@ -85,14 +85,17 @@ fn fingerprint(settings: &impl Debug) -> String {
 /// of thousands of short connections to one gateway address without running out of ports
 /// (a tenfold difference where that was measured). The third keeps an outgoing connection from
 /// taking a port before its sidecar listens there. It is fixed at creation; a port added later
-/// goes without, and a sidecar that finds its port taken fails and is started again.
+/// goes without, and a sidecar that finds its port taken fails and is started again. The fourth
+/// lets a sidecar, which has no capabilities, listen below 1024; engines since 20.10 do the same,
+/// those before and others need to be told.
 fn sysctls(desired: &Desired) -> BTreeMap<String, String> {
     let mut sysctls = BTreeMap::from([
         ("net.ipv4.tcp_tw_reuse".to_owned(), "1".to_owned()),
         ("net.ipv4.ip_local_port_range".to_owned(), "10000 65000".to_owned()),
+        ("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned()),
     ]);
-    if !desired.ports.is_empty() {
-        let ports: Vec<String> = desired.ports.iter().map(ToString::to_string).collect();
+    if !desired.forwards.is_empty() {
+        let ports: Vec<String> = desired.forwards.iter().map(|forward| forward.port.to_string()).collect();
         sysctls.insert(RESERVED_PORTS.to_owned(), ports.join(","));
     }
     sysctls

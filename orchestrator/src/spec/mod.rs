@@ -2,9 +2,11 @@
 
 mod buildkit;
 pub mod daemon;
+mod dialer;
 mod sidecar;
 
 pub use buildkit::{STATE_DIRECTORY, backend};
+pub use dialer::{DIALER_SOCKET, dialer, socket_volume};
 pub use sidecar::{HEALTH_COMMAND, sidecar};
 
 use std::collections::BTreeMap;
@@ -49,6 +51,15 @@ pub struct ContainerSpec {
     pub files: Vec<File>,
 }
 
+/// A volume to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VolumeSpec {
+    /// Its name.
+    pub name: VolumeName,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+}
+
 /// A container's network namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Network {
@@ -56,6 +67,8 @@ pub enum Network {
     Own,
     /// That of another container.
     Container(ContainerName),
+    /// The host's.
+    Host,
 }
 
 /// Something mounted into a container.
@@ -65,6 +78,14 @@ pub enum Mount {
     Volume {
         /// The volume, which exists.
         name: VolumeName,
+        /// Where it appears.
+        target: String,
+    },
+    /// A volume of ours at a path. An engine that finds it missing makes it with its labels: what
+    /// a killed start has asked for may come after the next stop has removed the volume.
+    Own {
+        /// The volume.
+        volume: VolumeSpec,
         /// Where it appears.
         target: String,
     },
@@ -113,6 +134,15 @@ impl ContainerSpec {
     #[must_use]
     pub fn settings(&self) -> &str {
         self.labels.get(labels::SETTINGS).map_or("", String::as_str)
+    }
+
+    /// The volume that keeps the build cache, if it mounts one.
+    #[must_use]
+    pub fn cache_volume(&self) -> Option<&VolumeName> {
+        self.mounts.iter().find_map(|mount| match mount {
+            Mount::Volume { name, .. } => Some(name),
+            Mount::Own { .. } | Mount::Bind { .. } => None,
+        })
     }
 
     /// Adds the labels that every container of ours carries. Comes last: the fingerprint

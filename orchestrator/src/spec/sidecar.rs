@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{ContainerSpec, Network, Privileges, Restart};
-use crate::desired::{Desired, HostPort};
+use super::{ContainerSpec, DIALER_SOCKET, Network, Privileges, Restart, dialer};
+use crate::desired::Desired;
+use crate::forward::Forward;
 use crate::labels;
 
 /// The program in the built-in image with its subcommand that succeeds once the port given
@@ -18,38 +19,45 @@ const PORT_VARIABLE: &str = "ASSEMBLE_PROXY_PORT";
 /// charges its sockets and pipes to the same account: about 8 KiB for each idle connection, and
 /// up to a few MiB of buffers and pipe for each busy one. 64 MiB would end it at some eight
 /// thousand connections; this is a limit and reserves nothing.
-const MEMORY_BYTES: u64 = 256 << 20;
+pub(super) const MEMORY_BYTES: u64 = 256 << 20;
 
 /// Most threads and processes: the relay's few threads and the health checks run beside them.
-const PIDS: u32 = 64;
+pub(super) const PIDS: u32 = 64;
 
-/// The gateway of the network it lives in, which is an address of the host.
-const TARGET: &str = "gateway";
+/// Who it runs as: nobody in particular.
+pub(super) const USER: &str = "65532:65532";
 
-/// The spec of the sidecar for `port`.
+/// The spec of the sidecar for a forward.
 #[must_use]
-pub fn sidecar(desired: &Desired, port: HostPort) -> ContainerSpec {
+pub fn sidecar(desired: &Desired, forward: &Forward) -> ContainerSpec {
+    let port = forward.port;
+    let mut args = ["--port", &port.to_string(), "--to", &forward.to()].map(str::to_owned).to_vec();
+    let mut mounts = Vec::new();
+    if forward.target.is_loopback() {
+        args.extend(["--dialer", DIALER_SOCKET].map(str::to_owned));
+        mounts.push(dialer::mount(&desired.user));
+    }
     ContainerSpec {
         name: desired.user.sidecar(port),
         image: desired.proxy_image.image().clone(),
-        args: ["--port", &port.to_string(), "--to", TARGET].map(str::to_owned).to_vec(),
+        args,
         // The health check of its image has fixed arguments and finds the port here.
         env: vec![format!("{PORT_VARIABLE}={port}")],
         labels: BTreeMap::from([
             (labels::PORT.to_owned(), port.to_string()),
-            (labels::TARGET.to_owned(), TARGET.to_owned()),
+            (labels::TARGET.to_owned(), forward.label()),
         ]),
-        user: Some("65532:65532".to_owned()),
+        user: Some(USER.to_owned()),
         sysctls: BTreeMap::new(),
         network: Network::Container(desired.user.backend()),
-        mounts: Vec::new(),
+        mounts,
         privileges: Privileges::Nothing,
         read_only: true,
         memory_bytes: Some(MEMORY_BYTES),
         pids: Some(PIDS),
-        // It ends with an error when the backend's network goes away; started again, it finds
-        // the new one.
-        restart: Restart::OnFailure,
+        // It ends when the backend's network goes away; started again, it finds the new one. Not
+        // only after errors: an engine that ends tells it to end, which is none.
+        restart: Restart::UnlessStopped,
         files: Vec::new(),
     }
     .with_labels(labels::ROLE_SIDECAR, &desired.user)

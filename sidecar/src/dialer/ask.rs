@@ -53,6 +53,12 @@ impl Dialer {
         Self { path: path.to_owned() }
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Has a connection made to `port` of the dialer's loopback. Dropping this cancels it there
     /// as well.
     ///

@@ -17,7 +17,7 @@ use super::socket::Socket;
 
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {addr}: {}", reason(.cause))]
+#[error("cannot listen on \"{addr}\": {}", reason(.cause))]
 pub struct ListenerError {
     /// The address.
     pub addr: SocketAddr,

@@ -6,12 +6,14 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::task::{Context, Poll, ready};
 
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
 use rustix::fs::{Mode, chown};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen, recvmsg, sendmsg,
-    socket_with, sockopt,
+    socket_with,
 };
 use rustix::process::{Uid, geteuid, umask};
 use tokio::io::Interest;
@@ -63,7 +65,9 @@ impl PacketSocket {
     /// # Errors
     /// Those of getsockopt(2).
     pub fn peer_uid(&self) -> io::Result<u32> {
-        Ok(sockopt::socket_peercred(&self.0)?.uid.as_raw())
+        // Not by rustix: its process id is never 0, and that is what the kernel gives for a peer in
+        // a pid namespace that is not ours, as in another container.
+        Ok(getsockopt(&self.0, PeerCredentials)?.uid())
     }
 
     /// Receives a packet, for descriptors with room for one or two, or without any room.

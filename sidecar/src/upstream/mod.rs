@@ -4,6 +4,7 @@ mod gateway;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::dialer::Dialer;
 use crate::sys::{LocalPorts, Nursery, Socket};
 use gateway::Gateways;
 
-pub use crate::connect::DialError;
+pub use crate::connect::{DialError, Reason};
 
 /// Why there is nothing to forward to.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +130,18 @@ impl Upstream {
         self.target.port
     }
 
+    /// Where connections go, as it was asked for.
+    #[must_use]
+    pub const fn target(&self) -> Target {
+        self.target
+    }
+
+    /// The socket of the dialer that reaches the target, if one does.
+    #[must_use]
+    pub fn dialer(&self) -> Option<&Path> {
+        self.dialer.as_ref().map(Dialer::path)
+    }
+
     /// The addresses new connections go to, tried in this order.
     #[must_use]
     pub fn addrs(&self) -> Arc<[SocketAddr]> {
@@ -153,7 +166,11 @@ impl Upstream {
         Ok(dialled)
     }
 
-    async fn connect(&self) -> Result<Socket, DialError> {
+    /// Connects to the target for nobody in particular.
+    ///
+    /// # Errors
+    /// As for [`Self::dial`].
+    pub async fn connect(&self) -> Result<Socket, DialError> {
         if let Some(dialer) = &self.dialer {
             return dialer.dial(self.target.port, self.timeout).await;
         }

@@ -51,6 +51,11 @@ impl Backend {
         format!("{}-proxy-port-{port}", self.name())
     }
 
+    /// The name of the dialer, and of the volume with its socket.
+    pub(crate) fn dialer(&self) -> String {
+        format!("{}-dialer", self.name())
+    }
+
     /// The directory that is the user's home, docker's configuration and more.
     pub(crate) fn home(&self) -> &std::path::Path {
         self.home.path()
@@ -105,8 +110,13 @@ impl Backend {
     #[track_caller]
     pub(crate) fn start(&self, ports: &[u16]) -> Outcome {
         let ports = if ports.is_empty() { &[0] } else { ports };
-        let list = ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        self.run(&["start", "--allow-host-port", &list]).ok()
+        self.forward(&ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
+    }
+
+    /// Starts it with this value of `--allow-host-port` and demands that it works.
+    #[track_caller]
+    pub(crate) fn forward(&self, list: &str) -> Outcome {
+        self.run(&["start", "--allow-host-port", list]).ok()
     }
 
     /// The id of the backend's container, which has to exist.
@@ -123,7 +133,7 @@ impl Backend {
 
     /// The ids of everything that has this user's names or label, running or not.
     pub(crate) fn containers(&self) -> Vec<String> {
-        let name = format!("name=^/{}(-proxy-port-[0-9]+)?$", self.name());
+        let name = format!("name=^/{}(-proxy-port-[0-9]+|-dialer)?$", self.name());
         let label = format!("label=io.github.docker-assemble.user={}", self.user);
         let mut ids = Vec::new();
         for filter in [name, label] {
@@ -189,6 +199,9 @@ impl Drop for Backend {
             let ids: Vec<_> = ids.iter().map(String::as_str).collect();
             // The anonymous volumes go with them.
             let _ = docker(&[&["rm", "--force", "--volumes"], &ids[..]].concat());
+        }
+        if Volume::exists(&self.dialer()) {
+            let _ = docker(&["volume", "rm", "--force", &self.dialer()]);
         }
     }
 }

@@ -93,6 +93,10 @@ impl Background {
         Self { command: words, child, stdout, stderr, started }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }

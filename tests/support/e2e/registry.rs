@@ -10,7 +10,7 @@ use super::port::free_port;
 use super::process::{Background, eventually};
 use super::temp::TempDir;
 
-/// A registry that listens on all addresses. Dropping it stops it and deletes its images.
+/// A registry. Dropping it stops it and deletes its images.
 pub(crate) struct Registry {
     pub(crate) port: u16,
     process: RefCell<Background>,
@@ -22,8 +22,18 @@ impl Registry {
         Self::start_on(free_port())
     }
 
+    /// On all addresses.
     pub(crate) fn start_on(port: u16) -> Self {
-        let registry = Self::launch(port, "");
+        Self::plain("0.0.0.0", port)
+    }
+
+    /// On 127.0.0.1 alone.
+    pub(crate) fn start_on_loopback() -> Self {
+        Self::plain("127.0.0.1", free_port())
+    }
+
+    fn plain(address: &str, port: u16) -> Self {
+        let registry = Self::launch(address, port, "");
         registry.await_answer(|| (get(port, "/v2/")?.starts_with("HTTP/1.1 200")).then_some(()));
         registry
     }
@@ -31,17 +41,18 @@ impl Registry {
     /// One that speaks TLS only, with this certificate and its key.
     pub(crate) fn start_with_tls(certificate: &str, key: &str) -> Self {
         let port = free_port();
-        let registry = Self::launch(port, &format!(", tls: {{certificate: {certificate}, key: {key}}}"));
+        let registry =
+            Self::launch("0.0.0.0", port, &format!(", tls: {{certificate: {certificate}, key: {key}}}"));
         registry.await_answer(|| TcpStream::connect(("127.0.0.1", port)).ok().map(drop));
         registry
     }
 
-    fn launch(port: u16, tls: &str) -> Self {
+    fn launch(address: &str, port: u16, tls: &str) -> Self {
         let dir = TempDir::new();
         let config = dir.path().join("config.yml");
         let data = dir.path().join("data");
         let text = format!(
-            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: 0.0.0.0:{port}{tls}}}\n",
+            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {address}:{port}{tls}}}\n",
             data.display()
         );
         std::fs::write(&config, text).unwrap();

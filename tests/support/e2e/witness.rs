@@ -47,7 +47,9 @@ impl Witness {
         for event in of("container", "create") {
             let name = text(&event["Actor"]["Attributes"]["name"]);
             let rest = name.strip_prefix(&backend.name());
-            if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("-proxy-port-")) {
+            if rest
+                .is_some_and(|rest| rest.is_empty() || rest == "-dialer" || rest.starts_with("-proxy-port-"))
+            {
                 seen.containers.insert(text(&event["Actor"]["ID"]));
             }
         }

@@ -10,8 +10,10 @@ pub use limits::Limits;
 pub use purge::{Manner, Purge, run as purge};
 pub use usage::run as usage;
 
+use crate::output::ListTemplate;
+
 /// How to print a usage.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// A row for each record and a summary.
     #[default]
@@ -20,6 +22,10 @@ pub enum Format {
     Pretty,
     /// A JSON object on a line for each record.
     Json,
+    /// The id of each record and nothing else.
+    Ids,
+    /// What a template makes of each record.
+    Template(ListTemplate),
 }
 
 /// Filters are given to BuildKit as one, since it takes a record that any of several matches.

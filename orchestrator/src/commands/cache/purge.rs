@@ -7,8 +7,8 @@ use futures_util::StreamExt;
 
 use super::forecast::forecast;
 use super::{Limits, record, together};
-use crate::buildkit::{Client, PruneOptions, Record};
-use crate::commands::Session;
+use crate::buildkit::{BuildkitError, Client, PruneOptions, Record};
+use crate::commands::{Session, logs};
 use crate::engine::Engine;
 use crate::output::{Console, Table, size};
 
@@ -74,7 +74,19 @@ async fn work<E: Engine>(session: Session<'_, E>, purge: &Purge, manner: Manner)
         min_free_space_bytes: purge.limits.min_free_bytes,
     });
     while let Some(next) = gone.next().await {
-        list.add(&next?)?;
+        match next {
+            Ok(record) => list.add(&record)?,
+            Err(error) => {
+                // What went is gone, however it ended.
+                if list.count > 0 {
+                    list.end()?;
+                }
+                if matches!(error, BuildkitError::Timeout { .. }) {
+                    logs::show_end(session, &backend).await;
+                }
+                return Err(error.into());
+            }
+        }
     }
     list.end()
 }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::buildkit::Record;
 use crate::output::{Table, age, size, timestamp};
@@ -61,7 +61,7 @@ pub(super) fn paragraph(record: &Record, now: SystemTime) -> String {
 }
 
 /// A record as a JSON object, the size in bytes.
-pub(super) fn object(record: &Record) -> String {
+pub(super) fn object(record: &Record) -> Value {
     json!({
         "ID": record.id,
         "Parents": record.parents,
@@ -75,7 +75,35 @@ pub(super) fn object(record: &Record) -> String {
         "LastUsedAt": record.last_used_at.map(timestamp),
         "Type": record.record_type,
     })
-    .to_string()
+}
+
+/// The fields of a record in templates, with their captions in a table.
+pub(super) const COLUMNS: [(&str, &str); 11] = [
+    ("ID", "ID"),
+    ("Parents", "PARENTS"),
+    ("CreatedAt", "CREATED AT"),
+    ("Mutable", "MUTABLE"),
+    ("Reclaimable", "RECLAIMABLE"),
+    ("Shared", "SHARED"),
+    ("Size", "SIZE"),
+    ("Description", "DESCRIPTION"),
+    ("UsageCount", "USAGE COUNT"),
+    ("LastUsedAt", "LAST ACCESSED"),
+    ("Type", "TYPE"),
+];
+
+/// The table, unless another one is asked for.
+pub(super) const TABLE: &str = "table {{.ID}}\t{{.Reclaimable}}\t{{.Size}}\t{{.LastUsedAt}}";
+
+/// A record's fields for people; in a table with the stars of [`row`].
+pub(super) fn shown(record: &Record, now: SystemTime, in_table: bool) -> Value {
+    let mut fields = object(record);
+    let [id, _, size_in_table, last_used] = row(record, now);
+    fields["ID"] = if in_table { id } else { record.id.clone() }.into();
+    fields["Size"] = if in_table { size_in_table } else { size(record.size_bytes) }.into();
+    fields["CreatedAt"] = record.created_at.map(timestamp).unwrap_or_default().into();
+    fields["LastUsedAt"] = last_used.into();
+    fields
 }
 
 /// A time in the future, by a clock that differs, counts as now.
@@ -101,7 +129,16 @@ mod tests {
             ..Record::default()
         };
         assert_eq!(row(&record, now), ["abc*", "true", "8.224kB*", "2 days ago"]);
-        assert!(object(&record).contains("\"Size\":8224"));
+        assert_eq!(object(&record)["Size"], 8224);
+        let fields = |in_table| {
+            let shown = shown(&record, now, in_table);
+            ["ID", "Size", "LastUsedAt", "CreatedAt"].map(|field| shown[field].as_str().unwrap().to_owned())
+        };
+        assert_eq!(fields(false), ["abc", "8.224kB", "2 days ago", ""]);
+        assert_eq!(fields(true), ["abc*", "8.224kB*", "2 days ago", ""]);
+        let shown = shown(&record, now, true);
+        assert!(COLUMNS.iter().all(|(field, _)| !shown[field].is_null()));
+        assert_eq!(shown.as_object().unwrap().len(), COLUMNS.len());
         assert!(!paragraph(&record, now).contains("Parents"));
     }
 }

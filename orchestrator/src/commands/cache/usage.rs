@@ -9,20 +9,20 @@ use crate::buildkit::{Client, Record};
 use crate::commands::Session;
 use crate::engine::Engine;
 use crate::observed::ContainerId;
-use crate::output::{Console, Table, size};
+use crate::output::{Console, ListTemplate, Table, TemplateError, size};
 use crate::spec::STATE_DIRECTORY;
 
 /// Runs the command. A record has to match all `filters`, given in BuildKit's words.
 ///
 /// # Errors
 /// A backend that is missing or does not run, and those of the engine and BuildKit.
-pub async fn run<E: Engine>(session: Session<'_, E>, filters: &[String], format: Format) -> Result<()> {
+pub async fn run<E: Engine>(session: Session<'_, E>, filters: &[String], format: &Format) -> Result<()> {
     let ask = async {
         let backend = session.running_backend().await?;
         let client = Client::connect(session.engine, &backend.id).await?.within(session.limit);
         let records = client.disk_usage(&together(filters)).await?;
         // Every file is looked at for it, so only those who want to know much wait.
-        let wanted = format == Format::Pretty && filters.is_empty();
+        let wanted = *format == Format::Pretty && filters.is_empty();
         Ok((records, if wanted { on_disk(session.engine, &backend.id).await } else { None }))
     };
     let (mut records, on_disk) = session.unless_cancelled(ask).await?;
@@ -34,10 +34,17 @@ pub async fn run<E: Engine>(session: Session<'_, E>, filters: &[String], format:
         Format::Pretty => {
             records.iter().try_for_each(|one| session.console.line(record::paragraph(one, now)))?;
         }
-        Format::Table => table(session.console, &records, now)?,
+        Format::Ids => records.iter().try_for_each(|one| session.console.line(&one.id))?,
+        Format::Table => {
+            let table = ListTemplate::new(record::TABLE)?;
+            session.console.raw(rendered(&table, &records, now)?.as_bytes())?;
+        }
+        Format::Template(template) => {
+            session.console.raw(rendered(template, &records, now)?.as_bytes())?;
+        }
     }
     // What is filtered sums up to nothing that means anything.
-    if filters.is_empty() && format != Format::Json {
+    if filters.is_empty() && matches!(format, Format::Table | Format::Pretty) {
         summary(session.console, &records, on_disk)?;
     }
     Ok(())
@@ -53,14 +60,12 @@ async fn on_disk<E: Engine>(engine: &E, backend: &ContainerId) -> Option<u64> {
     kibibytes.checked_mul(1024)
 }
 
-fn table(console: &Console, records: &[Record], now: SystemTime) -> Result<()> {
-    let rows: Vec<_> =
-        std::iter::once(record::header()).chain(records.iter().map(|one| record::row(one, now))).collect();
-    let table = Table::fitting(&rows);
-    for row in &rows {
-        console.line(table.row(row))?;
-    }
-    Ok(())
+fn rendered(template: &ListTemplate, records: &[Record], now: SystemTime) -> Result<String, TemplateError> {
+    let rows: Vec<_> = records
+        .iter()
+        .map(|one| (record::shown(one, now, template.is_table()), record::object(one)))
+        .collect();
+    template.render(&record::COLUMNS, &rows)
 }
 
 fn summary(console: &Console, records: &[Record], on_disk: Option<u64>) -> Result<()> {

@@ -2,17 +2,27 @@
 
 use serde_json::{Value, json};
 
-use super::{Daemon, is_stale, state};
-use crate::observed::{Container, Sidecar};
+use super::{Daemon, forwards, state};
+use crate::commands::health::Examined;
+use crate::forward::Target;
+use crate::observed::Container;
 
 /// The object; `Workers` and `Cache` are null where the backend does not run.
-pub(super) fn info(backend: &Container, image: &str, sidecars: &[Sidecar], daemon: Option<&Daemon>) -> Value {
-    let sidecars: Vec<_> = sidecars
+pub(super) fn info(
+    backend: &Container,
+    image: &str,
+    forwards: &[Examined],
+    dialer: Option<&Container>,
+    daemon: Option<&Daemon>,
+) -> Value {
+    let sidecars: Vec<_> = forwards
         .iter()
-        .map(|Sidecar { port, container }| {
-            let mut object = common(container);
-            object["Port"] = port.get().into();
-            object["Stale"] = is_stale(backend, container).into();
+        .map(|forward| {
+            let mut object = common(&forward.sidecar.container);
+            object["Port"] = forward.sidecar.port.get().into();
+            object["Target"] = forward.sidecar.target.as_ref().map(target).into();
+            object["Stale"] = forward.stale.into();
+            object["Forward"] = forwards::object(forward);
             object
         })
         .collect();
@@ -21,9 +31,20 @@ pub(super) fn info(backend: &Container, image: &str, sidecars: &[Sidecar], daemo
     object["CacheVolume"] = backend.cache_volume.as_ref().map(|volume| volume.0.as_str()).into();
     object["Privileged"] = backend.privileged.into();
     object["Sidecars"] = sidecars.into();
+    object["Dialer"] = dialer.map(common).into();
     object["Workers"] = daemon.map(workers).into();
     object["Cache"] = daemon.map(cache).into();
     object
+}
+
+/// Where a sidecar leads; `Name` and `Address` are null but for another host.
+fn target(target: &Target) -> Value {
+    let (kind, name, address) = match target {
+        Target::Gateway { .. } => ("gateway", None, None),
+        Target::Loopback { .. } => ("loopback", None, None),
+        Target::Host { name, addr, .. } => ("host", Some(name), Some(addr.to_string())),
+    };
+    json!({ "Kind": kind, "Name": name, "Address": address, "Port": target.port().get() })
 }
 
 fn common(container: &Container) -> Value {
@@ -55,7 +76,7 @@ mod tests {
     use super::*;
     use crate::buildkit::{Record, Worker};
     use crate::desired::{ContainerName, HostPort, ImageRef, VolumeName};
-    use crate::observed::{ContainerId, State};
+    use crate::observed::{ContainerId, Sidecar, State};
 
     fn container(name: &str) -> Container {
         Container {
@@ -75,27 +96,46 @@ mod tests {
     #[test]
     fn everything_is_in_one_object() {
         let backend = Container { cache_volume: Some(VolumeName("v".to_owned())), ..container("b") };
-        let sidecar =
-            Sidecar { port: HostPort::REGISTRY, container: Container { unhealthy: true, ..container("s") } };
+        let port = HostPort::REGISTRY;
+        let forward = |target, name| Examined {
+            sidecar: Sidecar { port, target, container: Container { unhealthy: true, ..container(name) } },
+            stale: true,
+            answer: None,
+            finding: None,
+        };
+        let host = Target::Host { name: "db".to_owned(), addr: [192, 0, 2, 7].into(), port };
+        let forwards =
+            [forward(Some(Target::Loopback { port }), "s"), forward(Some(host), "h"), forward(None, "n")];
+        let dialer = container("d");
+        let unknown = json!({"Health": "unknown", "Why": null, "Help": null});
         let daemon = Daemon {
             workers: vec![Worker { id: "w".to_owned(), ..Worker::default() }],
             records: vec![Record { size_bytes: 7, in_use: true, ..Record::default() }, Record::default()],
         };
         assert_eq!(
-            info(&backend, "img@x", &[sidecar], Some(&daemon)),
+            info(&backend, "img@x", &forwards, Some(&dialer), Some(&daemon)),
             json!({
                 "ID": "id-of-b", "Name": "b", "State": "running", "Unhealthy": false,
                 "Image": "img@x", "CacheVolume": "v", "Privileged": true,
                 "Sidecars": [{
                     "ID": "id-of-s", "Name": "s", "State": "running", "Unhealthy": true,
-                    "Port": 5000, "Stale": false,
+                    "Port": 5000, "Stale": true, "Forward": unknown,
+                    "Target": {"Kind": "loopback", "Name": null, "Address": null, "Port": 5000},
+                }, {
+                    "ID": "id-of-h", "Name": "h", "State": "running", "Unhealthy": true,
+                    "Port": 5000, "Stale": true, "Forward": unknown,
+                    "Target": {"Kind": "host", "Name": "db", "Address": "192.0.2.7", "Port": 5000},
+                }, {
+                    "ID": "id-of-n", "Name": "n", "State": "running", "Unhealthy": true,
+                    "Port": 5000, "Stale": true, "Forward": unknown, "Target": null,
                 }],
+                "Dialer": {"ID": "id-of-d", "Name": "d", "State": "running", "Unhealthy": false},
                 "Workers": [{"ID": "w", "Platforms": [], "Labels": {}}],
                 "Cache": {"Entries": 2, "Size": 7, "InUse": 7},
             })
         );
         let down = Container { state: State::Exited, ..backend };
-        let object = info(&down, "img", &[], None);
+        let object = info(&down, "img", &[], None, None);
         assert_eq!(
             (&object["Workers"], &object["Cache"], &object["State"]),
             (&Value::Null, &Value::Null, &json!("exited"))

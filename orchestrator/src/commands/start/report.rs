@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use super::bar::Bar;
 use crate::apply::Event;
 use crate::desired::ImageRef;
 use crate::engine::PullProgress;
@@ -16,18 +17,24 @@ pub(super) struct Reporter<'a> {
     in_place: bool,
     /// What was said last of each layer of each image.
     said: Mutex<BTreeMap<(ImageRef, String), String>>,
+    /// How far each image is.
+    bars: Mutex<BTreeMap<ImageRef, Bar>>,
 }
 
 impl<'a> Reporter<'a> {
     pub(super) fn new(console: &'a Console, progress: Progress) -> Self {
-        Self { console, in_place: console.in_place(progress), said: Mutex::default() }
+        Self { console, in_place: console.in_place(progress), said: Mutex::default(), bars: Mutex::default() }
     }
 
     pub(super) fn show(&self, event: &Event<'_>) {
         let console = self.console;
         match event {
             Event::Pulling(image, progress) if self.in_place => {
-                console.status(format_args!("Pulling image {image}: {}", words(progress)));
+                let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+                let bar = bars.entry((*image).clone()).or_default();
+                bar.update(progress);
+                let now = bar.line().unwrap_or_else(|| words(progress));
+                console.status(format_args!("Pulling image {image}: {now}"));
             }
             Event::Pulling(image, progress) => {
                 if self.is_news(image, progress) {
@@ -75,4 +82,65 @@ fn words(progress: &PullProgress) -> String {
     let layer = if is_layer { format!("{id} ") } else { String::new() };
     let amount = bytes.map(|(done, all)| format!(" {} of {}", size(done), size(all))).unwrap_or_default();
     format!("{layer}{status}{amount}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Screen(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Screen {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What a pull writes: results, and the rest.
+    fn pull(live: bool, progress: Progress) -> (String, String) {
+        let (out, err) = (Screen::default(), Screen::default());
+        let console = Console::new(Box::new(out.clone()), Box::new(err.clone()), live);
+        let reporter = Reporter::new(&console, progress);
+        let image = ImageRef("img:1".to_owned());
+        for (status, bytes) in
+            [("Downloading", Some((1, 4))), ("Downloading", Some((2, 4))), ("Pull complete", None)]
+        {
+            let progress = PullProgress { id: "l1".to_owned(), status: status.to_owned(), bytes };
+            reporter.show(&Event::Pulling(&image, &progress));
+        }
+        reporter.show(&Event::Pulled(&image, None));
+        let text = |screen: Screen| String::from_utf8(screen.0.lock().unwrap().clone()).unwrap();
+        (text(out), text(err))
+    }
+
+    #[test]
+    fn a_terminal_gets_a_bar_that_is_taken_away() {
+        for progress in [Progress::Auto, Progress::Tty] {
+            let (out, err) = pull(true, progress);
+            assert_eq!(out, "Pulling image img:1: Success\n");
+            assert!(err.contains("Pulling image img:1: Downloading 2B/4B [====>     ]"), "{err:?}");
+            assert!(err.ends_with("\r\x1b[K") && !err.contains('\n'), "{err:?}");
+            // No colours in any case (ECMA-48 SGR).
+            assert!(!err.split("\x1b[").skip(1).any(|code| {
+                code.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m')
+            }));
+        }
+    }
+
+    #[test]
+    fn without_a_terminal_there_are_lines_and_no_codes() {
+        for (live, progress) in [(false, Progress::Auto), (false, Progress::Tty), (true, Progress::Plain)] {
+            let (out, err) = pull(live, progress);
+            assert_eq!(out, "Pulling image img:1: Success\n");
+            assert_eq!(err, "Pulling image img:1: l1 Downloading\nPulling image img:1: l1 Pull complete\n");
+        }
+    }
 }

@@ -1,0 +1,70 @@
+//! The options that say what to forward.
+
+use std::collections::BTreeSet;
+
+use clap::{ArgMatches, Command as Tree};
+
+use super::UsageError;
+use crate::desired::HostPort;
+use crate::forward::asked::{Asked, Conflict, MOST, Place, Word, merge};
+
+pub(super) const PORTS: &str = "allow-host-port";
+pub(super) const HOSTS: &str = "forward";
+pub(super) const LOOPBACK: &str = "host-loopback";
+
+/// What these options come to together.
+pub(super) fn forwards(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Vec<Asked>, UsageError> {
+    let hosts = words(matches, HOSTS).unwrap_or_default();
+    merged(tree, path, words(matches, PORTS).as_deref(), &hosts, super::switch(matches, LOOPBACK))
+}
+
+/// The ports where each can lead to nothing but itself.
+pub(super) fn plain(
+    tree: &Tree,
+    path: &[&str],
+    matches: &ArgMatches,
+) -> Result<BTreeSet<HostPort>, UsageError> {
+    let given = words(matches, PORTS);
+    merged(tree, path, given.as_deref(), &[], false)?
+        .into_iter()
+        .map(|asked| {
+            if asked.place == Place::Gateway && asked.outside == asked.port {
+                return Ok(asked.port);
+            }
+            let why = "a manifest forwards ports to the same ports of the node";
+            Err(UsageError::value(tree, path, PORTS, &texts(given.as_deref().unwrap_or_default()), why))
+        })
+        .collect()
+}
+
+fn words(matches: &ArgMatches, name: &str) -> Option<Vec<Word>> {
+    matches.get_many::<Vec<Word>>(name).map(|lists| lists.flatten().cloned().collect())
+}
+
+fn texts(words: &[Word]) -> String {
+    words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(",")
+}
+
+fn merged(
+    tree: &Tree,
+    path: &[&str],
+    ports: Option<&[Word]>,
+    hosts: &[Word],
+    loopback: bool,
+) -> Result<Vec<Asked>, UsageError> {
+    merge(ports, hosts, loopback).map_err(|conflict| match conflict {
+        Conflict::NoneAndSome => {
+            let why = "0 means no port at all and cannot stand beside others";
+            UsageError::value(tree, path, PORTS, &texts(ports.unwrap_or_default()), why)
+        }
+        Conflict::Twice { port, first, second } => {
+            let option = if second.contains('=') { HOSTS } else { PORTS };
+            let why = format!("port {port} has another target in \"{first}\" already");
+            UsageError::value(tree, path, option, &second, &why)
+        }
+        Conflict::TooMany(many) => {
+            let why = format!("conflicting options: {many} ports to forward, of at most {MOST}, since each takes a container");
+            UsageError::option(tree, path, &why)
+        }
+    })
+}

@@ -1,0 +1,89 @@
+//! Candidates for the shell that only the engine or this host knows. Whatever goes wrong,
+//! nothing is offered and nothing is said.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::cli::Source;
+use crate::desired::UserName;
+use crate::engine::Engine;
+
+use super::observe;
+
+/// How long a person who pressed Tab is kept waiting for an engine.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Where the kernel lists the sockets of this network namespace (proc(5)).
+const SOCKET_TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
+
+/// The state of a socket that listens (TCP_LISTEN in the kernel's include/net/tcp_states.h).
+const LISTENING: &str = "0A";
+
+/// What the engine has.
+pub async fn of_engine<E: Engine>(engine: &E, user: Option<&UserName>, source: Source) -> Vec<String> {
+    let ask = async {
+        match (source, user) {
+            (Source::Volumes, _) => {
+                let volumes = engine.volumes(&BTreeMap::new()).await.ok()?;
+                Some(volumes.into_iter().map(|volume| volume.0).collect())
+            }
+            (Source::Images, _) => {
+                let images = engine.images().await.ok()?;
+                Some(images.into_iter().map(|image| image.0).collect())
+            }
+            (Source::ForwardedPorts, Some(user)) => {
+                let sidecars = observe::ours(engine, user).await.ok()?.sidecars;
+                Some(sidecars.into_iter().map(|sidecar| sidecar.port.to_string()).collect())
+            }
+            _ => None,
+        }
+    };
+    let mut found: Vec<String> = tokio::time::timeout(PATIENCE, ask).await.ok().flatten().unwrap_or_default();
+    if source != Source::ForwardedPorts {
+        found.sort_unstable();
+    }
+    found
+}
+
+/// The ports of this host that a backend on it could reach.
+#[must_use]
+pub fn host_ports() -> Vec<String> {
+    let tables = SOCKET_TABLES.map(|path| std::fs::read_to_string(path).unwrap_or_default());
+    let mut ports: Vec<u16> = tables.iter().flat_map(|table| listening(table)).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports.iter().map(ToString::to_string).collect()
+}
+
+/// The ports in a table of sockets that listen on more than the loopback interface.
+fn listening(table: &str) -> impl Iterator<Item = u16> {
+    table.lines().skip(1).filter_map(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let (address, port) = fields.next()?.split_once(':')?;
+        // Each 32 bits of an address are in the machine's order: 127.0.0.1 ends in 7F, on
+        // big-endian machines it begins so.
+        let loopback = if cfg!(target_endian = "little") {
+            (address.len() == 8 && address.ends_with("7F")) || address == "00000000000000000000000001000000"
+        } else {
+            (address.len() == 8 && address.starts_with("7F")) || address == "00000000000000000000000000000001"
+        };
+        let listens = fields.nth(1)? == LISTENING;
+        (listens && !loopback).then(|| u16::from_str_radix(port, 16).ok()).flatten()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn ports_behind_the_loopback_interface_are_out_of_reach() {
+        let table = "  sl  local_address rem_address   st tx_queue\n\
+             0: 00000000:1388 00000000:0000 0A 0:0\n   1: 0100007F:1F90 00000000:0000 0A 0:0\n\
+             2: 0B00007F:0035 00000000:0000 0A 0:0\n   3: 020011AC:0016 010011AC:D431 01 0:0\n\
+             4: 00000000000000000000000001000000:0050 00000000000000000000000000000000:0000 0A 0:0\n\
+             5: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 0A 0:0\n";
+        assert_eq!(listening(table).collect::<Vec<_>>(), [5000, 443]);
+    }
+}

@@ -1,0 +1,392 @@
+//! The checks: facts to verdicts. Pure.
+
+use super::gather::{Daemon, Disk, Facts, Failure};
+use super::{Check, Verdict};
+use crate::buildkit::Worker;
+use crate::commands::START;
+use crate::commands::health::Examined;
+use crate::commands::info::state;
+use crate::desired::HostPort;
+use crate::engine::EngineFacts;
+use crate::forward::{self, Forward};
+use crate::health::{Answer, Outcome, Place, Report, Speaks};
+use crate::observed::{Container, State};
+use crate::output::size;
+
+/// All checks that there are facts for, on the way from the engine to the targets.
+pub(super) fn all(facts: &Facts) -> Vec<Check> {
+    let mut checks = vec![engine(&facts.endpoint, &facts.engine)];
+    if let Ok(engine) = &facts.engine {
+        checks.push(version(engine));
+        checks.push(place(engine));
+    }
+    if let Some(found) = &facts.backend {
+        checks.push(backend(found, &facts.start));
+        if let Ok(Some(container)) = found {
+            checks.push(security(container));
+        }
+    }
+    if let Some(asked) = &facts.daemon {
+        checks.push(buildkit(asked));
+        if let Ok(daemon) = asked {
+            checks.push(namespace(&daemon.workers, &facts.start));
+        }
+    }
+    if let (Some(Ok(Some(_))), Some(check)) = (&facts.backend, forwarded(&facts.forwards, facts.port)) {
+        checks.push(check);
+    }
+    checks.extend(facts.dialer.as_ref().map(|container| dialer(container, &facts.start)));
+    for forward in &facts.forwards {
+        checks.push(sidecar(forward, &facts.start));
+        if let Some(report) = forward.report() {
+            checks.extend(target(forward, report));
+            checks.extend(registry(forward, report));
+        }
+    }
+    let reports: Vec<&Report> = facts.forwards.iter().filter_map(Examined::report).collect();
+    checks.extend(pipes(&reports));
+    checks.extend(ports(&reports, &facts.start));
+    checks.extend(facts.conntrack.map(conntrack));
+    checks.extend(facts.disk.map(disk));
+    checks
+}
+
+fn check(name: impl Into<String>, verdict: Verdict, why: impl Into<String>, help: &str) -> Check {
+    let help = Some(help).filter(|help| !help.is_empty()).map(str::to_owned);
+    Check { name: name.into(), verdict, why: why.into(), help }
+}
+
+fn fine(name: impl Into<String>, why: impl Into<String>) -> Check {
+    check(name, Verdict::Ok, why, "")
+}
+
+fn failed(name: &str, failure: &Failure, otherwise: &str) -> Check {
+    check(name, Verdict::Fail, &failure.why, failure.help.as_deref().unwrap_or(otherwise))
+}
+
+fn engine(endpoint: &str, engine: &Result<EngineFacts, Failure>) -> Check {
+    match engine {
+        Ok(_) => fine("engine", format!("answers at {endpoint}")),
+        Err(failure) => {
+            failed("engine", failure, "'docker context ls' and DOCKER_HOST say which engine is asked")
+        }
+    }
+}
+
+/// The oldest API that this program is tried with: that of Debian 12's engine.
+const OLDEST: (u32, u32) = (1, 41);
+
+fn version(engine: &EngineFacts) -> Check {
+    let EngineFacts { version, api_version, kernel, .. } = engine;
+    let why = format!("engine {version}, API {api_version}, Linux {kernel}");
+    let spoken = api_version
+        .split_once('.')
+        .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+    if engine.os != "linux" {
+        let help = "builds need an engine with Linux containers";
+        check("version", Verdict::Fail, format!("engine {version} runs {} containers", engine.os), help)
+    } else if spoken.is_some_and(|spoken: (u32, u32)| spoken >= OLDEST) {
+        fine("version", why)
+    } else {
+        let help = "engines older than 20.10 (API 1.41) are not tried; upgrade, or unset DOCKER_API_VERSION";
+        check("version", Verdict::Warn, why, help)
+    }
+}
+
+fn place(engine: &EngineFacts) -> Check {
+    let EngineFacts { security_options, operating_system, name, .. } = engine;
+    match Place::of(security_options, operating_system, name, true) {
+        Place::Desktop => check(
+            "host",
+            Verdict::Warn,
+            "Docker Desktop: the gateway is its virtual machine and not this computer",
+            "'--forward PORT=host.docker.internal:PORT' reaches services of this computer",
+        ),
+        Place::Rootless => check(
+            "host",
+            Verdict::Warn,
+            "a rootless engine: the gateway is its network namespace and not this host",
+            "'--forward PORT=ADDRESS:PORT' with an address of this host that the engine can reach",
+        ),
+        Place::Here | Place::Elsewhere => {
+            let system = if operating_system.is_empty() { "Linux" } else { operating_system };
+            fine("host", format!("{system}: the gateway is the engine's host"))
+        }
+    }
+}
+
+fn backend(found: &Result<Option<Container>, Failure>, start: &str) -> Check {
+    const NAME: &str = "backend";
+    match found {
+        Err(failure) => failed(NAME, failure, ""),
+        Ok(None) => check(NAME, Verdict::Warn, "there is none", &format!("'{start}' makes one")),
+        Ok(Some(backend)) => match backend.state {
+            State::Running if backend.unhealthy => check(
+                NAME,
+                Verdict::Warn,
+                "runs, and its health check fails",
+                "'docker assemble backend logs' tells more",
+            ),
+            State::Running => fine(NAME, format!("{} runs", backend.name)),
+            State::Paused => {
+                let help = format!("'docker unpause {}' wakes it", backend.name);
+                check(NAME, Verdict::Fail, "is paused", &help)
+            }
+            other => check(
+                NAME,
+                Verdict::Fail,
+                format!("does not run ({})", state(other)),
+                &format!("'{start}' starts it"),
+            ),
+        },
+    }
+}
+
+fn security(backend: &Container) -> Check {
+    if backend.privileged {
+        fine("security", "privileged, as buildx runs it")
+    } else {
+        fine("security", "restricted: SYS_ADMIN, NET_ADMIN and SYS_PTRACE, not privileged")
+    }
+}
+
+fn buildkit(asked: &Result<Daemon, Failure>) -> Check {
+    const NAME: &str = "buildkit";
+    const LOGS: &str = "'docker assemble backend logs' tells more";
+    match asked {
+        Err(failure) => failed(NAME, failure, LOGS),
+        Ok(daemon) if daemon.workers.is_empty() => {
+            check(NAME, Verdict::Fail, "answers, and has no worker", LOGS)
+        }
+        Ok(daemon) => {
+            let version = daemon.version.as_deref().unwrap_or("of an unknown version");
+            fine(NAME, format!("{version} answers with {} worker(s)", daemon.workers.len()))
+        }
+    }
+}
+
+/// The label of a worker that says where its `RUN` steps have their network (BuildKit's
+/// `worker/label`).
+const NETWORK: &str = "org.mobyproject.buildkit.worker.network";
+
+fn namespace(workers: &[Worker], start: &str) -> Check {
+    const NAME: &str = "RUN steps";
+    let mut networks = workers.iter().map(|worker| worker.labels.get(NETWORK).map(String::as_str));
+    match networks.find(|network| *network != Some("host")) {
+        None => fine(NAME, "share the backend's network and see its forwarded ports"),
+        Some(None) => check(
+            NAME,
+            Verdict::Warn,
+            "this BuildKit does not tell in which network they run",
+            "a RUN step that connects to a forwarded port shows whether it can",
+        ),
+        Some(Some(other)) => check(
+            NAME,
+            Verdict::Fail,
+            format!("run in networks of their own ({other}) and see no forwarded port"),
+            &format!("'{start} --recreate' gives them the backend's"),
+        ),
+    }
+}
+
+/// Whether anything is forwarded at all, and the port that was asked for.
+fn forwarded(forwards: &[Examined], port: Option<HostPort>) -> Option<Check> {
+    let known = |port: HostPort| forwards.iter().any(|forward| forward.sidecar.port == port);
+    match port {
+        Some(port) if !known(port) => {
+            let mut wanted: Vec<Forward> =
+                forwards.iter().filter_map(|forward| forward.sidecar.forward()).collect();
+            wanted.push(Forward::plain(port));
+            wanted.sort();
+            Some(check(
+                format!("sidecar {port}"),
+                Verdict::Fail,
+                format!("port {port} is not forwarded"),
+                &format!("'{}'", format!("{START} {}", forward::options(&wanted)).trim_end()),
+            ))
+        }
+        None if forwards.is_empty() => Some(check(
+            "sidecars",
+            Verdict::Warn,
+            "no port of the host is forwarded",
+            "'docker assemble backend start --allow-host-port 5000' forwards one",
+        )),
+        _ => None,
+    }
+}
+
+fn dialer(container: &Container, start: &str) -> Check {
+    match container.state {
+        State::Running => fine("dialer", "runs, for forwards to the host's loopback"),
+        State::Paused => check(
+            "dialer",
+            Verdict::Fail,
+            "is paused",
+            &format!("'docker unpause {}' wakes it", container.name),
+        ),
+        other => {
+            let why = format!("does not run ({})", state(other));
+            check("dialer", Verdict::Fail, why, &format!("'{start}' repairs it"))
+        }
+    }
+}
+
+fn sidecar(forward: &Examined, start: &str) -> Check {
+    let container = &forward.sidecar.container;
+    let name = format!("sidecar {}", forward.sidecar.port);
+    let repair = format!("'{start}' repairs it");
+    if forward.stale {
+        return check(name, Verdict::Fail, "serves a network that its backend has left", &repair);
+    }
+    match (container.state, &forward.answer) {
+        (State::Paused, _) => {
+            check(name, Verdict::Fail, "is paused", &format!("'docker unpause {}' wakes it", container.name))
+        }
+        (State::Running, Some(Answer::Told(report))) => fine(name, format!("{} answers", report.version)),
+        (State::Running, Some(Answer::Old)) => check(
+            name,
+            Verdict::Warn,
+            "is of an older version, so that its target cannot be tried",
+            &format!("'{start}' replaces it"),
+        ),
+        (State::Running, Some(Answer::Foreign)) => check(
+            name,
+            Verdict::Warn,
+            "is of another image, so that its target cannot be tried",
+            &format!("'docker assemble backend logs --proxy {}' tells more", forward.sidecar.port),
+        ),
+        (State::Running, Some(Answer::Silent(limit))) => {
+            let why = format!("does not answer within {} s", limit.as_secs_f32());
+            check(name, Verdict::Fail, why, &format!("'docker restart {}'", container.name))
+        }
+        (State::Running, Some(Answer::Failed(text))) => {
+            check(name, Verdict::Fail, text, &format!("'docker restart {}'", container.name))
+        }
+        (other, _) => check(name, Verdict::Fail, format!("does not run ({})", state(other)), &repair),
+    }
+}
+
+fn target(forward: &Examined, report: &Report) -> Option<Check> {
+    let attempt = report.probe.as_ref()?;
+    let name = format!("target {}", forward.sidecar.port);
+    Some(match &forward.finding {
+        _ if attempt.result == Outcome::Accepted => {
+            fine(name, format!("{} accepts ({} us)", report.target, attempt.latency_us))
+        }
+        Some(finding) => {
+            check(name, Verdict::Fail, format!("{}: {}", report.target, finding.why), &finding.help)
+        }
+        // A target in words of a later version.
+        None => check(
+            name,
+            Verdict::Fail,
+            format!("{}: {}", report.target, attempt.text.as_deref().unwrap_or("not reached")),
+            "",
+        ),
+    })
+}
+
+fn registry(forward: &Examined, report: &Report) -> Option<Check> {
+    let port = forward.sidecar.port;
+    let name = format!("registry {port}");
+    let warn = |why: &str, help: &str| check(name.as_str(), Verdict::Warn, why, help);
+    Some(match report.probe.as_ref()?.speaks.as_ref()? {
+        Speaks::Http { registry: true, .. } => {
+            fine(name, format!("speaks http, as BuildKit does to localhost:{port}"))
+        }
+        Speaks::Http { status: 200 | 401, registry: false } => fine(name, "answers /v2/ over http"),
+        Speaks::Http { status, .. } => warn(
+            &format!("speaks http, and answers /v2/ with status {status}: not a registry"),
+            "nothing to do unless images are pushed there",
+        ),
+        Speaks::Tls => warn(
+            "speaks https",
+            &format!("'--registry-ca localhost:{port}=ca.pem' of a start has BuildKit trust its certificate"),
+        ),
+        Speaks::Closed | Speaks::Silent | Speaks::Other => warn(
+            "speaks neither http nor recognizable https: not a registry",
+            "nothing to do unless images are pushed there",
+        ),
+    })
+}
+
+/// What a relay's pool may hold, in pages: 16 pipes of 256 KiB (`docs/relay.md`).
+const PIPE_PAGES: u64 = 16 * 64;
+
+/// Pages are the kernel's account of a user, and all sidecars are one user.
+fn pipes(reports: &[&Report]) -> Option<Check> {
+    const NAME: &str = "pipes";
+    const HELP: &str =
+        "'sysctl fs.pipe-user-pages-soft=65536' on the engine's host; bytes are copied until then";
+    let soft = reports.iter().find_map(|report| report.kernel.pipe_user_pages_soft)?;
+    let fallbacks: u64 = reports.iter().fold(0, |sum, report| sum.saturating_add(report.splice_fallbacks));
+    let wanted = PIPE_PAGES.saturating_mul(u64::try_from(reports.len()).unwrap_or(u64::MAX));
+    Some(if fallbacks > 0 {
+        check(NAME, Verdict::Warn, format!("the kernel has refused a pipe {fallbacks} time(s)"), HELP)
+    } else if soft != 0 && soft < wanted {
+        check(
+            NAME,
+            Verdict::Warn,
+            format!("the quota of {soft} pages is less than the {wanted} that all sidecars may want"),
+            HELP,
+        )
+    } else if soft == 0 {
+        fine(NAME, "no quota")
+    } else {
+        fine(NAME, format!("a quota of {soft} pages, of which {wanted} may be wanted"))
+    })
+}
+
+fn ports(reports: &[&Report], start: &str) -> Option<Check> {
+    const NAME: &str = "ports";
+    /// As many as Linux has by itself, less a few thousand.
+    const FEW: u64 = 20_000;
+    // They share one namespace.
+    let kernel = reports.iter().map(|report| report.kernel).find(|kernel| kernel.ports.is_some())?;
+    let (ports, waiting) = (kernel.ports?, kernel.time_wait.unwrap_or(0));
+    Some(if waiting.saturating_mul(5) > ports.saturating_mul(4) {
+        let why = format!("{waiting} of {ports} ports for outgoing connections wait for their end");
+        check(
+            NAME,
+            Verdict::Warn,
+            why,
+            "have builds keep connections open; ports are free again after a minute",
+        )
+    } else if ports < FEW {
+        let help = format!("'{start} --recreate' sets the usual range of 10000 to 65000");
+        check(NAME, Verdict::Warn, format!("only {ports} ports for outgoing connections"), &help)
+    } else {
+        fine(NAME, format!("{ports} for outgoing connections, {waiting} in TIME_WAIT"))
+    })
+}
+
+fn conntrack((count, max): (u64, u64)) -> Check {
+    const NAME: &str = "conntrack";
+    const HELP: &str = "'sysctl net.netfilter.nf_conntrack_max' with a greater number";
+    let why = format!("this host follows {count} of at most {max} connections");
+    if count >= max {
+        check(NAME, Verdict::Fail, format!("{why}: new ones are dropped"), HELP)
+    } else if count.saturating_mul(5) > max.saturating_mul(4) {
+        check(NAME, Verdict::Warn, why, HELP)
+    } else {
+        fine(NAME, why)
+    }
+}
+
+fn disk(disk: Disk) -> Check {
+    const NAME: &str = "disk";
+    /// Less than a small image, and less than most builds.
+    const NONE: u64 = 100_000_000;
+    const LITTLE: u64 = 2_000_000_000;
+    const HELP: &str = "'docker assemble backend cache purge' makes room";
+    let why = format!("{} of {} free for the cache", size(disk.free), size(disk.size));
+    match disk.free {
+        ..NONE => check(NAME, Verdict::Fail, why, HELP),
+        NONE..LITTLE => check(NAME, Verdict::Warn, why, HELP),
+        LITTLE.. => fine(NAME, why),
+    }
+}
+
+#[cfg(test)]
+#[path = "checks_tests.rs"]
+mod tests;

@@ -1,0 +1,203 @@
+//! Facts for the checks. Each has a deadline, and one that cannot be had is a fact too.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::buildkit::{Client, Worker};
+use crate::commands::health::{self, Examined, Question};
+use crate::commands::{START, observe, start_command};
+use crate::desired::{HostPort, UserName};
+use crate::engine::{Engine, EngineError, EngineFacts};
+use crate::health::plain;
+use crate::observed::{Container, Sidecar, State};
+use crate::spec::STATE_DIRECTORY;
+
+/// How long each step may take, unless the user says otherwise. There are three, one after another.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whom to look at, and how closely.
+pub struct Doctor<'a, E> {
+    /// The engine, or why it cannot even be asked.
+    pub engine: Result<&'a E, String>,
+    /// Whose backend.
+    pub user: Option<&'a UserName>,
+    /// The port whose service is asked what it speaks.
+    pub port: Option<HostPort>,
+    /// In place of the usual deadline of each step.
+    pub limit: Option<Duration>,
+}
+
+/// Something that could not be found out, and what may help.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) why: String,
+    pub(super) help: Option<String>,
+}
+
+/// Everything that was found out.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    pub(super) endpoint: String,
+    pub(super) engine: Result<EngineFacts, Failure>,
+    /// The user's containers; absent when the engine does not answer.
+    pub(super) backend: Option<Result<Option<Container>, Failure>>,
+    /// What BuildKit says; absent without a backend that runs.
+    pub(super) daemon: Option<Result<Daemon, Failure>>,
+    pub(super) forwards: Vec<Examined>,
+    /// The container that connects to the host's loopback.
+    pub(super) dialer: Option<Container>,
+    /// The start that keeps all forwards.
+    pub(super) start: String,
+    /// The port that was asked for.
+    pub(super) port: Option<HostPort>,
+    pub(super) disk: Option<Disk>,
+    /// Connections that this host's firewall follows, and the most it can; absent where that
+    /// cannot be read.
+    pub(super) conntrack: Option<(u64, u64)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Daemon {
+    pub(super) version: Option<String>,
+    pub(super) workers: Vec<Worker>,
+}
+
+/// The disk that holds the cache, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Disk {
+    pub(super) size: u64,
+    pub(super) free: u64,
+}
+
+impl<E: Engine> Doctor<'_, E> {
+    pub(super) async fn gather(self) -> Facts {
+        let limit = self.limit.unwrap_or(PATIENCE);
+        let mut facts = Facts {
+            endpoint: String::new(),
+            engine: Err(Failure { why: String::new(), help: None }),
+            backend: None,
+            daemon: None,
+            forwards: Vec::new(),
+            dialer: None,
+            start: START.to_owned(),
+            port: self.port,
+            disk: None,
+            conntrack: conntrack(),
+        };
+        let engine = match self.engine {
+            Ok(engine) => engine,
+            Err(why) => {
+                facts.engine = Err(Failure { why, help: None });
+                return facts;
+            }
+        };
+        engine.endpoint().clone_into(&mut facts.endpoint);
+        facts.engine = within(limit, engine.facts(), explain).await;
+        let (Ok(known), Some(user)) = (&facts.engine, self.user) else { return facts };
+        let observed = match within(limit, observe::ours(engine, user), explain).await {
+            Ok(observed) => observed,
+            Err(failure) => {
+                facts.backend = Some(Err(failure));
+                return facts;
+            }
+        };
+        facts.start = start_command(&observed);
+        facts.dialer.clone_from(&observed.dialer);
+        if let Some(backend) = &observed.backend {
+            let question = |sidecar: &Sidecar| {
+                let asked = self.port.unwrap_or(HostPort::REGISTRY);
+                if sidecar.port == asked { Question::Protocol } else { Question::Target }
+            };
+            let examining =
+                health::examine(engine, Some(known), backend, &observed.sidecars, question, limit);
+            if backend.state == State::Running {
+                let asking =
+                    within(limit, ask(engine, backend), |error| Failure { why: chain(&error), help: None });
+                let measuring = timeout(limit, measure(engine, backend));
+                let (forwards, daemon, disk) = tokio::join!(examining, asking, measuring);
+                facts.forwards = forwards;
+                facts.daemon = Some(daemon);
+                facts.disk = disk.ok().flatten();
+            } else {
+                facts.forwards = examining.await;
+            }
+        }
+        facts.backend = Some(Ok(observed.backend));
+        facts
+    }
+}
+
+async fn within<T, F>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, F>>,
+    explain: impl FnOnce(F) -> Failure,
+) -> Result<T, Failure> {
+    match timeout(limit, work).await {
+        Ok(result) => result.map_err(explain),
+        Err(_) => Err(Failure { why: format!("no answer within {} s", limit.as_secs_f32()), help: None }),
+    }
+}
+
+fn explain(error: EngineError) -> Failure {
+    let help = error.hint();
+    Failure { why: chain(&error), help }
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !line.contains(text.trim()) {
+            line = format!("{line}: {text}");
+        }
+        cause = error.source();
+    }
+    plain(&line)
+}
+
+async fn ask<E: Engine>(engine: &E, backend: &Container) -> crate::buildkit::Result<Daemon> {
+    let client = Client::connect(engine, &backend.id).await?;
+    let workers = client.workers().await?;
+    let version = client.version().await?.map(|version| version.version).filter(|text| !text.is_empty());
+    Ok(Daemon { version, workers })
+}
+
+async fn measure<E: Engine>(engine: &E, backend: &Container) -> Option<Disk> {
+    let answer = engine.exec(&backend.id, &["df", "-Pk", STATE_DIRECTORY]).await.ok()?;
+    disk(&String::from_utf8_lossy(&answer.output))
+}
+
+/// The last line of `df -P -k` (POSIX): the device, 1024-byte blocks in all, used, available, …
+fn disk(text: &str) -> Option<Disk> {
+    let mut numbers = text.lines().last()?.split_whitespace().skip(1).map(str::parse::<u64>);
+    let (size, _used, free) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
+    Some(Disk { size: size.checked_mul(1024)?, free: free.checked_mul(1024)? })
+}
+
+fn conntrack() -> Option<(u64, u64)> {
+    let read = |name: &str| {
+        let text = std::fs::read_to_string(format!("/proc/sys/net/netfilter/nf_conntrack_{name}")).ok()?;
+        text.trim().parse().ok()
+    };
+    Some((read("count")?, read("max")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_df_is_read() {
+        let text = "Filesystem     1024-blocks     Used Available Capacity Mounted on\n\
+                    /dev/vda         264212084 29098880  66187008      31% /var/lib/buildkit\n";
+        assert_eq!(disk(text), Some(Disk { size: 264_212_084 * 1024, free: 66_187_008 * 1024 }));
+        for bad in
+            ["", "df: not found", "x 1 2", "x 1 2 99999999999999999999 1% /", "x 1 2 18446744073709551615 /"]
+        {
+            assert_eq!(disk(bad), None, "{bad}");
+        }
+    }
+}

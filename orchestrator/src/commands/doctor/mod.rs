@@ -1,0 +1,120 @@
+//! `backend doctor`: the whole way from the engine to the services that builds want to reach.
+//!
+//! `gather` finds the facts out, `checks` judges them and is pure, and here they are printed.
+
+mod checks;
+mod gather;
+
+use anyhow::{Result, anyhow};
+use serde_json::json;
+
+use crate::cancel::Cancel;
+use crate::engine::Engine;
+use crate::output::{Console, Form};
+
+pub use gather::Doctor;
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Nothing to do.
+    Ok,
+    /// Builds work, but something is to be known.
+    Warn,
+    /// Builds do not work, or not all.
+    Fail,
+}
+
+impl Verdict {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// One check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What was looked at: `engine`, `target 5000`.
+    pub name: String,
+    /// How it came out.
+    pub verdict: Verdict,
+    /// Why, in one line.
+    pub why: String,
+    /// What to do, in one line; `None` when there is nothing to do.
+    pub help: Option<String>,
+}
+
+/// Runs the command, which needs neither a backend nor an engine.
+///
+/// # Errors
+/// A check that failed, and an output that is closed.
+pub async fn run<E: Engine>(
+    doctor: Doctor<'_, E>,
+    console: &Console,
+    cancel: &Cancel,
+    form: Form,
+) -> Result<()> {
+    let facts = tokio::select! {
+        facts = doctor.gather() => facts,
+        cause = cancel.cancelled() => return Err(super::Cancelled(cause).into()),
+    };
+    let checks = checks::all(&facts);
+    match form {
+        Form::Text => checks.iter().flat_map(lines).try_for_each(|line| console.line(line))?,
+        Form::Json | Form::Template(_) => super::print(console, &object(&checks), &form)?,
+    }
+    match checks.iter().filter(|check| check.verdict == Verdict::Fail).count() {
+        0 => Ok(()),
+        n => Err(anyhow!("{n} of {} checks failed", checks.len())),
+    }
+}
+
+fn lines(check: &Check) -> Vec<String> {
+    /// As wide as the longest usual name.
+    const NAME: usize = 15;
+    let first = format!("{:4}  {:NAME$} {}", check.verdict.word(), check.name, check.why);
+    let help = check.help.as_ref().map(|help| format!("{:6}{:NAME$} -> {help}", "", ""));
+    std::iter::once(first).chain(help).collect()
+}
+
+fn object(checks: &[Check]) -> serde_json::Value {
+    let worst = checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Ok);
+    let checks: Vec<_> = checks
+        .iter()
+        .map(|check| {
+            json!({
+                "Name": check.name,
+                "Verdict": check.verdict.word(),
+                "Why": check.why,
+                "Help": check.help,
+            })
+        })
+        .collect();
+    json!({ "Verdict": worst.word(), "Checks": checks })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_is_one_line_and_what_to_do_another() {
+        let good =
+            Check { name: "engine".to_owned(), verdict: Verdict::Ok, why: "it is".to_owned(), help: None };
+        let bad = Check {
+            name: "target 5000".to_owned(),
+            verdict: Verdict::Fail,
+            why: "refused".to_owned(),
+            help: Some("start it".to_owned()),
+        };
+        assert_eq!(lines(&good), ["ok    engine          it is"]);
+        assert_eq!(lines(&bad), ["fail  target 5000     refused", "                      -> start it"]);
+        let both = object(&[good, bad]);
+        assert_eq!((&both["Verdict"], &both["Checks"][1]["Help"]), (&json!("fail"), &json!("start it")));
+        assert_eq!(object(&[])["Verdict"], "ok");
+    }
+}

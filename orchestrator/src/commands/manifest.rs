@@ -1,0 +1,17 @@
+//! `manifest`: the backend for a cluster, as a text. Needs no engine.
+
+use anyhow::Result;
+
+use crate::manifest::{Wish, builder_command, text};
+use crate::output::Console;
+
+/// Prints the manifest, and beside it how the builder is used.
+///
+/// # Errors
+/// Only an output that is closed.
+pub fn run(console: &Console, wish: &Wish) -> Result<()> {
+    console.raw(text(wish).as_bytes())?;
+    console.note("Once 'kubectl apply -f -' has taken the manifest, this makes it a builder:");
+    console.note(format_args!("  {}", builder_command(wish)));
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! A sample on the screen, in a log, or as JSON.
+
+use std::time::SystemTime;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::Manner;
+use super::rates::{Line, sparkline};
+use crate::output::{Console, Form, Table, size, timestamp};
+
+/// Shows one round. `first` is the first of several.
+pub(super) fn tick(console: &Console, lines: &[Line], manner: &Manner, first: bool) -> Result<()> {
+    if manner.form != Form::Text {
+        return crate::commands::print(console, &object(lines, SystemTime::now()), &manner.form);
+    }
+    let table = table(lines, manner.screen);
+    if manner.watch && manner.screen {
+        // Clear the screen once, then go home and write over what is there, line by line, or it
+        // would flicker (ECMA-48: CUP, ED, EL).
+        let mut frame = String::from(if first { "\x1b[2J\x1b[H" } else { "\x1b[H" });
+        for line in &table {
+            frame.push_str(line);
+            frame.push_str("\x1b[K\n");
+        }
+        frame.push_str("\x1b[J");
+        return Ok(console.raw(frame.as_bytes())?);
+    }
+    if !first {
+        console.line("")?;
+    }
+    table.iter().try_for_each(|line| console.line(line))?;
+    Ok(())
+}
+
+const HEAD: [&str; 9] = ["PORT", "TARGET", "OPEN", "IN ALL", "FAILED", "UP/S", "DOWN/S", "UP", "DOWN"];
+
+fn table(lines: &[Line], sparks: bool) -> Vec<String> {
+    if lines.is_empty() {
+        return vec!["no port of the host is forwarded".to_owned()];
+    }
+    let mut rows = vec![HEAD.map(str::to_owned)];
+    rows.extend(lines.iter().map(row));
+    let table = Table::fitting(&rows);
+    let mut shown: Vec<String> = rows.iter().map(|row| table.row(row)).collect();
+    if sparks {
+        let width = shown.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+        for (text, line) in shown.iter_mut().skip(1).zip(lines).filter(|(_, line)| line.history.len() > 1) {
+            let gap = width - text.chars().count() + 3;
+            text.extend(std::iter::repeat_n(' ', gap));
+            text.push_str(&sparkline(&line.history));
+        }
+    }
+    shown
+}
+
+fn row(line: &Line) -> [String; HEAD.len()] {
+    let port = line.last.port.to_string();
+    match &line.last.known {
+        Ok(report) => {
+            let rate = |of: fn(&super::rates::Rate) -> u64| {
+                line.rate.as_ref().map_or_else(|| "-".to_owned(), |rate| size(of(rate)))
+            };
+            [
+                port,
+                report.target.clone(),
+                report.active.to_string(),
+                report.opened.to_string(),
+                report.failures().to_string(),
+                rate(|rate| rate.up),
+                rate(|rate| rate.down),
+                size(report.bytes_up),
+                size(report.bytes_down),
+            ]
+        }
+        Err(why) => {
+            let mut row = [""; HEAD.len()].map(|_| "-".to_owned());
+            row[0] = port;
+            row[1] = format!("({why})");
+            row
+        }
+    }
+}
+
+/// Sizes in bytes; what is not known is null.
+fn object(lines: &[Line], now: SystemTime) -> Value {
+    let forward = |line: &Line| {
+        let report = line.last.known.as_ref().ok();
+        json!({
+            "Port": line.last.port,
+            "Target": report.map(|report| &report.target),
+            "Active": report.map(|report| report.active),
+            "Opened": report.map(|report| report.opened),
+            "Failed": report.map(|report| &report.failed),
+            "BytesUp": report.map(|report| report.bytes_up),
+            "BytesDown": report.map(|report| report.bytes_down),
+            "UpPerSecond": line.rate.map(|rate| rate.up),
+            "DownPerSecond": line.rate.map(|rate| rate.down),
+            "Error": line.last.known.as_ref().err(),
+        })
+    };
+    json!({ "Time": timestamp(now), "Forwards": lines.iter().map(forward).collect::<Vec<_>>() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::time::{Instant, UNIX_EPOCH};
+
+    use super::super::rates::{Rate, Sample};
+    use super::*;
+    use crate::health::Report;
+
+    fn lines() -> Vec<Line> {
+        let report = Report {
+            target: "gateway:5000".to_owned(),
+            active: 1,
+            opened: 12,
+            failed: [("reset".to_owned(), 2)].into(),
+            bytes_up: 3_400_000,
+            bytes_down: 12_000,
+            ..Report::default()
+        };
+        let sample = |port, known| Sample { port, at: Instant::now(), known };
+        vec![
+            Line {
+                last: sample(5000, Ok(report)),
+                rate: Some(Rate { up: 1000, down: 0 }),
+                history: VecDeque::from([0, 1000]),
+            },
+            Line { last: sample(6000, Err("paused".to_owned())), rate: None, history: VecDeque::new() },
+        ]
+    }
+
+    #[test]
+    fn a_table_has_a_row_for_each_forward_and_bars_on_a_screen_only() {
+        let plain = table(&lines(), false);
+        assert_eq!(
+            plain,
+            [
+                "PORT      TARGET         OPEN      IN ALL    FAILED    UP/S      DOWN/S    UP        DOWN",
+                "5000      gateway:5000   1         12        2         1kB       0B        3.4MB     12kB",
+                "6000      (paused)       -         -         -         -         -         -         -",
+            ]
+        );
+        let screen = table(&lines(), true);
+        assert_eq!(screen[1], format!("{}   ▁█", plain[1]));
+        assert_eq!((&screen[0], &screen[2]), (&plain[0], &plain[2]));
+        assert_eq!(table(&[], true), ["no port of the host is forwarded"]);
+    }
+
+    #[test]
+    fn an_object_says_what_is_not_known() {
+        let object = object(&lines(), UNIX_EPOCH);
+        assert_eq!(object["Time"], "1970-01-01T00:00:00Z");
+        let [good, bad] = [&object["Forwards"][0], &object["Forwards"][1]];
+        assert_eq!((&good["UpPerSecond"], &good["BytesUp"]), (&json!(1000), &json!(3_400_000)));
+        assert_eq!((&good["Failed"]["reset"], &good["Error"]), (&json!(2), &Value::Null));
+        assert_eq!(
+            (&bad["Error"], &bad["BytesUp"], &bad["Port"]),
+            (&json!("paused"), &Value::Null, &json!(6000))
+        );
+    }
+}

@@ -1,0 +1,215 @@
+//! Forwards as a person asks for them: `5000`, `5000:5001`, `8000-8010@loopback`,
+//! `5432=db.internal:5432`.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+use super::{Forward, Target};
+use crate::desired::HostPort;
+
+/// How many ports may be forwarded in all, since each takes a container.
+pub const MOST: usize = 128;
+
+/// A place outside, whose name has not been looked up yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The gateway of the backend's network.
+    Gateway,
+    /// The host's loopback.
+    Loopback,
+    /// A host by its name or address.
+    Host(String),
+}
+
+/// One forward that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The port inside.
+    pub port: HostPort,
+    /// Where it leads.
+    pub place: Place,
+    /// The port there.
+    pub outside: HostPort,
+}
+
+impl Asked {
+    /// The forward, with the address that `lookup` gives for a host; `None` where it gives none.
+    pub fn with(&self, lookup: impl FnOnce(&str) -> Option<IpAddr>) -> Option<Forward> {
+        let port = self.outside;
+        let target = match &self.place {
+            Place::Gateway => Target::Gateway { port },
+            Place::Loopback => Target::Loopback { port },
+            Place::Host(name) => Target::Host { name: name.clone(), addr: lookup(name)?, port },
+        };
+        Some(Forward { port: self.port, target })
+    }
+}
+
+/// One word of a list with all the forwards that it means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// As it was written.
+    pub text: String,
+    forwards: Vec<Asked>,
+}
+
+impl Word {
+    /// Whether it is the `0` that means no port.
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        self.forwards.is_empty()
+    }
+}
+
+/// Reads a list of `PORT`, `FIRST-LAST`, either with `:OUTSIDE`, with `@loopback` or with both;
+/// `0` stands for no port at all.
+///
+/// # Errors
+/// The word that is none of these.
+pub fn ports(text: &str) -> Result<Vec<Word>, String> {
+    text.split(',').map(|word| port_word(word.trim())).collect()
+}
+
+fn port_word(text: &str) -> Result<Word, String> {
+    if text == "0" {
+        return Ok(Word { text: text.to_owned(), forwards: Vec::new() });
+    }
+    let (ports, place) = match text.split_once('@') {
+        None => (text, Place::Gateway),
+        Some((ports, "loopback")) => (ports, Place::Loopback),
+        Some((_, other)) => return Err(format!("\"@{other}\" in \"{text}\" is not \"@loopback\"")),
+    };
+    let (inside, outside) = ports.split_once(':').unwrap_or((ports, ports));
+    let (Some(inside), Some(outside)) = (range(inside), range(outside)) else {
+        let why = "is not a port (1 to 65535, or 0 alone for none), nor INSIDE:OUTSIDE or a range FIRST-LAST of them";
+        return Err(format!("\"{text}\" {why}"));
+    };
+    if inside.clone().count() != outside.clone().count() {
+        return Err(format!("the two ranges of \"{text}\" are not of one length"));
+    }
+    let forward = |(port, outside)| {
+        Some(Asked { port: HostPort::new(port)?, place: place.clone(), outside: HostPort::new(outside)? })
+    };
+    Ok(Word { text: text.to_owned(), forwards: inside.zip(outside).filter_map(forward).collect() })
+}
+
+fn range(text: &str) -> Option<RangeInclusive<u16>> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last) = (HostPort::parse(first)?.get(), HostPort::parse(last)?.get());
+    (first <= last).then_some(first..=last)
+}
+
+/// Reads a list of `PORT=HOST:PORT` and `PORT=HOST`.
+///
+/// # Errors
+/// The word that is not like that, and hosts that mean the relay's own network.
+pub fn hosts(text: &str) -> Result<Vec<Word>, String> {
+    text.split(',').map(|word| host_word(word.trim())).collect()
+}
+
+fn host_word(text: &str) -> Result<Word, String> {
+    let why = || format!("\"{text}\" is not PORT=HOST:PORT, as 5432=db.internal:5432");
+    let (port, target) = text.split_once('=').ok_or_else(why)?;
+    let port = HostPort::parse(port).ok_or_else(why)?;
+    let (host, outside) = match target.rsplit_once(':') {
+        Some((host, number)) if !number.ends_with(']') => (host, HostPort::parse(number).ok_or_else(why)?),
+        _ => (target, port),
+    };
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let name = match bracketed {
+        Some(v6) if v6.parse::<std::net::Ipv6Addr>().is_ok() => v6,
+        None if is_name(host) => host,
+        _ => return Err(why()),
+    };
+    if is_own(name) {
+        let mapped = if port == outside { port.to_string() } else { format!("{port}:{outside}") };
+        return Err(format!(
+            "\"{name}\" would be the relay's own network; \
+             '--allow-host-port {mapped}@loopback' reaches the host's loopback"
+        ));
+    }
+    // One spelling for an address, however it was written.
+    let name = name.parse::<IpAddr>().map_or_else(|_| name.to_owned(), |addr| addr.to_string());
+    let forward = Asked { port, place: Place::Host(name), outside };
+    Ok(Word { text: text.to_owned(), forwards: vec![forward] })
+}
+
+/// Letters, digits and what hosts' names have between them: nothing that a label, an option or
+/// an error would be misread for.
+fn is_name(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric()) && text.bytes().all(inner)
+}
+
+fn is_own(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(is_own_address)
+}
+
+/// Whether an address means the network of whoever uses it.
+#[must_use]
+pub fn is_own_address(addr: IpAddr) -> bool {
+    let addr = addr.to_canonical();
+    addr.is_loopback() || addr.is_unspecified()
+}
+
+/// Why lists do not go together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// `0` beside other ports.
+    NoneAndSome,
+    /// One port inside with two targets.
+    Twice {
+        /// The port.
+        port: HostPort,
+        /// The word that came first.
+        first: String,
+        /// The word that contradicts it.
+        second: String,
+    },
+    /// More than [`MOST`].
+    TooMany(usize),
+}
+
+/// Everything that was asked for, by port inside: `ports` of `--allow-host-port`, the usual one
+/// where it was not given and its place is free; `hosts` of `--forward`; and `loopback` in place of
+/// the gateway where that was asked for all.
+///
+/// # Errors
+/// A contradiction; the same twice is none.
+pub fn merge(ports: Option<&[Word]>, hosts: &[Word], loopback: bool) -> Result<Vec<Asked>, Conflict> {
+    let given = ports.unwrap_or_default();
+    if given.iter().any(Word::is_none) && !given.iter().all(Word::is_none) {
+        return Err(Conflict::NoneAndSome);
+    }
+    let mut merged: BTreeMap<HostPort, (Asked, &str)> = BTreeMap::new();
+    for word in given.iter().chain(hosts) {
+        for asked in &word.forwards {
+            let mut asked = asked.clone();
+            if loopback && asked.place == Place::Gateway {
+                asked.place = Place::Loopback;
+            }
+            let (before, first) = merged.entry(asked.port).or_insert_with(|| (asked.clone(), &word.text));
+            if *before != asked {
+                let (first, second) = ((*first).to_owned(), word.text.clone());
+                return Err(Conflict::Twice { port: asked.port, first, second });
+            }
+        }
+    }
+    if merged.len() > MOST {
+        return Err(Conflict::TooMany(merged.len()));
+    }
+    let mut all: BTreeMap<HostPort, Asked> =
+        merged.into_iter().map(|(port, (asked, _))| (port, asked)).collect();
+    if ports.is_none() {
+        let place = if loopback { Place::Loopback } else { Place::Gateway };
+        let usual = HostPort::REGISTRY;
+        all.entry(usual).or_insert(Asked { port: usual, place, outside: usual });
+    }
+    Ok(all.into_values().collect())
+}
+
+#[cfg(test)]
+#[path = "asked_tests.rs"]
+mod tests;

@@ -1,0 +1,215 @@
+//! What a port inside the backend's network leads to. Pure.
+//!
+//! [`asked`] reads it from the command line, where hosts still have names only; a [`Forward`] is
+//! complete, and is what labels carry from one run to the next.
+
+pub mod asked;
+mod options;
+
+pub use options::options;
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::desired::HostPort;
+
+/// A port that the builder may connect to on its localhost, and what it reaches there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Forward {
+    /// The port inside.
+    pub port: HostPort,
+    /// The service outside.
+    pub target: Target,
+}
+
+/// A service outside the backend's network.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Target {
+    /// At the gateway of the backend's network, which is an address of the host.
+    Gateway {
+        /// The port there.
+        port: HostPort,
+    },
+    /// On the host's loopback, by way of the dialer.
+    Loopback {
+        /// The port there.
+        port: HostPort,
+    },
+    /// On another host that the engine reaches.
+    Host {
+        /// The name it was asked for by; the address itself where it had no name.
+        name: String,
+        /// What the name meant when the forward was made.
+        addr: IpAddr,
+        /// The port there.
+        port: HostPort,
+    },
+}
+
+impl Target {
+    /// The port outside.
+    #[must_use]
+    pub const fn port(&self) -> HostPort {
+        match self {
+            Self::Gateway { port } | Self::Loopback { port } | Self::Host { port, .. } => *port,
+        }
+    }
+
+    /// Whether the dialer is needed.
+    #[must_use]
+    pub const fn is_loopback(&self) -> bool {
+        matches!(self, Self::Loopback { .. })
+    }
+}
+
+/// In words that follow `to`.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gateway { port } => write!(f, "port {port} of the host"),
+            Self::Loopback { port } => write!(f, "port {port} on the host's loopback"),
+            Self::Host { name, addr, port } if *name == addr.to_string() => {
+                write!(f, "port {port} of {addr}")
+            }
+            Self::Host { name, addr, port } => write!(f, "port {port} of {name} ({addr})"),
+        }
+    }
+}
+
+impl Forward {
+    /// The same port of the host, at the gateway.
+    #[must_use]
+    pub const fn plain(port: HostPort) -> Self {
+        Self { port, target: Target::Gateway { port } }
+    }
+
+    /// Whether it is the same port of the host, at the gateway.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        *self == Self::plain(self.port)
+    }
+
+    /// The target as the relay's `--to` takes it. A port equal to the one inside is left out
+    /// where the relay fills it in.
+    #[must_use]
+    pub fn to(&self) -> String {
+        let place = match &self.target {
+            Target::Gateway { .. } => "gateway",
+            Target::Loopback { .. } => "loopback",
+            Target::Host { addr, port, .. } => return SocketAddr::new(*addr, port.get()).to_string(),
+        };
+        if self.target.port() == self.port {
+            place.to_owned()
+        } else {
+            format!("{place}:{}", self.target.port())
+        }
+    }
+
+    /// The target as a label carries it: [`Self::to`], behind `NAME=` where a host was asked for
+    /// by its name.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match &self.target {
+            Target::Host { name, addr, .. } if *name != addr.to_string() => format!("{name}={}", self.to()),
+            _ => self.to(),
+        }
+    }
+
+    /// Reads what [`Self::label`] wrote for this port; `None` for anything else.
+    #[must_use]
+    pub fn from_label(port: HostPort, label: &str) -> Option<Self> {
+        let (name, to) = label.split_once('=').map_or((None, label), |(name, to)| (Some(name), to));
+        let target = match (to.split_once(':').unwrap_or((to, "")), name) {
+            (("gateway", ""), None) if !to.ends_with(':') => Target::Gateway { port },
+            (("loopback", ""), None) if !to.ends_with(':') => Target::Loopback { port },
+            (("gateway", other), None) => Target::Gateway { port: HostPort::parse(other)? },
+            (("loopback", other), None) => Target::Loopback { port: HostPort::parse(other)? },
+            _ => {
+                let address: SocketAddr = to.parse().ok()?;
+                let addr = address.ip();
+                let name = name.map_or_else(|| addr.to_string(), str::to_owned);
+                Target::Host { name, addr, port: HostPort::new(address.port())? }
+            }
+        };
+        Some(Self { port, target })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn port(number: u16) -> HostPort {
+        HostPort::new(number).unwrap()
+    }
+
+    fn host(name: &str, addr: &str, number: u16) -> Target {
+        Target::Host { name: name.to_owned(), addr: addr.parse().unwrap(), port: port(number) }
+    }
+
+    #[test]
+    fn a_target_goes_through_a_label_and_back() {
+        for (target, to, label, words) in [
+            (Target::Gateway { port: port(5000) }, "gateway", "gateway", "port 5000 of the host"),
+            (Target::Gateway { port: port(1) }, "gateway:1", "gateway:1", "port 1 of the host"),
+            (
+                Target::Loopback { port: port(5000) },
+                "loopback",
+                "loopback",
+                "port 5000 on the host's loopback",
+            ),
+            (
+                Target::Loopback { port: port(80) },
+                "loopback:80",
+                "loopback:80",
+                "port 80 on the host's loopback",
+            ),
+            (
+                host("db", "192.0.2.7", 5432),
+                "192.0.2.7:5432",
+                "db=192.0.2.7:5432",
+                "port 5432 of db (192.0.2.7)",
+            ),
+            (
+                host("192.0.2.7", "192.0.2.7", 5000),
+                "192.0.2.7:5000",
+                "192.0.2.7:5000",
+                "port 5000 of 192.0.2.7",
+            ),
+            (
+                host("db.internal", "2001:db8::7", 1),
+                "[2001:db8::7]:1",
+                "db.internal=[2001:db8::7]:1",
+                "port 1 of db.internal (2001:db8::7)",
+            ),
+            (
+                host("2001:db8::7", "2001:db8::7", 1),
+                "[2001:db8::7]:1",
+                "[2001:db8::7]:1",
+                "port 1 of 2001:db8::7",
+            ),
+        ] {
+            assert_eq!(target.to_string(), words);
+            let forward = Forward { port: port(5000), target };
+            assert_eq!((forward.to(), forward.label()), (to.to_owned(), label.to_owned()));
+            assert_eq!(Forward::from_label(forward.port, label), Some(forward));
+        }
+    }
+
+    #[test]
+    fn labels_of_other_versions_are_not_guessed_at() {
+        for label in
+            ["", "gateway:", "gateway:0", "loopback:", "loopback:x", "x=gateway", "db:5432", "x=db:1"]
+        {
+            assert_eq!(Forward::from_label(port(5000), label), None, "{label}");
+        }
+    }
+
+    #[test]
+    fn only_the_hosts_own_port_is_plain() {
+        assert!(Forward::plain(port(5000)).is_plain());
+        for target in [Target::Gateway { port: port(1) }, Target::Loopback { port: port(5000) }] {
+            assert!(!Forward { port: port(5000), target }.is_plain());
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What listens on a port, read from the tables of proc(5): `/proc/net/tcp` and `/proc/net/tcp6`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// How a port is listened on, as it matters to those who come through a gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listening {
+    /// Not at all.
+    Nothing,
+    /// On an address that the gateway leads to.
+    Reachable,
+    /// On loopback addresses only.
+    LoopbackOnly,
+    /// On IPv6 addresses only, for all.
+    V6Only,
+    /// On this other address only.
+    Only(IpAddr),
+}
+
+/// The state `TCP_LISTEN` (include/net/tcp_states.h), in hexadecimal digits.
+const LISTEN: &str = "0A";
+
+/// The sockets of a table that listen. Lines that are not understood are left out.
+#[must_use]
+pub fn listeners(table: &str) -> Vec<SocketAddr> {
+    table.lines().filter_map(listener).collect()
+}
+
+/// A line such as `0: 0100007F:1388 00000000:0000 0A …`.
+fn listener(line: &str) -> Option<SocketAddr> {
+    let mut words = line.split_whitespace().skip(1);
+    let (local, _, state) = (words.next()?, words.next()?, words.next()?);
+    if state != LISTEN {
+        return None;
+    }
+    let (ip, port) = local.split_once(':')?;
+    // Four bytes at a time as one number in the machine's own order (net/ipv4/tcp_ipv4.c,
+    // `get_openreq4`).
+    let word = |digits: &str| u32::from_str_radix(digits, 16).ok().map(u32::to_ne_bytes);
+    let ip = match ip.len() {
+        8 => IpAddr::V4(word(ip)?.into()),
+        32 if ip.is_ascii() => {
+            let mut bytes = [0; 16];
+            for (at, place) in bytes.chunks_exact_mut(4).enumerate() {
+                place.copy_from_slice(&word(&ip[at * 8..at * 8 + 8])?);
+            }
+            IpAddr::V6(bytes.into())
+        }
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
+}
+
+/// How `port` is listened on, for those who come to `gateway`.
+///
+/// `v6only` says that sockets on `[::]` take IPv6 alone unless told otherwise
+/// (`net.ipv6.bindv6only`); the tables do not show what each one was told.
+#[must_use]
+pub fn listening(sockets: &[SocketAddr], port: u16, gateway: IpAddr, v6only: bool) -> Listening {
+    let here: Vec<IpAddr> =
+        sockets.iter().filter(|socket| socket.port() == port).map(|socket| socket.ip()).collect();
+    let takes = |ip: &IpAddr| match ip {
+        IpAddr::V4(ip) if *ip == Ipv4Addr::UNSPECIFIED => gateway.is_ipv4(),
+        IpAddr::V6(ip) if *ip == Ipv6Addr::UNSPECIFIED => gateway.is_ipv6() || !v6only,
+        ip => ip.to_canonical() == gateway.to_canonical(),
+    };
+    if here.is_empty() {
+        Listening::Nothing
+    } else if here.iter().any(takes) {
+        Listening::Reachable
+    } else if here.iter().all(|ip| ip.to_canonical().is_loopback()) {
+        Listening::LoopbackOnly
+    } else {
+        match here.iter().find(|ip| !ip.to_canonical().is_loopback() && !ip.is_unspecified()) {
+            Some(ip) => Listening::Only(ip.to_canonical()),
+            None => Listening::V6Only,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GATEWAY: IpAddr = IpAddr::V4(Ipv4Addr::new(172, 17, 0, 1));
+
+    /// As a little-endian kernel prints it.
+    const TABLE: &str =
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 11 1 0 100 0 0 10 0
+   1: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 12 1 0 100 0 0 10 0
+   2: 0100007F:1388 0100007F:C001 01 00000000:00000000 00:00000000 00000000     0        0 13 1 0 100 0 0 10 0
+   nonsense
+   3: ZZ00007F:1388 00000000:0000 0A
+   4: 0100007F:13888 00000000:0000 0A
+";
+    const TABLE6: &str =
+        "  sl  local_address                         remote_address                        st
+   0: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A 0:0
+   1: 00000000000000000000000001000000:0050 00000000000000000000000000000000:0000 0A 0:0
+   2: 0000000000000000FFFF00000100007F:1389 00000000000000000000000000000000:0000 0A 0:0
+   3: é0000000000000000000000000000000:1389 00000000000000000000000000000000:0000 0A 0:0
+";
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn the_kernels_tables_are_read() {
+        let shown = |table| listeners(table).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(shown(TABLE), ["127.0.0.1:5000", "0.0.0.0:22"]);
+        assert_eq!(shown(TABLE6), ["[::]:8080", "[::1]:80", "[::ffff:127.0.0.1]:5001"]);
+        assert_eq!(shown(""), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn what_the_gateway_leads_to_is_told_from_what_it_does_not() {
+        let table: [(&[&str], bool, Listening); 12] = [
+            (&[], false, Listening::Nothing),
+            (&["0.0.0.0:6000"], false, Listening::Nothing),
+            (&["0.0.0.0:5000"], false, Listening::Reachable),
+            (&["[::]:5000"], false, Listening::Reachable),
+            (&["[::]:5000"], true, Listening::V6Only),
+            (&["127.0.0.1:5000"], false, Listening::LoopbackOnly),
+            (&["127.0.0.1:5000", "[::1]:5000"], false, Listening::LoopbackOnly),
+            (&["[::ffff:127.0.0.1]:5000"], false, Listening::LoopbackOnly),
+            (&["127.0.0.1:5000", "172.17.0.1:5000"], false, Listening::Reachable),
+            (&["[::ffff:172.17.0.1]:5000"], false, Listening::Reachable),
+            (&["192.168.1.5:5000"], false, Listening::Only([192, 168, 1, 5].into())),
+            (&["127.0.0.1:5000", "[::]:5000"], true, Listening::V6Only),
+        ];
+        for (sockets, v6only, want) in table {
+            let parsed: Vec<SocketAddr> = sockets.iter().map(|socket| socket.parse().unwrap()).collect();
+            assert_eq!(listening(&parsed, 5000, GATEWAY, v6only), want, "{sockets:?}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The pod: the daemon and, beside it for as long as it lives, one sidecar for each port.
+
+use std::collections::BTreeMap;
+
+use super::objects::{
+    Capabilities, Container, Exec, Field, Metadata, PodSecurity, PodSpec, Probe, Profile, Resources,
+    Security, Source, Sysctl, Template, Variable, VolumeMount,
+};
+use super::{CACHE, DAEMON, Variant, Wish, labels};
+use crate::desired::HostPort;
+use crate::spec::{HEALTH_COMMAND, STATE_DIRECTORY};
+
+/// The user of the sidecars, as in their image. The same number for the group.
+const PROXY_USER: u32 = 65532;
+
+/// The user of the rootless image, who owns its state. The same number for the group.
+const ROOTLESS_USER: u32 = 1000;
+
+/// Where the rootless image keeps its state.
+const ROOTLESS_STATE_DIRECTORY: &str = "/home/user/.local/share/buildkit";
+
+/// The variable that is given the node's address.
+const NODE_VARIABLE: &str = "HOST_IP";
+
+/// The first port that needs no privilege to be listened on, unless the kernel is told otherwise.
+const FIRST_UNPRIVILEGED: u16 = 1024;
+
+/// The pods of the set.
+pub(super) fn template(wish: &Wish) -> Template {
+    let rootless = wish.variant == Variant::Rootless;
+    Template {
+        metadata: Metadata { labels: labels(wish), ..Metadata::default() },
+        spec: PodSpec {
+            // Builds run other people's code, which has no business with the cluster.
+            automount_service_account_token: false,
+            enable_service_links: false,
+            // Builds under way may end; the default is 30.
+            termination_grace_period_seconds: 60,
+            security_context: PodSecurity {
+                fs_group: rootless.then_some(ROOTLESS_USER),
+                // The owners of files deep in the cache are none of the kubelet's concern.
+                fs_group_change_policy: rootless.then_some("OnRootMismatch"),
+                sysctls: sysctls(wish),
+            },
+            init_containers: wish.ports.iter().map(|port| sidecar(wish, *port)).collect(),
+            containers: vec![daemon(wish)],
+        },
+    }
+}
+
+/// As for the containers of an engine (`spec::buildkit`), as far as Kubernetes calls them safe.
+fn sysctls(wish: &Wish) -> Vec<Sysctl> {
+    let mut sysctls = vec![Sysctl { name: "net.ipv4.ip_local_port_range", value: "10000 65000".to_owned() }];
+    if let Some(lowest) = wish.ports.first() {
+        let ports: Vec<String> = wish.ports.iter().map(ToString::to_string).collect();
+        sysctls.push(Sysctl { name: "net.ipv4.ip_local_reserved_ports", value: ports.join(",") });
+        if lowest.get() < FIRST_UNPRIVILEGED {
+            // Engines set it to 0 for every container, container runtimes of clusters may not.
+            sysctls.push(Sysctl { name: "net.ipv4.ip_unprivileged_port_start", value: lowest.to_string() });
+        }
+    }
+    sysctls
+}
+
+/// A native sidecar: an init container that goes on, so that the port is there before the daemon
+/// starts and until it has ended.
+fn sidecar(wish: &Wish, port: HostPort) -> Container {
+    let number = port.to_string();
+    let health = [HEALTH_COMMAND[0], HEALTH_COMMAND[1], "--port", &number];
+    // An answer takes the relay at most two seconds.
+    let probe = |period_seconds, failure_threshold| Probe {
+        exec: exec(&health),
+        period_seconds,
+        timeout_seconds: 3,
+        failure_threshold,
+    };
+    Container {
+        name: format!("proxy-port-{port}"),
+        image: wish.proxy_image.0.clone(),
+        restart_policy: Some("Always"),
+        // A bare address of either family, so the port is that of the listener.
+        args: ["--port", &number, "--to", &format!("$({NODE_VARIABLE})")].map(str::to_owned).to_vec(),
+        env: vec![Variable {
+            name: NODE_VARIABLE,
+            value_from: Source { field_ref: Field { field_path: "status.hostIP" } },
+        }],
+        resources: Some(Resources {
+            requests: BTreeMap::from([("cpu", "10m".to_owned()), ("memory", "16Mi".to_owned())]),
+            // The kernel charges sockets and pipes to it (`spec::sidecar`).
+            limits: BTreeMap::from([("memory", "256Mi".to_owned())]),
+        }),
+        security_context: Security {
+            run_as_non_root: Some(true),
+            run_as_user: Some(PROXY_USER),
+            run_as_group: Some(PROXY_USER),
+            allow_privilege_escalation: Some(false),
+            read_only_root_filesystem: Some(true),
+            capabilities: Some(Capabilities { drop: vec!["ALL"] }),
+            seccomp_profile: Some(Profile { kind: "RuntimeDefault" }),
+            ..Security::default()
+        },
+        startup_probe: probe(1, 30),
+        readiness_probe: probe(10, 3),
+        liveness_probe: probe(30, 3),
+        volume_mounts: Vec::new(),
+    }
+}
+
+fn daemon(wish: &Wish) -> Container {
+    let rootless = wish.variant == Variant::Rootless;
+    // RUN steps then see the ports that are forwarded (`spec::buildkit`).
+    let mut args = vec!["--oci-worker-net=host".to_owned()];
+    if rootless {
+        // A process namespace for each step would need system paths unmasked, which takes a
+        // cluster's administrator.
+        args.push("--oci-worker-no-process-sandbox".to_owned());
+    }
+    // A busy daemon may be slow to answer, and ending it ends builds.
+    let probe = |period_seconds, failure_threshold| Probe {
+        exec: exec(&["buildctl", "debug", "workers"]),
+        period_seconds,
+        timeout_seconds: 20,
+        failure_threshold,
+    };
+    let unconfined = || Some(Profile { kind: "Unconfined" });
+    Container {
+        name: DAEMON.to_owned(),
+        image: wish.image.as_ref().map_or_else(|| wish.variant.image(), |image| &image.0).to_owned(),
+        restart_policy: None,
+        args,
+        env: Vec::new(),
+        resources: None,
+        security_context: if rootless {
+            Security {
+                run_as_user: Some(ROOTLESS_USER),
+                run_as_group: Some(ROOTLESS_USER),
+                // It mounts, and makes namespaces, inside a user namespace of its own.
+                seccomp_profile: unconfined(),
+                app_armor_profile: unconfined(),
+                ..Security::default()
+            }
+        } else {
+            Security { privileged: Some(true), ..Security::default() }
+        },
+        // Up to four minutes: a large cache takes its time to be opened.
+        startup_probe: probe(2, 120),
+        readiness_probe: probe(15, 3),
+        liveness_probe: probe(30, 5),
+        volume_mounts: vec![VolumeMount {
+            name: CACHE,
+            mount_path: if rootless { ROOTLESS_STATE_DIRECTORY } else { STATE_DIRECTORY },
+        }],
+    }
+}
+
+fn exec(words: &[&str]) -> Exec {
+    Exec { command: words.iter().map(|word| (*word).to_owned()).collect() }
+}

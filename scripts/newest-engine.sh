@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# newest-engine.sh fetch            unpack the newest engine that Debian ships into our own state
+#                                   directory; fails where no mirror gives one
+# newest-engine.sh run IMAGE... -- COMMAND...
+#                                   run COMMAND beside that engine, with DOCKER_HOST naming it and
+#                                   copies of these images of the engine in use loaded into it
+#
+# The engine in use, the system's packages and its apt sources stay as they are. The new engine
+# lives in network, process and mount namespaces of its own, COMMAND with it, and all of that ends
+# with this script. Needs root.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+dir=$state/newest-engine
+log=$dir/dockerd.log
+
+# --- Fetching ----------------------------------------------------------------
+
+runs_here() { "$1/usr/sbin/dockerd" --version && "$1/usr/bin/containerd" --version; }
+
+# from SUITE: its engine into $dir/new. The runtime below it stays the installed one, since
+# Debian's newest is linked with a newer libc than this machine may have.
+from() {
+	local work=$1 suite=$2 mirror=$3 package
+	echo "deb $mirror $suite main" >"$work/sources.list"
+	local apt=(apt-get -q -o "Dir::Etc::SourceList=$work/sources.list" -o Dir::Etc::SourceParts=-
+		-o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache"
+		-o APT::Update::Error-Mode=any -o Acquire::Languages=none
+		-o Acquire::Retries=1 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20
+		-o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false)
+	(
+		cd "$work"
+		rm -f ./*.deb
+		"${apt[@]}" update
+		"${apt[@]}" download docker.io containerd
+	) || return 1
+	rm -rf "$dir/new"
+	for package in "$work"/*.deb; do
+		dpkg -x "$package" "$dir/new"
+	done
+	runs_here "$dir/new"
+}
+
+from_newest_suite() {
+	local work=$1 mirror suite
+	mirror=$(debian_mirror)
+	mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
+	for suite in sid testing stable; do
+		! from "$work" "$suite" "${mirror:-http://deb.debian.org/debian}" || return 0
+	done
+	return 1
+}
+
+fetch() {
+	[ ! -x "$dir/root/usr/sbin/dockerd" ] || return 0
+	have apt-get || die "Debian's newest engine is fetched with apt, which is not here"
+	local work
+	work=$(mktemp -d)
+	# shellcheck disable=SC2064 # the directory as it is called now
+	trap "rm -rf '$work'" EXIT
+	# apt drops its privileges for downloads, to a user who must get in here.
+	chmod 755 "$work"
+	mkdir -p "$dir"
+	say "Fetching the newest engine that Debian ships"
+	logged newest-engine from_newest_suite "$work"
+	rm -rf "$dir/root"
+	mv "$dir/new" "$dir/root"
+}
+
+# --- Running -----------------------------------------------------------------
+
+answers() { docker version >/dev/null 2>&1; }
+
+answers_or_ended() { answers || ! runs "$1" dockerd; }
+
+# inside IMAGES COMMAND...: the first process of the namespaces. What is left when it ends, the
+# kernel ends.
+inside() {
+	local images=$1 work pid shared status=0
+	shift
+	work=$(dirname "$images")
+	ip link set lo up
+	# The engine in use has its own things in these, containerd among them.
+	for shared in /run/docker /run/containerd; do
+		[ ! -d "$shared" ] || mount -t tmpfs tmpfs "$shared"
+	done
+	PATH=$dir/root/usr/sbin:$dir/root/usr/bin:$PATH
+	export DOCKER_HOST=unix://$work/docker.sock
+	unset DOCKER_CONTEXT
+	# No packet filter: the containers reach nothing but this namespace, and may reach all of it.
+	dockerd --host "$DOCKER_HOST" --data-root "$dir/data" --exec-root "$work/exec" --pidfile "$work/pid" \
+		--cgroup-parent "/${work##*/}" --iptables=false --ip6tables=false >"$log" 2>&1 &
+	pid=$!
+	if ! until_deadline 90 answers_or_ended "$pid" || ! answers; then
+		show_end "$log"
+		die "the newest engine did not start; its whole log is ${log#"$root"/}"
+	fi
+	docker load --quiet --input "$images" >&2
+	say "Engine $(docker version --format '{{.Server.Version}}, API {{.Server.APIVersion}}')"
+	"$@" || status=$?
+	stop_pid "$pid" dockerd 60
+	exit "$status"
+}
+
+remove_traces() {
+	rm -rf "$work" "$dir/data"
+	find /sys/fs/cgroup -depth -type d -path "*/${work##*/}*" -exec rmdir {} + 2>/dev/null || true
+}
+
+run() {
+	local images=()
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do
+		images+=("$1")
+		shift
+	done
+	[ $# -gt 1 ] || die "usage: newest-engine.sh run IMAGE... -- COMMAND..."
+	shift
+	[ "$(id -u)" = 0 ] || die "an engine of one's own needs root"
+	fetch
+	# Short, since the paths of sockets in it may have some hundred letters only.
+	work=$(mktemp -d /tmp/asmn.XXXXXX)
+	trap remove_traces EXIT
+	mkdir "$work/tmp"
+	docker save --output "$work/images.tar" "${images[@]}"
+	# Ids of processes begin anew in there, and with them the names that the tests make of them.
+	TMPDIR=$work/tmp unshare --net --mount --pid --fork --kill-child --mount-proc \
+		"${BASH_SOURCE[0]}" inside "$work/images.tar" "$@"
+}
+
+case ${1:-} in
+fetch) fetch ;;
+run) run "${@:2}" ;;
+inside) inside "${@:2}" ;;
+*) die "usage: newest-engine.sh fetch, or newest-engine.sh run IMAGE... -- COMMAND..." ;;
+esac

@@ -1,0 +1,227 @@
+//! How forwards do, against an engine in memory: what `info`, `doctor` and `stats` make of what
+//! sidecars say, of those that say nothing, and of an engine that is not there.
+
+#[path = "support/fake_engine.rs"]
+#[expect(dead_code, reason = "tests of starts use the rest")]
+mod fake_engine;
+#[path = "support/screen.rs"]
+#[expect(dead_code, reason = "tests of starts read standard error")]
+mod screen;
+#[path = "support/world.rs"]
+#[expect(dead_code, reason = "the planner's tests use the rest")]
+mod world;
+
+use bytes::Bytes;
+use docker_assemble::cancel::{self, Cancel, Cause};
+use docker_assemble::commands::doctor::{self, Doctor};
+use docker_assemble::commands::{self, Session, info, start, stats};
+use docker_assemble::desired::{ContainerName, Desired, HostPort};
+use docker_assemble::exit::Exit;
+use docker_assemble::observed::State;
+use docker_assemble::output::{Form, Progress};
+use fake_engine::FakeEngine;
+use screen::Screen;
+use serde_json::{Value, json};
+use world::{IMAGE, PROXY, ports, user, wish};
+
+/// What a sidecar says whose target does so.
+fn status(result: &str) -> String {
+    json!({
+        "version": "0.1.0", "target": "gateway:5000", "addrs": ["192.0.2.1:5000"],
+        "active": 1, "opened": 12, "failed": {"refused": 2}, "bytes_up": 3_400_000, "bytes_down": 12_000,
+        "last_error": {"reason": "refused", "text": "Connection \u{1b}[2Jrefused", "age_ms": 180_000},
+        "probe": {"result": result, "latency_us": 90},
+        "kernel": {"pipe_user_pages_soft": 16_384, "ports": 55_001, "time_wait": 0},
+    })
+    .to_string()
+}
+
+fn sidecar(port: u16) -> ContainerName {
+    user().sidecar(HostPort(port.try_into().unwrap()))
+}
+
+/// A backend with these ports whose sidecars say that their targets do so.
+async fn started(forwards: &[u16], result: &str) -> FakeEngine {
+    let engine = FakeEngine::with_images(&[IMAGE]);
+    let desired = Desired { forwards: ports(forwards), ..wish() };
+    let (screen, user, cancel) = (Screen::default(), user(), Cancel::never());
+    let console = screen.console();
+    let session = Session { engine: &engine, user: &user, console: &console, cancel: &cancel, limit: None };
+    let image = || Bytes::from_static(PROXY.as_bytes());
+    start::run(session, &desired, Progress::Auto, &image).await.unwrap();
+    for port in forwards {
+        engine.world().said.insert(sidecar(*port), (0, status(result)));
+    }
+    engine
+}
+
+/// What `info` prints as far as it gets without a BuildKit.
+async fn described(engine: &FakeEngine) -> String {
+    let (screen, user, cancel) = (Screen::default(), user(), Cancel::never());
+    let console = screen.console();
+    let session = Session { engine, user: &user, console: &console, cancel: &cancel, limit: None };
+    info::run(session, Form::Text).await.unwrap_err();
+    screen.out()
+}
+
+async fn diagnosed(engine: &FakeEngine, port: Option<u16>) -> Value {
+    let screen = Screen::default();
+    let user = user();
+    let port = port.map(|port| HostPort(port.try_into().unwrap()));
+    let patient = Doctor { engine: Ok(engine), user: Some(&user), port, limit: None };
+    let ended = doctor::run(patient, &screen.console(), &Cancel::never(), Form::Json).await;
+    let object: Value = serde_json::from_str(&screen.out()).unwrap();
+    assert_eq!(ended.is_err(), object["Verdict"] == "fail", "{object}");
+    object
+}
+
+#[track_caller]
+fn check<'a>(object: &'a Value, name: &str) -> &'a Value {
+    let checks = object["Checks"].as_array().unwrap();
+    checks.iter().find(|check| check["Name"] == name).unwrap_or_else(|| panic!("no {name} in {object:#}"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn info_tells_below_a_sidecar_how_its_forward_does() {
+    let text = described(&started(&[5000], "accepted").await).await;
+    let name = sidecar(5000);
+    let lines: Vec<_> = text.lines().skip_while(|line| !line.starts_with("Sidecar")).collect();
+    assert_eq!(
+        lines[..5],
+        [
+            "Sidecar containers:".to_owned(),
+            format!(" - 000000000000 {name} (running)"),
+            "   Target gateway:5000 accepts".to_owned(),
+            "   Connections: 1 open, 12 in all, 2 failed; 3.4MB up, 12kB down".to_owned(),
+            "   Last error 3 minutes ago: Connection [2Jrefused".to_owned(),
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn info_names_the_cause_and_keeps_the_other_forwards_in_what_helps() {
+    let engine = started(&[5000, 6000], "refused").await;
+    let text = described(&engine).await;
+    // The gateway is no address of this machine, so its tables tell nothing.
+    assert!(
+        text.contains("   Target gateway:5000: refused: nothing listens on port 5000 of the engine's host")
+    );
+    assert_eq!(text.matches("   What helps: ").count(), 2, "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sidecar_that_does_not_answer_holds_up_nobody() {
+    let engine = started(&[5000, 6000], "accepted").await;
+    engine.world().hung.insert(sidecar(5000));
+    let text = described(&engine).await;
+    assert!(text.contains("   Does not answer within 8 s\n"), "{text}");
+    assert!(text.contains("   Target gateway:5000 accepts\n"), "{text}");
+    let object = diagnosed(&engine, None).await;
+    assert_eq!(check(&object, "sidecar 5000")["Verdict"], "fail");
+    assert_eq!(check(&object, "sidecar 6000")["Verdict"], "ok");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_older_sidecar_is_told_as_such() {
+    let engine = started(&[5000], "accepted").await;
+    let words = "error: unrecognized subcommand 'status'\n\nUsage: assemble-proxy [OPTIONS]\n";
+    engine.world().said.insert(sidecar(5000), (2, words.to_owned()));
+    assert!(described(&engine).await.contains("   This sidecar is of an older version"));
+    let object = diagnosed(&engine, None).await;
+    assert_eq!(check(&object, "sidecar 5000")["Verdict"], "warn");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_doctor_tells_what_is_wrong_and_fails() {
+    let engine = started(&[5000], "refused").await;
+    let object = diagnosed(&engine, None).await;
+    assert_eq!(check(&object, "engine")["Verdict"], "ok");
+    assert_eq!(check(&object, "backend")["Verdict"], "ok");
+    assert_eq!(check(&object, "buildkit")["Verdict"], "fail");
+    let target = check(&object, "target 5000");
+    assert_eq!(target["Verdict"], "fail");
+    assert!(target["Help"].as_str().unwrap().contains("ss -ltn"), "{target}");
+    assert_eq!(check(&object, "pipes")["Verdict"], "ok");
+    assert_eq!(check(&diagnosed(&engine, Some(7000)).await, "sidecar 7000")["Verdict"], "fail");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_doctor_needs_no_backend_and_no_engine() {
+    let object = diagnosed(&FakeEngine::default(), None).await;
+    assert_eq!(check(&object, "backend")["Verdict"], "warn");
+
+    let screen = Screen::default();
+    let patient: Doctor<'_, FakeEngine> =
+        Doctor { engine: Err("no such context".to_owned()), user: None, port: None, limit: None };
+    let ended = doctor::run(patient, &screen.console(), &Cancel::never(), Form::Text).await;
+    // The machine's own tables may be a check more.
+    assert!(ended.unwrap_err().to_string().starts_with("1 of "));
+    assert!(screen.out().starts_with("fail  engine          no such context\n"), "{}", screen.out());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_sidecar_is_not_asked() {
+    let engine = started(&[5000], "accepted").await;
+    {
+        let mut world = engine.world();
+        world.hung.insert(sidecar(5000));
+        let container = world.containers.iter_mut().find(|container| container.name == sidecar(5000));
+        container.unwrap().state = State::Paused;
+    }
+    assert!(described(&engine).await.contains("(paused)\n\n"));
+    assert_eq!(check(&diagnosed(&engine, None).await, "sidecar 5000")["Verdict"], "fail");
+}
+
+async fn measured(
+    engine: &FakeEngine,
+    manner: stats::Manner,
+    cancel: &Cancel,
+) -> (anyhow::Result<()>, String) {
+    let (screen, user) = (Screen::default(), user());
+    let console = screen.console();
+    let session = Session { engine, user: &user, console: &console, cancel, limit: None };
+    (stats::run(session, manner).await, screen.out())
+}
+
+#[tokio::test]
+async fn stats_are_one_sample_unless_watched() {
+    let engine = started(&[5000, 6000], "accepted").await;
+    engine.world().said.remove(&sidecar(6000));
+    let (ended, text) = measured(&engine, stats::Manner::default(), &Cancel::never()).await;
+    ended.unwrap();
+    let lines: Vec<_> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert_eq!(lines[1], ["5000", "gateway:5000", "1", "12", "2", "0B", "0B", "3.4MB", "12kB"]);
+    assert_eq!(lines[2][..3], ["6000", "(no", "answer)"]);
+
+    let manner = stats::Manner { form: Form::Json, ..stats::Manner::default() };
+    let (ended, text) = measured(&engine, manner, &Cancel::never()).await;
+    ended.unwrap();
+    assert_eq!(text.lines().count(), 1);
+    let object: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(object["Forwards"][0]["BytesUp"], 3_400_000);
+    assert_eq!(object["Forwards"][1]["Error"], "no answer");
+}
+
+#[tokio::test]
+async fn a_watch_ends_when_the_user_wants_it() {
+    let engine = started(&[5000], "accepted").await;
+    let (canceller, cancel) = cancel::pair();
+    let manner = stats::Manner { watch: true, form: Form::Json, screen: true };
+    let ending = async {
+        // Two samples at least.
+        tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
+        canceller.cancel(Cause::Interrupt);
+    };
+    let ((ended, text), ()) = tokio::join!(measured(&engine, manner, &cancel), ending);
+    assert_eq!(commands::exit(&ended.unwrap_err()), Exit::Cancelled(Cause::Interrupt));
+    assert!(text.lines().count() >= 1, "{text}");
+    assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{text}");
+}
+
+#[tokio::test]
+async fn stats_need_a_backend_that_runs() {
+    let (ended, text) = measured(&FakeEngine::default(), stats::Manner::default(), &Cancel::never()).await;
+    assert!(ended.unwrap_err().to_string().contains("backend start"));
+    assert_eq!(text, "");
+}

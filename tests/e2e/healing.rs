@@ -1,0 +1,157 @@
+//! What the engine repairs by itself, and that the rest is named and repaired by a start.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::support::{
+    Backend, Outcome, OwnEngine, Registry, backend_image, base_image, docker, eventually, free_port, inspect,
+    run, serve,
+};
+
+/// How long a forward may take to work again on a machine that has other things to do.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until the forward works, and says how long that took.
+#[track_caller]
+fn heals(what: &str, backend: &Backend, port: u16) {
+    let began = Instant::now();
+    eventually("the forward works again", PATIENCE, || (backend.get(port).code == Some(0)).then_some(()));
+    println!("after {what} the forward worked within {:.1?}", began.elapsed());
+    let info = eventually("BuildKit answers", PATIENCE, || {
+        Some(backend.run(&["info"])).filter(|info| info.code == Some(0))
+    });
+    assert!(info.stdout.contains(&format!("{} (running)\n", backend.sidecar(port))), "{info:?}");
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_forward_heals_by_itself_when_the_backend_is_restarted() {
+    let (backend, registry) = (Backend::new(), Registry::start());
+    backend.start(&[registry.port]);
+    backend.get(registry.port).ok();
+    docker(&["restart", "--time", "5", &backend.name()]).ok();
+    heals("a restart of the backend", &backend, registry.port);
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_forward_heals_by_itself_when_buildkit_crashes() {
+    let (backend, registry) = (Backend::new(), Registry::start());
+    backend.start(&[registry.port]);
+    backend.get(registry.port).ok();
+    let before = backend.inspect();
+    signal(&before, "KILL");
+    eventually("the engine starts it again", PATIENCE, || {
+        let now = backend.inspect();
+        let is_new = now["State"]["StartedAt"] != before["State"]["StartedAt"];
+        (is_new && now["State"]["Running"] == true).then_some(())
+    });
+    heals("a crash of BuildKit", &backend, registry.port);
+    assert_eq!(backend.id(), before["Id"]);
+}
+
+/// Sends a signal to the first process of a container, of which the engine knows nothing.
+#[track_caller]
+fn signal(container: &serde_json::Value, name: &str) {
+    let pid = container["State"]["Pid"].as_u64().filter(|pid| *pid > 1).expect("it runs").to_string();
+    run(Command::new("kill").args(["-s", name, &pid])).ok();
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_forward_heals_by_itself_when_a_sidecar_crashes() {
+    let (backend, registry) = (Backend::new(), Registry::start());
+    backend.start(&[registry.port]);
+    let before = inspect(&backend.sidecar(registry.port));
+    signal(&before, "KILL");
+    eventually("the engine starts it again", PATIENCE, || {
+        let now = inspect(&backend.sidecar(registry.port));
+        (now["State"]["StartedAt"] != before["State"]["StartedAt"]).then_some(())
+    });
+    heals("a crash of the sidecar", &backend, registry.port);
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_daemon_that_hangs_is_given_up_and_quoted() {
+    let backend = Backend::new();
+    backend.start(&[]);
+    let frozen = backend.inspect();
+    signal(&frozen, "STOP");
+    let purge = backend.run(&["cache", "purge", "--timeout", "2"]).fails(1);
+    let usage = backend.run(&["cache", "usage", "--timeout", "2"]).fails(1);
+    let info = backend.run(&["info", "--timeout", "2"]).fails(1);
+    signal(&frozen, "CONT");
+    let complaint = purge.stderr.lines().last().unwrap();
+    assert_eq!(complaint, "purge buildkit's cache: no answer within 2 s", "{purge:?}");
+    assert!(purge.stderr.contains(&format!("The end of the log of \"{}\":\n", backend.name())), "{purge:?}");
+    for (outcome, what) in [(usage, "ask buildkit for its cache"), (info, "ask buildkit for its workers")] {
+        let complaint = outcome.stderr.lines().last().unwrap();
+        assert_eq!(complaint, format!("{what}: no answer within 2 s"), "{outcome:?}");
+    }
+    // It goes on where it was.
+    backend.run(&["cache", "purge"]).ok();
+}
+
+/// The plugin's command, for an engine of the test's own.
+fn plugin(engine: &OwnEngine, backend: &Backend, args: &[&str]) -> Outcome {
+    run(backend.command(args).env("DOCKER_HOST", engine.host()))
+}
+
+/// Asks for a service's front page at `localhost:PORT`, as a build would.
+fn get(engine: &OwnEngine, backend: &Backend, port: u16) -> Outcome {
+    let network = format!("container:{}", backend.name());
+    let line = format!("timeout 10 wget -q -O - http://localhost:{port}/");
+    engine.docker(&["run", "--rm", "--network", &network, &base_image(), "sh", "-c", &line])
+}
+
+/// What the engine says a container does, empty for one that is not there.
+fn state(engine: &OwnEngine, container: &str) -> String {
+    let found = engine.docker(&["container", "inspect", "--format", "{{.State.Status}}", container]);
+    found.stdout.trim().to_owned()
+}
+
+/// Whether the forward works again without a command. It is not waited for once the engine has
+/// given a sidecar up while its backend runs: it started the two in the wrong order.
+#[track_caller]
+fn healed_by_itself(engine: &OwnEngine, backend: &Backend, port: u16) -> bool {
+    let mut given_up = 0;
+    eventually("the engine heals it or gives it up", PATIENCE, || {
+        if get(engine, backend, port).code == Some(0) {
+            return Some(true);
+        }
+        let is_lost =
+            state(engine, &backend.name()) == "running" && state(engine, &backend.sidecar(port)) == "exited";
+        // Between two attempts of the engine it looks the same.
+        given_up = if is_lost { given_up + 1 } else { 0 };
+        (given_up == 10).then_some(false)
+    })
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn after_a_restart_of_the_engine_forwards_heal_or_are_named_and_started() {
+    let (backend, port) = (Backend::new(), free_port());
+    let mut engine = OwnEngine::start(&[]);
+    engine.take(&[backend_image(), base_image()]);
+    serve(&engine.network, port);
+    let start = ["start", "--allow-host-port", &port.to_string()];
+    plugin(&engine, &backend, &start).ok();
+    get(&engine, &backend, port).ok();
+
+    engine.restart();
+    let began = Instant::now();
+    if healed_by_itself(&engine, &backend, port) {
+        println!("after a restart of the engine the forward worked within {:.1?}", began.elapsed());
+    } else {
+        println!("after a restart of the engine a start was needed");
+        let info = plugin(&engine, &backend, &["info"]).ok();
+        assert!(info.stdout.contains(&format!("{} (exited)\n", backend.sidecar(port))), "{info:?}");
+        plugin(&engine, &backend, &start).ok();
+        get(&engine, &backend, port).ok();
+    }
+    let info = plugin(&engine, &backend, &["info"]).ok();
+    assert!(info.stdout.contains(&format!("{} (running)\n", backend.sidecar(port))), "{info:?}");
+    plugin(&engine, &backend, &["stop"]).ok();
+    assert_eq!(engine.docker(&["ps", "--all", "--quiet"]).ok().stdout, "");
+}

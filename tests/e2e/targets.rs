@@ -1,0 +1,79 @@
+//! Ports that lead to other ports and to other hosts.
+
+use std::net::Ipv4Addr;
+
+use crate::support::{Backend, Context, Registry, free_port, inspect};
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_port_leads_to_another_one_and_may_be_a_privileged_one() {
+    let (backend, registry) = (Backend::new(), Registry::start());
+    let (inside, outside) = (free_port(), registry.port);
+    // Below 1024 a process needs a capability, which the relay has not.
+    backend.forward(&format!("{inside}:{outside},81:{outside}"));
+    for port in [inside, 81] {
+        assert_eq!(backend.get(port).ok().stdout, "{}");
+    }
+    let image = format!("localhost:{inside}/hello");
+    backend.push(&Context::new("FROM scratch\nADD busybox.tar /\n"), &image).ok();
+    assert!(registry.catalog().contains("hello"));
+
+    let info = backend.run(&["info"]).ok();
+    let line = format!(" {} (running), to port {outside} of the host\n", backend.sidecar(inside));
+    assert!(info.stdout.contains(&line), "{info:?}");
+    let json: serde_json::Value =
+        serde_json::from_str(&backend.run(&["info", "--format", "json"]).ok().stdout).unwrap();
+    let target = &json["Sidecars"][0]["Target"];
+    assert_eq!((&target["Kind"], &target["Port"]), (&"gateway".into(), &outside.into()));
+    assert!(json["Dialer"].is_null());
+
+    // Another target replaces that sidecar alone.
+    let (kept, id) = (inspect(&backend.sidecar(inside)), backend.id());
+    backend.forward(&format!("{inside}:{outside},81:{}", free_port()));
+    backend.get(81).fails(1);
+    assert_eq!(inspect(&backend.sidecar(inside))["Id"], kept["Id"]);
+    assert_eq!(backend.id(), id);
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_range_is_a_sidecar_for_each_port() {
+    let (backend, registry) = (Backend::new(), Registry::start());
+    let (first, last) = (registry.port - 1, registry.port + 1);
+    backend.forward(&format!("{first}-{last},8000-8002:{first}-{last}"));
+    assert_eq!(backend.forwarded(), [8000, 8001, 8002, first, registry.port, last]);
+    for port in [registry.port, 8001] {
+        assert_eq!(backend.get(port).ok().stdout, "{}");
+    }
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn another_host_is_reached_by_a_name_that_is_looked_up_here() {
+    let (backend, registry, inside) = (Backend::new(), Registry::start(), free_port());
+    backend.start(&[]);
+    let gateway = &backend.inspect()["NetworkSettings"]["Networks"]["bridge"]["Gateway"];
+    let bridge: Ipv4Addr = gateway.as_str().unwrap().parse().unwrap();
+    // A name that every resolver knows without asking: the address as one number (inet_aton(3)).
+    let name = u32::from(bridge).to_string();
+    let target = format!("{inside}={name}:{}", registry.port);
+    backend.run(&["start", "--allow-host-port", "0", "--forward", &target]).ok();
+    assert_eq!(backend.get(inside).ok().stdout, "{}");
+    let info = backend.run(&["info"]).ok();
+    let words = format!("(running), to port {} of {name} ({bridge})\n", registry.port);
+    assert!(info.stdout.contains(&words), "{info:?}");
+
+    let again = backend.run(&["start", "--allow-host-port", "0", "--forward", &target]).ok();
+    assert!(again.stdout.contains("already running"), "{again:?}");
+
+    // 127.0.0.1, which is found out only when it is looked up.
+    let own = format!("{inside}={}", u32::from(Ipv4Addr::LOCALHOST));
+    let refusal = backend.run(&["start", "--forward", &own]).fails(1);
+    let hint = format!("'--allow-host-port {inside}:{inside}@loopback' reaches the host's loopback");
+    assert!(refusal.only_complaint().contains(&hint), "{refusal:?}");
+    let unknown = backend.run(&["start", "--forward", "1=no-such-host.invalid"]).fails(1);
+    assert!(
+        unknown.stderr.contains("cannot look up host \"no-such-host.invalid\" of --forward"),
+        "{unknown:?}"
+    );
+}

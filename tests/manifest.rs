@@ -1,0 +1,297 @@
+//! What is written down for other machinery than an engine: the manifest for Kubernetes, and
+//! `images/compose.yaml`.
+
+use std::path::PathBuf;
+use std::process::Command as Process;
+
+use docker_assemble::cli::{self, Command, Invocation};
+use docker_assemble::manifest::{builder_command, text};
+use docker_assemble::proxy_image::BINARY;
+use serde::Deserialize;
+use serde_norway::{Deserializer, Value};
+
+const COMPOSE: &str = include_str!("../images/compose.yaml");
+
+fn parsed(options: &str) -> Result<Command, cli::UsageError> {
+    let line = format!("assemble backend manifest {options}");
+    let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    cli::parse(&words).map(|invocation| match invocation {
+        Invocation::Run(command, _) => command,
+        other => panic!("{line}: {other:?}"),
+    })
+}
+
+/// The manifest's text and the command for buildx.
+fn made(options: &str) -> (String, String) {
+    match parsed(&format!("--kubernetes {options}")) {
+        Ok(Command::Manifest(wish)) => (text(&wish), builder_command(&wish)),
+        other => panic!("{options}: {other:?}"),
+    }
+}
+
+/// The network policy and the stateful set, read back.
+fn documents(options: &str) -> [Value; 2] {
+    let (text, _) = made(options);
+    let documents = Deserializer::from_str(&text).map(|document| Value::deserialize(document).unwrap());
+    documents.collect::<Vec<_>>().try_into().unwrap()
+}
+
+/// The value at a path such as `spec.containers.0.image`; null where there is none.
+fn at<'v>(value: &'v Value, path: &str) -> &'v Value {
+    path.split('.').fold(value, |value, part| match part.parse::<usize>() {
+        Ok(index) => value.get(index).unwrap_or(&Value::Null),
+        Err(_) => value.get(part).unwrap_or(&Value::Null),
+    })
+}
+
+fn yaml(text: &str) -> Value {
+    serde_norway::from_str(text).unwrap()
+}
+
+fn strings(list: &Value) -> Vec<String> {
+    list.as_sequence().unwrap().iter().map(|item| item.as_str().unwrap().to_owned()).collect()
+}
+
+fn pod(options: &str) -> Value {
+    at(&documents(options)[1], "spec.template.spec").clone()
+}
+
+#[test]
+fn nothing_may_connect_to_the_pods_of_the_set() {
+    let [policy, set] = documents("--name builders");
+    assert_eq!(at(&policy, "kind"), "NetworkPolicy");
+    // Ingress is governed and no rule lets any in; egress is not governed.
+    assert_eq!(at(&policy, "spec.policyTypes"), &yaml("[Ingress]"));
+    assert_eq!((at(&policy, "spec.ingress"), at(&policy, "spec.egress")), (&Value::Null, &Value::Null));
+
+    assert_eq!(at(&set, "kind"), "StatefulSet");
+    let selected = at(&policy, "spec.podSelector.matchLabels");
+    assert_eq!(selected, at(&set, "spec.selector.matchLabels"));
+    let labels = at(&set, "spec.template.metadata.labels").as_mapping().unwrap();
+    for (label, value) in selected.as_mapping().unwrap() {
+        assert_eq!(labels.get(label), Some(value));
+    }
+    assert!(selected.as_mapping().unwrap().values().any(|value| value == "builders"), "told from other sets");
+}
+
+#[test]
+fn each_port_has_a_sidecar_that_relays_to_its_node() {
+    let pod = pod("--allow-host-port 8080,5000 --proxy-image registry.example/proxy:1");
+    let sidecars = at(&pod, "initContainers").as_sequence().unwrap();
+    assert_eq!(sidecars.len(), 2);
+    for (sidecar, port) in sidecars.iter().zip(["5000", "8080"]) {
+        assert_eq!(at(sidecar, "name"), format!("proxy-port-{port}").as_str());
+        assert_eq!(at(sidecar, "image"), "registry.example/proxy:1");
+        assert_eq!(at(sidecar, "restartPolicy"), "Always", "a native sidecar");
+        assert_eq!(strings(at(sidecar, "args")), ["--port", port, "--to", "$(HOST_IP)"]);
+        assert_eq!(
+            at(sidecar, "env"),
+            &yaml("[{name: HOST_IP, valueFrom: {fieldRef: {fieldPath: status.hostIP}}}]")
+        );
+        for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
+            let command = strings(at(sidecar, &format!("{probe}.exec.command")));
+            assert_eq!(command, ["/assemble-proxy", "health", "--port", port]);
+        }
+        let hardened = "{runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532, \
+                         allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, \
+                         capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}";
+        assert_eq!(at(sidecar, "securityContext"), &yaml(hardened));
+    }
+    assert_eq!(at(&pod, "automountServiceAccountToken"), &yaml("false"));
+}
+
+#[test]
+fn without_ports_there_is_no_sidecar() {
+    let (text, _) = made("--allow-host-port 0");
+    assert!(!text.contains("proxy") && !text.contains("localhost"), "{text}");
+    assert_eq!(at(&pod("--allow-host-port 0"), "initContainers"), &Value::Null);
+    assert_eq!(at(&pod(""), "initContainers.0.name"), "proxy-port-5000", "as for an engine");
+}
+
+#[test]
+fn the_kernel_keeps_the_ports_free_and_lets_low_ones_be_listened_on() {
+    let settings = |options: &str| {
+        let pod = pod(options);
+        let list = at(&pod, "securityContext.sysctls").as_sequence().unwrap().clone();
+        list.iter()
+            .filter_map(|entry| {
+                let name = at(entry, "name").as_str()?.strip_prefix("net.ipv4.ip_")?;
+                Some(format!("{name}={}", at(entry, "value").as_str()?))
+            })
+            .collect::<Vec<_>>()
+    };
+    let range = "local_port_range=10000 65000";
+    assert_eq!(settings("--allow-host-port 0"), [range]);
+    assert_eq!(settings("--allow-host-port 1024,5000"), [range, "local_reserved_ports=1024,5000"]);
+    assert_eq!(
+        settings("--allow-host-port 5000,80,443"),
+        [range, "local_reserved_ports=80,443,5000", "unprivileged_port_start=80"]
+    );
+}
+
+#[test]
+fn the_variants_differ_in_image_privileges_and_where_the_cache_is() {
+    let privileged = pod("");
+    assert_eq!(privileged, pod("--privileged"));
+    assert_eq!(privileged, pod("--rootless=false"));
+    assert_eq!(at(&privileged, "containers.0.image"), "moby/buildkit:buildx-stable-1");
+    assert_eq!(at(&privileged, "containers.0.securityContext"), &yaml("{privileged: true}"));
+    assert_eq!(
+        at(&privileged, "containers.0.volumeMounts"),
+        &yaml("[{name: cache, mountPath: /var/lib/buildkit}]")
+    );
+    assert_eq!(at(&privileged, "securityContext.fsGroup"), &Value::Null);
+
+    let rootless = pod("--rootless");
+    assert_eq!(rootless, pod("--privileged=false"));
+    assert_eq!(at(&rootless, "containers.0.image"), "moby/buildkit:buildx-stable-1-rootless");
+    let unconfined = "{runAsUser: 1000, runAsGroup: 1000, seccompProfile: {type: Unconfined}, \
+                       appArmorProfile: {type: Unconfined}}";
+    assert_eq!(at(&rootless, "containers.0.securityContext"), &yaml(unconfined));
+    assert_eq!(
+        at(&rootless, "containers.0.volumeMounts"),
+        &yaml("[{name: cache, mountPath: /home/user/.local/share/buildkit}]")
+    );
+    assert_eq!(at(&rootless, "securityContext.fsGroup"), 1000, "or the volume is root's");
+
+    for pod in [&privileged, &rootless] {
+        assert_eq!(at(pod, "containers.0.args.0"), "--oci-worker-net=host", "for RUN steps");
+    }
+    assert_eq!(at(&pod("--rootless --image mine:1"), "containers.0.image"), "mine:1");
+}
+
+#[test]
+fn each_replica_claims_its_own_cache() {
+    let [_, set] = documents("--storage 2Ti");
+    let claims = at(&set, "spec.volumeClaimTemplates").as_sequence().unwrap();
+    assert_eq!(claims.len(), 1);
+    assert_eq!(at(&claims[0], "metadata.name"), "cache");
+    assert_eq!(at(&claims[0], "spec.resources.requests.storage"), "2Ti");
+    let [_, set] = documents("--storage 1000000000");
+    let size = at(&set, "spec.volumeClaimTemplates.0.spec.resources.requests.storage");
+    assert_eq!(size, "1000000000", "a text that looks like a number");
+}
+
+#[test]
+fn names_and_namespaces_go_everywhere() {
+    let [policy, set] = documents("");
+    for object in [&policy, &set] {
+        assert_eq!(at(object, "metadata.name"), "docker-assemble-backend");
+        assert_eq!(at(object, "metadata.namespace"), &Value::Null, "where kubectl points");
+    }
+    let [policy, set] = documents("--name b --namespace 2024");
+    for object in [&policy, &set] {
+        assert_eq!(
+            (at(object, "metadata.name"), at(object, "metadata.namespace")),
+            (&"b".into(), &"2024".into())
+        );
+    }
+    let (text, command) = made("--name b --namespace ci");
+    let address = "kube-pod://b-0?container=buildkitd&namespace=ci";
+    assert_eq!(command, format!("docker buildx create --name b --driver remote --use '{address}'"));
+    assert!(text.contains(&format!("#   {command}\n")), "{text}");
+    assert!(text.contains("# BuildKit for Kubernetes 1.29 and later"), "{text}");
+    assert!(made("--rootless").0.contains("# BuildKit for Kubernetes 1.30 and later"));
+    let (_, command) = made("");
+    assert!(command.ends_with("'kube-pod://docker-assemble-backend-0?container=buildkitd'"), "{command}");
+}
+
+#[test]
+fn what_no_cluster_takes_is_a_usage_error() {
+    for (options, words) in [
+        ("", "flag needed: --kubernetes\n"),
+        ("--kubernetes --privileged --rootless", "conflicting options: --privileged and --rootless"),
+        (
+            "--kubernetes --privileged=false --rootless=false",
+            "conflicting options: --privileged and --rootless",
+        ),
+        ("--kubernetes --name A", "invalid argument \"A\" for \"--name\" flag: must be small letters"),
+        ("--kubernetes --namespace no", "invalid argument \"no\" for \"--namespace\" flag: is a truth value"),
+        ("--kubernetes --storage 20gb", "invalid argument \"20gb\" for \"--storage\" flag: must be a size"),
+        (
+            "--kubernetes --allow-host-port 0,1",
+            "invalid argument \"0,1\" for \"--allow-host-port\" flag: 0 means",
+        ),
+    ] {
+        let error = parsed(options).unwrap_err();
+        assert!(error.text.starts_with(words), "{options}: {}", error.text);
+        assert_eq!(error.exit.code(), 125);
+    }
+}
+
+/// The program that is in the sidecars' image.
+struct Proxy(PathBuf);
+
+impl Proxy {
+    fn new() -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("proxy-{}", std::process::id()));
+        let proxy = Self(path);
+        std::fs::write(&proxy.0, BINARY).unwrap();
+        std::fs::set_permissions(&proxy.0, std::fs::Permissions::from_mode(0o755)).unwrap();
+        proxy
+    }
+
+    /// Whether it understands these words. With `--help` behind them it does no more than that.
+    fn takes(&self, words: &[String]) -> bool {
+        let output = Process::new(&self.0).args(words).arg("--help").env_clear().output().unwrap();
+        output.status.success()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.0).ok();
+    }
+}
+
+// One test, and the only one here that starts processes: a program that is being written while
+// another thread forks cannot be run.
+#[test]
+fn the_proxy_itself_takes_what_it_is_told() {
+    let proxy = Proxy::new();
+    let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    assert!(!proxy.takes(&words("--port 5000 --to nowhere")), "the check sees bad values");
+    assert!(!proxy.takes(&words("--port 5000 --from gateway")), "and bad options");
+
+    let pod = pod("--allow-host-port 5000,8080");
+    for sidecar in at(&pod, "initContainers").as_sequence().unwrap() {
+        // What the downward API gives on nodes of either family.
+        for node in ["192.0.2.7", "2001:db8::7"] {
+            let told: Vec<String> =
+                strings(at(sidecar, "args")).iter().map(|word| word.replace("$(HOST_IP)", node)).collect();
+            assert!(proxy.takes(&told), "{told:?}");
+        }
+        let probe = strings(at(sidecar, "livenessProbe.exec.command"));
+        assert!(proxy.takes(&probe[1..]), "{probe:?}");
+    }
+
+    let compose = yaml(COMPOSE);
+    let told = strings(at(&compose, "services.proxy-port-5000.command"));
+    assert!(proxy.takes(&told), "{told:?}");
+}
+
+#[test]
+fn the_service_of_compose_is_as_confined_as_any_sidecar() {
+    let compose = yaml(COMPOSE);
+    let (builder, proxy) = (at(&compose, "services.buildkitd"), at(&compose, "services.proxy-port-5000"));
+    assert_eq!(at(proxy, "network_mode"), "service:buildkitd");
+    assert_eq!(at(proxy, "environment.ASSEMBLE_PROXY_PORT"), at(proxy, "command.1"));
+    assert_eq!((at(proxy, "user"), at(proxy, "read_only")), (&"65532:65532".into(), &true.into()));
+    assert_eq!(at(proxy, "cap_drop"), &yaml("[ALL]"));
+    assert_eq!(at(proxy, "security_opt"), &yaml("[no-new-privileges:true]"));
+    assert_eq!(strings(at(builder, "command")), ["--oci-worker-net=host"]);
+    assert_eq!(at(builder, "volumes.0"), "cache:/var/lib/buildkit");
+    // The image that Dockerfile.sidecar says it makes, which is the manifest's too.
+    assert_eq!(at(proxy, "image"), at(&pod(""), "initContainers.0.image"));
+    assert!(include_str!("../Dockerfile.sidecar").contains("-t docker-assemble-proxy ."));
+}
+
+#[test]
+fn only_ports_that_lead_to_themselves_can_be_written_down() {
+    for list in ["5000:5001", "5000@loopback", "80,6000-6001:7000-7001"] {
+        let error = format!("{:?}", parsed(&format!("--kubernetes --allow-host-port {list}")).unwrap_err());
+        assert!(error.contains("the same ports of the node"), "{error}");
+    }
+    assert_eq!(made("--allow-host-port 6000-6002"), made("--allow-host-port 6000,6001,6002"));
+}

@@ -1,0 +1,146 @@
+//! An engine of a test's own: the installed one once more, in namespaces of its own.
+
+use std::fs::{File, read_to_string};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::engine::docker_command;
+use super::process::{Background, Outcome, eventually, run};
+use super::temp::TempDir;
+use crate::namespace::Namespace;
+
+/// How long an engine may take to begin, or to end with its containers.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A second engine. It shares nothing with the machine's own but the images given to it; its
+/// network is one of its own, and dropping it ends all that runs in it.
+pub(crate) struct OwnEngine {
+    /// Where its gateway is the host.
+    pub(crate) network: Namespace,
+    process: Option<Background>,
+    options: Vec<String>,
+    // After the process, whose files these are.
+    dir: TempDir,
+}
+
+impl OwnEngine {
+    /// Starts one that also takes these options.
+    #[track_caller]
+    pub(crate) fn start(options: &[String]) -> Self {
+        let (dir, network) = (TempDir::new(), Namespace::new());
+        let mut engine = Self { network, process: None, options: options.to_vec(), dir };
+        engine.launch();
+        engine
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Its endpoint on this machine.
+    pub(crate) fn host(&self) -> String {
+        format!("unix://{}", self.path("docker.sock").display())
+    }
+
+    /// In namespaces for processes and mounts, so that nothing outlives it; and without what the
+    /// machine's own engine keeps in /run, containerd's socket among it.
+    fn launch(&mut self) {
+        let script = "for d in /run/docker /run/containerd; do \
+                      [ ! -d $d ] || mount -t tmpfs tmpfs $d; done; exec dockerd \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]);
+        command.args(["sh", "-c", script, "dockerd", "--host", &self.host()]);
+        for (option, name) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")] {
+            command.arg(option).arg(self.path(name));
+        }
+        command.args(["--cgroup-parent", &self.cgroup(), "--iptables=false", "--ip6tables=false"]);
+        command.args(&self.options);
+        let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let process = self.network.run(|| Background::start_with(&mut command));
+        self.process = Some(process);
+        eventually("the engine answers", PATIENCE, || {
+            let has_ended = self.process.as_mut().is_none_or(Background::has_ended);
+            assert!(!has_ended, "the engine ended: {}", self.log());
+            (self.docker(&["version"]).code == Some(0)).then_some(())
+        });
+    }
+
+    /// A control group with a name that no other engine has.
+    fn cgroup(&self) -> String {
+        format!("/{}", self.dir.path().file_name().unwrap().to_str().unwrap())
+    }
+
+    fn log(&self) -> String {
+        read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    /// Ends it as a service manager does, and starts it again.
+    #[track_caller]
+    pub(crate) fn restart(&mut self) {
+        let mut process = self.process.take().unwrap();
+        let children = format!("/proc/{0}/task/{0}/children", process.id());
+        let dockerd = read_to_string(children).unwrap();
+        run(Command::new("kill").args(["-s", "TERM", dockerd.trim()])).ok();
+        eventually("the engine ends", PATIENCE, || process.has_ended().then_some(()));
+        self.launch();
+    }
+
+    /// Gives it copies of images of the machine's engine.
+    #[track_caller]
+    pub(crate) fn take(&self, images: &[String]) {
+        let tar = self.path("images.tar");
+        let images: Vec<_> = images.iter().map(String::as_str).collect();
+        run(&mut docker_command(&[&["save", "--output", tar.to_str().unwrap()], &images[..]].concat())).ok();
+        self.docker(&["load", "--quiet", "--input", tar.to_str().unwrap()]).ok();
+        std::fs::remove_file(tar).unwrap();
+    }
+
+    /// Runs `docker ARGS` with it.
+    #[track_caller]
+    pub(crate) fn docker(&self, args: &[&str]) -> Outcome {
+        run(docker_command(args).env("DOCKER_HOST", self.host()))
+    }
+
+    /// The whole engine's log, for those who want to know why.
+    pub(crate) fn blame(&self) -> String {
+        let log = self.log();
+        log.lines().rev().take(30).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for OwnEngine {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the engine said last:\n{}", self.blame());
+        }
+        // The kernel ends what is left in its namespaces.
+        self.process = None;
+        let gone = || std::fs::remove_dir_all(self.dir.path()).is_ok() || !self.dir.path().exists();
+        for _ in 0..100 {
+            if gone() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        remove_cgroups(&self.cgroup());
+    }
+}
+
+/// Removes the control groups of that name, which are empty.
+fn remove_cgroups(name: &str) {
+    let pattern = format!("*{name}*");
+    let mut find = Command::new("find");
+    find.args(["/sys/fs/cgroup", "-depth", "-type", "d", "-path", &pattern, "-exec", "rmdir", "{}", "+"]);
+    let _ = run(&mut find);
+}
+
+/// Puts a program of this name and text into a directory.
+#[track_caller]
+pub(crate) fn program(directory: &Path, name: &str, text: &str) {
+    let path = directory.join(name);
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}

@@ -1,0 +1,26 @@
+//! A service of the host for those who only want to know whether they reach it.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread::spawn;
+use std::time::Duration;
+
+use crate::namespace::Namespace;
+
+/// What it answers to any request.
+const ANSWER: &[u8] = b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+
+/// Serves on this port of a network until the tests end.
+#[track_caller]
+pub(crate) fn serve(network: &Namespace, port: u16) {
+    let listener = network.run(|| TcpListener::bind(("0.0.0.0", port))).unwrap();
+    spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            // A peer that sends nothing must not keep the next one waiting.
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
+            if matches!(stream.read(&mut [0; 4096]), Ok(1..)) {
+                let _ = stream.write_all(ANSWER);
+            }
+        }
+    });
+}
