@@ -19,7 +19,7 @@ fn a_port_that_is_taken_is_named() {
         assert_eq!(status.code(), Some(1), "{log}");
         let complaint = log.lines().last().unwrap();
         assert!(complaint.starts_with("assemble-proxy: cannot listen on "), "{complaint}");
-        assert!(complaint.ends_with(&format!("{port}: the port is already in use")), "{complaint}");
+        assert!(complaint.ends_with(&format!("{port}\": the port is already in use")), "{complaint}");
     }
 }
 
