@@ -14,7 +14,7 @@ use crate::columns::{Column, Unit};
 use crate::load::client::{Load, Outcome};
 use crate::peers::{Builds, Peer, Setup, Way};
 use crate::process::{Process, check_interrupt};
-use crate::procfs;
+use crate::procfs::{self, Holdings};
 use crate::run::Lines;
 use crate::topology::{Pin, Room, SERVER_IP, SERVER_PORT, Topology};
 
@@ -87,7 +87,7 @@ impl Bench {
         }
         let core = if column == Column::Rr1s { LOAD_CORE } else { FORWARDER_CORE };
         let (forwarder, to) = self.start(peer, flows, core, user)?;
-        let forwarder = forwarder.as_ref();
+        let forwarder = &forwarder[..];
         let mut load = Load {
             to,
             kind: column.kind(),
@@ -110,7 +110,7 @@ impl Bench {
             }
             _ => {}
         }
-        let before = forwarder.map(|forwarder| procfs::holdings(forwarder.pid)).unwrap_or_default();
+        let before: Holdings = forwarder.iter().map(|process| procfs::holdings(process.pid)).sum();
         let run = self.run(peer, forwarder, &load)?;
         let Outcome { units, errors, latency, tenths, .. } = run.outcome;
         let value = match (column.unit(), tenths) {
@@ -146,24 +146,25 @@ impl Bench {
             column,
             peer: peer.name,
             value,
-            cpu: cpu.filter(|_| forwarder.is_some()),
+            cpu: cpu.filter(|_| !forwarder.is_empty()),
             details,
         })
     }
 
-    /// Starts a forwarder, if there is one; tells where clients have to connect.
+    /// Starts a forwarder, if there is one, and its helper, if it has one; tells where clients
+    /// have to connect.
     fn start(
         &mut self,
         peer: &Peer,
         flows: usize,
         core: usize,
         user: Option<u32>,
-    ) -> anyhow::Result<(Option<Process>, SocketAddr)> {
+    ) -> anyhow::Result<(Vec<Process>, SocketAddr)> {
         let loopback = Ipv4Addr::LOCALHOST;
         match peer.way {
-            Way::Direct => return Ok((None, SocketAddr::new(SERVER_IP.parse()?, SERVER_PORT))),
-            Way::Loopback => return Ok((None, (loopback, SERVER_PORT).into())),
-            Way::Beside | Way::Outside => {}
+            Way::Direct => return Ok((Vec::new(), SocketAddr::new(SERVER_IP.parse()?, SERVER_PORT))),
+            Way::Loopback => return Ok((Vec::new(), (loopback, SERVER_PORT).into())),
+            Way::Beside | Way::Outside | Way::HandedOver => {}
         }
         self.started += 1;
         let port = match peer.way {
@@ -175,17 +176,23 @@ impl Bench {
         fs::create_dir_all(&dir)?;
         chown(&dir, user, user)?;
         let program = peer.program(&self.builds).context("is not installed")?;
+        let pin = Pin { core, nice: self.nice, user };
+        let dialer = dir.join("dialer");
+        let helper = match peer.way {
+            Way::HandedOver => Some(self.helper(&program, &dialer, pin)?),
+            _ => None,
+        };
         let arguments = peer.command(&Setup {
             program: &program.display().to_string(),
             dir: &dir,
             port,
+            dialer: &dialer.display().to_string(),
             server_ip: SERVER_IP,
             server_port: SERVER_PORT,
             flows,
             client_namespace: self.topology.path(peer.way.client()),
         })?;
-        let mut command =
-            self.topology.pinned(peer.way.forwarder(), &self.myself, Pin { core, nice: self.nice, user });
+        let mut command = self.topology.pinned(peer.way.forwarder(), &self.myself, pin);
         let log = dir.join("log");
         let file = fs::File::create(&log)?;
         command.args(arguments).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
@@ -211,7 +218,27 @@ impl Bench {
             }
             thread::sleep(Duration::from_millis(10));
         }
-        Ok((Some(process), (loopback, port).into()))
+        Ok(([process].into_iter().chain(helper).collect(), (loopback, port).into()))
+    }
+
+    /// Starts what connects in the server's namespace, where the forwarder is not.
+    fn helper(&self, program: &Path, socket: &Path, pin: Pin) -> anyhow::Result<Process> {
+        let mut command = self.topology.pinned(Room::Server, &self.myself, Pin { user: None, ..pin });
+        command.arg(program).args(["dial", "--allow", &SERVER_PORT.to_string(), "--socket"]).arg(socket);
+        if let Some(user) = pin.user {
+            command.args(["--peer-uid", &user.to_string()]);
+        }
+        let null = Stdio::null;
+        let helper = Process::spawn(command.stdin(null()).stdout(null()).stderr(null()))?;
+        let deadline = Instant::now() + START;
+        while !socket.exists() {
+            check_interrupt()?;
+            if helper.has_ended() || Instant::now() > deadline {
+                bail!("its helper has not started");
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(helper)
     }
 
     fn island_listens(&self, port: u16) -> bool {

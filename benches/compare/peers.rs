@@ -33,6 +33,9 @@ pub(crate) enum Way {
     Loopback,
     /// A forwarder outside the client's namespace, to the server's loopback.
     Outside,
+    /// A forwarder beside the client, to the server's loopback: somebody there makes the
+    /// connections.
+    HandedOver,
 }
 
 impl Way {
@@ -43,7 +46,7 @@ impl Way {
 
     pub(crate) const fn client(self) -> Room {
         match self {
-            Self::Direct | Self::Beside => Room::Client,
+            Self::Direct | Self::Beside | Self::HandedOver => Room::Client,
             Self::Loopback => Room::Server,
             Self::Outside => Room::Island,
         }
@@ -60,7 +63,7 @@ impl Way {
     pub(crate) const fn baseline(self) -> &'static str {
         match self {
             Self::Direct | Self::Beside => "direct",
-            Self::Loopback | Self::Outside => "direct-lo",
+            Self::Loopback | Self::Outside | Self::HandedOver => "direct-lo",
         }
     }
 }
@@ -72,6 +75,8 @@ pub(crate) struct Setup<'a> {
     /// A directory of its own, for its configuration.
     pub(crate) dir: &'a Path,
     pub(crate) port: u16,
+    /// Where a helper listens in the server's namespace.
+    pub(crate) dialer: &'a str,
     pub(crate) server_ip: &'a str,
     pub(crate) server_port: u16,
     /// How many connections it has to take.
@@ -97,7 +102,7 @@ impl Peer {
     /// The file to run, if this machine has it.
     pub(crate) fn program(&self, builds: &Builds) -> Option<PathBuf> {
         match self.name {
-            "ours" => Some(builds.ours.clone()),
+            "ours" | "ours-lo" => Some(builds.ours.clone()),
             "before" => builds.before.clone(),
             "systemd" => find("systemd-socket-activate").map(Into::into),
             "haproxy-splice" => find("haproxy").map(Into::into),
@@ -129,6 +134,7 @@ pub(crate) fn all() -> Vec<Peer> {
         Peer { way: Way::Direct, ..peer("direct", "", nothing) },
         peer("ours", "", ours),
         peer("before", "", ours),
+        Peer { way: Way::HandedOver, ..peer("ours-lo", "", ours_to_loopback) },
         peer("haproxy", "haproxy", haproxy),
         peer("haproxy-splice", "", haproxy_splice),
         peer("nginx", "libnginx-mod-stream", nginx),
@@ -155,6 +161,13 @@ fn nothing(_: &Setup<'_>) -> anyhow::Result<Vec<String>> {
 fn ours(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     let Setup { program, port, server_port, .. } = setup;
     Ok(words(&[program, "--port", &port.to_string(), "--to", &format!("gateway:{server_port}")]))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "one of several functions of this form")]
+fn ours_to_loopback(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
+    let Setup { program, port, server_port, dialer, .. } = setup;
+    let (port, to) = (port.to_string(), format!("loopback:{server_port}"));
+    Ok(words(&[program, "--port", &port, "--to", &to, "--dialer", dialer]))
 }
 
 fn haproxy(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {

@@ -53,7 +53,7 @@ pub(crate) fn draw(file: &Path, samples: &[Sample], column: Column, peers: &[Pee
         let color = match peer.way {
             _ if peer.name == "ours" => OURS,
             Way::Direct | Way::Loopback => BARE,
-            Way::Beside | Way::Outside => OTHERS,
+            Way::Beside | Way::Outside | Way::HandedOver => OTHERS,
         };
         let right = font(14).pos(Pos::new(HPos::Right, VPos::Center));
         paint(root.draw(&Text::new(peer.name, (LEFT - 8, middle), right)))?;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::iter::Sum;
 use std::str::FromStr;
 use std::time::Instant;
 
@@ -92,6 +93,16 @@ pub(crate) struct Holdings {
     pub(crate) anonymous: f64,
     /// Descriptors.
     pub(crate) descriptors: f64,
+}
+
+impl Sum for Holdings {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            pss: sum.pss + one.pss,
+            anonymous: sum.anonymous + one.anonymous,
+            descriptors: sum.descriptors + one.descriptors,
+        })
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "not so much memory")]

@@ -107,9 +107,10 @@ pub(crate) fn markdown(
 
 const LEGEND: &str = "\
 Medians of the rounds; xN is the median ratio to no forwarder in the same round. **Bold** is the \
-best forwarder of a line, *italic* the best of the others where that is ours. pasta goes another \
-way, namespace to namespace without the link, and is compared with direct-lo, which has no link \
-either; neither takes part in that.\n\n";
+best forwarder of a line, *italic* the best of the others where that is ours. pasta and \
+ours-lo go another way, namespace to namespace without the link, and are compared with direct-lo, \
+which has no link either; none of them takes part in that. ours-lo is our relay with its dialer in \
+the server's namespace, `--to loopback`, and the figures of both processes are added up.\n\n";
 
 /// A line per column: names of forwarders fit into headings better than those of columns.
 fn transposed(samples: &[Sample], columns: &[Column], peers: &[Peer]) -> Vec<Vec<String>> {

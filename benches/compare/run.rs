@@ -33,10 +33,10 @@ pub(crate) struct Run {
 
 impl Bench {
     /// Runs one load to its end, reading the clocks around its window.
-    pub(crate) fn run(&self, peer: &Peer, forwarder: Option<&Process>, load: &Load) -> anyhow::Result<Run> {
+    pub(crate) fn run(&self, peer: &Peer, forwarder: &[Process], load: &Load) -> anyhow::Result<Run> {
         let pin = Pin { core: LOAD_CORE, nice: self.nice, user: None };
         let mut command = self.topology.pinned(peer.way.client(), &self.myself, pin);
-        let watched = [Some(&self.server), forwarder].into_iter().flatten();
+        let watched = [&self.server].into_iter().chain(forwarder);
         let watch = watched.map(|process| process.pid.as_raw_pid()).collect();
         command.arg(&self.myself).arg("client").args(Load { watch, ..load.clone() }.args());
         let log = self.dir.join("client.log");
@@ -50,8 +50,8 @@ impl Bench {
                 .with_context(|| fs::read_to_string(&log).unwrap_or_default().trim().to_owned())
         };
         let begin: Clocks = next()?.parse()?;
-        let held = match (load.kind, forwarder) {
-            (Kind::Hold | Kind::Slow, Some(forwarder)) => procfs::holdings(forwarder.pid),
+        let held = match load.kind {
+            Kind::Hold | Kind::Slow => forwarder.iter().map(|process| procfs::holdings(process.pid)).sum(),
             _ => Holdings::default(),
         };
         // What a client that holds connections waits for.
@@ -65,8 +65,9 @@ impl Bench {
         let seconds = end.at - begin.at;
         Ok(Run {
             outcome,
-            // The client first, then those it watches: the server, and the forwarder if any.
-            cpu_seconds: used.get(2).copied().unwrap_or(0.0),
+            // The client first, then those it watches: the server, and the forwarder if any, with
+            // its helper if it has one.
+            cpu_seconds: used.iter().skip(2).sum(),
             held,
             foreign: (cores.iter().sum::<f64>() - used.iter().sum::<f64>()) / seconds,
             busy: cores.iter().map(|busy| busy / seconds).collect(),

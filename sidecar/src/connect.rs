@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use socket2::{Domain, Protocol, Type};
 
 use crate::dialer::DialerError;
-use crate::sys::{Keepalive, Socket};
+use crate::sys::{LocalPorts, Socket};
 
 /// Why a connection to the target was not made.
 #[derive(Debug, thiserror::Error)]
@@ -99,9 +99,9 @@ impl DialError {
 pub async fn connect_in_time(
     addr: SocketAddr,
     timeout: Duration,
-    keepalive: Keepalive,
+    ports: &LocalPorts,
 ) -> Result<Socket, DialError> {
-    let mut connecting = pin!(connect(addr, keepalive));
+    let mut connecting = pin!(connect(addr, ports));
     tokio::select! {
         biased;
         connected = &mut connecting => return connected,
@@ -111,10 +111,10 @@ pub async fn connect_in_time(
     in_time.unwrap_or(Err(DialError::TimedOut(timeout)))
 }
 
-async fn connect(addr: SocketAddr, keepalive: Keepalive) -> Result<Socket, DialError> {
+async fn connect(addr: SocketAddr, ports: &LocalPorts) -> Result<Socket, DialError> {
     let kind = Type::STREAM.nonblocking().cloexec();
     let socket = socket2::Socket::new(Domain::for_address(addr), kind, Some(Protocol::TCP))?;
-    Socket::tune(socket.as_fd(), keepalive)?;
+    Socket::prepare(socket.as_fd())?;
     match socket.connect(&addr.into()) {
         Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => {
             return Err(error.into());
@@ -122,13 +122,15 @@ async fn connect(addr: SocketAddr, keepalive: Keepalive) -> Result<Socket, DialE
         _ => {}
     }
     // Not before connect(2): epoll reports an unconnected socket as hung up.
-    let mut socket = Socket::new(socket.into())?;
+    let mut socket = Socket::dialled(socket.into())?;
     socket.connected().await?;
     // A free port of this very host may be given to its own caller (simultaneous open), by
-    // whichever of the host's addresses it was asked for.
-    let local = socket.local_addr()?;
-    if local.port() == addr.port() && socket.peer_addr().is_ok_and(|peer| peer == local) {
-        return Err(DialError::Loop);
+    // whichever of the host's addresses it was asked for. Few targets have such a port.
+    if ports.may_be(addr.port()) {
+        let local = socket.local_addr()?;
+        if local.port() == addr.port() && socket.peer_addr().is_ok_and(|peer| peer == local) {
+            return Err(DialError::Loop);
+        }
     }
     Ok(socket)
 }

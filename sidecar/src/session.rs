@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,38 +24,42 @@ pub struct Shared {
     pub stats: Stats,
 }
 
-/// Serves one accepted connection, and keeps `held` until it has ended.
+/// Serves one accepted connection, and keeps its `place` until it has ended.
 ///
 /// Every way out but the good one resets both peers, being dropped half-way included.
 ///
 /// What a connection needs only while it is dialled, or only for a log that is off, it does not
 /// carry to its end: most of a relay's memory are futures that wait.
-pub fn serve(
-    shared: Arc<Shared>,
-    fd: OwnedFd,
-    client_addr: SocketAddr,
-    held: impl Send,
-) -> impl Future<Output = ()> + Send {
+pub fn serve<P>(place: P, fd: OwnedFd, client_addr: SocketAddr) -> impl Future<Output = ()> + Send
+where
+    P: Deref<Target = Arc<Shared>> + Send + Sync,
+{
     let opened = Instant::now();
-    let told = tracing::enabled!(tracing::Level::DEBUG).then(|| Box::new((client_addr, opened)));
-    let dialled = Box::pin(dial(Arc::clone(&shared), fd, client_addr, opened));
+    let mut told = tracing::enabled!(tracing::Level::DEBUG).then(|| Box::new((client_addr, None, opened)));
+    let dialled = Box::pin(dial(Arc::clone(&place), fd, client_addr, opened));
+    // One block, with what it awaits made in place: a future that is handed in it would have room
+    // for twice.
     async move {
-        let Some((client, upstream)) = dialled.await else { return };
-        let upstream_addr = told.as_ref().and_then(|_| upstream.peer_addr().ok()).map(Box::new);
-        let relayed = relay(&client, &upstream, &shared.options, &shared.stats).await;
+        let Some((client, upstream)) = dialled.await else { return drop(place) };
+        if let Some(told) = &mut told {
+            told.1 = upstream.peer_addr().ok();
+        }
+        let relayed = relay(&client, &upstream, &place.options, &place.stats).await;
         match &relayed.ending {
             Ending::Complete => {
                 client.finish();
                 upstream.finish();
             }
-            Ending::Idle => shared.stats.idle.increment(),
-            Ending::Client(_) | Ending::Upstream(_) => shared.stats.reset.increment(),
+            Ending::Idle => place.stats.idle.increment(),
+            Ending::Client(_) | Ending::Upstream(_) => place.stats.reset.increment(),
         }
-        if let Some(told) = told {
-            let (client_addr, opened) = *told;
-            closed(client_addr, upstream_addr.map(|addr| *addr), opened, &relayed);
+        if let Some(told) = &told {
+            let (client_addr, server_addr, opened) = **told;
+            closed(client_addr, server_addr, opened, &relayed);
         }
-        drop(held);
+        // Who counts connections finds its descriptors closed.
+        drop((client, upstream));
+        drop(place);
     }
 }
 
@@ -64,7 +69,7 @@ async fn dial(
     fd: OwnedFd,
     client_addr: SocketAddr,
     opened: Instant,
-) -> Option<(Socket, Socket)> {
+) -> Option<(Socket, Arc<Socket>)> {
     let stats = &shared.stats;
     let client = Socket::new(fd)
         .inspect_err(|error| tracing::warn!(client.addr = %client_addr, %error, "cannot serve a connection"))

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Malformed, Reply, Request};
 use crate::connect::DialError;
-use crate::sys::{Control, Impostor, Keepalive, PacketSocket, Socket, verify_loopback};
+use crate::sys::{Control, Impostor, PacketSocket, Socket, verify_loopback};
 
 /// Why the dialer was of no help; what connect(2) told it is not among this.
 #[derive(Debug, thiserror::Error)]
@@ -64,12 +64,7 @@ impl Dialer {
     ///
     /// # Errors
     /// The dialer does not help, its connect(2) fails, or there is no answer within `timeout`.
-    pub async fn dial(
-        &self,
-        port: u16,
-        timeout: Duration,
-        keepalive: Keepalive,
-    ) -> Result<Socket, DialError> {
+    pub async fn dial(&self, port: u16, timeout: Duration) -> Result<Socket, DialError> {
         let answered = tokio::time::timeout(timeout, ask(&self.path, Request::Dial(port))).await;
         let (reply, descriptors) = answered.map_err(|_| DialError::TimedOut(timeout))??;
         let mut descriptors = descriptors.into_iter();
@@ -80,8 +75,8 @@ impl Dialer {
             _ => return Err(DialerError::Nonsense.into()),
         };
         verify_loopback(&fd, port).map_err(|cause| DialerError::Impostor { port, cause })?;
-        Socket::tune(fd.as_fd(), keepalive)?;
-        Ok(Socket::new(fd)?)
+        Socket::prepare(fd.as_fd())?;
+        Ok(Socket::dialled(fd)?)
     }
 }
 

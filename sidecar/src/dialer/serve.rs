@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use super::{AllowList, Malformed, Reply, Request};
 use crate::accept::{self, Verdict};
 use crate::connect::{DialError, connect_in_time};
-use crate::sys::{Control, Keepalive, PacketListener, PacketSocket, Rights, Socket};
+use crate::sys::{Control, LocalPorts, PacketListener, PacketSocket, Rights, Socket};
 
 /// Everything a helper is told.
 #[derive(Clone, Debug)]
@@ -62,6 +62,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Helper {
     listener: PacketListener,
     config: Arc<HelperConfig>,
+    ports: Arc<LocalPorts>,
     /// Who it runs as; found out in time, since a confined process may not ask.
     own_uid: u32,
 }
@@ -76,7 +77,7 @@ impl Helper {
         let owner = config.peer_uid.unwrap_or(own_uid);
         let listener = PacketListener::bind(&config.socket, owner)
             .map_err(|cause| HelperError::Listen { path: config.socket.clone(), cause })?;
-        Ok(Self { listener, config: Arc::new(config), own_uid })
+        Ok(Self { listener, config: Arc::new(config), ports: Arc::new(LocalPorts::open()), own_uid })
     }
 
     /// All it needs from now on.
@@ -108,9 +109,10 @@ impl Helper {
                 },
                 accepted = accept() => match accepted {
                     Ok((slot, peer)) => {
-                        let (config, own_uid) = (Arc::clone(&self.config), self.own_uid);
+                        let (config, ports) = (Arc::clone(&self.config), Arc::clone(&self.ports));
+                        let own_uid = self.own_uid;
                         requests.spawn(async move {
-                            serve(&peer, &config, own_uid).await;
+                            serve(&peer, &config, &ports, own_uid).await;
                             drop(slot);
                         });
                     }
@@ -155,8 +157,8 @@ enum Refusal {
 }
 
 /// Answers one request.
-async fn serve(peer: &PacketSocket, config: &HelperConfig, own_uid: u32) {
-    let refusal = match granted(peer, config, own_uid).await {
+async fn serve(peer: &PacketSocket, config: &HelperConfig, ports: &LocalPorts, own_uid: u32) {
+    let refusal = match granted(peer, config, ports, own_uid).await {
         Ok(()) => return,
         Err(refusal) => refusal,
     };
@@ -170,7 +172,12 @@ async fn serve(peer: &PacketSocket, config: &HelperConfig, own_uid: u32) {
     let _ = peer.send(&reply.encode(), None);
 }
 
-async fn granted(peer: &PacketSocket, config: &HelperConfig, own_uid: u32) -> Result<(), Refusal> {
+async fn granted(
+    peer: &PacketSocket,
+    config: &HelperConfig,
+    ports: &LocalPorts,
+    own_uid: u32,
+) -> Result<(), Refusal> {
     let uid = peer.peer_uid()?;
     if uid != 0 && uid != own_uid && Some(uid) != config.peer_uid {
         return Err(Refusal::User(uid));
@@ -192,7 +199,7 @@ async fn granted(peer: &PacketSocket, config: &HelperConfig, own_uid: u32) -> Re
             Err(Refusal::Broken(error)) => Err(error.into()),
             _ => Err(Refusal::Several),
         },
-        dialled = dial(port, config.connect_timeout) => dialled,
+        dialled = dial(port, config.connect_timeout, ports) => dialled,
     };
     match dialled {
         Ok(socket) => {
@@ -229,8 +236,8 @@ async fn request(peer: &PacketSocket) -> Result<Request, Refusal> {
 
 /// Connects over IPv4, else over IPv6. When neither works the first one's reason counts: the
 /// second one often is that there is no IPv6.
-async fn dial(port: u16, timeout: Duration) -> Result<Socket, DialError> {
-    let to = |ip: IpAddr| connect_in_time(SocketAddr::new(ip, port), timeout, Keepalive::default());
+async fn dial(port: u16, timeout: Duration, ports: &LocalPorts) -> Result<Socket, DialError> {
+    let to = |ip: IpAddr| connect_in_time(SocketAddr::new(ip, port), timeout, ports);
     match to(Ipv4Addr::LOCALHOST.into()).await {
         Ok(socket) => Ok(socket),
         Err(error) => to(Ipv6Addr::LOCALHOST.into()).await.map_err(|_| error),

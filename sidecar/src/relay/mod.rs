@@ -79,7 +79,12 @@ pub struct Relayed {
 ///
 /// The sockets are left open: [`Socket::finish`] is for the caller, and only after
 /// [`Ending::Complete`]. In any other case dropping them resets the peers.
-pub async fn relay(client: &Socket, upstream: &Socket, options: &Options, stats: &Stats) -> Relayed {
+pub fn relay<'a>(
+    client: &'a Socket,
+    upstream: &'a Socket,
+    options: &Options,
+    stats: &'a Stats,
+) -> impl Future<Output = Relayed> + Send + use<'a> {
     let mut relay = Relay {
         client: Side::new(client),
         upstream: Side::new(upstream),
@@ -88,17 +93,20 @@ pub async fn relay(client: &Socket, upstream: &Socket, options: &Options, stats:
         idle: options.idle_timeout.map(|limit| Box::new(IdleTimer::new(limit))),
         stats,
     };
-    let course = poll_fn(|cx| relay.poll_course(cx)).await;
-    if let Course::Broken(Some(survivor)) = course {
-        // Nothing of what was received is lost to the reset that the survivor gets in a moment.
-        // Boxed, since every connection would carry the room for it otherwise.
-        let delivered = async {
-            poll_fn(|cx| relay.poll(cx)).await;
-            survivor.sent().await;
-        };
-        let _ = Box::pin(tokio::time::timeout(LAST_BYTES, delivered)).await;
+    // Not an async function: what it is given it would keep a second time while it runs.
+    async move {
+        let course = poll_fn(|cx| relay.poll_course(cx)).await;
+        if let Course::Broken(Some(survivor)) = course {
+            // Nothing of what was received is lost to the reset that the survivor gets in a moment.
+            // Boxed, since every connection would carry the room for it otherwise.
+            let delivered = async {
+                poll_fn(|cx| relay.poll(cx)).await;
+                survivor.sent().await;
+            };
+            let _ = Box::pin(tokio::time::timeout(LAST_BYTES, delivered)).await;
+        }
+        relay.into_relayed(matches!(course, Course::Idle))
     }
-    relay.into_relayed(matches!(course, Course::Idle))
 }
 
 /// What has become of a connection.
@@ -116,7 +124,8 @@ struct Side<'a> {
     socket: &'a Socket,
     error: Option<io::Error>,
     /// Listens for an error while nobody reads, which would tell. Made when first needed.
-    watch: Option<Pin<Box<dyn Future<Output = ()> + Send + 'a>>>,
+    /// One pointer until then.
+    watch: Option<Box<Pin<Box<dyn Future<Output = ()> + Send + 'a>>>>,
 }
 
 impl<'a> Side<'a> {
@@ -135,7 +144,7 @@ impl<'a> Side<'a> {
     /// way, nor does one while the reader waits for its writer.
     fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let socket = self.socket;
-        self.watch.get_or_insert_with(|| Box::pin(socket.broken())).as_mut().poll(cx)
+        self.watch.get_or_insert_with(|| Box::new(Box::pin(socket.broken()))).as_mut().as_mut().poll(cx)
     }
 
     fn fail(&mut self, error: io::Error) {

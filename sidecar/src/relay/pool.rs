@@ -5,6 +5,14 @@ use std::time::{Duration, Instant};
 
 use crate::sys::Pipe;
 
+/// A pipe with what it holds.
+#[derive(Debug)]
+pub(super) struct Filled {
+    pub(super) pipe: Pipe,
+    /// Bytes.
+    pub(super) len: usize,
+}
+
 /// What a pipe is asked to hold. Bigger ones move more per call, but 64 of 1 MiB use up the
 /// kernel's quota for a user (`/proc/sys/fs/pipe-user-pages-soft`).
 const PIPE_BYTES: usize = 256 * 1024;
@@ -20,12 +28,13 @@ const KEPT: usize = 16;
 const STARVED: Duration = Duration::from_secs(1);
 
 thread_local! {
-    static IDLE: RefCell<Vec<Pipe>> = const { RefCell::new(Vec::new()) };
+    #[expect(clippy::vec_box, reason = "they are taken and put back in their boxes, as a direction holds them")]
+    static IDLE: RefCell<Vec<Box<Filled>>> = const { RefCell::new(Vec::new()) };
     static RETRY_AT: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
 /// An empty pipe, from the pool or new; `None` while the kernel gives none worth having.
-pub(super) fn take() -> Option<Pipe> {
+pub(super) fn take() -> Option<Box<Filled>> {
     if let Some(pipe) = IDLE.with_borrow_mut(Vec::pop) {
         return Some(pipe);
     }
@@ -34,12 +43,12 @@ pub(super) fn take() -> Option<Pipe> {
     }
     let pipe = Pipe::new(PIPE_BYTES).ok().filter(|pipe| pipe.capacity() >= LEAST_BYTES);
     RETRY_AT.set(pipe.is_none().then(|| Instant::now() + STARVED));
-    pipe
+    pipe.map(|pipe| Box::new(Filled { pipe, len: 0 }))
 }
 
 /// Takes back a pipe that is **known to be empty**. One that may hold a byte has to be dropped:
 /// that byte would go to the next client.
-pub(super) fn put_back(pipe: Pipe) {
+pub(super) fn put_back(pipe: Box<Filled>) {
     IDLE.with_borrow_mut(|idle| {
         if idle.len() < KEPT {
             idle.push(pipe);

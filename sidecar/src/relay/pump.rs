@@ -10,10 +10,10 @@ use std::task::{Context, Poll, ready};
 use rustix::io::Errno;
 
 use super::direction::{Pace, Path, SCRATCH_BYTES};
-use super::pool;
+use super::pool::{self, Filled};
 use crate::config::Engine;
 use crate::stats::{Counter, Stats};
-use crate::sys::{Pipe, Socket, Spliced};
+use crate::sys::{Socket, Spliced};
 
 /// Rounds of reading and writing before other connections get their turn: at most 4 MiB of
 /// pipe or 1 MiB of scratch.
@@ -33,12 +33,18 @@ pub(super) enum Fault {
     Sink(io::Error),
 }
 
-/// Bytes that were read and not yet written.
+/// Bytes that were read and not yet written. Boxed, since most directions hold none.
 #[derive(Debug)]
 enum Held {
     Nothing,
-    Spill { bytes: Box<[u8]>, sent: usize },
-    Pipe { pipe: Pipe, len: usize },
+    Spill(Box<Spill>),
+    Pipe(Box<Filled>),
+}
+
+#[derive(Debug)]
+struct Spill {
+    bytes: Box<[u8]>,
+    sent: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,18 +157,18 @@ impl Pump {
     fn poll_flush(&mut self, cx: &mut Context<'_>, sink: &Socket) -> Poll<io::Result<()>> {
         match &mut self.held {
             Held::Nothing => return Poll::Ready(Ok(())),
-            Held::Spill { bytes, sent } => {
-                while *sent < bytes.len() {
-                    *sent += ready!(sink.poll_send(cx, &bytes[*sent..]))?;
+            Held::Spill(spill) => {
+                while spill.sent < spill.bytes.len() {
+                    spill.sent += ready!(sink.poll_send(cx, &spill.bytes[spill.sent..]))?;
                 }
             }
-            Held::Pipe { pipe, len } => {
-                while *len > 0 {
-                    *len -= ready!(sink.poll_splice_out(cx, pipe, *len))?;
+            Held::Pipe(filled) => {
+                while filled.len > 0 {
+                    filled.len -= ready!(sink.poll_splice_out(cx, &filled.pipe, filled.len))?;
                 }
             }
         }
-        if let Held::Pipe { pipe, .. } = std::mem::replace(&mut self.held, Held::Nothing) {
+        if let Held::Pipe(pipe) = std::mem::replace(&mut self.held, Held::Nothing) {
             pool::put_back(pipe);
         }
         Poll::Ready(Ok(()))
@@ -179,24 +185,25 @@ impl Pump {
         if self.pace.path() == Path::Copy {
             return self.poll_copy(cx, source, sink);
         }
-        let Some(pipe) = pool::take() else {
+        let Some(mut filled) = pool::take() else {
             stats.fallbacks.increment();
             self.pace.starved();
             return self.poll_copy(cx, source, sink);
         };
-        match source.poll_splice_in(cx, &pipe) {
+        match source.poll_splice_in(cx, &filled.pipe) {
             Poll::Pending => {
-                pool::put_back(pipe);
+                pool::put_back(filled);
                 Poll::Pending
             }
             Poll::Ready(Ok(Spliced::Bytes(n))) => {
-                self.held = Held::Pipe { pipe, len: n };
+                filled.len = n;
+                self.held = Held::Pipe(filled);
                 self.spliced += n as u64;
                 self.pace.spliced(n);
                 Poll::Ready(Ok(n))
             }
             Poll::Ready(Ok(Spliced::Nothing)) => {
-                pool::put_back(pipe);
+                pool::put_back(filled);
                 let n = ready!(self.poll_copy(cx, source, sink))?;
                 self.pace.spliced(n);
                 Poll::Ready(Ok(n))
@@ -231,7 +238,8 @@ impl Pump {
                 Poll::Pending => 0,
             };
             if sent < n {
-                self.held = Held::Spill { bytes: scratch[sent..n].into(), sent: 0 };
+                let bytes = scratch[sent..n].into();
+                self.held = Held::Spill(Box::new(Spill { bytes, sent: 0 }));
             }
             Poll::Ready(Ok(n))
         })

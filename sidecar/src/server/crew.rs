@@ -5,16 +5,13 @@
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 
-use super::sessions::{Accepted, Sessions};
-use crate::session::Shared;
+use super::sessions::{Accepted, Entered, Roll, Sessions};
 
 /// The threads beside the acceptor's own.
 pub(super) struct Crew {
@@ -22,32 +19,33 @@ pub(super) struct Crew {
 }
 
 struct Lane {
-    connections: mpsc::UnboundedSender<Accepted>,
+    connections: mpsc::UnboundedSender<Entered>,
     /// Handed over and not yet ended.
-    open: Arc<AtomicUsize>,
+    open: Roll,
     cut: oneshot::Receiver<usize>,
 }
 
 impl Crew {
     /// Starts all but one of `threads`: the acceptor's own serves as well.
-    pub(super) fn new(threads: NonZeroUsize, shared: &Arc<Shared>, grace: Duration) -> io::Result<Self> {
-        let lanes = (1..threads.get())
-            .map(|n| Lane::start(n, Arc::clone(shared), grace))
-            .collect::<Result<_, _>>()?;
+    pub(super) fn new(threads: NonZeroUsize, here: &Sessions, grace: Duration) -> io::Result<Self> {
+        let lanes =
+            (1..threads.get()).map(|n| Lane::start(n, here.another(), grace)).collect::<Result<_, _>>()?;
         Ok(Self { lanes })
     }
 
     /// Gives a connection to the thread that has the fewest.
-    pub(super) fn serve(&self, accepted: Accepted, here: &mut Sessions) {
+    pub(super) fn serve(&self, accepted: Accepted, here: &Sessions) {
         let idlest = self
             .lanes
             .iter()
-            .map(|lane| (lane.open.load(Ordering::Relaxed), lane))
+            .filter(|lane| !lane.connections.is_closed())
+            .map(|lane| (lane.open.len(), lane))
             .min_by_key(|(open, _)| *open)
-            .filter(|(open, _)| *open < here.len());
+            .filter(|(open, _)| *open < here.roll().len());
         match idlest {
-            Some((_, lane)) => lane.hand_over(accepted, here),
-            None => here.serve(accepted),
+            // One that goes away in this very moment resets what it is given.
+            Some((_, lane)) => drop(lane.connections.send(lane.open.enter(accepted))),
+            None => here.serve(here.roll().enter(accepted)),
         }
     }
 
@@ -64,22 +62,14 @@ impl Crew {
 }
 
 impl Lane {
-    fn start(n: usize, shared: Arc<Shared>, grace: Duration) -> io::Result<Self> {
+    fn start(n: usize, sessions: Sessions, grace: Duration) -> io::Result<Self> {
         let (connections, mut handed_over) = mpsc::unbounded_channel();
         let (report, cut) = oneshot::channel();
-        let open = Arc::new(AtomicUsize::new(0));
-        let lane = Self { connections, open: Arc::clone(&open), cut };
+        let lane = Self { connections, open: sessions.roll().clone(), cut };
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let serve = async move {
-            let mut sessions = Sessions::new(shared);
-            loop {
-                tokio::select! {
-                    () = sessions.reaped() => drop(open.fetch_sub(1, Ordering::Relaxed)),
-                    accepted = handed_over.recv() => match accepted {
-                        Some(accepted) => sessions.serve(accepted),
-                        None => break,
-                    },
-                }
+            while let Some(entered) = handed_over.recv().await {
+                sessions.serve(entered);
             }
             sessions.drain(grace).await
         };
@@ -88,13 +78,5 @@ impl Lane {
             let _ = report.send(cut);
         })?;
         Ok(lane)
-    }
-
-    fn hand_over(&self, accepted: Accepted, here: &mut Sessions) {
-        self.open.fetch_add(1, Ordering::Relaxed);
-        if let Err(mpsc::error::SendError(accepted)) = self.connections.send(accepted) {
-            // That thread is gone; its count stays, so that it is not chosen again.
-            here.serve(accepted);
-        }
     }
 }

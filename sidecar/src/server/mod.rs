@@ -110,8 +110,8 @@ impl Server {
     /// thread to begin with.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<Drained, ServerError> {
         let mut reserve = Reserve::new().map_err(ServerError::Start)?;
-        let crew = Crew::new(self.threads, &self.shared, self.grace).map_err(ServerError::Start)?;
-        let mut sessions = Sessions::new(Arc::clone(&self.shared));
+        let sessions = Sessions::new(Arc::clone(&self.shared), Arc::clone(&self.slots));
+        let crew = Crew::new(self.threads, &sessions, self.grace).map_err(ServerError::Start)?;
         {
             let mut shutdown = pin!(shutdown);
             let mut watch = pin!(self.shared.upstream.watch());
@@ -120,9 +120,8 @@ impl Server {
                     biased;
                     () = &mut shutdown => break,
                     error = &mut watch => return Err(error.into()),
-                    () = sessions.reaped() => {}
                     accepted = self.accept() => match accepted {
-                        Ok(accepted) => crew.serve(accepted, &mut sessions),
+                        Ok(accepted) => crew.serve(accepted, &sessions),
                         Err(error) => self.accept_failed(&error, &mut reserve).await,
                     },
                 }
@@ -131,7 +130,7 @@ impl Server {
         for listener in &self.listeners {
             // Beyond the limit as well: those who waited for a turn would get a reset instead.
             while let Ok((fd, peer)) = listener.accept() {
-                crew.serve(Accepted { fd, peer, slot: None }, &mut sessions);
+                crew.serve(Accepted { fd, peer, slot: None }, &sessions);
             }
         }
         drop(self.listeners);

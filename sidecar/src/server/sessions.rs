@@ -1,12 +1,14 @@
 //! The connections that one thread serves.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::task::JoinSet;
+use slab::Slab;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
 
 use crate::session::{self, Shared};
 
@@ -19,46 +21,160 @@ pub(super) struct Accepted {
     pub(super) slot: Option<OwnedSemaphorePermit>,
 }
 
-pub(super) struct Sessions {
-    tasks: JoinSet<()>,
+/// The connections of a thread, by whichever thread they are entered.
+///
+/// Not a set of tasks to join: that costs an allocation for each and wakes whoever waits for
+/// them when one ends.
+#[derive(Clone)]
+pub(super) struct Roll(Arc<Entries>);
+
+struct Entries {
+    open: Mutex<Slab<Option<AbortHandle>>>,
+    /// The last one has ended.
+    none: Notify,
+    /// Who is told that there is room again.
+    slots: Arc<Semaphore>,
     shared: Arc<Shared>,
 }
 
-impl Sessions {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { tasks: JoinSet::new(), shared }
+/// A connection with its place on the roll, which it leaves when this is dropped.
+pub(super) struct Entered {
+    fd: OwnedFd,
+    peer: SocketAddr,
+    place: Place,
+}
+
+struct Place {
+    roll: Roll,
+    key: u32,
+    has_slot: bool,
+}
+
+impl Roll {
+    fn open(&self) -> MutexGuard<'_, Slab<Option<AbortHandle>>> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many connections are entered, served already or not.
     pub(super) fn len(&self) -> usize {
-        self.tasks.len()
+        self.open().len()
     }
 
-    pub(super) fn serve(&mut self, Accepted { fd, peer, slot }: Accepted) {
-        self.shared.stats.accepted.increment();
-        self.tasks.spawn(session::serve(Arc::clone(&self.shared), fd, peer, slot));
+    pub(super) fn enter(&self, Accepted { fd, peer, slot }: Accepted) -> Entered {
+        self.0.shared.stats.accepted.increment();
+        #[expect(clippy::cast_possible_truncation, reason = "there are not so many descriptors")]
+        let key = self.open().insert(None) as u32;
+        let has_slot = slot.is_some();
+        // A permit knows its semaphore, which is more than each place can afford.
+        slot.into_iter().for_each(OwnedSemaphorePermit::forget);
+        Entered { fd, peer, place: Place { roll: self.clone(), key, has_slot } }
     }
 
-    /// Waits for a connection to end and forgets it; for ever while there is none.
-    ///
-    /// A panic has ended its own connection only, and with a reset.
-    pub(super) async fn reaped(&mut self) {
-        let Some(ended) = self.tasks.join_next().await else { return std::future::pending().await };
-        self.shared.stats.closed.increment();
-        if let Err(error) = ended {
-            tracing::error!(%error, "a connection was dropped");
+    fn abort_all(&self) {
+        // Not under the lock: what is aborted may leave at once.
+        let all: Vec<_> = self.open().iter().filter_map(|(_, task)| task.clone()).collect();
+        all.iter().for_each(AbortHandle::abort);
+    }
+
+    async fn emptied(&self) {
+        while self.len() > 0 {
+            self.0.none.notified().await;
+        }
+    }
+}
+
+impl Deref for Place {
+    type Target = Arc<Shared>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.roll.0.shared
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("a connection was dropped");
+        }
+        self.stats.closed.increment();
+        let mut open = self.roll.open();
+        open.remove(self.key as usize);
+        if open.is_empty() {
+            self.roll.0.none.notify_one();
+        }
+        drop(open);
+        if self.has_slot {
+            self.roll.0.slots.add_permits(1);
+        }
+    }
+}
+
+/// A thread's own connections; they are reset when this is dropped.
+pub(super) struct Sessions(Roll);
+
+impl Sessions {
+    pub(super) fn new(shared: Arc<Shared>, slots: Arc<Semaphore>) -> Self {
+        Self(Roll(Arc::new(Entries { open: Mutex::default(), none: Notify::new(), slots, shared })))
+    }
+
+    /// The same for another thread.
+    pub(super) fn another(&self) -> Self {
+        let Entries { shared, slots, .. } = &*self.0.0;
+        Self::new(Arc::clone(shared), Arc::clone(slots))
+    }
+
+    pub(super) const fn roll(&self) -> &Roll {
+        &self.0
+    }
+
+    pub(super) fn serve(&self, Entered { fd, peer, place }: Entered) {
+        let key = place.key as usize;
+        let task = tokio::spawn(session::serve(place, fd, peer)).abort_handle();
+        // Unless it has ended already, as it may where the runtime stops.
+        if let Some(entry) = self.0.open().get_mut(key) {
+            *entry = Some(task);
         }
     }
 
     /// Lets connections finish for `grace`, resets the rest, and tells how many those were.
-    pub(super) async fn drain(mut self, grace: Duration) -> usize {
-        let all = async {
-            while self.len() > 0 {
-                self.reaped().await;
-            }
-        };
-        let in_time = tokio::time::timeout(grace, all).await;
-        let cut = if in_time.is_ok() { 0 } else { self.len() };
-        self.tasks.shutdown().await;
+    pub(super) async fn drain(self, grace: Duration) -> usize {
+        let in_time = tokio::time::timeout(grace, self.0.emptied()).await;
+        let cut = if in_time.is_ok() { 0 } else { self.0.len() };
+        self.0.abort_all();
+        self.0.emptied().await;
         cut
+    }
+}
+
+impl Drop for Sessions {
+    fn drop(&mut self) {
+        self.0.abort_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::config::{Config, Target, TargetHost};
+    use crate::relay::Options;
+    use crate::stats::Stats;
+    use crate::upstream::Upstream;
+
+    /// What a connection takes in user memory is its task, mostly: what the runtime adds to the
+    /// future, in steps of 128 bytes.
+    #[tokio::test]
+    async fn the_task_of_a_connection_is_small() {
+        const RUNTIME: usize = 104;
+        let target = Target { host: TargetHost::Address(Ipv4Addr::LOCALHOST.into()), port: 1 };
+        let upstream = Upstream::new(&Config::new(2, target)).unwrap();
+        let shared = Arc::new(Shared { upstream, options: Options::default(), stats: Stats::default() });
+        let sessions = Sessions::new(shared, Arc::new(Semaphore::new(1)));
+        let fd = std::net::TcpListener::bind("127.0.0.1:0").unwrap().into();
+        let peer = (Ipv4Addr::LOCALHOST, 3).into();
+        let Entered { fd, peer, place } = sessions.roll().enter(Accepted { fd, peer, slot: None });
+        let size = size_of_val(&session::serve(place, fd, peer));
+        assert!(size + RUNTIME <= 384, "{size}");
     }
 }

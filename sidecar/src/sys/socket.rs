@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,28 +13,9 @@ use rustix::pipe::{SpliceFlags, splice};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::options::{Keepalive, no_delay, reset_on_close, urgent_inline};
 use super::reactor::register;
 use super::{Pipe, tcp_info};
-
-/// When the kernel asks a silent peer whether it is still there (tcp(7)).
-///
-/// Besides dead hosts this reaps half-closed leaks: a peer that closed for good answers a
-/// probe with a reset, a living half-closed one with an acknowledgement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keepalive {
-    /// Silence before the first probe (`TCP_KEEPIDLE`, whole seconds).
-    pub idle: Duration,
-    /// Time between probes (`TCP_KEEPINTVL`, whole seconds).
-    pub interval: Duration,
-    /// Unanswered probes before the connection is dead (`TCP_KEEPCNT`).
-    pub probes: u32,
-}
-
-impl Default for Keepalive {
-    fn default() -> Self {
-        Self { idle: Duration::from_secs(60), interval: Duration::from_secs(10), probes: 6 }
-    }
-}
 
 /// What came of moving bytes from a socket into an empty pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +34,19 @@ pub enum Spliced {
 #[derive(Debug)]
 pub struct Socket {
     io: AsyncFd<OwnedFd>,
-    orderly: bool,
+    orderly: AtomicBool,
     broken: bool,
+    delay: AtomicU8,
+}
+
+/// Whether the kernel may hold back a small message while an earlier one is unacknowledged.
+mod delay {
+    /// It may, but there is no earlier one: nothing was sent yet.
+    pub(super) const UNSENT: u8 = 0;
+    /// It may, and that is to be changed before anything more is sent.
+    pub(super) const SENT: u8 = 1;
+    /// It may not (`TCP_NODELAY`).
+    pub(super) const NEVER: u8 = 2;
 }
 
 /// Everything that can happen to a connection; `PRIORITY` because mio's own `TcpStream` does not
@@ -61,16 +54,31 @@ pub struct Socket {
 const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE).add(Interest::PRIORITY);
 
 impl Socket {
-    /// Registers a connected or connecting, non-blocking socket with the current runtime.
+    /// Registers an accepted socket, with the options of its listener, or another one that was
+    /// [tuned](Self::tune).
     ///
     /// # Errors
     /// Whatever epoll_ctl(2) refuses. The socket is reset then as well.
     pub fn new(fd: OwnedFd) -> io::Result<Self> {
+        Self::register(fd, delay::NEVER)
+    }
+
+    /// Registers a connecting or connected socket that was [prepared](Self::prepare). What else
+    /// it wants is set when needed: `TCP_NODELAY` before its second message, keepalive by a
+    /// [`Nursery`](super::Nursery).
+    ///
+    /// # Errors
+    /// Whatever epoll_ctl(2) refuses. The socket is reset then as well.
+    pub fn dialled(fd: OwnedFd) -> io::Result<Self> {
+        Self::register(fd, delay::UNSENT)
+    }
+
+    fn register(fd: OwnedFd, delay: u8) -> io::Result<Self> {
         let io = register(fd, INTEREST).map_err(|(fd, error)| {
             let _ = reset_on_close(fd.as_fd());
             error
         })?;
-        Ok(Self { io, orderly: false, broken: false })
+        Ok(Self { io, orderly: AtomicBool::new(false), broken: false, delay: AtomicU8::new(delay) })
     }
 
     /// Closes an accepted connection that cannot be served with a reset.
@@ -86,13 +94,25 @@ impl Socket {
     /// # Errors
     /// Those of setsockopt(2).
     pub fn tune(fd: BorrowedFd<'_>, keepalive: Keepalive) -> io::Result<()> {
-        sockopt::set_tcp_nodelay(fd, true)?;
-        sockopt::set_socket_oobinline(fd, true)?;
-        sockopt::set_tcp_keepidle(fd, keepalive.idle)?;
-        sockopt::set_tcp_keepintvl(fd, keepalive.interval)?;
-        sockopt::set_tcp_keepcnt(fd, keepalive.probes)?;
-        sockopt::set_socket_keepalive(fd, true)?;
-        Ok(())
+        no_delay(fd)?;
+        Self::prepare(fd)?;
+        keepalive.set(fd)
+    }
+
+    /// Sets what has to be there before the first byte comes: urgent data inline.
+    ///
+    /// # Errors
+    /// Those of setsockopt(2).
+    pub fn prepare(fd: BorrowedFd<'_>) -> io::Result<()> {
+        urgent_inline(fd)
+    }
+
+    /// Has the kernel probe the peer.
+    ///
+    /// # Errors
+    /// Those of setsockopt(2).
+    pub(super) fn probe(&self, keepalive: Keepalive) -> io::Result<()> {
+        keepalive.set(self.io.as_fd())
     }
 
     /// Receives into `buf`; 0 is the end of the stream.
@@ -125,7 +145,15 @@ impl Socket {
     /// # Errors
     /// Those of send(2) but `EAGAIN`.
     pub fn poll_send(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_write(cx, || rustix::net::send(&self.io, buf, SendFlags::NOSIGNAL))
+        self.poll_write(cx, || {
+            // What is sent first leaves at once anyway, its last part included: there is no
+            // earlier small segment (net/ipv4/tcp_output.c, `tcp_nagle_check`).
+            match self.delay.load(Ordering::Relaxed) {
+                delay::UNSENT => self.delay.store(delay::SENT, Ordering::Relaxed),
+                _ => self.delay_no_more(),
+            }
+            rustix::net::send(&self.io, buf, SendFlags::NOSIGNAL)
+        })
     }
 
     /// Moves what the socket holds into an empty pipe.
@@ -156,7 +184,19 @@ impl Socket {
     /// # Errors
     /// Those of splice(2) but `EAGAIN`.
     pub fn poll_splice_out(&self, cx: &mut Context<'_>, pipe: &Pipe, len: usize) -> Poll<io::Result<usize>> {
-        self.poll_write(cx, || splice(pipe.read_end(), None, &self.io, None, len, FLAGS))
+        self.poll_write(cx, || {
+            self.delay_no_more();
+            splice(pipe.read_end(), None, &self.io, None, len, FLAGS)
+        })
+    }
+
+    /// Whatever is sent from now on leaves at once.
+    fn delay_no_more(&self) {
+        if self.delay.load(Ordering::Relaxed) != delay::NEVER {
+            // One that refuses has ended, as the write that follows will tell.
+            let _ = no_delay(self.io.as_fd());
+            self.delay.store(delay::NEVER, Ordering::Relaxed);
+        }
     }
 
     fn poll_write(
@@ -197,7 +237,13 @@ impl Socket {
     /// # Errors
     /// The reason for which it failed (`SO_ERROR`).
     pub async fn connected(&mut self) -> io::Result<()> {
-        self.io.writable().await?.retain_ready();
+        let mut guard = self.io.writable().await?;
+        let ready = guard.ready();
+        guard.retain_ready();
+        // The same event would tell of a failure (net/ipv4/tcp.c, `tcp_poll`).
+        if !ready.is_error() && !ready.is_write_closed() {
+            return Ok(());
+        }
         match sockopt::socket_error(&self.io)? {
             // A reset that refuses the connection is ECONNREFUSED (net/ipv4/tcp_input.c,
             // `tcp_reset`).
@@ -264,9 +310,9 @@ impl Socket {
         rustix::net::getsockname(&self.io)?.try_into().map_err(|_| io::ErrorKind::Unsupported.into())
     }
 
-    /// Closes in good order: both streams have ended and were delivered.
-    pub fn finish(mut self) {
-        self.orderly = true;
+    /// Closes in good order, as soon as it is dropped: both streams have ended and were delivered.
+    pub fn finish(&self) {
+        self.orderly.store(true, Ordering::Relaxed);
     }
 }
 
@@ -276,7 +322,8 @@ const FLAGS: SpliceFlags = SpliceFlags::MOVE.union(SpliceFlags::NONBLOCK);
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if !self.orderly {
+        // Of one that is broken the kernel has let go already.
+        if !self.orderly.load(Ordering::Relaxed) && !self.is_broken() {
             let _ = reset_on_close(self.io.as_fd());
         }
     }
@@ -286,8 +333,4 @@ impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.io.as_fd()
     }
-}
-
-fn reset_on_close(fd: BorrowedFd<'_>) -> io::Result<()> {
-    Ok(sockopt::set_socket_linger(fd, Some(Duration::ZERO))?)
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::config::{Config, Target, TargetHost};
 use crate::connect::connect_in_time;
 use crate::dialer::Dialer;
-use crate::sys::{Keepalive, Socket};
+use crate::sys::{LocalPorts, Nursery, Socket};
 use gateway::Gateways;
 
 pub use crate::connect::{DialError, Reason};
@@ -67,7 +67,10 @@ pub struct Upstream {
     port: u16,
     target: Target,
     timeout: Duration,
-    keepalive: Keepalive,
+    /// Has connections probed, once they are old enough.
+    nursery: Nursery,
+    /// Which ports of this namespace a connection may come from.
+    ports: LocalPorts,
     /// Watched unless the target is on loopback, which never goes away.
     gateways: Option<Gateways>,
     addrs: RwLock<Arc<[SocketAddr]>>,
@@ -113,7 +116,8 @@ impl Upstream {
             port,
             target,
             timeout: config.connect_timeout,
-            keepalive: config.keepalive,
+            nursery: Nursery::new(config.keepalive),
+            ports: LocalPorts::open(),
             gateways,
             addrs: RwLock::new(addrs),
             dialer: config.dialer.as_deref().map(Dialer::new),
@@ -151,12 +155,15 @@ impl Upstream {
     ///
     /// # Errors
     /// Why there is no connection; of several addresses, the last one's reason.
-    pub async fn dial(&self, client: &Socket) -> Result<Socket, DialError> {
-        tokio::select! {
+    pub async fn dial(&self, client: &Socket) -> Result<Arc<Socket>, DialError> {
+        let dialled = tokio::select! {
             biased;
-            dialled = self.connect() => dialled,
-            () = client.broken() => Err(DialError::ClientGone(client.take_error())),
-        }
+            dialled = self.connect() => dialled?,
+            () = client.broken() => return Err(DialError::ClientGone(client.take_error())),
+        };
+        let dialled = Arc::new(dialled);
+        self.nursery.take(&dialled);
+        Ok(dialled)
     }
 
     /// Connects to the target for nobody in particular.
@@ -165,11 +172,11 @@ impl Upstream {
     /// As for [`Self::dial`].
     pub async fn connect(&self) -> Result<Socket, DialError> {
         if let Some(dialer) = &self.dialer {
-            return dialer.dial(self.target.port, self.timeout, self.keepalive).await;
+            return dialer.dial(self.target.port, self.timeout).await;
         }
         let mut failure = DialError::NoGateway;
         for &addr in &*self.addrs() {
-            match connect_in_time(addr, self.timeout, self.keepalive).await {
+            match connect_in_time(addr, self.timeout, &self.ports).await {
                 Ok(socket) => return Ok(socket),
                 Err(error) => failure = error,
             }
