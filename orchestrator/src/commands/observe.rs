@@ -19,7 +19,9 @@ pub async fn ours<E: Engine>(engine: &E, user: &UserName) -> Result<Observed, En
     let label = BTreeMap::from([(labels::USER.to_owned(), user.to_string())]);
     let mut socket = label.clone();
     socket.insert(labels::ROLE.to_owned(), labels::ROLE_DIALER.to_owned());
-    let (containers, socket_volumes) = tokio::try_join!(engine.containers(&label), engine.volumes(&socket))?;
+    // One after the other: two at once are two connections, and over ssh two logins.
+    let containers = engine.containers(&label).await?;
+    let socket_volumes = engine.volumes(&socket).await?;
     let mut observed = Observed { socket_volumes, ..Observed::default() };
     for container in containers {
         sort(&mut observed, container, user);
