@@ -51,7 +51,7 @@ undo() {
 		if [ -x "$plugin" ]; then
 			docker assemble backend stop
 		else
-			docker ps --all --quiet --filter "name=^/$backend(-proxy-port-[0-9]+|-dialer)?\$" |
+			docker ps --all --quiet --filter "name=^/$backend(-proxy-port-[0-9]+(-to-[0-9]+)?|-dialer)?\$" |
 				xargs --no-run-if-empty docker rm --force --volumes >/dev/null
 			docker volume rm --force "$backend-dialer" >/dev/null
 		fi

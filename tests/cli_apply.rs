@@ -17,6 +17,7 @@ use docker_assemble::cli::Source;
 use docker_assemble::commands::{self, Session, complete, start, stop};
 use docker_assemble::desired::{Desired, File, PullPolicy, Security, VolumeName};
 use docker_assemble::exit::Exit;
+use docker_assemble::forward::Forward;
 use docker_assemble::observed::State;
 use docker_assemble::output::Progress;
 use fake_engine::{FakeEngine, Refusal};
@@ -154,7 +155,7 @@ async fn a_failure_takes_back_only_what_this_run_made() {
 #[tokio::test(start_paused = true)]
 async fn a_cleanup_that_fails_too_is_told_beside_the_failure() {
     let engine = fresh();
-    engine.world().ending.insert(wish().user.sidecar(port(5000)));
+    engine.world().ending.insert(wish().user.sidecar(&Forward::plain(port(5000))));
     // load, create, start, create, start; the fifth container ends; then two removals.
     engine.world().fail = Some(6);
     let (result, _) = run_start(&engine, &wish(), &Cancel::never()).await;

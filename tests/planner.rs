@@ -8,6 +8,7 @@ mod world;
 use docker_assemble::desired::{
     CacheVolume, Desired, File, ImageRef, ProxyImage, PullPolicy, Security, VolumeName,
 };
+use docker_assemble::forward::Forward;
 use docker_assemble::observed::{Observed, State};
 use docker_assemble::plan::action::{Action, Reason};
 use docker_assemble::plan::diff::Field;
@@ -187,7 +188,7 @@ fn a_missing_cache_volume_is_an_error_that_helps() {
 
 #[test]
 fn a_taken_name_is_never_freed() {
-    for name in [wish().user.backend(), wish().user.sidecar(port(5000))] {
+    for name in [wish().user.backend(), wish().user.sidecar(&Forward::plain(port(5000)))] {
         let world = Observed { foreign: vec![name.clone()], ..empty() };
         assert_eq!(plan(&wish(), &world).unwrap_err(), PlanError::Foreign { name });
         assert!(teardown(&world, STOP_GRACE).is_empty());
@@ -296,7 +297,7 @@ fn a_loopback_forward_brings_a_dialer_before_its_sidecars() {
             vec!["run B x2"],
             vec!["create volume B-dialer"],
             vec!["run B-dialer x1"],
-            vec!["run B-proxy-port-80 x1", "run B-proxy-port-5000 x1", "run B-proxy-port-6000 x1"],
+            vec!["run B-proxy-port-80 x1", "run B-proxy-port-5000 x1", "run B-proxy-port-6000-to-7000 x1"],
         ]
     );
     let plan = plan(&wish, &empty()).unwrap();
@@ -343,7 +344,7 @@ fn another_target_touches_only_its_sidecar() {
     let mapped = Desired { forwards: forwards("5000:5001,6000"), ..wish() };
     assert_eq!(
         steps(&mapped, &world),
-        [vec!["remove B-proxy-port-5000 (Changed)"], vec!["run B-proxy-port-5000 x1"]]
+        [vec!["remove B-proxy-port-5000 (Changed)"], vec!["run B-proxy-port-5000-to-5001 x1"]]
     );
     let loopback = Desired { forwards: forwards("5000@loopback,6000"), ..wish() };
     assert_eq!(

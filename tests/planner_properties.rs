@@ -6,6 +6,7 @@ mod world;
 use docker_assemble::desired::{
     CacheVolume, Desired, ImageRef, ProxyImage, PullPolicy, Security, VolumeName,
 };
+use docker_assemble::forward::Forward;
 use docker_assemble::observed::{Container, ContainerId, Observed, Sidecar, State};
 use docker_assemble::plan::action::Action;
 use docker_assemble::plan::{STOP_GRACE, plan, teardown};
@@ -109,7 +110,7 @@ fn worlds() -> impl Strategy<Value = Observed> {
             if !proxy {
                 world.images.remove(&ImageRef(PROXY.to_owned()));
             }
-            world.foreign.extend(foreign.then(|| wish().user.sidecar(port(5000))));
+            world.foreign.extend(foreign.then(|| wish().user.sidecar(&Forward::plain(port(5000)))));
             world.strays.extend(stray.then(|| world::container("stray", Default::default())));
             world
         },

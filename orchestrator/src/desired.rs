@@ -35,10 +35,13 @@ impl UserName {
         ContainerName(format!("docker-assemble-backend-{self}"))
     }
 
-    /// The name of the sidecar that forwards `port`.
+    /// The name of the sidecar of a forward: it ends with the port inside and, where that is
+    /// another one, the port outside.
     #[must_use]
-    pub fn sidecar(&self, port: HostPort) -> ContainerName {
-        ContainerName(format!("docker-assemble-backend-{self}-proxy-port-{port}"))
+    pub fn sidecar(&self, forward: &Forward) -> ContainerName {
+        let (inside, outside) = (forward.port, forward.target.port());
+        let mapped = if inside == outside { String::new() } else { format!("-to-{outside}") };
+        ContainerName(format!("docker-assemble-backend-{self}-proxy-port-{inside}{mapped}"))
     }
 
     /// The name of the container that connects to the host's loopback.
@@ -243,7 +246,7 @@ impl Desired {
     #[must_use]
     pub fn container_names(&self) -> Vec<ContainerName> {
         let dialer = self.loopback_ports().next().map(|_| self.user.dialer());
-        let sidecars = self.forwards.iter().map(|forward| self.user.sidecar(forward.port));
+        let sidecars = self.forwards.iter().map(|forward| self.user.sidecar(forward));
         std::iter::once(self.user.backend()).chain(dialer).chain(sidecars).collect()
     }
 
@@ -278,7 +281,10 @@ mod tests {
     fn names_follow_the_documented_pattern() {
         let user = UserName::from_login("username").unwrap();
         assert_eq!(user.backend().0, "docker-assemble-backend-username");
-        assert_eq!(user.sidecar(HostPort::REGISTRY).0, "docker-assemble-backend-username-proxy-port-5000");
+        let plain = Forward::plain(HostPort::REGISTRY);
+        assert_eq!(user.sidecar(&plain).0, "docker-assemble-backend-username-proxy-port-5000");
+        let mapped = Forward { port: HostPort::new(80).unwrap(), ..plain };
+        assert_eq!(user.sidecar(&mapped).0, "docker-assemble-backend-username-proxy-port-80-to-5000");
         assert_eq!(user.dialer().0, "docker-assemble-backend-username-dialer");
         assert_eq!(user.dialer_volume().0, user.dialer().0);
         assert_eq!(user.cache_volume().0, "docker-assemble-backend-cache-username");

@@ -19,7 +19,7 @@ fn a_port_leads_to_another_one_and_may_be_a_privileged_one() {
     assert!(registry.catalog().contains("hello"));
 
     let info = backend.run(&["info"]).ok();
-    let line = format!(" {} (running), to port {outside} of the host\n", backend.sidecar(inside));
+    let line = format!(" {} (running), to port {outside} of the host\n", backend.mapped(inside, outside));
     assert!(info.stdout.contains(&line), "{info:?}");
     let json: serde_json::Value =
         serde_json::from_str(&backend.run(&["info", "--format", "json"]).ok().stdout).unwrap();
@@ -28,10 +28,10 @@ fn a_port_leads_to_another_one_and_may_be_a_privileged_one() {
     assert!(json["Dialer"].is_null());
 
     // Another target replaces that sidecar alone.
-    let (kept, id) = (inspect(&backend.sidecar(inside)), backend.id());
+    let (kept, id) = (inspect(&backend.mapped(inside, outside)), backend.id());
     backend.forward(&format!("{inside}:{outside},81:{}", free_port()));
     backend.get(81).fails(1);
-    assert_eq!(inspect(&backend.sidecar(inside))["Id"], kept["Id"]);
+    assert_eq!(inspect(&backend.mapped(inside, outside))["Id"], kept["Id"]);
     assert_eq!(backend.id(), id);
 }
 

@@ -162,7 +162,7 @@ fn sort_sidecars<'a>(
     (kept, gone)
 }
 
-/// Why a sidecar cannot stay, if it cannot.
+/// Why a sidecar cannot stay, if it cannot. `wanted` has one for each forward that is desired.
 fn fault(
     sidecar: &Sidecar,
     wanted: &[ContainerSpec],
@@ -171,9 +171,8 @@ fn fault(
     fate: Backend,
 ) -> Option<Reason> {
     let container = &sidecar.container;
-    let Some(spec) = wanted.iter().find(|spec| spec.name == desired.user.sidecar(sidecar.port)) else {
-        return Some(Reason::Unwanted);
-    };
+    let at = desired.forwards.iter().position(|forward| forward.port == sidecar.port);
+    let Some(spec) = at.and_then(|at| wanted.get(at)) else { return Some(Reason::Unwanted) };
     if container.state != State::Running {
         return Some(Reason::Ended);
     }

@@ -38,7 +38,7 @@ pub fn sidecar(desired: &Desired, forward: &Forward) -> ContainerSpec {
         mounts.push(dialer::mount(&desired.user));
     }
     ContainerSpec {
-        name: desired.user.sidecar(port),
+        name: desired.user.sidecar(forward),
         image: desired.proxy_image.image().clone(),
         args,
         // The health check of its image has fixed arguments and finds the port here.

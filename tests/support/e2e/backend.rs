@@ -51,6 +51,11 @@ impl Backend {
         format!("{}-proxy-port-{port}", self.name())
     }
 
+    /// The name of the sidecar for `port`, which leads to another one.
+    pub(crate) fn mapped(&self, port: u16, outside: u16) -> String {
+        format!("{}-to-{outside}", self.sidecar(port))
+    }
+
     /// The name of the dialer, and of the volume with its socket.
     pub(crate) fn dialer(&self) -> String {
         format!("{}-dialer", self.name())
@@ -133,7 +138,7 @@ impl Backend {
 
     /// The ids of everything that has this user's names or label, running or not.
     pub(crate) fn containers(&self) -> Vec<String> {
-        let name = format!("name=^/{}(-proxy-port-[0-9]+|-dialer)?$", self.name());
+        let name = format!("name=^/{}(-proxy-port-[0-9]+(-to-[0-9]+)?|-dialer)?$", self.name());
         let label = format!("label=io.github.docker-assemble.user={}", self.user);
         let mut ids = Vec::new();
         for filter in [name, label] {
@@ -148,10 +153,11 @@ impl Backend {
 
     /// The ports that have a sidecar, by the names of the containers.
     pub(crate) fn forwarded(&self) -> Vec<u16> {
-        let filter = format!("name=^/{}-proxy-port-", self.name());
+        let start = format!("{}-proxy-port-", self.name());
+        let filter = format!("name=^/{start}");
         let found = docker(&["ps", "--all", "--format", "{{.Names}}", "--filter", &filter]).ok();
-        let mut ports: Vec<u16> =
-            found.stdout.lines().map(|name| name.rsplit('-').next().unwrap().parse().unwrap()).collect();
+        let inside = |name: &str| name.strip_prefix(&start)?.split('-').next()?.parse().ok();
+        let mut ports: Vec<u16> = found.stdout.lines().map(|name| inside(name).unwrap()).collect();
         ports.sort_unstable();
         ports
     }
