@@ -17,6 +17,7 @@ use docker_assemble::commands::doctor::{self, Doctor};
 use docker_assemble::commands::{self, Session, info, start, stats};
 use docker_assemble::desired::{ContainerName, Desired, HostPort};
 use docker_assemble::exit::Exit;
+use docker_assemble::forward::Forward;
 use docker_assemble::observed::State;
 use docker_assemble::output::{Form, Progress};
 use fake_engine::FakeEngine;
@@ -37,7 +38,7 @@ fn status(result: &str) -> String {
 }
 
 fn sidecar(port: u16) -> ContainerName {
-    user().sidecar(HostPort(port.try_into().unwrap()))
+    user().sidecar(&Forward::plain(HostPort(port.try_into().unwrap())))
 }
 
 /// A backend with these ports whose sidecars say that their targets do so.
