@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::super::gather::Disk;
 use super::*;
 use crate::desired::{ContainerName, ImageRef};
 use crate::forward::Target;
