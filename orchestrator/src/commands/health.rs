@@ -3,10 +3,12 @@
 //! The only place where the machine's own tables are read for that; what they mean is decided in
 //! the pure room `health`.
 
+use std::cell::OnceCell;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::engine::{Engine, EngineError, EngineFacts};
@@ -63,8 +65,22 @@ pub fn is_stale(backend: &Container, sidecar: &Container) -> bool {
     sidecar.state == State::Running && backend.state == State::Running && sidecar.started_before(backend)
 }
 
-/// Looks at all forwards at once. Never an error and never longer than `limit` and a moment: what
-/// could not be found out is part of the answer.
+/// How many sidecars are asked at once. Each answer is a process that the engine starts, and a
+/// hundred at a time would wait for each other until they look as if they hung.
+const AT_ONCE: usize = 16;
+
+/// All of the work, in its order, [`AT_ONCE`] at a time.
+pub async fn gradually<T>(work: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let turns = Semaphore::new(AT_ONCE);
+    let in_turn = async |work| {
+        let _turn = turns.acquire().await;
+        work.await
+    };
+    join_all(work.map(in_turn)).await
+}
+
+/// Looks at all forwards. Never an error, and no longer than `limit` and a moment for every
+/// [`AT_ONCE`] of them: what could not be found out is part of the answer.
 pub async fn examine<E: Engine>(
     engine: &E,
     facts: Option<&EngineFacts>,
@@ -79,12 +95,15 @@ pub async fn examine<E: Engine>(
         let answer = if asked { Some(ask(engine, sidecar, question(sidecar), limit).await) } else { None };
         Examined { sidecar: sidecar.clone(), stale, answer, finding: None }
     };
-    let mut forwards = join_all(sidecars.iter().map(look)).await;
-    let all: Vec<Forward> = sidecars.iter().filter_map(Sidecar::forward).collect();
-    let facts = facts.cloned().unwrap_or_default();
+    let mut forwards = gradually(sidecars.iter().map(look)).await;
+    let surroundings = Surroundings {
+        facts: facts.cloned().unwrap_or_default(),
+        is_local: engine.endpoint().starts_with("unix:"),
+        forwards: sidecars.iter().filter_map(Sidecar::forward).collect(),
+        host: OnceCell::new(),
+    };
     for forward in &mut forwards {
-        forward.finding =
-            forward.report().and_then(|report| finding(forward, report, &facts, engine.endpoint(), &all));
+        forward.finding = forward.report().and_then(|report| surroundings.finding(forward, report));
     }
     forwards
 }
@@ -109,34 +128,47 @@ pub async fn ask<E: Engine>(engine: &E, sidecar: &Sidecar, question: Question, l
     }
 }
 
-fn finding(
-    forward: &Examined,
-    report: &Report,
-    facts: &EngineFacts,
-    endpoint: &str,
-    forwards: &[Forward],
-) -> Option<Finding> {
-    let (attempt, (via, to)) = (report.probe.as_ref()?, report.way()?);
-    let addr = report.addr().filter(|_| via == Via::Gateway);
-    let place = Place::of(
-        &facts.security_options,
-        &facts.operating_system,
-        &facts.name,
-        endpoint.starts_with("unix:") && addr.is_some_and(is_ours),
-    );
-    let wanted = place == Place::Here && attempt.result != Outcome::Accepted;
-    let found = if wanted { addr.and_then(|gateway| on_this_host(to, gateway)) } else { None };
-    explain(&Case {
-        port: forward.sidecar.port,
-        via,
-        to,
-        addr,
-        outcome: attempt.result,
-        text: attempt.text.as_deref(),
-        place,
-        listening: found.as_ref(),
-        forwards,
-    })
+/// What all forwards have in common.
+struct Surroundings {
+    facts: EngineFacts,
+    /// Whether the engine's socket is one of this machine.
+    is_local: bool,
+    forwards: Vec<Forward>,
+    /// Read when first needed, and once: on a busy host the tables are long.
+    host: OnceCell<Option<Tables>>,
+}
+
+impl Surroundings {
+    fn finding(&self, forward: &Examined, report: &Report) -> Option<Finding> {
+        let (attempt, (via, to)) = (report.probe.as_ref()?, report.way()?);
+        let addr = report.addr().filter(|_| via == Via::Gateway);
+        let place = place(&self.facts, self.is_local && addr.is_some_and(is_ours));
+        let wanted = place == Place::Here && attempt.result != Outcome::Accepted;
+        let found = addr.filter(|_| wanted).and_then(|gateway| self.on_this_host(to, gateway));
+        explain(&Case {
+            port: forward.sidecar.port,
+            via,
+            to,
+            addr,
+            outcome: attempt.result,
+            text: attempt.text.as_deref(),
+            place,
+            listening: found.as_ref(),
+            forwards: &self.forwards,
+        })
+    }
+
+    /// How a port of this host is listened on; `None` where there are no tables to tell.
+    fn on_this_host(&self, port: u16, gateway: IpAddr) -> Option<Listening> {
+        let Tables { sockets, v6only } = self.host.get_or_init(Tables::read).as_ref()?;
+        Some(listening(sockets, port, gateway, *v6only))
+    }
+}
+
+/// What the gateway of the engine's networks is; `own` tells whether its address is this machine's.
+#[must_use]
+pub fn place(facts: &EngineFacts, own: bool) -> Place {
+    Place::of(&facts.security_options, &facts.operating_system, &facts.name, own)
 }
 
 /// Whether an address belongs to the network namespace of this process: within a container that
@@ -145,12 +177,45 @@ fn is_ours(ip: IpAddr) -> bool {
     UdpSocket::bind(SocketAddr::new(ip, 0)).is_ok()
 }
 
-/// How a port of this host is listened on; `None` where there are no tables to tell.
-fn on_this_host(port: u16, gateway: IpAddr) -> Option<Listening> {
-    let mut sockets = listeners(&std::fs::read_to_string("/proc/net/tcp").ok()?);
-    // Without IPv6 there is no such table.
-    sockets.extend(listeners(&std::fs::read_to_string("/proc/net/tcp6").unwrap_or_default()));
-    let v6only =
-        std::fs::read_to_string("/proc/sys/net/ipv6/bindv6only").is_ok_and(|text| text.trim() == "1");
-    Some(listening(&sockets, port, gateway, v6only))
+/// Who listens on this host.
+struct Tables {
+    sockets: Vec<SocketAddr>,
+    /// `net.ipv6.bindv6only`.
+    v6only: bool,
+}
+
+impl Tables {
+    fn read() -> Option<Self> {
+        let mut sockets = listeners(&std::fs::read_to_string("/proc/net/tcp").ok()?);
+        // Without IPv6 there is no such table.
+        sockets.extend(listeners(&std::fs::read_to_string("/proc/net/tcp6").unwrap_or_default()));
+        let v6only =
+            std::fs::read_to_string("/proc/sys/net/ipv6/bindv6only").is_ok_and(|text| text.trim() == "1");
+        Some(Self { sockets, v6only })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn many_are_asked_a_few_at_a_time_and_answer_in_their_order() {
+        let (now, most) = (Cell::new(0), Cell::new(0));
+        let answer = async |number: usize| {
+            now.set(now.get() + 1);
+            most.set(most.get().max(now.get()));
+            // The later ones are done first.
+            for _ in number..100 {
+                tokio::task::yield_now().await;
+            }
+            now.set(now.get() - 1);
+            number
+        };
+        let numbers = gradually((0..100).map(answer)).await;
+        assert_eq!(numbers, (0..100).collect::<Vec<_>>());
+        assert_eq!(most.get(), AT_ONCE);
+    }
 }

@@ -6,10 +6,9 @@ mod show;
 use std::time::Duration;
 
 use anyhow::Result;
-use futures_util::future::join_all;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::health::{PATIENCE, Question, ask, is_stale};
+use super::health::{PATIENCE, Question, ask, gradually, is_stale};
 use super::{Session, observe};
 use crate::engine::Engine;
 use crate::health::Answer;
@@ -80,5 +79,5 @@ async fn sample<E: Engine>(session: Session<'_, E>) -> Result<Vec<Sample>> {
         };
         Sample { port: sidecar.port.get(), at: Instant::now().into_std(), known }
     };
-    Ok(join_all(sidecars.iter().map(look)).await)
+    Ok(gradually(sidecars.iter().map(look)).await)
 }
