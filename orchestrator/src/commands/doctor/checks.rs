@@ -2,16 +2,16 @@
 
 mod kernel;
 
-use super::gather::{Daemon, Facts, Failure};
+use super::gather::{Confinement, Daemon, Facts, Failure};
 use super::{Check, Verdict};
 use crate::buildkit::Worker;
 use crate::commands::START;
-use crate::commands::health::Examined;
+use crate::commands::health::{self, Examined};
 use crate::commands::info::state;
 use crate::desired::HostPort;
 use crate::engine::EngineFacts;
 use crate::forward::{self, Forward};
-use crate::health::{Answer, Outcome, Place, Report, Speaks};
+use crate::health::{Answer, Outcome, Place, Report, Speaks, Via};
 use crate::observed::{Container, State};
 use kernel::{conntrack, disk, pipes, ports};
 
@@ -25,7 +25,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
     if let Some(found) = &facts.backend {
         checks.push(backend(found, &facts.start));
         if let Ok(Some(container)) = found {
-            checks.push(security(container));
+            checks.push(security(container, facts.confinement.as_ref(), &facts.start));
         }
     }
     if let Some(asked) = &facts.daemon {
@@ -38,6 +38,8 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
         checks.push(check);
     }
     checks.extend(facts.dialer.as_ref().map(|container| dialer(container, &facts.start)));
+    let reports: Vec<&Report> = facts.forwards.iter().filter_map(Examined::report).collect();
+    checks.extend(gateway(&reports, &facts.start));
     for forward in &facts.forwards {
         checks.push(sidecar(forward, &facts.start));
         if let Some(report) = forward.report() {
@@ -45,7 +47,6 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
             checks.extend(registry(forward, report));
         }
     }
-    let reports: Vec<&Report> = facts.forwards.iter().filter_map(Examined::report).collect();
     checks.extend(pipes(&reports));
     checks.extend(ports(&reports, &facts.start));
     checks.extend(facts.conntrack.map(conntrack));
@@ -79,8 +80,9 @@ fn engine(endpoint: &str, engine: &Result<EngineFacts, Failure>) -> Check {
 const OLDEST: (u32, u32) = (1, 41);
 
 fn version(engine: &EngineFacts) -> Check {
+    const OWN: &str = env!("CARGO_PKG_VERSION");
     let EngineFacts { version, api_version, kernel, .. } = engine;
-    let why = format!("engine {version}, API {api_version}, Linux {kernel}");
+    let why = format!("docker assemble v{OWN}, engine {version}, API {api_version}, Linux {kernel}");
     let spoken = api_version
         .split_once('.')
         .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
@@ -96,8 +98,7 @@ fn version(engine: &EngineFacts) -> Check {
 }
 
 fn place(engine: &EngineFacts) -> Check {
-    let EngineFacts { security_options, operating_system, name, .. } = engine;
-    match Place::of(security_options, operating_system, name, true) {
+    match health::place(engine, true) {
         Place::Desktop => check(
             "host",
             Verdict::Warn,
@@ -111,7 +112,8 @@ fn place(engine: &EngineFacts) -> Check {
             "'--forward PORT=ADDRESS:PORT' with an address of this host that the engine can reach",
         ),
         Place::Here | Place::Elsewhere => {
-            let system = if operating_system.is_empty() { "Linux" } else { operating_system };
+            let system =
+                Some(engine.operating_system.as_str()).filter(|name| !name.is_empty()).unwrap_or("Linux");
             fine("host", format!("{system}: the gateway is the engine's host"))
         }
     }
@@ -144,11 +146,35 @@ fn backend(found: &Result<Option<Container>, Failure>, start: &str) -> Check {
     }
 }
 
-fn security(backend: &Container) -> Check {
-    if backend.privileged {
-        fine("security", "privileged, as buildx runs it")
+/// What BuildKit cannot do without, and its number in linux/capability.h.
+const NEEDED: [(&str, u32); 3] = [("NET_ADMIN", 12), ("SYS_PTRACE", 19), ("SYS_ADMIN", 21)];
+
+/// The profile that was asked for, and what the kernel holds the daemon to.
+fn security(backend: &Container, confinement: Option<&Confinement>, start: &str) -> Check {
+    const NAME: &str = "security";
+    let profile = if backend.privileged {
+        "privileged, as buildx runs it"
     } else {
-        fine("security", "restricted: SYS_ADMIN, NET_ADMIN and SYS_PTRACE, not privileged")
+        "restricted: SYS_ADMIN, NET_ADMIN and SYS_PTRACE, not privileged"
+    };
+    let Some(Confinement { capabilities, filtered, apparmor }) = confinement else {
+        return fine(NAME, profile);
+    };
+    let lacks: Vec<&str> =
+        NEEDED.iter().filter(|(_, bit)| capabilities >> bit & 1 == 0).map(|(name, _)| *name).collect();
+    let help = format!("'{start} --recreate' asks the engine for the profile anew");
+    if !lacks.is_empty() {
+        let why = format!("{profile}, but BuildKit lacks {}", lacks.join(", "));
+        return check(NAME, Verdict::Fail, why, &help);
+    }
+    let seccomp = filtered.then(|| "a seccomp filter".to_owned());
+    let apparmor = apparmor.as_ref().map(|profile| format!("the AppArmor profile \"{profile}\""));
+    let bounds: Vec<String> = seccomp.into_iter().chain(apparmor).collect();
+    if bounds.is_empty() {
+        fine(NAME, format!("{profile}; neither seccomp nor AppArmor bind it"))
+    } else {
+        let why = format!("{profile}, but bound by {}", bounds.join(" and "));
+        check(NAME, Verdict::Warn, why, &help)
     }
 }
 
@@ -231,6 +257,29 @@ fn dialer(container: &Container, start: &str) -> Check {
             check("dialer", Verdict::Fail, why, &format!("'{start}' repairs it"))
         }
     }
+}
+
+/// Where forwards to the host leave the backend's network. They share it, so one speaks for all.
+fn gateway(reports: &[&Report], start: &str) -> Option<Check> {
+    const NAME: &str = "gateway";
+    let report = reports.iter().find(|report| matches!(report.way(), Some((Via::Gateway, _))))?;
+    Some(match &report.addrs[..] {
+        [] => check(
+            NAME,
+            Verdict::Fail,
+            "the backend's network has no default route, so that nothing of the host is reached",
+            &format!("'{start} --recreate' gives the backend a new network"),
+        ),
+        addrs => {
+            let addrs: Vec<&str> = addrs.iter().map(|addr| host_of(addr)).collect();
+            fine(NAME, format!("{} is the way out of the backend's network", addrs.join(" or ")))
+        }
+    })
+}
+
+/// An address without its port.
+fn host_of(addr: &str) -> &str {
+    addr.rsplit_once(':').map_or(addr, |(host, _)| host).trim_matches(['[', ']'])
 }
 
 fn sidecar(forward: &Examined, start: &str) -> Check {

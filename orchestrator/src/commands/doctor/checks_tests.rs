@@ -23,6 +23,9 @@ fn container(name: &str, state: State) -> Container {
     }
 }
 
+/// Nothing but root's own limits.
+const FREE: Confinement = Confinement { capabilities: 0x1ff_ffff_ffff, filtered: false, apparmor: None };
+
 fn debian() -> EngineFacts {
     EngineFacts {
         version: "20.10.24".to_owned(),
@@ -49,6 +52,7 @@ fn report(outcome: Outcome, speaks: Option<Speaks>) -> Report {
     Report {
         version: "0.1.0".to_owned(),
         target: "gateway:5000".to_owned(),
+        addrs: vec!["172.17.0.1:5000".to_owned()],
         probe: Some(probe),
         kernel,
         ..Report::default()
@@ -79,6 +83,7 @@ fn good() -> Facts {
         dialer: None,
         start: "START".to_owned(),
         port: None,
+        confinement: Some(FREE),
         disk: Some(Disk { size: 100_000_000_000, free: 50_000_000_000 }),
         conntrack: Some((10, 1000)),
     }
@@ -109,6 +114,7 @@ fn a_good_backend_passes_every_check_in_the_order_of_the_way() {
             "security",
             "buildkit",
             "RUN steps",
+            "gateway",
             "sidecar 5000",
             "target 5000",
             "registry 5000",
@@ -155,7 +161,7 @@ fn without_a_backend_nothing_has_failed() {
 #[test]
 fn versions_are_judged_by_what_was_tried() {
     let spoken = |api: &str| version(&EngineFacts { api_version: api.to_owned(), ..debian() });
-    is(&spoken("1.41"), Fine, "engine 20.10.24, API 1.41, Linux 6.1", "");
+    is(&spoken("1.41"), Fine, ", engine 20.10.24, API 1.41, Linux 6.1", "");
     is(&spoken("1.51"), Fine, "", "");
     is(&spoken("2.0"), Fine, "", "");
     for old in ["1.40", "1.9", "", "x"] {
@@ -186,9 +192,32 @@ fn a_backend_that_does_not_run_is_a_failure_with_its_own_remedy() {
 
 #[test]
 fn the_profile_in_force_is_named() {
-    is(&security(&container("b", State::Running)), Fine, "privileged, as buildx", "");
-    let restricted = Container { privileged: false, ..container("b", State::Running) };
-    is(&security(&restricted), Fine, "restricted: SYS_ADMIN", "");
+    let privileged = container("b", State::Running);
+    let restricted = Container { privileged: false, ..privileged.clone() };
+    let of = |backend, confinement: &Confinement| security(backend, Some(confinement), "START");
+    is(&of(&privileged, &FREE), Fine, "privileged, as buildx runs it; neither", "");
+    is(&of(&restricted, &FREE), Fine, "restricted: SYS_ADMIN", "");
+    is(&security(&restricted, None, "START"), Fine, "not privileged", "");
+    // Docker's usual set.
+    let usual = Confinement { capabilities: 0xa804_25fb, ..FREE };
+    let lacking = "but BuildKit lacks NET_ADMIN, SYS_PTRACE, SYS_ADMIN";
+    is(&of(&restricted, &usual), Fail, lacking, "'START --recreate'");
+    let bound = Confinement { filtered: true, apparmor: Some("docker-default".to_owned()), ..FREE };
+    let by = "bound by a seccomp filter and the AppArmor profile \"docker-default\"";
+    is(&of(&privileged, &bound), Warn, by, "'START --recreate'");
+}
+
+#[test]
+fn the_way_out_is_told_before_the_targets() {
+    let report = report(Outcome::Accepted, None);
+    is(&gateway(&[&report], "START").unwrap(), Fine, "172.17.0.1 is the way out", "");
+    let v6 = Report { addrs: vec!["[fd00::1]:5000".to_owned()], ..report.clone() };
+    is(&gateway(&[&v6], "START").unwrap(), Fine, "fd00::1 is", "");
+    let lost = Report { addrs: Vec::new(), ..report.clone() };
+    is(&gateway(&[&lost], "START").unwrap(), Fail, "no default route", "'START --recreate'");
+    let elsewhere = Report { target: "loopback:5000".to_owned(), ..lost };
+    assert_eq!(gateway(&[&elsewhere], "START"), None);
+    is(&gateway(&[&elsewhere, &report], "START").unwrap(), Fine, "172.17.0.1", "");
 }
 
 #[test]

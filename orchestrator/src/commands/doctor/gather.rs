@@ -9,7 +9,7 @@ use crate::commands::health::{self, Examined, Question};
 use crate::commands::{START, observe, start_command};
 use crate::desired::{HostPort, UserName};
 use crate::engine::{Engine, EngineError, EngineFacts};
-use crate::health::plain;
+use crate::health::{Place, plain};
 use crate::observed::{Container, Sidecar, State};
 use crate::spec::STATE_DIRECTORY;
 
@@ -51,10 +51,23 @@ pub(super) struct Facts {
     pub(super) start: String,
     /// The port that was asked for.
     pub(super) port: Option<HostPort>,
+    /// What the backend's first process is confined by; absent where that cannot be read.
+    pub(super) confinement: Option<Confinement>,
     pub(super) disk: Option<Disk>,
-    /// Connections that this host's firewall follows, and the most it can; absent where that
-    /// cannot be read.
+    /// Connections that the host's firewall follows, and the most it can; absent where the host is
+    /// not this one or tells nothing.
     pub(super) conntrack: Option<(u64, u64)>,
+}
+
+/// What the kernel holds a process to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Confinement {
+    /// Its capabilities, a bit for each (`CapEff` of proc_pid_status(5)).
+    pub(super) capabilities: u64,
+    /// Whether a filter judges its system calls (`Seccomp`).
+    pub(super) filtered: bool,
+    /// The AppArmor profile that is enforced upon it.
+    pub(super) apparmor: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,8 +95,9 @@ impl<E: Engine> Doctor<'_, E> {
             dialer: None,
             start: START.to_owned(),
             port: self.port,
+            confinement: None,
             disk: None,
-            conntrack: conntrack(),
+            conntrack: None,
         };
         let engine = match self.engine {
             Ok(engine) => engine,
@@ -95,6 +109,9 @@ impl<E: Engine> Doctor<'_, E> {
         engine.endpoint().clone_into(&mut facts.endpoint);
         facts.engine = within(limit, engine.facts(), explain).await;
         let (Ok(known), Some(user)) = (&facts.engine, self.user) else { return facts };
+        if health::place(known, facts.endpoint.starts_with("unix:")) == Place::Here {
+            facts.conntrack = conntrack();
+        }
         let observed = match within(limit, observe::ours(engine, user), explain).await {
             Ok(observed) => observed,
             Err(failure) => {
@@ -115,10 +132,13 @@ impl<E: Engine> Doctor<'_, E> {
                 let asking =
                     within(limit, ask(engine, backend), |error| Failure { why: chain(&error), help: None });
                 let measuring = timeout(limit, measure(engine, backend));
-                let (forwards, daemon, disk) = tokio::join!(examining, asking, measuring);
+                let looking = timeout(limit, confined(engine, backend));
+                let (forwards, daemon, disk, confinement) =
+                    tokio::join!(examining, asking, measuring, looking);
                 facts.forwards = forwards;
                 facts.daemon = Some(daemon);
                 facts.disk = disk.ok().flatten();
+                facts.confinement = confinement.ok().flatten();
             } else {
                 facts.forwards = examining.await;
             }
@@ -177,6 +197,25 @@ fn disk(text: &str) -> Option<Disk> {
     Some(Disk { size: size.checked_mul(1024)?, free: free.checked_mul(1024)? })
 }
 
+async fn confined<E: Engine>(engine: &E, backend: &Container) -> Option<Confinement> {
+    // The second file cannot be read where there is no such module, which is told after the first.
+    let answer = engine.exec(&backend.id, &["cat", "/proc/1/status", "/proc/1/attr/current"]).await.ok()?;
+    confinement(&String::from_utf8_lossy(&answer.output))
+}
+
+/// Reads proc_pid_status(5), and behind it a line such as `docker-default (enforce)`.
+fn confinement(text: &str) -> Option<Confinement> {
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    // SECCOMP_MODE_FILTER of linux/seccomp.h.
+    let filtered = field("Seccomp:") == Some("2");
+    let apparmor = text.lines().find_map(|line| line.trim_end_matches('\0').strip_suffix(" (enforce)"));
+    Some(Confinement {
+        capabilities: u64::from_str_radix(field("CapEff:")?, 16).ok()?,
+        filtered,
+        apparmor: apparmor.map(plain),
+    })
+}
+
 fn conntrack() -> Option<(u64, u64)> {
     let read = |name: &str| {
         let text = std::fs::read_to_string(format!("/proc/sys/net/netfilter/nf_conntrack_{name}")).ok()?;
@@ -188,6 +227,20 @@ fn conntrack() -> Option<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_confines_a_process_is_read() {
+        let status =
+            "Name:\tbuildkitd\nCapEff:\t000001ffffffffff\nNoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0\n";
+        let free = Confinement { capabilities: 0x1ff_ffff_ffff, filtered: false, apparmor: None };
+        for text in ["", "unconfined\n", "cat: read error: Invalid argument\n"] {
+            assert_eq!(confinement(&format!("{status}{text}")), Some(free.clone()));
+        }
+        let text = status.replace("Seccomp:\t0", "Seccomp:\t2") + "docker-default (enforce)\n";
+        let apparmor = Some("docker-default".to_owned());
+        assert_eq!(confinement(&text), Some(Confinement { filtered: true, apparmor, ..free }));
+        assert_eq!(confinement("cat: not found"), None);
+    }
 
     #[test]
     fn the_table_of_df_is_read() {
