@@ -1,5 +1,7 @@
 //! Forwards as the words of a command line: for hints that print one.
 
+use std::fmt;
+
 use super::{Forward, Target};
 
 /// The options of `backend start` that ask for exactly these forwards; none where that is what
@@ -9,21 +11,27 @@ pub fn options(forwards: &[Forward]) -> String {
     if matches!(forwards, [only] if *only == Forward::plain(crate::desired::HostPort::REGISTRY)) {
         return String::new();
     }
-    let (mut ports, mut hosts) = (Vec::new(), Vec::new());
+    let (mut ports, mut hosts): (Vec<Run>, Vec<String>) = (Vec::new(), Vec::new());
     for Forward { port, target } in forwards {
-        let mapped = |place: &str| {
-            let outside = target.port();
-            if outside == *port { format!("{port}{place}") } else { format!("{port}:{outside}{place}") }
-        };
-        match target {
-            Target::Gateway { .. } => ports.push(mapped("")),
-            Target::Loopback { .. } => ports.push(mapped("@loopback")),
+        let place = match target {
+            Target::Gateway { .. } => "",
+            Target::Loopback { .. } => "@loopback",
             Target::Host { name, port: outside, .. } if name.contains(':') => {
                 hosts.push(format!("{port}=[{name}]:{outside}"));
+                continue;
             }
-            Target::Host { name, port: outside, .. } => hosts.push(format!("{port}={name}:{outside}")),
+            Target::Host { name, port: outside, .. } => {
+                hosts.push(format!("{port}={name}:{outside}"));
+                continue;
+            }
+        };
+        let (inside, outside) = (port.get(), target.port().get());
+        match ports.last_mut() {
+            Some(run) if run.goes_on_with(inside, outside, place) => run.more += 1,
+            _ => ports.push(Run { inside, outside, more: 0, place }),
         }
     }
+    let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
     let ports = if ports.is_empty() { "0".to_owned() } else { ports.join(",") };
     let mut words = format!("--allow-host-port {ports}");
     if !hosts.is_empty() {
@@ -31,6 +39,38 @@ pub fn options(forwards: &[Forward]) -> String {
         words.push_str(&hosts.join(","));
     }
     words
+}
+
+/// Ports in a row that lead to ports in a row.
+struct Run {
+    inside: u16,
+    outside: u16,
+    /// How many follow the first.
+    more: u16,
+    place: &'static str,
+}
+
+impl Run {
+    fn goes_on_with(&self, inside: u16, outside: u16, place: &str) -> bool {
+        let next = |first: u16| u32::from(first) + u32::from(self.more) + 1;
+        place == self.place
+            && next(self.inside) == u32::from(inside)
+            && next(self.outside) == u32::from(outside)
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { inside, outside, more, place } = *self;
+        let range = |first: u16| match more {
+            0 => first.to_string(),
+            _ => format!("{first}-{}", first + more),
+        };
+        match range(outside) {
+            _ if inside == outside => write!(f, "{}{place}", range(inside)),
+            outside => write!(f, "{}:{outside}{place}", range(inside)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -62,6 +102,27 @@ mod tests {
                     forward(3, Target::Loopback { port: port(3) }),
                 ],
                 "--allow-host-port 1:2@loopback,3@loopback",
+            ),
+            (
+                [5000, 5001, 5002, 5004].map(|number| Forward::plain(port(number))).to_vec(),
+                "--allow-host-port 5000-5002,5004",
+            ),
+            (
+                vec![
+                    forward(7, Target::Gateway { port: port(17) }),
+                    forward(8, Target::Gateway { port: port(18) }),
+                    forward(9, Target::Loopback { port: port(19) }),
+                    forward(10, Target::Loopback { port: port(11) }),
+                    forward(11, Target::Loopback { port: port(12) }),
+                ],
+                "--allow-host-port 7-8:17-18,9:19@loopback,10-11:11-12@loopback",
+            ),
+            (
+                vec![
+                    forward(65534, Target::Gateway { port: port(65534) }),
+                    forward(65535, Target::Gateway { port: port(65535) }),
+                ],
+                "--allow-host-port 65534-65535",
             ),
             (
                 vec![
