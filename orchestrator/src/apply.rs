@@ -91,6 +91,12 @@ pub async fn undo<E: Engine>(engine: &E, made: &[Made]) -> Vec<UndoFailure> {
     failures
 }
 
+/// What was done to a container.
+enum Done<'p> {
+    Started(&'p ContainerName, ContainerId),
+    Removed(&'p ContainerName, Reason),
+}
+
 struct Run<'a, E> {
     engine: &'a E,
     archive: &'a (dyn Fn() -> Bytes + Sync),
@@ -102,21 +108,27 @@ struct Run<'a, E> {
 impl<E: Engine> Run<'_, E> {
     async fn stages(&self, plan: &Plan) -> Result<(), Failure> {
         for stage in &plan.stages {
+            let mut failed = Ok(());
             for result in join_all(stage.iter().map(|action| self.action(action))).await {
-                if let Some((name, id)) = result? {
-                    (self.report)(Event::Started(name, &id));
+                match result {
+                    // What was removed stays removed; what was started is taken back.
+                    Ok(Some(Done::Removed(name, reason))) => (self.report)(Event::Removed(name, reason)),
+                    Ok(Some(Done::Started(name, id))) if failed.is_ok() => {
+                        (self.report)(Event::Started(name, &id));
+                    }
+                    Ok(_) => {}
+                    // The first one counts.
+                    Err(failure) => failed = failed.and(Err(failure)),
                 }
             }
+            failed?;
         }
         self.go_on()
     }
 
-    /// Runs one action; a container that it started is returned rather than reported, so that
+    /// Runs one action; what it did to a container is returned rather than reported, so that
     /// those of one stage are named in the plan's order.
-    async fn action<'p>(
-        &self,
-        action: &'p Action,
-    ) -> Result<Option<(&'p ContainerName, ContainerId)>, Failure> {
+    async fn action<'p>(&self, action: &'p Action) -> Result<Option<Done<'p>>, Failure> {
         self.go_on()?;
         match action {
             Action::Pull { image, fallback } => self.pull(image, *fallback).await?,
@@ -127,7 +139,7 @@ impl<E: Engine> Run<'_, E> {
                     stopped.map_err(|error| error.about(name))?;
                 }
                 self.engine.remove(id).await.map_err(|error| error.about(name))?;
-                (self.report)(Event::Removed(name, *reason));
+                return Ok(Some(Done::Removed(name, *reason)));
             }
             Action::CreateVolume { spec } => {
                 self.engine.create_volume(spec).await?;
@@ -137,9 +149,12 @@ impl<E: Engine> Run<'_, E> {
             Action::Start { id, name } => {
                 self.ledger.add(id, name, Origin::Started);
                 self.engine.start(id).await.map_err(|error| error.about(name))?;
-                return Ok(Some((name, id.clone())));
+                return Ok(Some(Done::Started(name, id.clone())));
             }
-            Action::Run { candidates } => return self.run(candidates).await.map(Some),
+            Action::Run { candidates } => {
+                let (name, id) = self.run(candidates).await?;
+                return Ok(Some(Done::Started(name, id)));
+            }
         }
         Ok(None)
     }
