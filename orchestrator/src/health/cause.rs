@@ -58,18 +58,23 @@ pub fn explain(case: &Case<'_>) -> Option<Finding> {
             format!("not reached{}", words()),
             format!("'docker assemble backend logs --proxy {}' tells more", case.port),
         ),
-        (Outcome::Loop, _) => {
-            found(format!("the connection met itself: nothing listens on port {to} there"), start_service(to))
-        }
+        (Outcome::Loop, _) => found(
+            format!("the connection met itself: nothing listens on port {to} there"),
+            start_service(to, THERE),
+        ),
         (Outcome::Refused, Via::Loopback) => {
-            found(format!("refused: nothing listens on port {to} of the host's 127.0.0.1"), start_service(to))
+            let host = if case.place == Place::Here { HERE } else { THERE };
+            found(
+                format!("refused: nothing listens on port {to} of the host's 127.0.0.1"),
+                start_service(to, host),
+            )
         }
         (outcome, Via::Loopback) => found(
             format!("{}: the host's loopback does not answer on port {to}{}", said(outcome), words()),
             look(to),
         ),
         (Outcome::Refused, Via::Address(ip)) => {
-            found(format!("refused: nothing listens on port {to} of {ip}"), start_service(to))
+            found(format!("refused: nothing listens on port {to} of {ip}"), start_service(to, THERE))
         }
         (outcome, Via::Address(ip)) => found(
             format!(
@@ -97,7 +102,7 @@ fn gateway(case: &Case<'_>, outcome: Outcome) -> Finding {
             case.instead(case.host("ADDRESS")) + " with an address of this host that the engine can reach",
         ),
         (Place::Here, Some(Listening::Nothing)) => {
-            (format!("nothing listens on port {to} of this host"), start_service(to))
+            (format!("nothing listens on port {to} of this host"), start_service(to, HERE))
         }
         (Place::Here, Some(Listening::LoopbackOnly)) => (
             format!(
@@ -121,7 +126,11 @@ fn gateway(case: &Case<'_>, outcome: Outcome) -> Finding {
             )
         }
         _ if outcome == Outcome::Refused => {
-            (format!("nothing listens on port {to} of the engine's host, or on its 127.0.0.1 only"), look(to))
+            let loopback = case.instead(Target::Loopback { port: case.there() });
+            (
+                format!("nothing listens on port {to} of the engine's host, or on its 127.0.0.1 only"),
+                format!("{}; on 127.0.0.1 only: {loopback}", look(to)),
+            )
         }
         _ => (
             "a firewall of the engine's host is in the way of traffic from its bridge".to_owned(),
@@ -172,8 +181,11 @@ const fn said(outcome: Outcome) -> &'static str {
     }
 }
 
-fn start_service(port: u16) -> String {
-    format!("start the service; \"ss -ltn 'sport = :{port}'\" on that host shows it once it listens")
+const HERE: &str = "this host";
+const THERE: &str = "that host";
+
+fn start_service(port: u16, host: &str) -> String {
+    format!("start the service; \"ss -ltn 'sport = :{port}'\" on {host} shows it once it listens")
 }
 
 fn look(port: u16) -> String {
@@ -184,7 +196,8 @@ fn look(port: u16) -> String {
 fn open(case: &Case<'_>) -> String {
     let to = case.addr.map(|ip| format!(" -d {ip}")).unwrap_or_default();
     let program = if case.addr.is_some_and(|ip| ip.is_ipv6()) { "ip6tables" } else { "iptables" };
-    format!("'{program} -I INPUT -p tcp{to} --dport {} -j ACCEPT' on that host lets it in", case.to)
+    let host = if case.place == Place::Here { HERE } else { THERE };
+    format!("'{program} -I INPUT -p tcp{to} --dport {} -j ACCEPT' on {host} lets it in", case.to)
 }
 
 #[cfg(test)]
@@ -227,7 +240,7 @@ mod tests {
         says(
             &here(&Listening::Nothing),
             "refused: nothing listens on port 5000 of this host",
-            "start the service; \"ss -ltn 'sport = :5000'\" on that host shows it once it listens",
+            "start the service; \"ss -ltn 'sport = :5000'\" on this host shows it once it listens",
         );
         says(
             &here(&Listening::LoopbackOnly),
@@ -247,13 +260,13 @@ mod tests {
         says(
             &here(&Listening::Reachable),
             "refused: port 5000 is listened on, so a firewall rejects traffic from the engine's bridge",
-            "'iptables -I INPUT -p tcp -d 172.17.0.1 --dport 5000 -j ACCEPT' on that host lets it in",
+            "'iptables -I INPUT -p tcp -d 172.17.0.1 --dport 5000 -j ACCEPT' on this host lets it in",
         );
     }
 
     #[test]
     fn silence_of_a_gateway_is_a_firewalls_unless_nothing_could_be_heard() {
-        let drops = "'iptables -I INPUT -p tcp -d 172.17.0.1 --dport 5000 -j ACCEPT' on that host lets it in";
+        let drops = "'iptables -I INPUT -p tcp -d 172.17.0.1 --dport 5000 -j ACCEPT' on this host lets it in";
         let silent = |listening| case(Outcome::TimedOut, Via::Gateway, Place::Here, Some(listening));
         says(
             &silent(&Listening::Reachable),
@@ -269,7 +282,7 @@ mod tests {
         says(
             &far,
             "timed out: a firewall of the engine's host is in the way of traffic from its bridge",
-            drops,
+            &drops.replace("this", "that"),
         );
         let rejected = case(Outcome::Unreachable, Via::Gateway, Place::Here, Some(&Listening::Reachable));
         says(
@@ -286,7 +299,8 @@ mod tests {
         says(
             &case(Outcome::Refused, Via::Gateway, Place::Elsewhere, None),
             "refused: nothing listens on port 5000 of the engine's host, or on its 127.0.0.1 only",
-            "\"ss -ltn 'sport = :5000'\" on that host shows what listens, and on which address",
+            "\"ss -ltn 'sport = :5000'\" on that host shows what listens, and on which address; \
+             on 127.0.0.1 only: 'docker assemble backend start --allow-host-port 5000@loopback'",
         );
     }
 
@@ -316,7 +330,7 @@ mod tests {
         says(
             &loopback(Outcome::Refused),
             "refused: nothing listens on port 5000 of the host's 127.0.0.1",
-            start,
+            &start.replace("that", "this"),
         );
         says(
             &Case { text: Some("no dialer"), ..loopback(Outcome::Dialer) },
