@@ -15,7 +15,7 @@ use docker_assemble::commands::doctor::{self, Doctor};
 use docker_assemble::commands::{
     self, Session, cache, complete, info, logs, manifest, start, stats, stop, version,
 };
-use docker_assemble::desired::{Desired, ImageRef, ProxyImage, UserName};
+use docker_assemble::desired::{Desired, ImageRef, ProxyImage};
 use docker_assemble::endpoint::{self, Resolved};
 use docker_assemble::engine::{DockerEngine, Engine, EngineError};
 use docker_assemble::exit::Exit;
@@ -179,7 +179,7 @@ async fn dispatch(
     let session = Session { engine: &engine, user: &user, console, cancel: &cancel, limit };
     match command {
         Command::Start(options) if options.dry_run => {
-            let desired = desire(*options, proxies, session.user, vars).await?;
+            let desired = desire(*options, proxies, session, vars).await?;
             start::preview(session, &desired).await
         }
         Command::Start(options) => {
@@ -257,12 +257,17 @@ async fn start_alone<E: Engine>(
         cause = session.cancel.cancelled() => return Err(commands::Cancelled(cause).into()),
     };
     let progress = options.progress;
-    let desired = desire(options, proxies, session.user, vars).await?;
+    let desired = desire(options, proxies, session, vars).await?;
     start::run(session, &desired, progress, &|| proxy_image::embedded().bytes.clone()).await
 }
 
 /// The wish: what was asked for, and the defaults for what was not.
-async fn desire(options: Start, proxies: Vec<String>, user: &UserName, vars: &impl Vars) -> Result<Desired> {
+async fn desire<E: Engine>(
+    options: Start,
+    proxies: Vec<String>,
+    session: Session<'_, E>,
+    vars: &impl Vars,
+) -> Result<Desired> {
     let files = options.daemon.files()?;
     let image = options.image.or_else(|| vars.get(BACKEND_IMAGE_VARIABLE).map(ImageRef));
     let proxy_image = options.proxy_image.map_or_else(
@@ -273,12 +278,12 @@ async fn desire(options: Start, proxies: Vec<String>, user: &UserName, vars: &im
         ProxyImage::Custom,
     );
     Ok(Desired {
-        user: user.clone(),
+        user: session.user.clone(),
         image: image.unwrap_or_else(|| ImageRef(BACKEND_IMAGE.to_owned())),
         pull: options.pull,
         security: options.security,
         cache: options.cache,
-        forwards: start::resolve(&options.forwards).await?,
+        forwards: start::resolve(session, &options.forwards).await?,
         proxy_image,
         files,
         proxies,

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::support::{Backend, Context, Registry, free_port, inspect};
+use crate::support::{Backend, Context, Registry, docker, free_port, inspect};
 
 #[test]
 #[ignore = "needs a docker engine"]
@@ -69,11 +69,18 @@ fn another_host_is_reached_by_a_name_that_is_looked_up_here() {
     // 127.0.0.1, which is found out only when it is looked up.
     let own = format!("{inside}={}", u32::from(Ipv4Addr::LOCALHOST));
     let refusal = backend.run(&["start", "--forward", &own]).fails(1);
-    let hint = format!("'--allow-host-port {inside}:{inside}@loopback' reaches the host's loopback");
+    let hint = format!("'--allow-host-port {inside}@loopback' reaches the host's loopback");
     assert!(refusal.only_complaint().contains(&hint), "{refusal:?}");
     let unknown = backend.run(&["start", "--forward", "1=no-such-host.invalid"]).fails(1);
     assert!(
         unknown.stderr.contains("cannot look up host \"no-such-host.invalid\" of --forward"),
         "{unknown:?}"
     );
+
+    // A name of the engine's side alone, as Docker Desktop has one for its computer.
+    let only_inside = format!("echo {bridge} only-the-engine-knows.invalid >>/etc/hosts");
+    docker(&["exec", &backend.name(), "sh", "-c", &only_inside]).ok();
+    let target = format!("{inside}=only-the-engine-knows.invalid:{}", registry.port);
+    backend.run(&["start", "--allow-host-port", "0", "--forward", &target]).ok();
+    assert_eq!(backend.get(inside).ok().stdout, "{}");
 }
