@@ -315,10 +315,14 @@ fn a_loopback_forward_brings_a_dialer_before_its_sidecars() {
     assert!(dialer.read_only && dialer.memory_bytes.is_some() && dialer.pids.is_some());
     assert_eq!(dialer.user.as_deref(), Some("65532:65532"));
     let volume = docker_assemble::spec::socket_volume(&wish.user);
-    let socket = [Mount::Own { volume, target: "/run/assemble".to_owned() }];
+    let [own, shared] = [false, true].map(|read_only| Mount::Own {
+        volume: volume.clone(),
+        target: "/run/assemble".to_owned(),
+        read_only,
+    });
     assert_eq!(
         (&dialer.mounts[..], &same.mounts[..], &plain.mounts[..]),
-        (&socket[..], &socket[..], &[][..])
+        (&[own][..], &[shared][..], &[][..])
     );
     assert_eq!(same.args, ["--port", "5000", "--to", "loopback", "--dialer", "/run/assemble/dial.sock"]);
     assert_eq!(mapped.args[2..4], ["--to", "loopback:7000"]);

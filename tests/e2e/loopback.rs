@@ -47,8 +47,8 @@ fn a_registry_on_127_0_0_1_is_pushed_to_and_nothing_of_it_stays() {
 #[test]
 #[ignore = "needs a docker engine"]
 fn the_dialer_may_do_nothing_but_dial() {
-    let backend = Backend::new();
-    backend.forward(&format!("{}@loopback", free_port()));
+    let (backend, port) = (Backend::new(), free_port());
+    backend.forward(&format!("{port}@loopback"));
     let dialer = inspect(&backend.dialer());
     let host = &dialer["HostConfig"];
     assert_eq!(host["NetworkMode"], "host");
@@ -57,6 +57,10 @@ fn the_dialer_may_do_nothing_but_dial() {
     assert_eq!((&host["ReadonlyRootfs"], &host["Privileged"]), (&true.into(), &false.into()));
     assert!(host["Memory"].as_u64().unwrap() > 0 && host["PidsLimit"].as_u64().unwrap() > 0);
     assert_eq!(dialer["Config"]["User"], "65532:65532");
+    // Sidecars reach its socket and cannot put another one in its place.
+    let writable = |name: &str| inspect(name)["Mounts"][0]["RW"].clone();
+    let both = (writable(&backend.dialer()), writable(&backend.sidecar(port)));
+    assert_eq!(both, (true.into(), false.into()));
     // The volume is its own user's and nobody else's.
     let volume = format!("{}:/v:ro", backend.dialer());
     let mode = docker(&[
@@ -90,6 +94,18 @@ fn a_dialer_that_is_gone_means_resets_until_it_is_back() {
     let is_refusal =
         ["Connection reset by peer", "Connection refused"].iter().any(|words| get.stderr.contains(words));
     assert!(is_refusal, "{get:?}");
+    let info = backend.run(&["info", "--format", "json"]).ok().stdout;
+    let info: serde_json::Value = serde_json::from_str(&info).unwrap();
+    let forward = &info["Sidecars"][0]["Forward"];
+    assert_eq!(
+        (&forward["Health"], &forward["Failed"]["dialer"]),
+        (&"dialer".into(), &1.into()),
+        "{forward:#}"
+    );
+    assert!(
+        forward["Help"].as_str().unwrap().contains(&format!("start --allow-host-port {list}'")),
+        "{forward:#}"
+    );
     // Started again, it makes its socket anew in the place of the one that it left behind.
     docker(&["start", &backend.dialer()]).ok();
     eventually("the service is back", PATIENCE, || {

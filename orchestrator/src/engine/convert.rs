@@ -77,12 +77,12 @@ fn remaps_users(facts: &EngineFacts) -> bool {
 }
 
 fn mount(mount: &Mount) -> ApiMount {
-    let (typ, source, target, labels) = match mount {
-        Mount::Volume { name, target } => (MountType::VOLUME, name.0.clone(), target, None),
-        Mount::Own { volume, target } => {
-            (MountType::VOLUME, volume.name.0.clone(), target, Some(hash_map(&volume.labels)))
+    let (typ, source, target, labels, read_only) = match mount {
+        Mount::Volume { name, target } => (MountType::VOLUME, name.0.clone(), target, None, false),
+        Mount::Own { volume, target, read_only } => {
+            (MountType::VOLUME, volume.name.0.clone(), target, Some(hash_map(&volume.labels)), *read_only)
         }
-        Mount::Bind { source, target } => (MountType::BIND, source.clone(), target, None),
+        Mount::Bind { source, target } => (MountType::BIND, source.clone(), target, None, false),
     };
     let volume_options =
         labels.map(|labels| MountVolumeOptions { labels: Some(labels), ..MountVolumeOptions::default() });
@@ -90,6 +90,7 @@ fn mount(mount: &Mount) -> ApiMount {
         typ: Some(typ),
         source: Some(source),
         target: Some(target.clone()),
+        read_only: read_only.then_some(true),
         volume_options,
         ..ApiMount::default()
     }

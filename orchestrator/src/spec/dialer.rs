@@ -35,7 +35,7 @@ pub fn dialer(desired: &Desired) -> Option<ContainerSpec> {
         user: Some(USER.to_owned()),
         sysctls: BTreeMap::new(),
         network: Network::Host,
-        mounts: vec![mount(&desired.user)],
+        mounts: vec![mount(&desired.user, false)],
         privileges: Privileges::Nothing,
         read_only: true,
         memory_bytes: Some(MEMORY_BYTES),
@@ -58,7 +58,8 @@ pub fn socket_volume(user: &UserName) -> VolumeSpec {
     }
 }
 
-/// That volume where both sides find it.
-pub(super) fn mount(user: &UserName) -> Mount {
-    Mount::Own { volume: socket_volume(user), target: DIRECTORY.to_owned() }
+/// That volume where both sides find it. A socket can be connected to through a read-only mount, and
+/// no sidecar has a reason to put another one in its place.
+pub(super) fn mount(user: &UserName, read_only: bool) -> Mount {
+    Mount::Own { volume: socket_volume(user), target: DIRECTORY.to_owned(), read_only }
 }

@@ -88,6 +88,8 @@ pub enum Mount {
         volume: VolumeSpec,
         /// Where it appears.
         target: String,
+        /// Nothing in it may be made, removed or renamed.
+        read_only: bool,
     },
     /// A path of the engine's host, read-write.
     Bind {

@@ -35,7 +35,7 @@ pub fn sidecar(desired: &Desired, forward: &Forward) -> ContainerSpec {
     let mut mounts = Vec::new();
     if forward.target.is_loopback() {
         args.extend(["--dialer", DIALER_SOCKET].map(str::to_owned));
-        mounts.push(dialer::mount(&desired.user));
+        mounts.push(dialer::mount(&desired.user, true));
     }
     ContainerSpec {
         name: desired.user.sidecar(forward),
