@@ -11,6 +11,7 @@ mod support;
 mod namespace;
 
 mod cache;
+mod compose;
 mod containers;
 mod crashes;
 mod endpoints;
