@@ -2,12 +2,12 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Backend, Background, Outcome, Registry, docker, eventually, free_port};
+use crate::support::{Backend, Background, Outcome, Registry, docker, eventually, free_port, run};
 
 /// More than the slowest answer of a loaded engine takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -65,6 +65,53 @@ fn info_tells_whether_each_target_accepts_and_why_not() {
     }
 }
 
+/// A rule of this host's firewall, taken out when dropped.
+struct Rule(Vec<String>);
+
+impl Rule {
+    #[track_caller]
+    fn insert(words: &str) -> Self {
+        let rule = Self(words.split_whitespace().map(str::to_owned).collect());
+        rule.iptables("-I").ok();
+        rule
+    }
+
+    fn iptables(&self, deed: &str) -> Outcome {
+        run(Command::new("iptables").args(["-w", deed, "INPUT"]).args(&self.0))
+    }
+}
+
+impl Drop for Rule {
+    fn drop(&mut self) {
+        let _ = self.iptables("-D");
+    }
+}
+
+#[test]
+#[ignore = "needs a docker engine, and root for a rule of the firewall"]
+fn a_firewall_is_named_as_the_cause_and_the_command_that_is_printed_helps() {
+    let (backend, port) = (Backend::new(), free_port());
+    let _service = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).unwrap();
+    backend.start(&[port]);
+    let gateway = backend.inspect()["NetworkSettings"]["Networks"]["bridge"]["Gateway"].clone();
+    let gateway = gateway.as_str().unwrap();
+    for (deed, health, said) in
+        [("DROP", "timed_out", "drops"), ("REJECT --reject-with icmp-port-unreachable", "refused", "rejects")]
+    {
+        let _closed = Rule::insert(&format!("-p tcp -d {gateway} --dport {port} -j {deed}"));
+        let bad = forward(&backend, port);
+        assert_eq!(bad["Health"], health, "{bad:#}");
+        let why = bad["Why"].as_str().unwrap();
+        assert!(why.contains(&format!("a firewall {said} traffic from the engine's bridge")), "{why}");
+
+        let help = bad["Help"].as_str().unwrap();
+        let command = help.strip_prefix("'iptables -I INPUT ").and_then(|rest| rest.split_once('\''));
+        let _open = Rule::insert(command.unwrap_or_else(|| panic!("{help}")).0);
+        let good = forward(&backend, port);
+        assert_eq!(good["Health"], "accepted", "{good:#}");
+    }
+}
+
 #[test]
 #[ignore = "needs a docker engine"]
 fn a_doctor_finds_nothing_wrong_with_a_good_backend_and_what_is_with_another() {
@@ -73,7 +120,9 @@ fn a_doctor_finds_nothing_wrong_with_a_good_backend_and_what_is_with_another() {
     let port = registry.port.to_string();
     let checks = diagnosis(&backend.run(&["doctor", &port, "--format", "json"]).ok());
     assert!(checks.iter().all(|(_, verdict, _)| verdict != "fail"), "{checks:#?}");
-    for name in ["engine", "backend", "buildkit", "disk"] {
+    for name in
+        ["engine", "version", "host", "backend", "security", "buildkit", "RUN steps", "gateway", "disk"]
+    {
         assert_eq!(verdict(&checks, name), "ok", "{checks:#?}");
     }
     for name in ["sidecar", "target", "registry"] {
@@ -97,7 +146,7 @@ fn a_doctor_is_of_use_without_a_backend_and_without_an_engine() {
     assert_eq!((verdict(&checks, "engine"), verdict(&checks, "backend")), ("ok", "warn"));
     let mut command = backend.command(&["doctor", "--format", "json"]);
     let endpoint = format!("unix://{}/docker.sock", backend.home().display());
-    let outcome = crate::support::run(command.env("DOCKER_HOST", &endpoint)).fails(1);
+    let outcome = run(command.env("DOCKER_HOST", &endpoint)).fails(1);
     let checks = diagnosis(&outcome);
     assert_eq!(verdict(&checks, "engine"), "fail");
     assert!(checks[0].2.contains(&endpoint), "{checks:?}");
@@ -141,8 +190,7 @@ fn a_watch_goes_on_until_it_is_interrupted() {
         let tick: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
         assert_eq!(tick["Forwards"].as_array().unwrap().len(), 1);
     }
-    let kill =
-        Background::start(std::process::Command::new("kill").args(["-s", "INT", &child.id().to_string()]));
+    let kill = Background::start(Command::new("kill").args(["-s", "INT", &child.id().to_string()]));
     kill.outcome().ok();
     // Whatever was begun is finished; then the output ends.
     lines.for_each(drop);
