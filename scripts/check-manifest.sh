@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # Checks what `backend manifest --kubernetes` prints against the schemas of Kubernetes' own API,
-# which the Python package kubernetes-validate carries, and images/compose.yaml where there is a
-# docker compose. kubectl is of no use here: even its client-side dry run asks a server which kinds
-# of objects there are.
+# which the Python package kubernetes-validate carries, and by kubectl's client-side dry run; and
+# images/compose.yaml where there is a docker compose.
+#
+# Most of kubectl asks a server which kinds of objects there are, even for a dry run. With --local
+# 'kubectl set' does not: it reads an object with a pod into kubectl's own types and writes it out
+# again, so that what it does not know is missing then.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -26,6 +29,61 @@ ensure_validator() {
 	}
 }
 
+# Any kubectl will do; else Debian's, unpacked and not installed. The reason for none is in
+# $work/kubectl.log.
+ensure_kubectl() {
+	kubectl=$(command -v kubectl) && return
+	kubectl=$state/kubectl/usr/bin/kubectl
+	[ ! -x "$kubectl" ] || return 0
+	have apt-get || {
+		echo "neither kubectl nor apt-get is here" >"$work/kubectl.log"
+		return 1
+	}
+	ensure_state
+	# apt drops its privileges for downloads, to a user who must get in here.
+	mkdir -m 755 "$work/deb"
+	chmod 755 "$work"
+	(
+		cd "$work/deb"
+		apt-get -q -o Acquire::Retries=1 -o Acquire::http::Timeout=20 download kubernetes-client ||
+			{ apt-get -q update && apt-get -q download kubernetes-client; }
+		dpkg -x ./*.deb "$work/unpacked"
+	) >"$work/kubectl.log" 2>&1 || return 1
+	rm -rf "$state/kubectl"
+	mv "$work/unpacked" "$state/kubectl"
+}
+
+# What kubectl loses of the stateful set, a path per line; what is newer than Debian's kubectl does
+# not count.
+lost_by_kubectl() { # FILE
+	KUBECONFIG=/dev/null "$venv/bin/python" - "$kubectl" "$1" <<-'END'
+		import json, subprocess, sys, yaml
+
+		NEWER = {"restartPolicy": "initContainers", "appArmorProfile": "securityContext"}
+		kubectl, file = sys.argv[1:]
+		with open(file) as text:
+		    wanted = next(d for d in yaml.safe_load_all(text) if d["kind"] == "StatefulSet")
+		command = [kubectl, "set", "serviceaccount", "default", "--local", "--dry-run=client", "-o", "json", "-f", "-"]
+		shown = subprocess.run(command, input=json.dumps(wanted), text=True, stdout=subprocess.PIPE, check=True)
+
+		def lost(wanted, shown, path):
+		    if isinstance(wanted, dict):
+		        for name, value in wanted.items():
+		            if name in shown:
+		                yield from lost(value, shown[name], [*path, name])
+		            elif NEWER.get(name) not in path:
+		                yield ".".join([*path, name])
+		    elif isinstance(wanted, list) and len(wanted) == len(shown):
+		        for one, other in zip(wanted, shown):
+		            yield from lost(one, other, path)
+		    # Quantities come back in their shortest form.
+		    elif wanted != shown and not {"requests", "limits"} & set(path):
+		        yield ".".join(path)
+
+		print(*lost(wanted, json.loads(shown.stdout), []))
+	END
+}
+
 valid() { # KUBERNETES FILE
 	"$venv/bin/python" -m kubernetes_validate --strict --quiet -k "$1" "$2"
 }
@@ -37,6 +95,11 @@ check() {
 	"$assemble" backend manifest --kubernetes "$@" >"$work/manifest.yaml" 2>/dev/null
 	valid "$kubernetes" "$work/manifest.yaml" >&2 ||
 		die "Kubernetes $kubernetes would not take what 'backend manifest --kubernetes $*' prints"
+	[ -n "$kubectl" ] || return 0
+	local lost
+	lost=$(lost_by_kubectl "$work/manifest.yaml") ||
+		die "kubectl would not take what 'backend manifest --kubernetes $*' prints"
+	[ -z "$lost" ] || die "kubectl does not know these fields of 'backend manifest --kubernetes $*': $lost"
 }
 
 work=$(mktemp -d)
@@ -58,6 +121,12 @@ cd "$root"
 cargo build --quiet --locked -p docker-assemble
 assemble=${CARGO_TARGET_DIR:-target}/debug/docker-assemble
 
+ensure_kubectl || {
+	say "NOT CHECKED with kubectl, which cannot be had:"
+	show_end "$work/kubectl.log"
+	kubectl=''
+}
+
 for kubernetes in 1.29 1.33 "${version%.*}"; do
 	check "$kubernetes"
 	check "$kubernetes" --allow-host-port 0
@@ -71,4 +140,11 @@ done
 # A check that never fails would check nothing.
 sed 's/restartPolicy:/restartPolice:/' "$work/manifest.yaml" >"$work/wrong.yaml"
 ! valid "${version%.*}" "$work/wrong.yaml" >/dev/null 2>&1 || die "kubernetes-validate finds no fault in a wrong field"
+if [ -n "$kubectl" ]; then
+	sed 's/periodSeconds:/periodSecond:/' "$work/manifest.yaml" >"$work/wrong.yaml"
+	[[ $(lost_by_kubectl "$work/wrong.yaml") == *periodSecond* ]] || die "kubectl finds no fault in a wrong field"
+	sed 's/replicas: 1/replicas: one/' "$work/manifest.yaml" >"$work/wrong.yaml"
+	! lost_by_kubectl "$work/wrong.yaml" >/dev/null 2>&1 || die "kubectl finds no fault in a wrong type"
+	say "kubectl's client-side dry run takes them too"
+fi
 say "Kubernetes 1.29 to ${version%.*} takes the manifests"
