@@ -102,6 +102,10 @@ fn compare(cli: &Cli) -> anyhow::Result<()> {
     });
     if !samples.is_empty() {
         println!("\n{}", report::text(&report::overview(&samples, columns, &peers)));
+        let ways = report::both_ways(&samples, columns, &peers);
+        if ways.len() > 1 {
+            println!("{}", report::text(&ways));
+        }
     }
     // An interrupted run leaves its samples, but no report that looks like a complete one.
     if let (Ok(()), Some(files)) = (&done, files) {

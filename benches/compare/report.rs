@@ -6,7 +6,7 @@ use crate::columns::{Column, Unit};
 use crate::conditions::Conditions;
 use crate::measure::Sample;
 use crate::peers::Peer;
-use crate::summary::{Cell, best, cell, ratio};
+use crate::summary::{Cell, beside, best, cell, ratio};
 
 /// A line for whoever watches.
 pub(crate) fn line(samples: &[Sample], sample: &Sample, peer: &Peer) -> String {
@@ -95,6 +95,11 @@ pub(crate) fn markdown(
     let mut text = format!("# Forwarders beside each other\n\n{conditions}\n## All in one table\n\n");
     text.push_str(LEGEND);
     text.push_str(&markdown_table(&transposed(samples, columns, peers)));
+    let ways = both_ways(samples, columns, peers);
+    if ways.len() > 1 {
+        text.push_str(BOTH_WAYS);
+        text.push_str(&markdown_table(&ways));
+    }
     for &column in columns {
         let _ = write!(text, "\n## {}\n\n`{}`: {}.\n\n", column.title(), column.name(), column.method());
         if let Some((_, file)) = pictures.iter().find(|(of, _)| *of == column) {
@@ -111,6 +116,32 @@ best forwarder of a line, *italic* the best of the others where that is ours. pa
 ours-lo go another way, namespace to namespace without the link, and are compared with direct-lo, \
 which has no link either; none of them takes part in that. ours-lo is our relay with its dialer in \
 the server's namespace, `--to loopback`, and the figures of both processes are added up.\n\n";
+
+const BOTH_WAYS: &str = "
+## Our way to the loopback beside our way to the gateway
+
+The ratio of ours-lo to ours in the same round: 1 means alike. Both relay in the client's namespace; \
+the former's sockets are connected by its dialer and cross no link, as with a container's host, whose \
+loopback is not behind the bridge.\n\n";
+
+/// Our two ways beside each other, a line per column that has both.
+pub(crate) fn both_ways(samples: &[Sample], columns: &[Column], peers: &[Peer]) -> Vec<Vec<String>> {
+    const NAMES: [&str; 2] = ["ours", "ours-lo"];
+    let mut rows = vec![["", NAMES[0], NAMES[1], "ratio", "min–max"].map(str::to_owned).to_vec()];
+    for &column in columns {
+        let median = |name: &str| {
+            let peer = peers.iter().find(|peer| peer.name == name)?;
+            Some(column.unit().show(cell(samples, column, peer)?.median))
+        };
+        if let (Some(ours), Some(other), Some([middle, least, most])) =
+            (median(NAMES[0]), median(NAMES[1]), beside(samples, column, NAMES[1], NAMES[0]))
+        {
+            let ratio = format!("{middle:.2}");
+            rows.push(vec![column.title().to_owned(), ours, other, ratio, format!("{least:.2}–{most:.2}")]);
+        }
+    }
+    rows
+}
 
 /// A line per column: names of forwarders fit into headings better than those of columns.
 fn transposed(samples: &[Sample], columns: &[Column], peers: &[Peer]) -> Vec<Vec<String>> {

@@ -41,6 +41,19 @@ pub(crate) fn ratio(samples: &[Sample], sample: &Sample, peer: &Peer) -> Option<
     samples.iter().find(same).map(|base| sample.value / base.value)
 }
 
+/// The ratios of one forwarder to another in the same rounds: their median, least and greatest.
+pub(crate) fn beside(samples: &[Sample], column: Column, name: &str, other: &str) -> Option<[f64; 3]> {
+    let value = |name: &str, round: usize| {
+        let same = |sample: &&Sample| sample.peer == name && sample.column == column && sample.round == round;
+        samples.iter().find(same).map(|sample| sample.value)
+    };
+    let of = samples.iter().filter(|sample| sample.peer == name && sample.column == column);
+    let mut ratios: Vec<f64> =
+        of.filter_map(|sample| Some(sample.value / value(other, sample.round)?)).collect();
+    ratios.sort_by(f64::total_cmp);
+    Some([median(ratios.clone())?, *ratios.first()?, *ratios.last()?])
+}
+
 /// What one forwarder has in one column; none if nothing was measured.
 pub(crate) fn cell(samples: &[Sample], column: Column, peer: &Peer) -> Option<Cell> {
     let own: Vec<Sample> =
