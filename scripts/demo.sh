@@ -203,6 +203,9 @@ story() {
 
 	heading "Looking after it"
 	run "docker assemble backend info"
+	explain "The whole way from the engine to both registries, one check after the other:"
+	run "docker assemble backend doctor $port"
+	run "docker assemble backend stats"
 	run "docker assemble backend cache usage"
 }
 
