@@ -171,7 +171,7 @@ fn security(backend: &Container, confinement: Option<&Confinement>, start: &str)
     let apparmor = apparmor.as_ref().map(|profile| format!("the AppArmor profile \"{profile}\""));
     let bounds: Vec<String> = seccomp.into_iter().chain(apparmor).collect();
     if bounds.is_empty() {
-        fine(NAME, format!("{profile}; neither seccomp nor AppArmor bind it"))
+        fine(NAME, format!("{profile}; neither seccomp nor AppArmor binds it"))
     } else {
         let why = format!("{profile}, but bound by {}", bounds.join(" and "));
         check(NAME, Verdict::Warn, why, &help)

@@ -324,7 +324,9 @@ fn a_quota_of_pipes_is_compared_with_what_all_sidecars_may_want() {
     };
     let roomy = with(Some(16_384), 0);
     is(&pipes(&[&roomy]).unwrap(), Fine, "16384 pages, of which 1024", "");
-    is(&pipes(&[&roomy; 17]).unwrap(), Warn, "less than the 17408", "pipe-user-pages-soft");
+    is(&pipes(&[&roomy; 17]).unwrap(), Warn, "less than the 17408", "pipe-user-pages-soft=65536'");
+    // A remedy that leaves the warning in place would be none.
+    is(&pipes(&[&roomy; 100]).unwrap(), Warn, "102400", "pipe-user-pages-soft=131072'");
     is(&pipes(&[&with(Some(16_384), 2)]).unwrap(), Warn, "refused a pipe 2 time(s)", "pipe-user-pages-soft");
     is(&pipes(&[&with(Some(0), 0)]).unwrap(), Fine, "no quota", "");
     assert_eq!(pipes(&[&with(None, 9)]), None);

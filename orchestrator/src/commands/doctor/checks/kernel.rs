@@ -12,19 +12,23 @@ const PIPE_PAGES: u64 = 16 * 64;
 /// Pages are the kernel's account of a user, and all sidecars are one user.
 pub(super) fn pipes(reports: &[&Report]) -> Option<Check> {
     const NAME: &str = "pipes";
-    const HELP: &str =
-        "'sysctl fs.pipe-user-pages-soft=65536' on the engine's host; bytes are copied until then";
+    /// What helps most, and is little enough: 256 MiB.
+    const ROOMY: u64 = 65_536;
     let soft = reports.iter().find_map(|report| report.kernel.pipe_user_pages_soft)?;
     let fallbacks: u64 = reports.iter().fold(0, |sum, report| sum.saturating_add(report.splice_fallbacks));
     let wanted = PIPE_PAGES.saturating_mul(u64::try_from(reports.len()).unwrap_or(u64::MAX));
+    let enough = wanted.checked_next_power_of_two().unwrap_or(wanted).max(ROOMY);
+    let help = format!(
+        "'sysctl fs.pipe-user-pages-soft={enough}' on the engine's host; bytes are copied until then"
+    );
     Some(if fallbacks > 0 {
-        check(NAME, Verdict::Warn, format!("the kernel has refused a pipe {fallbacks} time(s)"), HELP)
+        check(NAME, Verdict::Warn, format!("the kernel has refused a pipe {fallbacks} time(s)"), &help)
     } else if soft != 0 && soft < wanted {
         check(
             NAME,
             Verdict::Warn,
             format!("the quota of {soft} pages is less than the {wanted} that all sidecars may want"),
-            HELP,
+            &help,
         )
     } else if soft == 0 {
         fine(NAME, "no quota")
