@@ -1,0 +1,183 @@
+use super::*;
+
+const GATEWAY: IpAddr = IpAddr::V4(Ipv4Addr::new(172, 17, 0, 1));
+
+fn case(outcome: Outcome, via: Via, place: Place, listening: Option<&Listening>) -> Case<'_> {
+    Case {
+        port: HostPort::REGISTRY,
+        via,
+        to: 5000,
+        addr: Some(GATEWAY),
+        outcome,
+        text: None,
+        place,
+        listening,
+        forwards: &[],
+    }
+}
+
+#[track_caller]
+fn says(case: &Case<'_>, why: &str, help: &str) {
+    let finding = explain(case).unwrap();
+    assert_eq!((finding.why.as_str(), finding.help.as_str()), (why, help));
+}
+
+#[test]
+fn a_target_that_accepts_is_no_case() {
+    for via in [Via::Gateway, Via::Loopback, Via::Address(GATEWAY)] {
+        assert_eq!(explain(&case(Outcome::Accepted, via, Place::Desktop, None)), None);
+    }
+}
+
+#[test]
+fn what_listens_on_this_host_explains_a_refusal_by_its_gateway() {
+    let other = Listening::Only([192, 0, 2, 1].into());
+    let here = |listening| case(Outcome::Refused, Via::Gateway, Place::Here, Some(listening));
+    says(
+        &here(&Listening::Nothing),
+        "refused: nothing listens on port 5000 of this host",
+        "start the service; \"ss -ltn 'sport = :5000'\" on this host shows it once it listens",
+    );
+    says(
+        &here(&Listening::LoopbackOnly),
+        "refused: what listens on port 5000 does so on 127.0.0.1 only, which the gateway does not lead to",
+        "'docker assemble backend start --allow-host-port 5000@loopback'",
+    );
+    says(
+        &here(&Listening::V6Only),
+        "refused: what listens on port 5000 takes IPv6 only, and the gateway is IPv4",
+        "have the service listen on 0.0.0.0 too",
+    );
+    says(
+        &here(&other),
+        "refused: what listens on port 5000 does so on 192.0.2.1 only",
+        "'docker assemble backend start --allow-host-port 0 --forward 5000=192.0.2.1:5000'",
+    );
+    says(
+        &here(&Listening::Reachable),
+        "refused: port 5000 is listened on, so a firewall rejects traffic from the engine's bridge",
+        "'iptables -I INPUT -p tcp -d 172.17.0.1 --dport 5000 -j ACCEPT' on this host lets it in",
+    );
+}
+
+#[test]
+fn silence_of_a_gateway_is_a_firewalls_unless_nothing_could_be_heard() {
+    let drops = "'iptables -I INPUT -p tcp -d 172.17.0.1 --dport 5000 -j ACCEPT' on this host lets it in";
+    let silent = |listening| case(Outcome::TimedOut, Via::Gateway, Place::Here, Some(listening));
+    says(
+        &silent(&Listening::Reachable),
+        "timed out: port 5000 is listened on, so a firewall drops traffic from the engine's bridge",
+        drops,
+    );
+    says(
+        &silent(&Listening::LoopbackOnly),
+        "timed out: what listens on port 5000 does so on 127.0.0.1 only, which the gateway does not lead to",
+        "'docker assemble backend start --allow-host-port 5000@loopback'",
+    );
+    let far = case(Outcome::TimedOut, Via::Gateway, Place::Elsewhere, None);
+    says(
+        &far,
+        "timed out: a firewall of the engine's host is in the way of traffic from its bridge",
+        &drops.replace("this", "that"),
+    );
+    let rejected = case(Outcome::Unreachable, Via::Gateway, Place::Here, Some(&Listening::Reachable));
+    says(
+        &rejected,
+        "unreachable: port 5000 is listened on, so a firewall rejects traffic from the engine's bridge",
+        drops,
+    );
+    let v6 = Case { addr: Some("2001:db8::1".parse().unwrap()), ..far };
+    assert!(explain(&v6).unwrap().help.starts_with("'ip6tables -I INPUT -p tcp -d 2001:db8::1 "));
+}
+
+#[test]
+fn a_host_that_cannot_be_looked_at_leaves_two_causes() {
+    says(
+        &case(Outcome::Refused, Via::Gateway, Place::Elsewhere, None),
+        "refused: nothing listens on port 5000 of the engine's host, or on its 127.0.0.1 only",
+        "\"ss -ltn 'sport = :5000'\" on that host shows what listens, and on which address; \
+         on 127.0.0.1 only: 'docker assemble backend start --allow-host-port 5000@loopback'",
+    );
+}
+
+#[test]
+fn an_engine_whose_gateway_is_not_the_host_is_named() {
+    for outcome in [Outcome::Refused, Outcome::TimedOut, Outcome::Unreachable] {
+        let said = said(outcome);
+        says(
+            &case(outcome, Via::Gateway, Place::Desktop, None),
+            &format!("{said}: the gateway is Docker Desktop's virtual machine and not this computer"),
+            "'docker assemble backend start --allow-host-port 0 --forward 5000=host.docker.internal:5000'",
+        );
+        says(
+            &case(outcome, Via::Gateway, Place::Rootless, None),
+            &format!("{said}: the gateway is the network namespace of the rootless engine and not this host"),
+            "'docker assemble backend start --allow-host-port 0 --forward 5000=ADDRESS:5000' with an address of this host that the engine can reach",
+        );
+    }
+}
+
+#[test]
+fn other_ways_have_causes_of_their_own() {
+    let loopback = |outcome| case(outcome, Via::Loopback, Place::Here, None);
+    let start = "start the service; \"ss -ltn 'sport = :5000'\" on that host shows it once it listens";
+    says(
+        &loopback(Outcome::Refused),
+        "refused: nothing listens on port 5000 of the host's 127.0.0.1",
+        &start.replace("that", "this"),
+    );
+    says(
+        &Case { text: Some("no dialer"), ..loopback(Outcome::Dialer) },
+        "the dialer on the host does not help (no dialer)",
+        "'docker assemble backend start' makes it anew",
+    );
+    assert!(explain(&loopback(Outcome::TimedOut)).unwrap().why.starts_with("timed out: the host's loopback"));
+    let ip = IpAddr::from([192, 0, 2, 7]);
+    let address = |outcome| case(outcome, Via::Address(ip), Place::Here, None);
+    says(&address(Outcome::Refused), "refused: nothing listens on port 5000 of 192.0.2.7", start);
+    says(
+        &Case { text: Some("No route to host"), ..address(Outcome::Unreachable) },
+        "unreachable: there is no way from the backend's network to port 5000 of 192.0.2.7 (No route to host)",
+        "see whether 192.0.2.7 is up and its firewall lets port 5000 in",
+    );
+    says(
+        &case(Outcome::NoGateway, Via::Gateway, Place::Here, None),
+        "no gateway: the backend's network has no default route",
+        "'docker assemble backend start --recreate' gives the backend a new network",
+    );
+    says(
+        &case(Outcome::Loop, Via::Gateway, Place::Here, None),
+        "the connection met itself: nothing listens on port 5000 there",
+        start,
+    );
+    says(
+        &case(Outcome::Unknown, Via::Gateway, Place::Here, None),
+        "not reached",
+        "'docker assemble backend logs --proxy 5000' tells more",
+    );
+}
+
+/// A command that helps one forward must not take the others away.
+#[test]
+fn the_users_other_forwards_are_kept() {
+    let [own, other] = [5000, 6000].map(|port| Forward::plain(HostPort::new(port).unwrap()));
+    let database = Forward {
+        port: HostPort::new(5432).unwrap(),
+        target: Target::Host { name: "db".to_owned(), addr: GATEWAY, port: HostPort::new(1).unwrap() },
+    };
+    let forwards = [own, database, other];
+    let one = Case {
+        forwards: &forwards,
+        to: 5001,
+        ..case(Outcome::Refused, Via::Gateway, Place::Here, Some(&Listening::LoopbackOnly))
+    };
+    assert_eq!(
+        explain(&one).unwrap().help,
+        "'docker assemble backend start --allow-host-port 5000:5001@loopback,6000 --forward 5432=db:1'"
+    );
+    let lost = Case { forwards: &forwards, ..case(Outcome::Dialer, Via::Loopback, Place::Here, None) };
+    assert_eq!(
+        explain(&lost).unwrap().help,
+        "'docker assemble backend start --allow-host-port 5000,6000 --forward 5432=db:1' makes it anew"
+    );
+}
