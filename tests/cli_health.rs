@@ -110,6 +110,18 @@ async fn info_names_the_cause_and_keeps_the_other_forwards_in_what_helps() {
     assert_eq!(text.matches("   What helps: ").count(), 2, "{text}");
 }
 
+/// Whoever runs one printed command after the other must not take the first change back.
+#[tokio::test(start_paused = true)]
+async fn one_command_helps_all_forwards_with_a_cause_in_common() {
+    let engine = started(&[5000, 6000], "refused").await;
+    engine.world().operating_system = "Docker Desktop".to_owned();
+    let text = described(&engine).await;
+    let help = "   What helps: 'docker assemble backend start --allow-host-port 0 \
+                --forward 5000=host.docker.internal:5000,6000=host.docker.internal:5000'\n";
+    assert_eq!(text.matches(help).count(), 2, "{text}");
+    assert_eq!(text.matches("and not this computer\n").count(), 2, "{text}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_sidecar_that_does_not_answer_holds_up_nobody() {
     let engine = started(&[5000, 6000], "accepted").await;

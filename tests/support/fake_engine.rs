@@ -54,6 +54,8 @@ pub(crate) struct World {
     pub(crate) said: BTreeMap<ContainerName, (i64, String)>,
     /// Containers in which no command ever ends.
     pub(crate) hung: BTreeSet<ContainerName>,
+    /// What the engine says it runs on.
+    pub(crate) operating_system: String,
     /// Whether images can be pulled.
     pub(crate) registry: bool,
     clock: u32,
@@ -131,7 +133,13 @@ impl Engine for FakeEngine {
     }
 
     async fn facts(&self) -> Result<EngineFacts> {
-        Ok(EngineFacts { arch: "amd64".to_owned(), os: "linux".to_owned(), ..EngineFacts::default() })
+        let operating_system = self.world().operating_system.clone();
+        Ok(EngineFacts {
+            arch: "amd64".to_owned(),
+            os: "linux".to_owned(),
+            operating_system,
+            ..EngineFacts::default()
+        })
     }
 
     async fn containers(&self, labels: &BTreeMap<String, String>) -> Result<Vec<Container>> {

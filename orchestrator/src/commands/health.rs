@@ -14,7 +14,8 @@ use tokio::time::timeout;
 use crate::engine::{Engine, EngineError, EngineFacts};
 use crate::forward::Forward;
 use crate::health::{
-    self, Answer, Case, Finding, Listening, Outcome, Place, Report, Via, explain, listeners, listening, plain,
+    self, Answer, Case, Finding, Listening, Outcome, Place, Report, Via, explain, listeners, listening,
+    plain, remedy,
 };
 use crate::observed::{Container, Sidecar, State};
 use crate::spec::HEALTH_COMMAND;
@@ -99,11 +100,26 @@ pub async fn examine<E: Engine>(
     let surroundings = Surroundings {
         facts: facts.cloned().unwrap_or_default(),
         is_local: engine.endpoint().starts_with("unix:"),
-        forwards: sidecars.iter().filter_map(Sidecar::forward).collect(),
         host: OnceCell::new(),
     };
+    let kept: Vec<Forward> = sidecars.iter().filter_map(Sidecar::forward).collect();
+    // Each command that changes a target changes all that want it: whoever tries one after the
+    // other would take the first change back with the second.
+    let mut mended = kept.clone();
+    for forward in &forwards {
+        let remedy = surroundings.case(forward, |case| remedy(&case)).flatten();
+        let own = mended.iter_mut().find(|own| own.port == forward.sidecar.port);
+        if let (Some(target), Some(own)) = (remedy, own) {
+            own.target = target;
+        }
+    }
     for forward in &mut forwards {
-        forward.finding = forward.report().and_then(|report| surroundings.finding(forward, report));
+        forward.finding = surroundings
+            .case(forward, |case| {
+                let forwards = if remedy(&case).is_some() { &mended } else { &kept };
+                explain(&Case { forwards, ..case })
+            })
+            .flatten();
     }
     forwards
 }
@@ -133,19 +149,20 @@ struct Surroundings {
     facts: EngineFacts,
     /// Whether the engine's socket is one of this machine.
     is_local: bool,
-    forwards: Vec<Forward>,
     /// Read when first needed, and once: on a busy host the tables are long.
     host: OnceCell<Option<Tables>>,
 }
 
 impl Surroundings {
-    fn finding(&self, forward: &Examined, report: &Report) -> Option<Finding> {
+    /// What is known of a forward that was tried, for `judge`.
+    fn case<T>(&self, forward: &Examined, judge: impl FnOnce(Case<'_>) -> T) -> Option<T> {
+        let report = forward.report()?;
         let (attempt, (via, to)) = (report.probe.as_ref()?, report.way()?);
         let addr = report.addr().filter(|_| via == Via::Gateway);
         let place = place(&self.facts, self.is_local && addr.is_some_and(is_ours));
         let wanted = place == Place::Here && attempt.result != Outcome::Accepted;
         let found = addr.filter(|_| wanted).and_then(|gateway| self.on_this_host(to, gateway));
-        explain(&Case {
+        Some(judge(Case {
             port: forward.sidecar.port,
             via,
             to,
@@ -154,8 +171,8 @@ impl Surroundings {
             text: attempt.text.as_deref(),
             place,
             listening: found.as_ref(),
-            forwards: &self.forwards,
-        })
+            forwards: &[],
+        }))
     }
 
     /// How a port of this host is listened on; `None` where there are no tables to tell.

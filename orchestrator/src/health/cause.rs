@@ -25,7 +25,7 @@ pub struct Case<'a> {
     pub place: Place,
     /// What listens on the port over there, where that can be known.
     pub listening: Option<&'a Listening>,
-    /// All of the user's forwards, this one among them.
+    /// All of the user's forwards, this one among them, as a command that helps has to keep them.
     pub forwards: &'a [Forward],
 }
 
@@ -62,19 +62,33 @@ pub fn explain(case: &Case<'_>) -> Option<Finding> {
             format!("the connection met itself: nothing listens on port {to} there"),
             start_service(to, THERE),
         ),
-        (Outcome::Refused, Via::Loopback) => {
-            let host = if case.place == Place::Here { HERE } else { THERE };
-            found(
-                format!("refused: nothing listens on port {to} of the host's 127.0.0.1"),
-                start_service(to, host),
-            )
+        (outcome, Via::Loopback) if matches!(case.place, Place::Desktop | Place::Rootless) => {
+            let (host, own, help) = elsewhere(case);
+            found(format!("{}: the loopback is that of {host} and not of {own}", said(outcome)), help)
         }
+        (Outcome::Refused, Via::Loopback) => found(
+            format!("refused: nothing listens on port {to} of the host's 127.0.0.1"),
+            start_service(to, THERE),
+        ),
         (outcome, Via::Loopback) => found(
             format!("{}: the host's loopback does not answer on port {to}{}", said(outcome), words()),
             look(to),
         ),
         (Outcome::Refused, Via::Address(ip)) => {
             found(format!("refused: nothing listens on port {to} of {ip}"), start_service(to, THERE))
+        }
+        // What connect(2) says of an address of a family that the network has none of.
+        (_, Via::Address(ip))
+            if ip.is_ipv6()
+                && ["Cannot assign requested address", "Network is unreachable"]
+                    .iter()
+                    .any(|words| case.text.is_some_and(|text| text.contains(words))) =>
+        {
+            found(
+                format!("unreachable: the backend's network has no IPv6, and {ip} is an address of IPv6"),
+                "give an IPv4 address of that host, or the engine's networks IPv6 (\"ipv6\" of its daemon.json)"
+                    .to_owned(),
+            )
         }
         (outcome, Via::Address(ip)) => found(
             format!(
@@ -88,36 +102,56 @@ pub fn explain(case: &Case<'_>) -> Option<Finding> {
     }
 }
 
+/// What a forward that is not reached had better lead to, where that is known.
+#[must_use]
+pub fn remedy(case: &Case<'_>) -> Option<Target> {
+    if !matches!(case.outcome, Outcome::Refused | Outcome::Unreachable | Outcome::TimedOut) {
+        return None;
+    }
+    match (case.via, case.place, case.listening) {
+        (Via::Gateway | Via::Loopback, Place::Desktop, _) => Some(case.host("host.docker.internal")),
+        (Via::Gateway | Via::Loopback, Place::Rootless, _) => Some(case.host("ADDRESS")),
+        (Via::Gateway, Place::Here, Some(Listening::LoopbackOnly(_) | Listening::V6Only)) => {
+            Some(Target::Loopback { port: case.there() })
+        }
+        (Via::Gateway, Place::Here, Some(Listening::Only(ip))) => Some(case.host(&ip.to_string())),
+        _ => None,
+    }
+}
+
+/// What an engine takes for its host that is not this computer, and the way around it.
+fn elsewhere(case: &Case<'_>) -> (&'static str, &'static str, String) {
+    if case.place == Place::Desktop {
+        ("Docker Desktop's virtual machine", "this computer", case.instead())
+    } else {
+        let help = case.instead() + " with an address of this host that the engine can reach";
+        ("the network namespace of the rootless engine", HERE, help)
+    }
+}
+
 /// The gateway is reached in a different way wherever the engine is.
 fn gateway(case: &Case<'_>, outcome: Outcome) -> Finding {
     let Case { to, .. } = *case;
     let said = said(outcome);
     let (why, help) = match (case.place, case.listening) {
-        (Place::Desktop, _) => (
-            "the gateway is Docker Desktop's virtual machine and not this computer".to_owned(),
-            case.instead(case.host("host.docker.internal")),
-        ),
-        (Place::Rootless, _) => (
-            "the gateway is the network namespace of the rootless engine and not this host".to_owned(),
-            case.instead(case.host("ADDRESS")) + " with an address of this host that the engine can reach",
-        ),
+        (Place::Desktop | Place::Rootless, _) => {
+            let (host, own, help) = elsewhere(case);
+            (format!("the gateway is {host} and not {own}"), help)
+        }
         (Place::Here, Some(Listening::Nothing)) => {
             (format!("nothing listens on port {to} of this host"), start_service(to, HERE))
         }
-        (Place::Here, Some(Listening::LoopbackOnly)) => (
-            format!(
-                "what listens on port {to} does so on 127.0.0.1 only, which the gateway does not lead to"
-            ),
-            case.instead(Target::Loopback { port: case.there() }),
+        (Place::Here, Some(Listening::LoopbackOnly(ip))) => (
+            format!("what listens on port {to} does so on {ip} only, which the gateway does not lead to"),
+            case.instead(),
         ),
         (Place::Here, Some(Listening::V6Only)) => (
             format!("what listens on port {to} takes IPv6 only, and the gateway is IPv4"),
-            "have the service listen on 0.0.0.0 too".to_owned(),
+            format!("have the service listen on 0.0.0.0 too, or {}", case.instead()),
         ),
-        (Place::Here, Some(Listening::Only(ip))) => (
-            format!("what listens on port {to} does so on {ip} only"),
-            case.instead(case.host(&ip.to_string())),
-        ),
+        (Place::Here, Some(Listening::Only(ip))) => {
+            (format!("what listens on port {to} does so on {ip} only"), case.instead())
+        }
         (Place::Here, Some(Listening::Reachable)) => {
             let deed = if outcome == Outcome::TimedOut { "drops" } else { "rejects" };
             (
@@ -126,10 +160,10 @@ fn gateway(case: &Case<'_>, outcome: Outcome) -> Finding {
             )
         }
         _ if outcome == Outcome::Refused => {
-            let loopback = case.instead(Target::Loopback { port: case.there() });
+            let loopback = case.start(Some(Target::Loopback { port: case.there() }));
             (
                 format!("nothing listens on port {to} of the engine's host, or on its 127.0.0.1 only"),
-                format!("{}; on 127.0.0.1 only: {loopback}", look(to)),
+                format!("{}; on 127.0.0.1 only: '{loopback}'", look(to)),
             )
         }
         _ => (
@@ -141,9 +175,9 @@ fn gateway(case: &Case<'_>, outcome: Outcome) -> Finding {
 }
 
 impl Case<'_> {
-    /// The start that takes this way in place of the one there is.
-    fn instead(&self, target: Target) -> String {
-        format!("'{}'", self.start(Some(target)))
+    /// The start that takes the way that works in place of the one there is.
+    fn instead(&self) -> String {
+        format!("'{}'", self.start(remedy(self)))
     }
 
     /// The start that keeps all forwards, but for what this one leads to.

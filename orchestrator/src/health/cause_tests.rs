@@ -1,5 +1,6 @@
 use super::*;
 
+const LOCAL: Listening = Listening::LoopbackOnly(IpAddr::V4(Ipv4Addr::LOCALHOST));
 const GATEWAY: IpAddr = IpAddr::V4(Ipv4Addr::new(172, 17, 0, 1));
 
 fn case(outcome: Outcome, via: Via, place: Place, listening: Option<&Listening>) -> Case<'_> {
@@ -39,14 +40,14 @@ fn what_listens_on_this_host_explains_a_refusal_by_its_gateway() {
         "start the service; \"ss -ltn 'sport = :5000'\" on this host shows it once it listens",
     );
     says(
-        &here(&Listening::LoopbackOnly),
+        &here(&LOCAL),
         "refused: what listens on port 5000 does so on 127.0.0.1 only, which the gateway does not lead to",
         "'docker assemble backend start --allow-host-port 5000@loopback'",
     );
     says(
         &here(&Listening::V6Only),
         "refused: what listens on port 5000 takes IPv6 only, and the gateway is IPv4",
-        "have the service listen on 0.0.0.0 too",
+        "have the service listen on 0.0.0.0 too, or 'docker assemble backend start --allow-host-port 5000@loopback'",
     );
     says(
         &here(&other),
@@ -70,7 +71,7 @@ fn silence_of_a_gateway_is_a_firewalls_unless_nothing_could_be_heard() {
         drops,
     );
     says(
-        &silent(&Listening::LoopbackOnly),
+        &silent(&LOCAL),
         "timed out: what listens on port 5000 does so on 127.0.0.1 only, which the gateway does not lead to",
         "'docker assemble backend start --allow-host-port 5000@loopback'",
     );
@@ -117,15 +118,41 @@ fn an_engine_whose_gateway_is_not_the_host_is_named() {
     }
 }
 
+/// The dialer is a container, and its host is the engine's.
+#[test]
+fn a_loopback_that_is_not_this_computers_is_named() {
+    says(
+        &case(Outcome::Refused, Via::Loopback, Place::Desktop, None),
+        "refused: the loopback is that of Docker Desktop's virtual machine and not of this computer",
+        "'docker assemble backend start --allow-host-port 0 --forward 5000=host.docker.internal:5000'",
+    );
+    let rootless = explain(&case(Outcome::Refused, Via::Loopback, Place::Rootless, None)).unwrap();
+    assert!(
+        rootless.why.contains("is that of the network namespace of the rootless engine and not of this host"),
+        "{rootless:?}"
+    );
+    assert!(rootless.help.contains("--forward 5000=ADDRESS:5000'"), "{rootless:?}");
+}
+
+#[test]
+fn only_what_leads_somewhere_else_has_another_target_for_a_remedy() {
+    let of = |outcome, via, place, listening| remedy(&case(outcome, via, place, listening));
+    let loopback = Some(Target::Loopback { port: HostPort::REGISTRY });
+    assert_eq!(of(Outcome::Refused, Via::Gateway, Place::Here, Some(&LOCAL)), loopback);
+    assert_eq!(of(Outcome::TimedOut, Via::Gateway, Place::Here, Some(&Listening::V6Only)), loopback);
+    assert_eq!(of(Outcome::Refused, Via::Gateway, Place::Here, Some(&Listening::Nothing)), None);
+    // Nobody knows whether anything listens there.
+    assert_eq!(of(Outcome::Refused, Via::Gateway, Place::Elsewhere, None), None);
+    for outcome in [Outcome::Accepted, Outcome::NoGateway, Outcome::Dialer, Outcome::Unknown] {
+        assert_eq!(of(outcome, Via::Gateway, Place::Desktop, None), None);
+    }
+}
+
 #[test]
 fn other_ways_have_causes_of_their_own() {
     let loopback = |outcome| case(outcome, Via::Loopback, Place::Here, None);
     let start = "start the service; \"ss -ltn 'sport = :5000'\" on that host shows it once it listens";
-    says(
-        &loopback(Outcome::Refused),
-        "refused: nothing listens on port 5000 of the host's 127.0.0.1",
-        &start.replace("that", "this"),
-    );
+    says(&loopback(Outcome::Refused), "refused: nothing listens on port 5000 of the host's 127.0.0.1", start);
     says(
         &Case { text: Some("no dialer"), ..loopback(Outcome::Dialer) },
         "the dialer on the host does not help (no dialer)",
@@ -140,6 +167,14 @@ fn other_ways_have_causes_of_their_own() {
         "unreachable: there is no way from the backend's network to port 5000 of 192.0.2.7 (No route to host)",
         "see whether 192.0.2.7 is up and its firewall lets port 5000 in",
     );
+    let v6: IpAddr = "2001:db8::7".parse().unwrap();
+    for text in ["Cannot assign requested address", "Network is unreachable"] {
+        says(
+            &Case { text: Some(text), ..case(Outcome::Unreachable, Via::Address(v6), Place::Here, None) },
+            "unreachable: the backend's network has no IPv6, and 2001:db8::7 is an address of IPv6",
+            "give an IPv4 address of that host, or the engine's networks IPv6 (\"ipv6\" of its daemon.json)",
+        );
+    }
     says(
         &case(Outcome::NoGateway, Via::Gateway, Place::Here, None),
         "no gateway: the backend's network has no default route",
@@ -169,7 +204,7 @@ fn the_users_other_forwards_are_kept() {
     let one = Case {
         forwards: &forwards,
         to: 5001,
-        ..case(Outcome::Refused, Via::Gateway, Place::Here, Some(&Listening::LoopbackOnly))
+        ..case(Outcome::Refused, Via::Gateway, Place::Here, Some(&LOCAL))
     };
     assert_eq!(
         explain(&one).unwrap().help,

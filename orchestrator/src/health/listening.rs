@@ -9,8 +9,8 @@ pub enum Listening {
     Nothing,
     /// On an address that the gateway leads to.
     Reachable,
-    /// On loopback addresses only.
-    LoopbackOnly,
+    /// On loopback addresses only, of which this is one.
+    LoopbackOnly(IpAddr),
     /// On IPv6 addresses only, for all.
     V6Only,
     /// On this other address only.
@@ -64,12 +64,12 @@ pub fn listening(sockets: &[SocketAddr], port: u16, gateway: IpAddr, v6only: boo
         IpAddr::V6(ip) if *ip == Ipv6Addr::UNSPECIFIED => gateway.is_ipv6() || !v6only,
         ip => ip.to_canonical() == gateway.to_canonical(),
     };
-    if here.is_empty() {
-        Listening::Nothing
-    } else if here.iter().any(takes) {
+    // IPv4 first, which is what people know their services by.
+    let Some(first) = here.iter().map(IpAddr::to_canonical).min() else { return Listening::Nothing };
+    if here.iter().any(takes) {
         Listening::Reachable
     } else if here.iter().all(|ip| ip.to_canonical().is_loopback()) {
-        Listening::LoopbackOnly
+        Listening::LoopbackOnly(first)
     } else {
         match here.iter().find(|ip| !ip.to_canonical().is_loopback() && !ip.is_unspecified()) {
             Some(ip) => Listening::Only(ip.to_canonical()),
@@ -113,15 +113,17 @@ mod tests {
 
     #[test]
     fn what_the_gateway_leads_to_is_told_from_what_it_does_not() {
-        let table: [(&[&str], bool, Listening); 12] = [
+        let local = || Listening::LoopbackOnly(Ipv4Addr::LOCALHOST.into());
+        let table: [(&[&str], bool, Listening); 13] = [
             (&[], false, Listening::Nothing),
             (&["0.0.0.0:6000"], false, Listening::Nothing),
             (&["0.0.0.0:5000"], false, Listening::Reachable),
             (&["[::]:5000"], false, Listening::Reachable),
             (&["[::]:5000"], true, Listening::V6Only),
-            (&["127.0.0.1:5000"], false, Listening::LoopbackOnly),
-            (&["127.0.0.1:5000", "[::1]:5000"], false, Listening::LoopbackOnly),
-            (&["[::ffff:127.0.0.1]:5000"], false, Listening::LoopbackOnly),
+            (&["127.0.0.1:5000"], false, local()),
+            (&["[::1]:5000", "127.0.0.1:5000"], false, local()),
+            (&["[::1]:5000"], false, Listening::LoopbackOnly(Ipv6Addr::LOCALHOST.into())),
+            (&["[::ffff:127.0.0.1]:5000"], false, local()),
             (&["127.0.0.1:5000", "172.17.0.1:5000"], false, Listening::Reachable),
             (&["[::ffff:172.17.0.1]:5000"], false, Listening::Reachable),
             (&["192.168.1.5:5000"], false, Listening::Only([192, 168, 1, 5].into())),

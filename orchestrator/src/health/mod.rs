@@ -8,7 +8,7 @@ mod listening;
 mod place;
 mod report;
 
-pub use cause::{Case, Finding, explain};
+pub use cause::{Case, Finding, explain, remedy};
 pub use listening::{Listening, listeners, listening};
 pub use place::Place;
 pub use report::{Answer, Attempt, Kernel, LastError, Outcome, Report, Speaks, Via, read};

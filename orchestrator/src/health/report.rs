@@ -200,12 +200,23 @@ impl Report {
             *text = plain(text);
         }
         if let Some(last) = &mut self.last_error {
-            *last = LastError { reason: plain(&last.reason), text: plain(&last.text), ..*last };
+            *last = LastError { reason: plain(&last.reason), text: words(&last.text), ..*last };
         }
         if let Some(Attempt { text: Some(text), .. }) = &mut self.probe {
-            *text = plain(text);
+            *text = words(text);
         }
         self
+    }
+}
+
+/// The text of an error, without the number that Rust puts behind the kernel's words.
+fn words(text: &str) -> String {
+    let text = plain(text);
+    match text.split_once(" (os error ").and_then(|(words, rest)| Some((words, rest.split_once(')')?))) {
+        Some((words, (number, rest))) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("{words}{rest}")
+        }
+        _ => text,
     }
 }
 
@@ -288,6 +299,22 @@ mod tests {
         assert_eq!(way("[2001:db8::7]:80"), Some((Via::Address("2001:db8::7".parse().unwrap()), 80)));
         for bad in ["", "gateway", "gateway:", "db.internal:80", "gateway:99999"] {
             assert_eq!(way(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_errors_are_nothing_for_people() {
+        for (text, want) in [
+            ("Connection refused (os error 111)", "Connection refused"),
+            (
+                "no dialer at \"/d\": Connection refused (os error 111), twice",
+                "no dialer at \"/d\": Connection refused, twice",
+            ),
+            ("an (os error of no number)", "an (os error of no number)"),
+            ("cut (os error 11", "cut (os error 11"),
+            ("", ""),
+        ] {
+            assert_eq!(words(text), want);
         }
     }
 

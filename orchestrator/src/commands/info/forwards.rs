@@ -35,7 +35,9 @@ pub(super) fn lines(forward: &Examined, start: &str) -> Vec<String> {
         size(report.bytes_down)
     ));
     if let Some(LastError { text, age_ms, .. }) = &report.last_error {
-        lines.push(format!("Last error {}: {text}", age(Duration::from_millis(*age_ms))));
+        // Docker's own ages begin a cell of a table.
+        let age = age(Duration::from_millis(*age_ms)).to_ascii_lowercase();
+        lines.push(format!("Last error {age}: {text}"));
     }
     lines
 }
