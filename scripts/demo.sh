@@ -196,6 +196,8 @@ story() {
 	explain "The other registry, on port $local_port, listens on 127.0.0.1 alone. The gateway does not reach that:"
 	run "docker assemble backend start --allow-host-port $port,$local_port"
 	run_refused "$(build hello "$local_port")" "connection re"
+	explain "The doctor knows why, and what helps:"
+	run_refused "docker assemble backend doctor $local_port" "on 127.0.0.1 only"
 	explain "A dialer in the host's network does, for the ports it is told (README: what that opens):"
 	run "docker assemble backend start --allow-host-port $port,$local_port@loopback"
 	run "$(build hello "$local_port")"
@@ -219,7 +221,7 @@ farewell() {
 		  docker assemble backend logs
 		  docker assemble backend --help
 
-		With buildx: docker buildx create --use --driver remote $BUILDKIT_HOST
+		With buildx: docker assemble backend use
 
 		Undo all of it: make demo-clean
 	END
