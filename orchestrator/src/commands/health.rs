@@ -70,7 +70,7 @@ pub fn is_stale(backend: &Container, sidecar: &Container) -> bool {
 /// hundred at a time would wait for each other until they look as if they hung.
 const AT_ONCE: usize = 16;
 
-/// All of the work, in its order, [`AT_ONCE`] at a time.
+/// All of the work, in its order, a few at a time.
 pub async fn gradually<T>(work: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
     let turns = Semaphore::new(AT_ONCE);
     let in_turn = async |work| {
@@ -80,8 +80,8 @@ pub async fn gradually<T>(work: impl Iterator<Item = impl Future<Output = T>>) -
     join_all(work.map(in_turn)).await
 }
 
-/// Looks at all forwards. Never an error, and no longer than `limit` and a moment for every
-/// [`AT_ONCE`] of them: what could not be found out is part of the answer.
+/// Looks at all forwards. Never an error, and no longer than `limit` and a moment for every sixteen
+/// of them: what could not be found out is part of the answer.
 pub async fn examine<E: Engine>(
     engine: &E,
     facts: Option<&EngineFacts>,
