@@ -20,12 +20,22 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     pub(crate) fn start(command: &mut Command) -> Self {
+        Self::with(command, false)
+    }
+
+    /// Its standard output, too.
+    pub(crate) fn start_wholly(command: &mut Command) -> Self {
+        Self::with(command, true)
+    }
+
+    fn with(command: &mut Command, wholly: bool) -> Self {
         let pair = openpty(None, None).unwrap();
         let (ours, theirs) = (File::from(pair.master), File::from(pair.slave));
-        command.stdin(theirs.try_clone().unwrap()).stderr(theirs).stdout(Stdio::piped());
+        let output = if wholly { theirs.try_clone().unwrap().into() } else { Stdio::piped() };
+        command.stdin(theirs.try_clone().unwrap()).stderr(theirs).stdout(output);
         let process = Background::start_with(command);
         // Or the command would keep the other end open, and the reader below would not end.
-        command.stdin(Stdio::null()).stderr(Stdio::null());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
 
         let screen = Arc::new(Mutex::new(Vec::new()));
         let (shown, mut reader) = (Arc::clone(&screen), ours.try_clone().unwrap());
@@ -46,12 +56,17 @@ impl Terminal {
     /// Waits for words on the screen.
     #[track_caller]
     pub(crate) fn shows(&self, words: &str) {
-        eventually(words, Duration::from_secs(10), || self.screen().contains(words).then_some(()));
+        eventually(words, Duration::from_secs(60), || self.screen().contains(words).then_some(()));
     }
 
     /// Types a line.
     pub(crate) fn types(&mut self, line: &str) {
         self.keyboard.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    /// Sends the process a signal by its name without `SIG`.
+    pub(crate) fn signal(&self, name: &str) {
+        self.process.signal(name);
     }
 
     #[track_caller]
