@@ -40,7 +40,8 @@ shown() { "$@" 2>&1 | tee -a "$log"; }
 "$root/scripts/engine.sh" ensure "test.$$"
 ASSEMBLE_TEST_BACKEND_IMAGE=$("$root/scripts/backend-image.sh")
 ASSEMBLE_TEST_BASE_IMAGE=$("$root/scripts/test-image.sh")
-export ASSEMBLE_TEST_BACKEND_IMAGE ASSEMBLE_TEST_BASE_IMAGE
+ASSEMBLE_TEST_BUILDX=$("$root/scripts/buildx.sh")
+export ASSEMBLE_TEST_BACKEND_IMAGE ASSEMBLE_TEST_BASE_IMAGE ASSEMBLE_TEST_BUILDX
 
 shown cargo test --workspace --locked
 # Only the plugin: what the relay ignores are its long cases, for scripts/soak.sh.

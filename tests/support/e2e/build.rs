@@ -20,6 +20,11 @@ impl Context {
         Self(dir)
     }
 
+    /// The directory.
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
     /// Builds it in the container `backend`, with what the client is told to do with the result.
     pub(crate) fn build(&self, backend: &str, output: Option<&str>) -> Outcome {
         let dir = self.0.path();

@@ -1,0 +1,108 @@
+//! The backend as a builder of docker's own buildx.
+
+use std::os::unix::fs::symlink;
+
+use crate::support::{Backend, Context, Outcome, PLUGIN, Registry, docker, run};
+
+/// A user whose docker command has this plugin and buildx.
+struct Client(Backend);
+
+impl Client {
+    fn new() -> Self {
+        let backend = Backend::new();
+        let plugins = backend.home().join("cli-plugins");
+        std::fs::create_dir(&plugins).unwrap();
+        symlink(PLUGIN, plugins.join("docker-assemble")).unwrap();
+        let buildx = std::env::var("ASSEMBLE_TEST_BUILDX")
+            .expect("ASSEMBLE_TEST_BUILDX names a buildx; scripts/buildx.sh prints one");
+        symlink(buildx, plugins.join("docker-buildx")).unwrap();
+        Self(backend)
+    }
+
+    /// `docker ARGS`.
+    #[track_caller]
+    fn run(&self, args: &[&str]) -> Outcome {
+        run(&mut self.0.command_of("docker", args))
+    }
+
+    /// The line of `docker buildx ls` for the backend, a star behind the name of the one in use.
+    fn builder(&self) -> Option<String> {
+        let list = self.run(&["buildx", "ls"]).ok();
+        list.stdout.lines().find(|line| line.starts_with(&self.0.name())).map(str::to_owned)
+    }
+
+    /// Builds a directory, pushes the result and demands that it arrives.
+    #[track_caller]
+    fn push(&self, registry: &Registry, name: &str) {
+        let context = Context::new("FROM scratch\nADD busybox.tar /\nRUN echo built > /said\n");
+        let (image, directory) = (registry.image(name), context.path().to_str().unwrap().to_owned());
+        self.run(&["buildx", "build", "--progress=plain", "--push", "-t", &image, &directory]).ok();
+        assert!(registry.catalog().contains(name), "{}", registry.catalog());
+    }
+}
+
+#[test]
+#[ignore = "needs a docker engine and buildx"]
+fn a_backend_in_use_builds_and_pushes_to_the_hosts_localhost() {
+    let (client, registry) = (Client::new(), Registry::start());
+    let Client(backend) = &client;
+    client.run(&["assemble", "backend", "start", "--allow-host-port", &registry.port.to_string()]).ok();
+    assert_eq!(client.builder(), None, "nobody asked for a builder");
+
+    let selected = client.run(&["assemble", "backend", "use"]).ok();
+    assert_eq!(selected.stdout, format!("Builder \"{}\" is in use\n", backend.name()));
+    let builder = client.builder().expect("buildx lists the backend");
+    assert!(builder.starts_with(&format!("{}*", backend.name())) && builder.contains("remote"), "{builder}");
+    client.push(&registry, "pushed");
+
+    // The host runs what arrived.
+    let image = registry.image("pushed");
+    let said = docker(&["run", "--rm", "--pull", "always", "--quiet", &image, "cat", "/said"]);
+    docker(&["image", "rm", "--force", &image]);
+    assert_eq!(said.ok().stdout, "built\n");
+
+    // Once more changes nothing, and the backend is one that buildx can describe.
+    client.run(&["assemble", "backend", "use"]).ok();
+    let inspected = client.run(&["buildx", "inspect"]).ok();
+    assert!(inspected.stdout.contains(&format!("docker-container://{}", backend.name())), "{inspected:?}");
+    assert!(inspected.stdout.contains("running"), "{inspected:?}");
+
+    client.run(&["assemble", "backend", "stop"]).ok();
+    assert_eq!(client.builder(), None, "a stop unregisters");
+}
+
+#[test]
+#[ignore = "needs a docker engine and buildx"]
+fn a_start_with_use_does_both_and_the_builder_in_use_before_is_not_lost() {
+    let (client, registry) = (Client::new(), Registry::start());
+    let Client(backend) = &client;
+    client
+        .run(&["buildx", "create", "--name", "mine", "--driver", "remote", "--use", "tcp://127.0.0.1:1"])
+        .ok();
+    let start = ["assemble", "backend", "start", "--use", "--allow-host-port", &registry.port.to_string()];
+    let started = client.run(&start).ok();
+    assert!(started.stdout.ends_with(&format!("Builder \"{}\" is in use\n", backend.name())), "{started:?}");
+    client.push(&registry, "pushed");
+    // A second start finds both in place.
+    client.run(&start).ok();
+
+    client.run(&["assemble", "backend", "stop"]).ok();
+    assert_eq!(client.builder(), None);
+    let list = client.run(&["buildx", "ls"]).ok();
+    assert!(list.stdout.lines().any(|line| line.starts_with("mine")), "{list:?}");
+    // No builder is left in use that is gone: buildx would fail with every command.
+    let inspected = client.run(&["buildx", "inspect"]);
+    assert!(!inspected.words().contains(&backend.name()), "{inspected:?}");
+}
+
+#[test]
+#[ignore = "needs a docker engine and buildx"]
+fn buildctls_environment_is_one_that_buildx_takes_too() {
+    let client = Client::new();
+    client.0.start(&[]);
+    let env = client.run(&["assemble", "backend", "env"]).ok();
+    let address = env.stdout.trim().strip_prefix("export BUILDKIT_HOST=").expect("a line for a shell");
+    client.run(&["buildx", "create", "--name", "by-address", "--driver", "remote", address]).ok();
+    let inspected = client.run(&["buildx", "inspect", "by-address"]).ok();
+    assert!(inspected.stdout.contains("running"), "{inspected:?}");
+}
