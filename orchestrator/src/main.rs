@@ -19,7 +19,7 @@ use docker_assemble::desired::{Desired, ImageRef, ProxyImage};
 use docker_assemble::endpoint::{self, Resolved};
 use docker_assemble::engine::{DockerEngine, Engine, EngineError};
 use docker_assemble::exit::Exit;
-use docker_assemble::output::Console;
+use docker_assemble::output::{Console, Diagnostics};
 use docker_assemble::plugin::{self, Globals, Parent};
 use docker_assemble::vars::Vars;
 use docker_assemble::{lock, proxy_image};
@@ -128,8 +128,8 @@ fn trace(globals: &Globals) {
     tracing_subscriber::fmt()
         .with_env_filter(format!("off,docker_assemble={level}"))
         .with_writer(io::stderr)
-        .without_time()
         .with_ansi(false)
+        .event_format(Diagnostics)
         .init();
 }
 

@@ -15,6 +15,7 @@ mod cache;
 mod compose;
 mod containers;
 mod crashes;
+mod credentials;
 mod endpoints;
 mod forward;
 mod healing;

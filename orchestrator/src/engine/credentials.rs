@@ -71,7 +71,7 @@ impl CredentialSource {
         match self.try_find(key).await {
             Ok(found) => found,
             Err(error) => {
-                tracing::warn!(registry = key, "going on without credentials: {error}");
+                tracing::warn!("going on without credentials for \"{key}\": {error}");
                 None
             }
         }
@@ -164,7 +164,10 @@ async fn ask(program: &str, key: &str) -> Result<Option<DockerCredentials>, Stri
             return Ok(None);
         }
         let more = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(format!("\"{program}\" failed: {words} {more}").trim_end().to_owned());
+        let words =
+            [words, more].into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join(": ");
+        let words = if words.is_empty() { output.status.to_string() } else { words };
+        return Err(format!("\"{program}\" failed: {words}"));
     }
     let answer: HelperAnswer = serde_json::from_slice(&output.stdout)
         .map_err(|_| format!("\"{program}\" gave an answer that is not understood"))?;

@@ -106,7 +106,9 @@ async fn helpers_answer_have_nothing_or_fail() {
     let nothing = dir.helper("echo credentials not found in native keychain; exit 1");
     assert_eq!(ask(&nothing, "a").await, Ok(None));
     let fails = dir.helper("echo locked >&2; exit 3");
-    assert!(ask(&fails, "a").await.unwrap_err().ends_with("failed:  locked"));
+    assert!(ask(&fails, "a").await.unwrap_err().ends_with("failed: locked"));
+    let silent = dir.helper("exit 3");
+    assert!(ask(&silent, "a").await.unwrap_err().ends_with("failed: exit status: 3"));
 
     let config = format!(r#"{{"credsStore":"there-is-no-such-helper","auths":{{"a":{{"auth":"{UP}"}}}}}}"#);
     let missing = ConfigDir::new("no-helper", &config);

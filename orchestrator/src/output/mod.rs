@@ -1,12 +1,14 @@
 //! Where words go: results to standard output, everything else to standard error.
 
 mod age;
+mod diagnostics;
 mod size;
 mod table;
 mod template;
 mod time;
 
 pub use age::age;
+pub use diagnostics::Diagnostics;
 pub use size::size;
 pub use table::Table;
 pub use template::{ListTemplate, Template, TemplateError};

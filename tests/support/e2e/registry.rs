@@ -10,11 +10,24 @@ use super::port::free_port;
 use super::process::{Background, eventually};
 use super::temp::TempDir;
 
+/// Who may use a registry with a password.
+pub(crate) const USER: &str = "u";
+
+/// Its password. It gives both letters in which the base64 alphabets differ.
+pub(crate) const PASSWORD: &str = "??>>~~ÿÿ";
+
+/// Both in base64, joined by a colon, as `auth` of docker's configuration has them.
+pub(crate) const AUTH: &str = "dTo/Pz4+fn7Dv8O/";
+
+/// The same as the registry wants it, with bcrypt.
+const HTPASSWD: &str = "u:$2b$04$Jqp4pUuXG/s8Z8EfDp6PFeLiHzVTXgFXdgqqSFjnikbnk8fVGoMCO\n";
+
 /// A registry. Dropping it stops it and deletes its images.
 pub(crate) struct Registry {
     pub(crate) port: u16,
     process: RefCell<Background>,
     dir: TempDir,
+    secrets: Option<TempDir>,
 }
 
 impl Registry {
@@ -32,8 +45,22 @@ impl Registry {
         Self::plain("127.0.0.1", free_port())
     }
 
+    /// One that lets in only [`USER`] with [`PASSWORD`].
+    pub(crate) fn start_with_password() -> Self {
+        let port = free_port();
+        // A directory of its own would have to be known before the registry's is made.
+        let secrets = TempDir::new();
+        let file = secrets.path().join("htpasswd");
+        std::fs::write(&file, HTPASSWD).unwrap();
+        let auth = format!("auth: {{htpasswd: {{realm: test, path: {}}}}}\n", file.display());
+        let mut registry = Self::launch("0.0.0.0", port, "", &auth);
+        registry.secrets = Some(secrets);
+        registry.await_answer(|| (get(port, "/v2/")?.starts_with("HTTP/1.1 401")).then_some(()));
+        registry
+    }
+
     fn plain(address: &str, port: u16) -> Self {
-        let registry = Self::launch(address, port, "");
+        let registry = Self::launch(address, port, "", "");
         registry.await_answer(|| (get(port, "/v2/")?.starts_with("HTTP/1.1 200")).then_some(()));
         registry
     }
@@ -41,18 +68,19 @@ impl Registry {
     /// One that speaks TLS only, with this certificate and its key.
     pub(crate) fn start_with_tls(certificate: &str, key: &str) -> Self {
         let port = free_port();
-        let registry =
-            Self::launch("0.0.0.0", port, &format!(", tls: {{certificate: {certificate}, key: {key}}}"));
+        let tls = format!(", tls: {{certificate: {certificate}, key: {key}}}");
+        let registry = Self::launch("0.0.0.0", port, &tls, "");
         registry.await_answer(|| TcpStream::connect(("127.0.0.1", port)).ok().map(drop));
         registry
     }
 
-    fn launch(address: &str, port: u16, tls: &str) -> Self {
+    /// `tls` is the rest of its `http` section, `more` are other sections.
+    fn launch(address: &str, port: u16, tls: &str, more: &str) -> Self {
         let dir = TempDir::new();
         let config = dir.path().join("config.yml");
         let data = dir.path().join("data");
         let text = format!(
-            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {address}:{port}{tls}}}\n",
+            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {address}:{port}{tls}}}\n{more}",
             data.display()
         );
         std::fs::write(&config, text).unwrap();
@@ -61,7 +89,7 @@ impl Registry {
         command.arg("serve").arg(&config).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let process = RefCell::new(Background::start_with(&mut command));
-        Self { port, process, dir }
+        Self { port, process, dir, secrets: None }
     }
 
     fn await_answer(&self, mut answers: impl FnMut() -> Option<()>) {
