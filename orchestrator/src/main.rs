@@ -54,7 +54,12 @@ fn main() -> ExitCode {
     };
     let result = match invocation {
         Invocation::Metadata => console.line(plugin::metadata()).map_err(Into::into),
+        Invocation::Hook(told) => console.line(plugin::hooks::answer(&told)).map_err(Into::into),
         Invocation::Help(text) => console.raw(text.as_bytes()).map_err(Into::into),
+        Invocation::ShortHelp(text) => {
+            console.note("Flag shorthand -h has been deprecated, use --help");
+            console.raw(text.as_bytes()).map_err(Into::into)
+        }
         Invocation::Complete(wanted) => {
             console.raw(wanted.text(candidates(&wanted)).as_bytes()).map_err(Into::into)
         }

@@ -1,7 +1,9 @@
 //! Docker's contract with its CLI plugins: the metadata, the global options in front of the
-//! plugin's name, and how the docker command says that it ends.
+//! plugin's name, how the docker command says that it ends, and what may be said after others of
+//! its commands.
 
 mod globals;
+pub mod hooks;
 mod stop;
 
 pub use globals::{GlobalError, Globals};
@@ -12,6 +14,9 @@ pub const NAME: &str = "assemble";
 
 /// The argument that asks for [`metadata`].
 pub const METADATA_COMMAND: &str = "docker-cli-plugin-metadata";
+
+/// The argument in front of what docker tells for [`hooks`].
+pub const HOOK_COMMAND: &str = "docker-cli-plugin-hooks";
 
 /// What the plugin says about itself, as one JSON object.
 #[must_use]

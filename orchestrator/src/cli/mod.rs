@@ -32,7 +32,7 @@ use crate::exit::Exit;
 use crate::forward::asked::Asked;
 use crate::manifest::Wish;
 use crate::output::{Form, Progress};
-use crate::plugin::{METADATA_COMMAND, NAME};
+use crate::plugin::{HOOK_COMMAND, METADATA_COMMAND, NAME};
 use filters::Filter;
 
 /// What the user wants of this process.
@@ -40,8 +40,12 @@ use filters::Filter;
 pub enum Invocation {
     /// Print the plugin's metadata.
     Metadata,
+    /// Answer what docker tells about another command of its own.
+    Hook(String),
     /// Print this text, which was asked for, to standard output.
     Help(String),
+    /// The same, asked for by the short option that docker discourages.
+    ShortHelp(String),
     /// Offer what a word may go on with.
     Complete(Completion),
     /// Print this text to standard error, since a command is missing; that is no failure.
@@ -149,6 +153,7 @@ pub fn parse(words: &[String]) -> Result<Invocation, UsageError> {
         }
         ["completion", words @ ..] => scripts::completion(words).map(Invocation::Help),
         ["man-pages", directory] => Ok(Invocation::Manual(PathBuf::from(directory))),
+        [NAME, HOOK_COMMAND, told] => Ok(Invocation::Hook((*told).to_owned())),
         [NAME, words @ ..] | words => below_name(words),
     }
 }
@@ -164,8 +169,12 @@ fn below_name(words: &[&str]) -> Result<Invocation, UsageError> {
         };
     }
     let (path, command, rest) = descend(&root, words);
-    if rest.iter().take_while(|word| **word != "--").any(|word| matches!(*word, "--help" | "-h")) {
+    let asks = |option: &str| rest.iter().take_while(|word| **word != "--").any(|word| *word == option);
+    if asks("--help") {
         return Ok(Invocation::Help(help::help(command, &path)));
+    }
+    if asks("-h") {
+        return Ok(Invocation::ShortHelp(help::help(command, &path)));
     }
     if command.has_subcommands() {
         return match rest.first() {
