@@ -15,7 +15,7 @@ pub(super) const LOOPBACK: &str = "host-loopback";
 /// What these options come to together.
 pub(super) fn forwards(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Vec<Asked>, UsageError> {
     let hosts = words(matches, HOSTS).unwrap_or_default();
-    merged(tree, path, words(matches, PORTS).as_deref(), &hosts, super::switch(matches, LOOPBACK))
+    merged(tree, path, words(matches, PORTS).as_deref(), &hosts, super::read::switch(matches, LOOPBACK))
 }
 
 /// The ports where each can lead to nothing but itself.

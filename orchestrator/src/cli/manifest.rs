@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use clap::{ArgMatches, Command};
 
-use super::{UsageError, switch, tree, values};
+use super::read::switch;
+use super::{UsageError, tree, values};
 use crate::desired::{HostPort, ImageRef};
 use crate::manifest::{Variant, Wish};
 

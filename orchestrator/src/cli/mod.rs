@@ -7,6 +7,7 @@ mod filters;
 mod forwards;
 mod help;
 mod manifest;
+mod read;
 mod scripts;
 mod times;
 mod tree;
@@ -22,18 +23,16 @@ pub use user::{home, user};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgMatches, Command as Tree};
+use clap::Command as Tree;
 
-use crate::commands::cache::{Format, Limits, Purge};
+use crate::commands::cache::{Format, Purge};
 use crate::commands::logs::Logs;
 use crate::commands::start::Daemon;
 use crate::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security};
-use crate::exit::Exit;
 use crate::forward::asked::Asked;
 use crate::manifest::Wish;
 use crate::output::{Form, Progress};
 use crate::plugin::{HOOK_COMMAND, METADATA_COMMAND, NAME};
-use filters::Filter;
 
 /// What the user wants of this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,7 +198,7 @@ fn below_name(words: &[&str]) -> Result<Invocation, UsageError> {
         .try_get_matches_from(arguments)
         .map_err(|error| UsageError::from_clap(command, &path, &error))?;
     let limit = matches.try_get_one("timeout").ok().flatten().copied();
-    read(command, &path, &matches).map(|command| Invocation::Run(command, limit))
+    read::read(command, &path, &matches).map(|command| Invocation::Run(command, limit))
 }
 
 /// Follows words down the tree as far as they name commands.
@@ -211,102 +210,4 @@ fn descend<'t, 'w>(root: &'t Tree, words: &'w [&'w str]) -> (Vec<&'w str>, &'t T
         depth += 1;
     }
     (words[..depth].to_vec(), command, &words[depth..])
-}
-
-fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, UsageError> {
-    let switch = |name| switch(matches, name);
-    let format = matches.try_get_one::<String>("format").ok().flatten().map(String::as_str);
-    // As for docker, a template for one object that cannot be understood has a status of its own.
-    let output = || values::form(format).map_err(|error| UsageError::template(&error, Exit::Template));
-    Ok(match path {
-        ["backend", "start"] => Command::Start(Box::new(start(tree, path, matches)?)),
-        ["backend", "stop"] => Command::Stop,
-        ["backend", "use"] => Command::Use,
-        ["backend", "env"] => Command::Env,
-        ["backend", "info"] => Command::Info(output()?),
-        ["backend", "doctor"] => Command::Doctor { port: matches.get_one("port").copied(), form: output()? },
-        ["backend", "stats"] => Command::Stats { watch: switch("watch"), form: output()? },
-        ["backend", "manifest"] => Command::Manifest(Box::new(manifest::read(
-            tree,
-            path,
-            matches,
-            forwards::plain(tree, path, matches)?,
-        )?)),
-        ["backend", "logs"] => Command::Logs(Logs {
-            follow: switch("follow"),
-            tail: matches.get_one::<Option<u64>>("tail").copied().flatten(),
-            since: matches.get_one("since").copied(),
-            timestamps: switch("timestamps"),
-            proxy: matches.get_one("proxy").copied(),
-        }),
-        ["backend", "cache", "usage"] => {
-            let (filters, until) = filters(matches);
-            if until.is_some() {
-                let why = "\"until\" is for cache purge only";
-                return Err(UsageError::value(tree, path, "--filter", "until", why));
-            }
-            let format = format.filter(|format| !format.is_empty());
-            if format.is_some() && switch("verbose") {
-                let words = "conflicting options: cannot specify both --format and --verbose";
-                return Err(UsageError::option(tree, path, words));
-            }
-            let format = match format {
-                _ if switch("quiet") => Format::Ids,
-                None if switch("verbose") => Format::Pretty,
-                format => {
-                    values::format(format).map_err(|error| UsageError::template(&error, Exit::Failure))?
-                }
-            };
-            Command::CacheUsage { filters, format }
-        }
-        ["backend", "cache", "purge"] => {
-            let (filters, until) = filters(matches);
-            let bytes = |name| matches.get_one(name).copied();
-            let limits = Limits {
-                reserved_bytes: bytes("reserved-space"),
-                max_used_bytes: bytes("max-used-space"),
-                min_free_bytes: bytes("min-free-space"),
-            };
-            let dry_run = switch("dry-run");
-            if dry_run && limits != Limits::default() {
-                let words = "conflicting options: --dry-run cannot tell what a limit of space leaves";
-                return Err(UsageError::option(tree, path, words));
-            }
-            let purge = Purge { filters, until, all: switch("all"), limits };
-            Command::CachePurge { purge, force: switch("force"), dry_run, verbose: switch("verbose") }
-        }
-        _ => Command::Version(output()?),
-    })
-}
-
-fn switch(matches: &ArgMatches, name: &str) -> bool {
-    matches.get_one(name).copied().unwrap_or(false)
-}
-
-fn start(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Start, UsageError> {
-    Ok(Start {
-        forwards: forwards::forwards(tree, path, matches)?,
-        cache: matches.get_one("cache-volume").cloned().map_or(CacheVolume::Conventional, CacheVolume::Named),
-        image: matches.get_one("image").cloned(),
-        pull: matches.get_one("pull").copied().unwrap_or_default(),
-        security: matches.get_one("security").copied().unwrap_or_default(),
-        proxy_image: matches.get_one("proxy-image").cloned(),
-        daemon: daemon::daemon(matches),
-        recreate: switch(matches, "recreate"),
-        dry_run: switch(matches, "dry-run"),
-        select: switch(matches, "use"),
-        progress: matches.get_one("progress").copied().unwrap_or_default(),
-    })
-}
-
-fn filters(matches: &ArgMatches) -> (Vec<String>, Option<Duration>) {
-    let mut expressions = Vec::new();
-    let mut until = None;
-    for filter in matches.get_many::<Filter>("filter").into_iter().flatten() {
-        match filter {
-            Filter::Expression(text) => expressions.push(text.clone()),
-            Filter::Until(duration) => until = Some(*duration),
-        }
-    }
-    (expressions, until)
 }
