@@ -22,7 +22,7 @@ const BEFORE: [&str; 7] = [
     r"context\((?:\|\| )?(?:\{\s*)?(?:format!\(\s*)?",
     r"(?:Err|ok_or|ok_or_else|map_err)\(\s*(?:\|\w*\| )?(?:format!\(\s*)?",
     r"(?:Self|UsageError)::option\(\s*[&\w()]+,\s*[&\w\[\]]+,\s*&?(?:format!\(\s*)?",
-    r"\} else \{\n\s*format!\(\s*",
+    r"\} else(?: if [^{;]*)? \{\n\s*format!\(\s*",
     r"let (?:words|why) = (?:if [^{;]*\{\s*)?(?:\|\| )?(?:format!\(\s*)?",
 ];
 

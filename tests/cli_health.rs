@@ -220,7 +220,7 @@ async fn stats_are_one_sample_unless_watched() {
 async fn a_watch_ends_when_the_user_wants_it() {
     let engine = started(&[5000], "accepted").await;
     let (canceller, cancel) = cancel::pair();
-    let manner = stats::Manner { watch: true, form: Form::Json, screen: true };
+    let manner = stats::Manner { watch: true, form: Form::Json, screen: true, table: None };
     let ending = async {
         // Two samples at least.
         tokio::time::sleep(std::time::Duration::from_millis(2500)).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use docker_assemble::cli::{self, Command, Invocation, Source, Start, parse};
 use docker_assemble::commands::cache::{Format, Limits, Purge};
-use docker_assemble::commands::logs::{Logs, Since};
+use docker_assemble::commands::logs::{Logs, Since, Whose};
 use docker_assemble::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security, VolumeName};
 use docker_assemble::exit::Exit;
 use docker_assemble::output::{Form, ListTemplate, Progress, Template};
@@ -125,9 +125,9 @@ fn a_limit_for_waits_is_given_to_whatever_waits() {
         assert!(matches!(parsed, Ok(Invocation::Run(_, Some(limit))) if limit.as_secs() == 90), "{parsed:?}");
         let parsed = parse(&words(&format!("backend {line}")));
         assert!(matches!(parsed, Ok(Invocation::Run(_, None))), "{parsed:?}");
-        for bad in ["0", "-1", "1.5", "x"] {
+        for bad in ["0", "-1", "1.5", "10ms", "x"] {
             let (text, exit) = refused(&format!("backend {line} --timeout {bad}"));
-            assert!(text.contains("for \"--timeout\" flag: must be a number of seconds"), "{text}");
+            assert!(text.contains("--timeout\" flag: must be a time of 1s or more"), "{text}");
             assert_eq!(exit, Exit::Usage);
         }
     }
@@ -142,15 +142,24 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
         assert_eq!(command("backend env"), Command::Env);
         assert_eq!(command("backend info"), Command::Info(Form::Text));
         assert_eq!(command("backend info --format json"), Command::Info(Form::Json));
+        assert_eq!(command("backend info -f json"), Command::Info(Form::Json));
+        assert_eq!(command("backend info -q"), Command::Ids { whole: false });
+        assert_eq!(command("backend info --quiet --no-trunc"), Command::Ids { whole: true });
         assert_eq!(command("version"), Command::Version(Form::Text));
         assert_eq!(command("version --format=json"), Command::Version(Form::Json));
         assert_eq!(command("backend doctor"), Command::Doctor { port: None, form: Form::Text });
         let registry = Some(HostPort::REGISTRY);
         let words = command("backend doctor --format json 5000");
         assert_eq!(words, Command::Doctor { port: registry, form: Form::Json });
-        assert_eq!(command("backend stats"), Command::Stats { watch: false, form: Form::Text });
-        let words = command("backend stats -w --format=json");
-        assert_eq!(words, Command::Stats { watch: true, form: Form::Json });
+        let stats = |watch, form| Command::Stats { watch, form, table: None };
+        assert_eq!(command("backend stats"), stats(false, Form::Text));
+        assert_eq!(command("backend stats -w --format=json"), stats(true, Form::Json));
+        assert_eq!(command("backend stats --format table"), stats(false, Form::Text));
+        let own = ListTemplate::new("table{{.Port}}").unwrap();
+        assert_eq!(
+            command("backend stats --format table{{.Port}}"),
+            Command::Stats { watch: false, form: Form::Text, table: Some(own) }
+        );
         assert_eq!(command("backend logs"), Command::Logs(Logs::default()));
         let ten = Logs { follow: true, tail: Some(10), ..Logs::default() };
         assert_eq!(command("backend logs -f --tail 10"), Command::Logs(ten.clone()));
@@ -158,16 +167,21 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
         assert_eq!(command("backend logs --follow=false -n all"), Command::Logs(Logs::default()));
         let one = Logs {
             since: Some(Since::Ago(Duration::from_secs(600))),
+            until: Some(Since::At(1_714_557_600)),
             timestamps: true,
-            proxy: ports("--allow-host-port 6000").first().map(|port| HostPort((*port).try_into().unwrap())),
+            whose: Whose::Forward(HostPort(6000.try_into().unwrap())),
             ..Logs::default()
         };
-        assert_eq!(command("backend logs -t --since 10m --proxy 6000"), Command::Logs(one));
+        let line = "-t --since 10m --until 2024-05-01T10:00:00Z --proxy 6000";
+        assert_eq!(command(&format!("backend logs {line}")), Command::Logs(one));
+        let named = Logs { whose: Whose::Container("x".to_owned()), tail: Some(1), ..Logs::default() };
+        assert_eq!(command("backend logs -n 1 x"), Command::Logs(named));
         let usage = |format, filters: &[&str]| Command::CacheUsage {
             filters: filters.iter().map(|filter| (*filter).to_owned()).collect(),
             format,
         };
         assert_eq!(command("backend cache usage"), usage(Format::Table, &[]));
+        assert_eq!(command("backend cache du"), usage(Format::Table, &[]));
         assert_eq!(command("backend cache usage --verbose"), usage(Format::Pretty, &[]));
         assert_eq!(
             command("backend cache usage --format json --filter type=regular --filter inuse"),
@@ -176,7 +190,11 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
         let purge = Purge { until: Some(Duration::from_secs(3600)), all: true, ..Purge::default() };
         assert_eq!(
             command("backend cache purge -af --filter until=1h --dry-run"),
-            Command::CachePurge { purge, force: true, dry_run: true, verbose: false }
+            Command::CachePurge { purge: purge.clone(), force: true, dry_run: true, verbose: false }
+        );
+        assert_eq!(
+            command("backend cache prune -a --filter until=1h"),
+            Command::CachePurge { purge, force: false, dry_run: false, verbose: false }
         );
         let limits = Limits {
             reserved_bytes: Some(1 << 30),
@@ -222,10 +240,18 @@ fn outputs_have_forms() {
 
 #[test]
 fn a_bad_template_is_one_line_and_has_dockers_status() {
-    for (line, status) in [("backend info", 64), ("version", 64), ("backend cache usage", 1)] {
+    let (one, list) = (("template parsing error", 64), ("failed to parse template", 1));
+    for (line, (words, status)) in [
+        ("backend info --format ", one),
+        ("version -f ", one),
+        ("backend doctor -f ", one),
+        ("backend stats --format ", one),
+        ("backend stats --format table", list),
+        ("backend cache usage --format ", list),
+    ] {
         for (template, why) in [("{{", "unclosed action"), ("{{foo}}", "function \"foo\" not defined")] {
-            let (text, exit) = refused(&format!("{line} --format {template}"));
-            assert_eq!(text, format!("template parsing error: template: :1: {why}\n"));
+            let (text, exit) = refused(&format!("{line}{template}"));
+            assert_eq!(text, format!("{words}: template: :1: {why}\n"));
             assert_eq!(exit.code(), status, "{line}");
         }
     }
@@ -248,7 +274,7 @@ fn wrong_words_are_told_in_dockers_shape() {
         (
             "assemble backend doctor 5000 6000",
             Exit::Failure,
-            "docker: 'docker assemble backend doctor' accepts at most 1 argument\n\n\
+            "docker: 'docker assemble backend doctor' requires at most 1 argument\n\n\
              Usage:  docker assemble backend doctor [OPTIONS] [PORT]\n",
         ),
         (
@@ -264,6 +290,8 @@ fn wrong_words_are_told_in_dockers_shape() {
     for (line, first) in [
         ("backend start --nope", "unknown flag: --nope"),
         ("backend start -x", "unknown shorthand flag: 'x' in -x"),
+        ("backend logs -fx --tail 1", "unknown shorthand flag: 'x' in -fx"),
+        ("backend logs --proxy 5000 x", "conflicting options: cannot specify both --proxy and a container"),
         ("backend --nope", "unknown flag: --nope"),
         (
             "backend cache usage --format json --verbose",
@@ -304,11 +332,20 @@ fn help_is_found_in_every_way_docker_asks_for_it() {
         "help assemble backend start",
         "assemble help backend start",
         "backend start --allow-host-port 1 --help",
-        "backend start -h",
+        "backend start -h --help",
     ] {
         assert_eq!(help(line), start, "{line}");
     }
+    // As docker has it, with a word of its own about that.
+    assert_eq!(parse(&words("backend start -h")), Ok(Invocation::ShortHelp(start.clone())));
     assert!(start.lines().all(|line| line.len() <= 80), "{start}");
+    assert!(start.contains("\n\nExamples:\n  $ docker assemble backend start --use\n"), "{start}");
+    let usage = help("backend cache du --help");
+    assert!(usage.starts_with("Usage:  docker assemble backend cache usage [OPTIONS]\n"), "{usage}");
+    let aliases = "\n\nAliases:\n  docker assemble backend cache usage, docker assemble backend cache du\n\n";
+    assert!(usage.contains(aliases), "{usage}");
+    let logs = help("backend logs --help");
+    assert!(logs.starts_with("Usage:  docker assemble backend logs [OPTIONS] [CONTAINER]\n"), "{logs}");
 
     let Ok(Invocation::Bare(group)) = parse(&words("assemble backend")) else { panic!("no help") };
     assert_eq!(group, help("assemble backend --help"));
@@ -341,7 +378,12 @@ fn completion_walks_the_tree() {
         "privileged\n:4\n"
     );
     let value = |words: &[&str]| complete(&[&["__complete", "assemble", "backend"], words].concat());
-    assert_eq!(value(&["info", "--format", ""]), "json\n:4\n");
+    assert_eq!(value(&["info", "--format", ""]), "pretty\njson\n:4\n");
+    assert_eq!(value(&["info", "-f", "j"]), "json\n:4\n");
+    assert_eq!(
+        complete(&["__completeNoDesc", "assemble", "backend", "info", "-"]),
+        "--format\n-f\n--no-trunc\n--quiet\n-q\n--timeout\n:4\n"
+    );
     assert_eq!(value(&["cache", "usage", "--format=t"]), "table\n:4\n");
     assert_eq!(value(&["cache", "purge", "--filter", "u"]), "until=\n:6\n");
     assert_eq!(value(&["cache", "usage", "--filter", "u"]), ":6\n");
@@ -350,7 +392,7 @@ fn completion_walks_the_tree() {
     assert_eq!(value(&["start", "--config", ""]), ":0\n");
     assert_eq!(
         value(&["start", "--dry-run", "--pul"]),
-        "--pull\tWhen to pull images: \"missing\", \"always\" or \"never\" (default \"missing\")\n:4\n"
+        "--pull\tPull images before running (\"always\", \"missing\", \"never\") (default \"missing\")\n:4\n"
     );
     assert_eq!(value(&["start", "--timeout", "-"]), ":4\n");
 }
@@ -368,13 +410,19 @@ fn completion_asks_the_engine_for_names() {
         ("backend start --proxy-image ''", Source::Images),
         ("backend start --allow-host-port ''", Source::HostPorts),
         ("backend logs --proxy ''", Source::ForwardedPorts),
+        ("backend logs ''", Source::Containers),
+        ("backend logs -f --tail 10 ''", Source::Containers),
+        ("backend logs -fn 10 d", Source::Containers),
+        ("backend doctor ''", Source::HostPorts),
         ("--context ''", Source::Contexts),
         ("--context=x", Source::Contexts),
         ("-H x -c ''", Source::Contexts),
     ] {
         assert_eq!(wanted(&format!("__complete {line}")).source, Some(source), "{line}");
     }
-    assert_eq!(wanted("__complete backend logs --tail ''").source, None);
+    for line in ["logs --tail ''", "logs -n ''", "logs one ''", "doctor 5000 ''", "stop ''"] {
+        assert_eq!(wanted(&format!("__complete backend {line}")).source, None, "{line}");
+    }
 
     let list = wanted("__complete -H tcp://h backend start --allow-host-port 6000,5");
     assert_eq!(list.globals.host.as_deref(), Some("tcp://h"));

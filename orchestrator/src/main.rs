@@ -198,6 +198,7 @@ async fn dispatch(
         }
         Command::Use => builder::run(session, &buildx).await,
         Command::Info(form) => info::run(session, form).await,
+        Command::Ids { whole } => info::ids(session, whole).await,
         Command::Logs(logs) => logs::run(session, &logs).await,
         Command::CacheUsage { filters, format } => cache::usage(session, &filters, &format).await,
         Command::CachePurge { purge, force, dry_run, verbose } => {
@@ -206,9 +207,9 @@ async fn dispatch(
             cache::purge(session, &purge, Manner { ask, dry_run, verbose }).await
         }
         Command::Env => Ok(console.line(builder::shell_line(session.user))?),
-        Command::Stats { watch, form } => {
+        Command::Stats { watch, form, table } => {
             let screen = io::stdout().is_terminal() && vars.get("TERM").as_deref() != Some("dumb");
-            stats::run(session, stats::Manner { watch, form, screen }).await
+            stats::run(session, stats::Manner { watch, form, table, screen }).await
         }
         // Done before an engine was looked for.
         Command::Manifest(_) | Command::Version(_) | Command::Doctor { .. } => Ok(()),

@@ -111,6 +111,13 @@ impl Observed {
     pub fn forwards(&self) -> Vec<Forward> {
         self.sidecars.iter().filter_map(Sidecar::forward).collect()
     }
+
+    /// All containers of the user's: the backend first, then the sidecars, then the dialer, then
+    /// what has no place.
+    pub fn containers(&self) -> impl Iterator<Item = &Container> {
+        let sidecars = self.sidecars.iter().map(|sidecar| &sidecar.container);
+        self.backend.iter().chain(sidecars).chain(&self.dialer).chain(&self.strays)
+    }
 }
 
 impl Container {

@@ -39,6 +39,8 @@ pub enum Source {
     HostPorts,
     /// Docker's contexts.
     Contexts,
+    /// The backend's containers.
+    Containers,
 }
 
 impl Completion {
@@ -98,21 +100,14 @@ pub(super) fn complete(root: &Command, words: &[&str], describe: bool) -> Comple
         } else if name == "context" && rest.is_empty() {
             wanted.source = Some(Source::Contexts);
         }
-    } else if let Some(option) = rest
-        .last()
-        .and_then(|word| word.strip_prefix("--"))
-        .and_then(option)
-        .filter(|option| !is_switch(option))
-    {
+    } else if let Some(option) = rest.last().and_then(|word| taking(command, word)) {
         values(&mut wanted, command, option);
     } else if partial.starts_with('-') {
-        let about = |option: &Arg| option.get_help().map(ToString::to_string).unwrap_or_default();
-        let name = |option: &Arg| format!("--{}", option.get_long().unwrap_or_default());
-        wanted.candidates = command
-            .get_arguments()
-            .filter(|option| !option.is_positional())
-            .map(|option| (name(option), about(option)))
-            .collect();
+        wanted.candidates = options(command);
+    } else if command.get_positionals().next().is_some() {
+        if words_of(command, rest) == 0 {
+            positional(&mut wanted, command);
+        }
     } else if rest.is_empty() {
         let about = |sub: &Command| sub.get_about().map(ToString::to_string).unwrap_or_default();
         wanted.candidates =
@@ -121,15 +116,57 @@ pub(super) fn complete(root: &Command, words: &[&str], describe: bool) -> Comple
     wanted
 }
 
+/// The names of the options, each with what it does, the long one before the short one.
+fn options(command: &Command) -> Vec<(String, String)> {
+    let options = command.get_arguments().filter(|option| !option.is_positional());
+    options
+        .flat_map(|option| {
+            let about = option.get_help().map(ToString::to_string).unwrap_or_default();
+            let long = option.get_long().map(|name| format!("--{name}"));
+            let short = option.get_short().map(|letter| format!("-{letter}"));
+            long.into_iter().chain(short).map(move |name| (name, about.clone()))
+        })
+        .collect()
+}
+
+/// The option that takes the next word for its value, if `word` ends in one.
+fn taking<'a>(command: &'a Command, word: &str) -> Option<&'a Arg> {
+    let option = match word.strip_prefix("--") {
+        Some(long) => command.get_arguments().find(|option| option.get_long() == Some(long)),
+        // The last letter of a group may take a value.
+        None => {
+            let last = word.strip_prefix('-').and_then(|group| group.chars().last());
+            command.get_arguments().find(|option| last.is_some() && option.get_short() == last)
+        }
+    };
+    option.filter(|option| !is_switch(option))
+}
+
+/// How many of the words are neither options nor their values.
+fn words_of(command: &Command, words: &[&str]) -> usize {
+    let is_value = |at: usize| at > 0 && taking(command, words[at - 1]).is_some();
+    (0..words.len()).filter(|at| !words[*at].starts_with('-') && !is_value(*at)).count()
+}
+
+/// Offers what may stand behind a command.
+fn positional(wanted: &mut Completion, command: &Command) {
+    wanted.source = match command.get_name() {
+        "logs" => Some(Source::Containers),
+        "doctor" => Some(Source::HostPorts),
+        _ => None,
+    };
+}
+
 /// Offers the values of an option.
 fn values(wanted: &mut Completion, command: &Command, option: &Arg) {
     let in_usage = command.get_name() == "usage";
     match option.get_long().unwrap_or_default() {
         "pull" => wanted.offer(&["missing", "always", "never"]),
         "security" => wanted.offer(&["auto", "privileged", "restricted"]),
-        "progress" => wanted.offer(&["auto", "plain", "tty"]),
+        "progress" => wanted.offer(&["auto", "plain", "tty", "quiet"]),
         "format" if in_usage => wanted.offer(&["table", "pretty", "json"]),
-        "format" => wanted.offer(&["json"]),
+        "format" if command.get_name() == "stats" => wanted.offer(&["table", "json"]),
+        "format" => wanted.offer(&["pretty", "json"]),
         "filter" => filters(wanted, in_usage),
         "cache-volume" => wanted.source = Some(Source::Volumes),
         "image" | "proxy-image" => wanted.source = Some(Source::Images),

@@ -43,9 +43,14 @@ impl UsageError {
         Self::option(command, path, &words)
     }
 
-    /// A template that cannot be understood: one line, as docker tells it.
-    pub(super) fn template(error: &TemplateError, exit: Exit) -> Self {
-        Self { text: format!("template parsing error: {error}\n"), exit }
+    /// A template for one object that cannot be understood: one line, as docker tells it.
+    pub(super) fn template(error: &TemplateError) -> Self {
+        Self { text: format!("template parsing error: {error}\n"), exit: Exit::Template }
+    }
+
+    /// The same for a list, where docker says it otherwise.
+    pub(super) fn list_template(error: &TemplateError) -> Self {
+        Self { text: format!("failed to parse template: {error}\n"), exit: Exit::Failure }
     }
 
     /// A word too many for the command at `path`, or one that names no command.
@@ -54,15 +59,15 @@ impl UsageError {
         let words = if command.has_subcommands() {
             format!("docker: unknown command: {name} {word}")
         } else if command.get_positionals().next().is_some() {
-            format!("docker: '{name}' accepts at most 1 argument")
+            format!("docker: '{name}' requires at most 1 argument")
         } else {
             format!("docker: '{name}' accepts no arguments")
         };
         Self { text: text(command, path, &words), exit: Exit::Failure }
     }
 
-    /// What clap found wrong with the arguments of the command at `path`.
-    pub(super) fn from_clap(command: &Command, path: &[&str], error: &clap::Error) -> Self {
+    /// What clap found wrong with `words`, the arguments of the command at `path`.
+    pub(super) fn from_clap(command: &Command, path: &[&str], words: &[&str], error: &clap::Error) -> Self {
         let context = |kind| match error.get(kind) {
             Some(ContextValue::String(text)) => text.as_str(),
             _ => "",
@@ -76,7 +81,11 @@ impl UsageError {
             }
             ErrorKind::UnknownArgument if option.starts_with('-') => {
                 let letter = option.chars().nth(1).unwrap_or('-');
-                Self::option(command, path, &format!("unknown shorthand flag: '{letter}' in {option}"))
+                // clap names the letter alone, docker the word that it stands in.
+                let has_it =
+                    |word: &&&str| !word.starts_with("--") && word.starts_with('-') && word.contains(letter);
+                let word = words.iter().find(has_it).copied().unwrap_or(option);
+                Self::option(command, path, &format!("unknown shorthand flag: '{letter}' in {word}"))
             }
             ErrorKind::UnknownArgument | ErrorKind::TooManyValues => Self::word(command, path, argument),
             ErrorKind::InvalidSubcommand => {

@@ -33,6 +33,15 @@ pub(super) fn help(command: &Command, path: &[&str]) -> String {
     if let Some(about) = command.get_about() {
         text.push_str(&format!("\n{about}\n"));
     }
+    let aliases: Vec<_> = command.get_visible_aliases().collect();
+    if let (false, [parent @ .., _]) = (aliases.is_empty(), path) {
+        let all = std::iter::once(command.get_name()).chain(aliases);
+        let all: Vec<_> = all.map(|name| format!("{} {name}", full_name(parent))).collect();
+        text.push_str(&format!("\nAliases:\n  {}\n", all.join(", ")));
+    }
+    if let Some(examples) = command.get_after_help() {
+        text.push_str(&format!("\nExamples:\n{examples}\n"));
+    }
     let (groups, leaves): (Vec<_>, Vec<_>) = command.get_subcommands().partition(|sub| sub.has_subcommands());
     for (caption, commands) in [("Management Commands:", groups), ("Commands:", leaves)] {
         if !commands.is_empty() {

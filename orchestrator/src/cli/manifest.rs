@@ -26,13 +26,13 @@ const NAME_LENGTH: usize = 52;
 const LABEL_LENGTH: usize = 63;
 
 pub(super) fn command() -> Command {
-    tree::leaf("manifest", "Print the backend as a manifest for a cluster; no engine is asked")
-        .arg(tree::ports("Let builds reach this port of the node as localhost:PORT; may be repeated, 0 for none (default 5000)"))
+    tree::leaf("manifest", "Print a manifest of the backend for Kubernetes")
+        .arg(tree::ports("Let builds reach this port of the node as localhost:PORT; 0 for none (default 5000)"))
         .arg(
             tree::option("image", "string", "BuildKit image to run (default \"moby/buildkit:buildx-stable-1\", with --rootless \"moby/buildkit:buildx-stable-1-rootless\")")
                 .value_parser(values::image),
         )
-        .arg(tree::switch("kubernetes", None, "Print a manifest for Kubernetes, the only kind there is"))
+        .arg(tree::switch("kubernetes", None, "Print a manifest for Kubernetes (needed: the only kind there is)"))
         .arg(
             tree::option("name", "string", "Name of all objects and of the builder (default \"docker-assemble-backend\")")
                 .value_parser(name),

@@ -31,7 +31,7 @@ use crate::commands::start::Daemon;
 use crate::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security};
 use crate::forward::asked::Asked;
 use crate::manifest::Wish;
-use crate::output::{Form, Progress};
+use crate::output::{Form, ListTemplate, Progress};
 use crate::plugin::{HOOK_COMMAND, METADATA_COMMAND, NAME};
 
 /// What the user wants of this process.
@@ -68,6 +68,11 @@ pub enum Command {
     Env,
     /// `backend info`.
     Info(Form),
+    /// `backend info --quiet`.
+    Ids {
+        /// All digits of an id.
+        whole: bool,
+    },
     /// `backend manifest`.
     Manifest(Box<Wish>),
     /// `backend doctor`.
@@ -81,8 +86,10 @@ pub enum Command {
     Stats {
         /// Go on until the user ends it.
         watch: bool,
-        /// How to print it.
+        /// How to print a sample.
         form: Form,
+        /// How to print each forward of it, in place of that.
+        table: Option<ListTemplate>,
     },
     /// `backend logs`.
     Logs(Logs),
@@ -196,18 +203,20 @@ fn below_name(words: &[&str]) -> Result<Invocation, UsageError> {
     let matches = command
         .clone()
         .try_get_matches_from(arguments)
-        .map_err(|error| UsageError::from_clap(command, &path, &error))?;
+        .map_err(|error| UsageError::from_clap(command, &path, rest, &error))?;
     let limit = matches.try_get_one("timeout").ok().flatten().copied();
     read::read(command, &path, &matches).map(|command| Invocation::Run(command, limit))
 }
 
 /// Follows words down the tree as far as they name commands.
-fn descend<'t, 'w>(root: &'t Tree, words: &'w [&'w str]) -> (Vec<&'w str>, &'t Tree, &'w [&'w str]) {
+/// The path has their names, whatever alias was written.
+fn descend<'t, 'w>(root: &'t Tree, words: &'w [&'w str]) -> (Vec<&'t str>, &'t Tree, &'w [&'w str]) {
     let mut command = root;
-    let mut depth = 0;
-    while let Some(sub) = words.get(depth).and_then(|word| command.find_subcommand(word)) {
+    let mut path = Vec::new();
+    while let Some(sub) = words.get(path.len()).and_then(|word| command.find_subcommand(word)) {
         command = sub;
-        depth += 1;
+        path.push(sub.get_name());
     }
-    (words[..depth].to_vec(), command, &words[depth..])
+    let rest = &words[path.len()..];
+    (path, command, rest)
 }

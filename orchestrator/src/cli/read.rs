@@ -7,36 +7,35 @@ use clap::{ArgMatches, Command as Tree};
 use super::filters::Filter;
 use super::{Command, Start, UsageError, daemon, forwards, manifest, values};
 use crate::commands::cache::{Format, Limits, Purge};
-use crate::commands::logs::Logs;
+use crate::commands::logs::{Logs, Whose};
 use crate::desired::CacheVolume;
-use crate::exit::Exit;
+use crate::output::{Form, Progress};
 
 pub(super) fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Command, UsageError> {
     let switch = |name| switch(matches, name);
     let format = matches.try_get_one::<String>("format").ok().flatten().map(String::as_str);
     // As for docker, a template for one object that cannot be understood has a status of its own.
-    let output = || values::form(format).map_err(|error| UsageError::template(&error, Exit::Template));
+    let output = || values::form(format).map_err(|error| UsageError::template(&error));
     Ok(match path {
         ["backend", "start"] => Command::Start(Box::new(start(tree, path, matches)?)),
         ["backend", "stop"] => Command::Stop,
         ["backend", "use"] => Command::Use,
         ["backend", "env"] => Command::Env,
+        ["backend", "info"] if switch("quiet") => Command::Ids { whole: switch("no-trunc") },
         ["backend", "info"] => Command::Info(output()?),
         ["backend", "doctor"] => Command::Doctor { port: matches.get_one("port").copied(), form: output()? },
-        ["backend", "stats"] => Command::Stats { watch: switch("watch"), form: output()? },
+        ["backend", "stats"] => {
+            let table = values::rows(format).map_err(|error| UsageError::list_template(&error))?;
+            let form = if table.is_some() || format == Some("table") { Form::Text } else { output()? };
+            Command::Stats { watch: switch("watch"), form, table }
+        }
         ["backend", "manifest"] => Command::Manifest(Box::new(manifest::read(
             tree,
             path,
             matches,
             forwards::plain(tree, path, matches)?,
         )?)),
-        ["backend", "logs"] => Command::Logs(Logs {
-            follow: switch("follow"),
-            tail: matches.get_one::<Option<u64>>("tail").copied().flatten(),
-            since: matches.get_one("since").copied(),
-            timestamps: switch("timestamps"),
-            proxy: matches.get_one("proxy").copied(),
-        }),
+        ["backend", "logs"] => Command::Logs(logs(tree, path, matches)?),
         ["backend", "cache", "usage"] => {
             let (filters, until) = filters(matches);
             if until.is_some() {
@@ -51,9 +50,7 @@ pub(super) fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<C
             let format = match format {
                 _ if switch("quiet") => Format::Ids,
                 None if switch("verbose") => Format::Pretty,
-                format => {
-                    values::format(format).map_err(|error| UsageError::template(&error, Exit::Failure))?
-                }
+                format => values::format(format).map_err(|error| UsageError::list_template(&error))?,
             };
             Command::CacheUsage { filters, format }
         }
@@ -94,7 +91,28 @@ fn start(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Start, Usag
         recreate: switch(matches, "recreate"),
         dry_run: switch(matches, "dry-run"),
         select: switch(matches, "use"),
-        progress: matches.get_one("progress").copied().unwrap_or_default(),
+        progress: if switch(matches, "quiet") {
+            Progress::Quiet
+        } else {
+            matches.get_one("progress").copied().unwrap_or_default()
+        },
+    })
+}
+
+fn logs(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Logs, UsageError> {
+    let port = matches.get_one("proxy").copied().map(Whose::Forward);
+    let container = matches.get_one::<String>("container").cloned().map(Whose::Container);
+    if port.is_some() && container.is_some() {
+        let words = "conflicting options: cannot specify both --proxy and a container";
+        return Err(UsageError::option(tree, path, words));
+    }
+    Ok(Logs {
+        whose: port.or(container).unwrap_or_default(),
+        follow: switch(matches, "follow"),
+        tail: matches.get_one::<Option<u64>>("tail").copied().flatten(),
+        since: matches.get_one("since").copied(),
+        until: matches.get_one("until").copied(),
+        timestamps: switch(matches, "timestamps"),
     })
 }
 

@@ -30,63 +30,84 @@ pub(super) fn tree() -> Command {
             group("backend", "Manage the build backend")
                 .subcommand(cache())
                 .subcommand(doctor())
-                .subcommand(leaf("env", "Print the setting by which BuildKit's clients find the backend"))
+                .subcommand(leaf("env", "Print the BUILDKIT_HOST of the backend, for buildctl and other clients").after_help(
+                    "  $ eval \"$(docker assemble backend env)\"\n  $ buildctl debug workers",
+                ))
                 .subcommand(
-                    leaf("info", "Describe the backend").arg(form(INFO_FIELDS)).arg(limit(
-                        "How long BuildKit may take for each answer (default 10; 120 for its cache)",
-                    )),
+                    leaf("info", "Describe the backend, what it forwards and its cache")
+                        .after_help(
+                            "  $ docker assemble backend info --format '{{.State}}'\n  \
+                             $ docker assemble backend info --format '{{range .Sidecars}}{{.Port}} {{.State}}{{println}}{{end}}'\n  \
+                             $ docker inspect $(docker assemble backend info -q)",
+                        )
+                        .arg(form(INFO_FIELDS).short('f'))
+                        .arg(switch("no-trunc", None, "Don't truncate ids"))
+                        .arg(switch("quiet", Some('q'), "Only display the ids of the containers"))
+                        .arg(limit("Time BuildKit has for each answer (default 10s; 2m for its cache)")),
                 )
                 .subcommand(logs())
                 .subcommand(manifest::command())
                 .subcommand(start::command())
                 .subcommand(
-                    leaf("stats", "Show what goes through each forwarded port")
-                        .arg(form(STATS_FIELDS))
-                        .arg(limit("How long a sidecar may take to answer (default 8)"))
-                        .arg(switch(
-                            "watch",
-                            Some('w'),
-                            "Go on until it is ended, with a sample each second",
-                        )),
+                    leaf("stats", "Show the connections and the throughput of each forward")
+                        .arg(option("format", "string", "").help(format!(
+                            "Format output: \"table\", \"table TEMPLATE\", \"json\" (one object per sample) or a \
+                             Go template for a sample; fields: {STATS_FIELDS}; in a table those of .Forwards"
+                        )))
+                        .arg(limit("Time a sidecar has to answer (default 8s)"))
+                        .arg(switch("watch", Some('w'), "Go on with a sample each second until interrupted")),
                 )
                 .subcommand(
-                    leaf("stop", "Stop and remove the backend; its cache is kept only in a named volume")
-                        .arg(limit(
-                            "How long the backend may take to end by itself before it is killed (default 10)",
-                        )),
+                    leaf("stop", "Stop and remove the backend; a cache in a named volume is kept")
+                        .arg(limit("Time the backend has to end before it is killed (default 10s)").short('t')),
                 )
-                .subcommand(leaf("use", "Make the backend the builder that docker buildx uses")),
+                .subcommand(leaf("use", "Make the backend the current builder of docker buildx").after_help(
+                    "  $ docker assemble backend use\n  $ docker buildx build --push -t localhost:5000/app .",
+                )),
         )
-        .subcommand(leaf("version", "Show the version").arg(form(".Version .Commit .BuildKit .Os .Arch")))
+        .subcommand(leaf("version", "Show the version").arg(form(".Version .Commit .BuildKit .Os .Arch").short('f')))
 }
 
 fn cache() -> Command {
     let filter = || {
-        option("filter", "filter", "Provide filter values (e.g. \"type=regular\")")
+        option("filter", "filter", "Provide filter values (e.g. \"type=regular\"; keys: id, parents, description, type, inuse, mutable, immutable, shared, private)")
             .action(ArgAction::Append)
             .value_parser(filters::filter)
     };
     group("cache", "Manage the build cache")
         .subcommand(
-            leaf("purge", "Remove the build cache")
-                .arg(switch("all", Some('a'), "Include internal and frontend records"))
-                .arg(switch("dry-run", None, "Only list what would be removed"))
-                .arg(filter().help("Provide filter values (e.g. \"until=24h\")"))
-                .arg(switch("force", Some('f'), "Do not ask for confirmation"))
-                .arg(bytes("max-used-space", "Keep at most this much cache (BuildKit 0.17 and later)"))
+            leaf("purge", "Remove build cache that no build uses")
+                .visible_alias("prune")
+                .after_help(
+                    "  $ docker assemble backend cache purge --filter until=72h\n  \
+                     $ docker assemble backend cache purge --filter type=exec.cachemount --dry-run\n  \
+                     $ docker assemble backend cache purge --all --reserved-space 10gb --force",
+                )
+                .arg(switch("all", Some('a'), "Include internal and frontend records, and those shared with images"))
+                .arg(switch("dry-run", None, "Only list what would be removed, and its size"))
+                .arg(filter().help(
+                    "Provide filter values (e.g. \"until=24h\"; keys: until, id, parents, description, type, inuse, mutable, immutable, shared, private)",
+                ))
+                .arg(switch("force", Some('f'), "Do not prompt for confirmation"))
+                .arg(bytes("max-used-space", "Remove until the cache takes at most this (BuildKit 0.17)"))
                 .arg(bytes(
                     "min-free-space",
-                    "Remove until this much of the disk is free (BuildKit 0.17 and later)",
+                    "Remove until this much of the disk is free (BuildKit 0.17)",
                 ))
                 .arg(
-                    bytes("reserved-space", "Keep at least this much cache, the most useful records first")
+                    bytes("reserved-space", "Keep this much cache, the most useful records first")
                         .alias("keep-storage"),
                 )
-                .arg(limit("How long BuildKit may take for each record (default 300), or to list them for a dry run (default 120)"))
-                .arg(switch("verbose", None, "Describe each record that is removed")),
+                .arg(limit("Time BuildKit has for each record (default 5m), or to list them all (default 2m)"))
+                .arg(switch("verbose", None, "Provide a more verbose output")),
         )
         .subcommand(
-            leaf("usage", "Show what the build cache holds")
+            leaf("usage", "Show what the build cache holds and how much it takes")
+                .visible_alias("du")
+                .after_help(
+                    "  $ docker assemble backend cache usage --filter type=exec.cachemount\n  \
+                     $ docker assemble backend cache usage --format 'table {{.ID}}\\t{{.Size}}\\t{{.Description}}'",
+                )
                 .arg(filter())
                 .arg(
                     option(
@@ -96,32 +117,41 @@ fn cache() -> Command {
                     ),
                 )
                 .arg(switch("quiet", Some('q'), "Only display ids"))
-                .arg(limit("How long BuildKit may take to add up its cache (default 120)"))
-                .arg(switch("verbose", None, "Shorthand for --format=pretty; also shows the size on disk")),
+                .arg(limit("Time BuildKit has to add up its cache (default 2m)"))
+                .arg(switch("verbose", None, "Shorthand for --format=pretty; adds the size on disk and the daemon's own limits")),
         )
 }
 
 fn doctor() -> Command {
-    leaf("doctor", "Look for what keeps builds from the host's ports, all the way")
-        .arg(form(".Verdict .Checks (.Name .Verdict .Why .Help)"))
+    leaf("doctor", "Check the whole way from builds to the host's ports")
+        .arg(form(".Verdict .Checks (.Name .Verdict .Why .Help)").short('f'))
         .arg(
             Arg::new("port")
                 .value_name("PORT")
-                .help("Ask what listens there whether it is a registry (default 5000)")
+                .help("The port whose service is asked whether it is a registry (default 5000)")
                 .value_parser(values::port),
         )
-        .arg(limit("How long each step may take (default 10)"))
+        .arg(limit("Time each step has (default 10s)"))
 }
 
 fn logs() -> Command {
-    leaf("logs", "Show the log of the backend, or of the container that forwards a port")
+    leaf("logs", "Fetch the logs of the backend, or of one of its other containers")
+        .after_help(
+            "  $ docker assemble backend logs --follow --tail 20\n  \
+             $ docker assemble backend logs --proxy 5000 --since 10m",
+        )
+        .arg(
+            Arg::new("container")
+                .value_name("CONTAINER")
+                .help("Its name or the beginning of its id (default: the backend's)"),
+        )
         .arg(switch("follow", Some('f'), "Follow log output"))
         .arg(
-            option("proxy", "port", "Show the log of the container that forwards this port")
+            option("proxy", "port", "Show the logs of the container that forwards this port")
                 .value_parser(values::port),
         )
         .arg(
-            option("since", "string", "Show logs since a time (2024-05-01T10:00:00Z) or how long ago (10m)")
+            option("since", "string", "Show logs since timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" for 42 minutes)")
                 .value_parser(times::since),
         )
         .arg(
@@ -130,6 +160,10 @@ fn logs() -> Command {
                 .value_parser(values::tail),
         )
         .arg(switch("timestamps", Some('t'), "Show timestamps"))
+        .arg(
+            option("until", "string", "Show logs before a timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" for 42 minutes)")
+                .value_parser(times::since),
+        )
 }
 
 pub(super) fn leaf(name: &'static str, about: &'static str) -> Command {
@@ -161,12 +195,12 @@ pub(super) fn ports(help: &'static str) -> Arg {
 /// The form of one object; `fields` are those that a template finds in it.
 fn form(fields: &str) -> Arg {
     option("format", "string", "")
-        .help(format!("Format output: \"json\" (one object) or a Go template; fields: {fields}"))
+        .help(format!("Format output: \"pretty\", \"json\" (one object) or a Go template; fields: {fields}"))
 }
 
 /// How long to wait.
 fn limit(help: &'static str) -> Arg {
-    option("timeout", "seconds", help).value_parser(values::seconds)
+    option("timeout", "duration", help).value_parser(values::limit)
 }
 
 /// An option whose value is a size.

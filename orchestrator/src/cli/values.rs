@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::times;
 use crate::commands::cache::Format;
 use crate::desired::{HostPort, ImageRef, PullPolicy, Security, VolumeName};
 use crate::output::{Form, ListTemplate, Progress, Template, TemplateError};
@@ -64,10 +65,17 @@ pub(super) fn format(text: Option<&str>) -> Result<Format, TemplateError> {
     })
 }
 
+/// The columns of a list that has a form for the whole of it too: `table TEMPLATE` is for its
+/// rows, all else is for the whole.
+pub(super) fn rows(text: Option<&str>) -> Result<Option<ListTemplate>, TemplateError> {
+    let own = text.filter(|text| text.strip_prefix("table").is_some_and(|rest| !rest.trim().is_empty()));
+    own.map(ListTemplate::new).transpose()
+}
+
 /// The form of one object; nothing at all means the usual words, as for docker.
 pub(super) fn form(text: Option<&str>) -> Result<Form, TemplateError> {
     Ok(match text {
-        None | Some("") => Form::Text,
+        None | Some("" | "pretty") => Form::Text,
         Some("json") => Form::Json,
         Some(template) => Form::Template(Template::new(template)?),
     })
@@ -78,7 +86,8 @@ pub(super) fn progress(text: &str) -> Parsed<Progress> {
         "auto" => Ok(Progress::Auto),
         "plain" => Ok(Progress::Plain),
         "tty" => Ok(Progress::Tty),
-        _ => Err("must be \"auto\", \"plain\" or \"tty\"".to_owned()),
+        "quiet" => Ok(Progress::Quiet),
+        _ => Err("must be \"auto\", \"plain\", \"tty\" or \"quiet\"".to_owned()),
     }
 }
 
@@ -106,12 +115,15 @@ pub(super) fn bytes(text: &str) -> Parsed<u64> {
     whole.ok_or_else(|| "must be a size such as 512mb or 10gb".to_owned())
 }
 
-/// A whole number of seconds, at least one.
-pub(super) fn seconds(text: &str) -> Parsed<Duration> {
+/// How long to wait, a second at least: a number of seconds as `docker stop` takes it, or a time
+/// with its units as buildx does.
+pub(super) fn limit(text: &str) -> Parsed<Duration> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds = text.parse::<u32>().ok().filter(|seconds| digits && *seconds > 0);
-    let why = || "must be a number of seconds, 1 or more".to_owned();
-    seconds.map(|seconds| Duration::from_secs(seconds.into())).ok_or_else(why)
+    let seconds =
+        text.parse::<u32>().ok().filter(|_| digits).map(|seconds| Duration::from_secs(seconds.into()));
+    let time = seconds.or_else(|| times::duration(text)).filter(|time| *time >= Duration::from_secs(1));
+    let why = || "must be a time of 1s or more, such as 20s or 2m; a number alone is seconds".to_owned();
+    time.filter(|time| time.as_secs() <= u32::MAX.into()).ok_or_else(why)
 }
 
 /// A port to name one sidecar by.
@@ -147,6 +159,17 @@ mod tests {
         }
         for bad in ["", "gb", "-1", "1x", "1kmb", "1..2", "9999999p", "10%"] {
             assert!(bytes(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn limits_are_seconds_or_times() {
+        for (text, seconds) in [("20", 20), ("20s", 20), ("2m", 120), ("1h1s", 3601)] {
+            assert_eq!(limit(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        assert_eq!(limit("1500ms"), Ok(Duration::from_millis(1500)));
+        for bad in ["", "0", "0s", "10ms", "-1", "+1", "20x", "99999999999"] {
+            assert!(limit(bad).is_err(), "{bad}");
         }
     }
 

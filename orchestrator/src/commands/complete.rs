@@ -35,11 +35,15 @@ pub async fn of_engine<E: Engine>(engine: &E, user: Option<&UserName>, source: S
                 let sidecars = observe::ours(engine, user).await.ok()?.sidecars;
                 Some(sidecars.into_iter().map(|sidecar| sidecar.port.to_string()).collect())
             }
+            (Source::Containers, Some(user)) => {
+                let observed = observe::ours(engine, user).await.ok()?;
+                Some(observed.containers().map(|container| container.name.0.clone()).collect())
+            }
             _ => None,
         }
     };
     let mut found: Vec<String> = tokio::time::timeout(PATIENCE, ask).await.ok().flatten().unwrap_or_default();
-    if source != Source::ForwardedPorts {
+    if !matches!(source, Source::ForwardedPorts | Source::Containers) {
         found.sort_unstable();
     }
     found

@@ -11,7 +11,7 @@ use super::health::{Examined, PATIENCE, Question, examine};
 use super::{Session, observe, start_command};
 use crate::buildkit::{Client, Record, Worker};
 use crate::engine::Engine;
-use crate::observed::{Container, Sidecar, State};
+use crate::observed::{Container, ContainerId, Sidecar, State};
 use crate::output::{Console, Form, size};
 
 /// Runs the command.
@@ -20,6 +20,19 @@ use crate::output::{Console, Form, size};
 /// A missing backend, and those of the engine and BuildKit.
 pub async fn run<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> {
     session.unless_cancelled(describe(session, form)).await
+}
+
+/// Prints the ids of the containers, the backend's first; `whole` ids have all their digits.
+///
+/// # Errors
+/// A missing backend, and those of the engine.
+pub async fn ids<E: Engine>(session: Session<'_, E>, whole: bool) -> Result<()> {
+    let looking = async { Ok(observe::ours(session.engine, session.user).await?) };
+    let observed = session.unless_cancelled(looking).await?;
+    session.backend_of(observed.backend.clone())?;
+    let shown = |id: &ContainerId| if whole { id.0.clone() } else { id.short().to_owned() };
+    observed.containers().try_for_each(|container| session.console.line(shown(&container.id)))?;
+    Ok(())
 }
 
 async fn describe<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> {

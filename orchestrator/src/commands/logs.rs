@@ -13,16 +13,31 @@ use crate::observed::Container;
 /// Which lines to show, and whose.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Logs {
+    /// Whose they are.
+    pub whose: Whose,
     /// Go on as new lines come.
     pub follow: bool,
     /// Only this many last lines.
     pub tail: Option<u64>,
     /// Only lines from this time on.
     pub since: Option<Since>,
+    /// Only lines up to this time.
+    pub until: Option<Since>,
     /// Put its time before every line.
     pub timestamps: bool,
-    /// Of the sidecar of this port in place of the backend.
-    pub proxy: Option<HostPort>,
+}
+
+/// Whose log it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Whose {
+    /// The backend's.
+    #[default]
+    Backend,
+    /// That of the sidecar of this port.
+    Forward(HostPort),
+    /// That of one of the backend's containers, itself among them, by its name or the beginning
+    /// of its id.
+    Container(String),
 }
 
 /// A point in time.
@@ -61,15 +76,16 @@ pub async fn run<E: Engine>(session: Session<'_, E>, logs: &Logs) -> Result<()> 
 }
 
 async fn copy<E: Engine>(session: Session<'_, E>, logs: &Logs) -> Result<()> {
-    let container = match logs.proxy {
-        Some(port) => sidecar(session, port).await?,
-        None => session.backend().await?,
+    let container = match &logs.whose {
+        Whose::Backend => session.backend().await?,
+        Whose::Forward(port) => sidecar(session, *port).await?,
+        Whose::Container(text) => named(session, text).await?,
     };
     let options = LogOptions {
         follow: logs.follow,
         tail: logs.tail,
         since: logs.since.map(|since| since.seconds(SystemTime::now())),
-        until: None,
+        until: logs.until.map(|until| until.seconds(SystemTime::now())),
         timestamps: logs.timestamps,
     };
     let mut log = session.engine.logs(&container.id, options);
@@ -92,6 +108,17 @@ async fn sidecar<E: Engine>(session: Session<'_, E>, port: HostPort) -> Result<C
             anyhow!("port \"{port}\" is not forwarded; {known}")
         },
     )
+}
+
+/// A container of the backend, by its name or the beginning of its id.
+async fn named<E: Engine>(session: Session<'_, E>, text: &str) -> Result<Container> {
+    let observed = observe::ours(session.engine, session.user).await?;
+    session.backend_of(observed.backend.clone())?;
+    let is_it = |container: &&Container| container.name.0 == text || container.id.0.starts_with(text);
+    observed.containers().find(is_it).cloned().ok_or_else(|| {
+        let names: Vec<_> = observed.containers().map(|container| container.name.0.as_str()).collect();
+        anyhow!("container \"{text}\" is not the backend's; these are: {}", names.join(", "))
+    })
 }
 
 /// Shows the last lines of a container that failed, beside what the command says.

@@ -13,7 +13,7 @@ use super::{Session, observe};
 use crate::engine::Engine;
 use crate::health::Answer;
 use crate::observed::{Sidecar, State};
-use crate::output::Form;
+use crate::output::{Form, ListTemplate};
 use rates::{Line, Sample};
 
 /// How far apart samples are taken.
@@ -26,6 +26,8 @@ pub struct Manner {
     pub watch: bool,
     /// The form of a sample.
     pub form: Form,
+    /// A table of the user's own in place of that, a row for each forward.
+    pub table: Option<ListTemplate>,
     /// Whether standard output is a terminal whose cursor moves.
     pub screen: bool,
 }

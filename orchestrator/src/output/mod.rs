@@ -40,6 +40,8 @@ pub enum Progress {
     Plain,
     /// In place; where there is no terminal, a line for each change all the same.
     Tty,
+    /// Not at all; what was done is told all the same.
+    Quiet,
 }
 
 /// The two streams of a command.
@@ -64,7 +66,7 @@ impl Console {
     /// Whether what goes on is to be written over.
     #[must_use]
     pub fn in_place(&self, progress: Progress) -> bool {
-        self.live && progress != Progress::Plain
+        self.live && matches!(progress, Progress::Auto | Progress::Tty)
     }
 
     /// One line of result.

@@ -9,11 +9,18 @@ use crate::forward::asked;
 
 /// The command.
 pub(super) fn command() -> Command {
-    leaf("start", "Start the backend, or change which ports it reaches")
-        .arg(ports("Let builds reach this port of the host as localhost:PORT; also INSIDE:OUTSIDE, FIRST-LAST and PORT@loopback; may be repeated, 0 for none (default 5000)"))
-        .arg(bytes("cache-max-used", "Have the daemon keep at most this much cache"))
-        .arg(bytes("cache-min-free", "Have the daemon leave this much of the disk free (BuildKit 0.17 and later)"))
-        .arg(bytes("cache-reserved", "Have the daemon keep at least this much cache"))
+    leaf("start", "Start the backend, or change what it forwards")
+        .after_help(
+            "  $ docker assemble backend start --use\n  \
+             $ docker assemble backend start --allow-host-port 5000,8080:80\n  \
+             $ docker assemble backend start --allow-host-port 5000@loopback\n  \
+             $ docker assemble backend start --forward 5432=db.internal:5432\n  \
+             $ docker assemble backend start --dry-run --recreate --cache-max-used 20gb",
+        )
+        .arg(ports("Let builds reach ports of the host as localhost:PORT: PORT, INSIDE:OUTSIDE, FIRST-LAST, each with @loopback for services on 127.0.0.1; 0 for none (default 5000)"))
+        .arg(bytes("cache-max-used", "Let the daemon keep at most this much cache"))
+        .arg(bytes("cache-min-free", "Let the daemon keep this much of the disk free (BuildKit 0.17)"))
+        .arg(bytes("cache-reserved", "Let the daemon keep at least this much cache"))
         .arg(
             option(
                 "cache-volume",
@@ -23,7 +30,7 @@ pub(super) fn command() -> Command {
             .value_parser(values::volume),
         )
         .arg(
-            option("config", "file", "BuildKit's own configuration (buildkitd.toml), beside which the options count")
+            option("config", "file", "BuildKit's configuration file (buildkitd.toml), to which the other options are added")
                 .value_parser(daemon::file),
         )
         .arg(switch("dry-run", None, "Only list what would be done"))
@@ -31,7 +38,7 @@ pub(super) fn command() -> Command {
             option(
                 "forward",
                 "port=host:port",
-                "Let builds reach a port of another host as localhost:PORT; may be repeated",
+                "Let builds reach a port of another host as localhost:PORT",
             )
             .action(ArgAction::Append)
             .value_parser(ValueParser::new(asked::hosts)),
@@ -39,7 +46,7 @@ pub(super) fn command() -> Command {
         .arg(switch(
             "host-loopback",
             None,
-            "Reach the host's ports on its loopback, as a local user would, and not at the gateway",
+            "Reach all ports on the host's 127.0.0.1, as a local user would",
         ))
         .arg(
             option(
@@ -50,24 +57,25 @@ pub(super) fn command() -> Command {
             .value_parser(values::image),
         )
         .arg(
-            option("progress", "string", "How to show pulls: \"auto\", \"plain\" or \"tty\" (default \"auto\")")
+            option("progress", "string", "Set type of progress output (\"auto\", \"plain\", \"tty\", \"quiet\") (default \"auto\")")
                 .value_parser(values::progress),
         )
         .arg(
-            option("proxy-image", "string", "Image of the containers that forward ports (default: built in)")
+            option("proxy-image", "string", "Image of the containers that forward ports (default built in)")
                 .value_parser(values::image),
         )
         .arg(
-            option("pull", "string", "When to pull images: \"missing\", \"always\" or \"never\" (default \"missing\")")
+            option("pull", "string", "Pull images before running (\"always\", \"missing\", \"never\") (default \"missing\")")
                 .value_parser(values::pull),
         )
+        .arg(switch("quiet", Some('q'), "Suppress the pull output"))
         .arg(switch(
             "recreate",
             None,
-            "Replace a backend that differs from what is asked for; only a cache in a named volume is kept",
+            "Replace a backend that differs from what is asked for; a cache in a named volume is kept",
         ))
         .arg(
-            option("registry-ca", "host=file", "Trust the certificates in this file for a registry; may be repeated")
+            option("registry-ca", "host=file", "Trust the certificates in this file for a registry")
                 .action(ArgAction::Append)
                 .value_parser(daemon::authority),
         )
@@ -75,13 +83,13 @@ pub(super) fn command() -> Command {
             option(
                 "registry-insecure",
                 "host",
-                "Accept any certificate of a registry, and plain HTTP; may be repeated",
+                "Accept any certificate of a registry, and plain HTTP",
             )
             .action(ArgAction::Append)
             .value_parser(daemon::registry),
         )
         .arg(
-            option("registry-mirror", "host=url", "Ask another registry before this one; may be repeated")
+            option("registry-mirror", "host=url", "Ask another registry before this one")
                 .action(ArgAction::Append)
                 .value_parser(daemon::mirror),
         )
@@ -89,10 +97,10 @@ pub(super) fn command() -> Command {
             option(
                 "security",
                 "string",
-                "Privileges of the backend: \"privileged\", \"restricted\", or \"auto\": privileged where the engine allows it (default \"auto\")",
+                "Privileges of the backend (\"auto\", \"privileged\", \"restricted\"); auto is privileged where the engine allows it (default \"auto\")",
             )
             .value_parser(values::security),
         )
-        .arg(limit("How long the backend may take to answer (default 60)"))
-        .arg(switch("use", None, "Make the backend the builder that docker buildx uses"))
+        .arg(limit("Time the backend has to answer (default 1m)"))
+        .arg(switch("use", None, "Make the backend the current builder of docker buildx"))
 }

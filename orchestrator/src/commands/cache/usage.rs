@@ -2,14 +2,14 @@
 
 use std::time::SystemTime;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::{Format, record, together};
 use crate::buildkit::{Client, Record};
 use crate::commands::Session;
 use crate::engine::Engine;
 use crate::observed::ContainerId;
-use crate::output::{Console, ListTemplate, Table, TemplateError, size};
+use crate::output::{Console, ListTemplate, Table, size};
 use crate::spec::STATE_DIRECTORY;
 
 /// Runs the command. A record has to match all `filters`, given in BuildKit's words.
@@ -60,12 +60,12 @@ async fn on_disk<E: Engine>(engine: &E, backend: &ContainerId) -> Option<u64> {
     kibibytes.checked_mul(1024)
 }
 
-fn rendered(template: &ListTemplate, records: &[Record], now: SystemTime) -> Result<String, TemplateError> {
+fn rendered(template: &ListTemplate, records: &[Record], now: SystemTime) -> Result<String> {
     let rows: Vec<_> = records
         .iter()
         .map(|one| (record::shown(one, now, template.is_table()), record::object(one)))
         .collect();
-    template.render(&record::COLUMNS, &rows)
+    template.render(&record::COLUMNS, &rows).context("failed to execute template")
 }
 
 fn summary(console: &Console, records: &[Record], on_disk: Option<u64>) -> Result<()> {

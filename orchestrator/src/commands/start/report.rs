@@ -15,6 +15,7 @@ use crate::output::{Console, Progress, size};
 pub(super) struct Reporter<'a> {
     console: &'a Console,
     in_place: bool,
+    quiet: bool,
     /// What was said last of each layer of each image.
     said: Mutex<BTreeMap<(ImageRef, String), String>>,
     /// How far each image is.
@@ -23,12 +24,14 @@ pub(super) struct Reporter<'a> {
 
 impl<'a> Reporter<'a> {
     pub(super) fn new(console: &'a Console, progress: Progress) -> Self {
-        Self { console, in_place: console.in_place(progress), said: Mutex::default(), bars: Mutex::default() }
+        let (in_place, quiet) = (console.in_place(progress), progress == Progress::Quiet);
+        Self { console, in_place, quiet, said: Mutex::default(), bars: Mutex::default() }
     }
 
     pub(super) fn show(&self, event: &Event<'_>) {
         let console = self.console;
         match event {
+            Event::Pulling(..) if self.quiet => {}
             Event::Pulling(image, progress) if self.in_place => {
                 let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
                 let bar = bars.entry((*image).clone()).or_default();
@@ -141,6 +144,14 @@ mod tests {
             let (out, err) = pull(live, progress);
             assert_eq!(out, "Pulling image img:1: Success\n");
             assert_eq!(err, "Pulling image img:1: l1 Downloading\nPulling image img:1: l1 Pull complete\n");
+        }
+    }
+
+    #[test]
+    fn a_quiet_pull_is_told_when_it_is_done() {
+        for live in [false, true] {
+            let (out, err) = pull(live, Progress::Quiet);
+            assert_eq!((out.as_str(), err.as_str()), ("Pulling image img:1: Success\n", ""));
         }
     }
 }

@@ -2,19 +2,22 @@
 
 use std::time::SystemTime;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::Manner;
 use super::rates::{Line, sparkline};
-use crate::output::{Console, Form, Table, size, timestamp};
+use crate::output::{Console, Form, ListTemplate, Table, size, timestamp};
 
 /// Shows one round. `first` is the first of several.
 pub(super) fn tick(console: &Console, lines: &[Line], manner: &Manner, first: bool) -> Result<()> {
     if manner.form != Form::Text {
         return crate::commands::print(console, &object(lines, SystemTime::now()), &manner.form);
     }
-    let table = table(lines, manner.screen);
+    let table = match &manner.table {
+        Some(template) => own_table(lines, template)?,
+        None => table(lines, manner.screen),
+    };
     if manner.watch && manner.screen {
         // Clear the screen once, then go home and write over what is there, line by line, or it
         // would flicker (ECMA-48: CUP, ED, EL).
@@ -82,23 +85,51 @@ fn row(line: &Line) -> [String; HEAD.len()] {
     }
 }
 
-/// Sizes in bytes; what is not known is null.
-fn object(lines: &[Line], now: SystemTime) -> Value {
-    let forward = |line: &Line| {
-        let report = line.last.known.as_ref().ok();
-        json!({
-            "Port": line.last.port,
-            "Target": report.map(|report| &report.target),
-            "Active": report.map(|report| report.active),
-            "Opened": report.map(|report| report.opened),
-            "Failed": report.map(|report| &report.failed),
-            "BytesUp": report.map(|report| report.bytes_up),
-            "BytesDown": report.map(|report| report.bytes_down),
-            "UpPerSecond": line.rate.map(|rate| rate.up),
-            "DownPerSecond": line.rate.map(|rate| rate.down),
-            "Error": line.last.known.as_ref().err(),
-        })
+/// The fields of a forward in a table, with their captions.
+const COLUMNS: [(&str, &str); 10] = [
+    ("Port", "PORT"),
+    ("Target", "TARGET"),
+    ("Active", "OPEN"),
+    ("Opened", "IN ALL"),
+    ("Failed", "FAILED"),
+    ("UpPerSecond", "UP/S"),
+    ("DownPerSecond", "DOWN/S"),
+    ("BytesUp", "UP"),
+    ("BytesDown", "DOWN"),
+    ("Error", "ERROR"),
+];
+
+/// A table of the user's own, whose fields are for people as those of the usual one are.
+fn own_table(lines: &[Line], template: &ListTemplate) -> Result<Vec<String>> {
+    let shown = |line: &Line| -> Value {
+        let error = line.last.known.as_ref().err().cloned().unwrap_or_default();
+        let cells = row(line).into_iter().chain([error]);
+        COLUMNS.iter().map(|(field, _)| (*field).to_owned()).zip(cells.map(Value::from)).collect()
     };
+    let rows: Vec<_> = lines.iter().map(|line| (shown(line), forward(line))).collect();
+    let text = template.render(&COLUMNS, &rows).context("failed to execute template")?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+/// Sizes in bytes; what is not known is null.
+fn forward(line: &Line) -> Value {
+    let report = line.last.known.as_ref().ok();
+    json!({
+        "Port": line.last.port,
+        "Target": report.map(|report| &report.target),
+        "Active": report.map(|report| report.active),
+        "Opened": report.map(|report| report.opened),
+        "Failed": report.map(|report| &report.failed),
+        "BytesUp": report.map(|report| report.bytes_up),
+        "BytesDown": report.map(|report| report.bytes_down),
+        "UpPerSecond": line.rate.map(|rate| rate.up),
+        "DownPerSecond": line.rate.map(|rate| rate.down),
+        "Error": line.last.known.as_ref().err(),
+    })
+}
+
+/// A whole sample.
+fn object(lines: &[Line], now: SystemTime) -> Value {
     json!({ "Time": timestamp(now), "Forwards": lines.iter().map(forward).collect::<Vec<_>>() })
 }
 
@@ -147,6 +178,22 @@ mod tests {
         assert_eq!(screen[1], format!("{}   ▁█", plain[1]));
         assert_eq!((&screen[0], &screen[2]), (&plain[0], &plain[2]));
         assert_eq!(table(&[], true), ["no port of the host is forwarded"]);
+    }
+
+    #[test]
+    fn a_table_of_ones_own_has_the_same_cells() {
+        let own = |format: &str| own_table(&lines(), &ListTemplate::new(format).unwrap()).unwrap();
+        assert_eq!(
+            own("table {{.Port}}\\t{{.UpPerSecond}}\\t{{.BytesUp}}"),
+            ["PORT      UP/S      UP", "5000      1kB       3.4MB", "6000      -         -"]
+        );
+        let last = own("table {{.Error}}|{{json .}}").pop().unwrap();
+        assert!(last.starts_with(r#"paused|{"Active":null,"#), "{last}");
+        let error = own_table(&lines(), &ListTemplate::new("table {{.Nope}}").unwrap()).unwrap_err();
+        assert!(
+            format!("{error:#}").starts_with("failed to execute template: template: :1:2: "),
+            "{error:#}"
+        );
     }
 
     #[test]
