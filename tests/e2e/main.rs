@@ -26,5 +26,6 @@ mod logs;
 mod loopback;
 mod plugin;
 mod registries;
+mod screen;
 mod targets;
 mod trouble;
