@@ -51,6 +51,30 @@ fn an_engine_that_is_not_there_is_one_line() {
 }
 
 #[test]
+fn what_docker_tells_of_other_commands_is_answered_without_an_engine() {
+    let hook = |told: &str| {
+        let output = plugin(&["assemble", "docker-cli-plugin-hooks", told]);
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let refused = r#"{"RootCmd":"build","Flags":{},
+        "CommandError":"Get \"http://localhost:6000/v2/\": dial tcp 127.0.0.1:6000: connect: connection refused"}"#;
+    let answer = hook(refused);
+    assert_eq!(answer["Type"], 0);
+    let words = answer["Template"].as_str().unwrap();
+    assert!(words.contains("backend start --use --allow-host-port 6000"), "{words}");
+    assert_eq!(hook("nonsense")["Template"], "");
+}
+
+#[test]
+fn the_short_option_for_help_is_discouraged_beside_the_help() {
+    let output = plugin(&["assemble", "backend", "info", "-h"]);
+    assert!(output.status.success());
+    assert!(text(&output.stdout).starts_with("Usage:  docker assemble backend info [OPTIONS]\n"));
+    assert_eq!(text(&output.stderr), "Flag shorthand -h has been deprecated, use --help\n");
+}
+
+#[test]
 fn the_version_needs_no_engine() {
     let output = plugin(&["-H", NOWHERE, "assemble", "version"]);
     assert!(output.status.success());

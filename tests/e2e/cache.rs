@@ -149,6 +149,13 @@ fn usage_sums_up_what_info_counts_and_purge_empties_it() {
     let reclaimable = sum(&|record| record["Reclaimable"] == true);
     assert!(means(value(&usage.stdout, "Reclaimable"), reclaimable), "{reclaimable} {usage:?}");
 
+    let verbose = backend.run(&["cache", "usage", "--verbose"]).ok();
+    assert!(means(value(&verbose.stdout, "Total"), total), "{total} {verbose:?}");
+    assert!(bytes(value(&verbose.stdout, "On disk")) >= total, "{total} {verbose:?}");
+    // The daemon's own rules, with limits that count in 1024.
+    let rules = verbose.stdout.split("\nGC Policy rule#0:\n").nth(1).expect("rules");
+    assert!(rules.starts_with(" All:") && rules.contains("GiB\n"), "{rules}");
+
     let quiet = backend.run(&["cache", "usage", "--quiet"]).ok();
     let list = backend.run(&["cache", "usage", "--format", "{{.ID}}"]).ok();
     assert_eq!((quiet.stdout.lines().count(), &quiet.stdout), (records.len(), &list.stdout));

@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-use crate::support::{Backend, Image, Registry, docker, free_port};
+use crate::support::{Backend, Image, Registry, docker, free_port, inspect};
 
 /// Lines still to be read.
 struct Lines<'a> {
@@ -66,6 +66,7 @@ fn workers_and_cache(mut lines: Lines<'_>, id: &str) {
         let line = format!("{prefix}.{expected}");
         assert!(labels.iter().any(|label| label.starts_with(&line)), "{line} is not in {labels:?}");
     }
+    assert!(labels.iter().any(|label| label.starts_with("    - com.docker.assemble.commit: ")), "{labels:?}");
     assert!(labels.is_sorted(), "{labels:?}");
     lines.one("");
     lines.one(&format!(r"Build cache contains \d+ entries, total size {SIZE} \({SIZE} currently in use\)"));
@@ -119,6 +120,18 @@ fn without_forwards_it_says_so() {
 
 #[test]
 #[ignore = "needs a docker engine"]
+fn ids_are_all_that_is_printed_on_demand() {
+    let (backend, port) = (Backend::new(), free_port());
+    backend.start(&[port]);
+    let whole = backend.run(&["info", "--quiet", "--no-trunc"]).ok();
+    let sidecar = inspect(&backend.sidecar(port))["Id"].as_str().unwrap().to_owned();
+    assert_eq!(whole.stdout, format!("{}\n{sidecar}\n", backend.id()));
+    let short = backend.run(&["info", "-q"]).ok();
+    assert_eq!(short.stdout, format!("{}\n{}\n", &backend.id()[..12], &sidecar[..12]));
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
 fn an_image_from_a_registry_is_pulled_and_named_by_its_digest() {
     let (backend, registry) = (Backend::new(), Registry::start());
     let image = registry.image("backend:1");
@@ -144,7 +157,9 @@ fn an_image_from_a_registry_is_pulled_and_named_by_its_digest() {
 #[ignore = "needs a docker engine"]
 fn without_a_backend_there_is_one_line_and_status_1() {
     let backend = Backend::new();
-    for args in [&["info"][..], &["logs"], &["cache", "usage"], &["cache", "purge"]] {
+    for args in
+        [&["info"][..], &["info", "-q"], &["logs"], &["logs", "x"], &["cache", "usage"], &["cache", "purge"]]
+    {
         let refusal = backend.run(args).fails(1);
         assert!(refusal.only_complaint().contains(&backend.name()), "{refusal:?}");
         assert!(refusal.only_complaint().contains("docker assemble backend start"), "{refusal:?}");

@@ -3,17 +3,31 @@
 use std::time::{Duration, SystemTime};
 
 use bollard_buildkit_proto::google::protobuf::Timestamp;
-use bollard_buildkit_proto::moby::buildkit::v1::types::{BuildkitVersion, WorkerRecord};
+use bollard_buildkit_proto::moby::buildkit::v1::types::{self, BuildkitVersion, WorkerRecord};
 use bollard_buildkit_proto::moby::buildkit::v1::{PruneRequest, UsageRecord};
 use bollard_buildkit_proto::pb::Platform;
 
-use super::{PruneOptions, Record, Version, Worker};
+use super::{GcPolicy, PruneOptions, Record, Version, Worker};
 
 pub(super) fn worker(worker: WorkerRecord) -> Worker {
     Worker {
         id: worker.id,
         labels: worker.labels.into_iter().collect(),
         platforms: worker.platforms.iter().map(platform).collect(),
+        gc_policies: worker.gc_policy.into_iter().map(gc_policy).collect(),
+    }
+}
+
+fn gc_policy(policy: types::GcPolicy) -> GcPolicy {
+    // The daemon counts in signed numbers, durations in nanoseconds.
+    let whole = |number: i64| u64::try_from(number).unwrap_or_default();
+    GcPolicy {
+        all: policy.all,
+        filters: policy.filters,
+        keep_duration: Duration::from_nanos(whole(policy.keep_duration)),
+        reserved_space_bytes: whole(policy.reserved_space),
+        max_used_space_bytes: whole(policy.max_used_space),
+        min_free_space_bytes: whole(policy.min_free_space),
     }
 }
 

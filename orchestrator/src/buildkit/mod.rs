@@ -32,6 +32,26 @@ pub struct Worker {
     pub labels: BTreeMap<String, String>,
     /// What it builds for, the native one first: `linux/amd64`, `linux/arm/v7`.
     pub platforms: Vec<String>,
+    /// The rules by which it throws cache away by itself, in the order in which it goes by them.
+    pub gc_policies: Vec<GcPolicy>,
+}
+
+/// A rule by which the daemon keeps its cache small. A limit of 0 is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GcPolicy {
+    /// Internal and frontend records too.
+    pub all: bool,
+    /// Filters in BuildKit's words; a record that any one matches may go.
+    pub filters: Vec<String>,
+    /// What was used within this time stays.
+    pub keep_duration: Duration,
+    /// So many bytes stay in any case.
+    pub reserved_space_bytes: u64,
+    /// The cache takes at most so many bytes (0 for BuildKit before 0.17, which knows only the one
+    /// above and means this by it).
+    pub max_used_space_bytes: u64,
+    /// So many bytes of the disk are left free.
+    pub min_free_space_bytes: u64,
 }
 
 /// The daemon's version.

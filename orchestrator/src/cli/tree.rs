@@ -15,7 +15,7 @@ pub(super) const PROGRAM: &str = "docker assemble";
 const INFO_FIELDS: &str = ".ID .Name .State .Unhealthy .Image .CacheVolume .Privileged \
     .Sidecars (.ID .Name .State .Unhealthy .Port .Target .Stale \
     .Forward (.Health .Why .Help .Active .Opened .BytesUp .BytesDown .LastError)) .Dialer \
-    .Workers (.ID .Platforms .Labels) .Cache (.Entries .Size .InUse)";
+    .Workers (.ID .Platforms .Labels .GCPolicy) .Cache (.Entries .Size .InUse)";
 
 /// What `backend stats` tells to templates, for each sample.
 const STATS_FIELDS: &str = ".Time .Forwards (.Port .Target .Active .Opened .Failed .BytesUp .BytesDown \

@@ -9,7 +9,7 @@ mod time;
 
 pub use age::age;
 pub use diagnostics::Diagnostics;
-pub use size::size;
+pub use size::{limit, size};
 pub use table::Table;
 pub use template::{ListTemplate, Template, TemplateError};
 pub use time::timestamp;

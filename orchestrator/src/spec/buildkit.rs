@@ -11,6 +11,13 @@ use crate::labels;
 /// Where the images of BuildKit keep their state, the build cache above all.
 pub const STATE_DIRECTORY: &str = "/var/lib/buildkit";
 
+/// The argument that labels the daemon's worker with the commit of the program that made it, by
+/// which `info` and clients of BuildKit tell backends apart.
+pub(super) const COMMIT_ARGUMENT: &str = "--oci-worker-labels=com.docker.assemble.commit=";
+
+/// The commit that this program was built from.
+const COMMIT: &str = env!("DOCKER_ASSEMBLE_COMMIT");
+
 /// The capabilities beyond the engine's default ones without which whole builds do not run:
 /// mounts and namespaces, the network of RUN steps, and runc's look at its children.
 const CAPABILITIES: [&str; 3] = ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"];
@@ -44,7 +51,7 @@ fn spec(desired: &Desired, cache: Option<&VolumeName>, privileges: Privileges) -
     }
     // RUN steps then live in the backend's own network and see its forwarded ports. The
     // default, `auto`, means the same only as long as an image brings no CNI settings.
-    let mut args = vec!["--oci-worker-net=host".to_owned()];
+    let mut args = vec!["--oci-worker-net=host".to_owned(), format!("{COMMIT_ARGUMENT}{COMMIT}")];
     let mut own_labels = BTreeMap::new();
     if !desired.files.is_empty() {
         // Said in so many words, since an image without root looks for it elsewhere.

@@ -153,6 +153,8 @@ impl ContainerSpec {
         let mut settings = self.clone();
         settings.name = ContainerName(String::new());
         settings.sysctls.remove(RESERVED_PORTS);
+        // Another build of the same version is no other backend.
+        settings.args.retain(|argument| !argument.starts_with(buildkit::COMMIT_ARGUMENT));
         let hash = hash(&format!("{settings:?}"), 8);
         self.labels.extend([
             (labels::ROLE.to_owned(), role.to_owned()),

@@ -2,6 +2,7 @@
 
 mod forecast;
 mod limits;
+mod policy;
 mod purge;
 mod record;
 mod usage;

@@ -123,14 +123,20 @@ impl List<'_> {
     }
 }
 
-async fn confirmed<E: Engine>(session: Session<'_, E>, purge: &Purge) -> Result<bool> {
-    let is_all = purge.filters.is_empty() && purge.until.is_none() && purge.limits == Limits::default();
-    let what = match (is_all, purge.all) {
-        (false, _) => "the build cache that the filters and limits leave no room for",
-        (true, true) => "all build cache, internal and frontend records included",
-        (true, false) => "all build cache that is not in use",
+/// What a purge removes, in words.
+fn what(purge: &Purge) -> String {
+    let filtered = !purge.filters.is_empty() || purge.until.is_some();
+    let kind = match (filtered, purge.all) {
+        (true, _) => "the build cache that matches the filters and is not in use",
+        (false, true) => "all build cache that is not in use, internal and frontend records too",
+        (false, false) => "all build cache that is not in use, but for internal and frontend records",
     };
-    session.console.note(format_args!("This removes {what} from \"{}\".", session.user.backend()));
+    let until = if purge.limits == Limits::default() { "" } else { ", as far as the limits ask for it," };
+    format!("{kind}{until}")
+}
+
+async fn confirmed<E: Engine>(session: Session<'_, E>, purge: &Purge) -> Result<bool> {
+    session.console.note(format_args!("This removes {} from \"{}\".", what(purge), session.user.backend()));
     session.console.ask("Are you sure you want to continue? [y/N]");
     // A thread of its own: a wait for a terminal cannot be cancelled, and the process may end
     // before it does.
@@ -142,4 +148,23 @@ async fn confirmed<E: Engine>(session: Session<'_, E>, purge: &Purge) -> Result<
     });
     let answer = receiver.await.unwrap_or_default();
     Ok(answer.trim_start().to_lowercase().starts_with('y'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_says_what_is_at_stake() {
+        let old = Purge { until: Some(std::time::Duration::from_secs(1)), ..Purge::default() };
+        assert_eq!(what(&old), "the build cache that matches the filters and is not in use");
+        let all = Purge { all: true, ..Purge::default() };
+        assert_eq!(what(&all), "all build cache that is not in use, internal and frontend records too");
+        let limits = Limits { reserved_bytes: Some(1), ..Limits::default() };
+        let some = Purge { limits, ..Purge::default() };
+        assert_eq!(
+            what(&some),
+            "all build cache that is not in use, but for internal and frontend records, as far as the limits ask for it,"
+        );
+    }
 }

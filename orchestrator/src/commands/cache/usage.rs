@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
-use super::{Format, record, together};
+use super::{Format, policy, record, together};
 use crate::buildkit::{Client, Record};
 use crate::commands::Session;
 use crate::engine::Engine;
@@ -23,9 +23,11 @@ pub async fn run<E: Engine>(session: Session<'_, E>, filters: &[String], format:
         let records = client.disk_usage(&together(filters)).await?;
         // Every file is looked at for it, so only those who want to know much wait.
         let wanted = *format == Format::Pretty && filters.is_empty();
-        Ok((records, if wanted { on_disk(session.engine, &backend.id).await } else { None }))
+        let on_disk = if wanted { on_disk(session.engine, &backend.id).await } else { None };
+        let workers = if wanted { client.workers().await? } else { Vec::new() };
+        Ok((records, on_disk, workers))
     };
-    let (mut records, on_disk) = session.unless_cancelled(ask).await?;
+    let (mut records, on_disk, workers) = session.unless_cancelled(ask).await?;
     // The largest is what people look for.
     records.sort_by(|a, b| b.size_bytes.cmp(&a.size_bytes).then_with(|| a.id.cmp(&b.id)));
     let now = SystemTime::now();
@@ -46,6 +48,10 @@ pub async fn run<E: Engine>(session: Session<'_, E>, filters: &[String], format:
     // What is filtered sums up to nothing that means anything.
     if filters.is_empty() && matches!(format, Format::Table | Format::Pretty) {
         summary(session.console, &records, on_disk)?;
+    }
+    for worker in workers.iter().filter(|worker| !worker.gc_policies.is_empty()) {
+        session.console.line("")?;
+        policy::lines(&worker.gc_policies).iter().try_for_each(|line| session.console.line(line))?;
     }
     Ok(())
 }

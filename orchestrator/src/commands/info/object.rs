@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Daemon, forwards, state};
+use crate::buildkit::GcPolicy;
 use crate::commands::health::Examined;
 use crate::forward::Target;
 use crate::observed::Container;
@@ -57,8 +58,27 @@ fn common(container: &Container) -> Value {
 }
 
 fn workers(daemon: &Daemon) -> Vec<Value> {
-    let worker = |worker: &crate::buildkit::Worker| json!({ "ID": worker.id, "Platforms": worker.platforms, "Labels": worker.labels });
+    let worker = |worker: &crate::buildkit::Worker| {
+        json!({
+            "ID": worker.id,
+            "Platforms": worker.platforms,
+            "Labels": worker.labels,
+            "GCPolicy": worker.gc_policies.iter().map(gc_policy).collect::<Vec<_>>(),
+        })
+    };
     daemon.workers.iter().map(worker).collect()
+}
+
+/// Sizes in bytes, times in seconds.
+fn gc_policy(policy: &GcPolicy) -> Value {
+    json!({
+        "All": policy.all,
+        "Filters": policy.filters,
+        "KeepDuration": policy.keep_duration.as_secs(),
+        "ReservedSpace": policy.reserved_space_bytes,
+        "MaxUsedSpace": policy.max_used_space_bytes,
+        "MinFreeSpace": policy.min_free_space_bytes,
+    })
 }
 
 fn cache(daemon: &Daemon) -> Value {
@@ -108,8 +128,14 @@ mod tests {
             [forward(Some(Target::Loopback { port }), "s"), forward(Some(host), "h"), forward(None, "n")];
         let dialer = container("d");
         let unknown = json!({"Health": "unknown", "Why": null, "Help": null});
+        let policy = GcPolicy {
+            all: true,
+            keep_duration: std::time::Duration::from_secs(2),
+            max_used_space_bytes: 7,
+            ..GcPolicy::default()
+        };
         let daemon = Daemon {
-            workers: vec![Worker { id: "w".to_owned(), ..Worker::default() }],
+            workers: vec![Worker { id: "w".to_owned(), gc_policies: vec![policy], ..Worker::default() }],
             records: vec![Record { size_bytes: 7, in_use: true, ..Record::default() }, Record::default()],
         };
         assert_eq!(
@@ -130,7 +156,10 @@ mod tests {
                     "Port": 5000, "Stale": true, "Forward": unknown, "Target": null,
                 }],
                 "Dialer": {"ID": "id-of-d", "Name": "d", "State": "running", "Unhealthy": false},
-                "Workers": [{"ID": "w", "Platforms": [], "Labels": {}}],
+                "Workers": [{"ID": "w", "Platforms": [], "Labels": {}, "GCPolicy": [{
+                    "All": true, "Filters": [], "KeepDuration": 2,
+                    "ReservedSpace": 0, "MaxUsedSpace": 7, "MinFreeSpace": 0,
+                }]}],
                 "Cache": {"Entries": 2, "Size": 7, "InUse": 7},
             })
         );
