@@ -1,7 +1,7 @@
 //! The errors of both programs and `docs/errors.md` say the same.
 //!
 //! Errors are found where the sources make them: the literals of `#[error]`, `anyhow!`, `bail!`,
-//! `context`, `Err` and their like. A message put together elsewhere is not seen.
+//! `context`, `Err` and their like, and warnings where they are given. A message put together elsewhere is not seen.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,13 +16,15 @@ const DOCUMENT: &str = include_str!("../docs/errors.md");
 const RESULTS: &str = "orchestrator/src/commands/doctor/checks";
 
 /// What stands before the literal of an error.
-const BEFORE: [&str; 7] = [
+const BEFORE: [&str; 9] = [
     r"#\[error\(\s*",
     r"(?:anyhow|bail)!\(\s*",
     r"context\((?:\|\| )?(?:\{\s*)?(?:format!\(\s*)?",
     r"(?:Err|ok_or|ok_or_else|map_err)\(\s*(?:\|\w*\| )?(?:format!\(\s*)?",
     r"(?:Self|UsageError)::option\(\s*[&\w()]+,\s*[&\w\[\]]+,\s*&?(?:format!\(\s*)?",
     r"\} else(?: if [^{;]*)? \{\n\s*format!\(\s*",
+    r"\.warning\(format_args!\(\s*",
+    r"tracing::warn!\(\s*(?:[\w.= %]+,\s*)*",
     r"let (?:words|why) = (?:if [^{;]*\{\s*)?(?:\|\| )?(?:format!\(\s*)?",
 ];
 
@@ -121,7 +123,7 @@ fn each_row_says_the_cause_and_the_status_once() {
     for (message, cells) in rows() {
         assert_eq!(cells.len(), 3, "cause, what to do and status of `{message}`: {cells:?}");
         assert!(!cells[0].is_empty(), "no cause of `{message}`");
-        let statuses = ["1", "2", "125", "128 + N", "part", "log", "log, and 1 from `health`"];
+        let statuses = ["1", "2", "125", "128 + N", "part", "log", "log, and 1 from `health`", "warning"];
         assert!(statuses.contains(&cells[2].as_str()), "status of `{message}`: {}", cells[2]);
         assert!(!seen.contains(&message), "two rows of `{message}`");
         seen.push(message);

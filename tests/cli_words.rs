@@ -447,6 +447,10 @@ fn every_command_has_a_manual_page() {
     cli::manual(&directory).unwrap();
     let page = std::fs::read_to_string(directory.join("docker-assemble-backend-start.1")).unwrap();
     assert!(page.contains("cache\\-max\\-used"), "{page}");
+    assert!(page.contains("\n.SH EXAMPLES\n.nf\n\\&$ docker assemble backend start \\-\\-use\n"), "{page}");
+    assert!(page.contains(".SH \"EXIT STATUS\"\n"), "{page}");
+    let usage = std::fs::read_to_string(directory.join("docker-assemble-backend-cache-usage.1")).unwrap();
+    assert!(usage.contains("table {{.ID}}\\et{{.Size}}"), "what a shell gets: {usage}");
     std::fs::remove_dir_all(&directory).unwrap();
 }
 

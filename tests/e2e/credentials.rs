@@ -1,6 +1,6 @@
 //! Pulls from a registry with a password, by every way in which docker's users keep one.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use crate::support::{
@@ -69,9 +69,8 @@ impl Locked {
 
 /// Writes a script by another process: one that is open for writing here while some other test
 /// starts a program could not be run.
-fn program(path: &PathBuf, script: &str) {
+fn program(path: &Path, script: &str) {
     let line = r#"printf '#!/bin/sh\n%s\n' "$1" > "$2" && chmod 755 "$2""#;
-    let path: &Path = path;
     run(Command::new("sh").args(["-c", line, "sh", script]).arg(path)).ok();
 }
 

@@ -27,6 +27,9 @@ const LABEL_LENGTH: usize = 63;
 
 pub(super) fn command() -> Command {
     tree::leaf("manifest", "Print a manifest of the backend for Kubernetes")
+        .after_help(
+            "  $ docker assemble backend manifest --kubernetes --proxy-image registry.example/proxy | kubectl apply -f -",
+        )
         .arg(tree::ports("Let builds reach this port of the node as localhost:PORT; 0 for none (default 5000)"))
         .arg(
             tree::option("image", "string", "BuildKit image to run (default \"moby/buildkit:buildx-stable-1\", with --rootless \"moby/buildkit:buildx-stable-1-rootless\")")

@@ -50,6 +50,10 @@ pub(super) fn tree() -> Command {
                 .subcommand(start::command())
                 .subcommand(
                     leaf("stats", "Show the connections and the throughput of each forward")
+                        .after_help(
+                            "  $ docker assemble backend stats --watch\n  \
+                             $ docker assemble backend stats --format 'table {{.Port}}\\t{{.UpPerSecond}}'",
+                        )
                         .arg(option("format", "string", "").help(format!(
                             "Format output: \"table\", \"table TEMPLATE\", \"json\" (one object per sample) or a \
                              Go template for a sample; fields: {STATS_FIELDS}; in a table those of .Forwards"
@@ -124,6 +128,7 @@ fn cache() -> Command {
 
 fn doctor() -> Command {
     leaf("doctor", "Check the whole way from builds to the host's ports")
+        .after_help("  $ docker assemble backend doctor\n  $ docker assemble backend doctor 8080")
         .arg(form(".Verdict .Checks (.Name .Verdict .Why .Help)").short('f'))
         .arg(
             Arg::new("port")

@@ -93,5 +93,6 @@ impl Config {
 }
 
 fn bad(path: &Path, error: &dyn std::error::Error) -> (Config, Option<String>) {
-    (Config::default(), Some(format!("cannot read \"{}\": {error}", path.display())))
+    let why = format!("cannot read \"{}\": {error}", path.display());
+    (Config::default(), Some(why))
 }
