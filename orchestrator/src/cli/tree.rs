@@ -41,7 +41,7 @@ pub(super) fn tree() -> Command {
                              $ docker inspect $(docker assemble backend info -q)",
                         )
                         .arg(form(INFO_FIELDS).short('f'))
-                        .arg(switch("no-trunc", None, "Don't truncate ids"))
+                        .arg(switch("no-trunc", None, "Don't truncate the ids of --quiet"))
                         .arg(switch("quiet", Some('q'), "Only display the ids of the containers"))
                         .arg(limit("Time BuildKit has for each answer (default 10s; 2m for its cache)")),
                 )
