@@ -430,11 +430,35 @@ fn completion_asks_the_engine_for_names() {
     assert_eq!(list.text(ports), "6000,5000\n6000,5432\n:4\n");
 }
 
+/// What bash offers with this script behind `line`.
+fn in_bash(script: &str, line: &str) -> String {
+    let ask = "eval \"$1\"; read -ra COMP_WORDS <<<\"$2\"; [[ $2 == *' ' ]] && COMP_WORDS+=('')
+        COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+        set -- $(complete -p docker-assemble); while [ \"$1\" != -F ]; do shift; done
+        \"$2\" docker-assemble \"${COMP_WORDS[COMP_CWORD]}\" \"${COMP_WORDS[COMP_CWORD - 1]}\"
+        echo \"${COMPREPLY[*]}\"";
+    let output = std::process::Command::new("bash").args(["-c", ask, "bash", script, line]).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{line}: {output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
 #[test]
 fn scripts_for_shells_know_the_options() {
     for shell in ["bash", "zsh", "fish", "powershell"] {
         let Ok(Invocation::Help(script)) = parse(&words(&format!("completion {shell}"))) else { panic!() };
         assert!(script.contains("docker-assemble") && script.contains("registry-ca"), "{shell}");
+    }
+    let Ok(Invocation::Help(script)) = parse(&words("completion bash")) else { panic!() };
+    for (line, candidates) in [
+        ("docker-assemble ", "backend version"),
+        ("docker-assemble backend sta", "start stats"),
+        ("docker-assemble backend cache purge --m", "--max-used-space --min-free-space"),
+        ("docker-assemble backend cache du --q", "--quiet"),
+        ("docker-assemble backend start --security ", "auto privileged restricted"),
+        ("docker-assemble backend start --dry-run --rec", "--recreate"),
+    ] {
+        let completed = in_bash(&script, line);
+        assert_eq!(completed, candidates, "{line}");
     }
     for bad in ["completion", "completion tcsh", "completion bash zsh"] {
         assert!(refused(bad).0.starts_with("completion wants one shell: "), "{bad}");

@@ -157,17 +157,25 @@ fn positional(wanted: &mut Completion, command: &Command) {
     };
 }
 
+/// The values of an option of a command that are always the same; a format may also be a template.
+pub(super) fn fixed_values(command: &str, option: &str) -> &'static [&'static str] {
+    match (command, option) {
+        (_, "pull") => &["missing", "always", "never"],
+        (_, "security") => &["auto", "privileged", "restricted"],
+        (_, "progress") => &["auto", "plain", "tty", "quiet"],
+        ("usage", "format") => &["table", "pretty", "json"],
+        ("stats", "format") => &["table", "json"],
+        (_, "format") => &["pretty", "json"],
+        _ => &[],
+    }
+}
+
 /// Offers the values of an option.
 fn values(wanted: &mut Completion, command: &Command, option: &Arg) {
-    let in_usage = command.get_name() == "usage";
-    match option.get_long().unwrap_or_default() {
-        "pull" => wanted.offer(&["missing", "always", "never"]),
-        "security" => wanted.offer(&["auto", "privileged", "restricted"]),
-        "progress" => wanted.offer(&["auto", "plain", "tty", "quiet"]),
-        "format" if in_usage => wanted.offer(&["table", "pretty", "json"]),
-        "format" if command.get_name() == "stats" => wanted.offer(&["table", "json"]),
-        "format" => wanted.offer(&["pretty", "json"]),
-        "filter" => filters(wanted, in_usage),
+    let name = option.get_long().unwrap_or_default();
+    wanted.offer(fixed_values(command.get_name(), name));
+    match name {
+        "filter" => filters(wanted, command.get_name() == "usage"),
         "cache-volume" => wanted.source = Some(Source::Volumes),
         "image" | "proxy-image" => wanted.source = Some(Source::Images),
         "proxy" => wanted.source = Some(Source::ForwardedPorts),

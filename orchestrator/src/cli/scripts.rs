@@ -4,12 +4,14 @@
 use std::io;
 use std::path::Path;
 
-use clap::Command;
-use clap::builder::Resettable;
+use clap::builder::{PossibleValuesParser, Resettable};
+use clap::{Arg, ArgAction, Command, ValueHint};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
 use super::UsageError;
+use super::complete::fixed_values;
+use super::help::is_switch;
 use super::tree::tree;
 
 /// The program's file, by which shells know it.
@@ -30,9 +32,45 @@ pub(super) fn completion(words: &[&str]) -> Result<String, UsageError> {
             return Err(UsageError::option(&tree(), &[], words));
         }
     };
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut tree(), FILE, &mut script);
-    Ok(String::from_utf8_lossy(&script).into_owned())
+    let generated = |name: &str| {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut plain(tree()), name, &mut script);
+        String::from_utf8_lossy(&script).into_owned()
+    };
+    Ok(if shell == Shell::Bash { bash(&generated(FUNCTION)) } else { generated(FILE) })
+}
+
+/// A name without a hyphen, which clap_complete 4.6 spells in two ways within one script for bash.
+const FUNCTION: &str = "docker_assemble";
+
+/// A script whose functions have that name, for the command that has the other.
+fn bash(script: &str) -> String {
+    let line = |line: &str| match line.trim_start().strip_prefix("complete ") {
+        Some(_) => {
+            line.strip_suffix(FUNCTION).map_or_else(|| line.to_owned(), |start| format!("{start}{FILE}"))
+        }
+        None => line.to_owned(),
+    };
+    script.lines().map(line).collect::<Vec<_>>().join("\n") + "\n"
+}
+
+/// The tree as scripts are to show it: switches without a value, and options with the
+/// values that are known beforehand.
+fn plain(command: Command) -> Command {
+    let name = command.get_name().to_owned();
+    let option = |option: Arg| {
+        let long = option.get_long().unwrap_or_default().to_owned();
+        if is_switch(&option) {
+            let option = option.require_equals(false).default_missing_value(None);
+            return option.num_args(0).value_parser(clap::value_parser!(bool)).action(ArgAction::SetTrue);
+        }
+        match fixed_values(&name, &long) {
+            _ if long == "config" => option.value_hint(ValueHint::FilePath),
+            [] => option.value_hint(ValueHint::Other),
+            values => option.value_parser(PossibleValuesParser::new(values)),
+        }
+    };
+    command.mut_args(option).mut_subcommands(plain)
 }
 
 /// Writes a manual page for each command into `directory`, which is made when it is missing.
