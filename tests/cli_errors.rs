@@ -16,13 +16,17 @@ const DOCUMENT: &str = include_str!("../docs/errors.md");
 const RESULTS: &str = "orchestrator/src/commands/doctor/checks";
 
 /// What stands before the literal of an error.
-const BEFORE: [&str; 9] = [
+const BEFORE: [&str; 13] = [
     r"#\[error\(\s*",
     r"(?:anyhow|bail)!\(\s*",
     r"context\((?:\|\| )?(?:\{\s*)?(?:format!\(\s*)?",
     r"(?:Err|ok_or|ok_or_else|map_err)\(\s*(?:\|\w*\| )?(?:format!\(\s*)?",
     r"(?:Self|UsageError)::option\(\s*[&\w()]+,\s*[&\w\[\]]+,\s*&?(?:format!\(\s*)?",
     r"\} else(?: if [^{;]*)? \{\n\s*format!\(\s*",
+    r#"(?:Error::other|bad)\(\s*(?:"-[^"]*",\s*)?(?:format!\(\s*)?"#,
+    r"ErrorKind::\w+,\s*(?:format!\(\s*)?",
+    r"(?:unsupported|unreachable)\(\s*\w+,\s*&?(?:format!\(\s*)?",
+    r"message = format!\(\s*",
     r"\.warning\(format_args!\(\s*",
     r"tracing::warn!\(\s*(?:[\w.= %]+,\s*)*",
     r"let (?:words|why) = (?:if [^{;]*\{\s*)?(?:\|\| )?(?:format!\(\s*)?",
@@ -30,6 +34,11 @@ const BEFORE: [&str; 9] = [
 
 static ERROR: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(&format!(r#"(?s)(?:{})"((?:[^"\\]|\\.)*)""#, BEFORE.join("|"))).unwrap());
+
+/// Those that become errors by a conversion.
+static CONVERTED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"(?s)format!\(\s*"((?:[^"\\]|\\.)*)"[^;{}]{0,60}?\)\s*\.into\(\)"#).unwrap()
+});
 
 /// A literal's line that goes on in the next one.
 static CONTINUED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\\\n\s*").unwrap());
@@ -65,7 +74,7 @@ fn messages() -> BTreeMap<String, String> {
         let text = fs::read_to_string(&file).unwrap();
         // Tests are at a file's end.
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-        for error in ERROR.captures_iter(code) {
+        for error in ERROR.captures_iter(code).chain(CONVERTED.captures_iter(code)) {
             let literal = error.get(1).unwrap();
             let line = code[..literal.start()].lines().count();
             let place = format!("{}:{line}", file.strip_prefix(&root).unwrap().display());
