@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Backend, Background, Outcome, Registry, Terminal, docker, eventually, free_port, run};
+use crate::support::{Backend, Background, Outcome, Registry, docker, eventually, free_port, run};
 
 /// More than the slowest answer of a loaded engine takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -195,21 +195,6 @@ fn a_watch_goes_on_until_it_is_interrupted() {
     // Whatever was begun is finished; then the output ends.
     lines.for_each(drop);
     assert_eq!(child.wait().unwrap().code(), Some(130));
-}
-
-#[test]
-#[ignore = "needs a docker engine"]
-fn a_watch_on_a_terminal_draws_over_itself_with_bars() {
-    let backend = Backend::new();
-    backend.start(&[free_port()]);
-    let terminal = Terminal::start_wholly(&mut backend.command(&["stats", "--watch"]));
-    // The bars come with the third sample.
-    terminal.shows("\u{2581}\u{2581}\x1b[K");
-    let screen = terminal.screen();
-    assert_eq!(screen.matches("\x1b[2J").count(), 1, "cleared once: {screen:?}");
-    assert!(screen.matches("\x1b[HPORT ").count() >= 2, "and drawn over: {screen:?}");
-    terminal.signal("INT");
-    terminal.outcome().fails(130);
 }
 
 #[test]

@@ -87,6 +87,7 @@ fn a_watch_writes_over_itself_on_a_terminal_and_in_no_colour() {
     terminal.outcome().fails(130);
     assert!(screen.contains(&row), "{screen:?}");
     assert_eq!(screen.matches("\x1b[2J").count(), 1, "cleared once: {screen:?}");
+    assert!(screen.matches("\x1b[HPORT ").count() >= 2, "and drawn over: {screen:?}");
     no_other_codes(&screen);
 
     // A terminal that cannot do it, and none at all.
