@@ -17,8 +17,12 @@ pub enum Verdict {
     Unknown,
 }
 
-/// How long a listener rests after exhaustion unless a connection ends sooner.
+/// How long a listener rests after exhaustion, unless a connection that was served ends sooner.
 pub const REST: Duration = Duration::from_millis(100);
+
+/// So many connections are accepted before those that were are dialled: each takes a second
+/// descriptor, and a queue taken at one go would use up those of its own targets.
+pub const BURST: usize = 4;
 
 /// Tells what an accept error means.
 ///

@@ -8,6 +8,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::sync::Notify;
+
 use crate::relay::{Ending, Options, Relayed, relay};
 use crate::stats::{Failure, Stats};
 use crate::sys::Socket;
@@ -22,6 +24,9 @@ pub struct Shared {
     pub options: Options,
     /// What they add up to.
     pub stats: Stats,
+    /// One that was relayed has ended and given back its descriptors, for whoever waits for some.
+    /// One that was not even dialled tells nothing: it may have failed for the lack of them.
+    pub freed: Notify,
 }
 
 /// Serves one accepted connection, and keeps its `place` until it has ended.
@@ -59,6 +64,7 @@ where
         }
         // Who counts connections finds its descriptors closed.
         drop((client, upstream));
+        place.freed.notify_waiters();
         drop(place);
     }
 }

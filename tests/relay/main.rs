@@ -37,6 +37,7 @@ mod bytes;
 mod denied;
 mod dial;
 mod drain;
+mod exhaustion;
 mod faults;
 mod half_close;
 mod handed_over;

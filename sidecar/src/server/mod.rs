@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::accept::{self, Verdict};
 use crate::config::Config;
@@ -80,6 +80,7 @@ impl Server {
             upstream,
             options: Options { engine: config.engine, idle_timeout: config.idle_timeout },
             stats: Stats::default(),
+            freed: Notify::new(),
         };
         Ok(Self {
             listeners: [ipv4].into_iter().chain(ipv6).collect(),
@@ -115,7 +116,7 @@ impl Server {
         {
             let mut shutdown = pin!(shutdown);
             let mut watch = pin!(self.shared.upstream.watch());
-            loop {
+            for n in 1_usize.. {
                 tokio::select! {
                     biased;
                     () = &mut shutdown => break,
@@ -124,6 +125,9 @@ impl Server {
                         Ok(accepted) => crew.serve(accepted, &sessions),
                         Err(error) => self.accept_failed(&error, &mut reserve).await,
                     },
+                }
+                if n.is_multiple_of(accept::BURST) {
+                    give_way().await;
                 }
             }
         }
@@ -162,7 +166,8 @@ impl Server {
         self.shared.stats.accept_pauses.increment();
         let shed = verdict == Verdict::Exhausted && reserve.lend(|| self.shed());
         tracing::warn!(%error, shed, "cannot accept just now");
-        tokio::time::sleep(accept::REST).await;
+        // Either way there may be a descriptor again.
+        let _ = tokio::time::timeout(accept::REST, self.shared.freed.notified()).await;
     }
 
     /// Resets the connection at the head of a queue: its client learns at once what is the
@@ -170,6 +175,20 @@ impl Server {
     fn shed(&self) -> bool {
         self.listeners.iter().any(|listener| listener.accept().map(|(fd, _)| Socket::refuse(fd)).is_ok())
     }
+}
+
+/// Lets all other tasks have their turn, without a look at the kernel's events in between: that
+/// would cost a system call, as `tokio::task::yield_now` does.
+async fn give_way() {
+    let mut given = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut given, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 fn listen(ip: IpAddr, port: u16, config: &Config) -> Result<Listener, ListenerError> {

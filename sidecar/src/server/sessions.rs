@@ -158,8 +158,6 @@ mod tests {
 
     use super::*;
     use crate::config::{Config, Target, TargetHost};
-    use crate::relay::Options;
-    use crate::stats::Stats;
     use crate::upstream::Upstream;
 
     /// What a connection takes in user memory is its task, mostly: what the runtime adds to the
@@ -169,7 +167,8 @@ mod tests {
         const RUNTIME: usize = 104;
         let target = Target { host: TargetHost::Address(Ipv4Addr::LOCALHOST.into()), port: 1 };
         let upstream = Upstream::new(&Config::new(2, target)).unwrap();
-        let shared = Arc::new(Shared { upstream, options: Options::default(), stats: Stats::default() });
+        let (options, stats, freed) = Default::default();
+        let shared = Arc::new(Shared { upstream, options, stats, freed });
         let sessions = Sessions::new(shared, Arc::new(Semaphore::new(1)));
         let fd = std::net::TcpListener::bind("127.0.0.1:0").unwrap().into();
         let peer = (Ipv4Addr::LOCALHOST, 3).into();
