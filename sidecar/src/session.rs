@@ -87,7 +87,8 @@ async fn dial(
         }
         Err(DialError::ClientGone(error)) => {
             stats.reset.increment();
-            tracing::debug!(client.addr = %client_addr, %error, "the client went away while dialling");
+            let seconds = opened.elapsed().as_secs_f64();
+            tracing::debug!(client.addr = %client_addr, %error, seconds, "the client went away while dialling");
             None
         }
         Err(error) => {
@@ -104,8 +105,8 @@ async fn dial(
                 text: error.to_string(),
                 at: Instant::now(),
             });
-            let tried = shared.upstream.addrs();
-            tracing::info!(client.addr = %client_addr, server.addrs = ?tried, %error, "cannot reach the target");
+            let (tried, seconds) = (shared.upstream.addrs(), opened.elapsed().as_secs_f64());
+            tracing::info!(client.addr = %client_addr, server.addrs = ?tried, %error, seconds, "cannot reach the target");
             None
         }
     }
@@ -120,6 +121,7 @@ fn closed(client_addr: SocketAddr, server_addr: Option<SocketAddr>, opened: Inst
         bytes.up = up,
         bytes.down = down,
         bytes.spliced = spliced,
+        engine = relayed.engine(),
         seconds = opened.elapsed().as_secs_f64(),
         "connection closed"
     );

@@ -43,6 +43,7 @@ mod half_close;
 mod handed_over;
 mod keepalive;
 mod load;
+mod log;
 mod namespaces;
 mod pauses;
 mod pipes;

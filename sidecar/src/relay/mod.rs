@@ -75,6 +75,21 @@ pub struct Relayed {
     pub ending: Ending,
 }
 
+impl Relayed {
+    /// Which way its bytes went, in one word of the log: `copy`, `splice`, or `both` where it
+    /// changed on the way. One that had nothing to say is `copy`, as it began.
+    #[must_use]
+    pub const fn engine(&self) -> &'static str {
+        if self.spliced == 0 {
+            "copy"
+        } else if self.spliced < self.up + self.down {
+            "both"
+        } else {
+            "splice"
+        }
+    }
+}
+
 /// Relays until both streams have ended or one socket breaks.
 ///
 /// The sockets are left open: [`Socket::finish`] is for the caller, and only after
