@@ -261,27 +261,20 @@ fn shout(peer: &Peer) {
 #[test]
 #[ignore = "long: make soak"]
 fn long_streams_arrive_unharmed() {
-    for engine in [Engine::Auto, Engine::Copy, Engine::Splice] {
-        let Pair { near, far, relay: _relay } = Setup::new(engine, Near::Client).open();
+    for setup in Setup::every_engine() {
+        let Pair { near, far, relay: _relay } = setup.open();
         both_ways(&mut near.hashed(), &mut far.hashed(), u64::from(crate::scaled(10 * 1024)) * MIB);
     }
-}
-
-/// A reader may stop for ten minutes.
-#[test]
-#[ignore = "long: make soak"]
-fn a_reader_that_stops_for_ten_minutes_gets_everything() {
-    stalled(&Setup::new(Engine::Auto, Near::Client), Duration::from_secs(crate::scaled(600).into()));
 }
 
 /// A hundred thousand exchanges without a delay.
 #[test]
 #[ignore = "long: make soak"]
 fn a_hundred_thousand_exchanges_wait_for_no_timer() {
-    for engine in [Engine::Auto, Engine::Copy, Engine::Splice] {
-        let Pair { mut near, mut far, relay: _relay } = Setup::new(engine, Near::Client).open();
+    for setup in Setup::either_way() {
+        let Pair { mut near, mut far, relay: _relay } = setup.open();
         let slow = slow_rounds(crate::scaled(100_000), || near.exchange(&mut far, 1));
-        assert!(slow < 500, "{slow} exchanges took 40 ms or more");
+        assert!(slow < 500, "{setup:?}: {slow} exchanges took 40 ms or more");
     }
 }
 
@@ -289,7 +282,17 @@ fn a_hundred_thousand_exchanges_wait_for_no_timer() {
 #[test]
 #[ignore = "long: make soak"]
 fn no_byte_of_ten_thousand_broken_connections_reaches_another() {
-    for engine in [Engine::Auto, Engine::Copy, Engine::Splice] {
-        foreign_bytes(&Setup::new(engine, Near::Client), crate::scaled(10_000));
+    for setup in Setup::either_way() {
+        foreign_bytes(&setup, crate::scaled(10_000));
+    }
+}
+
+at_once! {
+    either_way:
+
+    /// A reader may stop for ten minutes.
+    #[ignore = "long: make soak"]
+    fn a_reader_that_stops_for_ten_minutes_gets_everything(setup: Setup) {
+        stalled(&setup, Duration::from_secs(crate::scaled(600).into()));
     }
 }

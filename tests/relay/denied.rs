@@ -1,5 +1,7 @@
 //! Kernels and policies that deny splicing: nothing changes but the path of the bytes.
 
+use std::process::Command;
+
 use assemble_proxy::config::Engine;
 use nix::libc::{EINVAL, EMFILE, ENFILE, ENOSYS, EPERM};
 
@@ -107,4 +109,30 @@ fn a_lack_of_descriptors_for_pipes_changes_nothing() {
 #[test]
 fn a_host_without_descriptors_for_pipes_changes_nothing() {
     contract_holds_without(Denial::pipe(ENFILE));
+}
+
+/// Everything that is tested of the relay holds where splice(2) is forbidden or missing.
+#[test]
+#[ignore = "long: make soak"]
+fn nothing_else_changes_where_splice_is_denied() {
+    /// What is about pipes and splicing themselves.
+    const ABOUT_SPLICING: [&str; 5] = [
+        "bytes_take_the_path_of_their_engine",
+        "small_pipes_carry_streams",
+        "big_pipes_carry_streams",
+        "a_quota_of_pipes_used_up_by_others_slows_only",
+        "a_connection_that_is_complete_says_how_it_went",
+    ];
+    for errno in [EPERM, ENOSYS] {
+        // The filter binds whatever this thread starts.
+        let suite = std::thread::spawn(move || {
+            Denial::splice(errno).impose();
+            let mut suite = Command::new(std::env::current_exe().unwrap());
+            suite.args(ABOUT_SPLICING.map(|name| ["--skip", name]).as_flattened());
+            suite.output().unwrap()
+        });
+        let suite = suite.join().unwrap();
+        let words = String::from_utf8_lossy(&suite.stdout);
+        assert!(suite.status.success(), "errno {errno}:\n{words}");
+    }
 }

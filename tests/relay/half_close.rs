@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::peers::MIB;
-use crate::relay::{Pair, Setup, either_way};
+use crate::relay::{Pair, Setup, at_once, either_way};
 
 /// Time for which nothing happens, in cases about patience.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -12,20 +12,7 @@ either_way! {
     /// A peer that has ended its stream still gets an answer that comes much later, whole, and
     /// then an end of stream rather than a reset.
     fn a_half_close_keeps_the_answer_flowing(setup: Setup) {
-        let Pair { mut near, mut far, relay } = setup.open();
-        near.send(100);
-        near.finish();
-        far.expect(100);
-        far.expect_end();
-        std::thread::sleep(PAUSE);
-        far.send(1);
-        near.expect(1);
-        far.send(MIB);
-        far.finish();
-        near.expect(MIB);
-        near.expect_end();
-        relay.wait_for_closed(1);
-        assert_eq!(relay.stats().reset.get(), 0);
+        answered_after(&setup, PAUSE);
     }
 
     /// After the end of one stream the other carries as much as it likes.
@@ -88,6 +75,24 @@ either_way! {
     }
 }
 
+/// A question, its end, a pause, and an answer.
+fn answered_after(setup: &Setup, pause: Duration) {
+    let Pair { mut near, mut far, relay } = setup.open();
+    near.send(100);
+    near.finish();
+    far.expect(100);
+    far.expect_end();
+    std::thread::sleep(pause);
+    far.send(1);
+    near.expect(1);
+    far.send(MIB);
+    far.finish();
+    near.expect(MIB);
+    near.expect_end();
+    relay.wait_for_closed(1);
+    assert_eq!(relay.stats().reset.get(), 0);
+}
+
 /// Sends `size` bytes and the end at once, in each of `rounds` connections.
 fn tails(setup: &Setup, rounds: u32, size: u64) {
     let route = setup.relay();
@@ -106,31 +111,21 @@ fn tails(setup: &Setup, rounds: u32, size: u64) {
     }
 }
 
-mod long {
-    use super::*;
-    use crate::relay::Near;
-    use assemble_proxy::config::Engine;
-
-    /// Ten thousand streams of ten megabytes, none of which may lose its tail.
-    #[test]
-    #[ignore = "long: make soak"]
-    fn ten_thousand_tails_come_before_their_ends() {
-        for engine in [Engine::Auto, Engine::Copy, Engine::Splice] {
-            tails(&Setup::new(engine, Near::Client), crate::scaled(10_000), 10 * MIB);
-        }
+/// Ten thousand streams of ten megabytes, none of which may lose its tail.
+#[test]
+#[ignore = "long: make soak"]
+fn ten_thousand_tails_come_before_their_ends() {
+    for setup in Setup::either_way() {
+        tails(&setup, crate::scaled(10_000), 10 * MIB);
     }
+}
+
+at_once! {
+    either_way:
 
     /// An answer may take a minute after the question's stream has ended.
-    #[test]
     #[ignore = "long: make soak"]
-    fn an_answer_may_come_a_minute_after_the_half_close() {
-        let Pair { mut near, mut far, relay: _relay } = Setup::new(Engine::Auto, Near::Client).open();
-        near.finish();
-        far.expect_end();
-        std::thread::sleep(Duration::from_secs(crate::scaled(60).into()));
-        far.send(MIB);
-        far.finish();
-        near.expect(MIB);
-        near.expect_end();
+    fn an_answer_may_come_a_minute_after_the_half_close(setup: Setup) {
+        answered_after(&setup, Duration::from_secs(crate::scaled(60).into()));
     }
 }

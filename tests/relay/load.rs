@@ -1,20 +1,25 @@
 //! Many at once, and what TCP's timers do to few.
 
 use std::io::Write;
-use std::net::{Shutdown, TcpListener};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use assemble_proxy::config::Engine;
 use assemble_proxy::sys::raise_descriptor_limit;
+use nix::libc::EINPROGRESS;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use rustix::process::getuid;
 use rustix::thread::set_thread_res_uid;
+use socket2::{Domain, Socket, Type};
 
 use crate::namespace::Namespace;
 use crate::peers::{KIB, MIB, peers};
 use crate::process::Launch;
-use crate::relay::{Setup, at_once, every_engine};
-use crate::sockets::{End, PATIENCE, accept, answer, eventually, read_all};
+use crate::relay::{Near, Route, Setup, at_once, every_engine};
+use crate::sockets::{End, PATIENCE, accept, answer, eventually, limited, read_all};
 use crate::targets::{Closed, Service, echo};
 
 /// Clients that all come while the relay is not looking are all served.
@@ -28,6 +33,34 @@ fn many_clients_at_once_are_all_served() {
 fn thousands_of_clients_at_once_are_all_served() {
     // As many as the kernel queues for one listener by default (net.core.somaxconn).
     crowd(crate::scaled(4_000));
+}
+
+/// No more than half of the descriptors that a process may have by default.
+#[test]
+#[ignore = "long: make soak"]
+fn a_flood_of_clients_is_served() {
+    let _ = raise_descriptor_limit();
+    let service = Service::start(echo);
+    let relay = Launch::to(service.addr()).start();
+    // None waits for the one before: more come than the kernel queues, and those try again.
+    let begin = |n: u32| {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None).unwrap();
+        let begun = socket.connect(&relay.addr().into());
+        assert!(begun.is_ok() || begun.unwrap_err().raw_os_error() == Some(EINPROGRESS));
+        (n, TcpStream::from(socket))
+    };
+    let clients: Vec<_> = (0..crate::scaled(9_000)).map(begin).collect();
+    for (n, client) in clients {
+        let mut writable = [PollFd::new(client.as_fd(), PollFlags::POLLOUT)];
+        let patience = PollTimeout::try_from(PATIENCE).unwrap();
+        assert_eq!(poll(&mut writable, patience).unwrap(), 1, "client {n} was not let in");
+        assert!(client.take_error().unwrap().is_none(), "client {n} was refused");
+        client.set_nonblocking(false).unwrap();
+        let client = limited(client);
+        (&client).write_all(&n.to_le_bytes()).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_all(&client), (n.to_le_bytes().to_vec(), End::Finished));
+    }
 }
 
 fn crowd(count: u32) {
@@ -191,19 +224,20 @@ fn a_quota_of_pipes_used_up_by_others_slows_only() {
         pipes
     };
     let eaten = std::thread::spawn(eat).join().unwrap();
-    let setup = Setup::new(assemble_proxy::config::Engine::Splice, crate::relay::Near::Client);
-    let route = setup.prepared(become_user).relay();
-    let stream = || {
-        let (mut near, mut far) = route.open();
-        super::bytes::both_ways(&mut near, &mut far, 2 * MIB);
-    };
-    stream();
-    let starved = route.relay.stats().fallbacks.get();
-    assert!(starved > 0, "there were pipes to be had");
-    drop(eaten);
-    eventually("streams are spliced again", Duration::from_secs(10), || {
+    let routes = [Engine::Splice, Engine::Auto]
+        .map(|engine| Setup::new(engine, Near::Client).prepared(become_user).relay());
+    // A stream through each; says how often one was denied a pipe.
+    let fallbacks = |route: &Route| {
         let before = route.relay.stats().fallbacks.get();
-        stream();
-        route.relay.stats().fallbacks.get() == before
-    });
+        let (mut near, mut far) = route.open();
+        super::bytes::both_ways(&mut near, &mut far, 8 * MIB);
+        route.relay.stats().fallbacks.get() - before
+    };
+    for route in &routes {
+        assert!(fallbacks(route) > 0, "there were pipes to be had");
+    }
+    drop(eaten);
+    for route in &routes {
+        eventually("streams are spliced again", PATIENCE, || fallbacks(route) == 0);
+    }
 }

@@ -51,6 +51,7 @@ mod resets;
 mod resources;
 mod schedules;
 mod signals;
+mod slow_readers;
 mod startup;
 mod status;
 mod strangers;

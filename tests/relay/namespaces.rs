@@ -9,8 +9,11 @@ use socket2::{Domain, Socket, Type};
 use crate::namespace::Namespace;
 use crate::peers::{KIB, Peer, peers};
 use crate::process::{Launch, Process};
+use crate::procfs::{cpu, descriptors};
 use crate::relay::{Setup, at_once};
-use crate::sockets::{End, PATIENCE, accept, answer, eventually, limited, read_all};
+use crate::sockets::{
+    End, PATIENCE, accept, accept_within, answer, eventually, limited, read_all, try_connect,
+};
 
 /// A container's namespace and that of its host, joined by a link.
 struct World {
@@ -41,6 +44,26 @@ impl World {
     fn answer(&self, relay: &Process) -> (Vec<u8>, End) {
         self.container.run(|| answer(relay.addr()))
     }
+
+    /// How long it takes from now on until new connections come out at `target`.
+    #[track_caller]
+    fn time_to_reach(&self, target: &TcpListener, relay: &Process) -> Duration {
+        let started = Instant::now();
+        // Of those that came too early the last time.
+        while accept_within(target, Duration::from_millis(1)).is_some() {}
+        eventually("new connections come out there", PATIENCE, || {
+            // Those that come too early are reset, or come out elsewhere.
+            let client = self.container.run(|| try_connect(relay.addr()));
+            client.is_ok() && accept_within(target, Duration::from_millis(50)).is_some()
+        });
+        started.elapsed()
+    }
+}
+
+/// The quickest of a few rounds: a busy machine may be late at one, what is slow by itself is late
+/// at all of them.
+fn quickest(round: impl FnMut(u32) -> Duration) -> Duration {
+    (0..3).map(round).min().unwrap()
 }
 
 const RESET: (Vec<u8>, End) = (Vec::new(), End::Reset);
@@ -93,16 +116,18 @@ fn a_route_may_go_and_come_back() {
     let target = world.listen("198.18.0.1:5000");
     let relay = Launch::to("gateway").inside(&world.container).start();
     let (mut near, mut far) = open(&relay, &target);
-    world.container.ip("route del default");
-    relay.expect_log("the gateway has changed");
-    assert_eq!(world.answer(&relay), RESET);
-    near.exchange(&mut far, KIB);
-    world.container.ip("route add default via 198.18.0.1");
-    let added = Instant::now();
-    eventually("connections are served again", Duration::from_secs(2), || {
-        relay.log().matches("the gateway has changed").count() == 2
+    let took = quickest(|round| {
+        world.container.ip("route del default");
+        let changes = 2 * round as usize + 1;
+        eventually("the relay has heard of it", PATIENCE, || {
+            relay.log().matches("the gateway has changed").count() == changes
+        });
+        assert_eq!(world.answer(&relay), RESET);
+        near.exchange(&mut far, KIB);
+        world.container.ip("route add default via 198.18.0.1");
+        world.time_to_reach(&target, &relay)
     });
-    assert!(added.elapsed() < Duration::from_secs(1), "{:?}", added.elapsed());
+    assert!(took < Duration::from_secs(1), "{took:?}");
     open(&relay, &target);
     near.exchange(&mut far, KIB);
 }
@@ -113,11 +138,17 @@ fn a_route_may_go_and_come_back() {
 fn a_gateway_may_come_later() {
     let world = World::new();
     let target = world.listen("198.18.0.1:5000");
-    let relay = Launch::to("gateway").args(["--wait-for-gateway"]).inside(&world.container).start();
-    assert_eq!(world.answer(&relay), RESET);
-    world.container.ip("route add default via 198.18.0.1");
-    relay.expect_log("the gateway has changed");
-    open(&relay, &target);
+    let took = quickest(|_| {
+        let mut relay = Launch::to("gateway").args(["--wait-for-gateway"]).inside(&world.container).start();
+        assert_eq!(world.answer(&relay), RESET);
+        world.container.ip("route add default via 198.18.0.1");
+        let took = world.time_to_reach(&target, &relay);
+        open(&relay, &target);
+        assert!(relay.is_running());
+        world.container.ip("route del default");
+        took
+    });
+    assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
 /// New connections go to a new gateway; those of before stay where they are.
@@ -127,10 +158,15 @@ fn a_new_gateway_gets_the_new_connections() {
     let (old, new) = (world.listen("198.18.0.1:5000"), world.listen("198.18.0.3:5000"));
     let relay = Launch::to("gateway").inside(&world.container).start();
     let (mut near, mut far) = open(&relay, &old);
-    world.container.ip("route replace default via 198.18.0.3");
-    relay.expect_log("198.18.0.3:5000");
-    open(&relay, &new);
-    near.exchange(&mut far, KIB);
+    let took = quickest(|round| {
+        let (gateway, target) = [("198.18.0.3", &new), ("198.18.0.1", &old)][round as usize % 2];
+        world.container.ip(&format!("route replace default via {gateway}"));
+        let took = world.time_to_reach(target, &relay);
+        open(&relay, target);
+        near.exchange(&mut far, KIB);
+        took
+    });
+    assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
 /// A namespace that has lost its interfaces is that of a container that has ended: nobody will
@@ -148,14 +184,29 @@ fn a_relay_does_not_outlive_its_namespace() {
 /// A gateway that swallows everything costs a client the limit and not the kernel's two minutes.
 #[test]
 fn a_black_hole_is_given_up_after_the_limit() {
+    const LIMIT: Duration = Duration::from_secs(2);
     let world = World::new();
     world.container.ip("neigh add 198.18.0.9 lladdr 02:00:00:00:00:09 dev eth0");
     world.container.ip("route add default via 198.18.0.9");
-    let relay = Launch::to("gateway").args(["--connect-timeout", "1"]).inside(&world.container).start();
-    let asked = Instant::now();
-    assert_eq!(world.answer(&relay), RESET);
-    let took = asked.elapsed();
-    assert!(took > Duration::from_millis(900) && took < Duration::from_secs(3), "{took:?}");
+    let relay = Launch::to("gateway").args(["--connect-timeout", "2"]).inside(&world.container).start();
+    let times: Vec<_> = std::thread::scope(|scope| {
+        let ask = || {
+            let asked = Instant::now();
+            assert_eq!(world.answer(&relay), RESET);
+            asked.elapsed()
+        };
+        // Not all at the same moment, in which the machine may be busy.
+        let clients: Vec<_> = (0..5)
+            .map(|_| {
+                std::thread::sleep(Duration::from_millis(100));
+                scope.spawn(ask)
+            })
+            .collect();
+        clients.into_iter().map(|client| client.join().unwrap()).collect()
+    });
+    let quickest = *times.iter().min().unwrap();
+    assert!(quickest > LIMIT.mul_f32(0.9) && quickest < LIMIT.mul_f32(1.1), "{times:?}");
+    assert!(times.iter().all(|took| *took < LIMIT * 3), "{times:?}");
 }
 
 /// A target that cannot be reached is a reset, whatever the kernel says of it, and the relay goes
@@ -189,25 +240,30 @@ fn a_target_that_is_switched_off_is_a_reset() {
 }
 
 /// A port of this host that nobody listens on may be given to its own caller: that is not a
-/// server, and the client is told so.
+/// server, and the client is told so. It costs nothing that lasts.
 #[test]
 fn a_connection_that_meets_itself_is_reset() {
     let world = World::new();
     for target in ["127.0.0.1:40001", "[::1]:40001", "0.0.0.0:40001", "198.18.0.2:40001"] {
         world.container.sysctl("ipv4/ip_local_port_range", "40001 40001");
         let relay = Launch::to(target).with_metrics().inside(&world.container).start();
-        // An echo is what a connection would give that is its own peer.
-        let echo = || {
-            let mut stream = connect_from(30_000, &relay)?;
-            stream.write_all(b"echo")?;
-            stream.read(&mut [0; 4])
-        };
-        let echoed = world.container.run(echo).map_err(|error| error.kind());
-        assert!(
-            matches!(echoed, Err(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)),
-            "{target}: {echoed:?}"
-        );
-        assert_eq!(relay.metric(r#"connections_failed_total{reason="loop"}"#), 1, "{target}");
+        let before = descriptors(relay.pid());
+        for port in 30_000..30_005 {
+            // An echo is what a connection would give that is its own peer.
+            let echo = || {
+                let mut stream = connect_from(port, &relay)?;
+                stream.write_all(b"echo")?;
+                stream.read(&mut [0; 4])
+            };
+            let echoed = world.container.run(echo).map_err(|error| error.kind());
+            assert!(
+                matches!(echoed, Err(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)),
+                "{target}: {echoed:?}"
+            );
+        }
+        assert_eq!(relay.metric(r#"connections_failed_total{reason="loop"}"#), 5, "{target}");
+        eventually("its descriptors are given back", PATIENCE, || descriptors(relay.pid()) == before);
+        assert_idle(&relay);
     }
 }
 
@@ -217,26 +273,36 @@ fn local_ports_that_run_out_cost_only_further_clients() {
     let world = World::new();
     let target = world.listen("198.18.0.1:5000");
     let relay = Launch::to("198.18.0.1").with_metrics().inside(&world.container).start();
-    world.container.sysctl("ipv4/ip_local_port_range", "40000 40049");
+    world.container.sysctl("ipv4/ip_local_port_range", "40000 40099");
     let client = |port| world.container.run(|| connect_from(port, &relay).unwrap());
     let mut pairs = Vec::new();
-    for port in 20_000..20_050 {
+    for port in 20_000..20_100 {
         pairs.push(peers(client(port), accept(&target), port.into()));
     }
-    for port in 20_050..20_100 {
+    for port in 20_100..20_200 {
         let refused = world.container.run(|| connect_from(port, &relay));
         assert!(refused.is_err() || read_all(&refused.unwrap()) == RESET);
     }
-    let counted = || relay.metric(r#"connections_failed_total{reason="unreachable"}"#) == 50;
+    let counted = || relay.metric(r#"connections_failed_total{reason="unreachable"}"#) == 100;
     eventually("they are counted", PATIENCE, counted);
+    assert_idle(&relay);
     for (near, far) in &mut pairs {
         near.exchange(far, KIB);
     }
     let (near, mut far) = pairs.pop().unwrap();
     near.reset();
     far.expect_reset();
-    let (mut near, mut far) = peers(client(20_100), accept(&target), 7);
+    let (mut near, mut far) = peers(client(20_200), accept(&target), 7);
     near.exchange(&mut far, KIB);
+}
+
+/// A relay that has nothing to do does nothing.
+#[track_caller]
+fn assert_idle(relay: &Process) {
+    let used = cpu(relay.pid());
+    std::thread::sleep(Duration::from_millis(500));
+    let used = cpu(relay.pid()) - used;
+    assert!(used <= Duration::from_millis(20), "{used:?} in half a second of nothing to do");
 }
 
 at_once! {
@@ -249,18 +315,34 @@ at_once! {
         let setup = setup.prepared(move || inside.enter());
         namespace.run(|| {
             let route = setup.relay();
-            for round in 1..=10 {
+            for round in 1..=12 {
                 let (mut near, mut far) = route.open();
                 near.exchange(&mut far, 100 * KIB);
-                if round % 2 == 0 {
-                    far.finish();
-                }
-                near.finish();
-                far.expect_end();
-                if round % 2 == 1 {
-                    far.send(KIB);
-                    far.finish();
-                    near.expect(KIB);
+                match round % 3 {
+                    // One after the other.
+                    0 => {
+                        near.finish();
+                        far.expect_end();
+                        far.send(KIB);
+                        far.finish();
+                        near.expect(KIB);
+                    }
+                    // At the same moment.
+                    1 => {
+                        far.finish();
+                        near.finish();
+                        far.expect_end();
+                    }
+                    // At the same moment, with bytes on their way both ways.
+                    _ => {
+                        for peer in [&mut far, &mut near] {
+                            peer.send(100 * KIB);
+                            peer.finish();
+                        }
+                        far.expect(100 * KIB);
+                        near.expect(100 * KIB);
+                        far.expect_end();
+                    }
                 }
                 near.expect_end();
                 route.relay.wait_for_closed(round);

@@ -93,9 +93,9 @@ mod of_any_size {
         own
     }
 
-    /// Streams through a relay that gets pipes of this capacity, whatever it asks for; says what
-    /// those hold that it keeps.
-    fn streams_through(capacity: u64) -> (Process, Vec<u64>) {
+    /// Streams of `size` bytes through a relay that gets pipes of this capacity, whatever it asks
+    /// for; says what those hold that it keeps.
+    fn streams_through(capacity: u64, size: u64) -> (Process, Vec<u64>) {
         let target = TcpListener::bind("127.0.0.1:0").unwrap();
         let relay = Launch::to(target.local_addr().unwrap()).args(["--engine", "splice"]).with_metrics();
         let relay = relay.start();
@@ -115,25 +115,45 @@ mod of_any_size {
         };
         eventually("the relay's calls are seen", PATIENCE, traced_by_now);
         let (near, far) = peers(relay.connect(), accept(&target), 3);
-        both_ways(&mut near.hashed(), &mut far.hashed(), 8 * MIB);
+        both_ways(&mut near.hashed(), &mut far.hashed(), size);
         eventually("it is over", PATIENCE, || relay.metric("connections_active") == 0);
         let new = own_pipes(&relay).into_iter().filter(|(name, _)| !before.contains_key(name));
         let sizes = new.map(|(_, size)| size as u64).collect();
         (relay, sizes)
     }
 
-    #[test]
-    fn big_pipes_carry_streams() {
-        let (relay, sizes) = streams_through(MIB);
+    fn through_big_pipes(size: u64) {
+        let (relay, sizes) = streams_through(MIB, size);
         assert!(!sizes.is_empty() && sizes.iter().all(|size| *size == MIB), "{sizes:?}");
         assert_eq!(relay.metric("splice_fallbacks_total"), 0);
     }
 
     /// Pipes as small as the kernel gives beyond the quota are not used, and not kept.
-    #[test]
-    fn tiny_pipes_are_left_alone() {
-        let (relay, sizes) = streams_through(8 * KIB);
+    fn beside_tiny_pipes(size: u64) {
+        let (relay, sizes) = streams_through(8 * KIB, size);
         assert_eq!(sizes, [0_u64; 0]);
         assert!(relay.metric("splice_fallbacks_total") > 0);
+    }
+
+    #[test]
+    fn big_pipes_carry_streams() {
+        through_big_pipes(8 * MIB);
+    }
+
+    #[test]
+    #[ignore = "long: make soak"]
+    fn big_pipes_carry_long_streams() {
+        through_big_pipes(u64::from(crate::scaled(10 * 1024)) * MIB);
+    }
+
+    #[test]
+    fn tiny_pipes_are_left_alone() {
+        beside_tiny_pipes(8 * MIB);
+    }
+
+    #[test]
+    #[ignore = "long: make soak"]
+    fn tiny_pipes_are_left_alone_by_long_streams() {
+        beside_tiny_pipes(u64::from(crate::scaled(10 * 1024)) * MIB);
     }
 }

@@ -101,21 +101,30 @@ fn descriptors_are_given_back_however_a_connection_ends() {
 /// processor time.
 #[test]
 fn idle_connections_cost_two_sockets() {
-    idle(300);
+    idle(300, |_, _| ());
 }
 
+/// Nor does a busy connection beside them wait longer than it would alone.
 #[test]
 #[ignore = "long: make soak"]
 fn thousands_of_idle_connections_cost_two_sockets_each() {
-    idle(crate::scaled(9_000).try_into().unwrap());
+    let mut alone = None;
+    idle(crate::scaled(9_000).try_into().unwrap(), |client, server| {
+        let p99 = p99_of_exchanges(client, server);
+        let before = *alone.get_or_insert(p99);
+        assert!(p99 <= before * 2 + Duration::from_micros(500), "99 % within {p99:?} instead of {before:?}");
+    });
 }
 
-fn idle(count: usize) {
+/// Opens `count` connections that say nothing from then on; has the `busy` one looked at before
+/// there are others and beside them.
+fn idle(count: usize, mut busy: impl FnMut(&mut Peer, &mut Peer)) {
     let _ = raise_descriptor_limit();
     let route = Route::new("auto");
     let (pid, before) = (route.relay.pid(), route.idle);
     let alone = {
         let (mut client, mut server) = route.open();
+        busy(&mut client, &mut server);
         cpu_of_exchanges(pid, &mut client, &mut server)
     };
     eventually("the connection is over", PATIENCE, || route.descriptors() == before);
@@ -128,8 +137,10 @@ fn idle(count: usize) {
     assert_eq!(after.sockets, before.sockets + 2 * count);
     assert_eq!(after.pipe_ends, before.pipe_ends);
     let each = anonymous_memory(pid).saturating_sub(memory) / count as u64;
-    // A build without optimisation has bigger futures than the one that is shipped.
-    assert!(each < 8 * KIB, "{each} bytes of memory a connection");
+    // A build without optimisation has bigger futures than the one that is shipped, and what an
+    // allocator takes at a time is not little beside few connections.
+    let most = if cfg!(debug_assertions) || count < 1000 { 8 * KIB } else { KIB };
+    assert!(each < most, "{each} bytes of memory a connection");
     let (woken, used) = (sleeps(pid), cpu(pid));
     std::thread::sleep(Duration::from_secs(1));
     assert!(sleeps(pid) - woken < 10, "woken {} times in a second of silence", sleeps(pid) - woken);
@@ -144,6 +155,24 @@ fn idle(count: usize) {
     let woken = sleeps(pid) - woken;
     assert!(woken <= MESSAGES + 10, "woken {woken} times for {MESSAGES} messages");
     assert!(crowded <= alone * 4 + Duration::from_millis(100), "{crowded:?} instead of {alone:?}");
+    busy(client, server);
+}
+
+/// The time within which 99 of 100 exchanges are over, at the best of several times: a machine
+/// that is busy with something else may be so for a while.
+fn p99_of_exchanges(client: &mut Peer, server: &mut Peer) -> Duration {
+    let mut round = || {
+        let mut times: Vec<_> = (0..500)
+            .map(|_| {
+                let started = Instant::now();
+                client.exchange(server, 1);
+                started.elapsed()
+            })
+            .collect();
+        times.sort_unstable();
+        times[times.len() * 99 / 100]
+    };
+    (0..10).map(|_| round()).min().unwrap()
 }
 
 const EXCHANGES: u64 = 2000;
@@ -153,27 +182,6 @@ fn cpu_of_exchanges(pid: u32, client: &mut Peer, server: &mut Peer) -> Duration 
     let before = cpu(pid);
     (0..EXCHANGES).for_each(|_| client.exchange(server, 1));
     cpu(pid) - before
-}
-
-/// A slow reader costs the relay one pipe or one buffer, however much the writer has to say.
-#[test]
-fn a_slow_reader_costs_one_pipe() {
-    for engine in ENGINES {
-        let route = Route::new(engine);
-        let (mut client, mut server) = route.open();
-        client.exchange(&mut server, KIB);
-        let (memory, before) = (anonymous_memory(route.relay.pid()), route.descriptors());
-        for round in 0..4 {
-            client.outgoing.send_until_blocked();
-            server.expect(round * 100 * KIB);
-        }
-        let grown = anonymous_memory(route.relay.pid()).saturating_sub(memory);
-        assert!(grown < MIB, "{engine}: {grown} bytes more");
-        assert!(route.descriptors().pipe_ends <= before.pipe_ends + 2, "{engine}");
-        client.finish();
-        server.expect(client.outgoing.sent() - server.incoming.received());
-        server.expect_end();
-    }
 }
 
 /// What a client sends while the target is being reached waits in the kernel.
@@ -194,7 +202,7 @@ fn a_slow_dial_costs_no_memory() {
 /// An end of stream behind urgent data does not keep the relay busy.
 #[test]
 fn an_end_behind_urgent_data_costs_no_time() {
-    for engine in ENGINES {
+    let all = ENGINES.map(|engine| {
         let route = Route::new(engine);
         let (client, server) = route.open();
         for peer in [&client, &server] {
@@ -204,9 +212,12 @@ fn an_end_behind_urgent_data_costs_no_time() {
         server.finish();
         assert_eq!(crate::sockets::read_all(client.stream()), (b"abcX".to_vec(), End::Finished));
         let used = cpu(route.relay.pid());
-        std::thread::sleep(Duration::from_secs(1));
-        let used = cpu(route.relay.pid()) - used;
-        assert!(used <= Duration::from_millis(50), "{engine}: {used:?} in a second");
+        (engine, route, client, server, used)
+    });
+    std::thread::sleep(Duration::from_secs(5));
+    for (engine, route, _client, _server, before) in all {
+        let used = cpu(route.relay.pid()) - before;
+        assert!(used <= Duration::from_millis(50), "{engine}: {used:?} in 5 seconds");
     }
 }
 

@@ -29,7 +29,8 @@ fn a_signal_lets_transfers_finish() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let target = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut relay = Launch::to(target.local_addr().unwrap()).args(GRACE).start();
-        let (mut client, mut server) = open(&relay, &target);
+        let (client, server) = open(&relay, &target);
+        let (mut client, mut server) = (client.hashed(), server.hashed());
         client.exchange(&mut server, 1000);
         relay.signal(signal);
         eventually("new connections are refused", AT_ONCE, || TcpStream::connect(relay.addr()).is_err());
@@ -43,6 +44,7 @@ fn a_signal_lets_transfers_finish() {
             client.expect(4 * MIB);
             client.expect_end();
         });
+        assert_eq!(server.outgoing.sha256(), client.incoming.sha256());
         assert!(relay.is_running());
         client.finish();
         server.expect_end();
@@ -84,39 +86,85 @@ fn the_grace_period_ends_in_resets() {
     assert!(relay.log().contains("were still open and were reset"), "{}", relay.log());
 }
 
+/// A connection is open, and the relay waits for it.
+fn draining(
+    launch: &Launch,
+    target: &TcpListener,
+    pid: impl Fn(&Process) -> u32,
+    signal: Signal,
+) -> Draining {
+    let relay = launch.start();
+    let (mut client, mut server) = open(&relay, target);
+    client.exchange(&mut server, 1000);
+    let pid = pid(&relay);
+    signal_to(pid, signal);
+    relay.expect_log("no new connections");
+    Draining { relay, pid, client, server }
+}
+
+struct Draining {
+    relay: Process,
+    pid: u32,
+    client: Peer,
+    server: Peer,
+}
+
+impl Draining {
+    /// How long it takes to end when it is told a second time.
+    #[track_caller]
+    fn end(self, signal: Signal) -> Duration {
+        let Self { mut relay, pid, mut client, mut server } = self;
+        let signalled = Instant::now();
+        signal_to(pid, signal);
+        assert!(relay.wait(AT_ONCE).success());
+        let took = signalled.elapsed();
+        client.expect_reset();
+        server.expect_reset();
+        took
+    }
+}
+
+const TWICE: [(Signal, Signal); 3] =
+    [(Signal::SIGTERM, Signal::SIGTERM), (Signal::SIGINT, Signal::SIGINT), (Signal::SIGTERM, Signal::SIGINT)];
+
 /// Whoever signals twice does not want to wait.
 #[test]
 fn a_second_signal_ends_at_once() {
-    for (first, second) in [
-        (Signal::SIGTERM, Signal::SIGTERM),
-        (Signal::SIGINT, Signal::SIGINT),
-        (Signal::SIGTERM, Signal::SIGINT),
-    ] {
-        let target = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut relay = Launch::to(target.local_addr().unwrap()).args(GRACE).start();
-        let (mut client, mut server) = open(&relay, &target);
-        client.exchange(&mut server, 1000);
-        relay.signal(first);
-        relay.expect_log("no new connections");
-        relay.signal(second);
-        let signalled = Instant::now();
-        assert!(relay.wait(AT_ONCE).success(), "{first} {second}");
-        client.expect_reset();
-        server.expect_reset();
-        assert!(signalled.elapsed() < AT_ONCE);
-    }
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let launch = Launch::to(target.local_addr().unwrap()).args(GRACE);
+    let end = |(first, second)| draining(&launch, &target, Process::pid, first).end(second);
+    // A busy machine may be late now and then.
+    let quickest = TWICE.into_iter().chain(TWICE).map(end).min().unwrap();
+    assert!(quickest < Duration::from_millis(100), "{quickest:?}");
 }
 
 /// The first process of a container gets no default action for signals, so they must be caught.
 #[test]
 fn the_first_process_of_a_namespace_heeds_signals() {
-    assert!(nix::unistd::geteuid().is_root(), "this test makes a PID namespace: run it as root");
+    let service = Service::start(echo);
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        let service = Service::start(echo);
-        let unshare = ["unshare", "--pid", "--fork", "--kill-child"];
-        let mut relay = Launch::to(service.addr()).args(GRACE).wrapped(unshare).start();
-        let init = child_of(relay.pid()).expect("unshare(1) has started the relay");
-        signal_to(init, signal);
+        let mut relay = as_init(Launch::to(service.addr())).start();
+        signal_to(init(&relay), signal);
         assert!(relay.wait(AT_ONCE).success());
     }
+}
+
+/// So must the second one be.
+#[test]
+fn the_first_process_of_a_namespace_ends_at_once_when_told_twice() {
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let launch = as_init(Launch::to(target.local_addr().unwrap()));
+    let end = |(first, second)| draining(&launch, &target, init, first).end(second);
+    let quickest = TWICE.into_iter().map(end).min().unwrap();
+    assert!(quickest < Duration::from_millis(100), "{quickest:?}");
+}
+
+/// As the first process of a PID namespace, with a grace period that nobody waits for.
+fn as_init(launch: Launch) -> Launch {
+    assert!(nix::unistd::geteuid().is_root(), "this test makes a PID namespace: run it as root");
+    launch.args(GRACE).wrapped(["unshare", "--pid", "--fork", "--kill-child"])
+}
+
+fn init(relay: &Process) -> u32 {
+    child_of(relay.pid()).expect("unshare(1) has started the relay")
 }

@@ -1,0 +1,64 @@
+//! Readers that are slower than their writers: it is the writer that waits.
+
+use std::time::Duration;
+
+use crate::peers::{KIB, MIB};
+use crate::procfs::anonymous_memory;
+use crate::relay::Near;
+use crate::resources::{ENGINES, Route};
+
+/// A slow reader costs the relay one pipe or one buffer, however much the writer has to say.
+#[test]
+fn a_slow_reader_costs_one_pipe() {
+    with_every_engine_and_reader(|engine, reader| {
+        slow_reader(engine, reader, 100 * KIB, Duration::from_millis(200), 5);
+    });
+}
+
+/// One that takes a kilobyte a second for ten minutes is as cheap.
+#[test]
+#[ignore = "long: make soak"]
+fn a_reader_of_a_kilobyte_a_second_costs_one_pipe() {
+    with_every_engine_and_reader(|engine, reader| {
+        slow_reader(engine, reader, KIB, Duration::from_secs(1), crate::scaled(600));
+    });
+}
+
+/// At the same time, since they mostly wait.
+fn with_every_engine_and_reader(case: fn(&str, Near)) {
+    std::thread::scope(|scope| {
+        for engine in ENGINES {
+            for reader in [Near::Client, Near::Server] {
+                let named = std::thread::Builder::new().name(format!("{engine} engine, {reader:?} reads"));
+                named.spawn_scoped(scope, move || case(engine, reader)).unwrap();
+            }
+        }
+    });
+}
+
+/// Reads `size` bytes each time after a pause, while the other end writes as much as it can.
+fn slow_reader(engine: &str, reader: Near, size: u64, pause: Duration, times: u32) {
+    let route = Route::new(engine);
+    let (mut client, mut server) = route.open();
+    client.exchange(&mut server, KIB);
+    let (mut writer, mut reader) = match reader {
+        Near::Client => (server, client),
+        Near::Server => (client, server),
+    };
+    let (memory, before) = (anonymous_memory(route.relay.pid()), route.descriptors());
+    writer.outgoing.send_until_blocked();
+    let window = writer.outgoing.sent() - reader.incoming.received();
+    for _ in 0..times {
+        std::thread::sleep(pause);
+        reader.expect(size);
+        writer.outgoing.offer(u64::from(u32::MAX));
+        let waiting = writer.outgoing.sent() - reader.incoming.received();
+        assert!(waiting < window + 4 * MIB, "{waiting} bytes wait for the reader instead of {window}");
+        let grown = anonymous_memory(route.relay.pid()).saturating_sub(memory);
+        assert!(grown < MIB, "{grown} bytes more");
+        assert!(route.descriptors().pipe_ends <= before.pipe_ends + 2);
+    }
+    writer.finish();
+    reader.expect(writer.outgoing.sent() - reader.incoming.received());
+    reader.expect_end();
+}
