@@ -34,6 +34,7 @@ mod tcp_info;
 mod tracer;
 
 mod bytes;
+mod cases;
 mod denied;
 mod dial;
 mod drain;
