@@ -3,6 +3,8 @@
 //! One file per subject; every engine is held to the same cases. Long forms of cases are
 //! `#[ignore]`d.
 
+#[path = "../support/container.rs"]
+mod container;
 #[path = "../support/denial.rs"]
 mod denial;
 #[path = "../support/dialer.rs"]
@@ -56,6 +58,7 @@ mod slow_readers;
 mod startup;
 mod status;
 mod strangers;
+mod unreachable;
 mod vanishing;
 
 /// The size of a long case: all of it, or the part that `RELAY_SOAK_PERCENT` says.
