@@ -6,6 +6,7 @@ use std::process::Command;
 use crate::namespace::Namespace;
 use crate::peers::{KIB, peers};
 use crate::process::{BINARY, Launch, free_port};
+use crate::procfs::seccomp_filters;
 use crate::sockets::accept;
 use crate::targets::{Service, echo};
 
@@ -101,4 +102,19 @@ fn the_health_probe_tells_whether_the_relay_serves() {
     assert_eq!(probe(port), Some(0));
     drop(relay);
     assert_eq!(probe(port), Some(1));
+}
+
+/// All threads of a relay that serves are behind its filter of system calls, unless it is told to
+/// go without.
+#[test]
+fn a_relay_confines_itself_unless_it_is_told_not_to() {
+    let service = Service::start(echo);
+    let filters = |args: &[&str]| {
+        let relay = Launch::to(service.addr()).args(["--threads", "3"]).args(args.iter().copied()).start();
+        seccomp_filters(relay.pid())
+    };
+    // Whoever runs the tests may be filtered as well.
+    let ours = seccomp_filters(std::process::id())[0];
+    assert_eq!(filters(&[]), [ours + 1; 3]);
+    assert_eq!(filters(&["--no-sandbox"]), [ours; 3]);
 }

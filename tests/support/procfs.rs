@@ -1,6 +1,7 @@
 //! What procfs tells of a process.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 /// Open descriptors.
@@ -31,8 +32,19 @@ pub(crate) fn sleeps(pid: u32) -> u64 {
     status(pid, "voluntary_ctxt_switches:")
 }
 
+/// How many filters of system calls each of its threads is behind (seccomp(2)).
+pub(crate) fn seccomp_filters(pid: u32) -> Vec<u64> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the process is there");
+    let filters = |thread: fs::DirEntry| field_of(&thread.path().join("status"), "Seccomp_filters:");
+    threads.map(|thread| filters(thread.unwrap())).collect()
+}
+
 fn status(pid: u32, field: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
+    field_of(Path::new(&format!("/proc/{pid}/status")), field)
+}
+
+fn field_of(status: &Path, field: &str) -> u64 {
+    let status = fs::read_to_string(status).expect("the process is there");
     let value = status.lines().find_map(|line| line.strip_prefix(field)).expect("a field of proc(5)");
     value.split_ascii_whitespace().next().unwrap().parse().unwrap()
 }
