@@ -1,11 +1,14 @@
 //! The relay within one process over loopback: engines, sizes of chunks, numbers of streams and
-//! directions, beside no relay at all and Tokio's own `copy_bidirectional`.
+//! directions, beside no relay at all and Tokio's own `copy_bidirectional`; and how soon a process
+//! of its own serves.
 //!
 //! Good for comparing engines and for seeing a change of the relay's own cost; how it does in
 //! its place, beside other forwarders, is what `compare` measures.
 
+use std::ffi::OsStr;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,7 +28,7 @@ use service::Service;
 /// What a stream moves between two acknowledgements: long beside the time one takes.
 const BLOCK: usize = 4 << 20;
 
-criterion_group!(benches, streams, exchanges, connections);
+criterion_group!(benches, streams, exchanges, connections, starts);
 criterion_main!(benches);
 
 // --- What is measured --------------------------------------------------------
@@ -83,6 +86,44 @@ fn connections(c: &mut Criterion) {
             Ok(())
         })
     });
+}
+
+/// From before exec(2) to the first connection that comes out at the target.
+///
+/// `ASSEMBLE_PROXY` names another build of the relay, such as the static one that is shipped.
+fn starts(c: &mut Criterion) {
+    let mut group = c.benchmark_group("start");
+    brief(&mut group);
+    let target = TcpListener::bind("127.0.0.1:0").expect("a listener on loopback");
+    let binary = std::env::var_os("ASSEMBLE_PROXY");
+    let binary = binary.unwrap_or_else(|| env!("CARGO_BIN_EXE_assemble-proxy").into());
+    group.bench_function("relay", |bencher| {
+        bencher.iter_custom(|iterations| {
+            (0..iterations).map(|_| start(&binary, &target).expect("a relay")).sum()
+        });
+    });
+}
+
+fn start(binary: &OsStr, target: &TcpListener) -> io::Result<Duration> {
+    let addr = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let mut relay = Command::new(binary);
+    relay.args(["--port", &addr.port().to_string(), "--to", &target.local_addr()?.to_string()]);
+    relay.stdin(Stdio::null()).stderr(Stdio::null());
+    let started = Instant::now();
+    let mut relay = relay.spawn()?;
+    let client = loop {
+        match TcpStream::connect(addr) {
+            Ok(client) => break client,
+            Err(error) if relay.try_wait()?.is_some() => return Err(error),
+            Err(_) => {}
+        }
+    };
+    let server = target.accept()?;
+    let took = started.elapsed();
+    drop((client, server));
+    relay.kill()?;
+    relay.wait()?;
+    Ok(took)
 }
 
 /// Sixty-odd benchmarks in a few minutes.

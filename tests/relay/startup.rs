@@ -1,13 +1,14 @@
 //! Starts that fail, and what is said about them.
 
-use std::net::TcpListener;
-use std::process::Command;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::namespace::Namespace;
 use crate::peers::{KIB, peers};
 use crate::process::{BINARY, Launch, free_port};
 use crate::procfs::seccomp_filters;
-use crate::sockets::accept;
+use crate::sockets::{PATIENCE, accept};
 use crate::targets::{Service, echo};
 
 /// A port that the application itself listens on is named, and so is the reason.
@@ -83,6 +84,43 @@ fn a_machine_without_ipv6_is_served() {
     assert!(relay.log().contains("no IPv6 here: not listening on [::1]:5000"), "{}", relay.log());
     let (mut near, mut far) = peers(relay.connect(), accept(&target), 1);
     near.exchange(&mut far, KIB);
+}
+
+/// The first connection comes out at the target within 10 ms of exec(2).
+#[test]
+fn a_relay_serves_at_once() {
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = target.local_addr().unwrap().to_string();
+    let start = |_| {
+        let port = free_port();
+        let mut command = Command::new(BINARY);
+        command.args(["--port", &port.to_string(), "--to", &to]).stderr(Stdio::null());
+        let started = Instant::now();
+        let mut relay = Killed(command.spawn().unwrap());
+        let client = loop {
+            match TcpStream::connect(("127.0.0.1", port)) {
+                Ok(client) => break client,
+                // Somebody else was given the port in the meantime.
+                Err(_) if relay.0.try_wait().unwrap().is_some() => return PATIENCE,
+                Err(_) => assert!(started.elapsed() < PATIENCE),
+            }
+        };
+        drop((accept(&target), client));
+        started.elapsed()
+    };
+    // A busy machine may be late at most of them.
+    let quickest = (0..20).map(start).min().unwrap();
+    assert!(quickest < Duration::from_millis(10), "{quickest:?}");
+}
+
+/// A process that goes with the test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// The probe tells a relay that serves from one that does not exist or hangs.
