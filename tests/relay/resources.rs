@@ -31,9 +31,10 @@ impl Route {
         let (mut client, mut server) = route.open();
         client.exchange(&mut server, KIB);
         let with_one = route.descriptors();
-        route.idle = Descriptors { sockets: with_one.sockets - 2, ..with_one };
         drop((client, server));
-        eventually("the first connection is over", PATIENCE, || route.descriptors() == route.idle);
+        let is_over = || route.descriptors().sockets == with_one.sockets - 2;
+        eventually("the first connection is over", PATIENCE, is_over);
+        route.idle = route.descriptors();
         route
     }
 

@@ -145,7 +145,7 @@ impl Outgoing {
     fn step(&mut self, end: u64) -> io::Result<usize> {
         let most = usize::try_from((end - self.pattern.position()).min(MIB)).unwrap();
         let ahead = self.pattern.ahead(most);
-        let n = (&*self.stream).write(ahead)?;
+        let n = uninterrupted(|| (&*self.stream).write(ahead))?;
         self.pattern.advance(n);
         if let Some(hash) = &mut self.hash {
             hash.update(&ahead[..n]);
@@ -209,7 +209,7 @@ impl Incoming {
         while self.pattern.position() < end {
             let at = self.pattern.position();
             let most = usize::try_from((end - at).min(buffer.len() as u64)).unwrap();
-            match (&*self.stream).read(&mut buffer[..most]) {
+            match uninterrupted(|| (&*self.stream).read(&mut buffer[..most])) {
                 Ok(0) => panic!("the stream ended after {at} bytes, {} before its end", end - at),
                 Ok(n) => self.check(&buffer[..n]),
                 Err(error) => panic!("cannot read beyond {at} bytes, {} were missing: {error}", end - at),
@@ -222,7 +222,7 @@ impl Incoming {
     pub(crate) fn rest(&mut self) -> End {
         let mut buffer = vec![0; 256 * 1024];
         loop {
-            match (&*self.stream).read(&mut buffer) {
+            match uninterrupted(|| (&*self.stream).read(&mut buffer)) {
                 Ok(0) => return End::Finished,
                 Ok(n) => self.check(&buffer[..n]),
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return End::Reset,
@@ -283,5 +283,16 @@ impl Incoming {
         let end = self.rest();
         assert_eq!(self.received(), before, "more bytes than were expected came before the end");
         end
+    }
+}
+
+/// Calls again what was interrupted: a socket with a time limit fails when its process was stopped
+/// for a while and goes on (signal(7)).
+fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            done => return done,
+        }
     }
 }
