@@ -125,7 +125,9 @@ impl Hostile {
     #[track_caller]
     pub(crate) fn answer(&self) -> Option<u8> {
         let mut buf = [0; 64];
-        match rustix::net::recv(&self.0, &mut buf, rustix::net::RecvFlags::empty()) {
+        // The time limit makes it fail after a pause of the process (signal(7)).
+        let none = rustix::net::RecvFlags::empty();
+        match rustix::io::retry_on_intr(|| rustix::net::recv(&self.0, &mut *buf.as_mut_slice(), none)) {
             Ok((9, _)) => Some(buf[4]),
             Ok((0, _)) | Err(rustix::io::Errno::CONNRESET) => None,
             other => panic!("neither an answer nor an end: {other:?}"),
