@@ -122,9 +122,15 @@ pub(crate) fn holdings(root: Pid) -> Holdings {
     sum
 }
 
-/// Whether something listens on a port, of whichever IPv4 address, in a process's network.
+/// Whether something listens on a port, of whichever IPv4 address, in a process's network, which is
+/// another one than ours: before it has entered that, others may listen on that port here.
 pub(crate) fn listens(network_of: Pid, port: u16) -> bool {
-    let table = format!("/proc/{}/net/tcp", network_of.as_raw_pid());
+    let network = |of: &str| fs::read_link(format!("/proc/{of}/ns/net")).ok();
+    let pid = network_of.as_raw_pid().to_string();
+    if network(&pid) == network("self") {
+        return false;
+    }
+    let table = format!("/proc/{pid}/net/tcp");
     table_listens(&fs::read_to_string(table).unwrap_or_default(), port)
 }
 
