@@ -2,6 +2,7 @@
 //! of them leaves nothing behind.
 
 #[path = "support/fake_engine.rs"]
+#[expect(dead_code, reason = "other tests kill commands")]
 mod fake_engine;
 #[path = "support/screen.rs"]
 mod screen;
@@ -84,6 +85,7 @@ async fn a_start_makes_everything_in_order_and_names_it() {
         [
             "load assemble-proxy:0123",
             "create B",
+            "upload B",
             "start B",
             "create B-proxy-port-5000",
             "start B-proxy-port-5000",
@@ -113,7 +115,7 @@ async fn a_second_start_changes_nothing_and_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_at_any_call_leaves_nothing_behind() {
-    for n in 1..=7 {
+    for n in 1..=8 {
         let engine = fresh();
         engine.world().fail = Some(n);
         let (result, _) = run_start(&engine, &two_ports(), &Cancel::never()).await;
@@ -126,7 +128,7 @@ async fn a_failure_at_any_call_leaves_nothing_behind() {
 
 #[tokio::test(start_paused = true)]
 async fn giving_up_at_any_call_leaves_nothing_behind() {
-    for n in 1..=7 {
+    for n in 1..=8 {
         let engine = fresh();
         let (canceller, cancel) = cancel::pair();
         engine.world().cancel = Some((n, canceller));
@@ -141,14 +143,14 @@ async fn giving_up_at_any_call_leaves_nothing_behind() {
 async fn a_failure_takes_back_only_what_this_run_made() {
     let engine = fresh();
     must_start(&engine, &wish()).await;
-    let before = names(&engine);
-    // Create and start of the second sidecar.
-    for n in 1..=2 {
+    let before = (names(&engine), engine.world().files.clone());
+    // The note, and create and start of the second sidecar.
+    for n in 1..=3 {
         let calls = engine.world().log.len();
         engine.world().fail = Some(calls + n);
         let (result, _) = run_start(&engine, &two_ports(), &Cancel::never()).await;
         result.unwrap_err();
-        assert_eq!(names(&engine), before);
+        assert_eq!((names(&engine), engine.world().files.clone()), before);
     }
 }
 
@@ -156,8 +158,8 @@ async fn a_failure_takes_back_only_what_this_run_made() {
 async fn a_cleanup_that_fails_too_is_told_beside_the_failure() {
     let engine = fresh();
     engine.world().ending.insert(wish().user.sidecar(&Forward::plain(port(5000))));
-    // load, create, start, create, start; the fifth container ends; then two removals.
-    engine.world().fail = Some(6);
+    // load, create, upload, start, create, start; the sidecar ends; then two removals.
+    engine.world().fail = Some(7);
     let (result, _) = run_start(&engine, &wish(), &Cancel::never()).await;
     let error = format!("{:#}", result.unwrap_err());
     assert!(error.contains("ended right after its start"), "{error}");
@@ -185,8 +187,8 @@ async fn a_container_that_ends_at_once_is_noticed_and_its_log_shown() {
 #[tokio::test(start_paused = true)]
 async fn a_sidecar_that_cannot_start_is_named_and_its_backend_not_blamed() {
     let engine = fresh();
-    // load, create, start, create, start
-    engine.world().fail = Some(5);
+    // load, create, upload, start, create, start
+    engine.world().fail = Some(6);
     let (result, screen) = run_start(&engine, &wish(), &Cancel::never()).await;
     let error = format!("{:#}", result.unwrap_err());
     assert_eq!(error, "start \"docker-assemble-backend-ann-proxy-port-5000\": no");

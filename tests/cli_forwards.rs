@@ -1,6 +1,7 @@
 //! Starts and stops with a dialer, against an engine in memory.
 
 #[path = "support/fake_engine.rs"]
+#[expect(dead_code, reason = "other tests kill commands")]
 mod fake_engine;
 #[path = "support/screen.rs"]
 mod screen;
@@ -52,6 +53,7 @@ async fn a_dialer_is_made_before_its_sidecars_and_removed_with_its_volume() {
     run_start(&engine, &dialling()).await.unwrap();
     let made = [
         "create B",
+        "upload B",
         "start B",
         "create volume B-dialer",
         "create B-dialer",
@@ -74,7 +76,7 @@ async fn a_dialer_is_made_before_its_sidecars_and_removed_with_its_volume() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_at_any_call_leaves_neither_dialer_nor_volume() {
-    for n in 1..=7 {
+    for n in 1..=8 {
         let engine = FakeEngine::with_images(&[IMAGE, PROXY]);
         engine.world().fail = Some(n);
         let error = format!("{:#}", run_start(&engine, &dialling()).await.unwrap_err());
@@ -121,7 +123,7 @@ async fn what_comes_late_and_has_the_volume_is_found_by_another_look() {
     let engine = FakeEngine::with_images(&[IMAGE, PROXY]);
     run_start(&engine, &dialling()).await.unwrap();
     let calls = engine.world().log.len();
-    appears(&engine, calls + 3, late());
+    appears(&engine, calls + 4, late());
     run_start(&engine, &wish()).await.unwrap();
     assert_eq!(engine.containers_now().len(), 2);
     assert!(engine.world().volumes.is_empty(), "{:?}", engine.world().log);

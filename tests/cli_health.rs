@@ -173,6 +173,18 @@ async fn a_doctor_needs_no_backend_and_no_engine() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sidecar_that_is_gone_is_missing() {
+    let engine = started(&[5000, 6000], "accepted").await;
+    engine.world().containers.retain(|container| container.name != sidecar(5000));
+    let text = described(&engine).await;
+    let (name, start) = (sidecar(5000), "docker assemble backend start --allow-host-port 5000,6000");
+    let lines = format!(" - <missing> {name} (missing)\n   What helps: '{start}' makes it again\n - 0");
+    assert!(text.contains(&lines), "{text}");
+    let check = check(&diagnosed(&engine, None).await, "sidecar 5000").clone();
+    assert_eq!((&check["Verdict"], &check["Why"]), (&json!("fail"), &json!("is missing")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_paused_sidecar_is_not_asked() {
     let engine = started(&[5000], "accepted").await;
     {
@@ -181,7 +193,13 @@ async fn a_paused_sidecar_is_not_asked() {
         let container = world.containers.iter_mut().find(|container| container.name == sidecar(5000));
         container.unwrap().state = State::Paused;
     }
-    assert!(described(&engine).await.contains("(paused)\n\n"));
+    let text = described(&engine).await;
+    assert!(
+        text.contains(
+            "(paused)\n   What helps: 'docker unpause docker-assemble-backend-ann-proxy-port-5000'"
+        ),
+        "{text}"
+    );
     assert_eq!(check(&diagnosed(&engine, None).await, "sidecar 5000")["Verdict"], "fail");
 }
 

@@ -1,6 +1,7 @@
 //! Starts and stops while the engine still carries out what somebody else has asked it for.
 
 #[path = "support/fake_engine.rs"]
+#[expect(dead_code, reason = "other tests kill commands")]
 mod fake_engine;
 #[path = "support/screen.rs"]
 mod screen;
@@ -62,8 +63,8 @@ fn before_call(engine: &FakeEngine, number: usize, event: impl FnOnce(&mut World
 #[tokio::test(start_paused = true)]
 async fn a_container_that_takes_its_name_late_is_replaced() {
     let (_, both) = started().await;
-    // The backend's creation is the second call, after the image's; the sidecar's the fourth.
-    for (container, call) in both.iter().zip([2, 4]) {
+    // The backend's creation is the second call, after the image's; the sidecar's the fifth.
+    for (container, call) in both.iter().zip([2, 5]) {
         let engine = FakeEngine::with_images(&[IMAGE]);
         let late = half_made(container);
         before_call(&engine, call, |world| world.containers.push(late));
@@ -76,6 +77,14 @@ async fn a_container_that_takes_its_name_late_is_replaced() {
         let removed = format!("Removed container \"{}\", which is not running\n", container.name);
         assert_eq!(screen.err(), removed);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_comes_while_others_are_looked_at_is_nobody_elses() {
+    let (engine, _) = started().await;
+    engine.world().early_listings = 1;
+    run_start(&engine).await.0.unwrap();
+    all_runs(&engine);
 }
 
 #[tokio::test(start_paused = true)]

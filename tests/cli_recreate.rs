@@ -1,6 +1,7 @@
 //! Starts that are only shown, and starts that replace a backend, against an engine in memory.
 
 #[path = "support/fake_engine.rs"]
+#[expect(dead_code, reason = "other tests kill commands")]
 mod fake_engine;
 #[path = "support/screen.rs"]
 mod screen;
@@ -91,6 +92,7 @@ async fn a_backend_is_replaced_when_that_is_asked_for() {
             "stop B",
             "remove B",
             "create B",
+            "upload B",
             "start B",
             "create B-proxy-port-5000",
             "start B-proxy-port-5000",

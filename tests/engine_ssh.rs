@@ -1,4 +1,4 @@
-//! Engines behind ssh, with a program in ssh's place.
+//! Engines behind ssh and behind the docker command, with programs in their places.
 
 #![cfg(unix)]
 
@@ -80,4 +80,43 @@ fn an_engine_is_spoken_to_through_one_login() {
         "{words}"
     );
     assert_eq!(ssh.calls().len(), 1, "every further request goes over the same connection");
+}
+
+/// `info` by way of a docker command that is this program, as docker runs a plugin.
+fn info_through(docker: &std::path::Path, globals: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_docker-assemble"))
+        .args(globals)
+        .args(["assemble", "backend", "info"])
+        .env_clear()
+        .envs([("USER", "nobody-in-particular"), ("HOME", "/nonexistent")])
+        .env("PATH", std::env::var("PATH").unwrap())
+        .env("DOCKER_CLI_PLUGIN_USE_DIAL_STDIO", "1")
+        .env("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND", docker)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_plugin_that_is_told_to_goes_through_the_docker_command() {
+    let fake = FakeSsh::new("dial", "echo 'no such context' >&2; exit 1");
+    let docker = fake.0.join("ssh");
+    let words = complaint(&info_through(&docker, &["--tlsverify=false", "-H", "tcp://far:1"]));
+    assert!(
+        words.starts_with("cannot reach the docker engine at \"tcp://far:1\": no such context"),
+        "{words}"
+    );
+    assert_eq!(fake.calls(), ["--tlsverify=false -H tcp://far:1 system dial-stdio"]);
+}
+
+#[test]
+#[ignore = "needs a docker engine and the docker command"]
+fn the_docker_command_is_a_way_to_its_engine() {
+    let host = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
+    let fake = FakeSsh::new("dials", "exec docker \"$@\"");
+    let words = complaint(&info_through(&fake.0.join("ssh"), &["-H", &host]));
+    assert!(
+        words.starts_with("there is no backend \"docker-assemble-backend-nobody-in-particular\""),
+        "{words}"
+    );
+    assert_eq!(fake.calls().len(), 1, "every further request goes over the same connection");
 }

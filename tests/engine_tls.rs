@@ -175,10 +175,23 @@ async fn files_that_are_no_good_are_named() {
     let good = authority.client();
     let empty = authority.directory.join("empty.pem");
     std::fs::write(&empty, "").unwrap();
+    // As openssl writes keys with a password, now and in earlier days.
+    let key = |name: &str, kind: &str, head: &str| {
+        let path = authority.directory.join(name);
+        let text =
+            format!("-----BEGIN {kind}-----\n{head}MIIBAgMEBQYHCAkKCwwNDg8QERITFBUW\n-----END {kind}-----\n");
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let encrypted = key("encrypted.pem", "ENCRYPTED PRIVATE KEY", "");
+    let head = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00112233445566778899AABBCCDDEEFF\n\n";
+    let older = key("older.pem", "RSA PRIVATE KEY", head);
     let cases = [
         (Tls { ca: Some(empty.clone()), ..good.clone() }, "holds no certificate"),
         (Tls { cert: Some(empty.clone()), ..good.clone() }, "holds no certificate"),
         (Tls { key: Some(empty.clone()), ..good.clone() }, "holds no private key"),
+        (Tls { key: Some(encrypted), ..good.clone() }, "encrypted.pem\" has a password"),
+        (Tls { key: Some(older), ..good.clone() }, "older.pem\" has a password"),
         (Tls { key: None, ..good.clone() }, "no key"),
         (Tls { ca: Some("/nonexistent/ca.pem".into()), ..good }, "/nonexistent/ca.pem"),
     ];

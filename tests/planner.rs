@@ -63,8 +63,48 @@ fn ports_touch_only_sidecars() {
     let wish = Desired { forwards: ports(&[6000, 7000]), ..wish() };
     assert_eq!(
         steps(&wish, &world),
-        [vec!["remove B-proxy-port-5000 (Unwanted)"], vec!["run B-proxy-port-7000 x1"]]
+        [
+            vec!["note 6000 gateway, 7000 gateway"],
+            vec!["remove B-proxy-port-5000 (Unwanted)"],
+            vec!["run B-proxy-port-7000 x1"],
+        ]
     );
+}
+
+#[test]
+fn what_fails_its_health_check_is_replaced_but_for_the_backend() {
+    let wish = Desired { forwards: forwards("5000@loopback"), ..wish() };
+    let mut world = started(&wish);
+    world.backend.as_mut().unwrap().unhealthy = true;
+    assert!(plan(&wish, &world).unwrap().is_empty(), "builds may be running");
+    world.sidecars[0].container.unhealthy = true;
+    world.dialer.as_mut().unwrap().unhealthy = true;
+    assert_eq!(
+        steps(&wish, &world),
+        [
+            vec!["remove B-proxy-port-5000 (Unhealthy)", "remove B-dialer (Unhealthy)"],
+            vec!["run B-dialer x1"],
+            vec!["run B-proxy-port-5000 x1"],
+        ]
+    );
+}
+
+#[test]
+fn a_backend_is_told_of_its_forwards_when_they_change() {
+    let world = started(&wish());
+    assert_eq!(world.noted, Some(vec![Forward::plain(port(5000))]));
+    let none = Desired { forwards: ports(&[]), ..wish() };
+    assert_eq!(steps(&none, &world), [vec!["note "], vec!["remove B-proxy-port-5000 (Unwanted)"]]);
+    assert_eq!(world.after(&plan(&none, &world).unwrap()).noted, Some(vec![]));
+    // What a person removed stays wanted, and is made again.
+    let mut bare = world.clone();
+    bare.sidecars.clear();
+    assert_eq!((bare.missing(), bare.wanted()), (vec![Forward::plain(port(5000))], bare.missing()));
+    assert_eq!(steps(&wish(), &bare), [vec!["run B-proxy-port-5000 x1"]]);
+    // One that an earlier version made has no note, and cannot be told from one that cannot be read.
+    let unknown = Observed { noted: None, ..world };
+    assert_eq!(steps(&none, &unknown), [vec!["remove B-proxy-port-5000 (Unwanted)"]]);
+    assert_eq!((unknown.missing(), unknown.wanted()), (vec![], unknown.forwards()));
 }
 
 #[test]
@@ -348,12 +388,17 @@ fn another_target_touches_only_its_sidecar() {
     let mapped = Desired { forwards: forwards("5000:5001,6000"), ..wish() };
     assert_eq!(
         steps(&mapped, &world),
-        [vec!["remove B-proxy-port-5000 (Changed)"], vec!["run B-proxy-port-5000-to-5001 x1"]]
+        [
+            vec!["note 5000 gateway:5001, 6000 gateway"],
+            vec!["remove B-proxy-port-5000 (Changed)"],
+            vec!["run B-proxy-port-5000-to-5001 x1"],
+        ]
     );
     let loopback = Desired { forwards: forwards("5000@loopback,6000"), ..wish() };
     assert_eq!(
         steps(&loopback, &world),
         [
+            vec!["note 5000 loopback, 6000 gateway"],
             vec!["remove B-proxy-port-5000 (Changed)"],
             vec!["create volume B-dialer"],
             vec!["run B-dialer x1"],
@@ -368,7 +413,12 @@ fn a_changed_list_replaces_the_dialer_alone() {
     let more = Desired { forwards: forwards("5000@loopback,6000@loopback"), ..wish() };
     assert_eq!(
         steps(&more, &world),
-        [vec!["remove B-dialer (Changed)"], vec!["run B-dialer x1"], vec!["run B-proxy-port-6000 x1"]]
+        [
+            vec!["note 5000 loopback, 6000 loopback"],
+            vec!["remove B-dialer (Changed)"],
+            vec!["run B-dialer x1"],
+            vec!["run B-proxy-port-6000 x1"],
+        ]
     );
     let mut dead = world.clone();
     dead.dialer.as_mut().unwrap().state = State::Exited;
@@ -389,6 +439,7 @@ fn the_dialer_and_its_volume_go_with_the_last_that_needs_them() {
     assert_eq!(
         steps(&wish(), &world),
         [
+            vec!["note 5000 gateway"],
             vec!["remove B-proxy-port-5000 (Changed)", "remove B-dialer (Idle)"],
             vec!["remove volume B-dialer"],
             vec!["run B-proxy-port-5000 x1"],
@@ -404,7 +455,7 @@ fn the_dialer_and_its_volume_go_with_the_last_that_needs_them() {
     );
     // A stray may still have it mounted.
     world.strays.push(world::container("stray", Default::default()));
-    assert_eq!(steps(&wish(), &world).len(), 2);
+    assert_eq!(steps(&wish(), &world).len(), 3);
 }
 
 #[test]

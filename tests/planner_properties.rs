@@ -4,11 +4,12 @@
 mod world;
 
 use docker_assemble::desired::{
-    CacheVolume, Desired, ImageRef, ProxyImage, PullPolicy, Security, VolumeName,
+    CacheVolume, Desired, File, ImageRef, ProxyImage, PullPolicy, Security, VolumeName,
 };
 use docker_assemble::forward::Forward;
 use docker_assemble::observed::{Container, ContainerId, Observed, Sidecar, State};
 use docker_assemble::plan::action::Action;
+use docker_assemble::plan::diff::Effect;
 use docker_assemble::plan::{STOP_GRACE, plan, teardown};
 use proptest::prelude::*;
 use world::{IMAGE, PROXY, empty, forwards, port, started, wish};
@@ -24,8 +25,9 @@ fn wishes() -> impl Strategy<Value = Desired> {
         prop::sample::select(vec![IMAGE, "docker.io/moby/buildkit:buildx-stable-1", "other:1"]),
         prop::bool::ANY,
         prop::bool::ANY,
+        (prop::bool::ANY, prop::bool::ANY, prop::bool::ANY),
     )
-        .prop_map(|(wanted, pull, security, image, named, own)| Desired {
+        .prop_map(|(wanted, pull, security, image, named, own, (recreate, config, proxied))| Desired {
             forwards: forwards(&wanted.join(",")),
             pull,
             security,
@@ -40,6 +42,16 @@ fn wishes() -> impl Strategy<Value = Desired> {
             } else {
                 wish().proxy_image
             },
+            files: if config {
+                vec![File {
+                    path: "/etc/buildkit/buildkitd.toml".to_owned(),
+                    content: "debug = true".to_owned(),
+                }]
+            } else {
+                Vec::new()
+            },
+            proxies: if proxied { vec!["HTTP_PROXY=http://p:1".to_owned()] } else { Vec::new() },
+            recreate,
             ..wish()
         })
 }
@@ -60,8 +72,9 @@ fn times() -> impl Strategy<Value = String> {
 }
 
 prop_compose! {
-    fn changed(made: Container)(state in states(), started_at in times(), bare in prop::bool::weighted(0.1)) -> Container {
+    fn changed(made: Container)(state in states(), started_at in times(), bare in prop::bool::weighted(0.1), ill in prop::bool::weighted(0.1)) -> Container {
         let mut container = Container { state, started_at, ..made.clone() };
+        container.unhealthy = ill;
         if bare {
             container.labels.clear();
         }
@@ -92,16 +105,20 @@ fn worlds() -> impl Strategy<Value = Observed> {
         let dialer = world.dialer.take().unwrap_or_else(|| world::container("dialer", Default::default()));
         (Just(world), Just(exists), changed(backend), sidecars, changed(dialer))
     });
-    let flags = (prop::bool::ANY, prop::bool::ANY, prop::bool::ANY, prop::bool::ANY, prop::bool::ANY);
+    let any = || prop::bool::ANY;
+    let flags = (any(), any(), any(), any(), any(), any());
     (base, flags, prop::bool::weighted(0.1), prop::bool::weighted(0.1)).prop_map(
         |((world, exists, backend, sidecars, dialer), flags, foreign, stray)| {
-            let (mine, conventional, proxy, dials, socket) = flags;
+            let (mine, conventional, proxy, dials, socket, unread) = flags;
             let mut world = Observed {
                 backend: exists.then_some(backend),
                 sidecars,
                 dialer: dials.then_some(dialer),
                 ..world
             };
+            if unread {
+                world.noted = None;
+            }
             let volume = wish().user.dialer_volume();
             world.socket_volumes = socket.then_some(volume).into_iter().collect();
             world.volumes = world.socket_volumes.clone();
@@ -127,12 +144,19 @@ proptest! {
             let loopback = wish.loopback_ports().next().is_some();
             prop_assert_eq!(after.dialer.is_some(), loopback);
             prop_assert_eq!(!after.socket_volumes.is_empty(), loopback || (!after.strays.is_empty() && !world.socket_volumes.is_empty()));
-            prop_assert_eq!(after.forwards(), wish.forwards.into_iter().collect::<Vec<_>>());
+            let wanted: Vec<_> = wish.forwards.iter().cloned().collect();
+            prop_assert_eq!(after.forwards(), wanted.clone());
+            prop_assert_eq!((after.wanted(), after.missing()), (wanted, vec![]));
+            prop_assert!(!after.is_unsettled());
+            // What differs still is known to, and is nothing that the user named; a wish to have it all is one.
+            let left = &second.unwrap().left_alone;
+            prop_assert!(left.iter().all(|difference| difference.effect() == Effect::Ignore), "{left:?}");
+            prop_assert!(left.is_empty() || !wish.recreate, "{left:?}");
         }
     }
 
     #[test]
-    fn a_start_removes_no_living_backend_and_nothing_of_others(wish in wishes(), world in worlds()) {
+    fn a_start_removes_no_living_backend_unasked_and_nothing_of_others(wish in wishes(), world in worlds()) {
         let Ok(plan) = plan(&wish, &world) else { return Ok(()) };
         let known = |id: &ContainerId| world.sidecars.iter().any(|sidecar| sidecar.container.id == *id);
         for action in plan.actions() {
@@ -140,7 +164,7 @@ proptest! {
                 let backend = world.backend.as_ref().filter(|backend| backend.id == *id);
                 let dials = world.dialer.as_ref().is_some_and(|dialer| dialer.id == *id);
                 prop_assert!(backend.is_some() || dials || known(id));
-                prop_assert!(backend.is_none_or(|backend| backend.state != State::Running));
+                prop_assert!(wish.recreate || backend.is_none_or(|backend| backend.state != State::Running));
             }
         }
     }

@@ -103,6 +103,38 @@ fn the_rest_of_the_configuration_is_read_too() {
 }
 
 #[test]
+fn whoever_speaks_of_verification_wants_tls() {
+    let home = Home::new("tls", "default");
+    let tls = |globals: Globals, vars: &[(&str, &str)]| {
+        let vars: BTreeMap<&str, &str> = vars.iter().copied().collect();
+        let endpoint = resolve(&globals, &vars, Some(&home.0)).unwrap().endpoint;
+        (endpoint.host, endpoint.tls.map(|tls| tls.skip_verify))
+    };
+    let host = || Globals { host: Some("h".to_owned()), ..Globals::default() };
+    let verify = |on| Globals { tls_verify: Some(on), ..host() };
+    let (plain, dressed) = ("tcp://h:2375".to_owned(), "tcp://h:2376".to_owned());
+    let verified = [("DOCKER_TLS_VERIFY", "1")];
+    assert_eq!(tls(host(), &[]), (plain.clone(), None));
+    assert_eq!(tls(host(), &[("DOCKER_TLS_VERIFY", "")]), (plain, None));
+    assert_eq!(tls(host(), &verified), (dressed.clone(), Some(false)));
+    assert_eq!(tls(verify(true), &[]), (dressed.clone(), Some(false)));
+    assert_eq!(tls(verify(false), &[]), (dressed.clone(), Some(true)));
+    assert_eq!(tls(verify(false), &verified), (dressed.clone(), Some(true)));
+    assert_eq!(tls(host(), &[("DOCKER_TLS", "1")]), (dressed.clone(), Some(true)));
+    assert_eq!(tls(Globals { tls: Some(true), ..host() }, &[]), (dressed, Some(true)));
+    // A file needs none.
+    let socket = Globals { host: Some("unix:///x.sock".to_owned()), ..verify(true) };
+    assert_eq!(tls(socket, &verified), ("unix:///x.sock".to_owned(), None));
+}
+
+#[test]
+fn headers_that_are_no_pairs_are_an_error() {
+    let home = Home::new("headers", "default");
+    let error = home.host(&Globals::default(), &[("DOCKER_CUSTOM_HEADERS", "X-A")]).unwrap_err();
+    assert_eq!(error, "cannot use DOCKER_CUSTOM_HEADERS: \"=\" is missing in \"X-A\"");
+}
+
+#[test]
 fn a_broken_file_is_passed_over_with_a_word() {
     let home = Home::new("broken", "one");
     std::fs::write(home.0.join(".docker/config.json"), "{").unwrap();

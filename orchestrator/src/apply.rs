@@ -68,7 +68,7 @@ pub async fn apply<E: Engine>(
 }
 
 /// Takes back what a run made, newest first: new containers and volumes are removed, started
-/// containers stopped.
+/// containers stopped, notes written as they were.
 /// Goes on past failures and returns them.
 pub async fn undo<E: Engine>(engine: &E, made: &[Made]) -> Vec<UndoFailure> {
     let mut failures = Vec::new();
@@ -83,6 +83,10 @@ pub async fn undo<E: Engine>(engine: &E, made: &[Made]) -> Vec<UndoFailure> {
                 stopped.map_err(|error| error.about(name))
             }
             Made::Volume(name) => engine.remove_volume(name).await,
+            Made::Note { id, name, before } => {
+                let told = engine.upload(id, files::archive([before])).await.or_else(ignore_missing);
+                told.map_err(|error| error.about(name))
+            }
         };
         if let Err(error) = result {
             failures.push(UndoFailure { left: left.clone(), error });
@@ -140,6 +144,11 @@ impl<E: Engine> Run<'_, E> {
                 }
                 self.engine.remove(id).await.map_err(|error| error.about(name))?;
                 return Ok(Some(Done::Removed(name, *reason)));
+            }
+            Action::Note { id, name, note, before } => {
+                self.ledger.add_note(id, name, before);
+                let told = self.engine.upload(id, files::archive([note])).await;
+                told.map_err(|error| error.about(name))?;
             }
             Action::CreateVolume { spec } => {
                 self.engine.create_volume(spec).await?;
@@ -210,8 +219,9 @@ impl<E: Engine> Run<'_, E> {
         let id = self.engine.create(spec).await?;
         self.ledger.add(&id, &spec.name, Origin::Created);
         let started = async {
-            if !spec.files.is_empty() {
-                self.engine.upload(&id, files::archive(&spec.files)).await?;
+            let mut files = spec.files.iter().chain(&spec.note).peekable();
+            if files.peek().is_some() {
+                self.engine.upload(&id, files::archive(files)).await?;
             }
             self.engine.start(&id).await
         };

@@ -30,6 +30,9 @@ const BACKEND_IMAGE: &str = "moby/buildkit:buildx-stable-1";
 /// The variable that names another, for those who keep a copy of it.
 const BACKEND_IMAGE_VARIABLE: &str = "DOCKER_ASSEMBLE_BACKEND_IMAGE";
 
+/// How long a start waits for another one, which may pull images meanwhile.
+const LOCK_LIMIT: Duration = Duration::from_secs(600);
+
 /// The process's environment.
 struct Environment;
 
@@ -157,11 +160,17 @@ async fn dispatch(
     tokio::spawn(plugin::watch(canceller, parent)?);
 
     let user = cli::user(vars);
-    let resolved = endpoint::resolve(globals, vars, cli::home(vars).as_deref());
+    let mut resolved = endpoint::resolve(globals, vars, cli::home(vars).as_deref());
+    if let Ok(resolved) = &mut resolved {
+        resolved.endpoint.through = through_docker(words, vars);
+    }
     if let Command::Version(form) = command {
         // Worth an answer without an engine, and whatever the configuration says.
         let engine = resolved.ok().and_then(|found| connect(found, console).ok());
-        return version::run(engine.as_ref(), user.as_ref(), console, form).await;
+        return tokio::select! {
+            result = version::run(engine.as_ref(), user.as_ref(), console, form) => result,
+            cause = cancel.cancelled() => Err(commands::Cancelled(cause).into()),
+        };
     }
     if let Command::Doctor { port, form } = command {
         // What is wrong with the endpoint is the first thing it tells.
@@ -175,7 +184,7 @@ async fn dispatch(
     let proxies = std::mem::take(&mut resolved.proxies);
     let store = resolved.credentials.config_dir.as_ref().map(|directory| directory.join("buildx"));
     let buildx = Buildx {
-        docker: vars.get("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND").unwrap_or_else(|| "docker".to_owned()),
+        docker: docker(vars),
         globals: Globals::words(words).to_vec(),
         store: vars.get("BUILDX_CONFIG").map(PathBuf::from).or(store),
     };
@@ -184,7 +193,7 @@ async fn dispatch(
     let session = Session { engine: &engine, user: &user, console, cancel: &cancel, limit };
     match command {
         Command::Start(options) if options.dry_run => {
-            let desired = desire(*options, proxies, session, vars).await?;
+            let desired = session.unless_cancelled(desire(*options, proxies, session, vars)).await?;
             start::preview(session, &desired).await
         }
         Command::Start(options) => {
@@ -214,6 +223,20 @@ async fn dispatch(
         // Done before an engine was looked for.
         Command::Manifest(_) | Command::Version(_) | Command::Doctor { .. } => Ok(()),
     }
+}
+
+/// The docker command that runs this plugin, as the way to the engine: that is what
+/// `DOCKER_CLI_PLUGIN_USE_DIAL_STDIO` asks for (`cli-plugins/plugin` of docker's command).
+fn through_docker(words: &[String], vars: &impl Vars) -> Option<Vec<String>> {
+    vars.get("DOCKER_CLI_PLUGIN_USE_DIAL_STDIO")?;
+    let globals = Globals::words(words).iter().cloned();
+    let dial = ["system", "dial-stdio"].map(str::to_owned);
+    Some(std::iter::once(docker(vars)).chain(globals).chain(dial).collect())
+}
+
+/// The docker command.
+fn docker(vars: &impl Vars) -> String {
+    vars.get("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND").unwrap_or_else(|| "docker".to_owned())
 }
 
 /// Candidates that are not in the tree of commands. An engine that ssh leads to is not asked:
@@ -256,14 +279,22 @@ async fn start_alone<E: Engine>(
     let directory = vars.get("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
     let path = lock::path(&directory, session.user, session.engine.endpoint());
     let waiting = || session.console.note("Waiting for another start to finish...");
-    let _lock = tokio::select! {
-        lock = lock::acquire(&path, waiting) => {
-            lock.inspect_err(|error| tracing::debug!(%error, path = %path.display(), "no lock")).ok()
+    let limit = session.limit.unwrap_or(LOCK_LIMIT);
+    let locking = async {
+        match tokio::time::timeout(limit, lock::acquire(&path, waiting)).await {
+            Ok(lock) => {
+                Ok(lock.inspect_err(|error| tracing::debug!(%error, path = %path.display(), "no lock")).ok())
+            }
+            Err(_) => Err(anyhow!(
+                "another start of \"{}\" is still at work after {} s; try again when it is done",
+                session.user.backend(),
+                limit.as_secs()
+            )),
         }
-        cause = session.cancel.cancelled() => return Err(commands::Cancelled(cause).into()),
     };
+    let _lock = session.unless_cancelled(locking).await?;
     let progress = options.progress;
-    let desired = desire(options, proxies, session, vars).await?;
+    let desired = session.unless_cancelled(desire(options, proxies, session, vars)).await?;
     start::run(session, &desired, progress, &|| proxy_image::embedded().bytes.clone()).await
 }
 

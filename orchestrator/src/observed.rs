@@ -86,6 +86,9 @@ pub struct Observed {
     pub dialer: Option<Container>,
     /// The user's volumes for its socket, found by label.
     pub socket_volumes: Vec<VolumeName>,
+    /// What the backend's note says is forwarded, in the order of the ports; absent where it was
+    /// not read.
+    pub noted: Option<Vec<Forward>>,
     /// More containers with the user's labels that fit no place above, such as renamed copies.
     /// They are removed with the backend and otherwise left alone.
     pub strays: Vec<Container>,
@@ -106,7 +109,30 @@ impl Sidecar {
 }
 
 impl Observed {
-    /// What is forwarded, in the order of the ports.
+    /// What was asked for at the last start, in the order of the ports, or what there are sidecars
+    /// for where that is not known.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<Forward> {
+        self.noted.clone().unwrap_or_else(|| self.forwards())
+    }
+
+    /// What was asked for and has no sidecar, in the order of the ports.
+    #[must_use]
+    pub fn missing(&self) -> Vec<Forward> {
+        let gone = |forward: &Forward| self.sidecars.iter().all(|sidecar| sidecar.port != forward.port);
+        self.noted.iter().flatten().filter(|forward| gone(forward)).cloned().collect()
+    }
+
+    /// Whether a container that counts is between its creation and its start, or about to vanish:
+    /// somebody else may be at work.
+    #[must_use]
+    pub fn is_unsettled(&self) -> bool {
+        let sidecars = self.sidecars.iter().map(|sidecar| &sidecar.container);
+        let mut all = self.backend.iter().chain(&self.dialer).chain(sidecars);
+        all.any(|container| matches!(container.state, State::Created | State::Removing))
+    }
+
+    /// What there are sidecars for, in the order of the ports.
     #[must_use]
     pub fn forwards(&self) -> Vec<Forward> {
         self.sidecars.iter().filter_map(Sidecar::forward).collect()

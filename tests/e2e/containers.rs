@@ -83,7 +83,8 @@ fn a_start_replaces_a_sidecar_that_was_removed_or_killed() {
     docker(&["rm", "--force", &backend.sidecar(registry.port)]).ok();
     docker(&["stop", "--time", "1", &backend.sidecar(other)]).ok();
     let info = backend.run(&["info"]).ok();
-    assert!(!info.stdout.contains(&backend.sidecar(registry.port)), "{info:?}");
+    let gone = format!(" - <missing> {} (missing)\n", backend.sidecar(registry.port));
+    assert!(info.stdout.contains(&gone), "{info:?}");
     assert!(info.stdout.contains(&format!("{} (exited)\n", backend.sidecar(other))), "{info:?}");
 
     backend.start(&[registry.port, other]);

@@ -2,6 +2,7 @@
 //! n-th of them, refuse privileges, or let containers end at once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use docker_assemble::engine::{
 use docker_assemble::observed::{Container, ContainerId, State};
 use docker_assemble::spec::{ContainerSpec, Mount, Privileges, VolumeSpec};
 use futures_util::stream;
+use tokio::sync::Notify;
 
 /// Where privileges are refused.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -23,6 +25,15 @@ pub(crate) enum Refusal {
     Nowhere,
     Create,
     Start,
+}
+
+/// On which side of a call a command is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kill {
+    /// The engine never hears of it.
+    Before,
+    /// The engine carries it out.
+    After,
 }
 
 /// Something that somebody else does.
@@ -35,14 +46,20 @@ pub(crate) struct World {
     pub(crate) volumes: BTreeMap<VolumeName, BTreeMap<String, String>>,
     /// Which containers have which volumes.
     pub(crate) mounts: BTreeSet<(ContainerId, VolumeName)>,
+    /// What files of containers say.
+    pub(crate) files: BTreeMap<(ContainerId, String), Bytes>,
     /// The calls that change something, in order.
     pub(crate) log: Vec<String>,
     /// Fail the call of this number, counted from 1.
     pub(crate) fail: Option<usize>,
+    /// Kill the command at the call of this number.
+    pub(crate) kill: Option<(usize, Kill)>,
     /// Say at the call of this number that somebody else is removing the container.
     pub(crate) conflict: Option<usize>,
     /// What happens right before the calls of these numbers.
     pub(crate) events: Vec<(usize, Event)>,
+    /// How many listings of containers come too early to find any.
+    pub(crate) early_listings: u32,
     /// A name that is taken by what is never listed.
     pub(crate) taken: Option<ContainerName>,
     /// Ask for the end at the call of this number.
@@ -62,17 +79,39 @@ pub(crate) struct World {
 }
 
 #[derive(Default)]
-pub(crate) struct FakeEngine(Mutex<World>);
+pub(crate) struct FakeEngine {
+    world: Mutex<World>,
+    /// Told when a command would be killed; it waits for ever then, and is dropped.
+    pub(crate) killed: Notify,
+}
 
 impl FakeEngine {
     pub(crate) fn with_images(images: &[&str]) -> Self {
         let images =
             images.iter().map(|name| (ImageRef((*name).to_owned()), format!("sha256:{name}"))).collect();
-        Self(Mutex::new(World { images, ..World::default() }))
+        Self { world: Mutex::new(World { images, ..World::default() }), killed: Notify::new() }
     }
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.0.lock().unwrap()
+        self.world.lock().unwrap()
+    }
+
+    /// Carries out a call that changes something, unless the command that asks for it is killed.
+    async fn act<T>(&self, work: impl FnOnce(&mut World) -> Result<T>) -> Result<T> {
+        let (kill, result) = {
+            let mut world = self.world();
+            let number = world.log.len() + 1;
+            let kill = world.kill.take_if(|(at, _)| *at == number).map(|(_, kill)| kill);
+            (kill, (kill != Some(Kill::Before)).then(|| work(&mut world)))
+        };
+        match result {
+            Some(result) if kill.is_none() => result,
+            // Nobody is left to hear of it.
+            _ => {
+                self.killed.notify_one();
+                std::future::pending().await
+            }
+        }
     }
 
     /// What exists, by name and state.
@@ -146,7 +185,12 @@ impl Engine for FakeEngine {
         let has = |container: &&Container| {
             labels.iter().all(|(name, value)| container.labels.get(name) == Some(value))
         };
-        Ok(self.world().containers.iter().filter(has).cloned().collect())
+        let mut world = self.world();
+        if world.early_listings > 0 {
+            world.early_listings -= 1;
+            return Ok(Vec::new());
+        }
+        Ok(world.containers.iter().filter(has).cloned().collect())
     }
 
     async fn container(&self, name: &ContainerName) -> Result<Option<Container>> {
@@ -186,11 +230,13 @@ impl Engine for FakeEngine {
     }
 
     async fn load(&self, archive: Bytes) -> Result<()> {
-        let mut world = self.world();
-        let name = String::from_utf8(archive.to_vec()).unwrap();
-        world.call("load", &name)?;
-        world.images.insert(ImageRef(name), "sha256:loaded".to_owned());
-        Ok(())
+        self.act(|world| {
+            let name = String::from_utf8(archive.to_vec()).unwrap();
+            world.call("load", &name)?;
+            world.images.insert(ImageRef(name), "sha256:loaded".to_owned());
+            Ok(())
+        })
+        .await
     }
 
     async fn volume_exists(&self, name: &VolumeName) -> Result<bool> {
@@ -204,21 +250,25 @@ impl Engine for FakeEngine {
     }
 
     async fn create_volume(&self, spec: &VolumeSpec) -> Result<()> {
-        let mut world = self.world();
-        world.call("create volume", &spec.name.0)?;
-        world.volumes.insert(spec.name.clone(), spec.labels.clone());
-        Ok(())
+        self.act(|world| {
+            world.call("create volume", &spec.name.0)?;
+            world.volumes.insert(spec.name.clone(), spec.labels.clone());
+            Ok(())
+        })
+        .await
     }
 
     async fn remove_volume(&self, name: &VolumeName) -> Result<()> {
-        let mut world = self.world();
-        world.call("remove volume", &name.0)?;
-        if world.mounts.iter().any(|(_, volume)| volume == name) {
-            let operation = operation("remove volume", &name.0);
-            return Err(EngineError::Conflict { operation, message: "volume is in use".to_owned() });
-        }
-        world.volumes.remove(name);
-        Ok(())
+        self.act(|world| {
+            world.call("remove volume", &name.0)?;
+            if world.mounts.iter().any(|(_, volume)| volume == name) {
+                let operation = operation("remove volume", &name.0);
+                return Err(EngineError::Conflict { operation, message: "volume is in use".to_owned() });
+            }
+            world.volumes.remove(name);
+            Ok(())
+        })
+        .await
     }
 
     async fn images(&self) -> Result<Vec<ImageRef>> {
@@ -226,88 +276,110 @@ impl Engine for FakeEngine {
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
-        let mut world = self.world();
-        world.call("create", &spec.name.0)?;
-        world.refused("create", spec.privileges == Privileges::Privileged, Refusal::Create)?;
-        let is_taken = world.taken.as_ref() == Some(&spec.name);
-        if is_taken || world.containers.iter().any(|container| container.name == spec.name) {
-            let operation = operation("create container", &spec.name.0);
-            return Err(EngineError::Conflict { operation, message: "the name is in use".to_owned() });
-        }
-        let id = ContainerId(format!("{:064x}", world.log.len()));
-        let image_id = world.images.get(&spec.image).cloned().unwrap_or_default();
-        for mount in &spec.mounts {
-            if let Mount::Own { volume: VolumeSpec { name, .. }, .. } = mount {
-                world.mounts.insert((id.clone(), name.clone()));
+        self.act(|world| {
+            world.call("create", &spec.name.0)?;
+            world.refused("create", spec.privileges == Privileges::Privileged, Refusal::Create)?;
+            let is_taken = world.taken.as_ref() == Some(&spec.name);
+            if is_taken || world.containers.iter().any(|container| container.name == spec.name) {
+                let operation = operation("create container", &spec.name.0);
+                return Err(EngineError::Conflict { operation, message: "the name is in use".to_owned() });
             }
-        }
-        world.containers.push(Container {
-            id: id.clone(),
-            name: spec.name.clone(),
-            image: spec.image.clone(),
-            image_id,
-            state: State::Created,
-            unhealthy: false,
-            started_at: String::new(),
-            labels: spec.labels.clone(),
-            cache_volume: spec.cache_volume().cloned(),
-            privileged: spec.privileges == Privileges::Privileged,
-        });
-        Ok(id)
+            let id = ContainerId(format!("{:064x}", world.log.len()));
+            let image_id = world.images.get(&spec.image).cloned().unwrap_or_default();
+            for mount in &spec.mounts {
+                if let Mount::Own { volume: VolumeSpec { name, .. }, .. } = mount {
+                    world.mounts.insert((id.clone(), name.clone()));
+                }
+            }
+            world.containers.push(Container {
+                id: id.clone(),
+                name: spec.name.clone(),
+                image: spec.image.clone(),
+                image_id,
+                state: State::Created,
+                unhealthy: false,
+                started_at: String::new(),
+                labels: spec.labels.clone(),
+                cache_volume: spec.cache_volume().cloned(),
+                privileged: spec.privileges == Privileges::Privileged,
+            });
+            Ok(id)
+        })
+        .await
     }
 
-    async fn upload(&self, id: &ContainerId, _: Bytes) -> Result<()> {
-        let mut world = self.world();
-        let name = world.name(id);
-        world.call("upload", &name)
+    async fn upload(&self, id: &ContainerId, archive: Bytes) -> Result<()> {
+        self.act(|world| {
+            let name = world.name(id);
+            world.call("upload", &name)?;
+            for entry in tar::Archive::new(&archive[..]).entries().unwrap() {
+                let mut entry = entry.unwrap();
+                let path = format!("/{}", entry.path().unwrap().display());
+                let mut content = Vec::new();
+                entry.read_to_end(&mut content).unwrap();
+                world.files.insert((id.clone(), path), content.into());
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn read_file(&self, id: &ContainerId, path: &str) -> Result<Option<Bytes>> {
+        Ok(self.world().files.get(&(id.clone(), path.to_owned())).cloned())
     }
 
     async fn start(&self, id: &ContainerId) -> Result<()> {
-        let mut world = self.world();
-        let name = world.name(id);
-        world.call("start", &name)?;
-        let privileged = world.find(id).is_some_and(|container| container.privileged);
-        world.refused("start", privileged, Refusal::Start)?;
-        // As the engine does for a container in the network of another.
-        let backend = name.split_once("-proxy-port-").map(|(backend, _)| backend.to_owned());
-        if let Some(backend) = backend.filter(|backend| !world.runs(backend)) {
-            let message = format!("cannot join network of a non running container: {backend}");
-            return Err(EngineError::Conflict {
-                operation: operation("start container", id.short()),
-                message,
-            });
-        }
-        world.clock += 1;
-        let started_at = format!("2024-05-01T10:00:{:02}Z", world.clock);
-        let ends = world.ending.contains(&ContainerName(name.clone()));
-        let Some(container) = world.find(id) else {
-            return Err(EngineError::NotFound {
-                operation: operation("start", &name),
-                message: String::new(),
-            });
-        };
-        container.started_at = started_at;
-        container.state = if ends { State::Exited } else { State::Running };
-        Ok(())
+        self.act(|world| {
+            let name = world.name(id);
+            world.call("start", &name)?;
+            let privileged = world.find(id).is_some_and(|container| container.privileged);
+            world.refused("start", privileged, Refusal::Start)?;
+            // As the engine does for a container in the network of another.
+            let backend = name.split_once("-proxy-port-").map(|(backend, _)| backend.to_owned());
+            if let Some(backend) = backend.filter(|backend| !world.runs(backend)) {
+                let message = format!("cannot join network of a non running container: {backend}");
+                return Err(EngineError::Conflict {
+                    operation: operation("start container", id.short()),
+                    message,
+                });
+            }
+            world.clock += 1;
+            let started_at = format!("2024-05-01T10:00:{:02}Z", world.clock);
+            let ends = world.ending.contains(&ContainerName(name.clone()));
+            let Some(container) = world.find(id) else {
+                return Err(EngineError::NotFound {
+                    operation: operation("start", &name),
+                    message: String::new(),
+                });
+            };
+            container.started_at = started_at;
+            container.state = if ends { State::Exited } else { State::Running };
+            Ok(())
+        })
+        .await
     }
 
     async fn stop(&self, id: &ContainerId, _: Duration) -> Result<()> {
-        let mut world = self.world();
-        let name = world.name(id);
-        world.call("stop", &name)?;
-        if let Some(container) = world.find(id) {
-            container.state = State::Exited;
-        }
-        Ok(())
+        self.act(|world| {
+            let name = world.name(id);
+            world.call("stop", &name)?;
+            if let Some(container) = world.find(id) {
+                container.state = State::Exited;
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn remove(&self, id: &ContainerId) -> Result<()> {
-        let mut world = self.world();
-        let name = world.name(id);
-        world.call("remove", &name)?;
-        world.containers.retain(|container| container.id != *id);
-        world.mounts.retain(|(container, _)| container != id);
-        Ok(())
+        self.act(|world| {
+            let name = world.name(id);
+            world.call("remove", &name)?;
+            world.containers.retain(|container| container.id != *id);
+            world.mounts.retain(|(container, _)| container != id);
+            Ok(())
+        })
+        .await
     }
 
     fn logs(&self, _: &ContainerId, _: LogOptions) -> EngineStream<LogChunk> {

@@ -49,6 +49,7 @@ impl Scope {
             pids: None,
             restart: Restart::No,
             files: vec![],
+            note: None,
         }
     }
 }

@@ -28,6 +28,7 @@ fn step(action: &Action) -> String {
         }
         Action::LoadProxyImage { image } => format!("load {image}"),
         Action::Remove { name, reason, .. } => format!("remove {} ({reason:?})", short(name)),
+        Action::Note { note, .. } => format!("note {}", note.content.trim_end().replace('\n', ", ")),
         Action::CreateVolume { spec } => {
             format!("create volume {}", short(&ContainerName(spec.name.0.clone())))
         }

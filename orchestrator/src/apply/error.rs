@@ -32,6 +32,7 @@ impl fmt::Display for UndoFailure {
         match &self.left {
             Made::Container { name, .. } => write!(f, "container \"{name}\"")?,
             Made::Volume(name) => write!(f, "volume \"{name}\"")?,
+            Made::Note { name, .. } => write!(f, "the note of new forwards in \"{name}\"")?,
         }
         write!(f, " is left behind: {}", self.error)
     }

@@ -9,7 +9,8 @@ use crate::desired::File;
 
 /// An archive of these files, to be unpacked at the container's root. Directories below the
 /// first one are in it, open to everybody: a daemon without root could not read them otherwise.
-pub(super) fn archive(files: &[File]) -> Bytes {
+pub(super) fn archive<'a>(files: impl IntoIterator<Item = &'a File>) -> Bytes {
+    let files: Vec<_> = files.into_iter().collect();
     let mut builder = Builder::new(Vec::new());
     let mut add = |kind, path: &str, content: &[u8], mode| {
         let mut header = Header::new_ustar();

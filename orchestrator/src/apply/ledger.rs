@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::desired::{ContainerName, VolumeName};
+use crate::desired::{ContainerName, File, VolumeName};
 use crate::observed::ContainerId;
 
 /// Something that exists or runs because of this run.
@@ -19,6 +19,15 @@ pub enum Made {
     },
     /// A volume, which was created.
     Volume(VolumeName),
+    /// A note in a container that was there.
+    Note {
+        /// The container.
+        id: ContainerId,
+        /// Its name, for messages.
+        name: ContainerName,
+        /// What it said before.
+        before: File,
+    },
 }
 
 impl Made {
@@ -49,6 +58,10 @@ impl Ledger {
 
     pub(super) fn add_volume(&self, name: &VolumeName) {
         self.push(Made::Volume(name.clone()));
+    }
+
+    pub(super) fn add_note(&self, id: &ContainerId, name: &ContainerName, before: &File) {
+        self.push(Made::Note { id: id.clone(), name: name.clone(), before: before.clone() });
     }
 
     fn push(&self, made: Made) {

@@ -46,7 +46,7 @@ pub fn shell_line(user: &UserName) -> String {
 /// A missing backend, those of the engine, and what buildx says.
 pub async fn run<E: Engine>(session: Session<'_, E>, buildx: &Buildx) -> Result<()> {
     let backend = session.unless_cancelled(session.running_backend()).await?.name;
-    buildx.select(&backend).await?;
+    session.unless_cancelled(buildx.select(&backend)).await?;
     session.console.line(format_args!("Builder \"{backend}\" is in use"))?;
     Ok(())
 }

@@ -1,18 +1,20 @@
 //! `backend info`: what runs, for whom, how its forwards do, and what its cache holds.
 
 mod forwards;
+mod helpers;
 mod object;
 
 use std::time::Duration;
 
 use anyhow::Result;
 
-use super::health::{Examined, PATIENCE, Question, examine};
+use super::health::{PATIENCE, Question, examine};
 use super::{Session, observe, start_command};
 use crate::buildkit::{Client, Record, Worker};
 use crate::engine::Engine;
-use crate::observed::{Container, ContainerId, Sidecar, State};
+use crate::observed::{Container, ContainerId, State};
 use crate::output::{Console, Form, size};
+use helpers::Helpers;
 
 /// Runs the command.
 ///
@@ -37,7 +39,7 @@ pub async fn ids<E: Engine>(session: Session<'_, E>, whole: bool) -> Result<()> 
 
 async fn describe<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> {
     let Session { engine, console, user, limit, .. } = session;
-    let observed = observe::ours(engine, user).await?;
+    let observed = observe::with_note(engine, user).await?;
     let start = start_command(&observed);
     let backend = session.backend_of(observed.backend.clone())?;
     let image = image(engine, &backend).await?;
@@ -54,14 +56,15 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> 
             }
         };
         let (forwards, daemon) = tokio::join!(examining, asking);
-        let dialer = observed.dialer.as_ref();
-        super::print(console, &object::info(&backend, &image, &forwards, dialer, daemon?.as_ref()), &form)?;
+        let object =
+            object::info(&backend, &image, &Helpers::of(&forwards, &observed, user), daemon?.as_ref());
+        super::print(console, &object, &form)?;
         return Ok(());
     }
     console.line(format_args!("ID: {} ({})", backend.id.0, condition(backend.state, backend.unhealthy)))?;
     console.line(format_args!("Image: {image}"))?;
     console.line("")?;
-    list_helpers(console, &examining.await, observed.dialer.as_ref(), &start)?;
+    Helpers::of(&examining.await, &observed, user).list(console, &start)?;
     console.line("")?;
 
     if backend.state != State::Running {
@@ -128,43 +131,6 @@ async fn image<E: Engine>(engine: &E, backend: &Container) -> Result<String> {
     };
     let wanted = repository(&asked.0);
     Ok(digests.into_iter().find(|digest| repository(digest) == wanted).unwrap_or_else(|| asked.0.clone()))
-}
-
-fn list_helpers(
-    console: &Console,
-    forwards: &[Examined],
-    dialer: Option<&Container>,
-    start: &str,
-) -> Result<()> {
-    if forwards.is_empty() && dialer.is_none() {
-        console.line("Sidecar containers: none, no port of the host is forwarded")?;
-        return Ok(());
-    }
-    console.line("Sidecar containers:")?;
-    for forward in forwards {
-        let container = &forward.sidecar.container;
-        let state = if forward.stale { "stale" } else { condition(container.state, container.unhealthy) };
-        let to = leads_to(&forward.sidecar);
-        console.line(format_args!(" - {} {} ({state}){to}", container.id.short(), container.name))?;
-        for line in forwards::lines(forward, start) {
-            console.line(format_args!("   {line}"))?;
-        }
-    }
-    if let Some(container) = dialer {
-        let state = condition(container.state, container.unhealthy);
-        let what = "connects to the host's loopback";
-        console.line(format_args!(" - {} {} ({state}), {what}", container.id.short(), container.name))?;
-    }
-    Ok(())
-}
-
-/// Where a sidecar leads, unless that is the port in its name on the host.
-fn leads_to(sidecar: &Sidecar) -> String {
-    match sidecar.forward() {
-        None => ", to a target that this version does not know".to_owned(),
-        Some(forward) if forward.is_plain() => String::new(),
-        Some(forward) => format!(", to {}", forward.target),
-    }
 }
 
 fn list_workers(console: &Console, workers: &[Worker]) -> Result<()> {

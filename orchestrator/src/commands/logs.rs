@@ -67,6 +67,9 @@ const END_LINES: u64 = 20;
 /// How long they may take to come.
 const END_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long a log that is followed may say nothing until the engine is asked whether it is there.
+const QUIET: Duration = Duration::from_secs(30);
+
 /// Runs the command.
 ///
 /// # Errors
@@ -89,13 +92,21 @@ async fn copy<E: Engine>(session: Session<'_, E>, logs: &Logs) -> Result<()> {
         timestamps: logs.timestamps,
     };
     let mut log = session.engine.logs(&container.id, options);
-    while let Some(chunk) = log.next().await {
+    loop {
+        let chunk = match tokio::time::timeout(QUIET, log.next()).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(chunk)) => chunk,
+            Err(_) => {
+                // A container may say nothing for days. Whether its engine still answers is asked.
+                session.engine.container(&container.name).await?;
+                continue;
+            }
+        };
         match chunk.map_err(|error| error.about(&container.name))? {
             LogChunk::Stdout(bytes) => session.console.raw(&bytes)?,
             LogChunk::Stderr(bytes) => session.console.raw_error(&bytes)?,
         }
     }
-    Ok(())
 }
 
 async fn sidecar<E: Engine>(session: Session<'_, E>, port: HostPort) -> Result<Container> {

@@ -34,7 +34,7 @@ const START: &str = "docker assemble backend start";
 /// usual port in place of theirs.
 fn start_command(observed: &Observed) -> String {
     // Without any there is no telling what was wanted.
-    let forwards = observed.forwards();
+    let forwards = observed.wanted();
     let options = if forwards.is_empty() { String::new() } else { forward::options(&forwards) };
     if options.is_empty() { START.to_owned() } else { format!("{START} {options}") }
 }
@@ -100,9 +100,7 @@ impl<E: Engine> Session<'_, E> {
 
     /// The backend, which must run.
     async fn running_backend(&self) -> Result<Container> {
-        let observed = observe::ours(self.engine, self.user).await?;
-        let start = start_command(&observed);
-        let backend = self.backend_of(observed.backend)?;
+        let backend = self.backend().await?;
         match backend.state {
             State::Running => Ok(backend),
             State::Paused => {
@@ -110,13 +108,17 @@ impl<E: Engine> Session<'_, E> {
             }
             state => {
                 let state = info::state(state);
+                let start = start_command(&observe::with_note(self.engine, self.user).await?);
                 Err(anyhow!("backend \"{}\" is not running ({state}); '{start}' starts it", backend.name))
             }
         }
     }
 
     /// Runs something that may be given up at any moment without leaving anything behind.
-    async fn unless_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    ///
+    /// # Errors
+    /// Its own, and [`Cancelled`].
+    pub async fn unless_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             result = work => result,
             cause = self.cancel.cancelled() => Err(Cancelled(cause).into()),

@@ -9,6 +9,7 @@ use crate::engine::{Engine, EngineError};
 use crate::forward::Forward;
 use crate::labels;
 use crate::observed::{Container, Observed, Sidecar};
+use crate::spec::{NOTE_FILE, noted};
 
 /// The user's containers and the volume of the dialer, found by their labels. The other fields
 /// stay empty: that is enough for everything but a start.
@@ -28,6 +29,30 @@ pub async fn ours<E: Engine>(engine: &E, user: &UserName) -> Result<Observed, En
     }
     observed.sidecars.sort_by_key(|sidecar| sidecar.port);
     Ok(observed)
+}
+
+/// The same, and what the backend's note says of its forwards.
+///
+/// # Errors
+/// Those of the engine, but for a note that cannot be read: that is as good as none.
+pub async fn with_note<E: Engine>(engine: &E, user: &UserName) -> Result<Observed, EngineError> {
+    let observed = ours(engine, user).await?;
+    let noted = match &observed.backend {
+        Some(backend) => note(engine, backend).await?,
+        None => None,
+    };
+    Ok(Observed { noted, ..observed })
+}
+
+async fn note<E: Engine>(engine: &E, backend: &Container) -> Result<Option<Vec<Forward>>, EngineError> {
+    match engine.read_file(&backend.id, NOTE_FILE).await {
+        Ok(found) => Ok(found.map(|text| noted(&String::from_utf8_lossy(&text)))),
+        Err(error @ (EngineError::Unreachable { .. } | EngineError::Timeout { .. })) => Err(error),
+        Err(error) => {
+            tracing::debug!(%error, "the note about the forwards cannot be read");
+            Ok(None)
+        }
+    }
 }
 
 /// Puts a container in its place. The backend has to have its proper name, since sidecars join
@@ -57,7 +82,7 @@ fn sort(observed: &mut Observed, container: Container, user: &UserName) {
 /// # Errors
 /// Those of the engine.
 pub async fn all<E: Engine>(engine: &E, desired: &Desired) -> Result<Observed, EngineError> {
-    let (facts, observed) = tokio::try_join!(engine.facts(), ours(engine, &desired.user))?;
+    let (facts, observed) = tokio::try_join!(engine.facts(), with_note(engine, &desired.user))?;
     let mut observed = Observed { arch: facts.arch, ..observed };
 
     let images = [&desired.image, desired.proxy_image.image()];
@@ -92,5 +117,13 @@ async fn foreign<E: Engine>(
     let wanted: Vec<_> =
         desired.container_names().into_iter().filter(|name| !known.contains(&name)).collect();
     let holders = try_join_all(wanted.iter().map(|name| engine.container(name))).await?;
-    Ok(wanted.into_iter().zip(holders).filter(|(_, holder)| holder.is_some()).map(|(name, _)| name).collect())
+    // One with our label was made after the others were listed; whoever wants its name runs into it
+    // and looks again.
+    let user = desired.user.to_string();
+    let is_foreign = |holder: &Container| {
+        let was_listed = observed.strays.iter().any(|stray| stray.id == holder.id);
+        was_listed || holder.labels.get(labels::USER) != Some(&user)
+    };
+    let taken = wanted.into_iter().zip(holders).filter(|(_, holder)| holder.as_ref().is_some_and(is_foreign));
+    Ok(taken.map(|(name, _)| name).collect())
 }

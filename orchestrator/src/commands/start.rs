@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::{Cancelled, Session, logs, observe};
 use crate::apply::{ApplyError, Failure, Made, PAUSE, ROUNDS, apply, undo};
@@ -31,6 +32,13 @@ use setback::Setback;
 /// How long a backend and its sidecars may take to serve. One that finds a cache of hundreds of
 /// gigabytes needs tens of seconds.
 pub const READY_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a container may stand between its creation and its start, or its removal and its end,
+/// before it counts as left behind. Seconds lie between only on an engine with much to do.
+const SETTLING: Duration = Duration::from_secs(3);
+
+/// How often it is looked at meanwhile.
+const SETTLING_PAUSE: Duration = Duration::from_millis(200);
 
 /// Says what [`run`] would do, one line for each action, and changes nothing.
 ///
@@ -61,13 +69,12 @@ pub async fn run<E: Engine>(
     progress: Progress,
     archive: &(dyn Fn() -> Bytes + Sync),
 ) -> Result<()> {
-    let Session { engine, console, .. } = session;
+    let console = session.console;
     let report = Reporter::new(console, progress);
     let mut made = Vec::new();
     let mut round = 1;
     loop {
-        let looking = async { Ok(observe::all(engine, desired).await?) };
-        let planned = session.unless_cancelled(looking).await.and_then(|observed| {
+        let planned = session.unless_cancelled(settled(session, desired)).await.and_then(|observed| {
             let plan = plan(desired, &observed)?;
             Ok((observed, plan))
         });
@@ -104,6 +111,20 @@ pub async fn run<E: Engine>(
             Setback::Wait(error) => quote(session, &made, error).await,
         };
         return Err(take_back(session, &made, error).await);
+    }
+}
+
+/// The engine's state. What is half-made may be another start's work, on another machine or in a
+/// session with other directories, where no lock tells: it is left alone for a while. One that was
+/// killed leaves the same behind.
+async fn settled<E: Engine>(session: Session<'_, E>, desired: &Desired) -> Result<Observed> {
+    let until = Instant::now() + SETTLING;
+    loop {
+        let observed = observe::all(session.engine, desired).await?;
+        if !observed.is_unsettled() || Instant::now() >= until {
+            return Ok(observed);
+        }
+        tokio::time::sleep(SETTLING_PAUSE).await;
     }
 }
 

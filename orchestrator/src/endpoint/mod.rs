@@ -2,6 +2,7 @@
 
 mod config;
 mod context;
+mod headers;
 mod host;
 
 pub use config::Config;
@@ -33,6 +34,12 @@ pub enum EndpointError {
         /// Its name.
         name: String,
         /// What is wrong with it.
+        why: String,
+    },
+    /// Headers that cannot be understood.
+    #[error("cannot use DOCKER_CUSTOM_HEADERS: {why}")]
+    BadHeaders {
+        /// What is wrong with them.
         why: String,
     },
     /// A host that cannot be understood.
@@ -84,11 +91,11 @@ pub fn resolve(globals: &Globals, vars: &impl Vars, home: Option<&Path>) -> Resu
 
     let proxies = config.proxy_variables(&host);
     let mut headers = config.headers;
-    headers.extend(vars.get("DOCKER_CUSTOM_HEADERS").iter().flat_map(|list| list.split(',')).filter_map(
-        |pair| pair.split_once('=').map(|(name, value)| (name.trim().to_owned(), value.to_owned())),
-    ));
+    if let Some(more) = vars.get("DOCKER_CUSTOM_HEADERS") {
+        headers.extend(headers::read(&more)?);
+    }
     Ok(Resolved {
-        endpoint: Endpoint { host, tls, headers, api_version: vars.get("DOCKER_API_VERSION") },
+        endpoint: Endpoint { host, tls, headers, through: None, api_version: vars.get("DOCKER_API_VERSION") },
         credentials: CredentialSource { config_dir: directory, auth_config: vars.get("DOCKER_AUTH_CONFIG") },
         prune_filters: config.prune_filters,
         proxies,
@@ -129,7 +136,8 @@ fn context_name(globals: &Globals, vars: &impl Vars, config: &Config) -> Result<
 fn default_tls(globals: &Globals, vars: &impl Vars, directory: Option<&Path>) -> Option<Tls> {
     let verify = globals.tls_verify.unwrap_or_else(|| vars.get("DOCKER_TLS_VERIFY").is_some());
     let tls = globals.tls.unwrap_or_else(|| vars.get("DOCKER_TLS").is_some());
-    if !(verify || tls) {
+    // As docker has it, whoever speaks of verification wants TLS, with or without it.
+    if !(verify || tls || globals.tls_verify.is_some()) {
         return None;
     }
     let usual = vars.get("DOCKER_CERT_PATH").map(PathBuf::from).or_else(|| directory.map(Path::to_owned));

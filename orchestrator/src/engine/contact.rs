@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error as BollardError;
-use futures_util::{Stream, TryStreamExt, stream};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
@@ -33,6 +33,8 @@ pub(super) struct Contact {
     version: Arc<OnceCell<ApiVersion>>,
     /// Added to every deadline.
     slack: Duration,
+    /// Whether a program such as ssh leads there.
+    by_program: bool,
 }
 
 impl Contact {
@@ -48,8 +50,9 @@ impl Contact {
             .transpose()?;
         let version = Arc::new(OnceCell::new());
         let docker = transport::client(endpoint, &address, Arc::clone(&version)).map_err(unreachable)?;
-        let slack = if matches!(address, Address::Ssh(_)) { LOGIN } else { Duration::ZERO };
-        Ok(Self { docker, endpoint: endpoint.host.as_str().into(), asked, version, slack })
+        let slack = if endpoint.host.starts_with("ssh:") { LOGIN } else { Duration::ZERO };
+        let by_program = address.is_dear();
+        Ok(Self { docker, endpoint: endpoint.host.as_str().into(), asked, version, slack, by_program })
     }
 
     pub(super) fn endpoint(&self) -> &str {
@@ -100,7 +103,9 @@ impl Contact {
     ) -> Result<T> {
         let limit = limit.saturating_add(self.slack);
         match timeout(limit, call).await {
-            Ok(answer) => answer.map_err(|error| failure::explain(&self.endpoint, operation, error)),
+            Ok(answer) => {
+                answer.map_err(|error| failure::explain(&self.endpoint, self.by_program, operation, error))
+            }
             Err(_) => {
                 let endpoint = self.endpoint.to_string();
                 Err(EngineError::Timeout { endpoint, operation, seconds: limit.as_secs() })
@@ -108,28 +113,82 @@ impl Contact {
         }
     }
 
-    /// A stream of the engine, opened when it is first read, with its errors sorted.
+    /// A stream of the engine, opened when it is first read, with its errors sorted. It ends with an
+    /// error when nothing comes for as long as `silence`.
     pub(super) fn stream<T, S>(
         &self,
         operation: Operation,
+        silence: Option<Duration>,
         open: impl Future<Output = Result<S>> + Send + 'static,
     ) -> EngineStream<T>
     where
         T: Send + 'static,
         S: Stream<Item = Result<T, BollardError>> + Send + 'static,
     {
-        let endpoint = Arc::clone(&self.endpoint);
+        let (endpoint, by_program) = (Arc::clone(&self.endpoint), self.by_program);
+        let silence = silence.map(|limit| limit.saturating_add(self.slack));
         let opened = async move {
-            let items = open.await?;
-            Ok::<_, EngineError>(
-                items.map_err(move |error| failure::explain(&endpoint, operation.clone(), error)),
-            )
+            let (at, of) = (Arc::clone(&endpoint), operation.clone());
+            let sort = move |error| failure::explain(&at, by_program, of.clone(), error);
+            let items = open.await?.map_err(sort);
+            Ok::<_, EngineError>(never_silent(items, silence, move |limit| EngineError::Timeout {
+                endpoint: endpoint.to_string(),
+                operation: operation.clone(),
+                seconds: limit.as_secs(),
+            }))
         };
         Box::pin(stream::once(opened).try_flatten())
     }
 }
 
+/// The items, and an error as the last one when none comes for as long as `silence`.
+fn never_silent<T>(
+    items: impl Stream<Item = Result<T>> + Send,
+    silence: Option<Duration>,
+    given_up: impl Fn(Duration) -> EngineError + Send,
+) -> impl Stream<Item = Result<T>> + Send {
+    stream::unfold(Some((Box::pin(items), given_up)), move |going| async move {
+        let (mut items, given_up) = going?;
+        let next = match silence {
+            None => items.next().await,
+            Some(limit) => match timeout(limit, items.next()).await {
+                Ok(next) => next,
+                Err(_) => return Some((Err(given_up(limit)), None)),
+            },
+        };
+        next.map(|item| (item, Some((items, given_up))))
+    })
+}
+
 /// What a call does, and to what.
 pub(super) fn operation(verb: &'static str, object: impl Into<String>) -> Operation {
     Operation { verb, object: object.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_falls_silent_is_given_up() {
+        let given_up = |limit: Duration| EngineError::Timeout {
+            endpoint: String::new(),
+            operation: operation("pull image", "a"),
+            seconds: limit.as_secs(),
+        };
+        let talk = || {
+            stream::iter([1, 2]).then(async |n| {
+                tokio::time::sleep(Duration::from_secs(9)).await;
+                Ok(n)
+            })
+        };
+        let limit = Some(Duration::from_secs(10));
+        let all: Vec<_> = never_silent(talk().chain(stream::pending()), limit, given_up).collect().await;
+        assert!(matches!(all[..], [Ok(1), Ok(2), Err(EngineError::Timeout { seconds: 10, .. })]), "{all:?}");
+        let all: Vec<_> = never_silent(talk(), limit, given_up).collect().await;
+        assert!(matches!(all[..], [Ok(1), Ok(2)]), "{all:?}");
+        let endless = never_silent(stream::pending::<Result<u8>>(), None, given_up);
+        tokio::pin!(endless);
+        timeout(Duration::from_secs(100_000), endless.next()).await.unwrap_err();
+    }
 }

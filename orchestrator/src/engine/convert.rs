@@ -1,12 +1,14 @@
 //! Our words to bollard's and back: pure functions, no calls.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Read};
 
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, CreateImageInfo,
     HealthStatusEnum, HostConfig, HostConfigCgroupnsModeEnum, ImageInspect, Mount as ApiMount, MountType,
     MountVolumeOptions, ProgressDetail, RestartPolicy, RestartPolicyNameEnum,
 };
+use bytes::Bytes;
 
 use super::{EngineFacts, Image, PullProgress};
 use crate::desired::{ContainerName, ImageRef, VolumeName};
@@ -173,6 +175,19 @@ pub(super) fn progress(line: CreateImageInfo) -> PullProgress {
         status: line.status.unwrap_or_default(),
         bytes: line.progress_detail.and_then(bytes),
     }
+}
+
+/// The content of the first file in an archive (tar).
+pub(super) fn first_file(archive: &[u8]) -> io::Result<Bytes> {
+    for entry in tar::Archive::new(archive).entries()? {
+        let mut entry = entry?;
+        if entry.header().entry_type().is_file() {
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content)?;
+            return Ok(content.into());
+        }
+    }
+    Err(io::Error::other("there is no file in the archive"))
 }
 
 fn non_empty(list: &[String]) -> Option<Vec<String>> {

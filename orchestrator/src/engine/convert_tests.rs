@@ -19,6 +19,7 @@ fn spec(privileges: Privileges) -> ContainerSpec {
         pids: None,
         restart: Restart::No,
         files: vec![],
+        note: None,
     }
 }
 

@@ -1,15 +1,16 @@
 //! [`Engine`] over Docker's API.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{
-    CreateContainerOptions, CreateImageOptions, ImportImageOptions, ListContainersOptions, ListImagesOptions,
-    ListVolumesOptions, LogsOptions, RemoveContainerOptions, RemoveVolumeOptions, StopContainerOptions,
-    UploadToContainerOptions,
+    CreateContainerOptions, CreateImageOptions, DownloadFromContainerOptions, ImportImageOptions,
+    ListContainersOptions, ListImagesOptions, ListVolumesOptions, LogsOptions, RemoveContainerOptions,
+    RemoveVolumeOptions, StopContainerOptions, UploadToContainerOptions,
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -33,8 +34,13 @@ use crate::spec::{ContainerSpec, VolumeSpec};
 const USUAL: Duration = Duration::from_secs(20);
 /// For what touches disks and namespaces: create, start, remove, a command.
 const SLOW: Duration = Duration::from_secs(90);
+/// How long a pull may show no progress. A registry that sends nothing holds it up without a word,
+/// and unpacking a large layer on a slow disk is told only now and then.
+const PULL_SILENCE: Duration = Duration::from_secs(300);
 /// How long the engine may need beyond the grace that a container is given to stop.
 const STOP_SLACK: Duration = Duration::from_secs(30);
+/// The largest archive with a file that is read, in bytes: one of ours takes some hundred.
+const FILE_BYTES: usize = 1 << 20;
 /// How often a removal that somebody else began is looked at.
 const REMOVAL_PAUSE: Duration = Duration::from_millis(100);
 
@@ -160,7 +166,7 @@ impl Engine for DockerEngine {
             };
             Ok(docker.create_image(Some(options), None, login).map_ok(convert::progress))
         };
-        self.0.contact.stream(pulling, open)
+        self.0.contact.stream(pulling, Some(PULL_SILENCE), open)
     }
 
     async fn load(&self, archive: Bytes) -> Result<()> {
@@ -239,6 +245,24 @@ impl Engine for DockerEngine {
         self.0.contact.call(uploading, SLOW, docker.upload_to_container(path, Some(options), body)).await
     }
 
+    async fn read_file(&self, id: &ContainerId, path: &str) -> Result<Option<Bytes>> {
+        let reading = operation("read a file of container", id.short());
+        let name = in_path(&reading, &id.0)?;
+        let options = DownloadFromContainerOptions { path: path.to_owned() };
+        let answer = self.0.contact.client().await?.download_from_container(name, Some(options));
+        let collecting = answer.try_fold(Vec::new(), |mut all, bytes| async move {
+            all.extend_from_slice(&bytes);
+            if all.len() > FILE_BYTES {
+                Err(io::Error::from(io::ErrorKind::FileTooLarge).into())
+            } else {
+                Ok(all)
+            }
+        });
+        let archive = found(self.0.contact.call(reading.clone(), USUAL, collecting).await)?;
+        let first = archive.map(|archive| convert::first_file(&archive)).transpose();
+        first.map_err(|error| EngineError::Broken { operation: reading, source: error.into() })
+    }
+
     async fn start(&self, id: &ContainerId) -> Result<()> {
         let starting = operation(failure::START, id.short());
         let path = in_path(&starting, &id.0)?;
@@ -283,6 +307,7 @@ impl Engine for DockerEngine {
     fn logs(&self, id: &ContainerId, options: LogOptions) -> EngineStream<LogChunk> {
         let reading = operation("read the log of container", id.short());
         let (inner, id, checking) = (Arc::clone(&self.0), id.clone(), reading.clone());
+        let follow = options.follow;
         let open = async move {
             let path = in_path(&checking, &id.0)?;
             let options = LogsOptions {
@@ -296,7 +321,8 @@ impl Engine for DockerEngine {
             };
             Ok(inner.contact.client().await?.logs(path, Some(options)).map_ok(chunk))
         };
-        self.0.contact.stream(reading, open)
+        let silence = (!follow).then_some(USUAL);
+        self.0.contact.stream(reading, silence, open)
     }
 
     async fn exec(&self, id: &ContainerId, command: &[&str]) -> Result<ExecOutput> {

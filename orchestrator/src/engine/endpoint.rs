@@ -18,6 +18,9 @@ pub struct Endpoint {
     pub tls: Option<Tls>,
     /// Headers for every request: `HttpHeaders` of docker's configuration file.
     pub headers: Vec<(String, String)>,
+    /// The program, with its arguments, that joins its standard input and output to the engine: the
+    /// docker command that runs this plugin, where it asks for that. The host is for messages then.
+    pub through: Option<Vec<String>>,
     /// The API version to speak (`DOCKER_API_VERSION`); negotiated when absent.
     pub api_version: Option<String>,
 }
@@ -52,12 +55,17 @@ pub(super) enum Address {
     Tcp(String),
     /// Another machine's engine, by way of ssh.
     Ssh(ssh::Target),
+    /// By way of a program; its name and arguments.
+    Program(String, Vec<String>),
 }
 
 impl Address {
     /// # Errors
     /// [`EngineError::Unreachable`] for an address of a kind that is not spoken.
     pub(super) fn parse(endpoint: &Endpoint) -> Result<Self> {
+        if let Some((program, arguments)) = endpoint.through.as_deref().and_then(<[String]>::split_first) {
+            return Ok(Self::Program(program.clone(), arguments.to_vec()));
+        }
         let host = &endpoint.host;
         match host.split_once("://") {
             // Docker too keeps certificates of a socket file's context and does not use them.
@@ -90,11 +98,16 @@ impl Address {
         }
     }
 
+    /// Whether a connection costs more than that: a login, or a program's start.
+    pub(super) const fn is_dear(&self) -> bool {
+        matches!(self, Self::Ssh(_) | Self::Program(..))
+    }
+
     /// The base of the URIs of requests, whatever lies under HTTP. Over a socket file the name is the one that docker's
     /// own client sends, since some proxies in front of an engine check it.
     pub(super) fn base_uri(&self) -> String {
         match self {
-            Self::Unix(_) | Self::Ssh(_) => "http://api.moby.localhost".to_owned(),
+            Self::Unix(_) | Self::Ssh(_) | Self::Program(..) => "http://api.moby.localhost".to_owned(),
             Self::Tcp(authority) => format!("http://{authority}"),
         }
     }

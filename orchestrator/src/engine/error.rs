@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use super::failure::CREATE;
+use super::failure::{CREATE, PULL};
 
 /// What was being done, with its object: the first half of every engine error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,9 @@ impl EngineError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unreachable { endpoint, source } => unreachable_hint(endpoint, source.as_ref()),
+            Self::Timeout { operation, .. } if operation.verb == PULL => {
+                Some("the registry may hang; another try goes on from the layers that are there".to_owned())
+            }
             Self::Timeout { .. } => {
                 Some("the engine may be overloaded, or something else listens there".to_owned())
             }

@@ -18,8 +18,14 @@ pub(crate) const PULL: &str = "pull image";
 /// See [`CREATE`]: most runtimes notice only here.
 pub(super) const START: &str = "start container";
 
-/// Sorts a failure of `operation` on the engine at `endpoint`.
-pub(super) fn explain(endpoint: &str, operation: Operation, error: BollardError) -> EngineError {
+/// Sorts a failure of `operation` on the engine at `endpoint`; `by_program` when a program leads
+/// there.
+pub(super) fn explain(
+    endpoint: &str,
+    by_program: bool,
+    operation: Operation,
+    error: BollardError,
+) -> EngineError {
     match error {
         BollardError::DockerResponseServerError { status_code, message } => {
             refusal(endpoint, operation, status_code, &message)
@@ -33,9 +39,9 @@ pub(super) fn explain(endpoint: &str, operation: Operation, error: BollardError)
         other => {
             let cause = root_cause(&other);
             // In TLS 1.3 the other side judges the client's certificate after the connection has
-            // come about; and ssh has failed when nothing at all came back.
-            let is_contact =
-                cause.to_string().starts_with("received fatal alert: ") || ssh_failed(endpoint, &other);
+            // come about; and a program such as ssh has failed when nothing at all came back.
+            let is_contact = cause.to_string().starts_with("received fatal alert: ")
+                || (by_program && matches!(other, BollardError::HyperLegacyError { .. }));
             if is_contact {
                 unreachable(endpoint, cause)
             } else {
@@ -43,12 +49,6 @@ pub(super) fn explain(endpoint: &str, operation: Operation, error: BollardError)
             }
         }
     }
-}
-
-/// Whether a request broke before its answer began, on an endpoint where that means that the
-/// connection never came about.
-fn ssh_failed(endpoint: &str, error: &BollardError) -> bool {
-    endpoint.starts_with("ssh:") && matches!(error, BollardError::HyperLegacyError { .. })
 }
 
 fn unreachable(endpoint: &str, source: Box<dyn StdError + Send + Sync>) -> EngineError {

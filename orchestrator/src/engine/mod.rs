@@ -3,6 +3,7 @@
 mod contact;
 mod convert;
 mod credentials;
+mod dial;
 mod docker;
 mod endpoint;
 mod error;
@@ -162,6 +163,8 @@ pub trait Engine: Send + Sync {
     fn create(&self, spec: &ContainerSpec) -> impl Future<Output = Result<ContainerId>> + Send;
     /// Unpacks an archive (tar) at the root of a container, which need not run.
     fn upload(&self, id: &ContainerId, archive: Bytes) -> impl Future<Output = Result<()>> + Send;
+    /// What a file in a container says, which need not run; `None` when there is no such file.
+    fn read_file(&self, id: &ContainerId, path: &str) -> impl Future<Output = Result<Option<Bytes>>> + Send;
     /// Starts a container.
     fn start(&self, id: &ContainerId) -> impl Future<Output = Result<()>> + Send;
     /// Stops a container, killing it after `grace`; a container that is not running is success.

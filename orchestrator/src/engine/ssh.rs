@@ -2,19 +2,13 @@
 //! which joins its standard input and output to the engine's socket.
 
 use std::io;
-use std::pin::Pin;
-use std::process::Stdio;
-use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::task::JoinHandle;
+use tokio::process::Command;
+
+use super::dial::{self, Dialled};
 
 /// How long ssh may take to connect, as docker's own client has it.
 const CONNECT_SECONDS: &str = "30";
-
-/// Most bytes kept of what ssh says on standard error.
-const WORDS_BYTES: u64 = 4096;
 
 /// Who and where, of `ssh://[user@]host[:port][/path/to/docker.sock]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,85 +80,21 @@ impl Target {
 }
 
 /// Starts ssh. That it cannot connect is known only when the connection is read.
+///
+/// Ctrl-C on a terminal reaches every process there. What a command has made is taken back over
+/// this connection then, so ssh must not hear of it; one that is born deaf to a signal stays so
+/// (ssh's `clientloop.c`). A process group of its own would also keep it from asking for the
+/// password of a key.
+#[cfg(unix)]
 pub(super) fn dial(target: &Target) -> io::Result<Dialled> {
-    let mut child = Command::new("ssh")
-        .args(target.arguments())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| io::Error::other(format!("cannot run \"ssh\": {error}")))?;
-    let (Some(stdin), Some(stdout), Some(stderr)) =
-        (child.stdin.take(), child.stdout.take(), child.stderr.take())
-    else {
-        return Err(io::Error::other("ssh has no pipes"));
-    };
-    let words = tokio::spawn(async move {
-        let mut words = Vec::new();
-        let mut stderr = stderr;
-        (&mut stderr).take(WORDS_BYTES).read_to_end(&mut words).await.ok();
-        // The rest is read too, or ssh would wait to write it.
-        tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await.ok();
-        String::from_utf8_lossy(&words).split_whitespace().collect::<Vec<_>>().join(" ")
-    });
-    Ok(Dialled { stdin: Some(stdin), stdout, words: Some(words), started: false, _child: child })
+    let script = ["-c", "trap '' INT; exec ssh \"$@\"", "ssh"].map(str::to_owned);
+    dial::dial("ssh", Command::new("/bin/sh").args(script).args(target.arguments()))
 }
 
-/// A connection through ssh, which ends with this.
-pub(super) struct Dialled {
-    stdin: Option<ChildStdin>,
-    stdout: ChildStdout,
-    /// What ssh says, until it was asked for.
-    words: Option<JoinHandle<String>>,
-    /// Whether anything came back.
-    started: bool,
-    _child: Child,
-}
-
-impl AsyncRead for Dialled {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stdout).poll_read(cx, buf))?;
-        if buf.filled().len() > before {
-            self.started = true;
-        } else if !self.started {
-            // An end before a beginning: ssh or the program over there failed and says why.
-            let Some(words) = &mut self.words else { return Poll::Ready(Ok(())) };
-            let said = ready!(Pin::new(words).poll(cx)).unwrap_or_default();
-            self.words = None;
-            let said = if said.is_empty() { "ssh ended without a word".to_owned() } else { said };
-            return Poll::Ready(Err(io::Error::other(said)));
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Dialled {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.stdin {
-            // A failed ssh is told about by reading, which has its words.
-            Some(stdin) => match ready!(Pin::new(stdin).poll_write(cx, buf)) {
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Poll::Ready(Ok(buf.len())),
-                result => Poll::Ready(result),
-            },
-            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-        }
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stdin.as_mut().map_or(Poll::Ready(Ok(())), |stdin| Pin::new(stdin).poll_flush(cx))
-    }
-
-    /// Only closing a pipe ends it.
-    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stdin = None;
-        Poll::Ready(Ok(()))
-    }
+/// The same where there is no shell for that.
+#[cfg(not(unix))]
+pub(super) fn dial(target: &Target) -> io::Result<Dialled> {
+    dial::dial("ssh", Command::new("ssh").args(target.arguments()))
 }
 
 #[cfg(test)]

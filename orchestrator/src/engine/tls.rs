@@ -93,12 +93,30 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Failure> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| match error {
-        // What is left when no known kind of key is found; an encrypted one is none of them.
-        pem::Error::NoItemsFound => {
-            format!("\"{}\" holds no private key without a password", path.display()).into()
+    PrivateKeyDer::from_pem_file(path).map_err(|error| {
+        if is_locked(path) {
+            let why = format!(
+                "the key in \"{}\" has a password, which docker does not take either; \
+                 'openssl pkey -in FILE' writes it without",
+                path.display()
+            );
+            return why.into();
         }
-        error => unusable(path, &error),
+        match error {
+            pem::Error::NoItemsFound => {
+                let why = format!("\"{}\" holds no private key", path.display());
+                why.into()
+            }
+            error => unusable(path, &error),
+        }
+    })
+}
+
+/// Whether a file's key has a password: as PKCS #8 has it in its label, and as RFC 1421 had it in a
+/// line of its own.
+fn is_locked(path: &Path) -> bool {
+    std::fs::read_to_string(path).is_ok_and(|text| {
+        text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED")
     })
 }
 

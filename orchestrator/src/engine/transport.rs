@@ -21,7 +21,7 @@ use tokio::sync::OnceCell;
 use super::endpoint::{Address, Endpoint};
 use super::tls::Dresser;
 use super::version::ApiVersion;
-use super::{Duplex, ssh};
+use super::{Duplex, dial, ssh};
 
 /// How long a connection may take to come about. Docker's own client allows 30 s over ssh and
 /// the kernel's two minutes over TCP; an engine that is near answers in milliseconds. Below the
@@ -53,8 +53,8 @@ pub(super) fn client(
     };
     let connector = Connector { address: address.clone(), dresser };
     // A connection per request: an idle one that the engine closed would cost a retry, and
-    // the calls of one command are few. But for ssh, where each costs a login.
-    let idle = if matches!(address, Address::Ssh(_)) { usize::MAX } else { 0 };
+    // the calls of one command are few.
+    let idle = if address.is_dear() { usize::MAX } else { 0 };
     let http = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(idle).build(connector);
     let headers = headers(endpoint)?;
     let transport = move |mut request: bollard::BollardRequest| {
@@ -160,6 +160,7 @@ async fn connect(address: &Address, dresser: Option<&Dresser>) -> io::Result<Dup
             }
         }
         Address::Ssh(target) => Box::pin(ssh::dial(target)?),
+        Address::Program(program, arguments) => Box::pin(dial::dial_apart(program, arguments)?),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::desired::{ContainerName, ImageRef, VolumeName};
+use crate::desired::{ContainerName, File, ImageRef, VolumeName};
 use crate::observed::ContainerId;
 use crate::spec::{ContainerSpec, Mount, Network, Privileges, VolumeSpec};
 
@@ -32,6 +32,17 @@ pub enum Action {
         reason: Reason,
         /// How long it may take to end by itself before it is killed.
         grace: Duration,
+    },
+    /// Tell a backend of ours what its forwards are from now on.
+    Note {
+        /// The backend.
+        id: ContainerId,
+        /// Its name, for messages.
+        name: ContainerName,
+        /// The note.
+        note: File,
+        /// What it says until then.
+        before: File,
     },
     /// Make a volume; one that is there already is as good.
     CreateVolume {
@@ -70,6 +81,7 @@ impl fmt::Display for Action {
             Self::Remove { id, name, reason, .. } => {
                 write!(f, "remove container \"{name}\" ({}), which {}", id.short(), reason.words())
             }
+            Self::Note { name, .. } => write!(f, "note the new forwards in container \"{name}\""),
             Self::CreateVolume { spec } => write!(f, "create volume \"{}\"", spec.name),
             Self::RemoveVolume { name } => write!(f, "remove volume \"{name}\""),
             Self::Start { id, name } => write!(f, "start container \"{name}\" ({})", id.short()),
@@ -107,6 +119,8 @@ pub enum Reason {
     Asked,
     /// It is not running.
     Ended,
+    /// Its own health check says that it does not serve.
+    Unhealthy,
     /// It belongs to an earlier run of the backend, whose network is gone.
     Stale,
     /// It was made from other settings.
@@ -124,6 +138,7 @@ impl Reason {
         match self {
             Self::Asked => "was asked for",
             Self::Ended => "is not running",
+            Self::Unhealthy => "fails its health check",
             Self::Stale => "belongs to an earlier run of the backend",
             Self::Changed => "was made from other settings",
             Self::Idle => "no forward needs any more",

@@ -7,7 +7,7 @@ use crate::desired::HostPort;
 use crate::forward::Forward;
 use crate::labels;
 use crate::observed::{Container, ContainerId, Observed, Sidecar, State};
-use crate::spec::{ContainerSpec, Privileges};
+use crate::spec::{self, ContainerSpec, Privileges};
 
 impl Observed {
     /// The state after every action of `plan` succeeded at the first try.
@@ -36,6 +36,7 @@ impl Observed {
                 self.sidecars.retain(|sidecar| sidecar.container.id != *id);
                 self.strays.retain(|stray| stray.id != *id);
             }
+            Action::Note { note, .. } => self.noted = Some(spec::noted(&note.content)),
             Action::CreateVolume { spec } => {
                 self.socket_volumes.push(spec.name.clone());
                 self.volumes.push(spec.name.clone());
@@ -70,7 +71,10 @@ impl Observed {
         let label = |name| spec.labels.get(name).map(String::as_str);
         match label(labels::PORT).and_then(HostPort::parse) {
             None if label(labels::ROLE) == Some(labels::ROLE_DIALER) => self.dialer = Some(container),
-            None => self.backend = Some(container),
+            None => {
+                self.backend = Some(container);
+                self.noted = spec.note.as_ref().map(|note| spec::noted(&note.content));
+            }
             Some(port) => {
                 let target = label(labels::TARGET).and_then(|label| Forward::from_label(port, label));
                 let target = target.map(|forward| forward.target);

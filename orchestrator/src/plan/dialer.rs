@@ -30,6 +30,7 @@ pub(super) fn changes(desired: &Desired, observed: &Observed) -> Changes {
             None => Reason::Idle,
             Some(_) if container.state != State::Running => Reason::Ended,
             Some(spec) if diff::helper(spec, container) == diff::Effect::Update => Reason::Changed,
+            Some(_) if container.unhealthy => Reason::Unhealthy,
             Some(_) => return None,
         };
         Some(remove(container, reason, Duration::ZERO))

@@ -56,7 +56,7 @@ enum Backend {
 }
 
 /// The least that turns `observed` into `desired`: images first, so that nothing is removed
-/// before what replaces it is here; then what has to go; then the backend; then the
+/// before what replaces it is here; then the note about the forwards; then what has to go; then the backend; then the
 /// dialer; then the sidecars.
 ///
 /// # Errors
@@ -93,6 +93,8 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
         images.extend(need_proxy_image(desired, observed)?);
     }
     plan.stage(images);
+    // Whatever ends this run early, what is not there then is known to be missing.
+    plan.stage(changed_note(desired, observed, fate).into_iter().collect());
     plan.stage(gone);
     // Those that mounted it are gone by now.
     plan.stage(dialer.volumes_gone);
@@ -116,6 +118,16 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
     plan.stage(dialer.run.into_iter().collect());
     plan.stage(missing.into_iter().map(|spec| Action::Run { candidates: vec![spec] }).collect());
     Ok(plan)
+}
+
+/// What a backend that stays has to be told. One whose note cannot be read is told nothing: every
+/// start would have to do it again.
+fn changed_note(desired: &Desired, observed: &Observed, fate: Backend) -> Option<Action> {
+    let backend = observed.backend.as_ref().filter(|_| fate != Backend::Make)?;
+    let before = spec::note(observed.noted.as_ref()?);
+    let note = spec::note(&desired.forwards);
+    let (id, name) = (backend.id.clone(), backend.name.clone());
+    (note != before).then_some(Action::Note { id, name, note, before })
 }
 
 /// A backend that lives is removed by a start only when the user said so; one that ended is started again, since its
@@ -181,7 +193,10 @@ fn fault(
         return Some(Reason::Changed);
     }
     let stale = fate != Backend::Keep || backend.is_none_or(|backend| container.started_before(backend));
-    stale.then_some(Reason::Stale)
+    if stale {
+        return Some(Reason::Stale);
+    }
+    container.unhealthy.then_some(Reason::Unhealthy)
 }
 
 fn remove(container: &Container, reason: Reason, grace: Duration) -> Action {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use super::daemon::CONFIG_FILE;
-use super::{ContainerSpec, Mount, Network, Privileges, RESERVED_PORTS, Restart};
+use super::{ContainerSpec, Mount, Network, Privileges, RESERVED_PORTS, Restart, note};
 use crate::desired::{Desired, Security, VolumeName};
 use crate::labels;
 
@@ -79,6 +79,7 @@ fn spec(desired: &Desired, cache: Option<&VolumeName>, privileges: Privileges) -
         // sidecar that then fails without its network is started again beside it.
         restart: Restart::UnlessStopped,
         files: desired.files.clone(),
+        note: Some(note(&desired.forwards)),
     }
     .with_labels(labels::ROLE_BACKEND, &desired.user)
 }

@@ -43,6 +43,7 @@ pub fn dialer(desired: &Desired) -> Option<ContainerSpec> {
         // It depends on nothing, and sidecars have nobody else to ask.
         restart: Restart::UnlessStopped,
         files: Vec::new(),
+        note: None,
     };
     Some(spec.with_labels(labels::ROLE_DIALER, &desired.user))
 }

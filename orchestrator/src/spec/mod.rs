@@ -3,10 +3,12 @@
 mod buildkit;
 pub mod daemon;
 mod dialer;
+mod note;
 mod sidecar;
 
 pub use buildkit::{STATE_DIRECTORY, backend};
 pub use dialer::{DIALER_SOCKET, dialer, socket_volume};
+pub use note::{note, noted};
 pub use sidecar::{HEALTH_COMMAND, sidecar};
 
 use std::collections::BTreeMap;
@@ -49,6 +51,9 @@ pub struct ContainerSpec {
     pub restart: Restart,
     /// Files that it is given before its first start.
     pub files: Vec<File>,
+    /// The note about the forwards, which comes with the files. They may change while the backend
+    /// runs, so it is no part of a fingerprint.
+    pub note: Option<File>,
 }
 
 /// A volume to be made.
@@ -127,6 +132,9 @@ pub enum Restart {
     UnlessStopped,
 }
 
+/// Where a backend keeps the note about its forwards.
+pub const NOTE_FILE: &str = "/etc/docker-assemble/forwards";
+
 /// The sysctl that keeps outgoing connections off the forwarded ports. Which ports are
 /// forwarded may change while the backend runs, so it is no part of a fingerprint.
 const RESERVED_PORTS: &str = "net.ipv4.ip_local_reserved_ports";
@@ -155,6 +163,7 @@ impl ContainerSpec {
         settings.sysctls.remove(RESERVED_PORTS);
         // Another build of the same version is no other backend.
         settings.args.retain(|argument| !argument.starts_with(buildkit::COMMIT_ARGUMENT));
+        settings.note = None;
         let hash = hash(&format!("{settings:?}"), 8);
         self.labels.extend([
             (labels::ROLE.to_owned(), role.to_owned()),

@@ -59,6 +59,7 @@ pub fn sidecar(desired: &Desired, forward: &Forward) -> ContainerSpec {
         // only after errors: an engine that ends tells it to end, which is none.
         restart: Restart::UnlessStopped,
         files: Vec::new(),
+        note: None,
     }
     .with_labels(labels::ROLE_SIDECAR, &desired.user)
 }

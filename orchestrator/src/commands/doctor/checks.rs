@@ -34,7 +34,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
             checks.push(namespace(&daemon.workers, &facts.start));
         }
     }
-    if let (Some(Ok(Some(_))), Some(check)) = (&facts.backend, forwarded(&facts.forwards, facts.port)) {
+    if let (Some(Ok(Some(_))), Some(check)) = (&facts.backend, forwarded(facts)) {
         checks.push(check);
     }
     checks.extend(facts.dialer.as_ref().map(|container| dialer(container, &facts.start)));
@@ -47,6 +47,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
             checks.extend(registry(forward, report));
         }
     }
+    checks.extend(facts.missing.iter().map(|forward| missing(forward, &facts.start)));
     checks.extend(pipes(&reports));
     checks.extend(ports(&reports, &facts.start));
     checks.extend(facts.conntrack.map(conntrack));
@@ -218,12 +219,15 @@ fn namespace(workers: &[Worker], start: &str) -> Check {
 }
 
 /// Whether anything is forwarded at all, and the port that was asked for.
-fn forwarded(forwards: &[Examined], port: Option<HostPort>) -> Option<Check> {
-    let known = |port: HostPort| forwards.iter().any(|forward| forward.sidecar.port == port);
-    match port {
+fn forwarded(facts: &Facts) -> Option<Check> {
+    let there = facts.forwards.iter().filter_map(|forward| forward.sidecar.forward());
+    let mut wanted: Vec<Forward> = there.chain(facts.missing.iter().cloned()).collect();
+    let known = |port: HostPort| {
+        facts.forwards.iter().any(|forward| forward.sidecar.port == port)
+            || facts.missing.iter().any(|forward| forward.port == port)
+    };
+    match facts.port {
         Some(port) if !known(port) => {
-            let mut wanted: Vec<Forward> =
-                forwards.iter().filter_map(|forward| forward.sidecar.forward()).collect();
             wanted.push(Forward::plain(port));
             wanted.sort();
             Some(check(
@@ -233,7 +237,7 @@ fn forwarded(forwards: &[Examined], port: Option<HostPort>) -> Option<Check> {
                 &format!("'{}'", format!("{START} {}", forward::options(&wanted)).trim_end()),
             ))
         }
-        None if forwards.is_empty() => Some(check(
+        None if facts.forwards.is_empty() && facts.missing.is_empty() => Some(check(
             "sidecars",
             Verdict::Warn,
             "no port of the host is forwarded",
@@ -315,6 +319,11 @@ fn sidecar(forward: &Examined, start: &str) -> Check {
         }
         (other, _) => check(name, Verdict::Fail, format!("does not run ({})", state(other)), &repair),
     }
+}
+
+fn missing(forward: &Forward, start: &str) -> Check {
+    let name = format!("sidecar {}", forward.port);
+    check(name, Verdict::Fail, "is missing", &format!("'{start}' makes it again"))
 }
 
 fn target(forward: &Examined, report: &Report) -> Option<Check> {

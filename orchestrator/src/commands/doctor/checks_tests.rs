@@ -80,6 +80,7 @@ fn good() -> Facts {
         backend: Some(Ok(Some(container("b", State::Running)))),
         daemon: Some(Ok(Daemon { version: Some("v0.13.2".to_owned()), workers: vec![worker(Some("host"))] })),
         forwards: vec![told(report(Outcome::Accepted, speaks))],
+        missing: Vec::new(),
         dialer: None,
         start: "START".to_owned(),
         port: None,
@@ -243,13 +244,27 @@ fn run_steps_must_share_the_network() {
 #[test]
 fn a_port_that_is_not_forwarded_is_missed_when_asked_for() {
     let other = Some(HostPort(6000.try_into().unwrap()));
-    let forwards = [forward(None)];
-    let missing = forwarded(&forwards, other).unwrap();
+    let facts = |port, forwards, missing| Facts { port, forwards, missing, ..good() };
+    let one = || vec![forward(None)];
+    let missing = forwarded(&facts(other, one(), Vec::new())).unwrap();
     is(&missing, Fail, "6000 is not forwarded", "--allow-host-port 5000,6000'");
     assert_eq!(missing.name, "sidecar 6000");
-    assert_eq!(forwarded(&forwards, Some(HostPort::REGISTRY)), None);
-    assert_eq!(forwarded(&forwards, None), None);
-    is(&forwarded(&[], None).unwrap(), Warn, "no port", "--allow-host-port 5000");
+    assert_eq!(forwarded(&facts(Some(HostPort::REGISTRY), one(), Vec::new())), None);
+    assert_eq!(forwarded(&facts(None, one(), Vec::new())), None);
+    is(&forwarded(&facts(None, Vec::new(), Vec::new())).unwrap(), Warn, "no port", "--allow-host-port 5000");
+}
+
+#[test]
+fn a_sidecar_that_is_gone_is_missing_and_not_unknown() {
+    let gone = Forward::plain(HostPort(6000.try_into().unwrap()));
+    let facts = |port: HostPort| Facts { port: Some(port), missing: vec![gone.clone()], ..good() };
+    assert_eq!(forwarded(&facts(gone.port)), None);
+    let checks = all(&facts(gone.port));
+    let found = checks.iter().find(|check| check.name == "sidecar 6000").unwrap();
+    is(found, Fail, "is missing", "'START' makes it again");
+    // What helps another port keeps it too.
+    let other = forwarded(&facts(HostPort(7000.try_into().unwrap()))).unwrap();
+    is(&other, Fail, "7000 is not forwarded", "--allow-host-port 5000,6000,7000'");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::commands::health::{self, Examined, Question};
 use crate::commands::{START, observe, start_command};
 use crate::desired::{HostPort, UserName};
 use crate::engine::{Engine, EngineError, EngineFacts};
+use crate::forward::Forward;
 use crate::health::{Place, plain};
 use crate::observed::{Container, Sidecar, State};
 use crate::spec::STATE_DIRECTORY;
@@ -45,6 +46,8 @@ pub(super) struct Facts {
     /// What BuildKit says; absent without a backend that runs.
     pub(super) daemon: Option<Result<Daemon, Failure>>,
     pub(super) forwards: Vec<Examined>,
+    /// What was asked for and has no sidecar.
+    pub(super) missing: Vec<Forward>,
     /// The container that connects to the host's loopback.
     pub(super) dialer: Option<Container>,
     /// The start that keeps all forwards.
@@ -92,6 +95,7 @@ impl<E: Engine> Doctor<'_, E> {
             backend: None,
             daemon: None,
             forwards: Vec::new(),
+            missing: Vec::new(),
             dialer: None,
             start: START.to_owned(),
             port: self.port,
@@ -112,7 +116,7 @@ impl<E: Engine> Doctor<'_, E> {
         if health::place(known, facts.endpoint.starts_with("unix:")) == Place::Here {
             facts.conntrack = conntrack();
         }
-        let observed = match within(limit, observe::ours(engine, user), explain).await {
+        let observed = match within(limit, observe::with_note(engine, user), explain).await {
             Ok(observed) => observed,
             Err(failure) => {
                 facts.backend = Some(Err(failure));
@@ -120,6 +124,7 @@ impl<E: Engine> Doctor<'_, E> {
             }
         };
         facts.start = start_command(&observed);
+        facts.missing = observed.missing();
         facts.dialer.clone_from(&observed.dialer);
         if let Some(backend) = &observed.backend {
             let question = |sidecar: &Sidecar| {

@@ -46,7 +46,7 @@ pub(super) fn lines(forward: &Examined, start: &str) -> Vec<String> {
 /// known: `unknown`, `old`, `silent`. Times are in milliseconds and microseconds.
 pub(super) fn object(forward: &Examined) -> Value {
     let Some(answer) = &forward.answer else {
-        return json!({ "Health": "unknown", "Why": null, "Help": null });
+        return unknown();
     };
     let Answer::Told(report) = answer else {
         let (health, why) = untold(answer);
@@ -59,6 +59,11 @@ pub(super) fn object(forward: &Examined) -> Value {
     object["Why"] = forward.finding.as_ref().map(|finding| finding.why.as_str()).into();
     object["Help"] = forward.finding.as_ref().map(|finding| finding.help.as_str()).into();
     object
+}
+
+/// The object of a forward that nobody could be asked about.
+pub(super) fn unknown() -> Value {
+    json!({ "Health": "unknown", "Why": null, "Help": null })
 }
 
 fn counters(report: &Report) -> Value {

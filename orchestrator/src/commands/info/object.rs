@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Daemon, forwards, state};
+use super::helpers::Helpers;
+use super::{Daemon, state};
 use crate::buildkit::GcPolicy;
-use crate::commands::health::Examined;
 use crate::forward::Target;
 use crate::observed::Container;
 
@@ -12,34 +12,22 @@ use crate::observed::Container;
 pub(super) fn info(
     backend: &Container,
     image: &str,
-    forwards: &[Examined],
-    dialer: Option<&Container>,
+    helpers: &Helpers<'_>,
     daemon: Option<&Daemon>,
 ) -> Value {
-    let sidecars: Vec<_> = forwards
-        .iter()
-        .map(|forward| {
-            let mut object = common(&forward.sidecar.container);
-            object["Port"] = forward.sidecar.port.get().into();
-            object["Target"] = forward.sidecar.target.as_ref().map(target).into();
-            object["Stale"] = forward.stale.into();
-            object["Forward"] = forwards::object(forward);
-            object
-        })
-        .collect();
     let mut object = common(backend);
     object["Image"] = image.into();
     object["CacheVolume"] = backend.cache_volume.as_ref().map(|volume| volume.0.as_str()).into();
     object["Privileged"] = backend.privileged.into();
-    object["Sidecars"] = sidecars.into();
-    object["Dialer"] = dialer.map(common).into();
+    object["Sidecars"] = helpers.sidecar_objects().into();
+    object["Dialer"] = helpers.dialer_object().into();
     object["Workers"] = daemon.map(workers).into();
     object["Cache"] = daemon.map(cache).into();
     object
 }
 
 /// Where a sidecar leads; `Name` and `Address` are null but for another host.
-fn target(target: &Target) -> Value {
+pub(super) fn target(target: &Target) -> Value {
     let (kind, name, address) = match target {
         Target::Gateway { .. } => ("gateway", None, None),
         Target::Loopback { .. } => ("loopback", None, None),
@@ -48,7 +36,7 @@ fn target(target: &Target) -> Value {
     json!({ "Kind": kind, "Name": name, "Address": address, "Port": target.port().get() })
 }
 
-fn common(container: &Container) -> Value {
+pub(super) fn common(container: &Container) -> Value {
     json!({
         "ID": container.id.0,
         "Name": container.name.0,
@@ -95,8 +83,11 @@ fn cache(daemon: &Daemon) -> Value {
 mod tests {
     use super::*;
     use crate::buildkit::{Record, Worker};
+    use crate::commands::health::Examined;
+    use crate::desired::UserName;
     use crate::desired::{ContainerName, HostPort, ImageRef, VolumeName};
-    use crate::observed::{ContainerId, Sidecar, State};
+    use crate::forward::Forward;
+    use crate::observed::{ContainerId, Observed, Sidecar, State};
 
     fn container(name: &str) -> Container {
         Container {
@@ -126,7 +117,12 @@ mod tests {
         let host = Target::Host { name: "db".to_owned(), addr: [192, 0, 2, 7].into(), port };
         let forwards =
             [forward(Some(Target::Loopback { port }), "s"), forward(Some(host), "h"), forward(None, "n")];
-        let dialer = container("d");
+        let away = HostPort::new(6000).unwrap();
+        let gone = Forward { port: away, target: Target::Loopback { port } };
+        let noted = Some(vec![Forward::plain(port), gone]);
+        let sidecars = forwards.iter().map(|examined| examined.sidecar.clone()).collect();
+        let observed = Observed { noted, sidecars, ..Observed::default() };
+        let user = UserName::from_login("ann").unwrap();
         let unknown = json!({"Health": "unknown", "Why": null, "Help": null});
         let policy = GcPolicy {
             all: true,
@@ -139,32 +135,46 @@ mod tests {
             records: vec![Record { size_bytes: 7, in_use: true, ..Record::default() }, Record::default()],
         };
         assert_eq!(
-            info(&backend, "img@x", &forwards, Some(&dialer), Some(&daemon)),
+            info(&backend, "img@x", &Helpers::of(&forwards, &observed, &user), Some(&daemon)),
             json!({
-                "ID": "id-of-b", "Name": "b", "State": "running", "Unhealthy": false,
-                "Image": "img@x", "CacheVolume": "v", "Privileged": true,
-                "Sidecars": [{
-                    "ID": "id-of-s", "Name": "s", "State": "running", "Unhealthy": true,
-                    "Port": 5000, "Stale": true, "Forward": unknown,
-                    "Target": {"Kind": "loopback", "Name": null, "Address": null, "Port": 5000},
-                }, {
-                    "ID": "id-of-h", "Name": "h", "State": "running", "Unhealthy": true,
-                    "Port": 5000, "Stale": true, "Forward": unknown,
-                    "Target": {"Kind": "host", "Name": "db", "Address": "192.0.2.7", "Port": 5000},
-                }, {
-                    "ID": "id-of-n", "Name": "n", "State": "running", "Unhealthy": true,
-                    "Port": 5000, "Stale": true, "Forward": unknown, "Target": null,
-                }],
-                "Dialer": {"ID": "id-of-d", "Name": "d", "State": "running", "Unhealthy": false},
-                "Workers": [{"ID": "w", "Platforms": [], "Labels": {}, "GCPolicy": [{
-                    "All": true, "Filters": [], "KeepDuration": 2,
-                    "ReservedSpace": 0, "MaxUsedSpace": 7, "MinFreeSpace": 0,
-                }]}],
-                "Cache": {"Entries": 2, "Size": 7, "InUse": 7},
-            })
+                        "ID": "id-of-b", "Name": "b", "State": "running", "Unhealthy": false,
+                        "Image": "img@x", "CacheVolume": "v", "Privileged": true,
+                        "Sidecars": [{
+                            "ID": "id-of-s", "Name": "s", "State": "running", "Unhealthy": true,
+                            "Port": 5000, "Stale": true, "Forward": unknown,
+                            "Target": {"Kind": "loopback", "Name": null, "Address": null, "Port": 5000},
+                        }, {
+                            "ID": "id-of-h", "Name": "h", "State": "running", "Unhealthy": true,
+                            "Port": 5000, "Stale": true, "Forward": unknown,
+                            "Target": {"Kind": "host", "Name": "db", "Address": "192.0.2.7", "Port": 5000},
+                        }, {
+                            "ID": "id-of-n", "Name": "n", "State": "running", "Unhealthy": true,
+                            "Port": 5000, "Stale": true, "Forward": unknown, "Target": null,
+                        }, {
+                            "ID": "", "Name": "docker-assemble-backend-ann-proxy-port-6000-to-5000",
+                            "State": "missing", "Unhealthy": false,
+                            "Port": 6000, "Stale": false, "Forward": unknown,
+                            "Target": {"Kind": "loopback", "Name": null, "Address": null, "Port": 5000},
+                        }],
+            "Dialer": {
+                "ID": "", "Name": "docker-assemble-backend-ann-dialer",
+                "State": "missing", "Unhealthy": false,
+            },
+            "Workers": [{"ID": "w", "Platforms": [], "Labels": {}, "GCPolicy": [{
+                "All": true, "Filters": [], "KeepDuration": 2,
+                "ReservedSpace": 0, "MaxUsedSpace": 7, "MinFreeSpace": 0,
+            }]}],
+                        "Cache": {"Entries": 2, "Size": 7, "InUse": 7},
+                    })
         );
         let down = Container { state: State::Exited, ..backend };
-        let object = info(&down, "img", &[], None, None);
+        let dialer = Some(container("d"));
+        let observed = Observed { dialer, ..Observed::default() };
+        let object = info(&down, "img", &Helpers::of(&[], &observed, &user), None);
+        assert_eq!(
+            object["Dialer"],
+            json!({"ID": "id-of-d", "Name": "d", "State": "running", "Unhealthy": false})
+        );
         assert_eq!(
             (&object["Workers"], &object["Cache"], &object["State"]),
             (&Value::Null, &Value::Null, &json!("exited"))

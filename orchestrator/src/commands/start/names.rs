@@ -3,7 +3,9 @@
 //! The relay cannot do it: it is static, has no files and no way to a name server.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 
@@ -13,6 +15,9 @@ use crate::engine::Engine;
 use crate::forward::Forward;
 use crate::forward::asked::{Asked, Place, is_own_address};
 use crate::observed::{Container, State};
+
+/// How long the system's own resolver may take.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// The forwards, with an address for every host.
 ///
@@ -41,12 +46,16 @@ async fn look_up_all<E: Engine>(session: Session<'_, E>, asked: &[Asked]) -> Res
 /// An address of a host. A backend that runs knows names that this machine does not: those of the
 /// engine's own name service, as Docker Desktop's `host.docker.internal`.
 async fn look_up<E: Engine>(session: Session<'_, E>, name: &str) -> Result<IpAddr> {
-    let error = match tokio::net::lookup_host((name, 0)).await {
-        Ok(found) => {
+    let error = match tokio::time::timeout(LIMIT, tokio::net::lookup_host((name, 0))).await {
+        Ok(Ok(found)) => {
             let found = choose(found.map(|address| address.ip()));
             return found.ok_or_else(|| anyhow!("host \"{name}\" of --forward has no address"));
         }
-        Err(error) => error,
+        Ok(Err(error)) => error,
+        Err(_) => {
+            let words = format!("no answer within {} s", LIMIT.as_secs());
+            io::Error::new(io::ErrorKind::TimedOut, words)
+        }
     };
     let observed = observe::ours(session.engine, session.user).await?;
     match observed.backend.filter(|backend| backend.state == State::Running) {

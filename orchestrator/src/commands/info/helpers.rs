@@ -1,0 +1,145 @@
+//! The containers beside the backend: those that are there, and those that should be.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::{condition, forwards, object};
+use crate::commands::health::Examined;
+use crate::desired::{ContainerName, HostPort, UserName};
+use crate::forward::{Forward, Target};
+use crate::observed::{Container, Observed, State};
+use crate::output::Console;
+
+/// In the place of an id and of a state.
+const MISSING: &str = "missing";
+
+/// What serves a backend, or should.
+pub(super) struct Helpers<'a> {
+    /// In the order of the ports.
+    sidecars: Vec<Sidecar<'a>>,
+    /// None where no forward needs one.
+    dialer: Option<Helper<'a>>,
+}
+
+struct Sidecar<'a> {
+    port: HostPort,
+    target: Option<Target>,
+    helper: Helper<'a>,
+    /// None of one that is missing.
+    examined: Option<&'a Examined>,
+}
+
+enum Helper<'a> {
+    There(&'a Container),
+    Missing(ContainerName),
+}
+
+impl<'a> Helpers<'a> {
+    /// `examined` are the sidecars that `observed` has.
+    pub(super) fn of(examined: &'a [Examined], observed: &'a Observed, user: &UserName) -> Self {
+        let there = examined.iter().map(|examined| Sidecar {
+            port: examined.sidecar.port,
+            target: examined.sidecar.target.clone(),
+            helper: Helper::There(&examined.sidecar.container),
+            examined: Some(examined),
+        });
+        let missing = observed.missing().into_iter().map(|forward| Sidecar {
+            port: forward.port,
+            helper: Helper::Missing(user.sidecar(&forward)),
+            target: Some(forward.target),
+            examined: None,
+        });
+        let mut sidecars: Vec<_> = there.chain(missing).collect();
+        sidecars.sort_by_key(|sidecar| sidecar.port);
+        let is_wanted = |sidecar: &Sidecar<'_>| sidecar.target.as_ref().is_some_and(Target::is_loopback);
+        let missing = || sidecars.iter().any(is_wanted).then(|| Helper::Missing(user.dialer()));
+        let dialer = observed.dialer.as_ref().map(Helper::There).or_else(missing);
+        Self { sidecars, dialer }
+    }
+
+    /// The lines of all; `start` is the command that keeps all forwards and repairs them.
+    pub(super) fn list(&self, console: &Console, start: &str) -> Result<()> {
+        if self.sidecars.is_empty() && self.dialer.is_none() {
+            console.line("Sidecar containers: none, no port of the host is forwarded")?;
+            return Ok(());
+        }
+        console.line("Sidecar containers:")?;
+        for sidecar in &self.sidecars {
+            let is_stale = sidecar.examined.is_some_and(|examined| examined.stale);
+            console.line(format_args!("{}{}", sidecar.helper.line(is_stale), sidecar.leads_to()))?;
+            let lines = match sidecar.examined {
+                Some(examined) if examined.answer.is_some() => forwards::lines(examined, start),
+                _ => vec![sidecar.helper.what_helps(start)],
+            };
+            lines.into_iter().try_for_each(|line| console.line(format_args!("   {line}")))?;
+        }
+        if let Some(dialer) = &self.dialer {
+            console.line(format_args!("{}, connects to the host's loopback", dialer.line(false)))?;
+            if !dialer.runs() {
+                console.line(format_args!("   {}", dialer.what_helps(start)))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn sidecar_objects(&self) -> Vec<Value> {
+        let object = |sidecar: &Sidecar<'_>| {
+            let mut object = sidecar.helper.object();
+            object["Port"] = sidecar.port.get().into();
+            object["Target"] = sidecar.target.as_ref().map(object::target).into();
+            object["Stale"] = sidecar.examined.is_some_and(|examined| examined.stale).into();
+            object["Forward"] = sidecar.examined.map_or_else(forwards::unknown, forwards::object);
+            object
+        };
+        self.sidecars.iter().map(object).collect()
+    }
+
+    pub(super) fn dialer_object(&self) -> Option<Value> {
+        self.dialer.as_ref().map(Helper::object)
+    }
+}
+
+impl Sidecar<'_> {
+    /// Where it leads, unless that is the port in its name on the host.
+    fn leads_to(&self) -> String {
+        match &self.target {
+            None => ", to a target that this version does not know".to_owned(),
+            Some(target) if Forward { port: self.port, target: target.clone() }.is_plain() => String::new(),
+            Some(target) => format!(", to {target}"),
+        }
+    }
+}
+
+impl Helper<'_> {
+    fn line(&self, is_stale: bool) -> String {
+        match self {
+            Self::Missing(name) => format!(" - <{MISSING}> {name} ({MISSING})"),
+            Self::There(container) => {
+                let state = if is_stale { "stale" } else { condition(container.state, container.unhealthy) };
+                format!(" - {} {} ({state})", container.id.short(), container.name)
+            }
+        }
+    }
+
+    fn runs(&self) -> bool {
+        matches!(self, Self::There(container) if container.state == State::Running)
+    }
+
+    /// For one that serves nobody as it is.
+    fn what_helps(&self, start: &str) -> String {
+        match self {
+            Self::There(container) if container.state == State::Paused => {
+                format!("What helps: 'docker unpause {}' wakes it", container.name)
+            }
+            Self::There(_) => format!("What helps: '{start}' replaces it"),
+            Self::Missing(_) => format!("What helps: '{start}' makes it again"),
+        }
+    }
+
+    fn object(&self) -> Value {
+        match self {
+            Self::There(container) => object::common(container),
+            Self::Missing(name) => json!({ "ID": "", "Name": name.0, "State": MISSING, "Unhealthy": false }),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Connections through the standard input and output of a program, as ssh and
+//! `docker system dial-stdio` give them.
+
+use std::io;
+use std::pin::Pin;
+use std::process::Stdio;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::task::JoinHandle;
+
+/// Most bytes kept of what the program says on standard error.
+const WORDS_BYTES: u64 = 4096;
+
+/// Starts `program` apart from the terminal, whose Ctrl-C is for this process to hear: what a command
+/// has made is taken back over this connection then. That it cannot connect is known only when the
+/// connection is read.
+pub(super) fn dial_apart(program: &str, arguments: &[String]) -> io::Result<Dialled> {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    #[cfg(unix)]
+    command.process_group(0);
+    dial(program, &mut command)
+}
+
+/// Starts the command, which is called `program` in messages.
+pub(super) fn dial(program: &str, command: &mut Command) -> io::Result<Dialled> {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| io::Error::other(format!("cannot run \"{program}\": {error}")))?;
+    let (Some(stdin), Some(stdout), Some(stderr)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return Err(io::Error::other(format!("\"{program}\" has no pipes")));
+    };
+    let words = tokio::spawn(async move {
+        let mut words = Vec::new();
+        let mut stderr = stderr;
+        (&mut stderr).take(WORDS_BYTES).read_to_end(&mut words).await.ok();
+        // The rest is read too, or the program would wait to write it.
+        tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await.ok();
+        String::from_utf8_lossy(&words).split_whitespace().collect::<Vec<_>>().join(" ")
+    });
+    let name = program.rsplit('/').next().unwrap_or(program).to_owned();
+    Ok(Dialled { name, stdin: Some(stdin), stdout, words: Some(words), started: false, _child: child })
+}
+
+/// A connection through a program, which ends with this.
+pub(super) struct Dialled {
+    /// What the program is called.
+    name: String,
+    stdin: Option<ChildStdin>,
+    stdout: ChildStdout,
+    /// What the program says on standard error, until it was asked for.
+    words: Option<JoinHandle<String>>,
+    /// Whether anything came back.
+    started: bool,
+    _child: Child,
+}
+
+impl AsyncRead for Dialled {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stdout).poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            self.started = true;
+        } else if !self.started {
+            // An end before a beginning: this program or the one over there failed and says why.
+            let Some(words) = &mut self.words else { return Poll::Ready(Ok(())) };
+            let said = ready!(Pin::new(words).poll(cx)).unwrap_or_default();
+            self.words = None;
+            let said = if said.is_empty() { format!("{} ended without a word", self.name) } else { said };
+            return Poll::Ready(Err(io::Error::other(said)));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Dialled {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.stdin {
+            // A failed program is told about by reading, which has its words.
+            Some(stdin) => match ready!(Pin::new(stdin).poll_write(cx, buf)) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Poll::Ready(Ok(buf.len())),
+                result => Poll::Ready(result),
+            },
+            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stdin.as_mut().map_or(Poll::Ready(Ok(())), |stdin| Pin::new(stdin).poll_flush(cx))
+    }
+
+    /// Only closing a pipe ends it.
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stdin = None;
+        Poll::Ready(Ok(()))
+    }
+}
