@@ -61,6 +61,26 @@ fn a_volume_of_the_conventional_name_is_used_unasked() {
 
 #[test]
 #[ignore = "needs a docker engine"]
+fn a_backend_that_is_made_anew_keeps_a_named_volume() {
+    let (backend, context) = (Backend::new(), build());
+    let volume = backend.volume(format!("{}-assemble-cache", backend.user));
+    backend.run(&["start", "--allow-host-port", "0", "--cache-volume", &volume]).ok();
+    backend.build(&context).ok();
+    let id = backend.id();
+    // Without a word of the volume: it goes over, and nothing is lost that there were to warn of.
+    let other = ["start", "--allow-host-port", "0", "--cache-max-used", "2gb"];
+    let refusal = backend.run(&other).fails(1);
+    assert!(refusal.only_complaint().contains("configuration: has \"none\", asked for"), "{refusal:?}");
+    let recreate = backend.run(&[&other[..], &["--recreate"]].concat()).ok();
+    assert!(!recreate.stderr.contains("the build cache of"), "{recreate:?}");
+    assert_ne!(backend.id(), id);
+    assert_eq!(backend.volumes(), [volume.as_str()]);
+    let second = backend.build(&context).ok();
+    assert_eq!(steps(&second), (3, 3), "{second:?}");
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
 fn without_a_volume_the_cache_goes_with_the_backend() {
     let (backend, context) = (Backend::new(), build());
     for _ in 0..2 {

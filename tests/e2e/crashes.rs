@@ -1,23 +1,27 @@
-//! A start or a stop that is killed in the middle of its work, where it can clean up nothing.
+//! Starts and stops that are killed at each request that changes something, where they can clean up
+//! nothing.
 
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::{Backend, Volume};
+use crate::support::{Backend, Background, Deed, Tap, Volume, Which, free_port};
 
 /// How long an engine with much to do may take for what a killed command had asked it for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How many moments each run is killed at, spread over the time that an undisturbed one takes.
-const MOMENTS: u32 = 12;
-
-/// Runs the command and kills it after `delay`, as `kill -9` does.
-fn kill(backend: &Backend, args: &[&str], delay: Duration) {
-    let mut command = backend.command(args);
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    std::thread::sleep(delay);
-    child.kill().unwrap();
-    child.wait().unwrap();
+/// Runs the command and kills it, as `kill -9` does, at its request of this number: before the engine
+/// hears of it, or while the engine carries it out. False when it does not make that many.
+#[track_caller]
+fn is_killed(backend: &Backend, tap: &Tap, args: &[&str], number: usize, deed: Deed) -> bool {
+    tap.choose(Which::Changing, number, deed);
+    let mut process = Background::start(backend.command(args).env("DOCKER_HOST", tap.host()));
+    let Some(request) = tap.done(&mut process) else {
+        process.outcome().ok();
+        return false;
+    };
+    println!("killed at {number}, {deed:?}: {request}");
+    process.signal("KILL");
+    assert_eq!(process.outcome().code, None);
+    true
 }
 
 /// Whatever was left behind: a start makes a whole backend of it, and a stop leaves nothing. Every
@@ -26,17 +30,18 @@ fn kill(backend: &Backend, args: &[&str], delay: Duration) {
 /// What the engine was asked before the kill, it may finish when the start has found all well; the
 /// next one makes that good.
 #[track_caller]
-fn recovers(backend: &Backend, list: &str, delay: Duration) {
+fn recovers(backend: &Backend, start: &[&str]) {
     let patience = Instant::now() + PATIENCE;
     loop {
-        backend.forward(list);
+        backend.run(start).ok();
         let containers = backend.containers();
-        if containers.len() == 3 && backend.run(&["info"]).code == Some(0) {
+        let info = backend.run(&["info"]);
+        if containers.len() == 3 && info.code == Some(0) && !info.stdout.contains("missing") {
             break;
         }
-        assert!(Instant::now() < patience, "after {delay:?}: {containers:?}");
+        assert!(Instant::now() < patience, "{containers:?} {info:?}");
     }
-    stops_clean_up(backend, delay);
+    stops_clean_up(backend);
 }
 
 /// Stops alone clean up as well, and each of them succeeds.
@@ -44,7 +49,7 @@ fn recovers(backend: &Backend, list: &str, delay: Duration) {
 /// One may not be enough right after the kill: what the engine was asked before, it may finish
 /// after that stop has looked, and then it is the next one that finds it.
 #[track_caller]
-fn stops_clean_up(backend: &Backend, delay: Duration) {
+fn stops_clean_up(backend: &Backend) {
     let patience = Instant::now() + PATIENCE;
     loop {
         backend.run(&["stop"]).ok();
@@ -56,46 +61,55 @@ fn stops_clean_up(backend: &Backend, delay: Duration) {
                 return;
             }
         }
-        assert!(Instant::now() < patience, "after {delay:?}: {left:?}");
+        assert!(Instant::now() < patience, "{left:?}");
     }
 }
 
-/// A forward that takes all kinds of containers, and a volume.
-fn with_dialer() -> String {
-    format!("{}@loopback", crate::support::free_port())
-}
-
-/// The moments to kill `args` at, from how long it takes undisturbed.
-fn moments(backend: &Backend, args: &[&str]) -> impl Iterator<Item = Duration> {
-    let began = Instant::now();
-    backend.run(args).ok();
-    let whole = began.elapsed();
-    (0..MOMENTS).map(move |at| whole * at / MOMENTS)
+/// A start that takes all kinds of containers, and a volume.
+fn start_with_dialer() -> Vec<String> {
+    let list = format!("{}@loopback", free_port());
+    ["start", "--security", "restricted", "--allow-host-port", &list].map(str::to_owned).to_vec()
 }
 
 #[test]
 #[ignore = "needs a docker engine"]
-fn a_start_that_is_killed_is_made_good_by_the_next_one() {
-    let (backend, list) = (Backend::new(), with_dialer());
-    let start = ["start", "--allow-host-port", &list];
-    let moments = moments(&backend, &start);
+fn a_start_that_is_killed_at_any_request_is_made_good_by_a_start_or_a_stop() {
+    let (backend, tap, start) = (Backend::new(), Tap::new(), start_with_dialer());
+    let start: Vec<_> = start.iter().map(String::as_str).collect();
+    // An engine that has the image is asked for the same each time.
+    backend.run(&start).ok();
     backend.run(&["stop"]).ok();
-    for delay in moments {
-        kill(&backend, &start, delay);
-        recovers(&backend, &list, delay);
-        kill(&backend, &start, delay);
-        stops_clean_up(&backend, delay);
+    for deed in [Deed::Swallow, Deed::Mute] {
+        let mut number = 1;
+        while is_killed(&backend, &tap, &start, number, deed) {
+            recovers(&backend, &start);
+            assert!(is_killed(&backend, &tap, &start, number, deed));
+            stops_clean_up(&backend);
+            number += 1;
+        }
+        // The containers' creations and starts, and the volume's creation.
+        assert!(number > 7, "only {number} requests");
+        stops_clean_up(&backend);
     }
 }
 
 #[test]
 #[ignore = "needs a docker engine"]
-fn a_stop_that_is_killed_is_made_good_by_a_start_or_another_stop() {
-    let (backend, list) = (Backend::new(), with_dialer());
-    backend.forward(&list);
-    for delay in moments(&backend, &["stop"]) {
-        backend.forward(&list);
-        kill(&backend, &["stop"], delay);
-        recovers(&backend, &list, delay);
+fn a_stop_that_is_killed_at_any_request_is_made_good_by_a_start_or_another_stop() {
+    let (backend, tap, start) = (Backend::new(), Tap::new(), start_with_dialer());
+    let start: Vec<_> = start.iter().map(String::as_str).collect();
+    for deed in [Deed::Swallow, Deed::Mute] {
+        let mut number = 1;
+        loop {
+            backend.run(&start).ok();
+            if !is_killed(&backend, &tap, &["stop"], number, deed) {
+                break;
+            }
+            recovers(&backend, &start);
+            number += 1;
+        }
+        // The backend's end, and the removals of three containers and the volume.
+        assert!(number > 5, "only {number} requests");
+        assert!(backend.containers().is_empty());
     }
 }

@@ -1,6 +1,7 @@
 //! Ways to an engine other than its socket: TLS with certificates, and ssh.
 
 use std::fs::File;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use crate::support::{
-    Backend, Background, Outcome, OwnEngine, PLUGIN, TempDir, backend_image, base_image, eventually,
+    Backend, Background, Outcome, OwnEngine, PLUGIN, TempDir, Witness, backend_image, base_image, eventually,
     free_port, host, program, run, serve,
 };
 
@@ -213,6 +214,12 @@ fn an_engine_behind_ssh_is_used_from_start_to_stop() {
     run(sshd.by(&mut backend.command(&["cache", "usage"]))).ok();
     run(sshd.by(&mut backend.command(&["logs"]))).ok();
 
+    // The same by a context.
+    let endpoint = format!("host={}", sshd.endpoint());
+    run(&mut backend.command_of("docker", &["context", "create", "far", "--docker", &endpoint])).ok();
+    let mut command = backend.command_of(PLUGIN, &["--context", "far", "assemble", "backend", "info"]);
+    run(sshd.by(&mut command).env_remove("DOCKER_HOST")).ok();
+
     let stranger = sshd.endpoint().replace(&format!("{}@", sshd.user), "nobody@");
     let refusal = run(sshd.by(&mut backend.command(&["info"])).env("DOCKER_HOST", &stranger)).fails(1);
     let line = refusal.only_complaint();
@@ -221,4 +228,24 @@ fn an_engine_behind_ssh_is_used_from_start_to_stop() {
     run(sshd.by(&mut backend.command(&["stop"]))).ok();
     assert_eq!(backend.containers(), [""; 0]);
     assert!(!sshd.process.has_ended());
+}
+
+/// Ctrl-C on a terminal reaches ssh as well as the command that needs it to clean up.
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_start_through_ssh_that_is_interrupted_leaves_nothing() {
+    let (sshd, backend, witness) = (Sshd::start(), Backend::new(), Witness::start());
+    let image = backend
+        .image("idle", &["ENTRYPOINT [\"/bin/sh\", \"-c\", \"sleep 600\"]", "VOLUME /var/lib/buildkit"]);
+    let mut command = backend.command(&["start", "--allow-host-port", "0", "--image", &image]);
+    let start = Background::start(sshd.by(&mut command).process_group(0));
+    eventually("the container runs", Duration::from_secs(60), || {
+        let runs = !backend.containers().is_empty() && backend.inspect()["State"]["Running"] == true;
+        runs.then_some(())
+    });
+    run(Command::new("kill").args(["-s", "INT", "--", &format!("-{}", start.id())])).ok();
+    start.outcome().fails(130);
+    let seen = witness.seen(&backend);
+    assert!(!seen.containers.is_empty());
+    seen.is_gone_but(&[]);
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::support::{
-    Backend, Background, Context, Witness, base_image, docker, eventually, free_port, inspect, unique,
+    Backend, Background, Context, TempDir, Witness, base_image, docker, eventually, free_port, inspect,
+    unique,
 };
 
 #[test]
@@ -81,6 +82,25 @@ fn two_starts_at_once_agree() {
         start.outcome().ok();
     }
     assert_eq!(backend.containers().len(), 2);
+}
+
+/// As from two machines, or from sessions with directories of their own.
+#[test]
+#[ignore = "needs a docker engine"]
+fn starts_at_once_that_share_no_lock_agree() {
+    let (backend, ports) = (Backend::new(), [free_port(), free_port(), free_port()]);
+    let list = ports.map(|port| port.to_string()).join(",");
+    let directories = [TempDir::new(), TempDir::new(), TempDir::new()];
+    let starts = directories.each_ref().map(|directory| {
+        let mut command = backend.command(&["start", "--allow-host-port", &list]);
+        Background::start(command.env("XDG_RUNTIME_DIR", directory.path()))
+    });
+    for start in starts {
+        start.outcome().ok();
+    }
+    assert_eq!(backend.containers().len(), 1 + ports.len());
+    let again = backend.forward(&list);
+    assert_eq!(again.stdout, format!("Backend \"{}\" is already running\n", backend.name()));
 }
 
 #[test]

@@ -1,0 +1,112 @@
+//! Starts that are told to end, in each of the ways there are: they undo what they made.
+
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::support::{Backend, Background, Outcome, Witness, eventually};
+
+/// How long an engine with much to do may take to get somewhere.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A way to be told.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Interrupt,
+    Terminate,
+    /// The docker command that runs the plugin ends.
+    Parent,
+}
+
+const WAYS: [(Way, i32); 3] = [(Way::Interrupt, 130), (Way::Terminate, 143), (Way::Parent, 130)];
+
+/// Runs a start until `has_come` says that it is where it should be, and tells it to end.
+#[track_caller]
+fn interrupted(backend: &Backend, args: &[&str], way: Way, mut has_come: impl FnMut() -> bool) -> Outcome {
+    let path = backend.home().join("parent.sock");
+    let _ = std::fs::remove_file(&path);
+    let socket = UnixListener::bind(&path).unwrap();
+    let mut command = backend.command(args);
+    let start = Background::start(command.env("DOCKER_CLI_PLUGIN_SOCKET", &path));
+    let (parent, _) = socket.accept().unwrap();
+    eventually("it has come so far", PATIENCE, || has_come().then_some(()));
+    match way {
+        Way::Interrupt => start.signal("INT"),
+        Way::Terminate => start.signal("TERM"),
+        Way::Parent => drop(parent.shutdown(std::net::Shutdown::Both)),
+    }
+    start.outcome()
+}
+
+/// A registry that takes connections and says nothing; it tells of each.
+fn silent_registry() -> (String, mpsc::Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let image = format!("localhost:{}/never:1", listener.local_addr().unwrap().port());
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        for stream in listener.incoming().flatten() {
+            kept.push(stream);
+            let _ = sender.send(());
+        }
+    });
+    (image, receiver)
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_start_that_is_told_to_end_while_it_pulls_leaves_nothing() {
+    for (way, code) in WAYS {
+        let (backend, witness, (image, asked)) = (Backend::new(), Witness::start(), silent_registry());
+        let start = ["start", "--allow-host-port", "0", "--image", &image];
+        let outcome = interrupted(&backend, &start, way, || asked.try_recv().is_ok()).fails(code);
+        assert!(
+            outcome.stderr.ends_with("Cancelled; what this start made is removed again\n"),
+            "{outcome:?}"
+        );
+        assert!(witness.seen(&backend).containers.is_empty(), "{way:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_start_that_is_told_to_end_while_it_waits_leaves_nothing() {
+    for (way, code) in WAYS {
+        let (backend, witness) = (Backend::new(), Witness::start());
+        // It runs, and never becomes a BuildKit.
+        let image = backend
+            .image("idle", &["ENTRYPOINT [\"/bin/sh\", \"-c\", \"sleep 600\"]", "VOLUME /var/lib/buildkit"]);
+        let start = ["start", "--allow-host-port", "0", "--image", &image];
+        let runs = || !backend.containers().is_empty() && backend.inspect()["State"]["Running"] == true;
+        let outcome = interrupted(&backend, &start, way, runs).fails(code);
+        assert!(
+            outcome.stderr.ends_with("Cancelled; what this start made is removed again\n"),
+            "{outcome:?}"
+        );
+        let seen = witness.seen(&backend);
+        assert!(!seen.containers.is_empty(), "{way:?}");
+        seen.is_gone_but(&[]);
+    }
+}
+
+/// The second of two starts, while the first one is at work.
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_start_that_waits_for_another_ends_when_told_or_in_time() {
+    let (backend, (image, asked)) = (Backend::new(), silent_registry());
+    let first = Background::start(&mut backend.command(&["start", "--image", &image]));
+    eventually("the first one pulls", PATIENCE, || asked.try_recv().ok());
+    let late = backend.run(&["start", "--timeout", "1"]).fails(1);
+    let line = late.stderr.lines().last().unwrap();
+    assert!(
+        line.starts_with(&format!("another start of \"{}\" is still at work", backend.name())),
+        "{late:?}"
+    );
+    let second = Background::start(&mut backend.command(&["start"]));
+    second.signal("INT");
+    assert!(matches!(second.outcome().code, Some(130) | None));
+    first.signal("INT");
+    first.outcome().fails(130);
+    assert_eq!(backend.containers(), [""; 0]);
+}

@@ -1,0 +1,163 @@
+//! A socket in front of the engine's own, which passes requests on, counts them, and does something
+//! to the one that a test has chosen.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::spawn;
+use std::time::Duration;
+
+use super::engine::host;
+use super::process::Background;
+use super::temp::TempDir;
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// The engine never hears of it, and nobody ever gets an answer.
+    Swallow,
+    /// The engine carries it out, and nobody ever gets an answer.
+    Mute,
+    /// It is answered with these bytes in place of the engine's, and the end of the connection.
+    Answer(&'static str),
+}
+
+/// Which requests are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// All of them.
+    Any,
+    /// Those by which the engine's state is changed; commands in containers do not count.
+    Changing,
+}
+
+#[derive(Default)]
+struct State {
+    chosen: Option<(Which, usize, Deed)>,
+    counted: usize,
+    /// The first line of the request that it was done to.
+    hit: Option<String>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// The socket. It serves until the tests end.
+pub(crate) struct Tap {
+    path: PathBuf,
+    shared: Arc<Shared>,
+    _dir: TempDir,
+}
+
+impl Tap {
+    #[track_caller]
+    pub(crate) fn new() -> Self {
+        let dir = TempDir::new();
+        let path = dir.path().join("tap.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let engine = PathBuf::from(host().strip_prefix("unix://").expect("the engine's socket is a file"));
+        let shared = Arc::new(Shared::default());
+        let seen = Arc::clone(&shared);
+        spawn(move || {
+            for client in listener.incoming().flatten() {
+                let (seen, engine) = (Arc::clone(&seen), engine.clone());
+                // Whatever breaks here is one of the two sides that has gone away.
+                spawn(move || serve(client, &engine, &seen).ok());
+            }
+        });
+        Self { path, shared, _dir: dir }
+    }
+
+    pub(crate) fn host(&self) -> String {
+        format!("unix://{}", self.path.display())
+    }
+
+    /// Does this to the request of this number, counted from 1 and from now.
+    pub(crate) fn choose(&self, which: Which, number: usize, deed: Deed) {
+        *self.shared.state.lock().unwrap() =
+            State { chosen: Some((which, number, deed)), ..State::default() };
+    }
+
+    /// Waits until it was done, and gives the request's first line; `None` when the process has ended
+    /// without making that many.
+    pub(crate) fn done(&self, process: &mut Background) -> Option<String> {
+        let mut state = self.shared.state.lock().unwrap();
+        loop {
+            if let Some(hit) = state.hit.take() {
+                return Some(hit);
+            }
+            if process.has_ended() {
+                return None;
+            }
+            state = self.shared.changed.wait_timeout(state, Duration::from_millis(20)).unwrap().0;
+        }
+    }
+}
+
+fn serve(mut client: UnixStream, engine: &PathBuf, shared: &Shared) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    let mut buffer = [0; 16 << 10];
+    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        match client.read(&mut buffer)? {
+            0 => return Ok(()),
+            n => head.extend_from_slice(&buffer[..n]),
+        }
+    }
+    let line = String::from_utf8_lossy(head.split(|byte| *byte == b'\r').next().unwrap()).into_owned();
+    let deed = shared.deed(&line);
+    if let Some(Deed::Answer(answer)) = deed {
+        client.write_all(answer.as_bytes())?;
+        shared.tell(line);
+        return Ok(());
+    }
+    if deed == Some(Deed::Swallow) {
+        shared.tell(line);
+        return wait_for_end(client);
+    }
+    let mut upstream = UnixStream::connect(engine)?;
+    upstream.write_all(&head)?;
+    let (mut from, mut to) = (client.try_clone()?, upstream.try_clone()?);
+    spawn(move || {
+        let copied = std::io::copy(&mut from, &mut to);
+        // A half-closed request is one that goes on; one whose asker was killed is carried out.
+        copied.and_then(|_| if deed.is_none() { to.shutdown(Shutdown::Write) } else { Ok(()) })
+    });
+    if deed == Some(Deed::Mute) {
+        shared.tell(line);
+        std::io::copy(&mut upstream, &mut std::io::sink())?;
+        return Ok(());
+    }
+    std::io::copy(&mut upstream, &mut client)?;
+    client.shutdown(Shutdown::Both)
+}
+
+fn wait_for_end(mut client: UnixStream) -> std::io::Result<()> {
+    std::io::copy(&mut client, &mut std::io::sink()).map(drop)
+}
+
+impl Shared {
+    /// What to do to the request with this first line.
+    fn deed(&self, line: &str) -> Option<Deed> {
+        let mut state = self.state.lock().unwrap();
+        let (which, number, deed) = state.chosen?;
+        let changes = !line.starts_with("GET ") && !line.contains("/exec");
+        if which == Which::Any || changes {
+            state.counted += 1;
+        }
+        let is_it = state.counted == number && (which == Which::Any || changes);
+        is_it.then(|| {
+            state.chosen = None;
+            deed
+        })
+    }
+
+    fn tell(&self, line: String) {
+        self.state.lock().unwrap().hit = Some(line);
+        self.changed.notify_all();
+    }
+}
