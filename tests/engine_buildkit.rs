@@ -16,8 +16,11 @@ use futures_util::TryStreamExt;
 use real_engine::engine;
 use scope::Scope;
 
-/// An image of BuildKit, made beforehand.
-const BUILDKIT: &str = "assemble-backend:local";
+/// BuildKit's image, made beforehand: nothing is pulled.
+fn buildkit() -> ImageRef {
+    let name = std::env::var("ASSEMBLE_TEST_BACKEND_IMAGE").ok().filter(|name| !name.is_empty());
+    ImageRef(name.unwrap_or_else(|| "assemble-backend:local".to_owned()))
+}
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -30,7 +33,7 @@ async fn start(engine: &DockerEngine, scope: &Scope) -> ContainerId {
     let cgroups = "/sys/fs/cgroup".to_owned();
     let add = ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"].map(str::to_owned).to_vec();
     let spec = ContainerSpec {
-        image: ImageRef(BUILDKIT.to_owned()),
+        image: buildkit(),
         args: vec!["--oci-worker-net=host".to_owned()],
         privileges: Privileges::Builder { add },
         mounts: vec![Mount::Bind { source: cgroups.clone(), target: cgroups }],
@@ -131,7 +134,7 @@ async fn a_container_without_buildkit_says_so() {
 async fn a_daemon_that_does_not_run_is_an_error_in_its_own_words() {
     let (engine, scope) = (engine(), Scope::new("dead-buildkit"));
     let spec = ContainerSpec {
-        image: ImageRef(BUILDKIT.to_owned()),
+        image: buildkit(),
         // The daemon runs, but not where the command looks for it.
         args: vec!["--addr=unix:///tmp/elsewhere.sock".to_owned()],
         ..scope.spec("c", "")

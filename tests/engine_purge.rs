@@ -22,8 +22,11 @@ use real_engine::engine;
 use scope::Scope;
 use screen::Screen;
 
-/// An image of BuildKit, made beforehand.
-const BUILDKIT: &str = "assemble-backend:local";
+/// BuildKit's image, made beforehand: nothing is pulled.
+fn buildkit() -> ImageRef {
+    let name = std::env::var("ASSEMBLE_TEST_BACKEND_IMAGE").ok().filter(|name| !name.is_empty());
+    ImageRef(name.unwrap_or_else(|| "assemble-backend:local".to_owned()))
+}
 
 /// A build whose layers build upon each other, by a command in the daemon's own container.
 const BUILD: &str = "mkdir -p /tmp/c && cd /tmp/c && cp /bin/sh f && \
@@ -37,7 +40,7 @@ async fn start(engine: &DockerEngine, scope: &Scope, user: &UserName) -> Contain
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let spec = ContainerSpec {
         name: user.backend(),
-        image: ImageRef(BUILDKIT.to_owned()),
+        image: buildkit(),
         args: vec!["--oci-worker-net=host".to_owned()],
         labels: scope.labels().into_iter().chain(ours).collect(),
         privileges: Privileges::Builder { add },
