@@ -80,6 +80,23 @@ async fn a_container_that_takes_its_name_late_is_replaced() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_another_start_has_just_made_is_left_to_it() {
+    let (engine, whole) = started().await;
+    let calls = engine.world().log.len();
+    for container in &mut engine.world().containers {
+        (container.state, container.started_at) = (State::Created, String::new());
+    }
+    let other = async {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        engine.world().containers = whole.to_vec();
+    };
+    let ((result, _), ()) = tokio::join!(run_start(&engine), other);
+    result.unwrap();
+    let world = engine.world();
+    assert_eq!((world.log.len(), &world.containers[..]), (calls, &whole[..]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_container_that_comes_while_others_are_looked_at_is_nobody_elses() {
     let (engine, _) = started().await;
     engine.world().early_listings = 1;

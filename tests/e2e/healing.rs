@@ -88,6 +88,7 @@ fn a_daemon_that_hangs_is_given_up_and_quoted() {
     for (outcome, what) in [(usage, "ask buildkit for its cache"), (info, "ask buildkit for its workers")] {
         let complaint = outcome.stderr.lines().last().unwrap();
         assert_eq!(complaint, format!("{what}: no answer within 2 s"), "{outcome:?}");
+        assert!(outcome.stderr.contains("The end of the log of "), "{outcome:?}");
     }
     // It goes on where it was.
     backend.run(&["cache", "purge"]).ok();

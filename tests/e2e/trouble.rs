@@ -85,6 +85,16 @@ fn what_answers_and_is_no_engine_is_named() {
 
 #[test]
 #[ignore = "needs a docker engine"]
+fn a_version_of_the_api_is_spoken_as_asked_for() {
+    let backend = Backend::new();
+    let with = |version: &str| run(backend.command(&["stop"]).env("DOCKER_API_VERSION", version));
+    with("1.41").ok();
+    let refusal = with("1.99").fails(1);
+    assert!(refusal.only_complaint().contains("unset \"DOCKER_API_VERSION\""), "{refusal:?}");
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
 fn the_version_is_told_without_an_engine() {
     let backend = Backend::new();
     let endpoint = format!("unix://{}/docker.sock", backend.home().display());

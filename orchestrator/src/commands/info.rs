@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::health::{PATIENCE, Question, examine};
-use super::{Session, observe, start_command};
+use super::{Session, logs, observe, start_command};
 use crate::buildkit::{Client, Record, Worker};
 use crate::engine::Engine;
 use crate::observed::{Container, ContainerId, State};
@@ -50,7 +50,7 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> 
     if form != Form::Text {
         let asking = async {
             if backend.state == State::Running {
-                ask(engine, &backend, limit).await.map(Some)
+                logs::quoting(session, &backend, ask(engine, &backend, limit)).await.map(Some)
             } else {
                 Ok(None)
             }
@@ -77,7 +77,7 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> 
         ))?;
         return Ok(());
     }
-    let daemon = ask(engine, &backend, limit).await?;
+    let daemon = logs::quoting(session, &backend, ask(engine, &backend, limit)).await?;
     list_workers(console, &daemon.workers)?;
     console.line(cache_line(&daemon.records))?;
     Ok(())

@@ -6,6 +6,7 @@ use anyhow::{Result, anyhow};
 use futures_util::StreamExt;
 
 use super::{Session, observe};
+use crate::buildkit::BuildkitError;
 use crate::desired::HostPort;
 use crate::engine::{Engine, LogChunk, LogOptions};
 use crate::observed::Container;
@@ -130,6 +131,22 @@ async fn named<E: Engine>(session: Session<'_, E>, text: &str) -> Result<Contain
         let names: Vec<_> = observed.containers().map(|container| container.name.0.as_str()).collect();
         anyhow!("container \"{text}\" is not the backend's; these are: {}", names.join(", "))
     })
+}
+
+/// Does the work, and shows the end of the daemon's log beside an error that is its silence.
+pub(super) async fn quoting<E: Engine, T>(
+    session: Session<'_, E>,
+    daemon: &Container,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let result = work.await;
+    let is_silent = |error: &anyhow::Error| {
+        matches!(error.downcast_ref::<BuildkitError>(), Some(BuildkitError::Timeout { .. }))
+    };
+    if result.as_ref().is_err_and(is_silent) {
+        show_end(session, daemon).await;
+    }
+    result
 }
 
 /// Shows the last lines of a container that failed, beside what the command says.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::{Format, policy, record, together};
 use crate::buildkit::{Client, Record};
-use crate::commands::Session;
+use crate::commands::{Session, logs};
 use crate::engine::Engine;
 use crate::observed::ContainerId;
 use crate::output::{Console, ListTemplate, Table, size};
@@ -19,8 +19,11 @@ use crate::spec::STATE_DIRECTORY;
 pub async fn run<E: Engine>(session: Session<'_, E>, filters: &[String], format: &Format) -> Result<()> {
     let ask = async {
         let backend = session.running_backend().await?;
-        let client = Client::connect(session.engine, &backend.id).await?.within(session.limit);
-        let records = client.disk_usage(&together(filters)).await?;
+        let records = logs::quoting(session, &backend, async {
+            let client = Client::connect(session.engine, &backend.id).await?.within(session.limit);
+            Ok(client.disk_usage(&together(filters)).await?)
+        });
+        let records = records.await?;
         // Every file is looked at for it, so only those who want to know much wait.
         let wanted = *format == Format::Pretty && filters.is_empty();
         let on_disk = if wanted { on_disk(session.engine, &backend.id).await } else { None };
