@@ -239,10 +239,7 @@ fn a_start_through_ssh_that_is_interrupted_leaves_nothing() {
         .image("idle", &["ENTRYPOINT [\"/bin/sh\", \"-c\", \"sleep 600\"]", "VOLUME /var/lib/buildkit"]);
     let mut command = backend.command(&["start", "--allow-host-port", "0", "--image", &image]);
     let start = Background::start(sshd.by(&mut command).process_group(0));
-    eventually("the container runs", Duration::from_secs(60), || {
-        let runs = !backend.containers().is_empty() && backend.inspect()["State"]["Running"] == true;
-        runs.then_some(())
-    });
+    eventually("the container runs", Duration::from_secs(60), || backend.runs().then_some(()));
     run(Command::new("kill").args(["-s", "INT", "--", &format!("-{}", start.id())])).ok();
     start.outcome().fails(130);
     let seen = witness.seen(&backend);

@@ -78,8 +78,7 @@ fn a_start_that_is_told_to_end_while_it_waits_leaves_nothing() {
         let image = backend
             .image("idle", &["ENTRYPOINT [\"/bin/sh\", \"-c\", \"sleep 600\"]", "VOLUME /var/lib/buildkit"]);
         let start = ["start", "--allow-host-port", "0", "--image", &image];
-        let runs = || !backend.containers().is_empty() && backend.inspect()["State"]["Running"] == true;
-        let outcome = interrupted(&backend, &start, way, runs).fails(code);
+        let outcome = interrupted(&backend, &start, way, || backend.runs()).fails(code);
         assert!(
             outcome.stderr.ends_with("Cancelled; what this start made is removed again\n"),
             "{outcome:?}"

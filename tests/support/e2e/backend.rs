@@ -136,6 +136,13 @@ impl Backend {
         inspect(&self.name())
     }
 
+    /// Whether the backend's container runs at this moment; one that is refused its privileges is gone
+    /// again in the next.
+    pub(crate) fn runs(&self) -> bool {
+        let name = format!("name=^/{}$", self.name());
+        !docker(&["ps", "--quiet", "--filter", &name]).ok().stdout.is_empty()
+    }
+
     /// The ids of everything that has this user's names or label, running or not.
     pub(crate) fn containers(&self) -> Vec<String> {
         let name = format!("name=^/{}(-proxy-port-[0-9]+(-to-[0-9]+)?|-dialer)?$", self.name());
