@@ -19,15 +19,15 @@ use crate::spec::STATE_DIRECTORY;
 pub async fn run<E: Engine>(session: Session<'_, E>, filters: &[String], format: &Format) -> Result<()> {
     let ask = async {
         let backend = session.running_backend().await?;
-        let records = logs::quoting(session, &backend, async {
-            let client = Client::connect(session.engine, &backend.id).await?.within(session.limit);
-            Ok(client.disk_usage(&together(filters)).await?)
-        });
-        let records = records.await?;
-        // Every file is looked at for it, so only those who want to know much wait.
+        // Every file is looked at for the sum, so only those who want to know much wait.
         let wanted = *format == Format::Pretty && filters.is_empty();
+        let asking = async {
+            let client = Client::connect(session.engine, &backend.id).await?.within(session.limit);
+            let records = client.disk_usage(&together(filters)).await?;
+            Ok((records, if wanted { client.workers().await? } else { Vec::new() }))
+        };
+        let (records, workers) = logs::quoting(session, &backend, asking).await?;
         let on_disk = if wanted { on_disk(session.engine, &backend.id).await } else { None };
-        let workers = if wanted { client.workers().await? } else { Vec::new() };
         Ok((records, on_disk, workers))
     };
     let (mut records, on_disk, workers) = session.unless_cancelled(ask).await?;
