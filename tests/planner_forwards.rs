@@ -1,0 +1,158 @@
+//! The planner and what ports lead to: other ports, other hosts, the host's loopback.
+
+#[path = "support/steps.rs"]
+#[expect(dead_code, reason = "other tests of the planner use the rest")]
+mod steps;
+#[path = "support/world.rs"]
+mod world;
+
+use docker_assemble::desired::Desired;
+use docker_assemble::observed::{Observed, State};
+use docker_assemble::plan::action::Action;
+use docker_assemble::plan::{PlanError, STOP_GRACE, plan, teardown};
+use docker_assemble::spec::{Mount, Network, Privileges};
+use steps::{stages, steps};
+use world::{empty, forwards, started, wish};
+
+#[test]
+fn a_loopback_forward_brings_a_dialer_before_its_sidecars() {
+    let wish = Desired { forwards: forwards("5000@loopback,6000:7000@loopback,80"), ..wish() };
+    assert_eq!(
+        steps(&wish, &empty()),
+        [
+            vec!["run B x2"],
+            vec!["create volume B-dialer"],
+            vec!["run B-dialer x1"],
+            vec!["run B-proxy-port-80 x1", "run B-proxy-port-5000 x1", "run B-proxy-port-6000-to-7000 x1"],
+        ]
+    );
+    let plan = plan(&wish, &empty()).unwrap();
+    let specs: Vec<_> = plan
+        .actions()
+        .filter_map(|action| match action {
+            Action::Run { candidates } => Some(&candidates[0]),
+            _ => None,
+        })
+        .collect();
+    let [_, dialer, plain, same, mapped] = specs[..] else { panic!("{specs:?}") };
+    assert_eq!(dialer.args, ["dial", "--socket", "/run/assemble/dial.sock", "--allow", "5000,7000"]);
+    assert_eq!(dialer.env, ["ASSEMBLE_PROXY_SOCKET=/run/assemble/dial.sock"]);
+    assert_eq!((&dialer.network, &dialer.privileges), (&Network::Host, &Privileges::Nothing));
+    assert!(dialer.read_only && dialer.memory_bytes.is_some() && dialer.pids.is_some());
+    assert_eq!(dialer.user.as_deref(), Some("65532:65532"));
+    let volume = docker_assemble::spec::socket_volume(&wish.user);
+    let [own, shared] = [false, true].map(|read_only| Mount::Own {
+        volume: volume.clone(),
+        target: "/run/assemble".to_owned(),
+        read_only,
+    });
+    assert_eq!(
+        (&dialer.mounts[..], &same.mounts[..], &plain.mounts[..]),
+        (&[own][..], &[shared][..], &[][..])
+    );
+    assert_eq!(same.args, ["--port", "5000", "--to", "loopback", "--dialer", "/run/assemble/dial.sock"]);
+    assert_eq!(mapped.args[2..4], ["--to", "loopback:7000"]);
+}
+
+#[test]
+fn a_target_is_what_its_sidecar_is_told() {
+    for (words, args, label) in [
+        ("5000:5001", ["--port", "5000", "--to", "gateway:5001"], "gateway:5001"),
+        ("5432=192.0.2.7:5433", ["--port", "5432", "--to", "192.0.2.7:5433"], "192.0.2.7:5433"),
+        ("1=[2001:db8::7]", ["--port", "1", "--to", "[2001:db8::7]:1"], "[2001:db8::7]:1"),
+    ] {
+        let plan = plan(&Desired { forwards: forwards(words), ..wish() }, &empty()).unwrap();
+        let Some(Action::Run { candidates }) = plan.actions().last() else { panic!("no sidecar") };
+        assert_eq!(candidates[0].args, args);
+        assert_eq!(candidates[0].labels["io.github.docker-assemble.target"], label);
+    }
+}
+
+#[test]
+fn another_target_touches_only_its_sidecar() {
+    let world = started(&Desired { forwards: forwards("5000,6000"), ..wish() });
+    let mapped = Desired { forwards: forwards("5000:5001,6000"), ..wish() };
+    assert_eq!(
+        steps(&mapped, &world),
+        [
+            vec!["note 5000 gateway:5001, 6000 gateway"],
+            vec!["remove B-proxy-port-5000 (Changed)"],
+            vec!["run B-proxy-port-5000-to-5001 x1"],
+        ]
+    );
+    let loopback = Desired { forwards: forwards("5000@loopback,6000"), ..wish() };
+    assert_eq!(
+        steps(&loopback, &world),
+        [
+            vec!["note 5000 loopback, 6000 gateway"],
+            vec!["remove B-proxy-port-5000 (Changed)"],
+            vec!["create volume B-dialer"],
+            vec!["run B-dialer x1"],
+            vec!["run B-proxy-port-5000 x1"],
+        ]
+    );
+}
+
+#[test]
+fn a_changed_list_replaces_the_dialer_alone() {
+    let world = started(&Desired { forwards: forwards("5000@loopback"), ..wish() });
+    let more = Desired { forwards: forwards("5000@loopback,6000@loopback"), ..wish() };
+    assert_eq!(
+        steps(&more, &world),
+        [
+            vec!["note 5000 loopback, 6000 loopback"],
+            vec!["remove B-dialer (Changed)"],
+            vec!["run B-dialer x1"],
+            vec!["run B-proxy-port-6000 x1"],
+        ]
+    );
+    let mut dead = world.clone();
+    dead.dialer.as_mut().unwrap().state = State::Exited;
+    let same = Desired { forwards: forwards("5000@loopback"), ..wish() };
+    assert_eq!(steps(&same, &dead), [vec!["remove B-dialer (Ended)"], vec!["run B-dialer x1"]]);
+    // It serves whatever run of the backend there is.
+    let mut restarted = world;
+    restarted.backend.as_mut().unwrap().started_at = "2024-05-02T10:00:00Z".to_owned();
+    assert_eq!(
+        steps(&same, &restarted),
+        [vec!["remove B-proxy-port-5000 (Stale)"], vec!["run B-proxy-port-5000 x1"]]
+    );
+}
+
+#[test]
+fn the_dialer_and_its_volume_go_with_the_last_that_needs_them() {
+    let mut world = started(&Desired { forwards: forwards("5000@loopback"), ..wish() });
+    assert_eq!(
+        steps(&wish(), &world),
+        [
+            vec!["note 5000 gateway"],
+            vec!["remove B-proxy-port-5000 (Changed)", "remove B-dialer (Idle)"],
+            vec!["remove volume B-dialer"],
+            vec!["run B-proxy-port-5000 x1"],
+        ]
+    );
+    assert_eq!(
+        stages(&teardown(&world, STOP_GRACE)),
+        [
+            vec!["remove B-proxy-port-5000 (Asked)", "remove B-dialer (Asked)"],
+            vec!["remove B (Asked)"],
+            vec!["remove volume B-dialer"],
+        ]
+    );
+    // A stray may still have it mounted.
+    world.strays.push(world::container("stray", Default::default()));
+    assert_eq!(steps(&wish(), &world).len(), 3);
+}
+
+#[test]
+fn a_dialers_names_are_never_freed() {
+    let wish = Desired { forwards: forwards("5000@loopback"), ..wish() };
+    let world = Observed { foreign: vec![wish.user.dialer()], ..empty() };
+    assert_eq!(plan(&wish, &world).unwrap_err(), PlanError::Foreign { name: wish.user.dialer() });
+    assert!(plan(&world::wish(), &world).is_ok(), "nobody needs that name");
+
+    let world = Observed { volumes: vec![wish.user.dialer_volume()], ..empty() };
+    let error = plan(&wish, &world).unwrap_err();
+    assert_eq!(error, PlanError::ForeignVolume { name: wish.user.dialer_volume() });
+    assert!(plan(&world::wish(), &world).is_ok());
+}

@@ -1,0 +1,15 @@
+//! A command line as a test writes it.
+
+use docker_assemble::cli::parse;
+use docker_assemble::exit::Exit;
+
+/// Its words; `''` is an empty one.
+pub(crate) fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(|word| word.trim_matches('\'').to_owned()).collect()
+}
+
+/// What is said of one that is wrong, and how that exits.
+pub(crate) fn refused(line: &str) -> (String, Exit) {
+    let error = parse(&words(line)).unwrap_err();
+    (error.text, error.exit)
+}
