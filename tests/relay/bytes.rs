@@ -141,6 +141,21 @@ either_way! {
         assert!(slow < 10, "{slow} of 40 rounds took 40 ms or more");
     }
 
+    /// A question in two parts is not held back: its second part would be, until the first is
+    /// acknowledged, and somebody who is about to answer takes 40 ms for that.
+    fn questions_in_two_parts_are_answered_without_delay(setup: Setup) {
+        let Pair { mut near, mut far, relay: _relay } = setup.open();
+        let slow = slow_rounds(40, || {
+            (0..2).for_each(|_| {
+                near.send(10);
+                far.expect(10);
+            });
+            far.send(10);
+            near.expect(10);
+        });
+        assert!(slow < 20, "{slow} of 40 answers took 40 ms or more");
+    }
+
     /// No exchange of single bytes waits for a timer of TCP's (40 or 200 ms).
     fn single_bytes_are_exchanged_without_delay(setup: Setup) {
         let Pair { mut near, mut far, relay: _relay } = setup.open();
