@@ -1,6 +1,6 @@
 //! What goes in comes out: every byte, once, in order.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -129,39 +129,6 @@ either_way! {
         near.finish();
         assert_eq!(read_all(far.stream()), (b"abcX".to_vec(), crate::sockets::End::Finished));
     }
-
-    /// Many single bytes followed by silence are all there: none waits for a next one.
-    fn single_bytes_before_a_silence_all_arrive(setup: Setup) {
-        let Pair { mut near, mut far, relay: _relay } = setup.open();
-        near.exchange(&mut far, 1);
-        let slow = slow_rounds(40, || {
-            (0..200).for_each(|_| near.send(1));
-            far.expect(200);
-        });
-        assert!(slow < 10, "{slow} of 40 rounds took 40 ms or more");
-    }
-
-    /// A question in two parts is not held back: its second part would be, until the first is
-    /// acknowledged, and somebody who is about to answer takes 40 ms for that.
-    fn questions_in_two_parts_are_answered_without_delay(setup: Setup) {
-        let Pair { mut near, mut far, relay: _relay } = setup.open();
-        let slow = slow_rounds(40, || {
-            (0..2).for_each(|_| {
-                near.send(10);
-                far.expect(10);
-            });
-            far.send(10);
-            near.expect(10);
-        });
-        assert!(slow < 20, "{slow} of 40 answers took 40 ms or more");
-    }
-
-    /// No exchange of single bytes waits for a timer of TCP's (40 or 200 ms).
-    fn single_bytes_are_exchanged_without_delay(setup: Setup) {
-        let Pair { mut near, mut far, relay: _relay } = setup.open();
-        let slow = slow_rounds(3000, || near.exchange(&mut far, 1));
-        assert!(slow < 50, "{slow} exchanges took 40 ms or more");
-    }
 }
 
 every_engine! {
@@ -252,17 +219,6 @@ fn foreign_bytes(setup: &Setup, rounds: u32) {
     }
 }
 
-/// How many of the rounds took at least 40 ms, the shortest of TCP's timers. A few may, on a
-/// busy machine; a delay that is built in shows in most.
-fn slow_rounds(rounds: u32, mut round: impl FnMut()) -> usize {
-    let took_long = |_: &u32| {
-        let started = Instant::now();
-        round();
-        started.elapsed() >= Duration::from_millis(40)
-    };
-    (0..rounds).filter(took_long).count()
-}
-
 fn say(peer: &Peer, words: &[u8]) {
     std::io::Write::write_all(&mut peer.stream(), words).unwrap();
 }
@@ -279,17 +235,6 @@ fn long_streams_arrive_unharmed() {
     for setup in Setup::every_engine() {
         let Pair { near, far, relay: _relay } = setup.open();
         both_ways(&mut near.hashed(), &mut far.hashed(), u64::from(crate::scaled(10 * 1024)) * MIB);
-    }
-}
-
-/// A hundred thousand exchanges without a delay.
-#[test]
-#[ignore = "long: make soak"]
-fn a_hundred_thousand_exchanges_wait_for_no_timer() {
-    for setup in Setup::either_way() {
-        let Pair { mut near, mut far, relay: _relay } = setup.open();
-        let slow = slow_rounds(crate::scaled(100_000), || near.exchange(&mut far, 1));
-        assert!(slow < 500, "{setup:?}: {slow} exchanges took 40 ms or more");
     }
 }
 

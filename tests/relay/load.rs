@@ -128,50 +128,6 @@ fn the_metrics_count_what_has_happened() {
     assert_eq!(relay.metric(r#"connections_failed_total{reason="reset"}"#), 1);
 }
 
-/// Batches that fill whole groups of 16 pipe buffers leave at once: the kernel must not be given
-/// a reason to wait for more, which would take it 200 ms.
-///
-/// How many buffers a batch fills depends on where in its pages the kernel puts what is written:
-/// side by side, two writes share a buffer. So each batch is the first on its connection, with and
-/// without something written elsewhere in between. Of these 16 and 48 apart, and 32 side by side,
-/// fill whole groups.
-#[test]
-fn full_groups_of_pipe_buffers_leave_at_once() {
-    let target = TcpListener::bind("127.0.0.1:0").unwrap();
-    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
-    let beside = TcpStream::connect(elsewhere.local_addr().unwrap()).unwrap();
-    beside.set_nodelay(true).unwrap();
-    for engine in ["splice", "auto"] {
-        let relay = Launch::to(target.local_addr().unwrap()).args(["--engine", engine]).start();
-        for apart in [true, false] {
-            for (writes, size) in
-                [(15, 1), (16, 1), (17, 1), (32, 1), (48, 1), (64, 1), (80, 1), (16, 4 * KIB)]
-            {
-                // A machine that is busy may be late once; the kernel's timer is late every time.
-                let quickest = (0..3).map(|_| {
-                    let (mut near, mut far) = peers(relay.connect(), accept(&target), 31);
-                    relay.signal(Signal::SIGSTOP);
-                    for _ in 0..writes {
-                        near.send(size);
-                        if apart {
-                            (&beside).write_all(b"between").unwrap();
-                        }
-                    }
-                    relay.signal(Signal::SIGCONT);
-                    let started = Instant::now();
-                    far.expect(writes * size);
-                    started.elapsed()
-                });
-                let quickest = quickest.min().unwrap();
-                assert!(
-                    quickest < Duration::from_millis(150),
-                    "{engine}, {writes} x {size}, apart {apart}: {quickest:?}"
-                );
-            }
-        }
-    }
-}
-
 every_engine! {
     /// A stream that takes all it can get leaves room for many small exchanges.
     fn a_fire_hose_starves_nobody(setup: Setup) {

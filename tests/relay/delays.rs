@@ -1,0 +1,113 @@
+//! Nothing waits for a timer of TCP's: Nagle's algorithm, delayed acknowledgements, a hint of more.
+
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::peers::{KIB, peers};
+use crate::process::Launch;
+use crate::relay::{Pair, Setup, either_way};
+use crate::sockets::accept;
+
+either_way! {
+    /// Many single bytes followed by silence are all there: none waits for a next one.
+    fn single_bytes_before_a_silence_all_arrive(setup: Setup) {
+        let Pair { mut near, mut far, relay: _relay } = setup.open();
+        near.exchange(&mut far, 1);
+        let slow = slow_rounds(40, || {
+            (0..200).for_each(|_| near.send(1));
+            far.expect(200);
+        });
+        assert!(slow < 10, "{slow} of 40 rounds took 40 ms or more");
+    }
+
+    /// A question in two parts is not held back: its second part would be, until the first is
+    /// acknowledged, and somebody who is about to answer takes 40 ms for that.
+    fn questions_in_two_parts_are_answered_without_delay(setup: Setup) {
+        let Pair { mut near, mut far, relay: _relay } = setup.open();
+        let slow = slow_rounds(40, || {
+            (0..2).for_each(|_| {
+                near.send(10);
+                far.expect(10);
+            });
+            far.send(10);
+            near.expect(10);
+        });
+        assert!(slow < 20, "{slow} of 40 answers took 40 ms or more");
+    }
+
+    /// No exchange of single bytes waits for a timer of TCP's (40 or 200 ms).
+    fn single_bytes_are_exchanged_without_delay(setup: Setup) {
+        let Pair { mut near, mut far, relay: _relay } = setup.open();
+        let slow = slow_rounds(3000, || near.exchange(&mut far, 1));
+        assert!(slow < 50, "{slow} exchanges took 40 ms or more");
+    }
+}
+
+/// A hundred thousand exchanges without a delay.
+#[test]
+#[ignore = "long: make soak"]
+fn a_hundred_thousand_exchanges_wait_for_no_timer() {
+    for setup in Setup::either_way() {
+        let Pair { mut near, mut far, relay: _relay } = setup.open();
+        let slow = slow_rounds(crate::scaled(100_000), || near.exchange(&mut far, 1));
+        assert!(slow < 500, "{setup:?}: {slow} exchanges took 40 ms or more");
+    }
+}
+
+/// Batches that fill whole groups of 16 pipe buffers leave at once: the kernel must not be given
+/// a reason to wait for more, which would take it 200 ms.
+///
+/// How many buffers a batch fills depends on where in its pages the kernel puts what is written:
+/// side by side, two writes share a buffer. So each batch is the first on its connection, with and
+/// without something written elsewhere in between. Of these 16 and 48 apart, and 32 side by side,
+/// fill whole groups.
+#[test]
+fn full_groups_of_pipe_buffers_leave_at_once() {
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    let beside = TcpStream::connect(elsewhere.local_addr().unwrap()).unwrap();
+    beside.set_nodelay(true).unwrap();
+    for engine in ["splice", "auto"] {
+        let relay = Launch::to(target.local_addr().unwrap()).args(["--engine", engine]).start();
+        for apart in [true, false] {
+            for (writes, size) in
+                [(15, 1), (16, 1), (17, 1), (32, 1), (48, 1), (64, 1), (80, 1), (16, 4 * KIB)]
+            {
+                // A machine that is busy may be late once; the kernel's timer is late every time.
+                let quickest = (0..3).map(|_| {
+                    let (mut near, mut far) = peers(relay.connect(), accept(&target), 31);
+                    relay.signal(Signal::SIGSTOP);
+                    for _ in 0..writes {
+                        near.send(size);
+                        if apart {
+                            (&beside).write_all(b"between").unwrap();
+                        }
+                    }
+                    relay.signal(Signal::SIGCONT);
+                    let started = Instant::now();
+                    far.expect(writes * size);
+                    started.elapsed()
+                });
+                let quickest = quickest.min().unwrap();
+                assert!(
+                    quickest < Duration::from_millis(150),
+                    "{engine}, {writes} x {size}, apart {apart}: {quickest:?}"
+                );
+            }
+        }
+    }
+}
+
+/// How many of the rounds took at least 40 ms, the shortest of TCP's timers. A few may, on a
+/// busy machine; a delay that is built in shows in most.
+fn slow_rounds(rounds: u32, mut round: impl FnMut()) -> usize {
+    let took_long = |_: &u32| {
+        let started = Instant::now();
+        round();
+        started.elapsed() >= Duration::from_millis(40)
+    };
+    (0..rounds).filter(took_long).count()
+}
