@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use crate::support::{Backend, Context, Outcome, PLUGIN, Registry, docker, run};
+use crate::support::{Backend, Context, Outcome, Registry, docker, run};
 
 /// A user whose docker command has this plugin and buildx.
 struct Client(Backend);
@@ -10,9 +10,7 @@ struct Client(Backend);
 impl Client {
     fn new() -> Self {
         let backend = Backend::new();
-        let plugins = backend.home().join("cli-plugins");
-        std::fs::create_dir(&plugins).unwrap();
-        symlink(PLUGIN, plugins.join("docker-assemble")).unwrap();
+        let plugins = backend.install_plugin();
         let buildx = std::env::var("ASSEMBLE_TEST_BUILDX")
             .expect("ASSEMBLE_TEST_BUILDX names a buildx; scripts/buildx.sh prints one");
         symlink(buildx, plugins.join("docker-buildx")).unwrap();

@@ -1,9 +1,8 @@
 //! The plugin as docker's own command runs it.
 
-use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use crate::support::{Backend, Background, Outcome, PLUGIN, eventually, host, run};
+use crate::support::{Backend, Background, Outcome, eventually, host, run};
 
 /// A user whose docker command has the plugin.
 struct Client(Backend);
@@ -11,9 +10,7 @@ struct Client(Backend);
 impl Client {
     fn new() -> Self {
         let backend = Backend::new();
-        let plugins = backend.home().join("cli-plugins");
-        std::fs::create_dir(&plugins).unwrap();
-        symlink(PLUGIN, plugins.join("docker-assemble")).unwrap();
+        backend.install_plugin();
         Self(backend)
     }
 

@@ -66,6 +66,14 @@ impl Backend {
         self.home.path()
     }
 
+    /// Makes the plugin one of the user's docker command, and tells where others go.
+    pub(crate) fn install_plugin(&self) -> std::path::PathBuf {
+        let plugins = self.home().join("cli-plugins");
+        std::fs::create_dir(&plugins).unwrap();
+        std::os::unix::fs::symlink(PLUGIN, plugins.join("docker-assemble")).unwrap();
+        plugins
+    }
+
     /// A new volume with this name.
     #[track_caller]
     pub(crate) fn volume(&self, name: String) -> String {
