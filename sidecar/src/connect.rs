@@ -89,50 +89,68 @@ impl DialError {
     }
 }
 
-/// Connects, and gives up after `timeout`.
-///
-/// Sets the timer only when the target has not answered by the time the runtime has looked for
-/// events once: one on this host has, and a timer costs a system call to arm.
-///
-/// # Errors
-/// Why there is no connection.
-pub async fn connect_in_time(
-    addr: SocketAddr,
+/// Makes connections, one attempt each.
+#[derive(Debug)]
+pub struct Connector {
     timeout: Duration,
-    ports: &LocalPorts,
-) -> Result<Socket, DialError> {
-    let mut connecting = pin!(connect(addr, ports));
-    tokio::select! {
-        biased;
-        connected = &mut connecting => return connected,
-        () = tokio::task::yield_now() => {}
-    }
-    let in_time = tokio::time::timeout(timeout, connecting).await;
-    in_time.unwrap_or(Err(DialError::TimedOut(timeout)))
+    /// Which ports of this namespace a connection may come from.
+    ports: LocalPorts,
 }
 
-async fn connect(addr: SocketAddr, ports: &LocalPorts) -> Result<Socket, DialError> {
-    let kind = Type::STREAM.nonblocking().cloexec();
-    let socket = socket2::Socket::new(Domain::for_address(addr), kind, Some(Protocol::TCP))?;
-    Socket::prepare(socket.as_fd())?;
-    match socket.connect(&addr.into()) {
-        Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => {
-            return Err(error.into());
-        }
-        _ => {}
+impl Connector {
+    /// For this network namespace; an attempt is given up after `timeout`.
+    #[must_use]
+    pub fn new(timeout: Duration) -> Self {
+        Self { timeout, ports: LocalPorts::open() }
     }
-    // Not before connect(2): epoll reports an unconnected socket as hung up.
-    let mut socket = Socket::dialled(socket.into())?;
-    socket.connected().await?;
-    // A free port of this very host may be given to its own caller (simultaneous open), by
-    // whichever of the host's addresses it was asked for. Few targets have such a port.
-    if ports.may_be(addr.port()) {
-        let local = socket.local_addr()?;
-        if local.port() == addr.port() && socket.peer_addr().is_ok_and(|peer| peer == local) {
-            return Err(DialError::Loop);
-        }
+
+    /// Limit on one attempt.
+    #[must_use]
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
     }
-    Ok(socket)
+
+    /// Connects.
+    ///
+    /// Sets a timer only when the target has not answered by the time the runtime has looked for
+    /// events once: one on this host has, and a timer costs a system call to arm.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub async fn connect(&self, addr: SocketAddr) -> Result<Socket, DialError> {
+        let mut attempt = pin!(self.attempt(addr));
+        tokio::select! {
+            biased;
+            connected = &mut attempt => return connected,
+            () = tokio::task::yield_now() => {}
+        }
+        let in_time = tokio::time::timeout(self.timeout, attempt).await;
+        in_time.unwrap_or(Err(DialError::TimedOut(self.timeout)))
+    }
+
+    async fn attempt(&self, addr: SocketAddr) -> Result<Socket, DialError> {
+        let kind = Type::STREAM.nonblocking().cloexec();
+        let socket = socket2::Socket::new(Domain::for_address(addr), kind, Some(Protocol::TCP))?;
+        Socket::prepare(socket.as_fd())?;
+        match socket.connect(&addr.into()) {
+            Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => {
+                return Err(error.into());
+            }
+            _ => {}
+        }
+        // Not before connect(2): epoll reports an unconnected socket as hung up.
+        let mut socket = Socket::dialled(socket.into())?;
+        socket.connected().await?;
+        // A free port of this very host may be given to its own caller (simultaneous open), by
+        // whichever of the host's addresses it was asked for. Few targets have such a port.
+        if self.ports.may_be(addr.port()) {
+            let local = socket.local_addr()?;
+            if local.port() == addr.port() && socket.peer_addr().is_ok_and(|peer| peer == local) {
+                return Err(DialError::Loop);
+            }
+        }
+        Ok(socket)
+    }
 }
 
 #[cfg(test)]

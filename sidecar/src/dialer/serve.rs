@@ -15,8 +15,8 @@ use tokio::task::JoinSet;
 
 use super::{AllowList, Malformed, Reply, Request};
 use crate::accept::{self, Verdict};
-use crate::connect::{DialError, connect_in_time};
-use crate::sys::{Control, LocalPorts, PacketListener, PacketSocket, Rights, Socket};
+use crate::connect::{Connector, DialError};
+use crate::sys::{Control, PacketListener, PacketSocket, Rights, Socket};
 
 /// Everything a helper is told.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Helper {
     listener: PacketListener,
     config: Arc<HelperConfig>,
-    ports: Arc<LocalPorts>,
+    connector: Arc<Connector>,
     /// Who it runs as; found out in time, since a confined process may not ask.
     own_uid: u32,
 }
@@ -77,7 +77,8 @@ impl Helper {
         let owner = config.peer_uid.unwrap_or(own_uid);
         let listener = PacketListener::bind(&config.socket, owner)
             .map_err(|cause| HelperError::Listen { path: config.socket.clone(), cause })?;
-        Ok(Self { listener, config: Arc::new(config), ports: Arc::new(LocalPorts::open()), own_uid })
+        let connector = Arc::new(Connector::new(config.connect_timeout));
+        Ok(Self { listener, config: Arc::new(config), connector, own_uid })
     }
 
     /// All it needs from now on.
@@ -109,10 +110,10 @@ impl Helper {
                 },
                 accepted = accept() => match accepted {
                     Ok((slot, peer)) => {
-                        let (config, ports) = (Arc::clone(&self.config), Arc::clone(&self.ports));
+                        let (config, connector) = (Arc::clone(&self.config), Arc::clone(&self.connector));
                         let own_uid = self.own_uid;
                         requests.spawn(async move {
-                            serve(&peer, &config, &ports, own_uid).await;
+                            serve(&peer, &config, &connector, own_uid).await;
                             drop(slot);
                         });
                     }
@@ -157,8 +158,8 @@ enum Refusal {
 }
 
 /// Answers one request.
-async fn serve(peer: &PacketSocket, config: &HelperConfig, ports: &LocalPorts, own_uid: u32) {
-    let refusal = match granted(peer, config, ports, own_uid).await {
+async fn serve(peer: &PacketSocket, config: &HelperConfig, connector: &Connector, own_uid: u32) {
+    let refusal = match granted(peer, config, connector, own_uid).await {
         Ok(()) => return,
         Err(refusal) => refusal,
     };
@@ -175,7 +176,7 @@ async fn serve(peer: &PacketSocket, config: &HelperConfig, ports: &LocalPorts, o
 async fn granted(
     peer: &PacketSocket,
     config: &HelperConfig,
-    ports: &LocalPorts,
+    connector: &Connector,
     own_uid: u32,
 ) -> Result<(), Refusal> {
     let uid = peer.peer_uid()?;
@@ -199,7 +200,7 @@ async fn granted(
             Err(Refusal::Broken(error)) => Err(error.into()),
             _ => Err(Refusal::Several),
         },
-        dialled = dial(port, config.connect_timeout, ports) => dialled,
+        dialled = dial(port, connector) => dialled,
     };
     match dialled {
         Ok(socket) => {
@@ -236,8 +237,8 @@ async fn request(peer: &PacketSocket) -> Result<Request, Refusal> {
 
 /// Connects over IPv4, else over IPv6. When neither works the first one's reason counts: the
 /// second one often is that there is no IPv6.
-async fn dial(port: u16, timeout: Duration, ports: &LocalPorts) -> Result<Socket, DialError> {
-    let to = |ip: IpAddr| connect_in_time(SocketAddr::new(ip, port), timeout, ports);
+async fn dial(port: u16, connector: &Connector) -> Result<Socket, DialError> {
+    let to = |ip: IpAddr| connector.connect(SocketAddr::new(ip, port));
     match to(Ipv4Addr::LOCALHOST.into()).await {
         Ok(socket) => Ok(socket),
         Err(error) => to(Ipv6Addr::LOCALHOST.into()).await.map_err(|_| error),

@@ -9,9 +9,9 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use crate::config::{Config, Target, TargetHost};
-use crate::connect::connect_in_time;
+use crate::connect::Connector;
 use crate::dialer::Dialer;
-use crate::sys::{LocalPorts, Nursery, Socket};
+use crate::sys::{Nursery, Socket};
 use gateway::Gateways;
 
 pub use crate::connect::{DialError, Reason};
@@ -66,11 +66,9 @@ const GONE_FOR_GOOD: Duration = Duration::from_secs(1);
 pub struct Upstream {
     port: u16,
     target: Target,
-    timeout: Duration,
+    connector: Connector,
     /// Has connections probed, once they are old enough.
     nursery: Nursery,
-    /// Which ports of this namespace a connection may come from.
-    ports: LocalPorts,
     /// Watched unless the target is on loopback, which never goes away.
     gateways: Option<Gateways>,
     addrs: RwLock<Arc<[SocketAddr]>>,
@@ -115,9 +113,8 @@ impl Upstream {
         Ok(Self {
             port,
             target,
-            timeout: config.connect_timeout,
+            connector: Connector::new(config.connect_timeout),
             nursery: Nursery::new(config.keepalive),
-            ports: LocalPorts::open(),
             gateways,
             addrs: RwLock::new(addrs),
             dialer: config.dialer.as_deref().map(Dialer::new),
@@ -172,11 +169,11 @@ impl Upstream {
     /// As for [`Self::dial`].
     pub async fn connect(&self) -> Result<Socket, DialError> {
         if let Some(dialer) = &self.dialer {
-            return dialer.dial(self.target.port, self.timeout).await;
+            return dialer.dial(self.target.port, self.connector.timeout()).await;
         }
         let mut failure = DialError::NoGateway;
         for &addr in &*self.addrs() {
-            match connect_in_time(addr, self.timeout, &self.ports).await {
+            match self.connector.connect(addr).await {
                 Ok(socket) => return Ok(socket),
                 Err(error) => failure = error,
             }
