@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# soak.sh [PART-OF-A-NAME...]  run the relay's long cases one after the other, and Go's suite for
-#                              connections through it; or only those with such names
+# soak.sh [PART-OF-A-NAME...]  run the relay's long cases, and Go's suite for connections through it;
+#                              or only those with such names
 #
-# SOAK_SCALE=0.01 is a trial: so much of every case's length. In full it takes hours.
+# Those that merely wait do so beside each other, and beside those that work, which come one after
+# the other. SOAK_SCALE=0.01 is a trial: so much of every case's length.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -58,13 +59,13 @@ suite=$logs/nettest
 	GO111MODULE=off GOPATH=$gopath GOFLAGS='' logged soak-nettest go test -c -o "$suite" .
 )
 
-# --- One after the other -----------------------------------------------------
+# --- What waits beside what works --------------------------------------------
 
-running=''
+declare -A names_of=() started_at=()
 # shellcheck disable=SC2317 # run by the trap
 interrupted() {
 	trap - INT TERM
-	[ -z "$running" ] || kill "$running" 2>/dev/null || true
+	[ ${#names_of[@]} = 0 ] || kill "${!names_of[@]}" 2>/dev/null || true
 	say ''
 	die "interrupted"
 }
@@ -80,12 +81,20 @@ wanted() { # NAME
 }
 parts=("$@")
 
-names=()
+# Their sources say which ones wait.
+waiting=$(awk '/#\[ignore = "waits/ { waits = 1 }
+	waits && match($0, /fn [a-z_]+/) { print substr($0, RSTART + 3, RLENGTH - 3); waits = 0 }' tests/relay/*.rs)
+[ -n "$waiting" ] || die "no case in tests/relay says that it waits"
+
+waiters=()
+workers=()
 while read -r name; do
-	! wanted "$name" || names+=("$name")
+	wanted "$name" || continue
+	if grep -qxF -- "${name##*::}" <<<"$waiting"; then waiters+=("$name"); else workers+=("$name"); fi
 done < <(sed -n 's/: test$//p' <<<"$listed")
-! wanted nettest || names+=(nettest)
-[ ${#names[@]} -gt 0 ] || die "no long case is called anything like: $*"
+! wanted nettest || workers+=(nettest)
+total=$((${#waiters[@]} + ${#workers[@]}))
+[ $total -gt 0 ] || die "no long case is called anything like: $*"
 
 # Far beyond what any takes: a case that hangs must not keep the others from their turn.
 limit=$((300 + $(scaled 10800)))
@@ -100,32 +109,53 @@ run() { # NAME
 	fi
 }
 
+log_of() { # NAME
+	printf '%s' "$logs/${1//::/.}.log"
+}
+
+begin() { # NAME
+	run "$1" >"$(log_of "$1")" 2>&1 &
+	last=$!
+	names_of[$last]=$1
+	started_at[$last]=$SECONDS
+}
+
 failed=()
+ended=0
+# reap [PID]: waits for one of those that run, or for this one and all that end before it.
+reap() {
+	local pid status name
+	while :; do
+		status=0
+		wait -n -p pid "${!names_of[@]}" || status=$?
+		name=${names_of[$pid]}
+		unset "names_of[$pid]"
+		ended=$((ended + 1))
+		printf '[%d/%d] %-90s ' $ended $total "$name" >&2
+		case $status in
+		0) say "ok      $((SECONDS - started_at[$pid])) s" ;;
+		124) say "TIMEOUT after $limit s" ;;
+		*) say "FAILED  $((SECONDS - started_at[$pid])) s" ;;
+		esac
+		[ "$status" = 0 ] || {
+			failed+=("$name")
+			show_end "$(log_of "$name")"
+		}
+		[ $# -gt 0 ] && [ "$pid" != "$1" ] || return 0
+	done
+}
+
 started=$SECONDS
-for i in "${!names[@]}"; do
-	name=${names[$i]}
-	log=$logs/${name//::/.}.log
-	printf '[%d/%d] %-60s ' $((i + 1)) ${#names[@]} "$name" >&2
-	since=$SECONDS
-	run "$name" >"$log" 2>&1 &
-	running=$!
-	status=0
-	wait "$running" || status=$?
-	running=''
-	case $status in
-	0) say "ok      $((SECONDS - since)) s" ;;
-	124) say "TIMEOUT after $limit s" ;;
-	*) say "FAILED  $((SECONDS - since)) s" ;;
-	esac
-	[ "$status" = 0 ] || {
-		failed+=("$name")
-		show_end "$log"
-	}
+for name in "${waiters[@]}"; do begin "$name"; done
+for name in "${workers[@]}"; do
+	begin "$name"
+	reap "$last"
 done
+while [ ${#names_of[@]} -gt 0 ]; do reap; done
 
 say ''
 if [ ${#failed[@]} -gt 0 ]; then
-	say "$((${#names[@]} - ${#failed[@]})) of ${#names[@]} long cases passed in $((SECONDS - started)) s; the logs are in ${logs#"$root"/}"
+	say "$((total - ${#failed[@]})) of $total long cases passed in $((SECONDS - started)) s; the logs are in ${logs#"$root"/}"
 	die "failed: ${failed[*]}"
 fi
-say "All ${#names[@]} long cases passed in $((SECONDS - started)) s, at $RELAY_SOAK_PERCENT % of their length"
+say "All $total long cases passed in $((SECONDS - started)) s, at $RELAY_SOAK_PERCENT % of their length"

@@ -251,7 +251,7 @@ at_once! {
     either_way:
 
     /// A reader may stop for ten minutes.
-    #[ignore = "long: make soak"]
+    #[ignore = "waits: make soak"]
     fn a_reader_that_stops_for_ten_minutes_gets_everything(setup: Setup) {
         stalled(&setup, Duration::from_secs(crate::scaled(600).into()));
     }

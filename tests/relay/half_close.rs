@@ -124,7 +124,7 @@ at_once! {
     either_way:
 
     /// An answer may take a minute after the question's stream has ended.
-    #[ignore = "long: make soak"]
+    #[ignore = "waits: make soak"]
     fn an_answer_may_come_a_minute_after_the_half_close(setup: Setup) {
         answered_after(&setup, Duration::from_secs(crate::scaled(60).into()));
     }

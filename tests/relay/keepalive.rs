@@ -24,7 +24,7 @@ at_once! {
 
     /// A peer that has ended its stream and waits for ten minutes is left alone: it answers what
     /// keepalive asks.
-    #[ignore = "long: make soak"]
+    #[ignore = "waits: make soak"]
     fn a_half_closed_peer_is_left_alone_for_ten_minutes(setup: Setup) {
         let minute = u64::from(crate::scaled(60));
         let Pair { mut near, mut far, relay: _relay } = scaled_to(minute, setup).open();
@@ -39,7 +39,7 @@ at_once! {
 
     /// A peer that has closed for good is found out although the other ignores the end of its
     /// stream: its kernel forgets the connection after a minute and resets the probe that follows.
-    #[ignore = "long: make soak"]
+    #[ignore = "waits: make soak"]
     fn a_peer_that_has_closed_is_found_out_within_minutes(setup: Setup) {
         let minute = u64::from(crate::scaled(60));
         let Pair { near, mut far, relay } = scaled_to(minute, setup).open();

@@ -17,7 +17,7 @@ fn a_slow_reader_costs_one_pipe() {
 
 /// One that takes a kilobyte a second for ten minutes is as cheap.
 #[test]
-#[ignore = "long: make soak"]
+#[ignore = "waits: make soak"]
 fn a_reader_of_a_kilobyte_a_second_costs_one_pipe() {
     with_every_engine_and_reader(|engine, reader| {
         slow_reader(engine, reader, KIB, Duration::from_secs(1), crate::scaled(600));

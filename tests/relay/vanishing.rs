@@ -107,7 +107,7 @@ at_once! {
 
     /// With keepalive as it is set by default a peer that vanishes, whichever it is, is found when
     /// that time is over.
-    #[ignore = "long: make soak"]
+    #[ignore = "waits: make soak"]
     fn a_peer_that_vanishes_is_found_after_the_time_of_keepalive(setup: Setup) {
         let full = Keepalive::default();
         let scaled = |time: Duration| SECOND * crate::scaled(time.as_secs().try_into().unwrap());
