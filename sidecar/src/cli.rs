@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use assemble_proxy::config::{Config, Engine, TargetSpec};
+use assemble_proxy::congestion::CongestionControl;
 use assemble_proxy::dialer::{AllowList, HelperConfig};
 use assemble_proxy::exporter::MetricsAddr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -95,6 +96,9 @@ pub(crate) struct Dial {
     /// Give up connecting to an address after so many seconds
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     connect_timeout: Duration,
+    /// What sets the pace of sending to those ports
+    #[arg(long, value_enum, default_value_t)]
+    congestion_control: CongestionControlName,
     /// Keep the right to open files, bind ports and connect elsewhere
     #[arg(long)]
     pub(crate) no_sandbox: bool,
@@ -107,6 +111,7 @@ impl Dial {
             allow: self.allow.clone(),
             peer_uid: self.peer_uid,
             connect_timeout: self.connect_timeout,
+            congestion_control: self.congestion_control.into(),
         }
     }
 }
@@ -149,6 +154,9 @@ struct Relay {
     /// How bytes move
     #[arg(long, value_enum, default_value_t)]
     engine: EngineName,
+    /// What sets the pace of sending to clients, and to a gateway or this host
+    #[arg(long, value_enum, default_value_t)]
+    congestion_control: CongestionControlName,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -169,6 +177,24 @@ enum EngineName {
     Copy,
     /// Splice wherever the kernel allows
     Splice,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum CongestionControlName {
+    /// The relay: Reno where the system has BBR, which is slow over links without a bottleneck
+    #[default]
+    Auto,
+    /// The system, by net.ipv4.tcp_congestion_control
+    System,
+}
+
+impl From<CongestionControlName> for CongestionControl {
+    fn from(name: CongestionControlName) -> Self {
+        match name {
+            CongestionControlName::Auto => Self::Auto,
+            CongestionControlName::System => Self::System,
+        }
+    }
 }
 
 impl Cli {
@@ -204,6 +230,7 @@ impl Cli {
                 EngineName::Copy => Engine::Copy,
                 EngineName::Splice => Engine::Splice,
             },
+            congestion_control: relay.congestion_control.into(),
             ..Config::new(port, relay.to.or_port(port))
         })
     }

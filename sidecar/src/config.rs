@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::congestion::CongestionControl;
 use crate::sys::Keepalive;
 
 /// Everything a relay is told.
@@ -26,6 +27,8 @@ pub struct Config {
     pub keepalive: Keepalive,
     /// How bytes move.
     pub engine: Engine,
+    /// What sets the pace of sending to peers on link.
+    pub congestion_control: CongestionControl,
     /// How many connections at once; further ones wait in the kernel's queue.
     pub max_connections: usize,
     /// Whether to start without a gateway, resetting clients until there is one. Otherwise that
@@ -59,6 +62,7 @@ impl Config {
             grace: Self::GRACE,
             keepalive: Keepalive::default(),
             engine: Engine::Auto,
+            congestion_control: CongestionControl::Auto,
             max_connections: Self::MAX_CONNECTIONS,
             wait_for_gateway: false,
             threads: NonZeroUsize::MIN,

@@ -95,13 +95,15 @@ pub struct Connector {
     timeout: Duration,
     /// Which ports of this namespace a connection may come from.
     ports: LocalPorts,
+    congestion_control: Option<&'static str>,
 }
 
 impl Connector {
-    /// For this network namespace; an attempt is given up after `timeout`.
+    /// For this network namespace; an attempt is given up after `timeout`. Sockets send with the
+    /// congestion control that is named, else with the namespace's.
     #[must_use]
-    pub fn new(timeout: Duration) -> Self {
-        Self { timeout, ports: LocalPorts::open() }
+    pub fn new(timeout: Duration, congestion_control: Option<&'static str>) -> Self {
+        Self { timeout, ports: LocalPorts::open(), congestion_control }
     }
 
     /// Limit on one attempt.
@@ -132,6 +134,10 @@ impl Connector {
         let kind = Type::STREAM.nonblocking().cloexec();
         let socket = socket2::Socket::new(Domain::for_address(addr), kind, Some(Protocol::TCP))?;
         Socket::prepare(socket.as_fd())?;
+        if let Some(name) = self.congestion_control {
+            // It was possible at start. Where it is not any more, sending is slower and not wrong.
+            let _ = Socket::pace(socket.as_fd(), name);
+        }
         match socket.connect(&addr.into()) {
             Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => {
                 return Err(error.into());

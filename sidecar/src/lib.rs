@@ -5,7 +5,7 @@
 //! | [`server`], [`shutdown`], [`health`], [`exporter`] | accept loop and drain; signals; health and status; metrics over HTTP | `session`, `accept`, `config`, `stats`, `sys` |
 //! | [`session`], [`upstream`] | one connection from accept to its closing event; finding and dialling the target | `relay`, `config`, `stats`, `sys` |
 //! | [`probe`] | the target tried once, for whoever asks | `upstream`, `config`, `sys` |
-//! | [`dialer`], [`connect`] | sockets handed over by a helper, and that helper; one attempt to connect | `accept`, `sys` |
+//! | [`dialer`], [`connect`], [`congestion`] | sockets handed over by a helper, and that helper; one attempt to connect; congestion control on link | `accept`, `sys` |
 //! | [`relay`] | bytes both ways between two sockets: copy small, splice big | `stats`, `sys` |
 //! | [`sys`] | one file per kernel object, no decisions | nothing of ours |
 //! | [`accept`], [`config`], [`routes`], [`stats`], [`metrics`], [`status`] | **pure**: meaning of accept errors; settings; route tables; counters and their texts | nothing of ours |
@@ -14,6 +14,7 @@
 
 pub mod accept;
 pub mod config;
+pub mod congestion;
 pub mod connect;
 pub mod dialer;
 pub mod exporter;

@@ -73,7 +73,7 @@ pub async fn attempt(told: &Told, port: u16, timeout: Duration, speak: bool) -> 
         ..Config::new(port, told.target)
     };
     let began = Instant::now();
-    let connected = match Upstream::new(&config) {
+    let connected = match Upstream::new(&config, None) {
         Ok(upstream) => upstream.connect().await.map_err(|error| (error.reason().word(), error.to_string())),
         Err(error @ UpstreamError::Routes { .. }) => {
             Err((DialError::NoGateway.reason().word(), error.to_string()))

@@ -37,6 +37,7 @@ mod tracer;
 
 mod bytes;
 mod cases;
+mod congestion;
 mod delays;
 mod denied;
 mod dial;

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::{AllowList, Malformed, Reply, Request};
 use crate::accept::{self, Verdict};
+use crate::congestion::CongestionControl;
 use crate::connect::{Connector, DialError};
 use crate::sys::{Control, PacketListener, PacketSocket, Rights, Socket};
 
@@ -29,6 +30,8 @@ pub struct HelperConfig {
     pub peer_uid: Option<u32>,
     /// Limit on one attempt to connect.
     pub connect_timeout: Duration,
+    /// What sets the pace of sending to them.
+    pub congestion_control: CongestionControl,
 }
 
 /// Why a helper cannot start.
@@ -77,7 +80,7 @@ impl Helper {
         let owner = config.peer_uid.unwrap_or(own_uid);
         let listener = PacketListener::bind(&config.socket, owner)
             .map_err(|cause| HelperError::Listen { path: config.socket.clone(), cause })?;
-        let connector = Arc::new(Connector::new(config.connect_timeout));
+        let connector = Arc::new(Connector::new(config.connect_timeout, config.congestion_control.on_link()));
         Ok(Self { listener, config: Arc::new(config), connector, own_uid })
     }
 

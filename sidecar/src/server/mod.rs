@@ -64,11 +64,14 @@ impl Server {
     /// # Errors
     /// There is no target, or the port cannot be had; a machine without IPv6 is only warned about.
     pub fn bind(config: &Config) -> Result<Self, ServerError> {
-        let upstream = Upstream::new(config)?;
-        let ipv4 = listen(Ipv4Addr::LOCALHOST.into(), config.port, config)?;
+        let on_link = config.congestion_control.on_link();
+        let upstream = Upstream::new(config, on_link)?;
+        // Clients come over loopback, so they are on link.
+        let listen = |ip: IpAddr, port| Listener::bind(SocketAddr::new(ip, port), config.keepalive, on_link);
+        let ipv4 = listen(Ipv4Addr::LOCALHOST.into(), config.port)?;
         // With port 0 the kernel has chosen one; both families get the same.
         let port = ipv4.local_addr().port();
-        let ipv6 = match listen(Ipv6Addr::LOCALHOST.into(), port, config) {
+        let ipv6 = match listen(Ipv6Addr::LOCALHOST.into(), port) {
             Ok(listener) => Some(listener),
             Err(error) if error.family_missing() => {
                 tracing::warn!("no IPv6 here: not listening on [::1]:{port}");
@@ -189,8 +192,4 @@ async fn give_way() {
         Poll::Pending
     })
     .await;
-}
-
-fn listen(ip: IpAddr, port: u16, config: &Config) -> Result<Listener, ListenerError> {
-    Listener::bind(SocketAddr::new(ip, port), config.keepalive)
 }

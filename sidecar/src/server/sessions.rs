@@ -166,7 +166,7 @@ mod tests {
     async fn the_task_of_a_connection_is_small() {
         const RUNTIME: usize = 104;
         let target = Target { host: TargetHost::Address(Ipv4Addr::LOCALHOST.into()), port: 1 };
-        let upstream = Upstream::new(&Config::new(2, target)).unwrap();
+        let upstream = Upstream::new(&Config::new(2, target), None).unwrap();
         let (options, stats, freed) = Default::default();
         let shared = Arc::new(Shared { upstream, options, stats, freed });
         let sessions = Sessions::new(shared, Arc::new(Semaphore::new(1)));

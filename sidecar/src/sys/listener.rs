@@ -11,6 +11,7 @@ use socket2::{Domain, Protocol, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::congestion;
 use super::options::Keepalive;
 use super::reactor::register;
 use super::socket::Socket;
@@ -50,15 +51,24 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds and listens; port 0 lets the kernel choose.
+    /// Binds and listens; port 0 lets the kernel choose. What is accepted sends with the congestion
+    /// control that is named, else with the namespace's.
     ///
     /// # Errors
     /// The address is taken, not there, or not allowed.
-    pub fn bind(addr: SocketAddr, keepalive: Keepalive) -> Result<Self, ListenerError> {
-        Self::try_bind(addr, keepalive).map_err(|cause| ListenerError { addr, cause })
+    pub fn bind(
+        addr: SocketAddr,
+        keepalive: Keepalive,
+        congestion_control: Option<&str>,
+    ) -> Result<Self, ListenerError> {
+        Self::try_bind(addr, keepalive, congestion_control).map_err(|cause| ListenerError { addr, cause })
     }
 
-    fn try_bind(addr: SocketAddr, keepalive: Keepalive) -> io::Result<Self> {
+    fn try_bind(
+        addr: SocketAddr,
+        keepalive: Keepalive,
+        congestion_control: Option<&str>,
+    ) -> io::Result<Self> {
         // The kernel cuts it to net.core.somaxconn (listen(2)): the owner's wish, not ours.
         const BACKLOG: i32 = i32::MAX;
         let socket = socket2::Socket::new(
@@ -72,6 +82,9 @@ impl Listener {
         // Else a restart within a minute finds its port held by connections in TIME_WAIT.
         socket.set_reuse_address(true)?;
         Socket::tune(socket.as_fd(), keepalive)?;
+        if let Some(name) = congestion_control {
+            congestion::set(socket.as_fd(), name)?;
+        }
         socket.bind(&addr.into())?;
         socket.listen(BACKLOG)?;
         let addr = socket.local_addr()?.as_socket().unwrap_or(addr);

@@ -1,6 +1,7 @@
 //! The kernel, one file per object. Nothing here decides anything; every descriptor is owned,
 //! non-blocking and close-on-exec from its creation.
 
+mod congestion;
 mod fd_passing;
 mod limits;
 mod listener;
@@ -15,6 +16,7 @@ mod seqpacket;
 mod socket;
 mod tcp_info;
 
+pub use congestion::{congestion_control, may_use_congestion_control};
 pub use fd_passing::{Control, Impostor, verify_loopback};
 pub use limits::{Reserve, raise_descriptor_limit};
 pub use listener::{Listener, ListenerError};

@@ -15,7 +15,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::options::{Keepalive, no_delay, reset_on_close, urgent_inline};
 use super::reactor::register;
-use super::{Pipe, tcp_info};
+use super::{Pipe, congestion, tcp_info};
 
 /// What came of moving bytes from a socket into an empty pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +105,14 @@ impl Socket {
     /// Those of setsockopt(2).
     pub fn prepare(fd: BorrowedFd<'_>) -> io::Result<()> {
         urgent_inline(fd)
+    }
+
+    /// Sets what has to be there before it is connected: the congestion control to send with.
+    ///
+    /// # Errors
+    /// Those of setsockopt(2).
+    pub fn pace(fd: BorrowedFd<'_>, congestion_control: &str) -> io::Result<()> {
+        congestion::set(fd, congestion_control)
     }
 
     /// Has the kernel probe the peer.

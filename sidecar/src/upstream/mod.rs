@@ -77,11 +77,12 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Finds out where the target is.
+    /// Finds out where the target is. On link, that is on this host or its gateway, sockets send to it
+    /// with the congestion control that is named, else with the namespace's.
     ///
     /// # Errors
     /// There is no gateway, or the target is the relay itself.
-    pub fn new(config: &Config) -> Result<Self, UpstreamError> {
+    pub fn new(config: &Config, on_link: Option<&'static str>) -> Result<Self, UpstreamError> {
         let Config { port, target, .. } = *config;
         if (target.host == TargetHost::Loopback) != config.dialer.is_some() {
             return Err(UpstreamError::Dialer { target });
@@ -113,7 +114,7 @@ impl Upstream {
         Ok(Self {
             port,
             target,
-            connector: Connector::new(config.connect_timeout),
+            connector: Connector::new(config.connect_timeout, on_link.filter(|_| is_on_link(target.host))),
             nursery: Nursery::new(config.keepalive),
             gateways,
             addrs: RwLock::new(addrs),
@@ -212,6 +213,14 @@ impl Upstream {
             tracing::info!(from = ?*known, to = ?addrs, "the gateway has changed");
             *known = addrs;
         }
+    }
+}
+
+/// Whether there is no router on the way to the target.
+fn is_on_link(host: TargetHost) -> bool {
+    match host {
+        TargetHost::Gateway | TargetHost::Loopback => true,
+        TargetHost::Address(ip) => is_here(ip),
     }
 }
 

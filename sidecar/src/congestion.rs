@@ -1,0 +1,60 @@
+//! Which congestion control a socket is to use.
+//!
+//! BBR sends by timers, at the rate it has measured. That pays on a path with a bottleneck. Between
+//! two sockets of one host, or across its bridge, there is none but the processor, and those timers
+//! halve what a stream carries and double what it costs. Many hosts have BBR for all their sockets
+//! (`net.ipv4.tcp_congestion_control`), and containers inherit it. Reno sends what fits into the
+//! windows; every kernel has it, and it alone may always be chosen without privileges (ip-sysctl,
+//! `tcp_allowed_congestion_control`).
+
+use crate::sys;
+
+/// Who chooses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CongestionControl {
+    /// The relay, where the peer is on link: on this host, or its gateway.
+    #[default]
+    Auto,
+    /// The network namespace, always.
+    System,
+}
+
+impl CongestionControl {
+    /// What sockets with a peer on link are to use in place of the namespace's own, if anything.
+    /// Asks the kernel, once for all of them.
+    #[must_use]
+    pub fn on_link(self) -> Option<&'static str> {
+        let own = sys::congestion_control().ok()?;
+        let name = self.instead_of(&own)?;
+        match sys::may_use_congestion_control(name) {
+            Ok(()) => tracing::debug!("sending on link with {name}, not {own}"),
+            Err(error) => {
+                tracing::warn!(%error, "cannot send on link with {name}: {own} paces there as well");
+                return None;
+            }
+        }
+        Some(name)
+    }
+
+    /// Pure: the better one on link, where there is one.
+    fn instead_of(self, own: &str) -> Option<&'static str> {
+        // bbr, and bbr2 and bbr3 of kernels with patches.
+        (self == Self::Auto && own.starts_with("bbr")).then_some("reno")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_that_paces_is_replaced_and_only_when_the_relay_chooses() {
+        let auto = |own| CongestionControl::Auto.instead_of(own);
+        assert_eq!(auto("bbr"), Some("reno"));
+        assert_eq!(auto("bbr3"), Some("reno"));
+        for own in ["cubic", "reno", "dctcp", ""] {
+            assert_eq!(auto(own), None, "{own}");
+        }
+        assert_eq!(CongestionControl::System.instead_of("bbr"), None);
+    }
+}
