@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # compare.sh             measure the relay beside other forwarders, and write docs/bench/DATE-compare.*
-# compare.sh OPTIONS...  measure what they choose and only print it; --save writes the files too,
-#                        --help tells them all
+# compare.sh OPTIONS...  measure what they choose and only print it; --save writes the files too, and
+#                        --save=NAME docs/bench/DATE-NAME.*; --help tells all others
 #
 # Needs root: it makes network namespaces and pins processes to cores. COMPARE_INSTALL=no leaves
 # out the forwarders that are not installed.
@@ -42,14 +42,18 @@ RUSTFLAGS=-Ctarget-feature=+crt-static cargo build --locked --quiet \
 	--profile sidecar --package assemble-proxy --target "$target"
 
 options=()
-saves=no
-[ $# -gt 0 ] || saves=yes
+name=''
+[ $# -gt 0 ] || name=compare
 for option in "$@"; do
-	if [ "$option" = --save ]; then saves=yes; else options+=("$option"); fi
+	case $option in
+	--save) name=compare ;;
+	--save=*) name=${option#--save=} ;;
+	*) options+=("$option") ;;
+	esac
 done
 command="scripts/compare.sh${*:+ $*}"
-if [ "$saves" = yes ]; then
-	options+=(--out "$root/docs/bench/$(date +%F)-compare" --told "$command"
+if [ -n "$name" ]; then
+	options+=(--out "$root/docs/bench/$(date +%F)-$name" --told "$command"
 		--commit "$(git describe --always --dirty --abbrev=12)")
 fi
 

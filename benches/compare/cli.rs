@@ -34,6 +34,10 @@ pub(crate) struct Cli {
     /// machine's other work
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) nice: i32,
+    /// The congestion control of everything that is measured, as reno, cubic or bbr [default: this
+    /// host's own]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) congestion_control: Option<String>,
     /// Write a report, samples and pictures to files whose names begin with this
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,

@@ -16,6 +16,7 @@ pub(crate) struct Conditions {
     rounds: usize,
     seconds: f64,
     nice: i32,
+    congestion_control: String,
     kernel: String,
     cpu: String,
     cores: usize,
@@ -36,6 +37,10 @@ impl Conditions {
             rounds: cli.rounds,
             seconds: cli.seconds,
             nice: cli.nice,
+            // Network namespaces begin with that of the host.
+            congestion_control: cli.congestion_control.clone().unwrap_or_else(|| {
+                read("/proc/sys/net/ipv4/tcp_congestion_control").trim().to_owned() + ", as this host has it"
+            }),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             cpu: model.trim_start_matches([' ', '\t', ':']).to_owned(),
             cores: cpu.lines().filter(|line| line.starts_with("processor")).count(),
@@ -69,6 +74,7 @@ impl fmt::Display for Conditions {
              kernel's own threads.\n\n\
              - commit {}, `{}`\n\
              - {} rounds of {} s each, priority {}\n\
+             - congestion control {}\n\
              - Linux {}, {}, {} cores, load average at the start {}\n\
              - {}\n",
             self.commit,
@@ -76,6 +82,7 @@ impl fmt::Display for Conditions {
             self.rounds,
             self.seconds,
             self.nice,
+            self.congestion_control,
             self.kernel,
             self.cpu,
             self.cores,

@@ -92,7 +92,7 @@ fn compare(cli: &Cli) -> anyhow::Result<()> {
     let mut files = cli.out.as_deref().map(Files::create).transpose()?;
     let scratch = Scratch::make()?;
     let mut samples = Vec::new();
-    let done = Bench::new(builds, scratch.path(), cli.seconds, cli.nice).and_then(|mut bench| {
+    let done = Bench::new(builds, scratch.path(), cli).and_then(|mut bench| {
         rounds(cli.rounds, columns, &peers, &mut bench, |sample, peer| {
             println!("{}", report::line(&samples, &sample, peer));
             let kept = files.as_mut().map_or(Ok(()), |files| files.add(&sample));

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
+use crate::cli::Cli;
 use crate::columns::{Column, Unit};
 use crate::load::client::{Load, Outcome};
 use crate::peers::{Builds, Peer, Setup, Way};
@@ -62,8 +63,9 @@ pub(crate) struct Sample {
 }
 
 impl Bench {
-    pub(crate) fn new(builds: Builds, dir: &Path, seconds: f64, nice: i32) -> anyhow::Result<Self> {
-        let topology = Topology::build()?;
+    pub(crate) fn new(builds: Builds, dir: &Path, cli: &Cli) -> anyhow::Result<Self> {
+        let Cli { seconds, nice, .. } = *cli;
+        let topology = Topology::build(cli.congestion_control.as_deref())?;
         let myself = std::env::current_exe()?;
         let port = SERVER_PORT.to_string();
         let mut command = topology.pinned(Room::Server, &myself, Pin { core: LOAD_CORE, nice, user: None });

@@ -41,13 +41,19 @@ pub(crate) struct Topology {
 }
 
 impl Topology {
-    pub(crate) fn build() -> anyhow::Result<Self> {
+    pub(crate) fn build(congestion_control: Option<&str>) -> anyhow::Result<Self> {
         if !rustix::process::geteuid().is_root() {
             bail!("network namespaces and pinning need root: run this as root");
         }
         remove_left_over();
         let topology = Self { prefix: format!("{PREFIX}{}", std::process::id()) };
         topology.make().context("cannot build the network")?;
+        if let Some(name) = congestion_control {
+            let set = topology.have(name);
+            set.with_context(|| {
+                format!("this kernel does not have \"{name}\": see tcp_available_congestion_control")
+            })?;
+        }
         Ok(topology)
     }
 
@@ -79,6 +85,12 @@ impl Topology {
             self.sysctl(name, "ipv4/ip_local_port_range", "10000 65000")?;
         }
         Ok(())
+    }
+
+    fn have(&self, congestion_control: &str) -> anyhow::Result<()> {
+        [Room::Client, Room::Server, Room::Island].into_iter().try_for_each(|room| {
+            self.sysctl(&self.name(room), "ipv4/tcp_congestion_control", congestion_control)
+        })
     }
 
     #[expect(clippy::unused_self, reason = "only namespaces that were made may be changed")]
