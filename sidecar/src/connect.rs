@@ -138,6 +138,8 @@ impl Connector {
             // It was possible at start. Where it is not any more, sending is slower and not wrong.
             let _ = Socket::pace(socket.as_fd(), name);
         }
+        // Where it fails there is a packet more.
+        let _ = Socket::hold_acknowledgement(socket.as_fd());
         match socket.connect(&addr.into()) {
             Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => {
                 return Err(error.into());

@@ -46,6 +46,7 @@ mod exhaustion;
 mod faults;
 mod half_close;
 mod handed_over;
+mod handshake;
 mod keepalive;
 mod load;
 mod log;

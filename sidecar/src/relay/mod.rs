@@ -24,7 +24,7 @@ use crate::config::Engine;
 use crate::stats::{Counter, Stats};
 use crate::sys::Socket;
 use idle::IdleTimer;
-use pump::{Fault, Pump};
+use pump::{Fault, Pump, give_way};
 
 /// How long bytes received before a reset may take to reach the other peer.
 const LAST_BYTES: Duration = Duration::from_secs(1);
@@ -107,6 +107,7 @@ pub fn relay<'a>(
         down: Pump::new(options.engine),
         idle: options.idle_timeout.map(|limit| Box::new(IdleTimer::new(limit))),
         stats,
+        listened: false,
     };
     // Not an async function: what it is given it would keep a second time while it runs.
     async move {
@@ -175,6 +176,8 @@ struct Relay<'a> {
     /// Boxed, so that a connection without a timeout pays one pointer for it.
     idle: Option<Box<IdleTimer>>,
     stats: &'a Stats,
+    /// Whether the client has had its turn to speak first.
+    listened: bool,
 }
 
 impl<'a> Relay<'a> {
@@ -187,6 +190,7 @@ impl<'a> Relay<'a> {
         if done.is_ready() {
             return Poll::Ready(Course::Complete);
         }
+        self.announce(cx);
         let moved = self.up.moved() + self.down.moved();
         let idle = self.idle.as_mut().map_or(Poll::Pending, |idle| idle.poll(moved, cx));
         idle.map(|()| Course::Idle)
@@ -214,6 +218,20 @@ impl<'a> Relay<'a> {
             if failed == failed_before && !broken {
                 return Poll::Pending;
             }
+        }
+    }
+
+    /// Lets the target know of the connection. What the client says first does that too, with a packet
+    /// less, so it has one turn of the event loop to come; a target that speaks first waits no longer.
+    fn announce(&mut self, cx: &mut Context<'_>) {
+        let target = self.upstream.socket;
+        if !target.owes_acknowledgement() {
+            return;
+        }
+        if std::mem::replace(&mut self.listened, true) {
+            target.acknowledge();
+        } else {
+            give_way(cx);
         }
     }
 

@@ -258,7 +258,7 @@ impl Pump {
 /// included. A task that wakes itself is polled dozens of times before the runtime asks the kernel
 /// (`Builder::event_interval`), and streams that are never out of bytes would have small messages
 /// wait for a tenth of a second.
-fn give_way(cx: &mut Context<'_>) {
+pub(super) fn give_way(cx: &mut Context<'_>) {
     // It arranges that when it is first polled.
     let _ = pin!(yield_now()).poll(cx);
 }

@@ -55,6 +55,18 @@ pub(super) fn urgent_inline(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(sockopt::set_socket_oobinline(fd, true)?)
 }
 
+/// Before connect(2): has the packet that ends the handshake wait for the first data, which can tell
+/// as much, for 200 ms at most. It is of no effect on what comes after that (net/ipv4/tcp_input.c,
+/// `tcp_rcv_synsent_state_process`).
+pub(super) fn hold_acknowledgement(fd: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(sockopt::set_tcp_quickack(fd, false)?)
+}
+
+/// Sends the acknowledgement that is held, if one is (net/ipv4/tcp.c, `__tcp_sock_set_quickack`).
+pub(super) fn acknowledge(fd: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(sockopt::set_tcp_quickack(fd, true)?)
+}
+
 /// Has close(2) reset the connection, whatever is still to be sent.
 pub(super) fn reset_on_close(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(sockopt::set_socket_linger(fd, Some(Duration::ZERO))?)

@@ -13,7 +13,7 @@ use rustix::pipe::{SpliceFlags, splice};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::options::{Keepalive, no_delay, reset_on_close, urgent_inline};
+use super::options::{Keepalive, acknowledge, hold_acknowledgement, no_delay, reset_on_close, urgent_inline};
 use super::reactor::register;
 use super::{Pipe, congestion, tcp_info};
 
@@ -39,14 +39,17 @@ pub struct Socket {
     delay: AtomicU8,
 }
 
-/// Whether the kernel may hold back a small message while an earlier one is unacknowledged.
+/// What the kernel may hold back: the end of a handshake, and a small message while an earlier one is
+/// unacknowledged.
 mod delay {
-    /// It may, but there is no earlier one: nothing was sent yet.
-    pub(super) const UNSENT: u8 = 0;
-    /// It may, and that is to be changed before anything more is sent.
-    pub(super) const SENT: u8 = 1;
-    /// It may not (`TCP_NODELAY`).
-    pub(super) const NEVER: u8 = 2;
+    /// The peer may not even know that the connection is made; what is sent first tells it.
+    pub(super) const UNTOLD: u8 = 0;
+    /// A message, but there is no earlier one: nothing was sent yet.
+    pub(super) const UNSENT: u8 = 1;
+    /// A message, and that is to be changed before anything more is sent.
+    pub(super) const SENT: u8 = 2;
+    /// Nothing (`TCP_NODELAY`).
+    pub(super) const NEVER: u8 = 3;
 }
 
 /// Everything that can happen to a connection; `PRIORITY` because mio's own `TcpStream` does not
@@ -65,12 +68,12 @@ impl Socket {
 
     /// Registers a connecting or connected socket that was [prepared](Self::prepare). What else
     /// it wants is set when needed: `TCP_NODELAY` before its second message, keepalive by a
-    /// [`Nursery`](super::Nursery).
+    /// [`Nursery`](super::Nursery). It [may owe](Self::owes_acknowledgement) its peer a word.
     ///
     /// # Errors
     /// Whatever epoll_ctl(2) refuses. The socket is reset then as well.
     pub fn dialled(fd: OwnedFd) -> io::Result<Self> {
-        Self::register(fd, delay::UNSENT)
+        Self::register(fd, delay::UNTOLD)
     }
 
     fn register(fd: OwnedFd, delay: u8) -> io::Result<Self> {
@@ -157,7 +160,7 @@ impl Socket {
             // What is sent first leaves at once anyway, its last part included: there is no
             // earlier small segment (net/ipv4/tcp_output.c, `tcp_nagle_check`).
             match self.delay.load(Ordering::Relaxed) {
-                delay::UNSENT => self.delay.store(delay::SENT, Ordering::Relaxed),
+                delay::UNTOLD | delay::UNSENT => self.delay.store(delay::SENT, Ordering::Relaxed),
                 _ => self.delay_no_more(),
             }
             rustix::net::send(&self.io, buf, SendFlags::NOSIGNAL)
@@ -196,6 +199,29 @@ impl Socket {
             self.delay_no_more();
             splice(pipe.read_end(), None, &self.io, None, len, FLAGS)
         })
+    }
+
+    /// Before connect(2): has what is sent first tell the peer that the connection is made. So the
+    /// connection takes a packet less, and [`Self::acknowledge`] when there is nothing to send.
+    ///
+    /// # Errors
+    /// Those of setsockopt(2).
+    pub fn hold_acknowledgement(fd: BorrowedFd<'_>) -> io::Result<()> {
+        hold_acknowledgement(fd)
+    }
+
+    /// Whether the peer may not know yet that the connection is made.
+    pub(crate) fn owes_acknowledgement(&self) -> bool {
+        self.delay.load(Ordering::Relaxed) == delay::UNTOLD
+    }
+
+    /// Tells it, if nothing that was sent has done so.
+    pub(crate) fn acknowledge(&self) {
+        if self.owes_acknowledgement() {
+            self.delay.store(delay::UNSENT, Ordering::Relaxed);
+            // Where it fails the kernel does it in a moment.
+            let _ = acknowledge(self.io.as_fd());
+        }
     }
 
     /// Whatever is sent from now on leaves at once.

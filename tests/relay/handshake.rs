@@ -1,0 +1,43 @@
+//! How a target learns of a connection: with the client's first words, or at once without them.
+
+use std::io::Write;
+
+use nix::sys::signal::Signal;
+
+use crate::container::World;
+use crate::process::{Launch, Process};
+use crate::sockets::{PATIENCE, accept, eventually};
+
+fn world() -> (World, Process) {
+    let world = World::with_route();
+    let relay = Launch::to("gateway").inside(&world.container).start();
+    (world, relay)
+}
+
+/// The handshake ends with the packet that carries them.
+#[test]
+fn first_words_that_are_there_tell_of_the_connection() {
+    let (world, relay) = world();
+    let target = world.listen("198.18.0.1:5000");
+    relay.signal(Signal::SIGSTOP);
+    let mut client = relay.connect();
+    client.write_all(b"first words").unwrap();
+    let before = world.host.tcp_counter("InSegs");
+    relay.signal(Signal::SIGCONT);
+    let served = accept(&target);
+    let mut words = [0; 11];
+    eventually("the words have come", PATIENCE, || served.peek(&mut words).is_ok_and(|n| n == words.len()));
+    assert_eq!(&words, b"first words");
+    assert_eq!(world.host.tcp_counter("InSegs") - before, 2, "one to ask, one that answers and speaks");
+}
+
+/// The kernel would tell a target of a silent client 200 ms later, and count that.
+#[test]
+fn a_target_that_speaks_first_is_not_kept_waiting() {
+    let (world, relay) = world();
+    let target = world.listen("198.18.0.1:5000");
+    let before = world.container.tcp_ext_counter("DelayedACKs");
+    // They stay open: of an end the kernel may well take its time to say that it has come.
+    let _open: Vec<_> = (0..10).map(|_| (relay.connect(), accept(&target))).collect();
+    assert_eq!(world.container.tcp_ext_counter("DelayedACKs"), before);
+}
