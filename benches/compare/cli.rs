@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -62,6 +63,13 @@ pub(crate) enum Role {
     },
     #[command(hide = true)]
     Client(Load),
+    #[command(hide = true)]
+    Least {
+        #[arg(long)]
+        port: u16,
+        #[arg(long)]
+        to: SocketAddr,
+    },
     #[command(hide = true)]
     Exec {
         #[arg(long)]

@@ -45,6 +45,7 @@ fn main() -> ExitCode {
     let done = match &cli.role {
         Some(Role::Server { port }) => load::server::serve(*port),
         Some(Role::Client(load)) => load.run(),
+        Some(Role::Least { port, to }) => load::least::relay(*port, *to),
         Some(Role::Exec { core, nice, user, command }) => process::exec(*core, *nice, *user, command),
         None => compare(&cli),
     };
@@ -74,7 +75,8 @@ fn compare(cli: &Cli) -> anyhow::Result<()> {
     }
     let there = |peer: &Peer| peer.way.is_bare() || peer.program(&builds).is_some();
     let wanted = |peer: &Peer| match &cli.only[..] {
-        [] => peer.name != "before" || cli.before.is_some(),
+        // The least one takes messages only.
+        [] => peer.name != "least" && (peer.name != "before" || cli.before.is_some()),
         only => only.iter().any(|name| name == peer.name),
     };
     for peer in known.iter().filter(|peer| wanted(peer) && !there(peer)) {

@@ -104,6 +104,7 @@ impl Peer {
         match self.name {
             "ours" | "ours-lo" => Some(builds.ours.clone()),
             "before" => builds.before.clone(),
+            "least" => std::env::current_exe().ok(),
             "systemd" => find("systemd-socket-activate").map(Into::into),
             "haproxy-splice" => find("haproxy").map(Into::into),
             "portunus" => find("portunus-standalone").map(Into::into),
@@ -135,6 +136,7 @@ pub(crate) fn all() -> Vec<Peer> {
         peer("ours", "", ours),
         peer("before", "", ours),
         Peer { way: Way::HandedOver, ..peer("ours-lo", "", ours_to_loopback) },
+        peer("least", "", least),
         peer("haproxy", "haproxy", haproxy),
         peer("haproxy-splice", "", haproxy_splice),
         peer("nginx", "libnginx-mod-stream", nginx),
@@ -161,6 +163,14 @@ fn nothing(_: &Setup<'_>) -> anyhow::Result<Vec<String>> {
 fn ours(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     let Setup { program, port, server_port, .. } = setup;
     Ok(words(&[program, "--port", &port.to_string(), "--to", &format!("gateway:{server_port}")]))
+}
+
+/// Our own, which does nothing but relay messages: a bound for the others.
+#[expect(clippy::unnecessary_wraps, reason = "one of several functions of this form")]
+fn least(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
+    let Setup { program, port, server_ip, server_port, .. } = setup;
+    let to = format!("{server_ip}:{server_port}");
+    Ok(words(&[program, "least", "--port", &port.to_string(), "--to", &to]))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "one of several functions of this form")]

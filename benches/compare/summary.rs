@@ -75,7 +75,9 @@ pub(crate) fn best(samples: &[Sample], column: Column, peers: &[Peer]) -> [Optio
     let of = |with_ours: bool| {
         let values = peers
             .iter()
-            .filter(|peer| peer.way == Way::Beside && (with_ours || peer.name != "ours"))
+            .filter(|peer| {
+                peer.way == Way::Beside && (with_ours || peer.name != "ours") && peer.name != "least"
+            })
             .filter_map(|peer| Some((peer.name, cell(samples, column, peer)?.median)));
         let sign = if column.unit().more_is_better() { 1.0 } else { -1.0 };
         values.max_by(|a, b| (a.1 * sign).total_cmp(&(b.1 * sign))).map(|(name, _)| name)

@@ -1,4 +1,4 @@
-//! The load: clients, and the server they talk to. Single threads on epoll, since they are
+//! The load: clients, the server they talk to, and the least relay between them. Single threads on epoll, since they are
 //! pinned to one core anyway.
 //!
 //! The first byte of a connection tells the server what to do with it. Streams are thrown away
@@ -8,6 +8,7 @@
 pub(crate) mod client;
 mod connections;
 mod hold;
+pub(crate) mod least;
 mod pingpong;
 pub(crate) mod server;
 mod streams;
