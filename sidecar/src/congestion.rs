@@ -4,7 +4,7 @@
 //! two sockets of one host, or across its bridge, there is none but the processor, and those timers
 //! halve what a stream carries and double what it costs. Many hosts have BBR for all their sockets
 //! (`net.ipv4.tcp_congestion_control`), and containers inherit it. Reno sends what fits into the
-//! windows; every kernel has it, and it alone may always be chosen without privileges (ip-sysctl,
+//! windows; every kernel has it, and by default it may be chosen without privileges (ip-sysctl,
 //! `tcp_allowed_congestion_control`).
 
 use crate::sys;
@@ -24,8 +24,13 @@ impl CongestionControl {
     /// Asks the kernel, once for all of them.
     #[must_use]
     pub fn on_link(self) -> Option<&'static str> {
-        let own = sys::congestion_control().ok()?;
-        let name = self.instead_of(&own)?;
+        if self == Self::System {
+            return None;
+        }
+        let own = sys::congestion_control()
+            .inspect_err(|error| tracing::debug!(%error, "cannot tell the congestion control"))
+            .ok()?;
+        let name = instead_of(&own)?;
         match sys::may_use_congestion_control(name) {
             Ok(()) => tracing::debug!("sending on link with {name}, not {own}"),
             Err(error) => {
@@ -35,12 +40,12 @@ impl CongestionControl {
         }
         Some(name)
     }
+}
 
-    /// Pure: the better one on link, where there is one.
-    fn instead_of(self, own: &str) -> Option<&'static str> {
-        // bbr, and bbr2 and bbr3 of kernels with patches.
-        (self == Self::Auto && own.starts_with("bbr")).then_some("reno")
-    }
+/// The better one on link, where there is one. Pure.
+fn instead_of(own: &str) -> Option<&'static str> {
+    // bbr, and bbr2 and bbr3 of kernels with patches.
+    own.starts_with("bbr").then_some("reno")
 }
 
 #[cfg(test)]
@@ -48,13 +53,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_one_that_paces_is_replaced_and_only_when_the_relay_chooses() {
-        let auto = |own| CongestionControl::Auto.instead_of(own);
-        assert_eq!(auto("bbr"), Some("reno"));
-        assert_eq!(auto("bbr3"), Some("reno"));
+    fn only_one_that_paces_is_replaced() {
+        assert_eq!(instead_of("bbr"), Some("reno"));
+        assert_eq!(instead_of("bbr3"), Some("reno"));
         for own in ["cubic", "reno", "dctcp", ""] {
-            assert_eq!(auto(own), None, "{own}");
+            assert_eq!(instead_of(own), None, "{own}");
         }
-        assert_eq!(CongestionControl::System.instead_of("bbr"), None);
     }
 }

@@ -136,7 +136,7 @@ impl Connector {
         Socket::prepare(socket.as_fd())?;
         if let Some(name) = self.congestion_control {
             // It was possible at start. Where it is not any more, sending is slower and not wrong.
-            let _ = Socket::pace(socket.as_fd(), name);
+            let _ = Socket::send_with(socket.as_fd(), name);
         }
         // Where it fails there is a packet more.
         let _ = Socket::hold_acknowledgement(socket.as_fd());

@@ -5,7 +5,7 @@
 //! down to.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 
 use anyhow::Context;
 use rustix::event::epoll::EventFlags;
@@ -42,7 +42,7 @@ pub(crate) fn relay(port: u16, target: SocketAddr) -> anyhow::Result<()> {
             };
             let (mut source, mut sink) = (&streams[token], &streams[token ^ 1]);
             match source.read(&mut buffer)? {
-                0 => sink.shutdown(Shutdown::Write)?,
+                0 => {}
                 n => sink.write_all(&buffer[..n])?,
             }
         }

@@ -114,7 +114,7 @@ impl Socket {
     ///
     /// # Errors
     /// Those of setsockopt(2).
-    pub fn pace(fd: BorrowedFd<'_>, congestion_control: &str) -> io::Result<()> {
+    pub fn send_with(fd: BorrowedFd<'_>, congestion_control: &str) -> io::Result<()> {
         congestion::set(fd, congestion_control)
     }
 

@@ -216,7 +216,7 @@ impl Upstream {
     }
 }
 
-/// Whether there is no router on the way to the target.
+/// Whether the target is known to be on this host's loopback or its gateway.
 fn is_on_link(host: TargetHost) -> bool {
     match host {
         TargetHost::Gateway | TargetHost::Loopback => true,
