@@ -83,7 +83,7 @@ parts=("$@")
 
 # Their sources say which ones wait.
 waiting=$(awk '/#\[ignore = "waits/ { waits = 1 }
-	waits && match($0, /fn [a-z_]+/) { print substr($0, RSTART + 3, RLENGTH - 3); waits = 0 }' tests/relay/*.rs)
+	waits && match($0, /fn [a-z0-9_]+/) { print substr($0, RSTART + 3, RLENGTH - 3); waits = 0 }' tests/relay/*.rs)
 [ -n "$waiting" ] || die "no case in tests/relay says that it waits"
 
 waiters=()
@@ -93,19 +93,22 @@ while read -r name; do
 	if grep -qxF -- "${name##*::}" <<<"$waiting"; then waiters+=("$name"); else workers+=("$name"); fi
 done < <(sed -n 's/: test$//p' <<<"$listed")
 ! wanted nettest || workers+=(nettest)
+[ $# -gt 0 ] || [ ${#waiters[@]} = "$(wc -l <<<"$waiting")" ] ||
+	die "cases of tests/relay that say that they wait are not among those of their program"
 total=$((${#waiters[@]} + ${#workers[@]}))
 [ $total -gt 0 ] || die "no long case is called anything like: $*"
 
 # Far beyond what any takes: a case that hangs must not keep the others from their turn.
 limit=$((300 + $(scaled 10800)))
 
-run() { # NAME
+# run NAME: becomes it, so that whoever ends this ends that.
+run() {
 	if [ "$1" = nettest ]; then
 		# Its authors advise to repeat it: what it finds depends on the timing.
-		ASSEMBLE_PROXY=$root/target/release/assemble-proxy timeout --kill-after=10 "$limit" \
+		ASSEMBLE_PROXY=$root/target/release/assemble-proxy exec timeout --kill-after=10 "$limit" \
 			"$suite" -test.v -test.count "$(scaled 100)" -test.timeout "${limit}s"
 	else
-		timeout --kill-after=10 "$limit" "$cases" --ignored --exact "$1" --nocapture
+		exec timeout --kill-after=10 "$limit" "$cases" --ignored --exact "$1" --nocapture
 	fi
 }
 
@@ -127,7 +130,12 @@ reap() {
 	local pid status name
 	while :; do
 		status=0
+		pid=''
 		wait -n -p pid "${!names_of[@]}" || status=$?
+		# One that a signal has ended may be forgotten already.
+		[ -n "$pid" ] || for pid in "${!names_of[@]}"; do
+			kill -0 "$pid" 2>/dev/null || break
+		done
 		name=${names_of[$pid]}
 		unset "names_of[$pid]"
 		ended=$((ended + 1))
