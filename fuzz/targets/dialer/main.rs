@@ -18,6 +18,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use arbitrary::Arbitrary;
+use assemble_proxy::congestion::CongestionControl;
 use assemble_proxy::dialer::{Dialer, Helper, HelperConfig};
 use libfuzzer_sys::fuzz_target;
 use socket2::SockRef;
@@ -76,6 +77,7 @@ static STAGE: LazyLock<Stage> = LazyLock::new(|| {
         allow: port.to_string().parse().expect("a port is a list"),
         peer_uid: None,
         connect_timeout: PATIENCE,
+        congestion_control: CongestionControl::Auto,
     };
     runtime.block_on(async {
         tokio::spawn(

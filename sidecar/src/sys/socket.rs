@@ -211,12 +211,13 @@ impl Socket {
     }
 
     /// Whether the peer may not know yet that the connection is made.
-    pub(crate) fn owes_acknowledgement(&self) -> bool {
+    #[must_use]
+    pub fn owes_acknowledgement(&self) -> bool {
         self.delay.load(Ordering::Relaxed) == delay::UNTOLD
     }
 
     /// Tells it, if nothing that was sent has done so.
-    pub(crate) fn acknowledge(&self) {
+    pub fn acknowledge(&self) {
         if self.owes_acknowledgement() {
             self.delay.store(delay::UNSENT, Ordering::Relaxed);
             // Where it fails the kernel does it in a moment.
