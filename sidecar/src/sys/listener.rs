@@ -11,7 +11,6 @@ use socket2::{Domain, Protocol, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::congestion;
 use super::options::Keepalive;
 use super::reactor::register;
 use super::socket::Socket;
@@ -83,7 +82,7 @@ impl Listener {
         socket.set_reuse_address(true)?;
         Socket::tune(socket.as_fd(), keepalive)?;
         if let Some(name) = congestion_control {
-            congestion::set(socket.as_fd(), name)?;
+            Socket::send_with(socket.as_fd(), name)?;
         }
         socket.bind(&addr.into())?;
         socket.listen(BACKLOG)?;

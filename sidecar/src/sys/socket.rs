@@ -110,7 +110,7 @@ impl Socket {
         urgent_inline(fd)
     }
 
-    /// Sets what has to be there before it is connected: the congestion control to send with.
+    /// Sets what has to be there before it is connected or listens: the congestion control to send with.
     ///
     /// # Errors
     /// Those of setsockopt(2).
