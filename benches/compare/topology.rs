@@ -47,17 +47,11 @@ impl Topology {
         }
         remove_left_over();
         let topology = Self { prefix: format!("{PREFIX}{}", std::process::id()) };
-        topology.make().context("cannot build the network")?;
-        if let Some(name) = congestion_control {
-            let set = topology.have(name);
-            set.with_context(|| {
-                format!("this kernel does not have \"{name}\": see tcp_available_congestion_control")
-            })?;
-        }
+        topology.make(congestion_control).context("cannot build the network")?;
         Ok(topology)
     }
 
-    fn make(&self) -> anyhow::Result<()> {
+    fn make(&self, congestion_control: Option<&str>) -> anyhow::Result<()> {
         let [client, server, island] = [Room::Client, Room::Server, Room::Island].map(|room| self.name(room));
         for name in [&client, &server, &island] {
             run("ip", &["netns", "add", name])?;
@@ -83,14 +77,13 @@ impl Topology {
             // Without these, short connections run out of ports after half a minute.
             self.sysctl(name, "ipv4/tcp_tw_reuse", "1")?;
             self.sysctl(name, "ipv4/ip_local_port_range", "10000 65000")?;
+            if let Some(control) = congestion_control {
+                self.sysctl(name, "ipv4/tcp_congestion_control", control).with_context(|| {
+                    format!("this kernel does not have \"{control}\": see tcp_available_congestion_control")
+                })?;
+            }
         }
         Ok(())
-    }
-
-    fn have(&self, congestion_control: &str) -> anyhow::Result<()> {
-        [Room::Client, Room::Server, Room::Island].into_iter().try_for_each(|room| {
-            self.sysctl(&self.name(room), "ipv4/tcp_congestion_control", congestion_control)
-        })
     }
 
     #[expect(clippy::unused_self, reason = "only namespaces that were made may be changed")]

@@ -1,5 +1,5 @@
-//! The load: clients, the server they talk to, and the least relay between them. Single threads on epoll, since they are
-//! pinned to one core anyway.
+//! The load: clients, the server they talk to, and the least relay between them. Single threads on
+//! epoll, since they are pinned to one core anyway.
 //!
 //! The first byte of a connection tells the server what to do with it. Streams are thrown away
 //! in the kernel when they arrive (`MSG_TRUNC`, tcp(7)): the core that sends and receives should
