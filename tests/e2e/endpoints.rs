@@ -1,16 +1,12 @@
-//! Ways to an engine other than its socket: TLS with certificates, and ssh.
+//! Ways to an engine other than its socket: TLS with certificates.
 
-use std::fs::File;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use crate::support::{
-    Backend, Background, Outcome, OwnEngine, PLUGIN, TempDir, Witness, backend_image, base_image, eventually,
-    free_port, host, program, run, serve,
+    Backend, Outcome, OwnEngine, PLUGIN, TempDir, backend_image, base_image, free_port, run, serve,
 };
 
 /// A directory with what docker expects in one: `ca.pem`, and `cert.pem` and `key.pem` of a client
@@ -113,136 +109,4 @@ fn named(outcome: &Outcome, help: &str) {
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
     let line = outcome.only_complaint();
     assert!(line.contains(TCP) && line.contains(help), "{outcome:?}");
-}
-
-/// An sshd on loopback that lets in one key. Dropping it ends it.
-struct Sshd {
-    port: u16,
-    user: String,
-    process: Background,
-    directory: TempDir,
-}
-
-impl Sshd {
-    #[track_caller]
-    fn start() -> Self {
-        let (directory, port) = (TempDir::new(), free_port());
-        let path = |name: &str| directory.path().join(name).display().to_string();
-        for key in ["host", "client"] {
-            let mut keygen = Command::new("ssh-keygen");
-            run(keygen.args(["-q", "-t", "ed25519", "-N", "", "-f", &path(key)])).ok();
-        }
-        std::fs::copy(path("client.pub"), path("authorized")).unwrap();
-        let user = run(Command::new("id").arg("-un")).ok().stdout.trim().to_owned();
-        let public = std::fs::read_to_string(path("host.pub")).unwrap();
-        std::fs::write(path("known"), format!("[127.0.0.1]:{port} {public}")).unwrap();
-        // No file of the user's or the machine's is read. The directories of a test are open to
-        // others, hence no strict modes.
-        std::fs::write(
-            path("sshd_config"),
-            format!(
-                "ListenAddress 127.0.0.1:{port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\n\
-                 StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-                 PermitRootLogin prohibit-password\nAllowUsers {user}\n",
-                path("host"),
-                path("authorized")
-            ),
-        )
-        .unwrap();
-        std::fs::write(
-            path("ssh_config"),
-            format!(
-                "IdentityFile {}\nIdentitiesOnly yes\nIdentityAgent none\nUserKnownHostsFile {}\n\
-                 GlobalKnownHostsFile none\nStrictHostKeyChecking yes\nBatchMode yes\n",
-                path("client"),
-                path("known")
-            ),
-        )
-        .unwrap();
-        // ssh takes the user's home from the system, whatever HOME says.
-        let ssh = which("ssh");
-        program(
-            directory.path(),
-            "ssh",
-            &format!("#!/bin/sh\nexec {ssh} -F {} \"$@\"\n", path("ssh_config")),
-        );
-        // Where sshd locks itself in before anybody has logged in; a service would make it.
-        let _ = std::fs::create_dir("/run/sshd");
-        let log = File::create(directory.path().join("log")).unwrap();
-        // It starts itself anew for each connection and wants to know where it is.
-        let mut command = Command::new(which("sshd"));
-        command.args(["-D", "-e", "-f", &path("sshd_config")]);
-        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        let mut process = Background::start_with(&mut command);
-        eventually("sshd listens", Duration::from_secs(30), || {
-            let log = std::fs::read_to_string(directory.path().join("log")).unwrap();
-            assert!(!process.has_ended(), "sshd ended: {log}");
-            std::net::TcpStream::connect(("127.0.0.1", port)).ok()
-        });
-        Self { port, user, process, directory }
-    }
-
-    /// The engine of this machine through it.
-    fn endpoint(&self) -> String {
-        let socket = host().strip_prefix("unix://").expect("the engine's socket is a file");
-        format!("ssh://{}@127.0.0.1:{}{socket}", self.user, self.port)
-    }
-
-    /// Has a command use it, and find an ssh that knows it.
-    fn by<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        let path = format!("{}:{}", self.directory.path().display(), std::env::var("PATH").unwrap());
-        command.env("PATH", path).env("DOCKER_HOST", self.endpoint())
-    }
-}
-
-/// Where a program is.
-#[track_caller]
-fn which(name: &str) -> String {
-    let line = format!("PATH=$PATH:/usr/sbin:/sbin; command -v {name}");
-    run(Command::new("sh").args(["-c", &line])).ok().stdout.trim().to_owned()
-}
-
-#[test]
-#[ignore = "needs a docker engine"]
-fn an_engine_behind_ssh_is_used_from_start_to_stop() {
-    let (mut sshd, backend, port) = (Sshd::start(), Backend::new(), free_port());
-    let list = port.to_string();
-    run(sshd.by(&mut backend.command(&["start", "--allow-host-port", &list]))).ok();
-    assert_eq!(backend.forwarded(), [port]);
-    let info = run(sshd.by(&mut backend.command(&["info"]))).ok();
-    assert!(info.stdout.contains(&format!("{} (running)\n", backend.sidecar(port))), "{info:?}");
-    run(sshd.by(&mut backend.command(&["cache", "usage"]))).ok();
-    run(sshd.by(&mut backend.command(&["logs"]))).ok();
-
-    // The same by a context.
-    let endpoint = format!("host={}", sshd.endpoint());
-    run(&mut backend.command_of("docker", &["context", "create", "far", "--docker", &endpoint])).ok();
-    let mut command = backend.command_of(PLUGIN, &["--context", "far", "assemble", "backend", "info"]);
-    run(sshd.by(&mut command).env_remove("DOCKER_HOST")).ok();
-
-    let stranger = sshd.endpoint().replace(&format!("{}@", sshd.user), "nobody@");
-    let refusal = run(sshd.by(&mut backend.command(&["info"])).env("DOCKER_HOST", &stranger)).fails(1);
-    let line = refusal.only_complaint();
-    assert!(line.contains(&stranger) && line.contains("Permission denied"), "{refusal:?}");
-
-    run(sshd.by(&mut backend.command(&["stop"]))).ok();
-    assert_eq!(backend.containers(), [""; 0]);
-    assert!(!sshd.process.has_ended());
-}
-
-/// Ctrl-C on a terminal reaches ssh as well as the command that needs it to clean up.
-#[test]
-#[ignore = "needs a docker engine"]
-fn a_start_through_ssh_that_is_interrupted_leaves_nothing() {
-    let (sshd, backend, witness) = (Sshd::start(), Backend::new(), Witness::start());
-    let image = backend
-        .image("idle", &["ENTRYPOINT [\"/bin/sh\", \"-c\", \"sleep 600\"]", "VOLUME /var/lib/buildkit"]);
-    let mut command = backend.command(&["start", "--allow-host-port", "0", "--image", &image]);
-    let start = Background::start(sshd.by(&mut command).process_group(0));
-    eventually("the container runs", Duration::from_secs(60), || backend.runs().then_some(()));
-    run(Command::new("kill").args(["-s", "INT", "--", &format!("-{}", start.id())])).ok();
-    start.outcome().fails(130);
-    let seen = witness.seen(&backend);
-    assert!(!seen.containers.is_empty());
-    seen.is_gone_but(&[]);
 }

@@ -30,5 +30,6 @@ mod plugin;
 mod registries;
 mod repair;
 mod screen;
+mod ssh;
 mod targets;
 mod trouble;
