@@ -17,7 +17,11 @@ impl FakeSsh {
         let ssh = directory.join("ssh");
         std::fs::write(
             &ssh,
-            format!("#!/bin/sh\necho \"$@\" >> {}\n{script}\n", directory.join("log").display()),
+            // One that tells nothing of its configuration, as others than OpenSSH.
+            format!(
+                "#!/bin/sh\n[ \"$1\" != -G ] || exit 1\necho \"$@\" >> {}\n{script}\n",
+                directory.join("log").display()
+            ),
         )
         .unwrap();
         std::fs::set_permissions(&ssh, std::fs::Permissions::from_mode(0o755)).unwrap();

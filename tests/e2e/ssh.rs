@@ -1,8 +1,12 @@
 //! An engine behind ssh, by a real sshd.
 
 use std::fs::File;
+use std::io;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use crate::support::{
@@ -11,7 +15,7 @@ use crate::support::{
 
 /// An sshd on loopback that lets in one key. Dropping it ends it.
 struct Sshd {
-    port: u16,
+    gate: Gate,
     user: String,
     process: Background,
     directory: TempDir,
@@ -20,6 +24,12 @@ struct Sshd {
 impl Sshd {
     #[track_caller]
     fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// One whose configuration has these lines too.
+    #[track_caller]
+    fn start_with(lines: &str) -> Self {
         let (directory, port) = (TempDir::new(), free_port());
         let path = |name: &str| directory.path().join(name).display().to_string();
         for key in ["host", "client"] {
@@ -29,7 +39,7 @@ impl Sshd {
         std::fs::copy(path("client.pub"), path("authorized")).unwrap();
         let user = run(Command::new("id").arg("-un")).ok().stdout.trim().to_owned();
         let public = std::fs::read_to_string(path("host.pub")).unwrap();
-        std::fs::write(path("known"), format!("[127.0.0.1]:{port} {public}")).unwrap();
+        std::fs::write(path("known"), format!("sshd {public}")).unwrap();
         // No file of the user's or the machine's is read. The directories of a test are open to
         // others, hence no strict modes.
         std::fs::write(
@@ -37,7 +47,7 @@ impl Sshd {
             format!(
                 "ListenAddress 127.0.0.1:{port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\n\
                  StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-                 PermitRootLogin prohibit-password\nAllowUsers {user}\n",
+                 PermitRootLogin prohibit-password\nAllowUsers {user}\n{lines}\n",
                 path("host"),
                 path("authorized")
             ),
@@ -47,7 +57,7 @@ impl Sshd {
             path("ssh_config"),
             format!(
                 "IdentityFile {}\nIdentitiesOnly yes\nIdentityAgent none\nUserKnownHostsFile {}\n\
-                 GlobalKnownHostsFile none\nStrictHostKeyChecking yes\nBatchMode yes\n",
+                 GlobalKnownHostsFile none\nStrictHostKeyChecking yes\nHostKeyAlias sshd\nBatchMode yes\n",
                 path("client"),
                 path("known")
             ),
@@ -71,15 +81,15 @@ impl Sshd {
         eventually("sshd listens", Duration::from_secs(30), || {
             let log = std::fs::read_to_string(directory.path().join("log")).unwrap();
             assert!(!process.has_ended(), "sshd ended: {log}");
-            std::net::TcpStream::connect(("127.0.0.1", port)).ok()
+            TcpStream::connect(("127.0.0.1", port)).ok()
         });
-        Self { port, user, process, directory }
+        Self { gate: Gate::before(port), user, process, directory }
     }
 
     /// The engine of this machine through it.
     fn endpoint(&self) -> String {
         let socket = host().strip_prefix("unix://").expect("the engine's socket is a file");
-        format!("ssh://{}@127.0.0.1:{}{socket}", self.user, self.port)
+        format!("ssh://{}@127.0.0.1:{}{socket}", self.user, self.gate.port)
     }
 
     /// Has a command use it, and find an ssh that knows it.
@@ -87,6 +97,72 @@ impl Sshd {
         let path = format!("{}:{}", self.directory.path().display(), std::env::var("PATH").unwrap());
         command.env("PATH", path).env("DOCKER_HOST", self.endpoint())
     }
+}
+
+/// More than an ssh takes to end on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Logins, as whoever watches the way to sshd counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Logins {
+    now: usize,
+    most: usize,
+    all: usize,
+}
+
+/// The way to sshd.
+struct Gate {
+    port: u16,
+    logins: Arc<Mutex<Logins>>,
+}
+
+impl Gate {
+    fn before(sshd: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let gate = Self { port: listener.local_addr().unwrap().port(), logins: Arc::default() };
+        let logins = Arc::clone(&gate.logins);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let logins = Arc::clone(&logins);
+                {
+                    let mut seen = logins.lock().unwrap();
+                    seen.now += 1;
+                    seen.all += 1;
+                    seen.most = seen.most.max(seen.now);
+                }
+                thread::spawn(move || {
+                    let _ = pass(&client, sshd);
+                    logins.lock().unwrap().now -= 1;
+                });
+            }
+        });
+        gate
+    }
+
+    fn now(&self) -> usize {
+        self.logins.lock().unwrap().now
+    }
+
+    /// What has been seen since the last question.
+    fn logins(&self) -> Logins {
+        let mut seen = self.logins.lock().unwrap();
+        let fresh = Logins { now: seen.now, ..Logins::default() };
+        std::mem::replace(&mut *seen, fresh)
+    }
+}
+
+/// Passes bytes on until both ends have closed.
+fn pass(client: &TcpStream, sshd: u16) -> io::Result<()> {
+    let server = TcpStream::connect(("127.0.0.1", sshd))?;
+    let copy = |mut from: &TcpStream, mut to: &TcpStream| {
+        let _ = io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Write);
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| copy(client, &server));
+        copy(&server, client);
+    });
+    Ok(())
 }
 
 /// Where a program is.
@@ -139,4 +215,53 @@ fn a_start_through_ssh_that_is_interrupted_leaves_nothing() {
     let seen = witness.seen(&backend);
     assert!(!seen.containers.is_empty());
     seen.is_gone_but(&[]);
+}
+
+/// Forwards enough to run into the limits of any sshd, each to a service that accepts.
+const MANY: u16 = 14;
+
+/// Every verb, with [`MANY`] forwards, and what was seen at the gate meanwhile.
+#[track_caller]
+fn every_verb(sshd: &Sshd) -> Vec<(&'static str, Logins)> {
+    let (backend, service) = (Backend::new(), TcpListener::bind("0.0.0.0:0").unwrap());
+    let outside = service.local_addr().unwrap().port();
+    let list = (0..MANY).map(|n| format!("{}:{outside}", 7000 + n)).collect::<Vec<_>>().join(",");
+    let mut seen = Vec::new();
+    let mut verb = |args: &[&'static str]| {
+        let outcome = run(sshd.by(&mut backend.command(args))).ok();
+        eventually("nobody is logged in any more", PATIENCE, || (sshd.gate.now() == 0).then_some(()));
+        seen.push((args[0], sshd.gate.logins()));
+        outcome
+    };
+    verb(&["start", "--allow-host-port", list.leak()]);
+    assert_eq!(backend.forwarded().len(), usize::from(MANY));
+    let info = verb(&["info"]);
+    assert_eq!(info.stdout.matches(&format!("Target gateway:{outside} accepts")).count(), usize::from(MANY));
+    verb(&["stats"]);
+    verb(&["doctor"]);
+    verb(&["logs"]);
+    verb(&["cache", "usage"]);
+    verb(&["stop"]);
+    assert_eq!(backend.containers(), [""; 0]);
+    seen
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn many_forwards_share_one_login() {
+    // What sshd does unless it is told otherwise.
+    for (verb, logins) in every_verb(&Sshd::start_with("MaxStartups 10:30:100\nMaxSessions 10")) {
+        assert_eq!(logins.all, 1, "{verb}: {logins:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn where_a_login_cannot_be_shared_at_most_four_are_there_at_once() {
+    // Of four sessions one may still be ending when another begins.
+    for limits in ["MaxStartups 4\nMaxSessions 1", "MaxStartups 4\nMaxSessions 4"] {
+        for (verb, logins) in every_verb(&Sshd::start_with(limits)) {
+            assert!((1..=4).contains(&logins.most), "{limits}: {verb} {logins:?}");
+        }
+    }
 }

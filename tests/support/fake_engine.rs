@@ -171,6 +171,10 @@ impl Engine for FakeEngine {
         "unix:///fake.sock"
     }
 
+    fn at_once(&self) -> usize {
+        usize::MAX >> 3
+    }
+
     async fn facts(&self) -> Result<EngineFacts> {
         let operating_system = self.world().operating_system.clone();
         Ok(EngineFacts {

@@ -66,13 +66,10 @@ pub fn is_stale(backend: &Container, sidecar: &Container) -> bool {
     sidecar.state == State::Running && backend.state == State::Running && sidecar.started_before(backend)
 }
 
-/// How many sidecars are asked at once. Each answer is a process that the engine starts, and a
-/// hundred at a time would wait for each other until they look as if they hung.
-const AT_ONCE: usize = 16;
-
-/// All of the work, in its order, a few at a time.
-pub async fn gradually<T>(work: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
-    let turns = Semaphore::new(AT_ONCE);
+/// All of the work, in its order, a few at a time. For what has a deadline of its own, which it must
+/// not spend on waiting for its turn with the engine.
+pub async fn gradually<T>(at_once: usize, work: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let turns = Semaphore::new(at_once);
     let in_turn = async |work| {
         let _turn = turns.acquire().await;
         work.await
@@ -80,8 +77,8 @@ pub async fn gradually<T>(work: impl Iterator<Item = impl Future<Output = T>>) -
     join_all(work.map(in_turn)).await
 }
 
-/// Looks at all forwards. Never an error, and no longer than `limit` and a moment for every sixteen
-/// of them: what could not be found out is part of the answer.
+/// Looks at all forwards. Never an error, and no longer than `limit` and a moment for every few of
+/// them: what could not be found out is part of the answer.
 pub async fn examine<E: Engine>(
     engine: &E,
     facts: Option<&EngineFacts>,
@@ -96,7 +93,7 @@ pub async fn examine<E: Engine>(
         let answer = if asked { Some(ask(engine, sidecar, question(sidecar), limit).await) } else { None };
         Examined { sidecar: sidecar.clone(), stale, answer, finding: None }
     };
-    let mut forwards = gradually(sidecars.iter().map(look)).await;
+    let mut forwards = gradually(engine.at_once(), sidecars.iter().map(look)).await;
     let surroundings = Surroundings {
         facts: facts.cloned().unwrap_or_default(),
         is_local: engine.endpoint().starts_with("unix:"),
@@ -231,8 +228,8 @@ mod tests {
             now.set(now.get() - 1);
             number
         };
-        let numbers = gradually((0..100).map(answer)).await;
+        let numbers = gradually(7, (0..100).map(answer)).await;
         assert_eq!(numbers, (0..100).collect::<Vec<_>>());
-        assert_eq!(most.get(), AT_ONCE);
+        assert_eq!(most.get(), 7);
     }
 }

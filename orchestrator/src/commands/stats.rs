@@ -81,5 +81,5 @@ async fn sample<E: Engine>(session: Session<'_, E>) -> Result<Vec<Sample>> {
         };
         Sample { port: sidecar.port.get(), at: Instant::now().into_std(), known }
     };
-    Ok(gradually(sidecars.iter().map(look)).await)
+    Ok(gradually(session.engine.at_once(), sidecars.iter().map(look)).await)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bollard::Docker;
 use bollard::errors::Error as BollardError;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
 
 use super::endpoint::{Address, Endpoint};
@@ -21,6 +21,13 @@ pub(super) const QUICK: Duration = Duration::from_secs(5);
 /// What a call may take longer where a login comes first: the 30 s that ssh has for its
 /// connection, and a key to be unlocked by hand.
 const LOGIN: Duration = Duration::from_secs(60);
+
+/// How many calls are under way at once. A hundred would wait for each other within the engine
+/// until they look as if they hung.
+const AT_ONCE: usize = 16;
+
+/// The same where connections are few: one is left for a conversation with BuildKit.
+const AT_ONCE_BY_PROGRAM: usize = 3;
 
 /// The contact with one engine. Clones share it.
 #[derive(Clone)]
@@ -35,6 +42,8 @@ pub(super) struct Contact {
     slack: Duration,
     /// Whether a program such as ssh leads there.
     by_program: bool,
+    /// One for each call that may be under way.
+    turns: Arc<Semaphore>,
 }
 
 impl Contact {
@@ -52,7 +61,14 @@ impl Contact {
         let docker = transport::client(endpoint, &address, Arc::clone(&version)).map_err(unreachable)?;
         let slack = if endpoint.host.starts_with("ssh:") { LOGIN } else { Duration::ZERO };
         let by_program = address.is_dear();
-        Ok(Self { docker, endpoint: endpoint.host.as_str().into(), asked, version, slack, by_program })
+        let endpoint = endpoint.host.as_str().into();
+        let turns = Arc::new(Semaphore::new(at_once(by_program)));
+        Ok(Self { docker, endpoint, asked, version, slack, by_program, turns })
+    }
+
+    /// How many calls get on at once.
+    pub(super) const fn at_once(&self) -> usize {
+        at_once(self.by_program)
     }
 
     pub(super) fn endpoint(&self) -> &str {
@@ -94,13 +110,15 @@ impl Contact {
         }
     }
 
-    /// One call with its deadline.
+    /// One call with its deadline, which begins when it is its turn. However many are made at
+    /// once, a few are under way; so none may be made within another.
     pub(super) async fn call<T>(
         &self,
         operation: Operation,
         limit: Duration,
         call: impl Future<Output = Result<T, BollardError>>,
     ) -> Result<T> {
+        let _turn = self.turns.acquire().await;
         let limit = limit.saturating_add(self.slack);
         match timeout(limit, call).await {
             Ok(answer) => {
@@ -158,6 +176,10 @@ fn never_silent<T>(
         };
         next.map(|item| (item, Some((items, given_up))))
     })
+}
+
+const fn at_once(by_program: bool) -> usize {
+    if by_program { AT_ONCE_BY_PROGRAM } else { AT_ONCE }
 }
 
 /// What a call does, and to what.

@@ -103,6 +103,10 @@ impl Engine for DockerEngine {
         self.0.contact.endpoint()
     }
 
+    fn at_once(&self) -> usize {
+        self.0.contact.at_once()
+    }
+
     async fn facts(&self) -> Result<EngineFacts> {
         let contact = &self.0.contact;
         let docker = contact.client().await?;

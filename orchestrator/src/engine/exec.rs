@@ -34,13 +34,15 @@ pub(super) async fn run(
     container: &str,
     command: &[&str],
 ) -> Result<ExecOutput, BollardError> {
-    let (exec, output, _input) = open(docker, container, command, false).await?;
+    let (exec, output, input) = open(docker, container, command, false).await?;
     let bytes: BytesMut = output
         .try_fold(BytesMut::new(), |mut all, chunk| async move {
             all.extend_from_slice(&chunk.into_bytes());
             Ok(all)
         })
         .await?;
+    // The connection, of which the output was the other half, goes before another is needed.
+    drop(input);
     let status = status(docker, &exec).await?.unwrap_or(-1);
     Ok(ExecOutput { status, output: bytes.freeze() })
 }

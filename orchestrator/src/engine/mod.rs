@@ -131,6 +131,8 @@ pub struct ExecOutput {
 pub trait Engine: Send + Sync {
     /// Where the engine is, for messages: `unix:///var/run/docker.sock`.
     fn endpoint(&self) -> &str;
+    /// How many calls get on at once; more wait for their turn.
+    fn at_once(&self) -> usize;
     /// Facts about the engine; also the test that it answers.
     fn facts(&self) -> impl Future<Output = Result<EngineFacts>> + Send;
     /// All containers, stopped ones too, that carry every one of these labels.

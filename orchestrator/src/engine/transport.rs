@@ -16,7 +16,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use super::endpoint::{Address, Endpoint};
 use super::tls::Dresser;
@@ -27,6 +27,10 @@ use super::{Duplex, dial, ssh};
 /// the kernel's two minutes over TCP; an engine that is near answers in milliseconds. Below the
 /// shortest deadline of a call, so that the reason reaches the user.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(4);
+
+/// How many connections there are at a time where each costs a login or a process: an ssh server
+/// turns logins away at random once ten are under way (`MaxStartups` of sshd_config(5)).
+const DEAR_CONNECTIONS: usize = 4;
 
 /// bollard's own deadline for the head of an answer, in seconds: a day, so that only the
 /// deadlines of the single calls count.
@@ -51,7 +55,10 @@ pub(super) fn client(
         (Address::Tcp(authority), Some(tls)) => Some(Dresser::new(tls, authority)?),
         _ => None,
     };
-    let connector = Connector { address: address.clone(), dresser };
+    let connections = if address.is_dear() { DEAR_CONNECTIONS } else { Semaphore::MAX_PERMITS };
+    let turns = Arc::new(Semaphore::new(connections));
+    let login = Arc::new(ssh::Login::default());
+    let connector = Connector { address: address.clone(), dresser, turns, login };
     // A connection per request: an idle one that the engine closed would cost a retry, and
     // the calls of one command are few.
     let idle = if address.is_dear() { usize::MAX } else { 0 };
@@ -123,6 +130,10 @@ struct Connector {
     address: Address,
     /// For TCP with TLS.
     dresser: Option<Dresser>,
+    /// One for each connection that there may be.
+    turns: Arc<Semaphore>,
+    /// What connections by ssh share.
+    login: Arc<ssh::Login>,
 }
 
 impl tower::Service<Uri> for Connector {
@@ -135,10 +146,11 @@ impl tower::Service<Uri> for Connector {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let Self { address, dresser } = self.clone();
+        let connector = self.clone();
         Box::pin(async move {
-            match tokio::time::timeout(CONNECT_DEADLINE, connect(&address, dresser.as_ref())).await {
-                Ok(stream) => Ok(TokioIo::new(Wire(stream?))),
+            let turn = Arc::clone(&connector.turns).acquire_owned().await.ok();
+            match tokio::time::timeout(CONNECT_DEADLINE, connector.connect()).await {
+                Ok(stream) => Ok(TokioIo::new(Wire { stream: stream?, _turn: turn })),
                 Err(_) => Err(io::Error::new(
                     io::ErrorKind::TimedOut,
                     format!("no connection within {} s", CONNECT_DEADLINE.as_secs()),
@@ -148,24 +160,30 @@ impl tower::Service<Uri> for Connector {
     }
 }
 
-async fn connect(address: &Address, dresser: Option<&Dresser>) -> io::Result<Duplex> {
-    Ok(match address {
-        Address::Unix(path) => Box::pin(UnixStream::connect(path).await?),
-        Address::Tcp(authority) => {
-            let stream = TcpStream::connect(authority).await?;
-            stream.set_nodelay(true)?;
-            match dresser {
-                Some(dresser) => Box::pin(dresser.dress(stream).await?),
-                None => Box::pin(stream),
+impl Connector {
+    async fn connect(&self) -> io::Result<Duplex> {
+        Ok(match &self.address {
+            Address::Unix(path) => Box::pin(UnixStream::connect(path).await?),
+            Address::Tcp(authority) => {
+                let stream = TcpStream::connect(authority).await?;
+                stream.set_nodelay(true)?;
+                match &self.dresser {
+                    Some(dresser) => Box::pin(dresser.dress(stream).await?),
+                    None => Box::pin(stream),
+                }
             }
-        }
-        Address::Ssh(target) => Box::pin(ssh::dial(target)?),
-        Address::Program(program, arguments) => Box::pin(dial::dial_apart(program, arguments)?),
-    })
+            Address::Ssh(target) => Box::pin(self.login.dial(target, &self.turns).await?),
+            Address::Program(program, arguments) => Box::pin(dial::dial_apart(program, arguments)?),
+        })
+    }
 }
 
 /// A connection as hyper wants it.
-struct Wire(Duplex);
+struct Wire {
+    stream: Duplex,
+    /// Given back when the connection ends.
+    _turn: Option<OwnedSemaphorePermit>,
+}
 
 impl Connection for Wire {
     fn connected(&self) -> Connected {
@@ -179,21 +197,21 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.0.as_mut().poll_read(cx, buf)
+        self.stream.as_mut().poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.as_mut().poll_write(cx, buf)
+        self.stream.as_mut().poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.as_mut().poll_flush(cx)
+        self.stream.as_mut().poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.as_mut().poll_shutdown(cx)
+        self.stream.as_mut().poll_shutdown(cx)
     }
 }
 
