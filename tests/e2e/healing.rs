@@ -94,11 +94,6 @@ fn a_daemon_that_hangs_is_given_up_and_quoted() {
     backend.run(&["cache", "purge"]).ok();
 }
 
-/// The plugin's command, for an engine of the test's own.
-fn plugin(engine: &OwnEngine, backend: &Backend, args: &[&str]) -> Outcome {
-    run(backend.command(args).env("DOCKER_HOST", engine.host()))
-}
-
 /// Asks for a service's front page at `localhost:PORT`, as a build would.
 fn get(engine: &OwnEngine, backend: &Backend, port: u16) -> Outcome {
     let network = format!("container:{}", backend.name());
@@ -137,7 +132,7 @@ fn after_a_restart_of_the_engine_forwards_heal_or_are_named_and_started() {
     engine.take(&[backend_image(), base_image()]);
     serve(&engine.network, port);
     let start = ["start", "--allow-host-port", &port.to_string()];
-    plugin(&engine, &backend, &start).ok();
+    engine.plugin(&backend, &start).ok();
     get(&engine, &backend, port).ok();
 
     engine.restart();
@@ -146,13 +141,13 @@ fn after_a_restart_of_the_engine_forwards_heal_or_are_named_and_started() {
         println!("after a restart of the engine the forward worked within {:.1?}", began.elapsed());
     } else {
         println!("after a restart of the engine a start was needed");
-        let info = plugin(&engine, &backend, &["info"]).ok();
+        let info = engine.plugin(&backend, &["info"]).ok();
         assert!(info.stdout.contains(&format!("{} (exited)\n", backend.sidecar(port))), "{info:?}");
-        plugin(&engine, &backend, &start).ok();
+        engine.plugin(&backend, &start).ok();
         get(&engine, &backend, port).ok();
     }
-    let info = plugin(&engine, &backend, &["info"]).ok();
+    let info = engine.plugin(&backend, &["info"]).ok();
     assert!(info.stdout.contains(&format!("{} (running)\n", backend.sidecar(port))), "{info:?}");
-    plugin(&engine, &backend, &["stop"]).ok();
+    engine.plugin(&backend, &["stop"]).ok();
     assert_eq!(engine.docker(&["ps", "--all", "--quiet"]).ok().stdout, "");
 }

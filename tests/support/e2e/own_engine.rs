@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use super::backend::Backend;
 use super::engine::docker_command;
 use super::process::{Background, Outcome, eventually, run};
 use super::temp::TempDir;
@@ -102,6 +103,12 @@ impl OwnEngine {
     #[track_caller]
     pub(crate) fn docker(&self, args: &[&str]) -> Outcome {
         run(docker_command(args).env("DOCKER_HOST", self.host()))
+    }
+
+    /// Runs `docker-assemble backend ARGS` as this backend's user with it.
+    #[track_caller]
+    pub(crate) fn plugin(&self, backend: &Backend, args: &[&str]) -> Outcome {
+        run(backend.command(args).env("DOCKER_HOST", self.host()))
     }
 
     /// The whole engine's log, for those who want to know why.
