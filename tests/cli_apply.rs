@@ -215,6 +215,25 @@ async fn refused_privileges_lead_to_fewer_with_one_warning() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refused_setting_is_left_out_and_is_no_lack_of_privileges() {
+    let engine = fresh();
+    engine.world().refusal = Refusal::Start;
+    engine.world().lacking = Some("net.ipv4.tcp_tw_reuse");
+    let screen = must_start(&engine, &wish()).await;
+    let warnings: Vec<_> = screen.err().lines().map(str::to_owned).collect();
+    let [setting, privileges] = &warnings[..] else { panic!("{warnings:?}") };
+    assert_eq!(
+        setting,
+        "WARNING: \"docker-assemble-backend-ann\" runs without the setting \"net.ipv4.tcp_tw_reuse\", which \
+         the engine refuses: create container \"docker-assemble-backend-ann\": \
+         open /proc/sys/net/ipv4/tcp_tw_reuse: permission denied"
+    );
+    assert!(privileges.contains("refuses privileged containers"), "{privileges}");
+    let screen = must_start(&engine, &wish()).await;
+    assert_eq!(screen.out(), "Backend \"docker-assemble-backend-ann\" is already running\n");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pull_that_fails_is_fatal_only_without_the_image() {
     let always = Desired { pull: PullPolicy::Always, forwards: ports(&[]), ..wish() };
     let engine = fresh();

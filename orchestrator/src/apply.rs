@@ -12,6 +12,9 @@ pub use error::{ApplyError, Failure, UndoFailure};
 pub use ledger::{Made, Origin};
 pub use overtaken::{PAUSE, ROUNDS};
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
@@ -36,6 +39,8 @@ pub enum Event<'a> {
     Pulled(&'a ImageRef, Option<String>),
     /// An image could not be pulled, but the engine has it.
     PullFailed(&'a ImageRef, &'a EngineError),
+    /// The engine or its kernel refuses a setting that a container can do without, named second.
+    SettingRefused(&'a ContainerName, &'a str, &'a EngineError),
     /// The engine refuses privileges; the next candidate is tried.
     PrivilegesRefused(&'a ContainerName, &'a EngineError),
     /// A container was started.
@@ -201,14 +206,31 @@ impl<E: Engine> Run<'_, E> {
         candidates: &'p [ContainerSpec],
     ) -> Result<(&'p ContainerName, ContainerId), Failure> {
         let mut candidates = candidates.iter().peekable();
+        let Some(mut wanted) = candidates.next() else { unreachable!("a run without candidates") };
+        let mut spec = Cow::Borrowed(wanted);
+        let mut told = BTreeSet::new();
         loop {
-            let Some(spec) = candidates.next() else { unreachable!("a run without candidates") };
-            match self.create_and_start(spec).await {
-                Ok(id) => return Ok((&spec.name, id)),
-                Err(error @ EngineError::PrivilegesRefused { .. }) if candidates.peek().is_some() => {
-                    (self.report)(Event::PrivilegesRefused(&spec.name, &error));
+            let error = match self.create_and_start(&spec).await {
+                Ok(id) => return Ok((&wanted.name, id)),
+                Err(error) => error,
+            };
+            // First, since what is said of a setting often sounds like missing privileges.
+            if let Some((setting, less)) = error.refusal().and_then(|words| spec.without_refused(words)) {
+                // The next candidate may meet it again.
+                if !told.contains(&setting) {
+                    (self.report)(Event::SettingRefused(&wanted.name, &setting, &error));
                 }
-                Err(error) => return Err(error.into()),
+                told.insert(setting);
+                spec = Cow::Owned(less);
+                continue;
+            }
+            match candidates.next() {
+                Some(next) if matches!(error, EngineError::PrivilegesRefused { .. }) => {
+                    (self.report)(Event::PrivilegesRefused(&wanted.name, &error));
+                    wanted = next;
+                    spec = Cow::Borrowed(next);
+                }
+                _ => return Err(error.into()),
             }
         }
     }

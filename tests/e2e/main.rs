@@ -31,5 +31,6 @@ mod registries;
 mod repair;
 mod screen;
 mod ssh;
+mod settings;
 mod targets;
 mod trouble;

@@ -65,6 +65,8 @@ pub(crate) struct World {
     /// Ask for the end at the call of this number.
     pub(crate) cancel: Option<(usize, Canceller)>,
     pub(crate) refusal: Refusal,
+    /// A sysctl that it refuses.
+    pub(crate) lacking: Option<&'static str>,
     /// Containers that end as soon as they are started.
     pub(crate) ending: BTreeSet<ContainerName>,
     /// What `assemble-proxy status` says in a container, by its name, and its exit status.
@@ -283,6 +285,11 @@ impl Engine for FakeEngine {
         self.act(|world| {
             world.call("create", &spec.name.0)?;
             world.refused("create", spec.privileges == Privileges::Privileged, Refusal::Create)?;
+            if let Some(lacking) = world.lacking.filter(|name| spec.sysctls.contains_key(*name)) {
+                let message = format!("open /proc/sys/{}: permission denied", lacking.replace('.', "/"));
+                let operation = operation("create container", &spec.name.0);
+                return Err(EngineError::PrivilegesRefused { operation, message });
+            }
             let is_taken = world.taken.as_ref() == Some(&spec.name);
             if is_taken || world.containers.iter().any(|container| container.name == spec.name) {
                 let operation = operation("create container", &spec.name.0);

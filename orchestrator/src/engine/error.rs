@@ -40,6 +40,18 @@ impl EngineError {
         self
     }
 
+    /// What the engine gave as its reason, when it answered with a refusal.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::NotFound { message, .. }
+            | Self::Conflict { message, .. }
+            | Self::PrivilegesRefused { message, .. }
+            | Self::Refused { message, .. } => Some(message),
+            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Broken { .. } => None,
+        }
+    }
+
     /// Whether a container could not be created because its name is taken.
     #[must_use]
     pub fn is_taken_name(&self) -> bool {

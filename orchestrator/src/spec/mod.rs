@@ -155,6 +155,21 @@ impl ContainerSpec {
         })
     }
 
+    /// The same without the optional setting that these words of an engine refuse, and that setting's
+    /// name; `None` when they are about something else.
+    ///
+    /// All sysctls are optional: a kernel may be built without one, and an engine without privileges
+    /// may not write it. The labels stay, so that a later start sees no difference.
+    #[must_use]
+    pub fn without_refused(&self, words: &str) -> Option<(String, Self)> {
+        // Engines write the dotted name, runtimes the file's.
+        let named = |name: &&String| words.contains(*name) || words.contains(&name.replace('.', "/"));
+        let name = self.sysctls.keys().find(named)?.clone();
+        let mut less = self.clone();
+        less.sysctls.remove(&name);
+        Some((name, less))
+    }
+
     /// Adds the labels that every container of ours carries. Comes last: the fingerprint
     /// covers everything else but the name, so that equal settings give equal fingerprints.
     fn with_labels(mut self, role: &str, user: &UserName) -> Self {

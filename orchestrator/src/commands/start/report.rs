@@ -53,6 +53,9 @@ impl<'a> Reporter<'a> {
             Event::PullFailed(image, error) => {
                 console.warning(format_args!("could not {error}; the engine's copy of \"{image}\" is used"));
             }
+            Event::SettingRefused(name, setting, error) => console.warning(format_args!(
+                "\"{name}\" runs without the setting \"{setting}\", which the engine refuses: {error}"
+            )),
             Event::PrivilegesRefused(name, _) => console.warning(format_args!(
                 "the engine refuses privileged containers; \"{name}\" runs with a restricted set of \
                  privileges ('--security restricted' asks for that at once)"
