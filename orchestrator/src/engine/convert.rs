@@ -9,6 +9,7 @@ use bollard::models::{
     MountVolumeOptions, ProgressDetail, RestartPolicy, RestartPolicyNameEnum,
 };
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 
 use super::{EngineFacts, Image, PullProgress};
 use crate::desired::{ContainerName, ImageRef, VolumeName};
@@ -51,10 +52,12 @@ fn host_config(spec: &ContainerSpec, facts: &EngineFacts) -> HostConfig {
         ..HostConfig::default()
     };
     match &spec.privileges {
-        Privileges::Privileged => HostConfig { privileged: Some(true), ..plain },
+        Privileges::Privileged => {
+            HostConfig { privileged: Some(true), security_opt: Some(strings(&[GAIN_PRIVILEGES])), ..plain }
+        }
         Privileges::Builder { add } => HostConfig {
             cap_add: Some(add.clone()),
-            security_opt: Some(strings(&["seccomp=unconfined", "apparmor=unconfined"])),
+            security_opt: Some(strings(&["seccomp=unconfined", "apparmor=unconfined", GAIN_PRIVILEGES])),
             // Empty lists unmask; leaving the fields out would mean the engine's own lists.
             masked_paths: Some(Vec::new()),
             readonly_paths: Some(Vec::new()),
@@ -63,10 +66,47 @@ fn host_config(spec: &ContainerSpec, facts: &EngineFacts) -> HostConfig {
         },
         Privileges::Nothing => HostConfig {
             cap_drop: Some(strings(&["ALL"])),
-            security_opt: Some(strings(&["no-new-privileges"])),
+            security_opt: Some(confined(spec, facts)),
             ..plain
         },
     }
+}
+
+/// Programs in `RUN` steps may change their user, as `sudo` and `ping` do, though the engine denies it
+/// to containers in general (dockerd's `--no-new-privileges`).
+const GAIN_PRIVILEGES: &str = "no-new-privileges=false";
+
+/// What holds a container that needs no privileges.
+///
+/// Where SELinux is in force, each container has a level of its own and may not connect to another
+/// one's socket. Those that share a volume of ours, a dialer and its sidecars, get one level, which
+/// keeps them apart from everybody else.
+fn confined(spec: &ContainerSpec, facts: &EngineFacts) -> Vec<String> {
+    let mut options = strings(&["no-new-privileges"]);
+    let shared = spec.mounts.iter().find_map(|mount| match mount {
+        Mount::Own { volume, .. } => Some(&volume.name),
+        Mount::Volume { .. } | Mount::Bind { .. } => None,
+    });
+    if let Some(volume) = shared.filter(|_| has_selinux(facts)) {
+        options.push(format!("label=level:{}", level(volume)));
+    }
+    options
+}
+
+fn has_selinux(facts: &EngineFacts) -> bool {
+    facts.security_options.iter().any(|option| option == "name=selinux")
+}
+
+/// An SELinux level with two of the 1,024 categories that container policies have (container-selinux
+/// and Fedora's `mcs`), always the same for one volume.
+fn level(volume: &VolumeName) -> String {
+    const CATEGORIES: u16 = 1024;
+    let digest = Sha256::digest(&volume.0);
+    let first = u16::from_be_bytes([digest[0], digest[1]]) % CATEGORIES;
+    // Two different ones: a level with one category alone is no level of a container.
+    let distance = 1 + u16::from_be_bytes([digest[2], digest[3]]) % (CATEGORIES - 1);
+    let second = (first + distance) % CATEGORIES;
+    format!("s0:c{},c{}", first.min(second), first.max(second))
 }
 
 /// Whether the engine runs containers in a user namespace of their own (`userns-remap`).

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::spec::VolumeSpec;
 
 fn spec(privileges: Privileges) -> ContainerSpec {
     ContainerSpec {
@@ -42,7 +43,7 @@ fn a_builder_is_sent_empty_path_lists() {
             "Labels": {},
             "HostConfig": {
                 "CapAdd": ["SYS_ADMIN"],
-                "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
+                "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined", "no-new-privileges=false"],
                 "MaskedPaths": [],
                 "ReadonlyPaths": [],
                 "CgroupnsMode": "host",
@@ -105,6 +106,42 @@ fn an_engine_that_remaps_users_is_asked_not_to() {
     }
     let host = &body(&spec(Privileges::Privileged), &EngineFacts::default())["HostConfig"];
     assert_eq!((&host["Privileged"], &host["UsernsMode"]), (&json!(true), &Value::Null));
+}
+
+#[test]
+fn a_builder_may_gain_privileges_whatever_the_engine_denies_to_others() {
+    let host = &body(&spec(Privileges::Privileged), &EngineFacts::default())["HostConfig"];
+    assert_eq!(host["SecurityOpt"], json!(["no-new-privileges=false"]));
+}
+
+#[test]
+fn containers_that_share_a_socket_have_one_selinux_level() {
+    let selinux = EngineFacts { security_options: vec!["name=selinux".into()], ..EngineFacts::default() };
+    let sharing = |volume: &str, read_only| {
+        let volume = VolumeSpec { name: VolumeName(volume.into()), labels: BTreeMap::new() };
+        let mounts = vec![Mount::Own { volume, target: "/run/assemble".into(), read_only }];
+        ContainerSpec { mounts, ..spec(Privileges::Nothing) }
+    };
+    let options =
+        |spec: &ContainerSpec, facts: &EngineFacts| body(spec, facts)["HostConfig"]["SecurityOpt"].clone();
+    let dialer = options(&sharing("ann", false), &selinux);
+    assert_eq!(dialer, options(&sharing("ann", true), &selinux));
+    assert_ne!(dialer, options(&sharing("bob", false), &selinux));
+    let levels = |name: String| {
+        let level = level(&VolumeName(name));
+        let (first, second) = level.strip_prefix("s0:c").unwrap().split_once(",c").unwrap();
+        (first.parse::<u16>().unwrap(), second.parse::<u16>().unwrap())
+    };
+    for n in 0..5000 {
+        let (first, second) = levels(n.to_string());
+        assert!(first < second && second < 1024, "{n}: {first} {second}");
+    }
+    assert_eq!(dialer[1], format!("label=level:{}", level(&VolumeName("ann".into()))));
+    for (spec, facts) in
+        [(sharing("ann", true), EngineFacts::default()), (spec(Privileges::Nothing), selinux)]
+    {
+        assert_eq!(options(&spec, &facts), json!(["no-new-privileges"]));
+    }
 }
 
 fn inspected(host: &Value, state: &Value) -> Container {

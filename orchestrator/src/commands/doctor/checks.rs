@@ -158,7 +158,7 @@ fn security(backend: &Container, confinement: Option<&Confinement>, start: &str)
     } else {
         "restricted: SYS_ADMIN, NET_ADMIN and SYS_PTRACE, not privileged"
     };
-    let Some(Confinement { capabilities, filtered, apparmor }) = confinement else {
+    let Some(Confinement { capabilities, filtered, apparmor, no_new_privileges }) = confinement else {
         return fine(NAME, profile);
     };
     let lacks: Vec<&str> =
@@ -170,7 +170,8 @@ fn security(backend: &Container, confinement: Option<&Confinement>, start: &str)
     }
     let seccomp = filtered.then(|| "a seccomp filter".to_owned());
     let apparmor = apparmor.as_ref().map(|profile| format!("the AppArmor profile \"{profile}\""));
-    let bounds: Vec<String> = seccomp.into_iter().chain(apparmor).collect();
+    let bound = no_new_privileges.then(|| "no-new-privileges, so that sudo fails in RUN steps".to_owned());
+    let bounds: Vec<String> = seccomp.into_iter().chain(apparmor).chain(bound).collect();
     if bounds.is_empty() {
         fine(NAME, format!("{profile}; neither seccomp nor AppArmor binds it"))
     } else {

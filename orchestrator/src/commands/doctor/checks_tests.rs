@@ -24,7 +24,8 @@ fn container(name: &str, state: State) -> Container {
 }
 
 /// Nothing but root's own limits.
-const FREE: Confinement = Confinement { capabilities: 0x1ff_ffff_ffff, filtered: false, apparmor: None };
+const FREE: Confinement =
+    Confinement { capabilities: 0x1ff_ffff_ffff, filtered: false, no_new_privileges: false, apparmor: None };
 
 fn debian() -> EngineFacts {
     EngineFacts {
@@ -206,6 +207,8 @@ fn the_profile_in_force_is_named() {
     let bound = Confinement { filtered: true, apparmor: Some("docker-default".to_owned()), ..FREE };
     let by = "bound by a seccomp filter and the AppArmor profile \"docker-default\"";
     is(&of(&privileged, &bound), Warn, by, "'START --recreate'");
+    let bound = Confinement { no_new_privileges: true, ..FREE };
+    is(&of(&privileged, &bound), Warn, "no-new-privileges, so that sudo fails", "'START --recreate'");
 }
 
 #[test]

@@ -69,6 +69,8 @@ pub(super) struct Confinement {
     pub(super) capabilities: u64,
     /// Whether a filter judges its system calls (`Seccomp`).
     pub(super) filtered: bool,
+    /// Whether no program it runs may gain privileges (`NoNewPrivs`).
+    pub(super) no_new_privileges: bool,
     /// The AppArmor profile that is enforced upon it.
     pub(super) apparmor: Option<String>,
 }
@@ -213,10 +215,12 @@ fn confinement(text: &str) -> Option<Confinement> {
     let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     // SECCOMP_MODE_FILTER of linux/seccomp.h.
     let filtered = field("Seccomp:") == Some("2");
+    let no_new_privileges = field("NoNewPrivs:") == Some("1");
     let apparmor = text.lines().find_map(|line| line.trim_end_matches('\0').strip_suffix(" (enforce)"));
     Some(Confinement {
         capabilities: u64::from_str_radix(field("CapEff:")?, 16).ok()?,
         filtered,
+        no_new_privileges,
         apparmor: apparmor.map(plain),
     })
 }
@@ -237,13 +241,20 @@ mod tests {
     fn what_confines_a_process_is_read() {
         let status =
             "Name:\tbuildkitd\nCapEff:\t000001ffffffffff\nNoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0\n";
-        let free = Confinement { capabilities: 0x1ff_ffff_ffff, filtered: false, apparmor: None };
+        let free = Confinement {
+            capabilities: 0x1ff_ffff_ffff,
+            filtered: false,
+            no_new_privileges: false,
+            apparmor: None,
+        };
         for text in ["", "unconfined\n", "cat: read error: Invalid argument\n"] {
             assert_eq!(confinement(&format!("{status}{text}")), Some(free.clone()));
         }
         let text = status.replace("Seccomp:\t0", "Seccomp:\t2") + "docker-default (enforce)\n";
         let apparmor = Some("docker-default".to_owned());
-        assert_eq!(confinement(&text), Some(Confinement { filtered: true, apparmor, ..free }));
+        assert_eq!(confinement(&text), Some(Confinement { filtered: true, apparmor, ..free.clone() }));
+        let text = status.replace("NoNewPrivs:\t0", "NoNewPrivs:\t1");
+        assert_eq!(confinement(&text), Some(Confinement { no_new_privileges: true, ..free }));
         assert_eq!(confinement("cat: not found"), None);
     }
 
