@@ -30,7 +30,7 @@ mod plugin;
 mod registries;
 mod repair;
 mod screen;
-mod ssh;
 mod settings;
+mod ssh;
 mod targets;
 mod trouble;
