@@ -10,6 +10,7 @@ mod support;
 #[expect(dead_code, reason = "the relay's tests use the rest")]
 mod namespace;
 
+mod advice;
 mod buildx;
 mod cache;
 mod compose;

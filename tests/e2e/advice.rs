@@ -1,0 +1,189 @@
+//! Advice that the plugin prints is worth following: each test makes a situation, reads the command
+//! that is advised, types it word for word, and sees that it helps.
+
+use std::process::Command;
+use std::time::Duration;
+
+use crate::support::{Backend, Outcome, Registry, Volume, docker, eventually, free_port, inspect, run};
+
+/// For what the engine and a loaded machine take their time with.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Somebody who reads what the plugin says and types it.
+struct Reader(Backend);
+
+impl Reader {
+    fn new() -> Self {
+        let backend = Backend::new();
+        backend.install_plugin();
+        Self(backend)
+    }
+
+    /// Types a line into a shell.
+    #[track_caller]
+    fn types(&self, line: &str) -> Outcome {
+        run(&mut self.0.command_of("sh", &["-c", line]))
+    }
+
+    /// Follows the advice that begins like this, and demands that the command succeeds.
+    #[track_caller]
+    fn follows(&self, said: &Outcome, beginning: &str) -> String {
+        let command = advice(said, beginning);
+        self.types(&command).ok();
+        command
+    }
+}
+
+/// The first thing in quotes that begins like this. Apostrophes stand in the words around it.
+#[track_caller]
+fn advice(said: &Outcome, beginning: &str) -> String {
+    let words = said.words();
+    let quoted = words.split_once(&format!("'{beginning}")).and_then(|(_, rest)| rest.split_once('\''));
+    let (rest, _) = quoted.unwrap_or_else(|| panic!("nothing of \"{beginning}\" is advised: {said:?}"));
+    format!("{beginning}{rest}")
+}
+
+/// Keeps a container's program from noticing anything.
+#[track_caller]
+fn freeze(container: &str) {
+    let pid = inspect(container)["State"]["Pid"].as_u64().filter(|pid| *pid > 1).expect("it runs");
+    run(Command::new("kill").args(["-s", "STOP", &pid.to_string()])).ok();
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_cache_volume_that_is_missing() {
+    let reader = Reader::new();
+    // Made once, so that it is removed in the end.
+    let volume = reader.0.volume(format!("{}-cache", reader.0.user));
+    docker(&["volume", "rm", &volume]).ok();
+    let start = ["start", "--allow-host-port", "0", "--cache-volume", &volume];
+    let refused = reader.0.run(&start).fails(1);
+    reader.follows(&refused, "docker volume create ");
+    reader.0.run(&start).ok();
+    assert!(reader.0.volumes().contains(&volume) && Volume::exists(&volume));
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_backend_that_is_paused() {
+    let reader = Reader::new();
+    reader.0.start(&[]);
+    for (command, code) in [(&["start"][..], 1), (&["cache", "usage"], 1), (&["doctor"], 1)] {
+        docker(&["pause", &reader.0.name()]).ok();
+        let refused = reader.0.run(command).fails(code);
+        reader.follows(&refused, "docker unpause ");
+        reader.0.run(command).ok();
+        reader.0.start(&[]);
+    }
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_backend_that_is_stopped() {
+    let (reader, registry) = (Reader::new(), Registry::start());
+    reader.0.start(&[registry.port]);
+    for command in [&["cache", "usage"][..], &["doctor"]] {
+        docker(&["stop", "--time", "5", &reader.0.name()]).ok();
+        let refused = reader.0.run(command).fails(1);
+        reader.follows(&refused, "docker assemble backend start ");
+        reader.0.get(registry.port).ok();
+    }
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn no_backend_at_all() {
+    let reader = Reader::new();
+    let refused = reader.0.run(&["info"]).fails(1);
+    reader.follows(&refused, "docker assemble backend start");
+    reader.0.run(&["info"]).ok();
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_sidecar_and_a_dialer_that_are_paused() {
+    let (reader, registry) = (Reader::new(), Registry::start_on_loopback());
+    reader.0.forward(&format!("{}@loopback", registry.port));
+    for container in [reader.0.sidecar(registry.port), reader.0.dialer()] {
+        docker(&["pause", &container]).ok();
+        let ill = reader.0.run(&["doctor"]).fails(1);
+        assert_eq!(reader.follows(&ill, "docker unpause "), format!("docker unpause {container}"));
+        reader.0.get(registry.port).ok();
+    }
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_sidecar_that_hangs() {
+    let (reader, registry) = (Reader::new(), Registry::start());
+    reader.0.start(&[registry.port]);
+    freeze(&reader.0.sidecar(registry.port));
+    let ill = reader.0.run(&["doctor"]).fails(1);
+    reader.follows(&ill, "docker restart ");
+    eventually("the forward works", PATIENCE, || (reader.0.get(registry.port).code == Some(0)).then_some(()));
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_port_that_is_not_forwarded() {
+    let (reader, registry) = (Reader::new(), Registry::start());
+    reader.0.start(&[]);
+    let none = reader.0.run(&["doctor"]).ok();
+    reader.follows(&none, "docker assemble backend start ");
+    assert_eq!(reader.0.forwarded(), [5000]);
+    let ill = reader.0.run(&["doctor", &registry.port.to_string()]).fails(1);
+    reader.follows(&ill, "docker assemble backend start ");
+    reader.0.get(registry.port).ok();
+    let mut both = [5000, registry.port];
+    both.sort_unstable();
+    assert_eq!(reader.0.forwarded(), both);
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_service_on_127_0_0_1_alone() {
+    let (reader, registry, kept) = (Reader::new(), Registry::start_on_loopback(), free_port());
+    for command in ["info", "doctor"] {
+        reader.0.start(&[registry.port, kept]);
+        let said = reader.0.run(&[command]);
+        let command = reader.follows(&said, "docker assemble backend start --allow-host-port ");
+        assert!(command.contains(&format!("{}@loopback", registry.port)), "{command}");
+        reader.0.get(registry.port).ok();
+        assert!(reader.0.forwarded().contains(&kept));
+    }
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_backend_with_other_settings() {
+    let reader = Reader::new();
+    reader.0.start(&[]);
+    let before = reader.0.id();
+    let start = ["start", "--allow-host-port", "0", "--registry-insecure", "registry.internal"];
+    let refused = reader.0.run(&start).fails(1);
+    let option = advice(&refused, "--recreate");
+    reader.0.run(&[&start[..], &[&option]].concat()).ok();
+    assert_ne!(reader.0.id(), before);
+
+    reader.0.run(&["stop"]).ok();
+    reader.0.start(&[]);
+    reader.follows(&reader.0.run(&start).fails(1), "docker assemble backend stop");
+    reader.0.run(&start).ok();
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn privileges_that_the_engine_refuses() {
+    let reader = Reader::new();
+    let start = ["start", "--allow-host-port", "0", "--security"];
+    let asked = reader.0.run(&[&start[..], &["privileged"]].concat());
+    if asked.code == Some(0) {
+        assert_eq!(reader.0.inspect()["HostConfig"]["Privileged"], true);
+        return;
+    }
+    let option = advice(&asked, "--security ");
+    let words: Vec<_> = option.split(' ').collect();
+    reader.0.run(&[&start[..3], &words].concat()).ok();
+    assert_eq!(reader.0.inspect()["HostConfig"]["Privileged"], false);
+}
