@@ -11,6 +11,7 @@ mod world;
 
 use bytes::Bytes;
 use docker_assemble::cancel::Cancel;
+use docker_assemble::commands::builder::Registered;
 use docker_assemble::commands::{Session, info, start, stop};
 use docker_assemble::desired::Desired;
 use docker_assemble::observed::{Container, State};
@@ -149,7 +150,7 @@ async fn hints_keep_what_is_forwarded() {
     run_start(&engine, &wish).await.unwrap();
     let backend = engine.world().containers.iter().position(|container| container.name == user().backend());
     engine.world().containers[backend.unwrap()].state = State::Exited;
-    let (result, screen) = run!(&engine, session => info::run(session, Form::Text));
+    let (result, screen) = run!(&engine, session => info::run(session, Form::Text, Registered::No));
     result.unwrap();
     assert_eq!(screen.err(), "");
     let out = screen.out();

@@ -13,6 +13,7 @@ mod world;
 
 use bytes::Bytes;
 use docker_assemble::cancel::{self, Cancel, Cause};
+use docker_assemble::commands::builder::Registered;
 use docker_assemble::commands::doctor::{self, Doctor};
 use docker_assemble::commands::{self, Session, info, start, stats};
 use docker_assemble::desired::{ContainerName, Desired, HostPort};
@@ -61,7 +62,7 @@ async fn described(engine: &FakeEngine) -> String {
     let (screen, user, cancel) = (Screen::default(), user(), Cancel::never());
     let console = screen.console();
     let session = Session { engine, user: &user, console: &console, cancel: &cancel, limit: None };
-    info::run(session, Form::Text).await.unwrap_err();
+    info::run(session, Form::Text, Registered::No).await.unwrap_err();
     screen.out()
 }
 
@@ -69,7 +70,8 @@ async fn diagnosed(engine: &FakeEngine, port: Option<u16>) -> Value {
     let screen = Screen::default();
     let user = user();
     let port = port.map(|port| HostPort(port.try_into().unwrap()));
-    let patient = Doctor { engine: Ok(engine), user: Some(&user), port, limit: None };
+    let patient =
+        Doctor { engine: Ok(engine), user: Some(&user), port, limit: None, builder: Registered::No };
     let ended = doctor::run(patient, &screen.console(), &Cancel::never(), Form::Json).await;
     let object: Value = serde_json::from_str(&screen.out()).unwrap();
     assert_eq!(ended.is_err(), object["Verdict"] == "fail", "{object}");
@@ -164,8 +166,13 @@ async fn a_doctor_needs_no_backend_and_no_engine() {
     assert_eq!(check(&object, "backend")["Verdict"], "warn");
 
     let screen = Screen::default();
-    let patient: Doctor<'_, FakeEngine> =
-        Doctor { engine: Err("no such context".to_owned()), user: None, port: None, limit: None };
+    let patient: Doctor<'_, FakeEngine> = Doctor {
+        engine: Err("no such context".to_owned()),
+        user: None,
+        port: None,
+        limit: None,
+        builder: Registered::No,
+    };
     let ended = doctor::run(patient, &screen.console(), &Cancel::never(), Form::Text).await;
     // The machine's own tables may be a check more.
     assert!(ended.unwrap_err().to_string().starts_with("1 of "));

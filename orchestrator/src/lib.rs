@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`commands`] | observe, plan, apply, print: one file per verb |
 //! | [`apply`], [`ready`] | run a plan and undo it on failure; wait with a deadline |
-//! | [`cancel`] | the wish to end early |
+//! | [`cancel`], [`remembered`] | the wish to end early; what outlives the containers |
 //! | [`engine`], [`buildkit`] | the engine's API (the only place that names bollard); BuildKit's Control API |
 //! | [`manifest`] | **pure**: wish to a manifest for Kubernetes |
 //! | [`health`] | **pure**: what is the matter with a forward |
@@ -37,5 +37,6 @@ pub mod plan;
 pub mod plugin;
 pub mod proxy_image;
 pub mod ready;
+pub mod remembered;
 pub mod spec;
 pub mod vars;

@@ -1,15 +1,17 @@
 //! The plugin's process: understand the command line, find the engine and the user, run the
 //! command, and say by the exit status how it went.
 
+mod remind;
+
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use docker_assemble::cancel;
 use docker_assemble::cli::{self, Command, Completion, Invocation, Source, Start, UsageError};
-use docker_assemble::commands::builder::{self, Buildx};
+use docker_assemble::commands::builder::{self, Buildx, Registered};
 use docker_assemble::commands::cache::Manner;
 use docker_assemble::commands::doctor::{self, Doctor};
 use docker_assemble::commands::{
@@ -172,41 +174,51 @@ async fn dispatch(
             cause = cancel.cancelled() => Err(commands::Cancelled(cause).into()),
         };
     }
+    let configuration = resolved.as_ref().ok().and_then(|found| found.credentials.config_dir.clone());
+    let buildx = Buildx {
+        docker: docker(vars),
+        globals: Globals::words(words).to_vec(),
+        store: vars
+            .get("BUILDX_CONFIG")
+            .map(PathBuf::from)
+            .or_else(|| Some(configuration.as_ref()?.join("buildx"))),
+    };
+    let builder = match (&user, &resolved) {
+        (Some(user), Ok(found)) => buildx.registered(&user.backend(), &found.endpoint.host),
+        _ => Registered::No,
+    };
     if let Command::Doctor { port, form } = command {
         // What is wrong with the endpoint is the first thing it tells.
         let engine = resolved.map_err(anyhow::Error::from).and_then(|found| connect(found, console));
         let engine = engine.as_ref().map_err(explain);
-        let patient = Doctor { engine, user: user.as_ref(), port, limit };
+        let patient = Doctor { engine, user: user.as_ref(), port, limit, builder };
         return doctor::run(patient, console, &cancel, form).await;
     }
     let mut resolved = resolved?;
     let prune_filters = std::mem::take(&mut resolved.prune_filters);
     let proxies = std::mem::take(&mut resolved.proxies);
-    let store = resolved.credentials.config_dir.as_ref().map(|directory| directory.join("buildx"));
-    let buildx = Buildx {
-        docker: docker(vars),
-        globals: Globals::words(words).to_vec(),
-        store: vars.get("BUILDX_CONFIG").map(PathBuf::from).or(store),
-    };
     let engine = connect(resolved, console)?;
     let user = user.ok_or_else(|| anyhow!("cannot tell who you are; set USER to your login name"))?;
     let session = Session { engine: &engine, user: &user, console, cancel: &cancel, limit };
     match command {
-        Command::Start(options) if options.dry_run => {
+        Command::Start(mut options) if options.dry_run => {
+            remind::of_the_last(session, &mut options, configuration.as_deref()).await?;
             let desired = session.unless_cancelled(desire(*options, proxies, session, vars)).await?;
             start::preview(session, &desired).await
         }
         Command::Start(options) => {
             let select = options.select;
-            start_alone(session, *options, proxies, vars).await?;
+            start_alone(session, *options, proxies, vars, configuration.as_deref()).await?;
             if select { builder::run(session, &buildx).await } else { Ok(()) }
         }
         Command::Stop => {
             builder::forget(session, &buildx).await;
-            stop::run(session).await
+            stop::run(session).await?;
+            remind::forget(session, configuration.as_deref()).await;
+            Ok(())
         }
         Command::Use => builder::run(session, &buildx).await,
-        Command::Info(form) => info::run(session, form).await,
+        Command::Info(form) => info::run(session, form, builder).await,
         Command::Ids { whole } => info::ids(session, whole).await,
         Command::Logs(logs) => logs::run(session, &logs).await,
         Command::CacheUsage { filters, format } => cache::usage(session, &filters, &format).await,
@@ -275,6 +287,7 @@ async fn start_alone<E: Engine>(
     options: Start,
     proxies: Vec<String>,
     vars: &impl Vars,
+    configuration: Option<&Path>,
 ) -> Result<()> {
     let directory = vars.get("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
     let path = lock::path(&directory, session.user, session.engine.endpoint());
@@ -294,8 +307,12 @@ async fn start_alone<E: Engine>(
     };
     let _lock = session.unless_cancelled(locking).await?;
     let progress = options.progress;
+    let mut options = options;
+    remind::of_the_last(session, &mut options, configuration).await?;
     let desired = session.unless_cancelled(desire(options, proxies, session, vars)).await?;
-    start::run(session, &desired, progress, &|| proxy_image::embedded().bytes.clone()).await
+    start::run(session, &desired, progress, &|| proxy_image::embedded().bytes.clone()).await?;
+    remind::keep(session, &desired, configuration).await;
+    Ok(())
 }
 
 /// The wish: what was asked for, and the defaults for what was not.

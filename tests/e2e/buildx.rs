@@ -104,3 +104,70 @@ fn buildctls_environment_is_one_that_buildx_takes_too() {
     let inspected = client.run(&["buildx", "inspect", "by-address"]).ok();
     assert!(inspected.stdout.contains("running"), "{inspected:?}");
 }
+
+/// As who stops everything at night and prunes: `docker system prune`, but for this user alone.
+fn clean_up(backend: &Backend) {
+    let ids = backend.containers();
+    let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+    docker(&[&["stop"], &ids[..]].concat()).ok();
+    let label = format!("label=io.github.docker-assemble.user={}", backend.user);
+    docker(&["container", "prune", "--force", "--filter", &label]).ok();
+    assert_eq!(backend.containers(), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs a docker engine and buildx"]
+fn a_backend_that_was_pruned_is_missed_and_comes_back_as_it_was() {
+    let (client, registry) = (Client::new(), Registry::start());
+    let Client(backend) = &client;
+    let volume = backend.volume(format!("{}-cache", backend.user));
+    let port = registry.port.to_string();
+    let start = ["start", "--use", "--cache-volume", &volume, "--allow-host-port", &port];
+    client.run(&[&["assemble", "backend"], &start[..]].concat()).ok();
+    clean_up(backend);
+
+    // The builder in use leads nowhere, and that is told.
+    let rm = format!("'docker buildx rm {}'", backend.name());
+    let info = client.run(&["assemble", "backend", "info"]).fails(1);
+    assert!(info.only_complaint().contains(&rm), "{info:?}");
+    let doctor = client.run(&["assemble", "backend", "doctor"]).fails(1);
+    let told: Vec<_> =
+        doctor.stdout.lines().skip_while(|line| !line.starts_with("fail  builder")).take(2).collect();
+    assert!(told[0].contains("in use") && told[1].contains(&rm), "{doctor:?}");
+
+    // What is advised, word for word.
+    let advised = told[1].split('\'').nth(1).unwrap();
+    assert_eq!(advised, "docker assemble backend start");
+    let words: Vec<_> = advised.split(' ').skip(1).collect();
+    let again = client.run(&words).ok();
+    let line = format!("--allow-host-port {port} --cache-volume {volume}");
+    assert!(again.stderr.contains("without 'stop'") && again.stderr.contains(&line), "{again:?}");
+    client.push(&registry, "pushed");
+    assert!(backend.volumes().contains(&volume), "{:?}", backend.volumes());
+
+    // A stop is meant: the next start knows nothing more.
+    client.run(&["assemble", "backend", "stop"]).ok();
+    let fresh = client.run(&["assemble", "backend", "start", "--dry-run"]).ok();
+    assert!(fresh.stderr.is_empty() && fresh.stdout.contains("port-5000"), "{fresh:?}");
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn what_outlives_a_backend_is_named_with_what_removes_it() {
+    let backend = Backend::new();
+    backend.forward("5000@loopback");
+    docker(&["rm", "--force", "--volumes", &backend.name()]).ok();
+    let info = backend.run(&["info"]).fails(1);
+    for name in [backend.dialer(), backend.sidecar(5000)] {
+        assert!(info.only_complaint().contains(&name), "{info:?}");
+    }
+    let doctor = backend.run(&["doctor"]).ok();
+    let told: Vec<_> =
+        doctor.stdout.lines().skip_while(|line| !line.starts_with("warn  left behind")).take(2).collect();
+    assert!(told[0].contains(&backend.dialer()), "{doctor:?}");
+    let advised = told[1].split('\'').nth(1).unwrap();
+    let words: Vec<_> = advised.strip_prefix("docker assemble backend ").unwrap().split(' ').collect();
+    backend.run(&words).ok();
+    assert_eq!(backend.containers(), [""; 0]);
+    assert!(!backend.run(&["doctor"]).ok().stdout.contains("left behind"));
+}

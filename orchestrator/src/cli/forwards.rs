@@ -18,6 +18,13 @@ pub(super) fn forwards(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Resu
     merged(tree, path, words(matches, PORTS).as_deref(), &hosts, super::read::switch(matches, LOOPBACK))
 }
 
+/// Whether none of them was given.
+pub(super) fn are_usual(matches: &ArgMatches) -> bool {
+    words(matches, PORTS).is_none()
+        && words(matches, HOSTS).is_none()
+        && !super::read::switch(matches, LOOPBACK)
+}
+
 /// The ports where each can lead to nothing but itself.
 pub(super) fn plain(
     tree: &Tree,

@@ -17,6 +17,7 @@ mod values;
 pub use complete::{Completion, Source};
 pub use error::UsageError;
 pub use filters::with_configured;
+pub use read::remembered;
 pub use scripts::manual;
 pub use user::{home, user};
 
@@ -120,6 +121,8 @@ pub enum Command {
 pub struct Start {
     /// What to forward, by port inside, each once; empty means nothing.
     pub forwards: Vec<Asked>,
+    /// Whether nothing was said about that.
+    pub usual: bool,
     /// Which volume keeps the cache.
     pub cache: CacheVolume,
     /// The BuildKit image, when it was named.

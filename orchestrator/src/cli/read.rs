@@ -79,9 +79,21 @@ pub(super) fn switch(matches: &ArgMatches, name: &str) -> bool {
     matches.get_one(name).copied().unwrap_or(false)
 }
 
+/// A start with these options, as [`crate::remembered`] keeps them; `None` where they are not understood.
+#[must_use]
+pub fn remembered(options: &str) -> Option<Start> {
+    let words: Vec<String> =
+        ["backend", "start"].into_iter().chain(options.split(' ')).map(str::to_owned).collect();
+    match super::parse(&words) {
+        Ok(super::Invocation::Run(Command::Start(start), _)) => Some(*start),
+        _ => None,
+    }
+}
+
 fn start(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<Start, UsageError> {
     Ok(Start {
         forwards: forwards::forwards(tree, path, matches)?,
+        usual: forwards::are_usual(matches),
         cache: matches.get_one("cache-volume").cloned().map_or(CacheVolume::Conventional, CacheVolume::Named),
         image: matches.get_one("image").cloned(),
         pull: matches.get_one("pull").copied().unwrap_or_default(),

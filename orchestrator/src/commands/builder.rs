@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
+use serde::Deserialize;
 use tokio::process::Command;
 
 use super::Session;
@@ -25,6 +26,28 @@ pub struct Buildx {
     /// Where buildx keeps its builders: `buildx` below docker's configuration, or
     /// `BUILDX_CONFIG`.
     pub store: Option<PathBuf>,
+}
+
+/// What buildx has of a backend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Registered {
+    /// No builder of its name.
+    #[default]
+    No,
+    /// One that is not in use.
+    Aside,
+    /// The one that builds go to.
+    InUse,
+}
+
+/// The file that names the builder in use, and for which context or host that counts (`store` of
+/// buildx).
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Current {
+    key: String,
+    name: String,
+    global: bool,
 }
 
 /// Where BuildKit's clients find the backend.
@@ -66,6 +89,20 @@ pub async fn forget<E>(session: Session<'_, E>, buildx: &Buildx) {
 }
 
 impl Buildx {
+    /// What buildx has of this backend, for the engine at `host`.
+    #[must_use]
+    pub fn registered(&self, name: &ContainerName, host: &str) -> Registered {
+        if !self.knows(name) {
+            return Registered::No;
+        }
+        let read = |store: &PathBuf| std::fs::read(store.join("current")).ok();
+        let text = self.store.as_ref().and_then(read).unwrap_or_default();
+        let current: Current = serde_json::from_slice(&text).unwrap_or_default();
+        // A key is the name of a context or, where there is none, the engine's host.
+        let counts = current.global || current.key == host || !current.key.contains("://");
+        if counts && current.name == name.0 { Registered::InUse } else { Registered::Aside }
+    }
+
     async fn select(&self, name: &ContainerName) -> Result<()> {
         if self.knows(name) {
             self.call(&["use", &name.0]).await
@@ -99,5 +136,34 @@ impl Buildx {
         let last =
             said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing").trim();
         bail!("'{line}' failed: {}", last.trim_start_matches("ERROR: "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_builder_in_use_is_found_in_the_files_of_buildx() {
+        let store = std::env::temp_dir().join(format!("buildx-store-{}", std::process::id()));
+        std::fs::create_dir_all(store.join("instances")).unwrap();
+        let buildx = Buildx { docker: String::new(), globals: Vec::new(), store: Some(store.clone()) };
+        let name = ContainerName("b".to_owned());
+        let registered = || buildx.registered(&name, "unix:///d.sock");
+        assert_eq!(registered(), Registered::No);
+        std::fs::write(store.join("instances/b"), "{}").unwrap();
+        assert_eq!(registered(), Registered::Aside);
+        for (current, want) in [
+            (r#"{"Key":"unix:///d.sock","Name":"b","Global":false}"#, Registered::InUse),
+            (r#"{"Key":"unix:///other.sock","Name":"b","Global":false}"#, Registered::Aside),
+            (r#"{"Key":"unix:///other.sock","Name":"b","Global":true}"#, Registered::InUse),
+            (r#"{"Key":"mine","Name":"b","Global":false}"#, Registered::InUse),
+            (r#"{"Key":"unix:///d.sock","Name":"c","Global":false}"#, Registered::Aside),
+            ("", Registered::Aside),
+        ] {
+            std::fs::write(store.join("current"), current).unwrap();
+            assert_eq!(registered(), want, "{current}");
+        }
+        std::fs::remove_dir_all(store).unwrap();
     }
 }

@@ -6,13 +6,14 @@ mod object;
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
+use super::builder::Registered;
 use super::health::{PATIENCE, Question, examine};
-use super::{Session, logs, observe, start_command};
+use super::{Session, left_behind, logs, observe, start_command};
 use crate::buildkit::{Client, Record, Worker};
 use crate::engine::Engine;
-use crate::observed::{Container, ContainerId, State};
+use crate::observed::{Container, ContainerId, Observed, State};
 use crate::output::{Console, Form, size};
 use helpers::Helpers;
 
@@ -20,8 +21,8 @@ use helpers::Helpers;
 ///
 /// # Errors
 /// A missing backend, and those of the engine and BuildKit.
-pub async fn run<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> {
-    session.unless_cancelled(describe(session, form)).await
+pub async fn run<E: Engine>(session: Session<'_, E>, form: Form, builder: Registered) -> Result<()> {
+    session.unless_cancelled(describe(session, form, builder)).await
 }
 
 /// Prints the ids of the containers, the backend's first; `whole` ids have all their digits.
@@ -37,11 +38,12 @@ pub async fn ids<E: Engine>(session: Session<'_, E>, whole: bool) -> Result<()> 
     Ok(())
 }
 
-async fn describe<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> {
+async fn describe<E: Engine>(session: Session<'_, E>, form: Form, builder: Registered) -> Result<()> {
     let Session { engine, console, user, limit, .. } = session;
     let observed = observe::with_note(engine, user).await?;
     let start = start_command(&observed);
-    let backend = session.backend_of(observed.backend.clone())?;
+    let missing = |error| absent(session, &observed, builder, error);
+    let backend = session.backend_of(observed.backend.clone()).map_err(missing)?;
     let image = image(engine, &backend).await?;
     // Worth an answer without them: they tell only where the engine is.
     let facts = engine.facts().await.ok();
@@ -81,6 +83,26 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form) -> Result<()> 
     list_workers(console, &daemon.workers)?;
     console.line(cache_line(&daemon.records))?;
     Ok(())
+}
+
+/// That there is no backend, and what there still is that leads to it or belongs to it.
+fn absent<E>(
+    session: Session<'_, E>,
+    observed: &Observed,
+    builder: Registered,
+    error: anyhow::Error,
+) -> anyhow::Error {
+    let mut words = error.to_string();
+    if let Some(names) = left_behind(observed) {
+        words.push_str(&format!("; {names} outlived it, and 'docker assemble backend stop' removes that"));
+    }
+    if builder != Registered::No {
+        let name = session.user.backend();
+        words.push_str(&format!(
+            "; buildx has a builder that leads to it, and 'docker buildx rm {name}' forgets that"
+        ));
+    }
+    anyhow!(words)
 }
 
 /// What only the daemon knows.

@@ -39,6 +39,13 @@ fn start_command(observed: &Observed) -> String {
     if options.is_empty() { START.to_owned() } else { format!("{START} {options}") }
 }
 
+/// The names of containers that serve a backend which is gone: sidecars that forward nothing, and a
+/// dialer that still has its place in the host's network.
+fn left_behind(observed: &Observed) -> Option<String> {
+    let names: Vec<_> = observed.containers().map(|container| format!("\"{}\"", container.name)).collect();
+    (observed.backend.is_none() && !names.is_empty()).then(|| names.join(", "))
+}
+
 /// What every command works with.
 pub struct Session<'a, E> {
     /// The engine.

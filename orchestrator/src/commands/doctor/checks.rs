@@ -6,9 +6,10 @@ use super::gather::{Confinement, Daemon, Facts, Failure};
 use super::{Check, Verdict};
 use crate::buildkit::Worker;
 use crate::commands::START;
+use crate::commands::builder::Registered;
 use crate::commands::health::{self, Examined};
 use crate::commands::info::state;
-use crate::desired::HostPort;
+use crate::desired::{ContainerName, HostPort};
 use crate::engine::EngineFacts;
 use crate::forward::{self, Forward};
 use crate::health::{Answer, Outcome, Place, Report, Speaks, Via};
@@ -27,6 +28,12 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
         if let Ok(Some(container)) = found {
             checks.push(security(container, facts.confinement.as_ref(), &facts.start));
         }
+    }
+    if let Some(Ok(None)) = &facts.backend {
+        checks.extend(
+            facts.builder.as_ref().map(|(name, registered)| builder(name, *registered, &facts.start)),
+        );
+        checks.extend(facts.left_behind.as_deref().map(left_behind));
     }
     if let Some(asked) = &facts.daemon {
         checks.push(buildkit(asked));
@@ -145,6 +152,26 @@ fn backend(found: &Result<Option<Container>, Failure>, start: &str) -> Check {
             ),
         },
     }
+}
+
+/// A builder of buildx whose backend is gone: what builds there waits in vain.
+fn builder(name: &ContainerName, registered: Registered, start: &str) -> Check {
+    let (verdict, use_of_it) = match registered {
+        Registered::InUse => (Verdict::Fail, "is in use"),
+        Registered::Aside | Registered::No => (Verdict::Warn, "is registered"),
+    };
+    let why = format!("\"{name}\" {use_of_it} with buildx, and its backend is gone");
+    check(
+        "builder",
+        verdict,
+        why,
+        &format!("'{start}' makes it again, 'docker buildx rm {name}' forgets the builder"),
+    )
+}
+
+fn left_behind(names: &str) -> Check {
+    let why = format!("{names}: the backend is gone that this belongs to");
+    check("left behind", Verdict::Warn, why, "'docker assemble backend stop' removes it")
 }
 
 /// What BuildKit cannot do without, and its number in linux/capability.h.

@@ -83,6 +83,8 @@ fn good() -> Facts {
         forwards: vec![told(report(Outcome::Accepted, speaks))],
         missing: Vec::new(),
         dialer: None,
+        left_behind: None,
+        builder: None,
         start: "START".to_owned(),
         port: None,
         confinement: Some(FREE),
@@ -156,6 +158,14 @@ fn without_a_backend_nothing_has_failed() {
     assert!(checks.iter().all(|check| check.verdict != Fail), "{checks:?}");
     is(checks.iter().find(|check| check.name == "backend").unwrap(), Warn, "none", "'START' makes one");
     // What was asked for by name is missed only where there is a backend.
+    let name = ContainerName("b".to_owned());
+    let left_behind = Some("\"b-dialer\"".to_owned());
+    let gone = Facts { builder: Some((name.clone(), Registered::InUse)), left_behind, ..facts.clone() };
+    let checks = all(&gone);
+    let found = |name: &str| checks.iter().find(|check| check.name == name).unwrap();
+    is(found("builder"), Fail, "in use", "'docker buildx rm b'");
+    is(found("left behind"), Warn, "\"b-dialer\"", "backend stop");
+    is(&builder(&name, Registered::Aside, START), Warn, "registered", START);
     let asked = Facts { port: Some(HostPort::REGISTRY), ..facts };
     assert!(all(&asked).iter().all(|check| check.verdict != Fail));
 }

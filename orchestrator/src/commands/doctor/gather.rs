@@ -5,9 +5,10 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::buildkit::{Client, Worker};
+use crate::commands::builder::Registered;
 use crate::commands::health::{self, Examined, Question};
-use crate::commands::{START, observe, start_command};
-use crate::desired::{HostPort, UserName};
+use crate::commands::{START, left_behind, observe, start_command};
+use crate::desired::{ContainerName, HostPort, UserName};
 use crate::engine::{Engine, EngineError, EngineFacts};
 use crate::forward::Forward;
 use crate::health::{Place, plain};
@@ -27,6 +28,8 @@ pub struct Doctor<'a, E> {
     pub port: Option<HostPort>,
     /// In place of the usual deadline of each step.
     pub limit: Option<Duration>,
+    /// What buildx has of the backend.
+    pub builder: Registered,
 }
 
 /// Something that could not be found out, and what may help.
@@ -50,6 +53,10 @@ pub(super) struct Facts {
     pub(super) missing: Vec<Forward>,
     /// The container that connects to the host's loopback.
     pub(super) dialer: Option<Container>,
+    /// Names of containers whose backend is gone.
+    pub(super) left_behind: Option<String>,
+    /// The builder of buildx that leads to the backend, where there is one, and whether builds go there.
+    pub(super) builder: Option<(ContainerName, Registered)>,
     /// The start that keeps all forwards.
     pub(super) start: String,
     /// The port that was asked for.
@@ -99,6 +106,8 @@ impl<E: Engine> Doctor<'_, E> {
             forwards: Vec::new(),
             missing: Vec::new(),
             dialer: None,
+            left_behind: None,
+            builder: None,
             start: START.to_owned(),
             port: self.port,
             confinement: None,
@@ -127,7 +136,11 @@ impl<E: Engine> Doctor<'_, E> {
         };
         facts.start = start_command(&observed);
         facts.missing = observed.missing();
-        facts.dialer.clone_from(&observed.dialer);
+        facts.left_behind = left_behind(&observed);
+        facts.builder = (self.builder != Registered::No).then(|| (user.backend(), self.builder));
+        if observed.backend.is_some() {
+            facts.dialer.clone_from(&observed.dialer);
+        }
         if let Some(backend) = &observed.backend {
             let question = |sidecar: &Sidecar| {
                 let asked = self.port.unwrap_or(HostPort::REGISTRY);
