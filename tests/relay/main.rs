@@ -43,6 +43,7 @@ mod denied;
 mod dial;
 mod drain;
 mod exhaustion;
+mod fairness;
 mod faults;
 mod half_close;
 mod handed_over;

@@ -4,6 +4,7 @@
 //! and the `crew` is the other threads.
 
 mod crew;
+mod queues;
 mod sessions;
 
 use std::future::{Future, poll_fn};
@@ -25,6 +26,7 @@ use crate::stats::Stats;
 use crate::sys::{Listener, ListenerError, Reserve, Socket};
 use crate::upstream::{Upstream, UpstreamError};
 use crew::Crew;
+use queues::Queues;
 use sessions::{Accepted, Sessions};
 
 /// Why a relay cannot start, or cannot go on.
@@ -116,6 +118,7 @@ impl Server {
         let mut reserve = Reserve::new().map_err(ServerError::Start)?;
         let sessions = Sessions::new(Arc::clone(&self.shared), Arc::clone(&self.slots));
         let crew = Crew::new(self.threads, &sessions, self.grace).map_err(ServerError::Start)?;
+        let mut queues = Queues::new(&self.listeners);
         {
             let mut shutdown = pin!(shutdown);
             let mut watch = pin!(self.shared.upstream.watch());
@@ -124,9 +127,9 @@ impl Server {
                     biased;
                     () = &mut shutdown => break,
                     error = &mut watch => return Err(error.into()),
-                    accepted = self.accept() => match accepted {
+                    accepted = self.accept(&mut queues) => match accepted {
                         Ok(accepted) => crew.serve(accepted, &sessions),
-                        Err(error) => self.accept_failed(&error, &mut reserve).await,
+                        Err(error) => self.accept_failed(&error, &mut queues, &mut reserve).await,
                     },
                 }
                 if n.is_multiple_of(accept::BURST) {
@@ -134,11 +137,9 @@ impl Server {
                 }
             }
         }
-        for listener in &self.listeners {
-            // Beyond the limit as well: those who waited for a turn would get a reset instead.
-            while let Ok((fd, peer)) = listener.accept() {
-                crew.serve(Accepted { fd, peer, slot: None }, &sessions);
-            }
+        // Beyond the limit as well: those who waited for a turn would get a reset instead.
+        while let Some((fd, peer)) = queues.take() {
+            crew.serve(Accepted { fd, peer, slot: None }, &sessions);
         }
         drop(self.listeners);
         let (here, elsewhere) = tokio::join!(sessions.drain(self.grace), crew.drain());
@@ -146,37 +147,26 @@ impl Server {
     }
 
     /// The next connection of any listener, once there is room for it.
-    async fn accept(&self) -> io::Result<Accepted> {
+    async fn accept(&self, queues: &mut Queues<'_>) -> io::Result<Accepted> {
         let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(io::Error::other)?;
-        let (fd, peer) = poll_fn(|cx| {
-            for listener in &self.listeners {
-                if let Poll::Ready(accepted) = listener.poll_accept(cx) {
-                    return Poll::Ready(accepted);
-                }
-            }
-            Poll::Pending
-        })
-        .await?;
+        let (fd, peer) = poll_fn(|cx| queues.poll_accept(cx)).await?;
         Ok(Accepted { fd, peer, slot: Some(slot) })
     }
 
     /// Sheds one connection and rests, where accepting again at once would spin.
-    async fn accept_failed(&self, error: &io::Error, reserve: &mut Reserve) {
+    async fn accept_failed(&self, error: &io::Error, queues: &mut Queues<'_>, reserve: &mut Reserve) {
         let verdict = accept::classify(error);
         if verdict == Verdict::Next {
             return tracing::debug!(%error, "a connection broke before it was accepted");
         }
         self.shared.stats.accept_pauses.increment();
-        let shed = verdict == Verdict::Exhausted && reserve.lend(|| self.shed());
+        // The client at the head of a queue learns at once what is the matter, by a reset, instead
+        // of waiting for an answer that cannot come.
+        let shed = verdict == Verdict::Exhausted
+            && reserve.lend(|| queues.take().map(|(fd, _)| Socket::refuse(fd)).is_some());
         tracing::warn!(%error, shed, "cannot accept just now");
         // Either way there may be a descriptor again.
         let _ = tokio::time::timeout(accept::REST, self.shared.freed.notified()).await;
-    }
-
-    /// Resets the connection at the head of a queue: its client learns at once what is the
-    /// matter, instead of waiting for an answer that cannot come.
-    fn shed(&self) -> bool {
-        self.listeners.iter().any(|listener| listener.accept().map(|(fd, _)| Socket::refuse(fd)).is_ok())
     }
 }
 
