@@ -8,7 +8,8 @@
 //! | [`dialer`], [`connect`], [`congestion`] | sockets handed over by a helper, and that helper; one attempt to connect; congestion control on link | `accept`, `sys` |
 //! | [`relay`] | bytes both ways between two sockets: copy small, splice big | `stats`, `sys` |
 //! | [`sys`] | one file per kernel object, no decisions | nothing of ours |
-//! | [`accept`], [`config`], [`routes`], [`stats`], [`metrics`], [`status`] | **pure**: meaning of accept errors; settings; route tables; counters and their texts | nothing of ours |
+//! | [`reports`] | the log of what any client can cause again and again | `repeats` |
+//! | [`accept`], [`config`], [`repeats`], [`routes`], [`stats`], [`metrics`], [`status`] | **pure**: meaning of accept errors; settings; when repetitions are told; route tables; counters and their texts | nothing of ours |
 //!
 //! The binary (`main.rs`, `cli.rs`) is the life of the process and nothing else.
 
@@ -22,6 +23,8 @@ pub mod health;
 pub mod metrics;
 pub mod probe;
 pub mod relay;
+pub mod repeats;
+pub mod reports;
 pub mod routes;
 pub mod server;
 pub mod session;

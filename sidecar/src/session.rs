@@ -11,6 +11,7 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use crate::relay::{Ending, Options, Relayed, relay};
+use crate::reports::{Matter, Reports, report};
 use crate::stats::{Failure, Stats};
 use crate::sys::Socket;
 use crate::upstream::{DialError, Upstream};
@@ -24,6 +25,8 @@ pub struct Shared {
     pub options: Options,
     /// What they add up to.
     pub stats: Stats,
+    /// Their failures on the way to the log.
+    pub reports: Arc<Reports>,
     /// One that was relayed has ended and given back its descriptors, for whoever waits for some.
     /// One that was not even dialled tells nothing: it may have failed for the lack of them.
     pub freed: Notify,
@@ -78,11 +81,15 @@ async fn dial(
 ) -> Option<(Socket, Arc<Socket>)> {
     let stats = &shared.stats;
     let client = Socket::new(fd)
-        .inspect_err(|error| tracing::warn!(client.addr = %client_addr, %error, "cannot serve a connection"))
+        .inspect_err(|error| {
+            let told = shared.reports.note(Matter::Connection, &error.to_string());
+            report!(told, warn, client.addr = %client_addr, %error, "cannot serve a connection");
+        })
         .ok()?;
     match shared.upstream.dial(&client).await {
         Ok(upstream) => {
             stats.dials.record(opened.elapsed());
+            shared.reports.went_well(Matter::Target);
             Some((client, upstream))
         }
         Err(DialError::ClientGone(error)) => {
@@ -100,13 +107,11 @@ async fn dial(
                 DialError::Loop => stats.looped.increment(),
                 _ => stats.unreachable.increment(),
             }
-            stats.failed(Failure {
-                reason: error.reason().word(),
-                text: error.to_string(),
-                at: Instant::now(),
-            });
             let (tried, seconds) = (shared.upstream.addrs(), opened.elapsed().as_secs_f64());
-            tracing::info!(client.addr = %client_addr, server.addrs = ?tried, %error, seconds, "cannot reach the target");
+            let text = error.to_string();
+            let told = shared.reports.note(Matter::Target, &text);
+            report!(told, info, client.addr = %client_addr, server.addrs = ?tried, error = %text, seconds, "cannot reach the target");
+            stats.failed(Failure { reason: error.reason().word(), text, at: Instant::now() });
             None
         }
     }

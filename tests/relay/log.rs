@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::bytes::both_ways;
@@ -108,4 +109,54 @@ fn a_connection_that_was_not_made_says_why() {
     assert!(event["error"].as_str().unwrap().contains("refused"), "{event}");
     assert!(event["seconds"].is_f64(), "{event}");
     assert!(!relay.log().contains("connection closed"), "it is told twice");
+}
+
+/// Whoever polls a target that is down fills no log: the first failure is told, and how often it came
+/// again, at the latest when the relay ends. None is lost, to programs neither.
+#[test]
+fn failures_that_repeat_themselves_are_told_once_and_summed_up() {
+    const POLLS: u64 = 300;
+    let repeated_in_json: fn(&str) -> Option<u64> = |line| {
+        let mut event: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(event["level"], "INFO");
+        event["fields"]["repeated"].take().as_u64()
+    };
+    let repeated_in_text: fn(&str) -> Option<u64> = |line| {
+        assert!(line.contains(" INFO "), "{line}");
+        line.split_once("repeated=").map(|(_, times)| times.parse().unwrap())
+    };
+    for (format, repeated) in [("json", repeated_in_json), ("text", repeated_in_text)] {
+        let target = Closed::new();
+        let launch = Launch::to(target.addr()).args(["--log-format", format]).with_metrics();
+        let mut relay = launch.start();
+        for _ in 0..POLLS {
+            assert_eq!(answer(relay.addr()), (Vec::new(), End::Reset));
+        }
+        assert_eq!(relay.metric(r#"connections_failed_total{reason="refused"}"#), POLLS);
+        relay.signal(Signal::SIGTERM);
+        assert!(relay.wait(PATIENCE).success());
+        let log = relay.log();
+        let mut told = log.lines().filter(|line| line.contains("cannot reach the target")).map(repeated);
+        assert_eq!(told.next(), Some(None), "the first is told as it is: {log}");
+        let sums: Vec<u64> = told.map(|times| times.expect("the first is told once")).collect();
+        assert_eq!(sums.iter().sum::<u64>() + 1, POLLS, "{log}");
+        assert!(sums.len() < 10, "{log}");
+    }
+}
+
+/// Another failure comes after the sum of those before it.
+#[test]
+fn another_reason_is_told_after_the_sum_of_the_one_before() {
+    let path = crate::dialer::socket_path();
+    let relay = Launch::to("loopback").args(["--dialer", path.to_str().unwrap()]).start();
+    let poll = || assert_eq!(answer(relay.addr()), (Vec::new(), End::Reset));
+    (0..3).for_each(|_| poll());
+    std::fs::write(&path, "").unwrap();
+    poll();
+    std::fs::remove_file(&path).unwrap();
+    relay.expect_log("Connection refused");
+    let log = relay.log();
+    let errors: Vec<_> = log.lines().filter(|line| line.contains("cannot reach the target")).collect();
+    assert_eq!(errors.len(), 3, "{log}");
+    assert!(errors[1].contains("No such file") && errors[1].ends_with("repeated=2"), "{log}");
 }

@@ -100,6 +100,27 @@ fn a_flood_costs_time_and_nothing_else() {
     expect_no_leak(dialer.pid(), before);
 }
 
+/// What strangers ask for in vain fills no log: the first refusal is told, and how often it came again.
+#[test]
+fn refusals_that_repeat_themselves_are_told_once_and_summed_up() {
+    let world = World::new();
+    let dialer = world.dialer("5000");
+    for _ in 0..100 {
+        let denied = Hostile::connect(&world.path);
+        denied.say(&request(22), &[]);
+        assert_eq!(denied.answer(), NOT_ALLOWED);
+    }
+    signal_to(dialer.pid(), Signal::SIGTERM);
+    dialer.expect_log("no more requests");
+    dialer.expect_log("repeated=");
+    let log = dialer.log();
+    let told = log.lines().filter(|line| line.contains("is not on the list") && line.contains("INFO"));
+    let times = told.map(|line| line.split_once("repeated=").map_or(1, |(_, times)| times.parse().unwrap()));
+    let times: Vec<u32> = times.collect();
+    assert_eq!(times.iter().sum::<u32>(), 100, "{times:?}");
+    assert!(times.len() < 10, "{times:?}");
+}
+
 #[test]
 fn random_packets_neither_end_it_nor_get_anything() {
     let world = World::new();

@@ -17,6 +17,7 @@ use super::{AllowList, Malformed, Reply, Request};
 use crate::accept::{self, Verdict};
 use crate::congestion::CongestionControl;
 use crate::connect::{Connector, DialError};
+use crate::reports::{Matter, Reports, report};
 use crate::sys::{Control, PacketListener, PacketSocket, Rights, Socket};
 
 /// Everything a helper is told.
@@ -100,6 +101,8 @@ impl Helper {
         let slots = Arc::new(Semaphore::new(REQUESTS));
         let mut requests = JoinSet::new();
         let mut shutdown = pin!(shutdown);
+        let reports = Arc::<Reports>::default();
+        let _summed_up = reports.summed_up();
         let accept = async || {
             let slot = Arc::clone(&slots).acquire_owned().await.map_err(io::Error::other)?;
             Ok::<_, io::Error>((slot, poll_fn(|cx| self.listener.poll_accept(cx)).await?))
@@ -114,15 +117,17 @@ impl Helper {
                 accepted = accept() => match accepted {
                     Ok((slot, peer)) => {
                         let (config, connector) = (Arc::clone(&self.config), Arc::clone(&self.connector));
-                        let own_uid = self.own_uid;
+                        let (own_uid, reports) = (self.own_uid, Arc::clone(&reports));
+                        reports.went_well(Matter::Accept);
                         requests.spawn(async move {
-                            serve(&peer, &config, &connector, own_uid).await;
+                            serve(&peer, &config, &connector, own_uid, &reports).await;
                             drop(slot);
                         });
                     }
                     Err(error) if accept::classify(&error) == Verdict::Next => {}
                     Err(error) => {
-                        tracing::warn!(%error, "cannot accept just now");
+                        let told = reports.note(Matter::Accept, &error.to_string());
+                        report!(told, warn, %error, "cannot accept just now");
                         tokio::time::sleep(accept::REST).await;
                     }
                 },
@@ -161,12 +166,19 @@ enum Refusal {
 }
 
 /// Answers one request.
-async fn serve(peer: &PacketSocket, config: &HelperConfig, connector: &Connector, own_uid: u32) {
+async fn serve(
+    peer: &PacketSocket,
+    config: &HelperConfig,
+    connector: &Connector,
+    own_uid: u32,
+    reports: &Reports,
+) {
     let refusal = match granted(peer, config, connector, own_uid).await {
         Ok(()) => return,
         Err(refusal) => refusal,
     };
-    tracing::info!(error = %refusal, "a request was refused");
+    let told = reports.note(Matter::Request, &refusal.to_string());
+    report!(told, info, error = %refusal, "a request was refused");
     let reply = match refusal {
         Refusal::User(_) | Refusal::Broken(_) => return,
         Refusal::NotAllowed(_) => Reply::NotAllowed,

@@ -21,6 +21,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::accept::{self, Verdict};
 use crate::config::Config;
 use crate::relay::Options;
+use crate::reports::{Matter, report};
 use crate::session::Shared;
 use crate::stats::Stats;
 use crate::sys::{Listener, ListenerError, Reserve, Socket};
@@ -85,6 +86,7 @@ impl Server {
             upstream,
             options: Options { engine: config.engine, idle_timeout: config.idle_timeout },
             stats: Stats::default(),
+            reports: Arc::default(),
             freed: Notify::new(),
         };
         Ok(Self {
@@ -118,6 +120,7 @@ impl Server {
         let mut reserve = Reserve::new().map_err(ServerError::Start)?;
         let sessions = Sessions::new(Arc::clone(&self.shared), Arc::clone(&self.slots));
         let crew = Crew::new(self.threads, &sessions, self.grace).map_err(ServerError::Start)?;
+        let _summed_up = self.shared.reports.summed_up();
         let mut queues = Queues::new(&self.listeners);
         {
             let mut shutdown = pin!(shutdown);
@@ -150,6 +153,7 @@ impl Server {
     async fn accept(&self, queues: &mut Queues<'_>) -> io::Result<Accepted> {
         let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(io::Error::other)?;
         let (fd, peer) = poll_fn(|cx| queues.poll_accept(cx)).await?;
+        self.shared.reports.went_well(Matter::Accept);
         Ok(Accepted { fd, peer, slot: Some(slot) })
     }
 
@@ -164,7 +168,8 @@ impl Server {
         // of waiting for an answer that cannot come.
         let shed = verdict == Verdict::Exhausted
             && reserve.lend(|| queues.take().map(|(fd, _)| Socket::refuse(fd)).is_some());
-        tracing::warn!(%error, shed, "cannot accept just now");
+        let told = self.shared.reports.note(Matter::Accept, &error.to_string());
+        report!(told, warn, %error, shed, "cannot accept just now");
         // Either way there may be a descriptor again.
         let _ = tokio::time::timeout(accept::REST, self.shared.freed.notified()).await;
     }

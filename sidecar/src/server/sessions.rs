@@ -167,8 +167,8 @@ mod tests {
         const RUNTIME: usize = 104;
         let target = Target { host: TargetHost::Address(Ipv4Addr::LOCALHOST.into()), port: 1 };
         let upstream = Upstream::new(&Config::new(2, target), None).unwrap();
-        let (options, stats, freed) = Default::default();
-        let shared = Arc::new(Shared { upstream, options, stats, freed });
+        let (options, stats, reports, freed) = Default::default();
+        let shared = Arc::new(Shared { upstream, options, stats, reports, freed });
         let sessions = Sessions::new(shared, Arc::new(Semaphore::new(1)));
         let fd = std::net::TcpListener::bind("127.0.0.1:0").unwrap().into();
         let peer = (Ipv4Addr::LOCALHOST, 3).into();
