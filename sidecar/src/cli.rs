@@ -139,7 +139,7 @@ struct Relay {
     /// Serve at most so many connections at once; more wait in the kernel's queue [default: as many as the limit on open descriptors allows]
     #[arg(long, value_name = "N")]
     max_connections: Option<NonZeroUsize>,
-    /// Reset connections that are silent in both directions for so many seconds [default: never]
+    /// Reset connections of which no byte is read, written or acknowledged for so many seconds [default: never]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     idle_timeout: Option<Duration>,
     /// Serve with so many threads; one is right for one port

@@ -1,11 +1,14 @@
 //! Readers that are slower than their writers: it is the writer that waits.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
-use crate::peers::{KIB, MIB};
+use crate::peers::{KIB, MIB, peers};
+use crate::process::Launch;
 use crate::procfs::anonymous_memory;
 use crate::relay::Near;
 use crate::resources::{ENGINES, Route};
+use crate::sockets::accept;
 
 /// A slow reader costs the relay one pipe or one buffer, however much the writer has to say.
 #[test]
@@ -21,6 +24,31 @@ fn a_slow_reader_costs_one_pipe() {
 fn a_reader_of_a_kilobyte_a_second_costs_one_pipe() {
     with_every_engine_and_reader(|engine, reader| {
         slow_reader(engine, reader, KIB, Duration::from_secs(1), crate::scaled(600));
+    });
+}
+
+/// One that takes a little at a time of what was read and written long ago is not idle.
+#[test]
+#[ignore = "waits: make soak"]
+fn a_slow_reader_outlasts_the_idle_timeout() {
+    with_every_engine_and_reader(|engine, reader| {
+        let target = TcpListener::bind("127.0.0.1:0").unwrap();
+        let args = ["--engine", engine, "--idle-timeout", "2"];
+        let relay = Launch::to(target.local_addr().unwrap()).args(args).start();
+        let (client, server) = peers(relay.connect(), accept(&target), 1);
+        let (mut writer, mut reader) = match reader {
+            Near::Client => (server, client),
+            Near::Server => (client, server),
+        };
+        let size = 2 * MIB * u64::from(crate::scaled(100)) / 100;
+        writer.send(size);
+        for _ in 0..size / (4 * KIB) {
+            std::thread::sleep(Duration::from_millis(50));
+            reader.expect(4 * KIB);
+        }
+        writer.finish();
+        reader.expect(size % (4 * KIB));
+        reader.expect_end();
     });
 }
 

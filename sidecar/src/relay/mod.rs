@@ -34,7 +34,7 @@ const LAST_BYTES: Duration = Duration::from_secs(1);
 pub struct Options {
     /// How bytes move.
     pub engine: Engine,
-    /// How long a connection may be silent; no limit when absent.
+    /// How long a connection may go without a byte read, written or acknowledged; no limit when absent.
     pub idle_timeout: Option<Duration>,
 }
 
@@ -47,7 +47,7 @@ pub enum Ending {
     Client(io::Error),
     /// The target's side broke.
     Upstream(io::Error),
-    /// Neither side said anything for the idle timeout.
+    /// No byte was moved for the idle timeout.
     Idle,
 }
 
@@ -191,8 +191,12 @@ impl<'a> Relay<'a> {
             return Poll::Ready(Course::Complete);
         }
         self.announce(cx);
-        let moved = self.up.moved() + self.down.moved();
-        let idle = self.idle.as_mut().map_or(Poll::Pending, |idle| idle.poll(moved, cx));
+        let Self { client, upstream, up, down, .. } = self;
+        // What was read may wait in the pump, and what was written in the kernel, for a slow reader
+        // who takes a little now and then.
+        let pumped = |pump: &Pump| pump.moved() + pump.delivered();
+        let moved = || pumped(up) + pumped(down) + client.socket.progress() + upstream.socket.progress();
+        let idle = self.idle.as_mut().map_or(Poll::Pending, |idle| idle.poll(cx, moved));
         idle.map(|()| Course::Idle)
     }
 

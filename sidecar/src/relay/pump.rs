@@ -95,6 +95,16 @@ impl Pump {
         self.spliced
     }
 
+    /// Bytes written so far.
+    pub(super) fn delivered(&self) -> u64 {
+        let held = match &self.held {
+            Held::Nothing => 0,
+            Held::Spill(spill) => spill.bytes.len() - spill.sent,
+            Held::Pipe(filled) => filled.len,
+        };
+        self.moved - held as u64
+    }
+
     /// Whether nothing more will be moved.
     pub(super) fn is_done(&self) -> bool {
         self.phase == Phase::Done

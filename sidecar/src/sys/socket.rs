@@ -316,6 +316,13 @@ impl Socket {
         }
     }
 
+    /// A number that grows when the peer's kernel takes bytes that were sent, and when its reader
+    /// makes room there for more, as far as it tells.
+    #[must_use]
+    pub fn progress(&self) -> u64 {
+        tcp_info::progress(self.io.as_fd())
+    }
+
     /// The error that broke the connection. The kernel hands it out once, to whichever call is
     /// first; to a later one it is a reset like any other.
     #[must_use]

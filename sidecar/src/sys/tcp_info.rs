@@ -25,3 +25,11 @@ pub(super) fn unacknowledged(fd: BorrowedFd<'_>) -> bool {
     let outstanding = |info: &libc::tcp_info| info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0;
     getsockopt(&fd, TcpInfo).is_ok_and(|info| info.tcpi_state != TCP_CLOSE && outstanding(&info))
 }
+
+/// A number that grows when the peer acknowledges bytes, and when its reader makes room for more.
+///
+/// The window is what is left of that room, so acknowledged bytes are counted once for themselves
+/// and once more for the room that they have taken.
+pub(super) fn progress(fd: BorrowedFd<'_>) -> u64 {
+    getsockopt(&fd, TcpInfo).map_or(0, |info| 2 * info.tcpi_bytes_acked + u64::from(info.tcpi_snd_wnd))
+}
