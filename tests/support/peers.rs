@@ -16,7 +16,7 @@ use socket2::SockRef;
 
 use crate::pattern::Pattern;
 use crate::sockets::{End, PATIENCE, eventually};
-use crate::tcp_info::tcp_info;
+use crate::tcp_info::all_acknowledged;
 
 pub(crate) const KIB: u64 = 1024;
 pub(crate) const MIB: u64 = 1024 * KIB;
@@ -109,10 +109,7 @@ impl Peer {
     /// Waits until the relay's kernel has acknowledged everything that was sent.
     #[track_caller]
     pub(crate) fn wait_until_received(&self) {
-        eventually("the relay takes everything", PATIENCE, || {
-            let info = tcp_info(self.stream());
-            info.tcpi_unacked == 0 && info.tcpi_notsent_bytes == 0
-        });
+        eventually("the relay takes everything", PATIENCE, || all_acknowledged(self.stream()));
     }
 
     /// Breaks the connection.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 
 use crate::pattern::Pattern;
-use crate::tcp_info::tcp_info;
+use crate::tcp_info::all_acknowledged;
 
 /// How a stream came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,8 +166,7 @@ impl Peer {
 
     fn go(&mut self, reset: bool) {
         let Some(stream) = self.stream.take() else { return };
-        let info = tcp_info(&stream);
-        let settled = !self.broken && info.tcpi_unacked == 0 && info.tcpi_notsent_bytes == 0;
+        let settled = !self.broken && all_acknowledged(&stream);
         drop(stream);
         self.gone = Some(Gone { at: Instant::now(), reset, settled });
     }

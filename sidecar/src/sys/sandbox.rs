@@ -175,6 +175,8 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigreturn,
+    // Which kernel this is, and so what TCP_INFO has.
+    libc::SYS_uname,
     // The end, a panic's included.
     libc::SYS_getpid,
     libc::SYS_gettid,
