@@ -47,7 +47,7 @@ fn ipv4_default(line: &str) -> Option<(u32, Gateway)> {
 /// hexadecimal, addresses in network byte order.
 fn ipv6_default(line: &str) -> Option<(u32, Gateway)> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-    let [_, length, _, _, next_hop, metric, _, _, flags, interface] = fields[..] else { return None };
+    let [_, length, _, _, next_hop, metric, _, _, flags, interface, ..] = fields[..] else { return None };
     let hex = |field| u32::from_str_radix(field, 16).ok();
     let usable = hex(length)? == 0 && hex(flags)? & (USABLE | REJECT) == USABLE;
     let ip = Ipv6Addr::from(u128::from_str_radix(next_hop, 16).ok()?);
@@ -63,7 +63,7 @@ fn ipv6_default(line: &str) -> Option<(u32, Gateway)> {
 pub fn interface_index(name: &str, addresses6: &str) -> Option<u32> {
     addresses6.lines().find_map(|line| {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let [_, index, _, _, _, interface] = fields[..] else { return None };
+        let [_, index, _, _, _, interface, ..] = fields[..] else { return None };
         (interface == name).then(|| u32::from_str_radix(index, 16).ok()).flatten()
     })
 }
@@ -117,6 +117,15 @@ fe800000000000000000000000000000 40 00000000000000000000000000000000 00 00000000
     #[test]
     fn unreadable_lines_count_for_nothing() {
         assert_eq!(found("a b c\n\u{0}\n", "zz 00 00 00 zz 0 0 0 3 eth0"), Vec::<String>::new());
+    }
+
+    /// Kernels add to their tables now and then, at the end of a line.
+    #[test]
+    fn columns_that_are_not_known_yet_do_no_harm() {
+        let longer = |table: &str| table.lines().map(|line| format!("{line} 0 new\n")).collect::<String>();
+        assert_eq!(found(&longer(IPV4), &longer(IPV6)), found(IPV4, IPV6));
+        let addresses6 = "fe8000000000000000fc00fffe000001 0a 40 20 80     eth0\n";
+        assert_eq!(interface_index("eth0", &longer(addresses6)), Some(10));
     }
 
     #[test]
