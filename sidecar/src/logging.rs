@@ -22,4 +22,8 @@ pub(crate) fn start(format: LogFormat) {
         LogFormat::Json => log.json().boxed(),
     };
     tracing_subscriber::registry().with(log.with_filter(filter)).init();
+    // A fault is an event like any other, on one line: who reads the log of many can tell it apart.
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!("{}", panic.to_string().split_whitespace().collect::<Vec<_>>().join(" "));
+    }));
 }

@@ -31,6 +31,7 @@ pub fn render(stats: &Stats) -> String {
             (r#"{reason="loop"}"#, stats.looped.get()),
             (r#"{reason="reset"}"#, stats.reset.get()),
             (r#"{reason="idle"}"#, stats.idle.get()),
+            (r#"{reason="panic"}"#, stats.panicked.get()),
         ],
     );
     text.family(

@@ -89,6 +89,8 @@ pub struct Stats {
     pub reset: Counter,
     /// Connections ended by the idle timeout.
     pub idle: Counter,
+    /// Connections that a fault of the relay's own ended: their task panicked.
+    pub panicked: Counter,
     /// Bytes from clients to the target, counted when read.
     pub bytes_up: Counter,
     /// Bytes from the target to clients, counted when read.

@@ -48,6 +48,7 @@ pub fn describe(
             "loop": stats.looped.get(),
             "reset": stats.reset.get(),
             "idle": stats.idle.get(),
+            "panic": stats.panicked.get(),
         },
         "bytes_up": stats.bytes_up.get(),
         "bytes_down": stats.bytes_down.get(),

@@ -8,7 +8,8 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 use crate::peers::KIB;
-use crate::relay::{Near, Setup};
+use crate::process::Launch;
+use crate::relay::{Near, Route, Setup};
 
 /// So many bytes are the sign to panic.
 const UNLUCKY: u64 = 1313;
@@ -46,22 +47,48 @@ impl Visit for Unlucky {
     fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
 }
 
-/// A panic in one connection's task resets that connection and touches no other.
-#[test]
-fn a_panic_ends_its_own_connection_only() {
-    let sabotaged = || std::mem::forget(tracing::subscriber::set_default(Saboteur));
-    let route = Setup::new(Engine::Auto, Near::Client).prepared(sabotaged).relay();
-    let (mut near, mut far) = route.open();
-    near.exchange(&mut far, KIB);
+/// A relay whose connections panic when they have carried [`UNLUCKY`] bytes.
+fn sabotaged() -> Route {
+    let sabotage = || std::mem::forget(tracing::subscriber::set_default(Saboteur));
+    Setup::new(Engine::Auto, Near::Client).prepared(sabotage).relay()
+}
+
+/// Has a connection panic, and waits until it has.
+#[track_caller]
+fn have_one_panic(route: &Route) {
     let (mut unlucky, mut witness) = route.open();
     unlucky.send(UNLUCKY);
     witness.expect(UNLUCKY);
     unlucky.reset();
     witness.expect_reset();
     route.relay.wait_for_closed(1);
+}
+
+/// A panic in one connection's task resets that connection, is counted, and touches no other.
+#[test]
+fn a_panic_ends_its_own_connection_only() {
+    let mut route = sabotaged();
+    let (mut near, mut far) = route.open();
+    near.exchange(&mut far, KIB);
+    have_one_panic(&route);
     near.exchange(&mut far, KIB);
     let (mut next, mut target) = route.open();
     next.exchange(&mut target, KIB);
+    route.relay.expect_panics(1);
+    let metrics = assemble_proxy::metrics::render(route.relay.stats());
+    assert!(metrics.contains("connections_failed_total{reason=\"panic\"} 1\n"), "{metrics}");
+}
+
+/// What every case relies on: none passes whose relay has panicked, in its process or in one of its own.
+#[test]
+fn a_case_whose_relay_panics_fails() {
+    let route = sabotaged();
+    have_one_panic(&route);
+    assert!(std::thread::spawn(|| drop(route)).join().is_err());
+
+    let blurts = ["sh", "-c", "echo thread main panicked at some place >&2; exec \"$0\" \"$@\""];
+    let relay = Launch::to("127.0.0.1:1").wrapped(blurts).start();
+    assert!(std::thread::spawn(|| drop(relay)).join().is_err());
 }
 
 /// What ptrace(2) shows of a call differs from machine to machine.

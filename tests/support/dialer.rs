@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -14,7 +15,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::namespace::Namespace;
-use crate::process::{BINARY, signal_to};
+use crate::process::{BINARY, demand_no_panic, signal_to};
 use crate::sockets::{PATIENCE, eventually};
 
 /// A path for a socket that nobody else has.
@@ -29,6 +30,7 @@ pub(crate) fn socket_path() -> PathBuf {
 pub(crate) struct DialerProcess {
     child: Child,
     log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
     path: PathBuf,
 }
 
@@ -42,12 +44,12 @@ impl DialerProcess {
         let mut child = inside.run(|| command.spawn()).unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (lines, writer) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&log));
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 writer.lock().unwrap().push_str(&(line + "\n"));
             }
         });
-        let dialer = Self { child, log, path: path.to_owned() };
+        let dialer = Self { child, log, reader: Some(reader), path: path.to_owned() };
         eventually("the dialer serves", PATIENCE, || dialer.serves());
         dialer
     }
@@ -92,8 +94,12 @@ impl Drop for DialerProcess {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("the dialer said:\n{}", self.log());
+            return eprintln!("the dialer said:\n{}", self.log());
         }
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        demand_no_panic(&self.log());
     }
 }
 

@@ -226,13 +226,23 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if std::thread::panicking() {
-            eprintln!("the relay said:\n{}", self.log());
-        }
         if let Some(path) = &self.metrics {
             let _ = std::fs::remove_file(path);
         }
+        if std::thread::panicking() {
+            return eprintln!("the relay said:\n{}", self.log());
+        }
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        demand_no_panic(&self.log());
     }
+}
+
+/// A program of ours has no business to panic, whatever a test was about.
+#[track_caller]
+pub(crate) fn demand_no_panic(log: &str) {
+    assert!(!log.contains("panicked at"), "a fault of its own, in its log:\n{log}");
 }
 
 pub(crate) fn signal_to(pid: u32, signal: Signal) {

@@ -138,6 +138,8 @@ pub(crate) struct Relay {
     shared: Arc<Shared>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Result<Drained, ServerError>>>,
+    /// How many of its connections may have panicked when it ends.
+    panics: u64,
 }
 
 impl Relay {
@@ -164,7 +166,7 @@ impl Relay {
         };
         let thread = std::thread::Builder::new().name("relay".to_owned()).spawn(serve).unwrap();
         match start.recv_timeout(PATIENCE) {
-            Ok((addrs, shared)) => Self { addrs, shared, stop: Some(stop), thread: Some(thread) },
+            Ok((addrs, shared)) => Self { addrs, shared, stop: Some(stop), thread: Some(thread), panics: 0 },
             Err(_) => panic!("the relay did not start: {:?}", thread.join()),
         }
     }
@@ -196,6 +198,13 @@ impl Relay {
         started.elapsed()
     }
 
+    /// Waits until `n` of its connections have panicked; without this none may have when it ends.
+    #[track_caller]
+    pub(crate) fn expect_panics(&mut self, n: u64) {
+        eventually("the relay counts its panics", PATIENCE, || self.stats().panicked.get() == n);
+        self.panics = n;
+    }
+
     /// Tells it to stop, without waiting.
     pub(crate) fn stop(&mut self) {
         drop(self.stop.take());
@@ -213,8 +222,10 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         self.stop();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        let died = self.thread.take().is_some_and(|thread| thread.join().is_err());
+        if !std::thread::panicking() {
+            assert!(!died, "the relay panicked");
+            assert_eq!(self.stats().panicked.get(), self.panics, "connections of the relay panicked");
         }
     }
 }

@@ -94,6 +94,7 @@ impl Deref for Place {
 impl Drop for Place {
     fn drop(&mut self) {
         if std::thread::panicking() {
+            self.stats.panicked.increment();
             tracing::error!("a connection was dropped");
         }
         self.stats.closed.increment();
