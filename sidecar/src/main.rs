@@ -13,7 +13,7 @@ use assemble_proxy::exporter::{Exporter, MetricsAddr};
 use assemble_proxy::health::{self, Responder};
 use assemble_proxy::server::{Drained, Server};
 use assemble_proxy::shutdown::Signals;
-use assemble_proxy::sys::{Rights, confine, raise_descriptor_limit};
+use assemble_proxy::sys::{Rights, confine, raise_descriptor_limit, refuse_huge_pages};
 use assemble_proxy::{probe, status};
 use clap::Parser;
 use tokio::runtime::Builder;
@@ -21,11 +21,12 @@ use tokio::runtime::Builder;
 use cli::{Asked, Cli, Dial, Probed, StatusFormat, Verb};
 
 /// glibc's allocator pads what the runtime aligns to 128 bytes, a third of what an idle connection
-/// takes, and has one lock too many for several threads.
+/// takes, and has one lock too many for several threads. It asks for huge pages unless built without.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    refuse_huge_pages();
     let cli = Cli::parse();
     let done = match (&cli.verb, cli.config(raise_descriptor_limit())) {
         (Some(Verb::Health(of)), _) => healthy(of),

@@ -8,7 +8,7 @@ use assemble_proxy::sys::raise_descriptor_limit;
 
 use crate::peers::{KIB, MIB, Peer, peers};
 use crate::process::{Launch, Process};
-use crate::procfs::{Descriptors, anonymous_memory, cpu, descriptors, sleeps};
+use crate::procfs::{Descriptors, anonymous_memory, cpu, descriptors, may_have_huge_pages, sleeps};
 use crate::sockets::{End, PATIENCE, accept, answer, eventually};
 use crate::targets::{Crowded, Service, echo};
 
@@ -220,6 +220,12 @@ fn an_end_behind_urgent_data_costs_no_time() {
         let used = cpu(route.relay.pid()) - before;
         assert!(used <= Duration::from_millis(50), "{engine}: {used:?} in 5 seconds");
     }
+}
+
+/// Where the host gives huge pages unasked, as most do on request, one byte more would cost 2 MiB.
+#[test]
+fn memory_is_taken_by_the_page() {
+    assert!(!may_have_huge_pages(Route::new("auto").relay.pid()));
 }
 
 /// A half-closed connection, one that nobody reads from, and one whose target does not answer do

@@ -1,8 +1,9 @@
-//! Empty pipes waiting for their next use, one pool per thread.
+//! Empty pipes and an empty buffer waiting for their next use, for each thread.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
+use super::direction::SCRATCH_BYTES;
 use crate::sys::Pipe;
 
 /// A pipe with what it holds.
@@ -11,6 +12,15 @@ pub(super) struct Filled {
     pub(super) pipe: Pipe,
     /// Bytes.
     pub(super) len: usize,
+}
+
+/// Bytes that were read and not yet written. It has room for all that one read can give, whatever this
+/// one gave: of blocks of all the sizes that peers may have in mind an allocator keeps some for each,
+/// and a slow reader would cost them all.
+#[derive(Debug)]
+pub(super) struct Spill {
+    pub(super) bytes: Vec<u8>,
+    pub(super) sent: usize,
 }
 
 /// What a pipe is asked to hold. Bigger ones move more per call, but 64 of 1 MiB use up the
@@ -31,6 +41,25 @@ thread_local! {
     #[expect(clippy::vec_box, reason = "they are taken and put back in their boxes, as a direction holds them")]
     static IDLE: RefCell<Vec<Box<Filled>>> = const { RefCell::new(Vec::new()) };
     static RETRY_AT: Cell<Option<Instant>> = const { Cell::new(None) };
+    static SPARE: Cell<Option<Box<Spill>>> = const { Cell::new(None) };
+}
+
+impl Spill {
+    /// One with these bytes, which are one read's at most.
+    pub(super) fn of(bytes: &[u8]) -> Box<Self> {
+        let mut spill = SPARE
+            .take()
+            .unwrap_or_else(|| Box::new(Self { bytes: Vec::with_capacity(SCRATCH_BYTES), sent: 0 }));
+        spill.sent = 0;
+        spill.bytes.clear();
+        spill.bytes.extend_from_slice(bytes);
+        spill
+    }
+
+    /// Keeps its room for the next one that is needed.
+    pub(super) fn put_back(self: Box<Self>) {
+        SPARE.set(Some(self));
+    }
 }
 
 /// An empty pipe, from the pool or new; `None` while the kernel gives none worth having.

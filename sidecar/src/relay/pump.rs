@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use tokio::task::yield_now;
 
 use super::direction::{Pace, Path, SCRATCH_BYTES};
-use super::pool::{self, Filled};
+use super::pool::{self, Filled, Spill};
 use crate::config::Engine;
 use crate::stats::{Counter, Stats};
 use crate::sys::{Socket, Spliced};
@@ -45,12 +45,6 @@ enum Held {
     Nothing,
     Spill(Box<Spill>),
     Pipe(Box<Filled>),
-}
-
-#[derive(Debug)]
-struct Spill {
-    bytes: Box<[u8]>,
-    sent: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,8 +180,10 @@ impl Pump {
                 }
             }
         }
-        if let Held::Pipe(pipe) = std::mem::replace(&mut self.held, Held::Nothing) {
-            pool::put_back(pipe);
+        match std::mem::replace(&mut self.held, Held::Nothing) {
+            Held::Nothing => {}
+            Held::Spill(spill) => spill.put_back(),
+            Held::Pipe(pipe) => pool::put_back(pipe),
         }
         Poll::Ready(Ok(()))
     }
@@ -256,8 +252,7 @@ impl Pump {
                 Poll::Pending => 0,
             };
             if sent < n {
-                let bytes = scratch[sent..n].into();
-                self.held = Held::Spill(Box::new(Spill { bytes, sent: 0 }));
+                self.held = Held::Spill(Spill::of(&scratch[sent..n]));
             }
             Poll::Ready(Ok(n))
         })

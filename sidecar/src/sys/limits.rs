@@ -1,4 +1,4 @@
-//! How many descriptors this process may hold.
+//! How many descriptors this process may hold, and how much memory it is given at a time.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -15,6 +15,13 @@ pub fn raise_descriptor_limit() -> usize {
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     let limit = if raised.is_ok() { maximum } else { current };
     limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
+}
+
+/// Has this process given memory by the page, never by 2 MiB because of the first byte (huge pages,
+/// madvise(2)): so it takes what it uses, and no more.
+pub fn refuse_huge_pages() {
+    // A kernel that does not know them gives none.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 /// A descriptor kept for the moment when there are no others.

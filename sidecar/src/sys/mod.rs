@@ -18,7 +18,7 @@ mod tcp_info;
 
 pub use congestion::{congestion_control, may_use_congestion_control};
 pub use fd_passing::{Control, Impostor, verify_loopback};
-pub use limits::{Reserve, raise_descriptor_limit};
+pub use limits::{Reserve, raise_descriptor_limit, refuse_huge_pages};
 pub use listener::{Listener, ListenerError};
 pub use nursery::Nursery;
 pub use options::Keepalive;
