@@ -2,12 +2,10 @@
 //! that is advised, types it word for word, and sees that it helps.
 
 use std::process::Command;
-use std::time::Duration;
 
-use crate::support::{Backend, Outcome, Registry, Volume, docker, eventually, free_port, inspect, run};
-
-/// For what the engine and a loaded machine take their time with.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{
+    Backend, Outcome, PATIENCE, Registry, Volume, docker, eventually, free_port, inspect, run,
+};
 
 /// Somebody who reads what the plugin says and types it.
 struct Reader(Backend);

@@ -1,10 +1,8 @@
 //! The build cache: where it lives, what it holds and how it is emptied.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
-use crate::support::{Backend, Context, Outcome, Terminal, Volume, eventually};
+use crate::support::{Backend, Context, Outcome, PATIENCE, Terminal, Volume, eventually};
 
 /// A build whose second run can come out of the cache from end to end.
 fn build() -> Context {
@@ -149,7 +147,7 @@ fn usage_sums_up_what_info_counts_and_purge_empties_it() {
     backend.build(&build()).ok();
 
     // The daemon lets go of what a build used a moment after the client has ended.
-    let records: Vec<Value> = eventually("no record is in use", Duration::from_secs(10), || {
+    let records: Vec<Value> = eventually("no record is in use", PATIENCE, || {
         let records = backend.run(&["cache", "usage", "--format", "json"]).ok();
         let records = records.stdout.lines().map(|line| serde_json::from_str(line).unwrap());
         let records: Vec<Value> = records.collect();

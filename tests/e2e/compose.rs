@@ -1,15 +1,10 @@
 //! `images/compose.yaml`, run as Compose would: the proxy beside BuildKit without the plugin.
 
-use std::time::Duration;
-
 use serde_norway::Value;
 
-use crate::support::{Backend, Context, Registry, backend_image, docker, eventually, inspect};
+use crate::support::{Backend, Context, PATIENCE, Registry, backend_image, docker, eventually, inspect};
 
 const COMPOSE: &str = include_str!("../../images/compose.yaml");
-
-/// For what the engine and a loaded machine take their time with.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A service of the file as options of `docker run`, and the words that follow the image.
 ///
@@ -106,7 +101,7 @@ fn the_proxy_is_an_ordinary_sidecar_of_compose() {
 
     // A new network of the builder's is found.
     docker(&["restart", "--time", "1", &container("buildkitd")]).ok();
-    let front = format!("timeout 10 wget -q -O - http://localhost:{}/v2/", registry.port);
+    let front = format!("timeout 60 wget -q -O - http://localhost:{}/v2/", registry.port);
     eventually("the proxy serves the new network", PATIENCE, || {
         let network = format!("container:{}", container("buildkitd"));
         let image = crate::support::base_image();

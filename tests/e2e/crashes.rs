@@ -1,12 +1,9 @@
 //! Starts and stops that are killed at each request that changes something, where they can clean up
 //! nothing.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::support::{Backend, Background, Deed, Tap, Volume, Which, free_port};
-
-/// How long an engine with much to do may take for what a killed command had asked it for.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{Backend, Background, Deed, PATIENCE, Tap, Volume, Which, free_port};
 
 /// Runs the command and kills it, as `kill -9` does, at its request of this number: before the engine
 /// hears of it, or while the engine carries it out. False when it does not make that many.

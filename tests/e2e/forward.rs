@@ -1,8 +1,6 @@
 //! What the forwarded ports are good for: builds that reach the host's registry.
 
-use std::time::Duration;
-
-use crate::support::{Backend, Context, Image, Registry, docker, eventually, free_port};
+use crate::support::{Backend, Context, Image, PATIENCE, Registry, docker, eventually, free_port};
 
 /// An image whose build reads from the registry, and which says what it read when it is run.
 fn reader_of(port: u16) -> Context {
@@ -109,7 +107,7 @@ fn a_port_without_a_service_refuses_until_the_service_comes() {
 
     let registry = Registry::start_on(port);
     assert_eq!(
-        eventually("the service is reached", Duration::from_secs(5), || {
+        eventually("the service is reached", PATIENCE, || {
             let get = backend.get(registry.port);
             (get.code == Some(0)).then_some(get.stdout)
         }),

@@ -1,15 +1,12 @@
 //! What the engine repairs by itself, and that the rest is named and repaired by a start.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::support::{
-    Backend, Outcome, OwnEngine, Registry, backend_image, base_image, docker, eventually, free_port, inspect,
-    run, serve,
+    Backend, Outcome, OwnEngine, PATIENCE, Registry, backend_image, base_image, docker, eventually,
+    free_port, inspect, run, serve,
 };
-
-/// How long a forward may take to work again on a machine that has other things to do.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until the forward works, and says how long that took.
 #[track_caller]
@@ -97,7 +94,7 @@ fn a_daemon_that_hangs_is_given_up_and_quoted() {
 /// Asks for a service's front page at `localhost:PORT`, as a build would.
 fn get(engine: &OwnEngine, backend: &Backend, port: u16) -> Outcome {
     let network = format!("container:{}", backend.name());
-    let line = format!("timeout 10 wget -q -O - http://localhost:{port}/");
+    let line = format!("timeout 60 wget -q -O - http://localhost:{port}/");
     engine.docker(&["run", "--rm", "--network", &network, &base_image(), "sh", "-c", &line])
 }
 

@@ -3,14 +3,10 @@
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Backend, Background, Outcome, Registry, docker, eventually, free_port, run};
-
-/// More than the slowest answer of a loaded engine takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{Backend, Background, Outcome, PATIENCE, Registry, docker, eventually, free_port, run};
 
 /// The forward of `port`, as `info` describes it.
 #[track_caller]

@@ -1,10 +1,8 @@
 //! From start to stop, and what lies between.
 
-use std::time::Duration;
-
 use crate::support::{
-    Backend, Background, Context, TempDir, Witness, base_image, docker, eventually, free_port, inspect,
-    unique,
+    Backend, Background, Context, PATIENCE, TempDir, Witness, base_image, docker, eventually, free_port,
+    inspect, unique,
 };
 
 #[test]
@@ -54,19 +52,24 @@ fn other_ports_touch_only_the_sidecars() {
 fn a_build_goes_on_while_ports_change() {
     let (backend, [old, new]) = (Backend::new(), [free_port(), free_port()]);
     backend.start(&[old]);
-    let context = Context::new("FROM scratch\nADD busybox.tar /\nRUN echo begun; sleep 5; echo ended\n");
+    let context = Context::new(
+        "FROM scratch\nADD busybox.tar /\nRUN touch /begun; until [ -e /go ]; do sleep 0.1; done; echo ended\n",
+    );
     let build = std::thread::scope(|scope| {
         let name = backend.name();
         let build = scope.spawn(move || context.build(&name, None));
-        eventually("the build runs", Duration::from_secs(20), || {
-            // `docker top` leaves out what has a cgroup of its own, as the steps of a build do.
-            let list = "cat /proc/[0-9]*/cmdline | tr '\\0' ' '";
-            let processes = docker(&["exec", &backend.name(), "sh", "-c", list]);
-            processes.stdout.contains("sleep 5").then_some(())
-        });
+        // Where the step's own files are, as the backend sees its processes.
+        let in_step = |action: &str| {
+            let find = format!(
+                "for root in /proc/[0-9]*/root; do [ -e $root/begun ] && {action} && exit; done; exit 1"
+            );
+            docker(&["exec", &backend.name(), "sh", "-c", &find])
+        };
+        eventually("the build runs", PATIENCE, || (in_step("true").code == Some(0)).then_some(()));
         backend.start(&[new]);
         backend.start(&[]);
-        assert!(!build.is_finished(), "the build was too short to be disturbed");
+        assert!(!build.is_finished(), "the build was disturbed");
+        in_step("touch $root/go").ok();
         build.join().unwrap().ok()
     });
     assert!(build.stderr.contains("ended"), "{build:?}");

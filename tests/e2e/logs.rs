@@ -1,8 +1,5 @@
 //! `backend logs` says what BuildKit said.
 
-use std::thread::sleep;
-use std::time::Duration;
-
 use crate::support::{Backend, Background, docker, free_port};
 
 /// What BuildKit logs once it serves.
@@ -36,7 +33,9 @@ fn a_followed_log_ends_with_the_backend_or_on_ctrl_c() {
     let follow = || Background::start(&mut backend.command(&["logs", "--follow"]));
 
     let (mut interrupted, mut terminated, mut to_the_end) = (follow(), follow(), follow());
-    sleep(Duration::from_secs(1));
+    for follow in [&mut interrupted, &mut terminated, &mut to_the_end] {
+        follow.says(SERVES);
+    }
     assert!(!interrupted.has_ended() && !terminated.has_ended() && !to_the_end.has_ended());
     interrupted.signal("INT");
     terminated.signal("TERM");

@@ -1,11 +1,8 @@
 //! Services that listen on the host's 127.0.0.1 alone, reached through the dialer.
 
-use std::time::Duration;
-
-use crate::support::{Backend, Context, Registry, Volume, Witness, docker, eventually, free_port, inspect};
-
-/// For what the engine and a loaded machine take their time with.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{
+    Backend, Context, PATIENCE, Registry, Volume, Witness, docker, eventually, free_port, inspect,
+};
 
 fn hello() -> Context {
     Context::new("FROM scratch\nADD busybox.tar /\nCMD [\"echo\", \"hello\"]\n")

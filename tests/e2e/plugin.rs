@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::{Backend, Background, Outcome, eventually, host, run};
+use crate::support::{Backend, Background, Outcome, PATIENCE, eventually, host, run};
 
 /// A user whose docker command has the plugin.
 struct Client(Backend);
@@ -128,15 +128,13 @@ fn the_plugin_ends_when_docker_is_told_to() {
     let client = Client::new();
     client.0.start(&[]);
     let mut follow = Background::start(&mut client.command(&["assemble", "backend", "logs", "--follow"]));
-    std::thread::sleep(std::time::Duration::from_secs(1));
+    follow.says("running server on");
     assert!(!follow.has_ended());
     follow.signal("TERM");
     let end = follow.outcome();
-    assert!(end.took < std::time::Duration::from_secs(10) && end.code != Some(0), "{end:?}");
+    assert!(end.took < PATIENCE && end.code != Some(0), "{end:?}");
     // And it is really gone.
-    eventually("the plugin has ended", std::time::Duration::from_secs(5), || {
-        (!is_running(&client.0)).then_some(())
-    });
+    eventually("the plugin has ended", PATIENCE, || (!is_running(&client.0)).then_some(()));
 }
 
 /// Whether a plugin process of this user follows a log.

@@ -1,14 +1,10 @@
 //! What nothing repairs by itself: `info` names it, and a start makes it good.
 
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Backend, Image, Registry, docker, eventually, free_port, inspect, run};
-
-/// More than a health check takes to come to its mind on a machine that has other things to do.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{Backend, Image, PATIENCE, Registry, docker, eventually, free_port, inspect, run};
 
 #[track_caller]
 fn info(backend: &Backend) -> Value {

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::{
-    Backend, Background, PLUGIN, TempDir, Witness, eventually, free_port, host, program, run,
+    Backend, Background, PATIENCE, PLUGIN, TempDir, Witness, eventually, free_port, host, program, run,
 };
 
 /// An sshd on loopback that lets in one key. Dropping it ends it.
@@ -98,9 +98,6 @@ impl Sshd {
         command.env("PATH", path).env("DOCKER_HOST", self.endpoint())
     }
 }
-
-/// More than an ssh takes to end on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Logins, as whoever watches the way to sshd counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

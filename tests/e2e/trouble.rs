@@ -182,23 +182,3 @@ fn a_failed_change_of_ports_leaves_the_backend_running() {
     backend.start(&[kept, new]);
     assert_eq!(inspect(&backend.sidecar(new))["State"]["Status"], "running");
 }
-
-#[test]
-#[ignore = "needs a docker engine"]
-fn a_start_that_is_interrupted_leaves_nothing() {
-    let (backend, witness) = (Backend::new(), Witness::start());
-    // It runs, and never becomes a BuildKit.
-    let image = backend
-        .image("idle", &["ENTRYPOINT [\"/bin/sh\", \"-c\", \"sleep 600\"]", "VOLUME /var/lib/buildkit"]);
-    let args = ["start", "--allow-host-port", "0", "--image", &image];
-    let start = Background::start(&mut backend.command(&args));
-    eventually("the container runs", Duration::from_secs(10), || {
-        (!backend.containers().is_empty()).then_some(())
-    });
-    std::thread::sleep(Duration::from_millis(500));
-    start.signal("INT");
-    let start = start.outcome().fails(130);
-    assert!(start.took < Duration::from_secs(30), "{start:?}");
-    witness.seen(&backend).is_gone_but(&[]);
-    assert_eq!(backend.containers(), [""; 0]);
-}

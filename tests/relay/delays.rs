@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use crate::peers::{KIB, peers};
 use crate::process::Launch;
 use crate::relay::{Pair, Setup, either_way};
-use crate::sockets::accept;
+use crate::sockets::{PATIENCE, accept, eventually};
 
 either_way! {
     /// Many single bytes followed by silence are all there: none waits for a next one.
@@ -76,8 +76,9 @@ fn full_groups_of_pipe_buffers_leave_at_once() {
             for (writes, size) in
                 [(15, 1), (16, 1), (17, 1), (32, 1), (48, 1), (64, 1), (80, 1), (16, 4 * KIB)]
             {
-                // A machine that is busy may be late once; the kernel's timer is late every time.
-                let quickest = (0..3).map(|_| {
+                // A machine that is busy may be late now and then; the kernel's timer is late every time.
+                let what = format!("{engine}, {writes} x {size}, apart {apart}: all there within 150 ms");
+                eventually(&what, PATIENCE, || {
                     let (mut near, mut far) = peers(relay.connect(), accept(&target), 31);
                     relay.signal(Signal::SIGSTOP);
                     for _ in 0..writes {
@@ -89,13 +90,8 @@ fn full_groups_of_pipe_buffers_leave_at_once() {
                     relay.signal(Signal::SIGCONT);
                     let started = Instant::now();
                     far.expect(writes * size);
-                    started.elapsed()
+                    started.elapsed() < Duration::from_millis(150)
                 });
-                let quickest = quickest.min().unwrap();
-                assert!(
-                    quickest < Duration::from_millis(150),
-                    "{engine}, {writes} x {size}, apart {apart}: {quickest:?}"
-                );
             }
         }
     }

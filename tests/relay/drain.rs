@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::peers::{MIB, peers};
 use crate::relay::{Pair, Relay, Setup, either_way, every_engine};
-use crate::sockets::{accept, connect, eventually};
+use crate::sockets::{PATIENCE, accept, connect, eventually};
 
 either_way! {
     /// A relay that was told to stop takes nobody new, but lets a transfer finish.
@@ -52,19 +52,19 @@ either_way! {
         near.finish();
         far.expect_end();
         assert_eq!(relay.drained().cut, 1);
-        far.expect_broken_within(Duration::from_secs(2));
-        near.expect_broken_within(Duration::from_secs(2));
+        far.expect_broken_within(PATIENCE);
+        near.expect_broken_within(PATIENCE);
     }
 }
 
 every_engine! {
     /// A relay without connections stops at once, whatever its grace period.
     fn an_idle_relay_stops_at_once(setup: Setup) {
-        let patient = setup.configured(|config| config.grace = Duration::from_secs(60));
+        let patient = setup.configured(|config| config.grace = Duration::from_secs(1000));
         let route = patient.relay();
         let told = Instant::now();
         assert_eq!(route.relay.drained().cut, 0);
-        assert!(told.elapsed() < Duration::from_secs(5));
+        assert!(told.elapsed() < PATIENCE);
     }
 
     /// Those who waited for their turn have it when the relay stops: they are served beyond the
@@ -115,7 +115,7 @@ every_engine! {
 }
 
 fn wait_until_refused(relay: &Relay) {
-    eventually("new connections are refused", Duration::from_secs(5), || {
+    eventually("new connections are refused", PATIENCE, || {
         TcpStream::connect(relay.addr()).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
     });
 }

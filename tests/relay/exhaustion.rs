@@ -29,9 +29,10 @@ fn a_lack_of_descriptors_harms_nobody_who_is_served() {
         }
         let served: Vec<_> = (0..5).map(|_| relay.connect()).collect();
         assert!(served.iter().all(answers));
-        // A busy machine may be late once.
-        let relieved = (0..3).map(|_| crowd(&relay, &served)).min().unwrap();
-        assert!(relieved < Duration::from_millis(200), "foreseen {foreseen}: {relieved:?}");
+        // A busy machine may be late now and then.
+        eventually("new clients are served within 200 ms", PATIENCE, || {
+            crowd(&relay, &served) < Duration::from_millis(200)
+        });
         assert!(served.iter().all(answers));
         assert!(relay.is_running());
     }

@@ -3,8 +3,7 @@
 use std::io::Write;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use assemble_proxy::config::Engine;
 use assemble_proxy::sys::raise_descriptor_limit;
@@ -16,6 +15,7 @@ use rustix::thread::set_thread_res_uid;
 use socket2::{Domain, Socket, Type};
 
 use crate::namespace::Namespace;
+use crate::pauses::OnDrop;
 use crate::peers::{KIB, MIB, peers};
 use crate::process::Launch;
 use crate::relay::{Near, Route, Setup, at_once, every_engine};
@@ -134,29 +134,29 @@ every_engine! {
         let route = setup.relay();
         let (mut hose, mut drain) = route.open();
         let mut pingers: Vec<_> = (0..40).map(|_| route.open()).collect();
-        let enough = AtomicBool::new(false);
-        let poured = std::thread::scope(|scope| {
-            let pour = scope.spawn(|| {
+        let (enough, poured) = (AtomicBool::new(false), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
                 while !enough.load(Ordering::Relaxed) {
                     hose.send(MIB);
+                    poured.fetch_add(MIB, Ordering::Relaxed);
                 }
                 hose.finish();
-                hose.outgoing.sent()
             });
             scope.spawn(|| drain.incoming.rest());
-            let started = Instant::now();
-            for _ in 0..10 {
-                for (near, far) in &mut pingers {
-                    near.exchange(far, 64);
-                }
-            }
-            enough.store(true, Ordering::Relaxed);
-            // 400 exchanges beside a stream; starving would take minutes.
-            assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
-            pour.join().unwrap()
+            // An exchange that fails must not leave the hose running.
+            let _enough = OnDrop(&enough);
+            let poured = || poured.load(Ordering::Relaxed);
+            eventually("the hose runs", PATIENCE, || poured() > 0);
+            let (before, mut rounds) = (poured(), 0);
+            // Starving either would take minutes.
+            eventually("400 exchanges beside a MiB and more", PATIENCE, || {
+                pingers.iter_mut().for_each(|(near, far)| near.exchange(far, 64));
+                rounds += 1;
+                rounds >= 10 && poured() > before + MIB
+            });
         });
-        assert!(poured > MIB, "the hose was starved: {poured} bytes");
-        assert_eq!(drain.incoming.received(), poured);
+        assert_eq!(drain.incoming.received(), hose.outgoing.sent());
     }
 }
 

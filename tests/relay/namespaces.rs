@@ -9,10 +9,13 @@ use crate::process::Launch;
 use crate::relay::{Setup, at_once};
 use crate::sockets::{PATIENCE, eventually};
 
-/// The quickest of a few rounds: a busy machine may be late at one, what is slow by itself is late
-/// at all of them.
-fn quickest(round: impl FnMut(u32) -> Duration) -> Duration {
-    (0..3).map(round).min().unwrap()
+/// A busy machine may be late at some rounds; what is slow by itself is late at all of them.
+#[track_caller]
+fn within_a_second(mut round: impl FnMut(u32) -> Duration) {
+    let mut rounds = 0..;
+    eventually("a round within a second", PATIENCE, || {
+        round(rounds.next().unwrap()) < Duration::from_secs(1)
+    });
 }
 
 /// A connection to the relay comes out at the gateway's address, and is seen to come from the
@@ -47,7 +50,7 @@ fn a_route_may_go_and_come_back() {
     let target = world.listen("198.18.0.1:5000");
     let relay = Launch::to("gateway").inside(&world.container).start();
     let (mut near, mut far) = open(&relay, &target);
-    let took = quickest(|round| {
+    within_a_second(|round| {
         world.container.ip("route del default");
         let changes = 2 * round as usize + 1;
         eventually("the relay has heard of it", PATIENCE, || {
@@ -58,7 +61,6 @@ fn a_route_may_go_and_come_back() {
         world.container.ip("route add default via 198.18.0.1");
         world.time_to_reach(&target, &relay)
     });
-    assert!(took < Duration::from_secs(1), "{took:?}");
     open(&relay, &target);
     near.exchange(&mut far, KIB);
 }
@@ -69,7 +71,7 @@ fn a_route_may_go_and_come_back() {
 fn a_gateway_may_come_later() {
     let world = World::new();
     let target = world.listen("198.18.0.1:5000");
-    let took = quickest(|_| {
+    within_a_second(|_| {
         let mut relay = Launch::to("gateway").args(["--wait-for-gateway"]).inside(&world.container).start();
         assert_eq!(world.answer(&relay), RESET);
         world.container.ip("route add default via 198.18.0.1");
@@ -79,7 +81,6 @@ fn a_gateway_may_come_later() {
         world.container.ip("route del default");
         took
     });
-    assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
 /// New connections go to a new gateway; those of before stay where they are.
@@ -89,7 +90,7 @@ fn a_new_gateway_gets_the_new_connections() {
     let (old, new) = (world.listen("198.18.0.1:5000"), world.listen("198.18.0.3:5000"));
     let relay = Launch::to("gateway").inside(&world.container).start();
     let (mut near, mut far) = open(&relay, &old);
-    let took = quickest(|round| {
+    within_a_second(|round| {
         let (gateway, target) = [("198.18.0.3", &new), ("198.18.0.1", &old)][round as usize % 2];
         world.container.ip(&format!("route replace default via {gateway}"));
         let took = world.time_to_reach(target, &relay);
@@ -97,7 +98,6 @@ fn a_new_gateway_gets_the_new_connections() {
         near.exchange(&mut far, KIB);
         took
     });
-    assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
 /// A namespace that has lost its interfaces is that of a container that has ended: nobody will
@@ -107,7 +107,7 @@ fn a_relay_does_not_outlive_its_namespace() {
     let world = World::with_route();
     let mut relay = Launch::to("gateway").inside(&world.container).start();
     world.container.ip("link del eth0");
-    assert_eq!(relay.wait(Duration::from_secs(2)).code(), Some(1));
+    assert_eq!(relay.wait(PATIENCE).code(), Some(1));
     let want = "assemble-proxy: the network namespace has lost its interfaces: port 5000 leads nowhere";
     assert_eq!(relay.log().lines().last().unwrap(), want);
 }

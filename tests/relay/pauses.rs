@@ -157,7 +157,8 @@ fn a_thousand_flows_survive_pauses_beside_a_fire_hose() {
     }
 }
 
-struct OnDrop<'a>(&'a AtomicBool);
+/// Sets the flag when it goes, be it by a panic.
+pub(crate) struct OnDrop<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for OnDrop<'_> {
     fn drop(&mut self) {

@@ -88,7 +88,7 @@ either_way! {
         let Pair { near, mut far, relay: _relay } = setup.open();
         far.send(100);
         let unread = || near.stream().peek(&mut [0; 1]).unwrap() == 1;
-        crate::sockets::eventually("bytes to leave unread", Duration::from_secs(5), unread);
+        crate::sockets::eventually("bytes to leave unread", PATIENCE, unread);
         drop(near);
         far.expect_reset();
     }

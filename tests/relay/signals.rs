@@ -13,7 +13,7 @@ use crate::sockets::{End, PATIENCE, accept, accept_within, eventually, read_all}
 use crate::targets::{Service, echo};
 
 /// A grace period that nobody waits for.
-const GRACE: [&str; 2] = ["--grace", "100"];
+const GRACE: [&str; 2] = ["--grace", "1000"];
 
 /// Far less than the grace period, and far more than an exit takes on a busy machine.
 const AT_ONCE: Duration = PATIENCE;
@@ -127,15 +127,20 @@ impl Draining {
 const TWICE: [(Signal, Signal); 3] =
     [(Signal::SIGTERM, Signal::SIGTERM), (Signal::SIGINT, Signal::SIGINT), (Signal::SIGTERM, Signal::SIGINT)];
 
+/// A busy machine may be late now and then; a wait that is built in is late always.
+#[track_caller]
+fn ends_within_100_ms(mut end: impl FnMut(Signal, Signal) -> Duration) {
+    for (first, second) in TWICE {
+        eventually("an end within 100 ms", PATIENCE, || end(first, second) < Duration::from_millis(100));
+    }
+}
+
 /// Whoever signals twice does not want to wait.
 #[test]
 fn a_second_signal_ends_at_once() {
     let target = TcpListener::bind("127.0.0.1:0").unwrap();
     let launch = Launch::to(target.local_addr().unwrap()).args(GRACE);
-    let end = |(first, second)| draining(&launch, &target, Process::pid, first).end(second);
-    // A busy machine may be late now and then.
-    let quickest = TWICE.into_iter().chain(TWICE).map(end).min().unwrap();
-    assert!(quickest < Duration::from_millis(100), "{quickest:?}");
+    ends_within_100_ms(|first, second| draining(&launch, &target, Process::pid, first).end(second));
 }
 
 /// The first process of a container gets no default action for signals, so they must be caught.
@@ -154,9 +159,7 @@ fn the_first_process_of_a_namespace_heeds_signals() {
 fn the_first_process_of_a_namespace_ends_at_once_when_told_twice() {
     let target = TcpListener::bind("127.0.0.1:0").unwrap();
     let launch = as_init(Launch::to(target.local_addr().unwrap()));
-    let end = |(first, second)| draining(&launch, &target, init, first).end(second);
-    let quickest = TWICE.into_iter().map(end).min().unwrap();
-    assert!(quickest < Duration::from_millis(100), "{quickest:?}");
+    ends_within_100_ms(|first, second| draining(&launch, &target, init, first).end(second));
 }
 
 /// As the first process of a PID namespace, with a grace period that nobody waits for.

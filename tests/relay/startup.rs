@@ -8,7 +8,7 @@ use crate::namespace::Namespace;
 use crate::peers::{KIB, peers};
 use crate::process::{BINARY, Launch, free_port};
 use crate::procfs::seccomp_filters;
-use crate::sockets::{PATIENCE, accept};
+use crate::sockets::{PATIENCE, accept, eventually};
 use crate::targets::{Service, echo};
 
 /// A port that the application itself listens on is named, and so is the reason.
@@ -91,7 +91,7 @@ fn a_machine_without_ipv6_is_served() {
 fn a_relay_serves_at_once() {
     let target = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = target.local_addr().unwrap().to_string();
-    let start = |_| {
+    let start = || {
         let port = free_port();
         let mut command = Command::new(BINARY);
         command.args(["--port", &port.to_string(), "--to", &to]).stderr(Stdio::null());
@@ -109,8 +109,9 @@ fn a_relay_serves_at_once() {
         started.elapsed()
     };
     // A busy machine may be late at most of them.
-    let quickest = (0..20).map(start).min().unwrap();
-    assert!(quickest < Duration::from_millis(10), "{quickest:?}");
+    eventually("the first connection comes out within 10 ms", PATIENCE, || {
+        start() < Duration::from_millis(10)
+    });
 }
 
 /// A process that goes with the test.

@@ -209,7 +209,7 @@ impl Backend {
     /// Asks for the registry's front page at `localhost:PORT`, as a build would.
     #[track_caller]
     pub(crate) fn get(&self, port: u16) -> Outcome {
-        self.inside(&format!("timeout 10 wget -q -O - http://localhost:{port}/v2/"))
+        self.inside(&format!("timeout 60 wget -q -O - http://localhost:{port}/v2/"))
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) use build::{Context, busybox_tar};
 pub(crate) use engine::{Image, Volume, backend_image, base_image, docker, host, inspect};
 pub(crate) use own_engine::{OwnEngine, program};
 pub(crate) use port::free_port;
-pub(crate) use process::{Background, Outcome, eventually, run};
+pub(crate) use process::{Background, Outcome, PATIENCE, eventually, run};
 pub(crate) use registry::{AUTH, PASSWORD, Registry, USER};
 pub(crate) use service::serve;
 pub(crate) use tap::{Deed, Tap, Which};

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::io::Read;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
 
-/// How long any process may take: beyond what the slowest build needs here, but a hang must not
-/// hold up the suite.
-const LIMIT: Duration = Duration::from_secs(90);
+/// How long anything may take, far beyond what the slowest build needs on a machine with much else
+/// to do: a hang must not hold up the suite.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How a process ended. Its `Debug` form is what a failed test shows.
 pub(crate) struct Outcome {
@@ -69,8 +70,8 @@ impl fmt::Debug for Outcome {
 pub(crate) struct Background {
     command: String,
     child: Child,
-    stdout: Option<JoinHandle<Vec<u8>>>,
-    stderr: Option<JoinHandle<Vec<u8>>>,
+    stdout: Option<Collected>,
+    stderr: Option<Collected>,
     started: Instant,
 }
 
@@ -101,6 +102,22 @@ impl Background {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// What it has said so far on both streams.
+    pub(crate) fn said(&self) -> String {
+        [&self.stdout, &self.stderr].into_iter().flatten().map(Collected::text).collect()
+    }
+
+    /// Waits until it has said this, and then leaves it running.
+    #[track_caller]
+    pub(crate) fn says(&mut self, words: &str) {
+        eventually(words, PATIENCE, || {
+            let has_ended = self.has_ended();
+            let said = self.said();
+            assert!(!has_ended || said.contains(words), "it ended and said only: {said}");
+            said.contains(words).then_some(())
+        });
+    }
+
     /// Sends a signal by its name without `SIG`.
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
@@ -110,14 +127,10 @@ impl Background {
     /// Waits for the end.
     #[track_caller]
     pub(crate) fn outcome(mut self) -> Outcome {
-        let status = self.wait(LIMIT);
+        let status = self.wait(PATIENCE);
         let took = self.started.elapsed();
-        let mut text = |stream: fn(&mut Self) -> Option<JoinHandle<Vec<u8>>>| {
-            let bytes = stream(&mut self).map(|reader| reader.join().unwrap_or_default());
-            String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned()
-        };
-        let stdout = text(|process| process.stdout.take());
-        let stderr = text(|process| process.stderr.take());
+        let stdout = self.stdout.take().map(Collected::whole).unwrap_or_default();
+        let stderr = self.stderr.take().map(Collected::whole).unwrap_or_default();
         let code = status.and_then(|status| status.code());
         Outcome { command: self.command.clone(), code, stdout, stderr, took }
     }
@@ -146,12 +159,34 @@ impl Drop for Background {
     }
 }
 
-fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
-    spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = stream.read_to_end(&mut bytes);
-        bytes
-    })
+/// A stream of a process, read by a thread until it ends.
+struct Collected {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Collected {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
+
+    fn whole(self) -> String {
+        let Self { bytes, reader } = self;
+        let _ = reader.join();
+        String::from_utf8_lossy(&bytes.lock().unwrap()).into_owned()
+    }
+}
+
+fn collect(mut stream: impl Read + Send + 'static) -> Collected {
+    let bytes = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&bytes);
+    let reader = spawn(move || {
+        let mut chunk = [0; 16 << 10];
+        while let Ok(n @ 1..) = stream.read(&mut chunk) {
+            kept.lock().unwrap().extend_from_slice(&chunk[..n]);
+        }
+    });
+    Collected { bytes, reader }
 }
 
 /// The command as a person could type it, with the variables that were set for it. `PATH` is

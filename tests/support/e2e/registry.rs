@@ -4,10 +4,9 @@ use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use super::port::free_port;
-use super::process::{Background, eventually};
+use super::process::{Background, PATIENCE, eventually};
 use super::temp::TempDir;
 
 /// Who may use a registry with a password.
@@ -93,7 +92,7 @@ impl Registry {
     }
 
     fn await_answer(&self, mut answers: impl FnMut() -> Option<()>) {
-        eventually("the registry serves", Duration::from_secs(20), || {
+        eventually("the registry serves", PATIENCE, || {
             assert!(
                 !self.process.borrow_mut().has_ended(),
                 "the registry ended: {}",
@@ -117,7 +116,7 @@ impl Registry {
 /// The whole answer to a request, headers and all.
 fn get(port: u16, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;

@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread::spawn;
-use std::time::Duration;
 
 use crate::namespace::Namespace;
 
@@ -17,10 +16,11 @@ pub(crate) fn serve(network: &Namespace, port: u16) {
     spawn(move || {
         for mut stream in listener.incoming().flatten() {
             // A peer that sends nothing must not keep the next one waiting.
-            let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
-            if matches!(stream.read(&mut [0; 4096]), Ok(1..)) {
-                let _ = stream.write_all(ANSWER);
-            }
+            spawn(move || {
+                if matches!(stream.read(&mut [0; 4096]), Ok(1..)) {
+                    let _ = stream.write_all(ANSWER);
+                }
+            });
         }
     });
 }

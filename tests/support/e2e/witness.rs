@@ -1,12 +1,11 @@
 //! What came into being during a test, by the engine's own account.
 
 use std::collections::BTreeSet;
-use std::thread::sleep;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde_json::Value;
 
-use super::backend::Backend;
+use super::backend::{Backend, unique};
 use super::engine::{Volume, docker, docker_command};
 use super::process::Background;
 
@@ -32,9 +31,10 @@ impl Witness {
     }
 
     /// What was seen of `backend`.
-    pub(crate) fn seen(self, backend: &Backend) -> Seen {
-        // The last events are on their way.
-        sleep(Duration::from_millis(300));
+    pub(crate) fn seen(mut self, backend: &Backend) -> Seen {
+        // Events come in their order: behind this one nothing of the backend's is on its way.
+        let last = Volume::create(&unique());
+        self.0.says(&last.0);
         self.0.signal("INT");
         let events = self.0.outcome().stdout;
         let events: Vec<Value> = events.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
