@@ -1,6 +1,9 @@
 //! Starts and stops against an engine in memory: the order of calls, and that a failure at any
 //! of them leaves nothing behind.
 
+#[path = "cli_apply/probes.rs"]
+mod probes;
+
 #[path = "support/fake_engine.rs"]
 #[expect(dead_code, reason = "other tests kill commands")]
 mod fake_engine;

@@ -1,8 +1,10 @@
 //! Waits until a backend and its sidecars serve, or cannot any more.
 
+use std::pin::pin;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::cancel::{Cancel, Cause};
 use crate::desired::{ContainerName, HostPort};
@@ -20,8 +22,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause between two probes.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// How long one probe may take before it counts as failed.
-const PROBE_LIMIT: Duration = Duration::from_secs(5);
+/// How often a container is looked at while its probe does not end.
+const LOOK_PAUSE: Duration = Duration::from_secs(5);
+
+/// How many probes run at once, in all containers: each is a process that the engine starts, and a
+/// slow machine has enough to do.
+const AT_ONCE: usize = 4;
 
 /// How long a sidecar that cannot be probed in any way has to run without a break.
 const TRUSTED_AFTER: Duration = Duration::from_secs(1);
@@ -84,7 +90,11 @@ pub async fn ready<E: Engine>(
     cancel: &Cancel,
 ) -> Result<(), ReadyError> {
     let deadline = Instant::now() + limit;
-    let wait = |container, probe| Wait { engine, container, probe, deadline, limit };
+    // One call is left for looking at containers.
+    let probes = Semaphore::new(AT_ONCE.min(engine.at_once().saturating_sub(1)).max(1));
+    let in_backend = Mutex::new(());
+    let turns = Turns { probes: &probes, in_backend: &in_backend };
+    let wait = |container, probe| Wait { engine, container, probe, turns, deadline, limit };
     let backend_wait = wait(backend, Probe::BuildKit).run();
     let sidecar_waits = sidecars.iter().map(|sidecar| {
         wait(&sidecar.container, Probe::Health { port: sidecar.port, backend: &backend.id }).run()
@@ -140,10 +150,20 @@ enum Found {
     Next(String),
 }
 
+/// What keeps probes from piling up: none is dropped while it runs, since the engine would run it on.
+#[derive(Clone, Copy)]
+struct Turns<'a> {
+    /// For all of them.
+    probes: &'a Semaphore,
+    /// For those that run in the backend, of which there may be one for each port.
+    in_backend: &'a Mutex<()>,
+}
+
 struct Wait<'a, E> {
     engine: &'a E,
     container: &'a Container,
     probe: Probe<'a>,
+    turns: Turns<'a>,
     deadline: Instant,
     limit: Duration,
 }
@@ -151,30 +171,57 @@ struct Wait<'a, E> {
 impl<E: Engine> Wait<'_, E> {
     async fn run(mut self) -> Result<(), ReadyError> {
         let mut pause = FIRST_PAUSE;
-        let mut said = String::new();
+        let mut said = "the probes of other containers did not end".to_owned();
         loop {
-            let until = self.deadline.min(Instant::now() + PROBE_LIMIT);
-            match timeout_at(until, self.probe()).await {
-                Ok(Ok(Found::Serves)) => return Ok(()),
-                Ok(Ok(Found::NotYet(words))) => said = words,
-                Ok(Ok(Found::Next(words))) => {
+            let probed = timeout_at(self.deadline, self.probed(&mut said)).await;
+            let Ok(probed) = probed else { return Err(self.late(said)) };
+            match probed {
+                Ok(Found::Serves) => return Ok(()),
+                Ok(Found::NotYet(words)) => said = words,
+                Ok(Found::Next(words)) => {
                     said = words;
                     self.next_probe();
                 }
-                // Also what the engine says of a container that is not running.
-                Ok(Err(error)) if matches!(error, EngineError::Unreachable { .. }) => {
-                    return Err(error.into());
+                Err(ReadyError::Engine(error)) => {
+                    let error = error.about(&self.container.name);
+                    // A container that is not running makes the engine refuse as well.
+                    self.alive().await?;
+                    if is_final(&error) {
+                        return Err(error.into());
+                    }
+                    said = error.to_string();
                 }
-                Ok(Err(error)) => said = error.about(&self.container.name).to_string(),
-                Err(_) => "the probe did not end".clone_into(&mut said),
+                Err(other) => return Err(other),
             }
             self.alive().await?;
-            if Instant::now() + pause >= self.deadline {
-                let seconds = self.limit.as_secs();
-                return Err(ReadyError::Late { container: self.container.clone(), seconds, said });
+            let next = Instant::now() + pause;
+            if next >= self.deadline {
+                return Err(self.late(said));
             }
-            sleep(pause).await;
+            sleep_until(next).await;
             pause = LONGEST_PAUSE.min(pause * 2);
+        }
+    }
+
+    fn late(&self, said: String) -> ReadyError {
+        ReadyError::Late { container: self.container.clone(), seconds: self.limit.as_secs(), said }
+    }
+
+    /// The probe when it is its turn, to its end; meanwhile the container is looked at.
+    async fn probed(&self, said: &mut String) -> Result<Found, ReadyError> {
+        let _alone = match self.probe {
+            Probe::BuildKit | Probe::Listeners { .. } => Some(self.turns.in_backend.lock().await),
+            _ => None,
+        };
+        let _turn = self.turns.probes.acquire().await;
+        "the probe did not end".clone_into(said);
+        let mut probe = pin!(self.probe());
+        loop {
+            tokio::select! {
+                biased;
+                found = &mut probe => return Ok(found?),
+                () = sleep(LOOK_PAUSE) => self.alive().await?,
+            }
         }
     }
 
@@ -182,7 +229,12 @@ impl<E: Engine> Wait<'_, E> {
     /// was started: it will hardly do better a second time.
     async fn alive(&self) -> Result<(), ReadyError> {
         let name = &self.container.name;
-        let now = self.engine.container(name).await?.filter(|now| now.id == self.container.id);
+        let now = match self.engine.container(name).await {
+            Ok(now) => now.filter(|now| now.id == self.container.id),
+            Err(error) if is_final(&error) => return Err(error.into()),
+            // An engine with much to do may answer the next time.
+            Err(_) => return Ok(()),
+        };
         match now {
             None => Err(ReadyError::Gone(name.clone())),
             Some(now) if now.state == State::Running && now.started_at == self.container.started_at => Ok(()),
@@ -214,9 +266,7 @@ impl<E: Engine> Wait<'_, E> {
                 // 126 and 127: there is no such program to run.
                 Ok(if answer.status >= 126 { Found::Next(said) } else { Found::NotYet(said) })
             }
-            Err(error @ (EngineError::NotFound { .. } | EngineError::Refused { .. })) => {
-                Ok(Found::Next(error.to_string()))
-            }
+            Err(error) if has_no_such_program(&error) => Ok(Found::Next(error.to_string())),
             Err(error) => Err(error),
         }
     }
@@ -227,9 +277,7 @@ impl<E: Engine> Wait<'_, E> {
             Ok(answer) if listens(&String::from_utf8_lossy(&answer.output), port) => Ok(Found::Serves),
             Ok(answer) if answer.status >= 126 => Ok(Found::Next("nothing to probe with".to_owned())),
             Ok(_) => Ok(Found::NotYet(format!("nothing listens on port {port}"))),
-            Err(error @ (EngineError::NotFound { .. } | EngineError::Refused { .. })) => {
-                Ok(Found::Next(error.to_string()))
-            }
+            Err(error) if has_no_such_program(&error) => Ok(Found::Next(error.to_string())),
             Err(error) => Err(error),
         }
     }
@@ -240,6 +288,24 @@ impl<E: Engine> Wait<'_, E> {
             _ => Probe::Runs { since: Instant::now() },
         };
     }
+}
+
+/// Whether the engine, or what stands before it, will say the same the next time, of a container that
+/// runs: a busy engine fails with 409 or 500, and heals.
+const fn is_final(error: &EngineError) -> bool {
+    match error {
+        EngineError::Unreachable { .. }
+        | EngineError::NotFound { .. }
+        | EngineError::PrivilegesRefused { .. } => true,
+        EngineError::Refused { status, .. } => matches!(status, 400..=499),
+        EngineError::Timeout { .. } | EngineError::Conflict { .. } | EngineError::Broken { .. } => false,
+    }
+}
+
+/// Whether the engine says by its refusal what others say by a status of 126 or 127. Another matter is
+/// one that forbids all commands (403), or knows of none (404).
+fn has_no_such_program(error: &EngineError) -> bool {
+    matches!(error, EngineError::Refused { status: 400 | 500, .. })
 }
 
 /// Whether a socket listens on `port` in a table of `/proc/net/tcp`: its second field is the

@@ -17,6 +17,7 @@ use docker_assemble::observed::{Container, ContainerId, State};
 use docker_assemble::spec::{ContainerSpec, Mount, Privileges, VolumeSpec};
 use futures_util::stream;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// Where privileges are refused.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -69,8 +70,15 @@ pub(crate) struct World {
     pub(crate) lacking: Option<&'static str>,
     /// Containers that end as soon as they are started.
     pub(crate) ending: BTreeSet<ContainerName>,
-    /// What `assemble-proxy status` says in a container, by its name, and its exit status.
+    /// What `assemble-proxy status` says in a container, by its name, and its exit status; or the table
+    /// of listeners.
     pub(crate) said: BTreeMap<ContainerName, (i64, String)>,
+    /// How long a command takes. One that nobody waits for any more runs on, as in an engine.
+    pub(crate) command_takes: Duration,
+    /// Where commands ran, from when to when.
+    pub(crate) commands: Vec<(ContainerName, Instant, Instant)>,
+    /// The status with which so many commands are refused.
+    pub(crate) refused_commands: (u16, usize),
     /// Containers in which no command ever ends.
     pub(crate) hung: BTreeSet<ContainerName>,
     /// What the engine says it runs on.
@@ -398,13 +406,30 @@ impl Engine for FakeEngine {
     }
 
     async fn exec(&self, id: &ContainerId, command: &[&str]) -> Result<ExecOutput> {
-        let (runs, hangs, said) = {
+        let (runs, hangs, said, takes) = {
             let mut world = self.world();
             let name = ContainerName(world.name(id));
+            if world.refused_commands.1 > 0 {
+                world.refused_commands.1 -= 1;
+                let operation = operation("run a command in container", id.short());
+                let message = "the filter forbids it".to_owned();
+                return Err(match world.refused_commands.0 {
+                    404 => EngineError::NotFound { operation, message },
+                    409 => EngineError::Conflict { operation, message },
+                    status => EngineError::Refused { operation, status, message },
+                });
+            }
+            let (takes, now) = (world.command_takes, Instant::now());
+            world.commands.push((name.clone(), now, now + takes));
             let runs = world.find(id).is_some_and(|container| container.state == State::Running);
-            let said = world.said.get(&name).filter(|_| command.contains(&"status")).cloned();
-            (runs, world.hung.contains(&name), said)
+            let said = world
+                .said
+                .get(&name)
+                .filter(|_| command.iter().any(|word| ["status", "/proc/net/tcp"].contains(word)))
+                .cloned();
+            (runs, world.hung.contains(&name), said, takes)
         };
+        tokio::time::sleep(takes).await;
         if hangs {
             return std::future::pending().await;
         }

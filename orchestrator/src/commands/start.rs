@@ -188,6 +188,8 @@ async fn quote<E: Engine>(session: Session<'_, E>, made: &[Made], error: ReadyEr
     let was_there = error.container().is_some_and(|failed| !made.iter().any(|made| made.is(&failed.id)));
     match error {
         ReadyError::Cancelled(cause) => cancelled(session, cause),
+        // As it is, so that its hint is found.
+        ReadyError::Engine(error) => error.into(),
         error if was_there => {
             anyhow!("{error}; 'docker assemble backend stop' and another start make a new one")
         }

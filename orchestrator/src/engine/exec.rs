@@ -20,15 +20,18 @@ use super::ExecOutput;
 /// Most bytes kept of what a command says on standard error, or of the engine's own words.
 const WORDS_BYTES: usize = 4096;
 
-/// How often and how long apart the status is asked for after the output has ended: the engine
-/// notes the end of the process a little later.
-const STATUS_TRIES: u32 = 50;
-const STATUS_PAUSE: Duration = Duration::from_millis(20);
+/// The pauses between questions for the status after the output has ended: the engine notes the end of
+/// the process a little later, and much later where it has much to do. They double.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a stream of bytes waits for it: they are all there, and who reads them wants to go on.
+const STREAM_PATIENCE: Duration = Duration::from_secs(1);
 
 type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, BollardError>> + Send>>;
 type Input = Pin<Box<dyn AsyncWrite + Send>>;
 
-/// Runs a command to its end.
+/// Runs a command to its end: it does not run any more when this returns.
 pub(super) async fn run(
     docker: &Docker,
     container: &str,
@@ -55,7 +58,12 @@ pub(super) async fn duplex(
 ) -> Result<ExecDuplex, BollardError> {
     let (exec, output, input) = open(docker, container, command, true).await?;
     let docker = docker.clone();
-    let status = async move { status(&docker, &exec).await.map_err(|error| error.to_string()) };
+    let status = async move {
+        match tokio::time::timeout(STREAM_PATIENCE, status(&docker, &exec)).await {
+            Ok(status) => status.map_err(|error| error.to_string()),
+            Err(_) => Ok(None),
+        }
+    };
     Ok(ExecDuplex {
         output,
         input,
@@ -88,16 +96,17 @@ async fn open(
     }
 }
 
-/// The exit status, `None` when the command seems to run on.
+/// The exit status, once the command has ended; `None` when the engine does not know it.
 async fn status(docker: &Docker, exec: &str) -> Result<Option<i64>, BollardError> {
-    for _ in 0..STATUS_TRIES {
+    let mut pause = FIRST_PAUSE;
+    loop {
         let seen = docker.inspect_exec(exec).await?;
         if seen.running != Some(true) {
             return Ok(seen.exit_code);
         }
-        tokio::time::sleep(STATUS_PAUSE).await;
+        tokio::time::sleep(pause).await;
+        pause = LONGEST_PAUSE.min(pause * 2);
     }
-    Ok(None)
 }
 
 type Status = Pin<Box<dyn Future<Output = Result<Option<i64>, String>> + Send>>;
