@@ -116,6 +116,29 @@ fn completion_asks_the_engine_for_names() {
     assert_eq!(list.text(ports), "6000,5000\n6000,5432\n:4\n");
 }
 
+#[test]
+fn what_a_list_has_already_is_not_offered_again() {
+    let offered = |line: &str, found: &[&str]| match parse(&words(&format!("__complete backend {line}"))) {
+        Ok(Invocation::Complete(wanted)) => {
+            wanted.text(found.iter().map(|word| (*word).to_owned()).collect())
+        }
+        other => panic!("{line}: {other:?}"),
+    };
+    let ports = ["5000", "5432", "6000"];
+    for (typed, candidates) in [
+        ("--allow-host-port 5000,", "5000,5432\n5000,6000\n:4\n"),
+        ("--allow-host-port=5000,", "5000,5432\n5000,6000\n:4\n"),
+        ("--allow-host-port 5000:80,6000@loopback,", "5000:80,6000@loopback,5432\n:4\n"),
+        ("--allow-host-port 5400-5500,5", "5400-5500,5000\n:4\n"),
+        ("--allow-host-port 5000 --allow-host-port=6000 --allow-host-port ''", "5432\n:4\n"),
+        ("--forward 5432=db --allow-host-port 6", "6000\n:4\n"),
+        ("--forward 5432=db --allow-host-port 5", "5000\n:4\n"),
+    ] {
+        assert_eq!(offered(&format!("start {typed}"), &ports), candidates, "{typed}");
+    }
+    assert_eq!(offered("cache purge --filter inuse --filter in", &[]), ":4\n");
+}
+
 /// What bash offers with this script behind `line`.
 fn in_bash(script: &str, line: &str) -> String {
     let ask = "eval \"$1\"; read -ra COMP_WORDS <<<\"$2\"; [[ $2 == *' ' ]] && COMP_WORDS+=('')

@@ -1,8 +1,9 @@
 //! Shell completion in the protocol of docker's plugins.
 
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
 
 use super::help::is_switch;
+use crate::forward::asked;
 use crate::plugin::{GlobalError, Globals, NAME};
 
 /// Directives behind the candidates (bits of cobra's `ShellCompDirective`): no file names, as
@@ -22,6 +23,8 @@ pub struct Completion {
     partial: String,
     /// What is in front of the candidate in the same word: the list so far.
     before: String,
+    /// What the option was given already: nobody wants it again.
+    taken: Vec<String>,
     directive: u8,
     describe: bool,
 }
@@ -51,7 +54,7 @@ impl Completion {
         let found = found.into_iter().map(|value| (value, String::new()));
         let mut text = String::new();
         for (value, about) in self.candidates.iter().cloned().chain(found) {
-            if !value.starts_with(&self.partial) {
+            if !value.starts_with(&self.partial) || self.taken.contains(&value) {
                 continue;
             }
             text.push_str(&self.before);
@@ -96,12 +99,12 @@ pub(super) fn complete(root: &Command, words: &[&str], describe: bool) -> Comple
     if let Some((name, value)) = partial.strip_prefix("--").and_then(|word| word.split_once('=')) {
         wanted.partial = value.to_owned();
         if let Some(option) = option(name) {
-            values(&mut wanted, command, option);
+            values(&mut wanted, command, option, rest);
         } else if name == "context" && rest.is_empty() {
             wanted.source = Some(Source::Contexts);
         }
     } else if let Some(option) = rest.last().and_then(|word| taking(command, word)) {
-        values(&mut wanted, command, option);
+        values(&mut wanted, command, option, &rest[..rest.len() - 1]);
     } else if partial.starts_with('-') {
         wanted.candidates = options(command);
     } else if command.get_positionals().next().is_some() {
@@ -170,10 +173,30 @@ pub(super) fn fixed_values(command: &str, option: &str) -> &'static [&'static st
     }
 }
 
-/// Offers the values of an option.
-fn values(wanted: &mut Completion, command: &Command, option: &Arg) {
+/// The values that an option was given in these words.
+fn given(words: &[&str], option: &str) -> Vec<String> {
+    let value = |(at, word): (usize, &&str)| match word.strip_prefix("--")?.split_once('=') {
+        Some((name, value)) if name == option => Some(value.to_owned()),
+        None if word[2..] == *option => words.get(at + 1).map(|value| (*value).to_owned()),
+        _ => None,
+    };
+    words.iter().enumerate().filter_map(value).collect()
+}
+
+/// The ports inside that these values forward, as far as they can be understood.
+fn forwarded(values: &[String]) -> impl Iterator<Item = String> {
+    let words = values.iter().flat_map(|list| list.split(','));
+    let read = words.filter_map(|word| asked::ports(word).or_else(|_| asked::hosts(word)).ok()).flatten();
+    read.flat_map(|word| word.inside().map(|port| port.to_string()).collect::<Vec<_>>())
+}
+
+/// Offers the values of an option, which comes behind `words`.
+fn values(wanted: &mut Completion, command: &Command, option: &Arg, words: &[&str]) {
     let name = option.get_long().unwrap_or_default();
     wanted.offer(fixed_values(command.get_name(), name));
+    if matches!(option.get_action(), ArgAction::Append) {
+        wanted.taken = given(words, name);
+    }
     match name {
         "filter" => filters(wanted, command.get_name() == "usage"),
         "cache-volume" => wanted.source = Some(Source::Volumes),
@@ -184,7 +207,10 @@ fn values(wanted: &mut Completion, command: &Command, option: &Arg) {
             if let Some(comma) = wanted.partial.rfind(',') {
                 let partial = wanted.partial.split_off(comma + 1);
                 wanted.before = std::mem::replace(&mut wanted.partial, partial);
+                wanted.taken.push(wanted.before.trim_end_matches(',').to_owned());
             }
+            wanted.taken.extend(given(words, "forward"));
+            wanted.taken = forwarded(&wanted.taken).collect();
         }
         "config" => wanted.directive = 0,
         _ => {}

@@ -60,6 +60,11 @@ impl Word {
     pub const fn is_none(&self) -> bool {
         self.forwards.is_empty()
     }
+
+    /// The ports inside.
+    pub fn inside(&self) -> impl Iterator<Item = HostPort> {
+        self.forwards.iter().map(|asked| asked.port)
+    }
 }
 
 /// Reads a list of `PORT`, `FIRST-LAST`, either with `:OUTSIDE`, with `@loopback` or with both;
@@ -197,15 +202,16 @@ pub fn merge(ports: Option<&[Word]>, hosts: &[Word], loopback: bool) -> Result<V
             }
         }
     }
-    if merged.len() > MOST {
-        return Err(Conflict::TooMany(merged.len()));
-    }
     let mut all: BTreeMap<HostPort, Asked> =
         merged.into_iter().map(|(port, (asked, _))| (port, asked)).collect();
     if ports.is_none() {
         let place = if loopback { Place::Loopback } else { Place::Gateway };
         let usual = HostPort::REGISTRY;
         all.entry(usual).or_insert(Asked { port: usual, place, outside: usual });
+    }
+    // Asked of the whole: the usual port takes a container too.
+    if all.len() > MOST {
+        return Err(Conflict::TooMany(all.len()));
     }
     Ok(all.into_values().collect())
 }

@@ -131,6 +131,16 @@ fn a_port_with_two_targets_is_told_with_both() {
     assert_eq!(all(Some("1-65535"), "", false), Err(Conflict::TooMany(65535)));
 }
 
+#[test]
+fn the_limit_counts_every_port_that_is_forwarded() {
+    let hosts = |count: usize| (1..=count).map(|port| format!("{port}=db")).collect::<Vec<_>>().join(",");
+    assert_eq!(all(Some("0"), &hosts(MOST), false).unwrap().len(), MOST);
+    assert_eq!(all(None, &hosts(MOST - 1), false).unwrap().len(), MOST);
+    // The usual port is the one too many.
+    assert_eq!(all(None, &hosts(MOST), false), Err(Conflict::TooMany(MOST + 1)));
+    assert_eq!(all(Some("5000"), &hosts(MOST), false), Err(Conflict::TooMany(MOST + 1)));
+}
+
 proptest! {
     #[test]
     fn whatever_is_written_is_understood_or_refused(text in "[0-9a-z:@,=.\\[\\] -]{0,24}") {
