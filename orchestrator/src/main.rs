@@ -223,9 +223,8 @@ async fn dispatch(
         Command::Logs(logs) => logs::run(session, &logs).await,
         Command::CacheUsage { filters, format } => cache::usage(session, &filters, &format).await,
         Command::CachePurge { purge, force, dry_run, verbose } => {
-            let ask = !force && io::stdin().is_terminal();
             let purge = cli::with_configured(purge, &prune_filters);
-            cache::purge(session, &purge, Manner { ask, dry_run, verbose }).await
+            cache::purge(session, &purge, Manner { ask: !force, dry_run, verbose }).await
         }
         Command::Env => Ok(console.line(builder::shell_line(session.user))?),
         Command::Stats { watch, form, table } => {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Backend, Context, Outcome, PATIENCE, Terminal, Volume, eventually};
+use crate::support::{Backend, Background, Context, Outcome, PATIENCE, Terminal, Volume, eventually};
 
 /// A build whose second run can come out of the cache from end to end.
 fn build() -> Context {
@@ -204,14 +204,13 @@ fn usage_sums_up_what_info_counts_and_purge_empties_it() {
     // What docker's configuration keeps from every purge stays, unless the command line differs.
     let config = backend.home().join("config.json");
     std::fs::write(&config, r#"{"pruneFilters":["until=24h","label!=keep"]}"#).unwrap();
-    let kept = backend.run(&["cache", "purge"]).ok();
+    let kept = backend.run(&["cache", "purge", "--force"]).ok();
     assert_eq!((kept.stdout.as_str(), kept.stderr.as_str()), ("Total:    0B\n", ""), "{kept:?}");
     let other = backend.run(&["cache", "purge", "--filter", "until=1ms", "--dry-run"]).ok();
     assert!(means(value(&other.stdout, "Total"), total), "{total} {other:?}");
     std::fs::remove_file(config).unwrap();
 
-    // Nobody sits there, so nobody is asked.
-    let purge = backend.run(&["cache", "purge"]).ok();
+    let purge = backend.run(&["cache", "purge", "--force"]).ok();
     assert!(means(value(&purge.stdout, "Total"), total), "{total} {purge:?}");
     assert_eq!(rows(&purge.stdout).len(), records.len(), "{purge:?}");
     assert_eq!(purge.stderr, "");
@@ -223,7 +222,7 @@ fn usage_sums_up_what_info_counts_and_purge_empties_it() {
 
 #[test]
 #[ignore = "needs a docker engine"]
-fn a_purge_on_a_terminal_asks_and_a_no_is_heard() {
+fn a_purge_asks_and_only_a_yes_is_one() {
     let backend = Backend::new();
     backend.start(&[]);
     backend.build(&build()).ok();
@@ -235,10 +234,34 @@ fn a_purge_on_a_terminal_asks_and_a_no_is_heard() {
         let mut terminal = Terminal::start(&mut backend.command(&["cache", "purge"]));
         terminal.shows("Are you sure you want to continue? [y/N]");
         terminal.types(no);
+        terminal.shows("Nothing was removed.");
         assert_eq!(terminal.outcome().ok().stdout, "");
         assert_eq!(count(), before);
     }
+    // Nobody sits there; whoever wants it without a question says so.
+    let unasked = backend.run(&["cache", "purge"]).ok();
+    assert_eq!(unasked.stdout, "");
+    assert!(
+        unasked.stderr.ends_with("[y/N] \nNothing was removed without an answer; '--force' does not ask.\n"),
+        "{unasked:?}"
+    );
+    assert_eq!(count(), before);
+    let answered = |answer: &str| {
+        let path = backend.home().join("answer");
+        std::fs::write(&path, answer).unwrap();
+        let input = std::fs::File::open(path).unwrap();
+        Background::start(backend.command(&["cache", "purge"]).stdin(input)).outcome().ok()
+    };
+    for no in ["n\n", "\n", "yikes\ny\n"] {
+        let declined = answered(no);
+        assert_eq!((declined.stdout.as_str(), count()), ("", before), "{declined:?}");
+        assert!(declined.stderr.ends_with("[y/N] \nNothing was removed.\n"), "{declined:?}");
+    }
+    assert!(answered("y\n").stdout.contains("Total:"));
+    assert_eq!(count(), 0);
 
+    backend.build(&build()).ok();
+    assert!(count() > 0);
     let mut terminal = Terminal::start(&mut backend.command(&["cache", "purge"]));
     terminal.shows("[y/N]");
     terminal.types("y");

@@ -69,7 +69,7 @@ fn a_large_layer_arrives_whole() {
     docker(&["pull", "--quiet", &image]).ok();
     assert_eq!(docker(&["run", "--rm", "--network", "none", &image]).ok().stdout, "/noise: OK\n");
     // The way back: the builder has to fetch what it does not have any more.
-    backend.run(&["cache", "purge", "--all"]).ok();
+    backend.run(&["cache", "purge", "--all", "--force"]).ok();
     backend.build(&Context::new(&format!("FROM {image}\nRUN sha256sum -c /sum\n"))).ok();
 }
 

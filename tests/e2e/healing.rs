@@ -75,7 +75,7 @@ fn a_daemon_that_hangs_is_given_up_and_quoted() {
     backend.start(&[]);
     let frozen = backend.inspect();
     signal(&frozen, "STOP");
-    let purge = backend.run(&["cache", "purge", "--timeout", "2"]).fails(1);
+    let purge = backend.run(&["cache", "purge", "--force", "--timeout", "2"]).fails(1);
     let usage = backend.run(&["cache", "usage", "--timeout", "2"]).fails(1);
     let info = backend.run(&["info", "--timeout", "2"]).fails(1);
     signal(&frozen, "CONT");
@@ -88,7 +88,7 @@ fn a_daemon_that_hangs_is_given_up_and_quoted() {
         assert!(outcome.stderr.contains("The end of the log of "), "{outcome:?}");
     }
     // It goes on where it was.
-    backend.run(&["cache", "purge"]).ok();
+    backend.run(&["cache", "purge", "--force"]).ok();
 }
 
 /// Asks for a service's front page at `localhost:PORT`, as a build would.

@@ -1,5 +1,6 @@
 //! `backend cache purge`.
 
+use std::io::IsTerminal;
 use std::time::SystemTime;
 
 use anyhow::Result;
@@ -28,8 +29,8 @@ pub struct Purge {
 /// How to go about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Manner {
-    /// Ask first: an answer on standard input that begins with `y` is needed, and any other is
-    /// a success that purges nothing.
+    /// Ask first: a yes on standard input is needed, whatever that is connected to. Any other
+    /// answer, and none, is a success that purges nothing.
     pub ask: bool,
     /// Only tell what would go.
     pub dry_run: bool,
@@ -147,12 +148,37 @@ async fn confirmed<E: Engine>(session: Session<'_, E>, purge: &Purge) -> Result<
         sender.send(answer).ok();
     });
     let answer = receiver.await.unwrap_or_default();
-    Ok(answer.trim_start().to_lowercase().starts_with('y'))
+    if !std::io::stdin().is_terminal() || answer.is_empty() {
+        // Nobody pressed Enter behind the question.
+        session.console.note("");
+    }
+    let yes = is_yes(&answer);
+    if !yes {
+        let why = if answer.is_empty() { " without an answer; '--force' does not ask" } else { "" };
+        session.console.note(format_args!("Nothing was removed{why}."));
+    }
+    Ok(yes)
+}
+
+/// Whether an answer agrees. As for docker all else is a no, and so is the end of the input.
+fn is_yes(answer: &str) -> bool {
+    let answer = answer.trim();
+    answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_but_a_yes_agrees() {
+        for yes in ["y", "Y\n", " yes \r\n", "YES"] {
+            assert!(is_yes(yes), "{yes:?}");
+        }
+        for no in ["", "\n", "n\n", "no", "yikes", "yy", "n\ny\n", "1", "true"] {
+            assert!(!is_yes(no), "{no:?}");
+        }
+    }
 
     #[test]
     fn a_question_says_what_is_at_stake() {
