@@ -1,73 +1,14 @@
 //! What the user asks for, checked once and valid from then on.
 
+mod user;
+
+pub use user::UserName;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU16;
 
 use crate::forward::Forward;
-
-/// The user a backend belongs to, fit to be part of a container name.
-///
-/// Made from a login name: a Windows `DOMAIN\` is dropped, and each run of characters that
-/// the engine refuses in names (outside `[a-zA-Z0-9_.-]`) becomes one `-`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct UserName(String);
-
-impl UserName {
-    /// Maps a login name; `None` when nothing usable is left of it.
-    #[must_use]
-    pub fn from_login(login: &str) -> Option<Self> {
-        let login = login.rsplit('\\').next().unwrap_or(login);
-        let mut name = String::with_capacity(login.len());
-        for c in login.chars() {
-            if c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-') {
-                name.push(c);
-            } else if !name.ends_with('-') {
-                name.push('-');
-            }
-        }
-        name.chars().any(|c| c.is_ascii_alphanumeric()).then_some(Self(name))
-    }
-
-    /// The name of this user's backend container.
-    #[must_use]
-    pub fn backend(&self) -> ContainerName {
-        ContainerName(format!("docker-assemble-backend-{self}"))
-    }
-
-    /// The name of the sidecar of a forward: it ends with the port inside and, where that is
-    /// another one, the port outside.
-    #[must_use]
-    pub fn sidecar(&self, forward: &Forward) -> ContainerName {
-        let (inside, outside) = (forward.port, forward.target.port());
-        let mapped = if inside == outside { String::new() } else { format!("-to-{outside}") };
-        ContainerName(format!("docker-assemble-backend-{self}-proxy-port-{inside}{mapped}"))
-    }
-
-    /// The name of the container that connects to the host's loopback.
-    #[must_use]
-    pub fn dialer(&self) -> ContainerName {
-        ContainerName(format!("docker-assemble-backend-{self}-dialer"))
-    }
-
-    /// The volume with that container's socket.
-    #[must_use]
-    pub fn dialer_volume(&self) -> VolumeName {
-        VolumeName(format!("docker-assemble-backend-{self}-dialer"))
-    }
-
-    /// The volume that is used as the build cache when it exists.
-    #[must_use]
-    pub fn cache_volume(&self) -> VolumeName {
-        VolumeName(format!("docker-assemble-backend-cache-{self}"))
-    }
-}
-
-impl fmt::Display for UserName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// A container's name, without the engine's leading slash.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -260,35 +201,6 @@ impl Desired {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_login_becomes_part_of_a_name() {
-        let cases = [
-            ("username", Some("username")),
-            ("Usha Mandya", Some("Usha-Mandya")),
-            ("CORP\\jane", Some("jane")),
-            ("a@b!!c", Some("a-b-c")),
-            ("m_x.y-z", Some("m_x.y-z")),
-            ("", None),
-            ("@@", None),
-        ];
-        for (login, name) in cases {
-            assert_eq!(UserName::from_login(login).map(|n| n.to_string()).as_deref(), name, "{login}");
-        }
-    }
-
-    #[test]
-    fn names_follow_the_documented_pattern() {
-        let user = UserName::from_login("username").unwrap();
-        assert_eq!(user.backend().0, "docker-assemble-backend-username");
-        let plain = Forward::plain(HostPort::REGISTRY);
-        assert_eq!(user.sidecar(&plain).0, "docker-assemble-backend-username-proxy-port-5000");
-        let mapped = Forward { port: HostPort::new(80).unwrap(), ..plain };
-        assert_eq!(user.sidecar(&mapped).0, "docker-assemble-backend-username-proxy-port-80-to-5000");
-        assert_eq!(user.dialer().0, "docker-assemble-backend-username-dialer");
-        assert_eq!(user.dialer_volume().0, user.dialer().0);
-        assert_eq!(user.cache_volume().0, "docker-assemble-backend-cache-username");
-    }
 
     #[test]
     fn equal_images_have_one_normal_form() {

@@ -13,7 +13,7 @@
 //! | [`health`] | **pure**: what is the matter with a forward |
 //! | [`plan`] | **pure**: wish and state to a list of actions |
 //! | [`spec`] | **pure**: wish to complete container specs |
-//! | [`desired`], [`observed`], [`labels`], [`forward`] | **pure**: the wish; the state; ownership; what a port leads to |
+//! | [`desired`], [`observed`], [`labels`], [`forward`], [`digest`] | **pure**: the wish; the state; ownership; what a port leads to; hashes in names |
 //!
 //! Pure rooms know neither tokio, bollard, clap, a clock nor the environment.
 
@@ -23,6 +23,7 @@ pub mod cancel;
 pub mod cli;
 pub mod commands;
 pub mod desired;
+pub mod digest;
 pub mod endpoint;
 pub mod engine;
 pub mod exit;

@@ -7,9 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use crate::desired::UserName;
+use crate::digest;
 
 /// How often a lock that somebody holds is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -25,8 +24,7 @@ pub struct Lock(
 /// The lock file for one user's backend on one engine, in `directory`.
 #[must_use]
 pub fn path(directory: &Path, user: &UserName, endpoint: &str) -> PathBuf {
-    let digest = Sha256::digest(endpoint);
-    let engine: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let engine = digest::hex(endpoint, 4);
     directory.join(format!("{}-{engine}.lock", user.backend()))
 }
 

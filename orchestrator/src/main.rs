@@ -226,6 +226,7 @@ async fn dispatch(
             let purge = cli::with_configured(purge, &prune_filters);
             cache::purge(session, &purge, Manner { ask: !force, dry_run, verbose }).await
         }
+        Command::CacheVolume => Ok(console.line(session.user.cache_volume())?),
         Command::Env => Ok(console.line(builder::shell_line(session.user))?),
         Command::Stats { watch, form, table } => {
             let screen = io::stdout().is_terminal() && vars.get("TERM").as_deref() != Some("dumb");

@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
 use crate::desired::ImageRef;
+use crate::digest;
 
 use Entry::{Directory, File};
 
@@ -146,11 +146,7 @@ fn tar<const N: usize>(entries: [Entry<'_>; N]) -> Vec<u8> {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    digest::hex(bytes, digest::WHOLE)
 }
 
 /// What a program runs on, read from its header: `e_machine` of elf(5), numbers from elf.h.

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::support::{Backend, Background, Context, Outcome, PATIENCE, Terminal, Volume, eventually};
+use crate::support::{
+    Backend, Background, Context, Outcome, PATIENCE, Terminal, Volume, eventually, run, unique,
+};
 
 /// A build whose second run can come out of the cache from end to end.
 fn build() -> Context {
@@ -86,6 +88,24 @@ fn without_a_volume_the_cache_goes_with_the_backend() {
         let build = backend.build(&context).ok();
         assert_eq!(steps(&build), (3, 0), "{build:?}");
         backend.run(&["stop"]).ok();
+    }
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn the_readmes_volume_keeps_the_cache_of_any_login() {
+    let readme = include_str!("../../README.md");
+    let line = readme.lines().find_map(|line| line.strip_prefix("$ docker volume create ")).unwrap();
+    let id = unique();
+    for login in [format!("{id} corp"), id] {
+        let backend = Backend::of(&login);
+        backend.install_plugin();
+        let made = run(&mut backend.command_of("sh", &["-c", &format!("docker volume create {line}")])).ok();
+        let name = made.stdout.trim_end();
+        backend.keep(Volume(name.to_owned()));
+        assert_eq!(name, format!("docker-assemble-backend-cache-{}", backend.user));
+        backend.start(&[]);
+        assert_eq!(backend.volumes(), [name]);
     }
 }
 

@@ -134,14 +134,13 @@ fn a_stop_without_a_backend_is_a_quiet_success() {
 #[test]
 #[ignore = "needs a docker engine"]
 fn odd_login_names_are_mapped() {
-    let id = unique();
-    let (login, user) = (format!("DOM\\{id}ö hn@x"), format!("{id}-hn-x"));
-    let (backend, port) = (Backend::of(&login, &user), free_port());
+    let login = format!("DOM\\{}ö hn@x", unique());
+    let (backend, port) = (Backend::of(&login), free_port());
     backend.start(&[port]);
 
     for (name, role) in [(backend.name(), "backend"), (backend.sidecar(port), "sidecar")] {
         let labels = &inspect(&name)["Config"]["Labels"];
-        assert_eq!(labels["io.github.docker-assemble.user"], user.as_str(), "{labels}");
+        assert_eq!(labels["io.github.docker-assemble.user"], backend.user.as_str(), "{labels}");
         assert_eq!(labels["io.github.docker-assemble.role"], role, "{labels}");
     }
     assert_eq!(
@@ -151,6 +150,27 @@ fn odd_login_names_are_mapped() {
     backend.run(&["info"]).ok();
     backend.run(&["stop"]).ok();
     assert_eq!(backend.containers(), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn two_logins_never_share_a_backend() {
+    let id = unique();
+    let logins =
+        [format!("CORP\\{id}"), format!("LAB\\{id}"), id.clone(), format!("{id}@corp"), format!("{id} corp")];
+    let backends = logins.map(|login| {
+        let backend = Backend::of(&login);
+        backend.start(&[]);
+        backend
+    });
+    assert_eq!(backends[2].name(), format!("docker-assemble-backend-{id}"));
+    let ids: std::collections::BTreeSet<String> = backends.iter().map(Backend::id).collect();
+    assert_eq!(ids.len(), backends.len());
+    // One that goes takes nobody else's along.
+    backends[0].run(&["stop"]).ok();
+    for other in &backends[1..] {
+        assert!(other.runs() && ids.contains(&other.id()), "{}", other.name());
+    }
 }
 
 #[test]

@@ -101,6 +101,8 @@ pub enum Command {
         /// How to print it.
         format: Format,
     },
+    /// `backend cache volume`.
+    CacheVolume,
     /// `backend cache purge`.
     CachePurge {
         /// What to purge.

@@ -54,6 +54,7 @@ pub(super) fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<C
             };
             Command::CacheUsage { filters, format }
         }
+        ["backend", "cache", "volume"] => Command::CacheVolume,
         ["backend", "cache", "purge"] => {
             let (filters, until) = filters(matches);
             let bytes = |name| matches.get_one(name).copied();

@@ -124,6 +124,11 @@ fn cache() -> Command {
                 .arg(limit("Time BuildKit has to add up its cache (default 2m)"))
                 .arg(switch("verbose", None, "Shorthand for --format=pretty; adds the size on disk and the daemon's own limits")),
         )
+        .subcommand(
+            leaf("volume", "Print the name of the volume that keeps the cache where it exists").after_help(
+                "  $ docker volume create \"$(docker assemble backend cache volume)\"",
+            ),
+        )
 }
 
 fn doctor() -> Command {

@@ -43,7 +43,7 @@ mod tests {
             let vars: BTreeMap<_, _> = vars.iter().copied().collect();
             user(&vars).map(|name| name.to_string())
         };
-        assert_eq!(name(&[("USER", "a b"), ("LOGNAME", "c")]).as_deref(), Some("a-b"));
+        assert!(name(&[("USER", "a b"), ("LOGNAME", "c")]).is_some_and(|name| name.starts_with("a-b--")));
         assert_eq!(name(&[("USER", "@"), ("LOGNAME", "c")]).as_deref(), Some("c"));
         assert_eq!(name(&[("USER", ""), ("LOGNAME", "c")]).as_deref(), Some("c"));
     }

@@ -86,7 +86,7 @@ fn spec(desired: &Desired, cache: Option<&VolumeName>, privileges: Privileges) -
 
 /// By which two configurations are told apart.
 fn fingerprint(settings: &impl Debug) -> String {
-    super::hash(&format!("{settings:?}"), 4)
+    crate::digest::hex(format!("{settings:?}"), 4)
 }
 
 /// Settings of the network namespace that the sidecars share. The first two let them make tens

@@ -13,9 +13,8 @@ pub use sidecar::{HEALTH_COMMAND, sidecar};
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
-
 use crate::desired::{ContainerName, File, ImageRef, UserName, VolumeName};
+use crate::digest;
 use crate::labels;
 
 /// A container to be made, in the terms of `POST /containers/create`.
@@ -179,7 +178,7 @@ impl ContainerSpec {
         // Another build of the same version is no other backend.
         settings.args.retain(|argument| !argument.starts_with(buildkit::COMMIT_ARGUMENT));
         settings.note = None;
-        let hash = hash(&format!("{settings:?}"), 8);
+        let hash = digest::hex(format!("{settings:?}"), 8);
         self.labels.extend([
             (labels::ROLE.to_owned(), role.to_owned()),
             (labels::USER.to_owned(), user.to_string()),
@@ -188,9 +187,4 @@ impl ContainerSpec {
         ]);
         self
     }
-}
-
-/// The first bytes of a text's SHA-256, in hexadecimal.
-fn hash(text: &str, bytes: usize) -> String {
-    Sha256::digest(text).iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -28,17 +28,18 @@ pub(crate) struct Backend {
 impl Backend {
     pub(crate) fn new() -> Self {
         let user = unique();
-        Self::of(&user, &user)
+        Self { login: user.clone(), user, home: TempDir::new(), made: RefCell::default() }
     }
 
-    /// For a login name that is expected to become `user` in names.
-    pub(crate) fn of(login: &str, user: &str) -> Self {
-        Self {
-            login: login.to_owned(),
-            user: user.to_owned(),
-            home: TempDir::new(),
-            made: RefCell::default(),
-        }
+    /// For a login that is not a part of names as it is: the plugin tells what becomes of it.
+    #[track_caller]
+    pub(crate) fn of(login: &str) -> Self {
+        let mut backend = Self::new();
+        login.clone_into(&mut backend.login);
+        let volume = backend.run(&["cache", "volume"]).ok().stdout;
+        let user = volume.trim_end().strip_prefix("docker-assemble-backend-cache-").unwrap();
+        user.clone_into(&mut backend.user);
+        backend
     }
 
     /// The container's name.

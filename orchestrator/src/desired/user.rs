@@ -1,0 +1,221 @@
+//! Whose backend it is, as names have it.
+
+use std::fmt;
+
+use super::{ContainerName, VolumeName};
+use crate::digest;
+use crate::forward::Forward;
+
+/// How much of a login is kept. The longest name that is made from it is a file's too, that of a
+/// volume's directory, and Linux' file systems take 255 bytes.
+const LONGEST: usize = 180;
+
+/// What stands between a login that cannot be a name as it is and its hash.
+const MARK: &str = "--";
+
+/// How many bytes of the hash are added, each as two digits.
+const HASH_BYTES: usize = 4;
+
+/// The user a backend belongs to, fit to be part of a container name, and nobody else's.
+///
+/// A login that can be a part of a name is one as it is. Of all others a Windows `DOMAIN\` is
+/// dropped, each run of characters that the engine refuses in names (outside `[a-zA-Z0-9_.-]`)
+/// becomes one `-`, and [`MARK`] and a hash of the whole login are added, so that `CORP\jane`,
+/// `LAB\jane` and `jane` are three users.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UserName(String);
+
+impl UserName {
+    /// Maps a login name; `None` when there is no letter and no digit in it.
+    #[must_use]
+    pub fn from_login(login: &str) -> Option<Self> {
+        if !login.chars().any(char::is_alphanumeric) {
+            return None;
+        }
+        if is_plain(login) {
+            return Some(Self(login.to_owned()));
+        }
+        let short = login.rsplit('\\').next().unwrap_or(login);
+        let mut name = String::with_capacity(login.len());
+        for c in short.chars() {
+            if is_fit(c) {
+                name.push(c);
+            } else if !name.ends_with('-') {
+                name.push('-');
+            }
+        }
+        name.truncate(LONGEST);
+        let hash = digest::hex(login, HASH_BYTES);
+        Some(Self(format!("{}{MARK}{hash}", name.trim_matches('-'))))
+    }
+
+    /// The name of this user's backend container.
+    #[must_use]
+    pub fn backend(&self) -> ContainerName {
+        ContainerName(format!("docker-assemble-backend-{self}"))
+    }
+
+    /// The name of the sidecar of a forward: it ends with the port inside and, where that is
+    /// another one, the port outside.
+    #[must_use]
+    pub fn sidecar(&self, forward: &Forward) -> ContainerName {
+        let (inside, outside) = (forward.port, forward.target.port());
+        let mapped = if inside == outside { String::new() } else { format!("-to-{outside}") };
+        ContainerName(format!("docker-assemble-backend-{self}-proxy-port-{inside}{mapped}"))
+    }
+
+    /// The name of the container that connects to the host's loopback.
+    #[must_use]
+    pub fn dialer(&self) -> ContainerName {
+        ContainerName(format!("docker-assemble-backend-{self}-dialer"))
+    }
+
+    /// The volume with that container's socket.
+    #[must_use]
+    pub fn dialer_volume(&self) -> VolumeName {
+        VolumeName(format!("docker-assemble-backend-{self}-dialer"))
+    }
+
+    /// The volume that is used as the build cache when it exists.
+    #[must_use]
+    pub fn cache_volume(&self) -> VolumeName {
+        VolumeName(format!("docker-assemble-backend-cache-{self}"))
+    }
+}
+
+impl fmt::Display for UserName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether the engine takes this character in names.
+const fn is_fit(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')
+}
+
+/// Whether a login is used as it is. One that looks like what is made from others is not, or it
+/// could be somebody else's: what ends in a hash, in what the names of the other containers and
+/// volumes end in.
+fn is_plain(login: &str) -> bool {
+    let is_hash = |end: &str| end.len() == 2 * HASH_BYTES && end.bytes().all(|b| b.is_ascii_hexdigit());
+    let made = login.rsplit_once(MARK).is_some_and(|(_, end)| is_hash(end))
+        || login.ends_with("-dialer")
+        || login.contains("-proxy-port-");
+    login.len() <= LONGEST && login.chars().all(is_fit) && !made
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::desired::HostPort;
+
+    fn name(login: &str) -> Option<String> {
+        UserName::from_login(login).map(|name| name.to_string())
+    }
+
+    #[test]
+    fn a_plain_login_is_the_name() {
+        for login in ["username", "jane", "m_x.y-z", "Jane", "a--b", "x-0123abcd", "_1"] {
+            assert_eq!(name(login).as_deref(), Some(login));
+        }
+        for nobody in ["", "@@", " ", "\\", "-"] {
+            assert_eq!(name(nobody), None, "{nobody}");
+        }
+    }
+
+    #[test]
+    fn a_login_that_cannot_be_a_name_becomes_one_of_its_own() {
+        for (login, start) in [
+            ("Usha Mandya", "Usha-Mandya--"),
+            ("CORP\\jane", "jane--"),
+            ("a@b!!c", "a-b-c--"),
+            ("jane@", "jane--"),
+            ("Jörg", "J-rg--"),
+            ("用户", "--"),
+        ] {
+            let name = name(login).unwrap();
+            assert!(name.starts_with(start), "{login}: {name}");
+            assert_eq!(name.len(), start.len() + 2 * HASH_BYTES, "{login}: {name}");
+        }
+        // The same on every machine and in every version: containers are found by it.
+        assert_eq!(name("CORP\\jane").as_deref(), Some("jane--732c89ae"));
+    }
+
+    #[test]
+    fn two_logins_never_share() {
+        let logins = [
+            "jane",
+            "CORP\\jane",
+            "LAB\\jane",
+            "jane@corp",
+            "jane corp",
+            "jane-corp",
+            "jane  corp",
+            "用户",
+            "名",
+        ];
+        // Whoever takes a made name for a login gets another one.
+        let made: Vec<String> = logins.iter().map(|login| name(login).unwrap()).collect();
+        let again: Vec<String> = made[1..5].iter().map(|login| name(login).unwrap()).collect();
+        let all: BTreeSet<&String> = made.iter().chain(&again).collect();
+        assert_eq!(all.len(), made.len() + again.len(), "{made:?} {again:?}");
+    }
+
+    #[test]
+    fn one_users_helpers_are_no_other_users_backend() {
+        let ann = UserName::from_login("ann").unwrap();
+        let plain = Forward::plain(HostPort::REGISTRY);
+        let mapped = Forward { port: HostPort::new(80).unwrap(), ..plain.clone() };
+        for helper in [ann.dialer(), ann.sidecar(&plain), ann.sidecar(&mapped)] {
+            let login = helper.0.strip_prefix("docker-assemble-backend-").unwrap();
+            assert_ne!(UserName::from_login(login).unwrap().backend(), helper, "{login}");
+        }
+        let (one, other) = (UserName::from_login("cache-ann"), UserName::from_login("ann-dialer"));
+        assert_ne!(one.unwrap().dialer_volume(), other.unwrap().cache_volume());
+    }
+
+    #[test]
+    fn the_longest_login_makes_names_that_fit() {
+        let long = "x".repeat(1000);
+        let user = UserName::from_login(&long).unwrap();
+        let forward = Forward { port: HostPort::new(65535).unwrap(), ..Forward::plain(HostPort::REGISTRY) };
+        assert!(user.sidecar(&forward).0.len() < 255 && user.cache_volume().0.len() < 255);
+        assert_ne!(UserName::from_login(&format!("{long}y")), Some(user));
+    }
+
+    proptest! {
+        #[test]
+        fn names_are_what_the_engine_takes(login in "\\PC{0,40}") {
+            if let Some(user) = UserName::from_login(&login) {
+                prop_assert!(user.to_string().chars().all(is_fit));
+            }
+        }
+
+        /// Letters that are replaced, domains that are dropped and made names among them.
+        #[test]
+        fn different_logins_have_different_names(one in "[ab@ \\\\-]{1,6}", other in "[ab@ \\\\-]{1,6}") {
+            let (first, second) = (name(&one), name(&other));
+            prop_assume!(first.is_some() && one != other);
+            prop_assert_ne!(&first, &second);
+            prop_assert_ne!(first.clone().and_then(|made| name(&made)), second);
+        }
+    }
+
+    #[test]
+    fn names_follow_the_documented_pattern() {
+        let user = UserName::from_login("username").unwrap();
+        assert_eq!(user.backend().0, "docker-assemble-backend-username");
+        let plain = Forward::plain(HostPort::REGISTRY);
+        assert_eq!(user.sidecar(&plain).0, "docker-assemble-backend-username-proxy-port-5000");
+        let mapped = Forward { port: HostPort::new(80).unwrap(), ..plain };
+        assert_eq!(user.sidecar(&mapped).0, "docker-assemble-backend-username-proxy-port-80-to-5000");
+        assert_eq!(user.dialer().0, "docker-assemble-backend-username-dialer");
+        assert_eq!(user.dialer_volume().0, user.dialer().0);
+        assert_eq!(user.cache_volume().0, "docker-assemble-backend-cache-username");
+    }
+}
