@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use docker_assemble::desired::{ContainerName, ImageRef};
 use docker_assemble::engine::{CredentialSource, DockerEngine, Endpoint, Engine, EngineError, LogOptions};
-use docker_assemble::observed::ContainerId;
+use docker_assemble::observed::{ContainerId, State};
 use futures_util::{StreamExt, TryStreamExt};
 use scripted_engine::{Deed, ScriptedEngine};
 
@@ -108,6 +108,20 @@ async fn broken_answers_are_told_from_refusals() {
         let is_silent = words.ends_with("no reason");
         assert_eq!(line.contains(&scripted.endpoint().host), is_silent, "{line}");
     }
+}
+
+#[tokio::test]
+async fn a_state_that_nobody_knows_ends_no_command() {
+    let list = r#"[{"Id": "a", "ImageID": "i", "State": "stopped"}]"#;
+    let container =
+        r#"{"Id": "a", "Name": "/b", "State": {"Status": "stopped", "StartedAt": "2024-05-01T10:00:00Z"}}"#;
+    let scripted = ScriptedEngine::start(vec![
+        ("/containers/json", vec![Deed::ok(list)]),
+        ("/containers/a/json", vec![Deed::ok(container)]),
+    ]);
+    let found = scripted.client().containers(&BTreeMap::new()).await.unwrap();
+    let states: Vec<_> = found.iter().map(|container| (container.name.0.as_str(), container.state)).collect();
+    assert_eq!(states, [("b", State::Exited)]);
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ use super::contact::{Contact, QUICK, operation};
 use super::credentials::CredentialSource;
 use super::endpoint::Endpoint;
 use super::reference::Reference;
+use super::words::leniently;
 use super::{
     Duplex, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image, LogChunk, LogOptions,
     Operation, PullProgress, Result, convert, exec, failure,
@@ -70,7 +71,8 @@ impl DockerEngine {
         let inspecting = operation("inspect container", name);
         let name = in_path(&inspecting, name)?;
         let contact = &self.0.contact;
-        let answer = contact.call(inspecting, USUAL, contact.client().await?.inspect_container(name, None));
+        let answer =
+            contact.call(inspecting, USUAL, leniently(contact.client().await?.inspect_container(name, None)));
         Ok(found(answer.await)?.and_then(convert::container))
     }
 }
@@ -132,7 +134,7 @@ impl Engine for DockerEngine {
             ..ListContainersOptions::default()
         };
         let listing = self.0.contact.client().await?.list_containers(Some(options));
-        let listed = self.0.contact.call(operation("list containers", ""), USUAL, listing).await?;
+        let listed = self.0.contact.call(operation("list containers", ""), USUAL, leniently(listing)).await?;
         // The list does not tell everything. A container that goes away before it is looked at
         // is gone.
         let ids: Vec<String> = listed.into_iter().filter_map(|summary| summary.id).collect();

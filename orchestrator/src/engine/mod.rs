@@ -14,6 +14,7 @@ mod ssh;
 mod tls;
 mod transport;
 mod version;
+mod words;
 
 pub use credentials::CredentialSource;
 pub use docker::DockerEngine;
