@@ -12,9 +12,11 @@ mod world;
 use bytes::Bytes;
 use docker_assemble::cancel::Cancel;
 use docker_assemble::commands::{Session, start};
-use docker_assemble::desired::{Desired, Security};
-use docker_assemble::observed::State;
+use docker_assemble::desired::{Desired, File, Security};
+use docker_assemble::labels;
+use docker_assemble::observed::{ContainerId, State};
 use docker_assemble::output::Progress;
+use docker_assemble::spec::daemon::CONFIG_FILE;
 use fake_engine::FakeEngine;
 use screen::Screen;
 use world::{IMAGE, PROXY, user, wish};
@@ -103,4 +105,109 @@ async fn a_backend_is_replaced_when_that_is_asked_for() {
         names(&engine),
         [(b.0.clone(), State::Running), (format!("{b}-proxy-port-5000"), State::Running)]
     );
+}
+
+/// A wish with this configuration of the daemon.
+fn configured(text: &str) -> Desired {
+    let file = File { path: CONFIG_FILE.to_owned(), content: text.to_owned() };
+    Desired { files: vec![file], ..wish() }
+}
+
+async fn is_running(engine: &FakeEngine, wish: &Desired) -> bool {
+    must_start(engine, wish).await.out()
+        == format!("Backend \"{}\" is already running\n", wish.user.backend())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_difference_is_told_by_the_names_of_the_settings() {
+    let engine = fresh();
+    let proxies = vec!["HTTP_PROXY=http://ann:secret@p:1".to_owned()];
+    let config = "[registry.\"docker.io\"]\nmirrors = [\"m:1\"]\n[worker.oci]\nmaxUsedSpace = 1\n";
+    let first = Desired { proxies, ..configured(config) };
+    must_start(&engine, &first).await;
+    assert!(is_running(&engine, &first).await);
+    assert!(is_running(&engine, &configured(&format!("# the same\n{config}"))).await);
+
+    let other = configured("[registry.\"docker.io\"]\nmirrors = [\"m:2\"]\n[worker.oci]\nmaxUsedSpace = 1\n");
+    let (refused, screen) = run_start(&engine, &other, &Cancel::never()).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("(configuration: differs in \"registry-mirror docker.io\")"), "{refused}");
+    let (refused, _) = run_start(&engine, &wish(), &Cancel::never()).await;
+    let refused = refused.unwrap_err().to_string();
+    let names = "\"cache-max-used\", \"registry-mirror docker.io\"";
+    assert!(refused.contains(&format!("(configuration: has {names}, asked for none)")), "{refused}");
+
+    let world = engine.world();
+    let labels: Vec<&String> =
+        world.containers.iter().flat_map(|container| container.labels.values()).collect();
+    assert!(labels.iter().all(|label| !label.contains("secret")), "{labels:?}");
+    assert!(!screen.err().contains("secret") && !screen.out().contains("secret"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_something_else_made_anew_has_lost_its_configuration() {
+    let engine = fresh();
+    let wish = configured("debug = true\n");
+    must_start(&engine, &wish).await;
+    {
+        // As watchtower does: a new container with the name, the labels and the arguments of the old.
+        let mut world = engine.world();
+        let backend = world.containers.iter_mut().find(|container| container.name == wish.user.backend());
+        backend.unwrap().id = ContainerId("anew".to_owned());
+        for label in labels::UPDATERS {
+            assert!(
+                world.containers.iter().all(|container| container.labels[label.0] == label.1),
+                "{label:?}"
+            );
+        }
+    }
+    let (refused, _) = run_start(&engine, &wish, &Cancel::never()).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("(configuration: has none, asked for \"config debug\")"), "{refused}");
+    let screen = must_start(&engine, &world::wish()).await;
+    assert!(screen.err().contains("has lost its configuration"), "{}", screen.err());
+
+    must_start(&engine, &Desired { recreate: true, ..wish.clone() }).await;
+    assert!(is_running(&engine, &wish).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fingerprints_of_old_versions_are_no_difference() {
+    let engine = fresh();
+    let wish = configured("debug = true\n");
+    must_start(&engine, &wish).await;
+    for container in &mut engine.world().containers {
+        for label in [labels::SETTINGS, labels::CONFIG] {
+            container.labels.entry(label.to_owned()).and_modify(|hash| *hash = "648dee26".to_owned());
+        }
+    }
+    assert!(is_running(&engine, &wish).await);
+    let (refused, _) = run_start(&engine, &configured("debug = false\n"), &Cancel::never()).await;
+    assert!(refused.unwrap_err().to_string().contains("(configuration: differs in \"config debug\")"));
+    // What can be seen of a sidecar still counts.
+    let elsewhere = Desired { forwards: world::forwards("5000:5001"), ..wish.clone() };
+    assert!(!is_running(&engine, &elsewhere).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_kernel_and_no_clock_tells_whether_a_sidecar_is_stale() {
+    let engine = fresh();
+    must_start(&engine, &wish()).await;
+    let set = |port: bool, time: &str| {
+        for container in &mut engine.world().containers {
+            if container.labels.contains_key(labels::PORT) == port {
+                time.clone_into(&mut container.started_at);
+            }
+        }
+    };
+    // The clock was set back between the two.
+    set(true, "2024-01-01T00:00:00Z");
+    assert!(is_running(&engine, &wish()).await);
+    // And here between the sidecar's start and another of the backend.
+    set(true, "2024-12-31T00:00:00Z");
+    let backend = engine.world().containers[0].id.clone();
+    engine.world().networks.insert(backend, 99);
+    let screen = must_start(&engine, &wish()).await;
+    assert!(screen.err().contains("which belongs to an earlier run of the backend"), "{}", screen.err());
+    assert!(is_running(&engine, &wish()).await);
 }

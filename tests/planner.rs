@@ -13,6 +13,7 @@ use docker_assemble::observed::{Observed, State};
 use docker_assemble::plan::action::{Action, Reason};
 use docker_assemble::plan::diff::Field;
 use docker_assemble::plan::{PlanError, STOP_GRACE, plan, teardown};
+use docker_assemble::spec::daemon::CONFIG_FILE;
 use docker_assemble::spec::{Mount, Network, Privileges};
 use steps::{backend_candidates, stages, steps};
 use world::{IMAGE, PROXY, empty, forwards, port, ports, started, wish};
@@ -316,13 +317,13 @@ fn teardown_takes_sidecars_first_and_leaves_nothing() {
 
 #[test]
 fn another_configuration_needs_a_new_backend() {
-    let file = |content: &str| File { path: "/etc/b.toml".to_owned(), content: content.to_owned() };
+    let file = |content: &str| File { path: CONFIG_FILE.to_owned(), content: content.to_owned() };
     let with = |content| Desired { files: vec![file(content)], ..wish() };
-    let world = started(&with("a"));
-    assert!(plan(&with("a"), &world).unwrap().is_empty());
-    for other in [with("b"), wish()] {
+    let world = started(&with("debug = true"));
+    assert!(plan(&with("debug = true"), &world).unwrap().is_empty());
+    for (other, difference) in [(with("debug = false"), "differs in"), (wish(), "has")] {
         let words = plan(&other, &world).unwrap_err().to_string();
-        assert!(words.contains("configuration: has \""), "{words}");
+        assert!(words.contains(&format!("configuration: {difference} \"config debug\"")), "{words}");
         let again = Desired { recreate: true, ..other };
         assert_eq!(steps(&again, &world)[1..3], [vec!["remove B (Changed)"], vec!["run B x2"]]);
     }

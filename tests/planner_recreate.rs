@@ -59,5 +59,29 @@ fn other_proxies_are_told_and_come_with_a_new_backend() {
     let kept = plan(&wish, &world).unwrap();
     assert!(kept.is_empty());
     assert_eq!(kept.left_alone[0].field, Field::Proxies);
+    assert_eq!(kept.left_alone[0].to_string(), "proxies: has none, asked for \"HTTP_PROXY\"");
     assert_eq!(steps(&Desired { recreate: true, ..wish }, &world)[1], ["remove B (Changed)"]);
+}
+
+#[test]
+fn proxies_are_compared_by_name_and_never_shown() {
+    let of = |proxies: &[&str]| Desired {
+        proxies: proxies.iter().map(|line| (*line).to_owned()).collect(),
+        ..wish()
+    };
+    let first = of(&["HTTP_PROXY=http://ann:secret@p:1", "http_proxy=http://ann:secret@p:1", "NO_PROXY=x"]);
+    let world = started(&first);
+    assert!(plan(&first, &world).unwrap().left_alone.is_empty());
+    let told = |wish: &Desired| {
+        let left = plan(wish, &world).unwrap().left_alone;
+        left.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let other = of(&["HTTP_PROXY=http://ann:other@p:1", "http_proxy=http://ann:other@p:1", "NO_PROXY=x"]);
+    assert_eq!(told(&other), ["proxies: differs in \"HTTP_PROXY\""]);
+    assert_eq!(told(&wish()), ["proxies: has \"HTTP_PROXY\", \"NO_PROXY\", asked for none"]);
+
+    // What an image brings is none of ours.
+    let mut world = started(&wish());
+    world.backend.as_mut().unwrap().env.push("HTTP_PROXY=http://image".to_owned());
+    assert!(plan(&wish(), &world).unwrap().left_alone.is_empty());
 }

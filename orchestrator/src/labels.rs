@@ -21,7 +21,15 @@ pub const TARGET: &str = "io.github.docker-assemble.target";
 pub const SETTINGS: &str = "io.github.docker-assemble.settings-hash";
 /// Fingerprint of the configuration that the daemon was given; absent without one.
 pub const CONFIG: &str = "io.github.docker-assemble.config-hash";
-/// Fingerprint of the daemon's proxies; absent without one.
-pub const PROXIES: &str = "io.github.docker-assemble.proxies-hash";
+/// The variables by which the daemon was told its proxies, with `,` between; absent without one.
+pub const PROXIES: &str = "io.github.docker-assemble.proxies";
 /// The version of this program that made the container.
 pub const VERSION: &str = "io.github.docker-assemble.version";
+
+/// By these watchtower, ouroboros and What's up Docker leave a container alone. One that they make
+/// anew keeps its name and its labels, and has lost the files that it was given and its network.
+pub const UPDATERS: [(&str, &str); 3] = [
+    ("com.centurylinklabs.watchtower.enable", "false"),
+    ("com.ouroboros.enable", "false"),
+    ("wud.watch", "false"),
+];

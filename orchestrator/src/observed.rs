@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::desired::{ContainerName, HostPort, ImageRef, VolumeName};
+use crate::desired::{ContainerName, File, HostPort, ImageRef, VolumeName};
 use crate::forward::{Forward, Target};
+use crate::labels;
 
 /// The engine's id of a container: 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,6 +57,8 @@ pub struct Container {
     pub started_at: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// Its environment, `NAME=value`. There may be secrets in it: it is not for people to see.
+    pub env: Vec<String>,
     /// The named volume on the builder's state directory, if any.
     pub cache_volume: Option<VolumeName>,
     /// Whether it runs privileged.
@@ -86,6 +89,9 @@ pub struct Observed {
     pub dialer: Option<Container>,
     /// The user's volumes for its socket, found by label.
     pub socket_volumes: Vec<VolumeName>,
+    /// The daemon's configuration and what it names, as the backend's container really has them;
+    /// absent where that is not known. One that something else made anew has lost them.
+    pub files: Option<Vec<File>>,
     /// What the backend's note says is forwarded, in the order of the ports; absent where it was
     /// not read.
     pub noted: Option<Vec<Forward>>,
@@ -109,6 +115,14 @@ impl Sidecar {
 }
 
 impl Observed {
+    /// Whether the backend was made with a configuration that its container does not have any
+    /// more.
+    #[must_use]
+    pub fn has_lost_files(&self) -> bool {
+        let had = self.backend.as_ref().is_some_and(|backend| backend.labels.contains_key(labels::CONFIG));
+        had && self.files.as_ref().is_some_and(Vec::is_empty)
+    }
+
     /// What was asked for at the last start, in the order of the ports, or what there are sidecars
     /// for where that is not known.
     #[must_use]

@@ -70,7 +70,10 @@ fn a_backend_that_is_made_anew_keeps_a_named_volume() {
     // Without a word of the volume: it goes over, and nothing is lost that there were to warn of.
     let other = ["start", "--allow-host-port", "0", "--cache-max-used", "2gb"];
     let refusal = backend.run(&other).fails(1);
-    assert!(refusal.only_complaint().contains("configuration: has \"none\", asked for"), "{refusal:?}");
+    assert!(
+        refusal.only_complaint().contains("configuration: has none, asked for \"cache-max-used\""),
+        "{refusal:?}"
+    );
     let recreate = backend.run(&[&other[..], &["--recreate"]].concat()).ok();
     assert!(!recreate.stderr.contains("the build cache of"), "{recreate:?}");
     assert_ne!(backend.id(), id);

@@ -56,7 +56,8 @@ fn a_registry_with_a_certificate_of_its_own_is_trusted_when_told() {
     let ca = format!("localhost:{port}={cert}");
     let start = ["start", "--allow-host-port", &port, "--registry-ca", &ca];
     let refusal = backend.run(&start).fails(1);
-    assert!(refusal.stderr.contains("configuration: has \"none\", asked for \""), "{refusal:?}");
+    let difference = format!("configuration: has none, asked for \"registry-ca localhost:{port}\"");
+    assert!(refusal.stderr.contains(&difference), "{refusal:?}");
     assert!(refusal.stderr.contains("'--recreate'"), "{refusal:?}");
 
     backend.run(&[&start[..], &["--recreate"]].concat()).ok();

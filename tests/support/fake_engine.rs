@@ -319,6 +319,7 @@ impl Engine for FakeEngine {
                 unhealthy: false,
                 started_at: String::new(),
                 labels: spec.labels.clone(),
+                env: spec.env.clone(),
                 cache_volume: spec.cache_volume().cloned(),
                 privileged: spec.privileges == Privileges::Privileged,
             });

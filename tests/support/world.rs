@@ -86,6 +86,7 @@ pub(crate) fn container(id: &str, labels: BTreeMap<String, String>) -> Container
         unhealthy: false,
         started_at: "2024-05-01T10:00:00Z".to_owned(),
         labels,
+        env: Vec::new(),
         cache_volume: None,
         privileged: true,
     }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use futures_util::future::{join_all, try_join_all};
 
-use crate::desired::{CacheVolume, ContainerName, Desired, HostPort, UserName};
+use crate::desired::{CacheVolume, ContainerName, Desired, File, HostPort, UserName};
 use crate::engine::{Engine, EngineError};
 use crate::forward::Forward;
 use crate::labels;
 use crate::observed::{Container, Observed, Sidecar};
+use crate::spec::daemon::{CONFIG_FILE, certificates};
 use crate::spec::{NOTE_FILE, noted};
 
 /// The user's containers and the volume of the dialer, found by their labels. The other fields
@@ -31,25 +32,52 @@ pub async fn ours<E: Engine>(engine: &E, user: &UserName) -> Result<Observed, En
     Ok(observed)
 }
 
-/// The same, and what the backend's note says of its forwards.
+/// The same, what the backend's note says of its forwards, and its configuration.
 ///
 /// # Errors
-/// Those of the engine, but for a note that cannot be read: that is as good as none.
+/// Those of the engine, but for files that cannot be read: these are not known, then.
 pub async fn with_note<E: Engine>(engine: &E, user: &UserName) -> Result<Observed, EngineError> {
     let observed = ours(engine, user).await?;
-    let noted = match &observed.backend {
-        Some(backend) => note(engine, backend).await?,
-        None => None,
+    let (noted, files) = match &observed.backend {
+        Some(backend) => (note(engine, backend).await?, files(engine, backend).await?),
+        None => (None, None),
     };
-    Ok(Observed { noted, ..observed })
+    Ok(Observed { noted, files, ..observed })
 }
 
 async fn note<E: Engine>(engine: &E, backend: &Container) -> Result<Option<Vec<Forward>>, EngineError> {
-    match engine.read_file(&backend.id, NOTE_FILE).await {
-        Ok(found) => Ok(found.map(|text| noted(&String::from_utf8_lossy(&text)))),
+    Ok(read(engine, backend, NOTE_FILE).await?.flatten().map(|file| noted(&file.content)))
+}
+
+/// The daemon's configuration, and the certificates that it names.
+async fn files<E: Engine>(engine: &E, backend: &Container) -> Result<Option<Vec<File>>, EngineError> {
+    if !backend.labels.contains_key(labels::CONFIG) {
+        return Ok(Some(Vec::new()));
+    }
+    let Some(config) = read(engine, backend, CONFIG_FILE).await? else { return Ok(None) };
+    let Some(config) = config else { return Ok(Some(Vec::new())) };
+    let paths = certificates(&config.content);
+    let mut files = vec![config];
+    for path in paths {
+        files.extend(read(engine, backend, &path).await?.flatten());
+    }
+    Ok(Some(files))
+}
+
+/// A file of the backend: `None` when it cannot be read, and `Some(None)` when there is none.
+async fn read<E: Engine>(
+    engine: &E,
+    backend: &Container,
+    path: &str,
+) -> Result<Option<Option<File>>, EngineError> {
+    match engine.read_file(&backend.id, path).await {
+        Ok(found) => Ok(Some(found.map(|text| {
+            let content = String::from_utf8_lossy(&text).into_owned();
+            File { path: path.to_owned(), content }
+        }))),
         Err(error @ (EngineError::Unreachable { .. } | EngineError::Timeout { .. })) => Err(error),
         Err(error) => {
-            tracing::debug!(%error, "the note about the forwards cannot be read");
+            tracing::debug!(%error, path, "a file of the backend cannot be read");
             Ok(None)
         }
     }

@@ -159,6 +159,13 @@ fn mention<E>(session: Session<'_, E>, plan: &Plan, desired: &Desired, observed:
             old.name
         ));
     }
+    if observed.has_lost_files() && desired.files.is_empty() {
+        session.console.warning(format_args!(
+            "backend \"{}\" has lost its configuration, since something else made its container anew; a \
+             start with the same options and '--recreate' brings it back",
+            desired.user.backend()
+        ));
+    }
     for difference in &plan.left_alone {
         let what = match difference.field {
             Field::ImageContent => format!("image \"{}\" is newer than the running backend", desired.image),

@@ -162,6 +162,7 @@ pub(super) fn container(inspected: ContainerInspectResponse) -> Option<Container
         unhealthy: state.health.is_some_and(|health| health.status == Some(HealthStatusEnum::UNHEALTHY)),
         started_at: state.started_at.filter(|time| time != NEVER).unwrap_or_default(),
         labels: config.labels.unwrap_or_default().into_iter().collect(),
+        env: config.env.unwrap_or_default(),
         cache_volume: cache_volume(&host),
         privileged: host.privileged.unwrap_or_default(),
     })

@@ -147,7 +147,7 @@ fn containers_that_share_a_socket_have_one_selinux_level() {
 fn inspected(host: &Value, state: &Value) -> Container {
     let answer = json!({
         "Id": "abc", "Name": "/b", "Image": "sha256:1",
-        "Config": {"Image": "img", "Labels": {"l": "1"}},
+        "Config": {"Image": "img", "Labels": {"l": "1"}, "Env": ["A=b"]},
         "State": state, "HostConfig": host,
         "Mounts": [{"Type": "volume", "Name": "anonymous", "Destination": "/var/lib/buildkit"}],
     });
@@ -169,6 +169,7 @@ fn an_inspection_becomes_a_container() {
             unhealthy: false,
             started_at: "2024-01-02T03:04:05.6Z".into(),
             labels: BTreeMap::from([("l".into(), "1".into())]),
+            env: vec!["A=b".into()],
             cache_volume: None,
             privileged: true,
         }

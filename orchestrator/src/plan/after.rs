@@ -65,6 +65,7 @@ impl Observed {
             unhealthy: false,
             started_at: now.to_owned(),
             labels: spec.labels.clone(),
+            env: spec.env.clone(),
             cache_volume: spec.cache_volume().cloned(),
             privileged: spec.privileges == Privileges::Privileged,
         };
@@ -73,6 +74,7 @@ impl Observed {
             None if label(labels::ROLE) == Some(labels::ROLE_DIALER) => self.dialer = Some(container),
             None => {
                 self.backend = Some(container);
+                self.files = Some(spec.files.clone());
                 self.noted = spec.note.as_ref().map(|note| spec::noted(&note.content));
             }
             Some(port) => {

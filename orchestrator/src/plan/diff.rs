@@ -1,12 +1,13 @@
 //! Which differences between a container and its spec count, and what they lead to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::desired::{Desired, Security};
 use crate::labels;
 use crate::observed::{Container, Observed};
-use crate::spec::ContainerSpec;
+use crate::spec::daemon::differences;
+use crate::spec::{ContainerSpec, same_settings as same_fingerprint};
 
 /// What a difference leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub enum Effect {
 }
 
 /// What differs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
     /// The reference of the image.
     Image,
@@ -58,6 +59,9 @@ pub struct Difference {
     pub has: String,
     /// What was asked for.
     pub asked: String,
+    /// The settings that differ, where the field has several. Their values are not told: there
+    /// may be secrets among them.
+    pub names: Vec<String>,
 }
 
 impl Difference {
@@ -79,7 +83,16 @@ impl fmt::Display for Difference {
             Field::Proxies => "proxies",
             Field::Defaults => "version of docker assemble",
         };
-        write!(f, "{what}: has \"{}\", asked for \"{}\"", self.has, self.asked)
+        let Self { has, asked, names, .. } = self;
+        if names.is_empty() {
+            return write!(f, "{what}: has \"{has}\", asked for \"{asked}\"");
+        }
+        let names = names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+        match (has.as_str(), asked.as_str()) {
+            (NONE, _) => write!(f, "{what}: has none, asked for {names}"),
+            (_, NONE) => write!(f, "{what}: has {names}, asked for none"),
+            _ => write!(f, "{what}: differs in {names}"),
+        }
     }
 }
 
@@ -94,7 +107,8 @@ pub fn backend(
     let mut differences = Vec::new();
     let mut note = |field, has: &str, asked: &str| {
         if has != asked {
-            differences.push(Difference { field, has: has.to_owned(), asked: asked.to_owned() });
+            let (has, asked) = (has.to_owned(), asked.to_owned());
+            differences.push(Difference { field, has, asked, names: Vec::new() });
         }
     };
 
@@ -117,21 +131,63 @@ pub fn backend(
     let asked = candidates.iter().find_map(ContainerSpec::cache_volume);
     note(Field::CacheVolume, has, asked.map_or("none", |name| &name.0));
 
-    for (field, label) in [(Field::Config, labels::CONFIG), (Field::Proxies, labels::PROXIES)] {
-        let hash = |labels: &BTreeMap<String, String>| {
-            labels.get(label).map_or_else(|| "none".to_owned(), Clone::clone)
-        };
-        note(field, &hash(&container.labels), &hash(&candidates[0].labels));
-    }
-
-    if same_image && !candidates.iter().any(|spec| same_settings(spec, container)) {
+    if same_image && !candidates.iter().any(|spec| same_settings(spec, container) == Some(true)) {
         let version = |labels: &BTreeMap<String, String>| {
             labels.get(labels::VERSION).map_or_else(|| "unknown".to_owned(), Clone::clone)
         };
         // The same version means the same settings in other words, such as a longer image name.
         note(Field::Defaults, &version(&container.labels), &version(&candidates[0].labels));
     }
+    differences.extend(config(desired, observed, container, &candidates[0]));
+    differences.extend(proxies(desired, container));
+    differences.sort_by_key(|difference| difference.field);
     differences
+}
+
+/// In the place of what one side does not have.
+const NONE: &str = "none";
+
+fn several(field: Field, has: bool, asked: bool, names: Vec<String>) -> Difference {
+    let side = |there: bool| if there { "other" } else { NONE }.to_owned();
+    Difference { field, has: side(has), asked: side(asked), names }
+}
+
+/// What the container has counts, and not what it was made with. Where that cannot be read, labels
+/// tell whether there is a difference, but not in what; those of old versions do not.
+fn config(
+    desired: &Desired,
+    observed: &Observed,
+    container: &Container,
+    spec: &ContainerSpec,
+) -> Option<Difference> {
+    let label = |labels: &BTreeMap<String, String>| labels.get(labels::CONFIG).cloned();
+    let (had, wanted) = (label(&container.labels), label(&spec.labels));
+    let names = match (&observed.files, &had, &wanted) {
+        (Some(has), ..) => differences(has, &desired.files),
+        (None, Some(had), Some(wanted)) if same_fingerprint(had, wanted) != Some(false) => Vec::new(),
+        (None, None, None) => Vec::new(),
+        (None, ..) => vec!["config".to_owned()],
+    };
+    let has = observed.files.as_ref().map_or_else(|| had.is_some(), |files| !files.is_empty());
+    (!names.is_empty()).then(|| several(Field::Config, has, !desired.files.is_empty(), names))
+}
+
+/// Only what docker's configuration sets, or did, is compared: an image may bring others.
+fn proxies(desired: &Desired, container: &Container) -> Option<Difference> {
+    let label = container.labels.get(labels::PROXIES).map_or("", String::as_str);
+    let wanted = desired.proxies.iter().filter_map(|line| Some(line.split_once('=')?.0));
+    let all: BTreeSet<&str> = label.split(',').chain(wanted).filter(|name| !name.is_empty()).collect();
+    let value = |env: &[String], name: &str| {
+        let of = |line: &String| Some(line.strip_prefix(name)?.strip_prefix('=')?.to_owned());
+        env.iter().find_map(of)
+    };
+    let differs = |name: &&str| value(&container.env, name) != value(&desired.proxies, name);
+    let differing: Vec<&str> = all.into_iter().filter(differs).collect();
+    let has = differing.iter().any(|name| value(&container.env, name).is_some());
+    // Each is there in both spellings.
+    let names: BTreeSet<String> = differing.iter().map(|name| name.to_uppercase()).collect();
+    let names: Vec<String> = names.into_iter().collect();
+    (!names.is_empty()).then(|| several(Field::Proxies, has, !desired.proxies.is_empty(), names))
 }
 
 /// Whether a sidecar or the dialer has to be replaced. Its image's content counts for nothing: the built-in
@@ -139,9 +195,17 @@ pub fn backend(
 /// no reason to cut connections.
 #[must_use]
 pub fn helper(spec: &ContainerSpec, container: &Container) -> Effect {
-    if same_settings(spec, container) { Effect::Ignore } else { Effect::Update }
+    let target = |labels: &BTreeMap<String, String>| labels.get(labels::TARGET).cloned();
+    let same = same_settings(spec, container).unwrap_or_else(|| {
+        // Made by a version whose fingerprints mean nothing today: what there is to see of a
+        // sidecar decides. The dialer's ports are not, and nobody misses it for a moment.
+        let (has, asked) = (target(&container.labels), target(&spec.labels));
+        asked.is_some() && has == asked && container.image.normalized() == spec.image.normalized()
+    });
+    if same { Effect::Ignore } else { Effect::Update }
 }
 
-fn same_settings(spec: &ContainerSpec, container: &Container) -> bool {
-    container.labels.get(labels::SETTINGS).is_some_and(|hash| hash == spec.settings())
+/// `None` when that cannot be told from the fingerprints.
+fn same_settings(spec: &ContainerSpec, container: &Container) -> Option<bool> {
+    same_fingerprint(container.labels.get(labels::SETTINGS)?, spec.settings())
 }

@@ -1,9 +1,8 @@
 //! The BuildKit container.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 
-use super::daemon::CONFIG_FILE;
+use super::daemon::{self, CONFIG_FILE};
 use super::{ContainerSpec, Mount, Network, Privileges, RESERVED_PORTS, Restart, note};
 use crate::desired::{Desired, Security, VolumeName};
 use crate::labels;
@@ -56,10 +55,13 @@ fn spec(desired: &Desired, cache: Option<&VolumeName>, privileges: Privileges) -
     if !desired.files.is_empty() {
         // Said in so many words, since an image without root looks for it elsewhere.
         args.push(format!("--config={CONFIG_FILE}"));
-        own_labels.insert(labels::CONFIG.to_owned(), fingerprint(&desired.files));
+        own_labels.insert(labels::CONFIG.to_owned(), daemon::fingerprint(&desired.files));
     }
     if !desired.proxies.is_empty() {
-        own_labels.insert(labels::PROXIES.to_owned(), fingerprint(&desired.proxies));
+        // Their names alone: a proxy's address may have a password in it.
+        let names: Vec<&str> =
+            desired.proxies.iter().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+        own_labels.insert(labels::PROXIES.to_owned(), names.join(","));
     }
     ContainerSpec {
         name: desired.user.backend(),
@@ -82,11 +84,6 @@ fn spec(desired: &Desired, cache: Option<&VolumeName>, privileges: Privileges) -
         note: Some(note(&desired.forwards)),
     }
     .with_labels(labels::ROLE_BACKEND, &desired.user)
-}
-
-/// By which two configurations are told apart.
-fn fingerprint(settings: &impl Debug) -> String {
-    crate::digest::hex(format!("{settings:?}"), 4)
 }
 
 /// Settings of the network namespace that the sidecars share. The first two let them make tens

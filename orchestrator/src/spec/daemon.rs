@@ -4,6 +4,11 @@
 //! The keys are those of BuildKit's `docs/buildkitd.toml.md`. A daemon passes over keys that it
 //! does not know, so that the file can speak to older and newer ones at once.
 
+mod settings;
+
+pub(super) use settings::fingerprint;
+pub use settings::{certificates, differences};
+
 use std::collections::BTreeMap;
 
 use toml::{Table, Value};

@@ -1,12 +1,15 @@
 //! A wish turned into complete container specs: nothing is left to decide when one is run.
 
 mod buildkit;
+mod canonical;
 pub mod daemon;
 mod dialer;
+mod fingerprint;
 mod note;
 mod sidecar;
 
 pub use buildkit::{STATE_DIRECTORY, backend};
+pub use canonical::same as same_settings;
 pub use dialer::{DIALER_SOCKET, dialer, socket_volume};
 pub use note::{note, noted};
 pub use sidecar::{HEALTH_COMMAND, sidecar};
@@ -14,7 +17,6 @@ pub use sidecar::{HEALTH_COMMAND, sidecar};
 use std::collections::BTreeMap;
 
 use crate::desired::{ContainerName, File, ImageRef, UserName, VolumeName};
-use crate::digest;
 use crate::labels;
 
 /// A container to be made, in the terms of `POST /containers/create`.
@@ -172,19 +174,16 @@ impl ContainerSpec {
     /// Adds the labels that every container of ours carries. Comes last: the fingerprint
     /// covers everything else but the name, so that equal settings give equal fingerprints.
     fn with_labels(mut self, role: &str, user: &UserName) -> Self {
-        let mut settings = self.clone();
-        settings.name = ContainerName(String::new());
-        settings.sysctls.remove(RESERVED_PORTS);
-        // Another build of the same version is no other backend.
-        settings.args.retain(|argument| !argument.starts_with(buildkit::COMMIT_ARGUMENT));
-        settings.note = None;
-        let hash = digest::hex(format!("{settings:?}"), 8);
-        self.labels.extend([
-            (labels::ROLE.to_owned(), role.to_owned()),
-            (labels::USER.to_owned(), user.to_string()),
-            (labels::SETTINGS.to_owned(), hash),
-            (labels::VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-        ]);
+        let user = user.to_string();
+        let fingerprint = fingerprint::of(&self);
+        let own = [
+            (labels::ROLE, role),
+            (labels::USER, &user),
+            (labels::SETTINGS, &fingerprint),
+            (labels::VERSION, env!("CARGO_PKG_VERSION")),
+        ];
+        let all = own.into_iter().chain(labels::UPDATERS);
+        self.labels.extend(all.map(|(name, value)| (name.to_owned(), value.to_owned())));
         self
     }
 }

@@ -154,8 +154,8 @@ async fn confirmed<E: Engine>(session: Session<'_, E>, purge: &Purge) -> Result<
     }
     let yes = is_yes(&answer);
     if !yes {
-        let why = if answer.is_empty() { " without an answer; '--force' does not ask" } else { "" };
-        session.console.note(format_args!("Nothing was removed{why}."));
+        let ending = if answer.is_empty() { " without an answer; '--force' does not ask" } else { "" };
+        session.console.note(format_args!("Nothing was removed{ending}."));
     }
     Ok(yes)
 }

@@ -26,6 +26,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
     if let Some(found) = &facts.backend {
         checks.push(backend(found, &facts.start));
         if let Ok(Some(container)) = found {
+            checks.extend(facts.lost_files.then(|| configuration(&facts.start)));
             checks.push(security(container, facts.confinement.as_ref(), &facts.start));
         }
     }
@@ -172,6 +173,16 @@ fn builder(name: &ContainerName, registered: Registered, start: &str) -> Check {
 fn left_behind(names: &str) -> Check {
     let why = format!("{names}: the backend is gone that this belongs to");
     check("left behind", Verdict::Warn, why, "'docker assemble backend stop' removes it")
+}
+
+/// The file was put into the container that a start had made, and is in no other.
+fn configuration(start: &str) -> Check {
+    check(
+        "configuration",
+        Verdict::Fail,
+        "is gone: something else has made the container anew, and BuildKit runs without it",
+        &format!("'{start} --recreate' with the options about it, --config and others, brings it back"),
+    )
 }
 
 /// What BuildKit cannot do without, and its number in linux/capability.h.

@@ -18,6 +18,7 @@ fn container(name: &str, state: State) -> Container {
         unhealthy: false,
         started_at: String::new(),
         labels: BTreeMap::new(),
+        env: Vec::new(),
         cache_volume: None,
         privileged: true,
     }
@@ -79,6 +80,8 @@ fn good() -> Facts {
         endpoint: "unix:///d.sock".to_owned(),
         engine: Ok(debian()),
         backend: Some(Ok(Some(container("b", State::Running)))),
+        lost_files: false,
+        damage: None,
         daemon: Some(Ok(Daemon { version: Some("v0.13.2".to_owned()), workers: vec![worker(Some("host"))] })),
         forwards: vec![told(report(Outcome::Accepted, speaks))],
         missing: Vec::new(),

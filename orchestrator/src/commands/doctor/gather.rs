@@ -46,6 +46,10 @@ pub(super) struct Facts {
     pub(super) engine: Result<EngineFacts, Failure>,
     /// The user's containers; absent when the engine does not answer.
     pub(super) backend: Option<Result<Option<Container>, Failure>>,
+    /// Whether the backend has lost the configuration that it was made with.
+    pub(super) lost_files: bool,
+    /// What is wrong with the backend's cache and the way out, where its log tells of damage.
+    pub(super) damage: Option<Failure>,
     /// What BuildKit says; absent without a backend that runs.
     pub(super) daemon: Option<Result<Daemon, Failure>>,
     pub(super) forwards: Vec<Examined>,
@@ -102,6 +106,8 @@ impl<E: Engine> Doctor<'_, E> {
             endpoint: String::new(),
             engine: Err(Failure { why: String::new(), help: None }),
             backend: None,
+            lost_files: false,
+            damage: None,
             daemon: None,
             forwards: Vec::new(),
             missing: Vec::new(),
@@ -127,7 +133,7 @@ impl<E: Engine> Doctor<'_, E> {
         if health::place(known, facts.endpoint.starts_with("unix:")) == Place::Here {
             facts.conntrack = conntrack();
         }
-        let observed = match within(limit, observe::with_note(engine, user), explain).await {
+        let mut observed = match within(limit, observe::with_note(engine, user), explain).await {
             Ok(observed) => observed,
             Err(failure) => {
                 facts.backend = Some(Err(failure));
@@ -141,6 +147,7 @@ impl<E: Engine> Doctor<'_, E> {
         if observed.backend.is_some() {
             facts.dialer.clone_from(&observed.dialer);
         }
+        facts.lost_files = observed.has_lost_files();
         if let Some(backend) = &observed.backend {
             let question = |sidecar: &Sidecar| {
                 let asked = self.port.unwrap_or(HostPort::REGISTRY);

@@ -108,6 +108,7 @@ mod tests {
             unhealthy: false,
             started_at: String::new(),
             labels: std::collections::BTreeMap::new(),
+            env: Vec::new(),
             cache_volume: None,
             privileged: false,
         };

@@ -99,6 +99,7 @@ mod tests {
             unhealthy: false,
             started_at: "2024-05-01T10:00:00Z".to_owned(),
             labels: std::collections::BTreeMap::new(),
+            env: Vec::new(),
             cache_volume: None,
             privileged: true,
         }
