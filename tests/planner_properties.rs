@@ -91,16 +91,20 @@ fn worlds() -> impl Strategy<Value = Observed> {
             backend.privileged = privileged;
         }
         let backend = world.backend.take().unwrap();
-        let sidecars: Vec<_> =
-            world
-                .sidecars
-                .drain(..)
-                .map(|sidecar| {
-                    let Sidecar { port, target, container } = sidecar;
-                    (Just(port), Just(target), changed(container))
-                        .prop_map(|(port, target, container)| Sidecar { port, target, container })
+        let sidecars: Vec<_> = world
+            .sidecars
+            .drain(..)
+            .map(|sidecar| {
+                let Sidecar { port, target, container, .. } = sidecar;
+                let beside = prop::sample::select(vec![None, Some(true), Some(false)]);
+                (beside, changed(container)).prop_map(move |(beside_backend, container)| Sidecar {
+                    port,
+                    target: target.clone(),
+                    beside_backend,
+                    container,
                 })
-                .collect();
+            })
+            .collect();
         // Or one that nobody is there for.
         let dialer = world.dialer.take().unwrap_or_else(|| world::container("dialer", Default::default()));
         (Just(world), Just(exists), changed(backend), sidecars, changed(dialer))

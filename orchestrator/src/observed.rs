@@ -72,6 +72,9 @@ pub struct Sidecar {
     pub port: HostPort,
     /// Where it leads, read from its label; none for a label that this version does not know.
     pub target: Option<Target>,
+    /// Whether it serves in the network namespace that its backend has now; absent where that
+    /// could not be found out.
+    pub beside_backend: Option<bool>,
     /// The container.
     pub container: Container,
 }
@@ -107,6 +110,15 @@ pub struct Observed {
 }
 
 impl Sidecar {
+    /// Whether it runs, but in the network of an earlier run of `backend`: it forwards nothing. Times
+    /// tell only where nothing better does: a clock may have been set meanwhile.
+    #[must_use]
+    pub fn is_stale(&self, backend: &Container) -> bool {
+        let both_run = self.container.state == State::Running && backend.state == State::Running;
+        both_run
+            && self.beside_backend.map_or_else(|| self.container.started_before(backend), |beside| !beside)
+    }
+
     /// The forward that it is for, where its label tells.
     #[must_use]
     pub fn forward(&self) -> Option<Forward> {

@@ -13,6 +13,7 @@ use docker_assemble::engine::{
     Duplex, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image, LogChunk, LogOptions,
     Operation, PullProgress, Result,
 };
+use docker_assemble::labels::PORT;
 use docker_assemble::observed::{Container, ContainerId, State};
 use docker_assemble::spec::{ContainerSpec, Mount, Privileges, VolumeSpec};
 use futures_util::stream;
@@ -85,6 +86,8 @@ pub(crate) struct World {
     pub(crate) operating_system: String,
     /// Whether images can be pulled.
     pub(crate) registry: bool,
+    /// The network namespace that each container runs in.
+    pub(crate) networks: BTreeMap<ContainerId, u32>,
     clock: u32,
 }
 
@@ -165,6 +168,22 @@ impl World {
 
     fn runs(&self, name: &str) -> bool {
         self.containers.iter().any(|c| c.name.0 == name && c.state == State::Running)
+    }
+
+    fn network_of(&self, name: &str) -> Option<u32> {
+        let container = self.containers.iter().find(|container| container.name.0 == name)?;
+        self.networks.get(&container.id).copied()
+    }
+
+    /// What the kernel shows in a container of the relays in its network.
+    fn relays(&self, id: &ContainerId) -> String {
+        let here = |container: &&Container| {
+            container.state == State::Running && self.networks.get(&container.id) == self.networks.get(id)
+        };
+        let ports = self.containers.iter().filter(here).filter_map(|container| container.labels.get(PORT));
+        let lines =
+            ports.map(|port| format!("0: 00000002 00000000 00010000 0001 01 1 @assemble-proxy/{port}\n"));
+        format!("Num       RefCount Protocol Flags    Type St Inode Path\n{}", lines.collect::<String>())
     }
 
     fn refused(&self, verb: &'static str, privileged: bool, at: Refusal) -> Result<()> {
@@ -356,7 +375,7 @@ impl Engine for FakeEngine {
             world.refused("start", privileged, Refusal::Start)?;
             // As the engine does for a container in the network of another.
             let backend = name.split_once("-proxy-port-").map(|(backend, _)| backend.to_owned());
-            if let Some(backend) = backend.filter(|backend| !world.runs(backend)) {
+            if let Some(backend) = backend.as_ref().filter(|backend| !world.runs(backend)) {
                 let message = format!("cannot join network of a non running container: {backend}");
                 return Err(EngineError::Conflict {
                     operation: operation("start container", id.short()),
@@ -364,6 +383,9 @@ impl Engine for FakeEngine {
                 });
             }
             world.clock += 1;
+            let joined = backend.as_ref().and_then(|backend| world.network_of(backend));
+            let network = joined.unwrap_or(world.clock);
+            world.networks.insert(id.clone(), network);
             let started_at = format!("2024-05-01T10:00:{:02}Z", world.clock);
             let ends = world.ending.contains(&ContainerName(name.clone()));
             let Some(container) = world.find(id) else {
@@ -410,6 +432,10 @@ impl Engine for FakeEngine {
         let (runs, hangs, said, takes) = {
             let mut world = self.world();
             let name = ContainerName(world.name(id));
+            // No probe, and counted as none.
+            if command == ["cat", "/proc/net/unix"] && world.refused_commands.1 == 0 {
+                return Ok(ExecOutput { status: 0, output: world.relays(id).into() });
+            }
             if world.refused_commands.1 > 0 {
                 world.refused_commands.1 -= 1;
                 let operation = operation("run a command in container", id.short());

@@ -59,13 +59,6 @@ impl Examined {
     }
 }
 
-/// Whether a sidecar runs, but in the network of an earlier run of its backend: it forwards
-/// nothing.
-#[must_use]
-pub fn is_stale(backend: &Container, sidecar: &Container) -> bool {
-    sidecar.state == State::Running && backend.state == State::Running && sidecar.started_before(backend)
-}
-
 /// All of the work, in its order, a few at a time. For what has a deadline of its own, which it must
 /// not spend on waiting for its turn with the engine.
 pub async fn gradually<T>(at_once: usize, work: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
@@ -88,7 +81,7 @@ pub async fn examine<E: Engine>(
     limit: Duration,
 ) -> Vec<Examined> {
     let look = async |sidecar: &Sidecar| {
-        let stale = is_stale(backend, &sidecar.container);
+        let stale = sidecar.is_stale(backend);
         let asked = sidecar.container.state == State::Running && !stale;
         let answer = if asked { Some(ask(engine, sidecar, question(sidecar), limit).await) } else { None };
         Examined { sidecar: sidecar.clone(), stale, answer, finding: None }

@@ -10,7 +10,7 @@ use anyhow::{Result, anyhow};
 
 use super::builder::Registered;
 use super::health::{PATIENCE, Question, examine};
-use super::{Session, left_behind, logs, observe, start_command};
+use super::{Session, left_behind, logs, namespaces, observe, start_command};
 use crate::buildkit::{Client, Record, Worker};
 use crate::engine::Engine;
 use crate::observed::{Container, ContainerId, Observed, State};
@@ -40,7 +40,8 @@ pub async fn ids<E: Engine>(session: Session<'_, E>, whole: bool) -> Result<()> 
 
 async fn describe<E: Engine>(session: Session<'_, E>, form: Form, builder: Registered) -> Result<()> {
     let Session { engine, console, user, limit, .. } = session;
-    let observed = observe::with_note(engine, user).await?;
+    let mut observed = observe::with_note(engine, user).await?;
+    namespaces::find(engine, &mut observed).await;
     let start = start_command(&observed);
     let missing = |error| absent(session, &observed, builder, error);
     let backend = session.backend_of(observed.backend.clone()).map_err(missing)?;

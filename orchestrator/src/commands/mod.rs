@@ -8,6 +8,7 @@ pub mod health;
 pub mod info;
 pub mod logs;
 pub mod manifest;
+mod namespaces;
 pub mod observe;
 pub mod start;
 pub mod stats;

@@ -12,6 +12,8 @@ use crate::observed::{Container, Observed, Sidecar};
 use crate::spec::daemon::{CONFIG_FILE, certificates};
 use crate::spec::{NOTE_FILE, noted};
 
+use super::namespaces;
+
 /// The user's containers and the volume of the dialer, found by their labels. The other fields
 /// stay empty: that is enough for everything but a start.
 ///
@@ -96,7 +98,7 @@ fn sort(observed: &mut Observed, container: Container, user: &UserName) {
                 Some(port) if observed.sidecars.iter().all(|sidecar| sidecar.port != port) => {
                     let target = label(labels::TARGET).and_then(|label| Forward::from_label(port, label));
                     let target = target.map(|forward| forward.target);
-                    observed.sidecars.push(Sidecar { port, target, container });
+                    observed.sidecars.push(Sidecar { port, target, beside_backend: None, container });
                 }
                 _ => observed.strays.push(container),
             }
@@ -112,6 +114,7 @@ fn sort(observed: &mut Observed, container: Container, user: &UserName) {
 pub async fn all<E: Engine>(engine: &E, desired: &Desired) -> Result<Observed, EngineError> {
     let (facts, observed) = tokio::try_join!(engine.facts(), with_note(engine, &desired.user))?;
     let mut observed = Observed { arch: facts.arch, ..observed };
+    namespaces::find(engine, &mut observed).await;
 
     let images = [&desired.image, desired.proxy_image.image()];
     for (name, image) in images.iter().zip(join_all(images.map(|name| engine.image(name))).await) {

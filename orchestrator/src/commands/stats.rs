@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::health::{PATIENCE, Question, ask, gradually, is_stale};
-use super::{Session, observe};
+use super::health::{PATIENCE, Question, ask, gradually};
+use super::{Session, namespaces, observe};
 use crate::engine::Engine;
 use crate::health::Answer;
 use crate::observed::{Sidecar, State};
@@ -64,9 +64,10 @@ async fn watch<E: Engine>(session: Session<'_, E>, manner: &Manner) -> Result<()
 /// Asks all sidecars. They may come and go meanwhile, and the backend must stay.
 async fn sample<E: Engine>(session: Session<'_, E>) -> Result<Vec<Sample>> {
     let backend = session.running_backend().await?;
-    let sidecars = observe::ours(session.engine, session.user).await?.sidecars;
+    let mut observed = observe::ours(session.engine, session.user).await?;
+    namespaces::find(session.engine, &mut observed).await;
     let look = async |sidecar: &Sidecar| {
-        let known = if is_stale(&backend, &sidecar.container) {
+        let known = if sidecar.is_stale(&backend) {
             Err("stale".to_owned())
         } else if sidecar.container.state == State::Running {
             let limit = session.limit.unwrap_or(PATIENCE);
@@ -81,5 +82,5 @@ async fn sample<E: Engine>(session: Session<'_, E>) -> Result<Vec<Sample>> {
         };
         Sample { port: sidecar.port.get(), at: Instant::now().into_std(), known }
     };
-    Ok(gradually(session.engine.at_once(), sidecars.iter().map(look)).await)
+    Ok(gradually(session.engine.at_once(), observed.sidecars.iter().map(look)).await)
 }

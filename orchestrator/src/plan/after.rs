@@ -80,7 +80,7 @@ impl Observed {
             Some(port) => {
                 let target = label(labels::TARGET).and_then(|label| Forward::from_label(port, label));
                 let target = target.map(|forward| forward.target);
-                self.sidecars.push(Sidecar { port, target, container });
+                self.sidecars.push(Sidecar { port, target, beside_backend: None, container });
                 self.sidecars.sort_by_key(|sidecar| sidecar.port);
             }
         }

@@ -192,7 +192,7 @@ fn fault(
     if container.name != spec.name || diff::helper(spec, container) == Effect::Update {
         return Some(Reason::Changed);
     }
-    let stale = fate != Backend::Keep || backend.is_none_or(|backend| container.started_before(backend));
+    let stale = fate != Backend::Keep || backend.is_none_or(|backend| sidecar.is_stale(backend));
     if stale {
         return Some(Reason::Stale);
     }

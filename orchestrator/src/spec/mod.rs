@@ -12,7 +12,7 @@ pub use buildkit::{STATE_DIRECTORY, backend};
 pub use canonical::same as same_settings;
 pub use dialer::{DIALER_SOCKET, dialer, socket_volume};
 pub use note::{note, noted};
-pub use sidecar::{HEALTH_COMMAND, sidecar};
+pub use sidecar::{HEALTH_COMMAND, RELAY_SOCKET, sidecar};
 
 use std::collections::BTreeMap;
 

@@ -11,6 +11,10 @@ use crate::labels;
 /// after `--port` is accepted on.
 pub const HEALTH_COMMAND: [&str; 2] = ["/assemble-proxy", "health"];
 
+/// What the kernel shows of the socket at which that program answers, in front of its port
+/// (`sidecar/src/health.rs`).
+pub const RELAY_SOCKET: &str = " @assemble-proxy/";
+
 /// The variable from which the program in the built-in image takes its port when no `--port` is
 /// given.
 const PORT_VARIABLE: &str = "ASSEMBLE_PROXY_PORT";

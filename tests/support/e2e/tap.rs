@@ -45,6 +45,8 @@ struct State {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    /// Whether what started later is told to have started earlier.
+    backwards: bool,
 }
 
 /// The socket. It serves until the tests end.
@@ -57,11 +59,22 @@ pub(crate) struct Tap {
 impl Tap {
     #[track_caller]
     pub(crate) fn new() -> Self {
+        Self::with(Shared::default())
+    }
+
+    /// One behind which the engine's clock runs backwards, as far as the starts of containers tell.
+    #[track_caller]
+    pub(crate) fn backwards() -> Self {
+        Self::with(Shared { backwards: true, ..Shared::default() })
+    }
+
+    #[track_caller]
+    fn with(shared: Shared) -> Self {
         let dir = TempDir::new();
         let path = dir.path().join("tap.sock");
         let listener = UnixListener::bind(&path).unwrap();
         let engine = PathBuf::from(host().strip_prefix("unix://").expect("the engine's socket is a file"));
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(shared);
         let seen = Arc::clone(&shared);
         spawn(move || {
             for client in listener.incoming().flatten() {
@@ -132,8 +145,39 @@ fn serve(mut client: UnixStream, engine: &PathBuf, shared: &Shared) -> std::io::
         std::io::copy(&mut upstream, &mut std::io::sink())?;
         return Ok(());
     }
-    std::io::copy(&mut upstream, &mut client)?;
+    if shared.backwards {
+        turn_back(&mut upstream, &mut client)?;
+    } else {
+        std::io::copy(&mut upstream, &mut client)?;
+    }
     client.shutdown(Shutdown::Both)
+}
+
+/// Passes answers on with every digit of a start's time turned to its counterpart: what was earlier
+/// is later then, and the answer as long as it was.
+fn turn_back(engine: &mut UnixStream, client: &mut UnixStream) -> std::io::Result<()> {
+    const FIELD: &[u8] = b"\"StartedAt\":\"";
+    let mut buffer = [0; 16 << 10];
+    // How much of the field was seen, and whether its value is on its way.
+    let (mut seen, mut inside) = (0, false);
+    loop {
+        let read = engine.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(());
+        }
+        for byte in &mut buffer[..read] {
+            if inside {
+                inside = *byte != b'"';
+                if byte.is_ascii_digit() {
+                    *byte = b'0' + (b'9' - *byte);
+                }
+            } else {
+                seen = if *byte == FIELD[seen] { seen + 1 } else { usize::from(*byte == FIELD[0]) };
+                (seen, inside) = if seen == FIELD.len() { (0, true) } else { (seen, false) };
+            }
+        }
+        client.write_all(&buffer[..read])?;
+    }
 }
 
 fn wait_for_end(mut client: UnixStream) -> std::io::Result<()> {

@@ -65,6 +65,7 @@ fn forward(answer: Option<Answer>) -> Examined {
     let sidecar = Sidecar {
         port: HostPort::REGISTRY,
         target: Some(Target::Gateway { port: HostPort::REGISTRY }),
+        beside_backend: Some(true),
         container: container("s", State::Running),
     };
     Examined { sidecar, stale: false, answer, finding: None }
@@ -296,6 +297,7 @@ fn a_sidecar_is_judged_by_its_state_and_its_answer() {
         let place = Sidecar {
             port: HostPort::REGISTRY,
             target: Some(Target::Gateway { port: HostPort::REGISTRY }),
+            beside_backend: None,
             container: container("s", state),
         };
         sidecar(&Examined { sidecar: place, ..forward(None) }, "START")

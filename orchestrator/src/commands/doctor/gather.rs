@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use crate::buildkit::{Client, Worker};
 use crate::commands::builder::Registered;
 use crate::commands::health::{self, Examined, Question};
-use crate::commands::{START, left_behind, observe, start_command};
+use crate::commands::{START, left_behind, namespaces, observe, start_command};
 use crate::desired::{ContainerName, HostPort, UserName};
 use crate::engine::{Engine, EngineError, EngineFacts};
 use crate::forward::Forward;
@@ -140,6 +140,7 @@ impl<E: Engine> Doctor<'_, E> {
                 return facts;
             }
         };
+        timeout(limit, namespaces::find(engine, &mut observed)).await.ok();
         facts.start = start_command(&observed);
         facts.missing = observed.missing();
         facts.left_behind = left_behind(&observed);

@@ -113,7 +113,7 @@ mod tests {
             privileged: false,
         };
         Examined {
-            sidecar: Sidecar { port: HostPort::REGISTRY, target: None, container },
+            sidecar: Sidecar { port: HostPort::REGISTRY, target: None, beside_backend: None, container },
             stale: false,
             answer,
             finding,

@@ -110,7 +110,12 @@ mod tests {
         let backend = Container { cache_volume: Some(VolumeName("v".to_owned())), ..container("b") };
         let port = HostPort::REGISTRY;
         let forward = |target, name| Examined {
-            sidecar: Sidecar { port, target, container: Container { unhealthy: true, ..container(name) } },
+            sidecar: Sidecar {
+                port,
+                target,
+                beside_backend: None,
+                container: Container { unhealthy: true, ..container(name) },
+            },
             stale: true,
             answer: None,
             finding: None,

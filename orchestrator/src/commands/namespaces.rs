@@ -1,0 +1,81 @@
+//! Which sidecars live in the network namespace of their backend.
+
+use std::collections::BTreeSet;
+
+use tokio::time::timeout;
+
+use super::health::{PATIENCE, gradually};
+use crate::desired::HostPort;
+use crate::engine::Engine;
+use crate::observed::{Container, Observed, Sidecar, State};
+use crate::spec::{HEALTH_COMMAND, RELAY_SOCKET};
+
+/// Finds out which sidecars serve in the network namespace that their backend has now.
+///
+/// A relay answers at an abstract socket, which belongs to its network namespace (unix(7)), and the
+/// kernel lists those of the backend's to whoever reads its table there: one command tells of all,
+/// wherever the engine is. Whoever is not in it is asked whether it serves at all; one that does,
+/// does so in another namespace. Of an image with another program nothing is known.
+pub(super) async fn find<E: Engine>(engine: &E, observed: &mut Observed) {
+    let running = |container: &Container| container.state == State::Running;
+    let Some(backend) = observed.backend.clone().filter(running) else { return };
+    if !observed.sidecars.iter().any(|sidecar| running(&sidecar.container)) {
+        return;
+    }
+    let looking = async {
+        let here = relays(engine, &backend).await?;
+        let look = async |sidecar: &Sidecar| {
+            if !running(&sidecar.container) {
+                return None;
+            }
+            if here.contains(&sidecar.port) {
+                return Some(true);
+            }
+            let port = sidecar.port.to_string();
+            let command = [HEALTH_COMMAND[0], HEALTH_COMMAND[1], "--port", &port];
+            let serves = engine.exec(&sidecar.container.id, &command).await.ok()?.status == 0;
+            // It may have begun to since the table was read.
+            if serves { Some(relays(engine, &backend).await?.contains(&sidecar.port)) } else { None }
+        };
+        Some(gradually(engine.at_once(), observed.sidecars.iter().map(look)).await)
+    };
+    let found = timeout(PATIENCE, looking).await.ok().flatten();
+    for (sidecar, beside) in observed.sidecars.iter_mut().zip(found.into_iter().flatten()) {
+        sidecar.beside_backend = beside;
+    }
+}
+
+/// The ports of the relays that serve in the backend's network namespace.
+async fn relays<E: Engine>(engine: &E, backend: &Container) -> Option<BTreeSet<HostPort>> {
+    let table = engine.exec(&backend.id, &["cat", "/proc/net/unix"]).await.ok()?;
+    sockets(&String::from_utf8_lossy(&table.output))
+}
+
+/// Reads a table of unix sockets (proc_pid_net(5)): its first line has the names of the columns,
+/// and a name in the abstract namespace begins with `@`.
+fn sockets(table: &str) -> Option<BTreeSet<HostPort>> {
+    let mut lines = table.lines();
+    lines.next().filter(|line| line.starts_with("Num ") && line.ends_with(" Path"))?;
+    Some(lines.filter_map(|line| HostPort::parse(line.rsplit_once(RELAY_SOCKET)?.1)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relays_are_found_in_the_kernels_table() {
+        let table = "Num       RefCount Protocol Flags    Type St Inode Path\n\
+             0000000000000000: 00000002 00000000 00010000 0001 01 49033 /run/buildkit/buildkitd.sock\n\
+             0000000000000000: 00000002 00000000 00010000 0001 01 49034 @assemble-proxy/5000\n\
+             0000000000000000: 00000003 00000000 00000000 0001 03 49035 @assemble-proxy/5000\n\
+             0000000000000000: 00000002 00000000 00010000 0001 01 49036 @assemble-proxy/x\n\
+             0000000000000000: 00000003 00000000 00000000 0001 03 49037\n";
+        let ports = [HostPort::REGISTRY].into();
+        assert_eq!(sockets(table), Some(ports));
+        assert_eq!(sockets(table.lines().next().unwrap()), Some(BTreeSet::new()));
+        for unknown in ["", "cat: /proc/net/unix: No such file or directory\n", "exec failed: no cat\n"] {
+            assert_eq!(sockets(unknown), None, "{unknown}");
+        }
+    }
+}
