@@ -151,17 +151,7 @@ pub(super) async fn quoting<E: Engine, T>(
 
 /// Shows the last lines of a container that failed, beside what the command says.
 pub(super) async fn show_end<E: Engine>(session: Session<'_, E>, container: &Container) {
-    let options = LogOptions { tail: Some(END_LINES), ..LogOptions::default() };
-    let mut log = session.engine.logs(&container.id, options);
-    let mut text = Vec::new();
-    let read = async {
-        while let Some(Ok(LogChunk::Stdout(bytes) | LogChunk::Stderr(bytes))) = log.next().await {
-            text.extend_from_slice(&bytes);
-        }
-    };
-    // What came by then is shown.
-    tokio::time::timeout(END_LIMIT, read).await.ok();
-    let text = String::from_utf8_lossy(&text);
+    let text = end(session.engine, container, END_LINES).await;
     if text.trim().is_empty() {
         session.console.note(format_args!("The log of \"{}\" is empty.", container.name));
     } else {
@@ -170,6 +160,20 @@ pub(super) async fn show_end<E: Engine>(session: Session<'_, E>, container: &Con
             session.console.note(format_args!("  {line}"));
         }
     }
+}
+
+/// The last lines of a container's log, or what came of them in time.
+pub(super) async fn end<E: Engine>(engine: &E, container: &Container, lines: u64) -> String {
+    let options = LogOptions { tail: Some(lines), ..LogOptions::default() };
+    let mut log = engine.logs(&container.id, options);
+    let mut text = Vec::new();
+    let read = async {
+        while let Some(Ok(LogChunk::Stdout(bytes) | LogChunk::Stderr(bytes))) = log.next().await {
+            text.extend_from_slice(&bytes);
+        }
+    };
+    tokio::time::timeout(END_LIMIT, read).await.ok();
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod builder;
 pub mod cache;
 pub mod complete;
+mod damage;
 pub mod doctor;
 pub mod health;
 pub mod info;

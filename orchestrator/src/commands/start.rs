@@ -15,7 +15,7 @@ use anyhow::{Result, anyhow};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{Cancelled, Session, logs, observe};
+use super::{Cancelled, Session, damage, logs, observe};
 use crate::apply::{ApplyError, Failure, Made, PAUSE, ROUNDS, apply, undo};
 use crate::cancel::Cause;
 use crate::desired::{Desired, Security};
@@ -191,6 +191,12 @@ async fn wait<E: Engine>(session: Session<'_, E>) -> Result<(), ReadyError> {
 async fn quote<E: Engine>(session: Session<'_, E>, made: &[Made], error: ReadyError) -> anyhow::Error {
     if let Some(container) = error.container() {
         logs::show_end(session, container).await;
+    }
+    if let ReadyError::Ended(container) = &error
+        && container.name == session.user.backend()
+        && let Some(damage) = damage::find(session.engine, container).await
+    {
+        return anyhow!("{error}: {damage}; then start again");
     }
     let was_there = error.container().is_some_and(|failed| !made.iter().any(|made| made.is(&failed.id)));
     match error {

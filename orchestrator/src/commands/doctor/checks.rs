@@ -24,7 +24,10 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
         checks.push(place(engine));
     }
     if let Some(found) = &facts.backend {
-        checks.push(backend(found, &facts.start));
+        checks.push(match &facts.damage {
+            Some(damage) => failed("backend", damage, ""),
+            None => backend(found, &facts.start),
+        });
         if let Ok(Some(container)) = found {
             checks.extend(facts.lost_files.then(|| configuration(&facts.start)));
             checks.push(security(container, facts.confinement.as_ref(), &facts.start));

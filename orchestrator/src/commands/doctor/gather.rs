@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use crate::buildkit::{Client, Worker};
 use crate::commands::builder::Registered;
 use crate::commands::health::{self, Examined, Question};
-use crate::commands::{START, left_behind, namespaces, observe, start_command};
+use crate::commands::{START, damage, left_behind, namespaces, observe, start_command};
 use crate::desired::{ContainerName, HostPort, UserName};
 use crate::engine::{Engine, EngineError, EngineFacts};
 use crate::forward::Forward;
@@ -170,6 +170,13 @@ impl<E: Engine> Doctor<'_, E> {
             } else {
                 facts.forwards = examining.await;
             }
+            // One that ends at every start may run at this moment.
+            let ends = backend.state != State::Paused && !matches!(facts.daemon, Some(Ok(_)));
+            let damage = if ends { damage::find(engine, backend).await } else { None };
+            facts.damage = damage.map(|damage| {
+                let start = format!("{}{}", facts.start, damage::option(backend, user));
+                Failure { why: damage.to_string(), help: Some(format!("then '{start}'")) }
+            });
         }
         facts.backend = Some(Ok(observed.backend));
         facts

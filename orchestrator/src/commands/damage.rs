@@ -1,0 +1,73 @@
+//! A build cache that BuildKit cannot read any more: it ends at every start then, and so does its
+//! successor with the same volume.
+
+use super::logs;
+use crate::desired::{UserName, VolumeName};
+use crate::engine::Engine;
+use crate::observed::Container;
+
+/// How many last lines of the log are searched. An older BuildKit puts the way through its source
+/// behind the reason.
+const LINES: u64 = 200;
+
+/// What BuildKit's databases say of a file that is none of theirs, or not whole (the errors of
+/// go.etcd.io/bbolt).
+const SIGNS: [&str; 4] = ["invalid database", "file size too small", "checksum error", "version mismatch"];
+
+/// What a backend's log says of its cache.
+pub(super) async fn find<E: Engine>(engine: &E, backend: &Container) -> Option<Damage> {
+    let volume = backend.cache_volume.clone();
+    let damage = || volume.map_or(Damage::Own, Damage::Volume);
+    tells_of_damage(&logs::end(engine, backend, LINES).await).then(damage)
+}
+
+/// What BuildKit says when it serves: whatever stands before it in a log is of no interest.
+const SERVES: &str = "running server on ";
+
+fn tells_of_damage(log: &str) -> bool {
+    let last_run = log.rfind(SERVES).map_or(log, |at| &log[at..]);
+    let mut reasons = last_run.lines().filter_map(|line| line.strip_prefix("buildkitd: "));
+    reasons.any(|why| SIGNS.iter().any(|sign| why.contains(sign)))
+}
+
+/// What is the matter, with the commands after which a start begins with an empty cache.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Damage {
+    /// In a named volume, which outlives its backend.
+    #[error(
+        "the build cache in volume \"{0}\" is damaged; 'docker assemble backend stop', \
+         'docker volume rm {0}' and 'docker volume create {0}' put an empty one in its place"
+    )]
+    Volume(VolumeName),
+    /// In the backend's own.
+    #[error("its build cache is damaged; 'docker assemble backend stop' removes it")]
+    Own,
+}
+
+/// The option by which a start finds the backend's volume again.
+pub(super) fn option(backend: &Container, user: &UserName) -> String {
+    match &backend.cache_volume {
+        Some(volume) if *volume != user.cache_volume() => format!(" --cache-volume {volume}"),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damage_is_told_from_other_ends() {
+        for log in [
+            "level=info\nbuildkitd: invalid database\nfailed to open database file /var/lib/buildkit/cache.db\nmain.main\n",
+            "buildkitd: file size too small\n",
+            "buildkitd: failed to open database file: checksum error\n",
+        ] {
+            assert!(tells_of_damage(log), "{log}");
+        }
+        let mended = "buildkitd: invalid database\nlevel=info msg=\"running server on /run/buildkit/buildkitd.sock\"\n";
+        for log in [mended, "", "buildkitd: permission denied\n", "level=error msg=\"invalid database\"\n"] {
+            assert!(!tells_of_damage(log), "{log}");
+        }
+    }
+}
