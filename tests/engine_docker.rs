@@ -234,7 +234,6 @@ async fn a_builder_gets_enough_and_a_sidecar_nothing() {
     let joined = ContainerSpec {
         network: Network::Container(fewer.name.clone()),
         user: Some("65532:65532".into()),
-        memory_bytes: Some(64 << 20),
         pids: Some(64),
         ..scope.spec("nothing", "grep -E 'CapEff|NoNewPrivs' /proc/self/status; id -u")
     };

@@ -8,8 +8,10 @@ use crate::peers::{KIB, Peer, peers};
 use crate::process::{Launch, Process};
 use crate::sockets::{End, PATIENCE, accept};
 
-/// What a connection does when its relay is killed, and what its far end reads then.
-const MOMENTS: [(&str, fn(&mut Peer, &mut Peer), End); 5] = [
+/// When a relay is killed, how the peers of a connection come to that, and what its far end reads then.
+type Moment = (&'static str, fn(&mut Peer, &mut Peer), End);
+
+const MOMENTS: [Moment; 5] = [
     ("it is new", |_, _| (), End::Reset),
     ("it has had a word", one_word, End::Reset),
     ("it is quiet", |near, far| near.exchange(far, KIB), End::Reset),

@@ -85,9 +85,8 @@ fn sidecar(wish: &Wish, port: HostPort) -> Container {
             value_from: Source { field_ref: Field { field_path: "status.hostIP" } },
         }],
         resources: Some(Resources {
+            // No limit on memory (`spec::ContainerSpec::pids`).
             requests: BTreeMap::from([("cpu", "10m".to_owned()), ("memory", "16Mi".to_owned())]),
-            // The kernel charges sockets and pipes to it (`spec::sidecar`).
-            limits: BTreeMap::from([("memory", "256Mi".to_owned())]),
         }),
         security_context: Security {
             run_as_non_root: Some(true),
