@@ -55,7 +55,7 @@ fn a_confined_thread_connects_to_the_target_port_only() {
 }
 
 #[test]
-fn a_confined_thread_makes_no_socket_but_tcp_and_udp() {
+fn a_confined_thread_makes_no_socket_but_tcp() {
     confined(1, |_| {
         let error = std::os::unix::net::UnixDatagram::unbound().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PermissionDenied);
@@ -68,6 +68,22 @@ fn confinement_is_inherited_by_threads_that_come_later() {
         let opened = thread::spawn(|| File::open("/etc/passwd")).join().unwrap();
         assert_eq!(opened.unwrap_err().kind(), ErrorKind::PermissionDenied);
     });
+}
+
+/// Name servers are asked by those only whose target has a name.
+#[test]
+fn a_confined_thread_sends_datagrams_only_where_names_are_looked_up() {
+    let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let addr = SockAddr::from(server.local_addr().unwrap());
+    let socket = || Socket::new_raw(Domain::IPV4, Type::DGRAM.cloexec().nonblocking(), None);
+    confined(1, move |_| assert_eq!(socket().unwrap_err().kind(), ErrorKind::PermissionDenied));
+    confined(Rights { datagrams: true, ..Rights::default() }, move |_| {
+        let socket = socket().unwrap();
+        socket.connect(&addr).unwrap();
+        socket.send(b"?").unwrap();
+        assert!(Socket::new_raw(Domain::IPV4, Type::RAW, None).is_err());
+    });
+    assert_eq!(server.recv(&mut [0; 2]).unwrap(), 1);
 }
 
 /// A relay that has a dialer finds it by its path, and needs no other way out.

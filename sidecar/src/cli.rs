@@ -1,5 +1,6 @@
 //! The command line, and nothing behind it.
 
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -121,9 +122,12 @@ struct Relay {
     /// The port to listen on
     #[arg(long, env = "ASSEMBLE_PROXY_PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
-    /// Where to forward: gateway, gateway:PORT, loopback, loopback:PORT, ADDR, ADDR:PORT or [V6]:PORT; PORT is that of --port when left out
+    /// Where to forward: gateway, loopback, NAME, ADDR or [V6], each with :PORT or without; PORT is that of --port when left out. A name is looked up by the files of this namespace, /etc/hosts and /etc/resolv.conf, and followed as it moves
     #[arg(long, value_name = "TARGET", env = "ASSEMBLE_PROXY_TO", default_value = "gateway")]
     to: TargetSpec,
+    /// The address to use while nobody here knows the name in --to
+    #[arg(long, value_name = "ADDR", env = "ASSEMBLE_PROXY_FALLBACK")]
+    fallback: Option<IpAddr>,
     /// The socket of the dialer that connects to the loopback of its own namespace, for --to loopback
     #[arg(long, value_name = "PATH", env = "ASSEMBLE_PROXY_DIALER")]
     dialer: Option<PathBuf>,
@@ -215,6 +219,7 @@ impl Cli {
         let relay = self.relay.as_ref()?;
         let port = relay.port;
         Some(Config {
+            fallback: relay.fallback,
             dialer: relay.dialer.clone(),
             connect_timeout: relay.connect_timeout,
             grace: relay.grace,
@@ -231,7 +236,7 @@ impl Cli {
                 EngineName::Splice => Engine::Splice,
             },
             congestion_control: relay.congestion_control.into(),
-            ..Config::new(port, relay.to.or_port(port))
+            ..Config::new(port, relay.to.clone().or_port(port))
         })
     }
 }

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::congestion::CongestionControl;
+use crate::host_name::{HostName, NoHostName};
 use crate::sys::Keepalive;
 
 /// Everything a relay is told.
@@ -17,6 +18,8 @@ pub struct Config {
     pub port: u16,
     /// Where connections go.
     pub target: Target,
+    /// The address of a target that has a name, for as long as nobody here knows the name.
+    pub fallback: Option<IpAddr>,
     /// The socket of the helper that connects to [`TargetHost::Loopback`], and only to that.
     pub dialer: Option<PathBuf>,
     /// Limit on one attempt to connect; the kernel's own is about two minutes.
@@ -57,6 +60,7 @@ impl Config {
         Self {
             port,
             target,
+            fallback: None,
             dialer: None,
             connect_timeout: Self::CONNECT_TIMEOUT,
             grace: Self::GRACE,
@@ -100,7 +104,7 @@ pub enum Engine {
 }
 
 /// Where connections go: the wish, not yet an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The host.
     pub host: TargetHost,
@@ -109,7 +113,7 @@ pub struct Target {
 }
 
 /// The host of a [`Target`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetHost {
     /// The default gateway of the namespace the relay runs in.
     Gateway,
@@ -117,20 +121,23 @@ pub enum TargetHost {
     Address(IpAddr),
     /// The loopback of the namespace in which a dialer runs.
     Loopback,
+    /// Whatever address this name has when a connection is made.
+    Name(HostName),
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host {
+        match &self.host {
             TargetHost::Gateway => write!(f, "gateway:{}", self.port),
             TargetHost::Loopback => write!(f, "loopback:{}", self.port),
-            TargetHost::Address(ip) => SocketAddr::new(ip, self.port).fmt(f),
+            TargetHost::Address(ip) => SocketAddr::new(*ip, self.port).fmt(f),
+            TargetHost::Name(name) => write!(f, "{name}:{}", self.port),
         }
     }
 }
 
 /// `--to` as it was written; its port is that of the listener when left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetSpec {
     host: TargetHost,
     port: Option<NonZeroU16>,
@@ -147,8 +154,8 @@ impl TargetSpec {
 /// Why a `--to` cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    /// The host part is no address. Names are not resolved: a static binary cannot do it safely.
-    #[error("\"{0}\" is neither \"gateway\" nor \"loopback\" nor an IP address (names are not resolved)")]
+    /// The host part is neither an address nor a name.
+    #[error("\"{0}\" is neither \"gateway\" nor \"loopback\" nor an IP address nor the name of a host")]
     Host(String),
     /// The port part is no port.
     #[error("\"{0}\" is not a port: want 1 to 65535")]
@@ -158,7 +165,9 @@ pub enum TargetError {
 impl FromStr for TargetSpec {
     type Err = TargetError;
 
-    /// Reads `gateway`, `gateway:PORT`, `loopback`, `loopback:PORT`, `ADDR`, `ADDR:PORT`, `[V6]` and `[V6]:PORT`.
+    /// Reads `gateway`, `loopback`, a name, an address of either family or `[V6]`, each but a bare
+    /// address of IPv6 with `:PORT` or without. A host of one of the two names is `gateway.` or
+    /// `loopback.`.
     fn from_str(text: &str) -> Result<Self, TargetError> {
         if let Ok(ip) = text.parse() {
             return Ok(Self { host: TargetHost::Address(ip), port: None });
@@ -181,7 +190,10 @@ impl FromStr for TargetSpec {
             Some(ip) => TargetHost::Address(ip),
             None if host == "gateway" => TargetHost::Gateway,
             None if host == "loopback" => TargetHost::Loopback,
-            None => return Err(TargetError::Host(host.to_owned())),
+            None => {
+                let name = host.parse();
+                TargetHost::Name(name.map_err(|NoHostName| TargetError::Host(host.to_owned()))?)
+            }
         };
         Ok(Self { host, port })
     }
@@ -206,6 +218,9 @@ mod tests {
         assert_eq!(shown("2001:db8::7"), "[2001:db8::7]:5000");
         assert_eq!(shown("[2001:db8::7]"), "[2001:db8::7]:5000");
         assert_eq!(shown("[2001:db8::7]:80"), "[2001:db8::7]:80");
+        assert_eq!(shown("db"), "db:5000");
+        assert_eq!(shown("db.internal:5432"), "db.internal:5432");
+        assert_eq!(shown("gateway.:80"), "gateway.:80");
     }
 
     #[test]
@@ -219,7 +234,9 @@ mod tests {
     #[test]
     fn what_is_no_target_is_named() {
         let bad = |text: &str| text.parse::<TargetSpec>().unwrap_err();
-        assert_eq!(bad("db.internal:5432"), TargetError::Host("db.internal".into()));
+        assert_eq!(bad("db/internal:5432"), TargetError::Host("db/internal".into()));
+        assert_eq!(bad("192.0.2.256:80"), TargetError::Host("192.0.2.256".into()));
+        assert_eq!(bad("db.internal:"), TargetError::Port(String::new()));
         assert_eq!(bad("gateway:0"), TargetError::Port("0".into()));
         assert_eq!(bad("gateway:65536"), TargetError::Port("65536".into()));
         assert_eq!(bad("192.0.2.7:"), TargetError::Port(String::new()));

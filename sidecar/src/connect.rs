@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use socket2::{Domain, Protocol, Type};
 
 use crate::dialer::DialerError;
+use crate::resolve::Unresolved;
 use crate::sys::{LocalPorts, Socket};
 
 /// Why a connection to the target was not made.
@@ -27,6 +28,12 @@ pub enum DialError {
     /// The connection came back to the very port it started from (self-connect).
     #[error("the connection met itself: nothing listens there")]
     Loop,
+    /// The target's name means the port that the relay itself listens on.
+    #[error("\"{0}\" is where this relay listens")]
+    Itself(SocketAddr),
+    /// The target's name has no address.
+    #[error(transparent)]
+    Unresolved(#[from] Unresolved),
     /// The helper that was to connect is not there, refuses, or answers nonsense.
     #[error(transparent)]
     Dialer(#[from] DialerError),
@@ -48,6 +55,10 @@ pub enum Reason {
     NoGateway,
     /// The relay met itself.
     Loop,
+    /// The name service knows that there is no such name.
+    NoSuchName,
+    /// The name service does not tell.
+    NameService,
     /// The dialer is of no help.
     Dialer,
     /// Nothing is wrong with the target.
@@ -64,6 +75,8 @@ impl Reason {
             Self::TimedOut => "timed_out",
             Self::NoGateway => "no_gateway",
             Self::Loop => "loop",
+            Self::NoSuchName => "no_such_name",
+            Self::NameService => "name_service",
             Self::Dialer => "dialer",
             Self::ClientGone => "client_gone",
         }
@@ -78,7 +91,9 @@ impl DialError {
             Self::ClientGone(_) => Reason::ClientGone,
             Self::NoGateway => Reason::NoGateway,
             Self::TimedOut(_) => Reason::TimedOut,
-            Self::Loop => Reason::Loop,
+            Self::Loop | Self::Itself(_) => Reason::Loop,
+            Self::Unresolved(Unresolved::NoSuchName(_)) => Reason::NoSuchName,
+            Self::Unresolved(Unresolved::NoAnswer { .. }) => Reason::NameService,
             Self::Dialer(_) => Reason::Dialer,
             Self::Io(error) => match error.kind() {
                 io::ErrorKind::ConnectionRefused => Reason::Refused,
@@ -167,12 +182,16 @@ mod tests {
 
     #[test]
     fn every_failure_has_its_word() {
+        let name = || "db".parse().unwrap();
         let io = |errno: Errno| DialError::Io(errno.into());
         let table = [
             (DialError::ClientGone(Errno::CONNRESET.into()), "client_gone"),
             (DialError::NoGateway, "no_gateway"),
             (DialError::TimedOut(Duration::from_secs(1)), "timed_out"),
             (DialError::Loop, "loop"),
+            (DialError::Itself(([127, 0, 0, 1], 1).into()), "loop"),
+            (Unresolved::NoSuchName(name()).into(), "no_such_name"),
+            (Unresolved::NoAnswer { name: name(), why: String::new() }.into(), "name_service"),
             (DialError::Dialer(DialerError::Nonsense), "dialer"),
             (io(Errno::CONNREFUSED), "refused"),
             (io(Errno::TIMEDOUT), "timed_out"),

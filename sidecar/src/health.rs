@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::net::UnixListener;
 
 use crate::session::Shared;
-use crate::status::{self, ANSWER_BYTES, SERVES};
+use crate::status::{self, ANSWER_BYTES, SERVES, Way};
 
 /// How long a probe waits: a relay that cannot answer in that time does not serve.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -62,7 +62,14 @@ impl Responder {
     fn answer(&self) -> Vec<u8> {
         let Shared { upstream, stats, .. } = &*self.shared;
         let addrs: Vec<String> = upstream.addrs().iter().map(ToString::to_string).collect();
-        let object = status::describe(upstream.target(), upstream.dialer(), &addrs, stats, Instant::now());
+        let way = Way {
+            target: upstream.target(),
+            addrs: &addrs,
+            resolved: upstream.resolved(),
+            fallback: upstream.fallback(),
+            dialer: upstream.dialer(),
+        };
+        let object = status::describe(&way, stats, Instant::now());
         [SERVES, object.to_string().as_bytes(), b"\n"].concat()
     }
 }

@@ -7,10 +7,11 @@ mod logging;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use assemble_proxy::config::Config;
+use assemble_proxy::config::{Config, TargetHost};
 use assemble_proxy::dialer::{self, Helper};
 use assemble_proxy::exporter::{Exporter, MetricsAddr};
 use assemble_proxy::health::{self, Responder};
+use assemble_proxy::resolve::conf;
 use assemble_proxy::server::{Drained, Server};
 use assemble_proxy::shutdown::Signals;
 use assemble_proxy::sys::{Rights, confine, raise_descriptor_limit, refuse_huge_pages};
@@ -113,6 +114,7 @@ async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
         tracing::debug!(?landlock, "confined");
     }
 
+    server.shared().upstream.look_up();
     for addr in server.local_addrs() {
         tracing::info!(to = %config.target, server.addrs = ?server.shared().upstream.addrs(), "listening on {addr}");
     }
@@ -138,9 +140,12 @@ async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
 
 /// All a relay needs once it serves: to connect to its target, or to ask who does.
 fn rights(config: &Config) -> Rights {
-    match config.dialer {
-        Some(_) => Rights { packets: true, ..Rights::default() },
-        None => config.target.port.into(),
+    match (&config.target.host, &config.dialer) {
+        (_, Some(_)) => Rights { packets: true, ..Rights::default() },
+        (TargetHost::Name(_), None) => {
+            Rights { connect: vec![config.target.port, conf::PORT], datagrams: true, ..Rights::default() }
+        }
+        (_, None) => config.target.port.into(),
     }
 }
 

@@ -28,6 +28,7 @@ pub fn render(stats: &Stats) -> String {
             (r#"{reason="refused"}"#, stats.refused.get()),
             (r#"{reason="unreachable"}"#, stats.unreachable.get()),
             (r#"{reason="dialer"}"#, stats.dialer.get()),
+            (r#"{reason="unresolved"}"#, stats.unresolved.get()),
             (r#"{reason="loop"}"#, stats.looped.get()),
             (r#"{reason="reset"}"#, stats.reset.get()),
             (r#"{reason="idle"}"#, stats.idle.get()),

@@ -2,6 +2,7 @@
 //! the relay itself connect to anything that way.
 
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -9,13 +10,15 @@ use serde_json::{Value, json};
 use crate::config::Config;
 use crate::status::Told;
 use crate::sys::Socket;
-use crate::upstream::{DialError, Upstream, UpstreamError};
+use crate::upstream::{Reason, Upstream, UpstreamError};
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// `accepted`, or the reason in one word.
     pub result: &'static str,
+    /// The addresses that the target's name, if it has one, was found to have.
+    pub addrs: Vec<SocketAddr>,
     /// How long it took.
     pub took: Duration,
     /// Why it failed, in the words of whoever refused.
@@ -50,6 +53,7 @@ impl Attempt {
     pub fn object(&self) -> Value {
         json!({
             "result": self.result,
+            "addrs": self.addrs,
             "latency_us": u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX),
             "text": self.text,
             "speaks": self.speaks.map(|speaks| match speaks {
@@ -66,28 +70,35 @@ impl Attempt {
 /// Connects to the target of a relay, and asks it for its front page when `speak`. Needs a runtime.
 pub async fn attempt(told: &Told, port: u16, timeout: Duration, speak: bool) -> Attempt {
     let config = Config {
+        fallback: told.fallback,
         dialer: told.dialer.clone(),
         connect_timeout: timeout,
         // No gateway is an answer.
         wait_for_gateway: true,
-        ..Config::new(port, told.target)
+        ..Config::new(port, told.target.clone())
     };
     let began = Instant::now();
+    let mut addrs = Vec::new();
     let connected = match Upstream::new(&config, None) {
-        Ok(upstream) => upstream.connect().await.map_err(|error| (error.reason().word(), error.to_string())),
-        Err(error @ UpstreamError::Routes { .. }) => {
-            Err((DialError::NoGateway.reason().word(), error.to_string()))
+        Ok(upstream) => {
+            let connected = upstream.connect().await;
+            if upstream.resolved() == Some(true) {
+                addrs.extend_from_slice(&upstream.addrs());
+            }
+            connected.map_err(|error| (error.reason().word(), error.to_string()))
         }
-        Err(error) => Err((DialError::Loop.reason().word(), error.to_string())),
+        Err(error @ UpstreamError::Routes { .. }) => Err((Reason::NoGateway.word(), error.to_string())),
+        Err(error @ UpstreamError::Names { .. }) => Err((Reason::NameService.word(), error.to_string())),
+        Err(error) => Err((Reason::Loop.word(), error.to_string())),
     };
     let took = began.elapsed();
     match connected {
         Ok(target) => {
             let speaks = if speak { Some(greet(&target, port, timeout).await) } else { None };
             target.finish();
-            Attempt { result: "accepted", took, text: None, speaks }
+            Attempt { result: "accepted", addrs, took, text: None, speaks }
         }
-        Err((result, text)) => Attempt { result, took, text: Some(text), speaks: None },
+        Err((result, text)) => Attempt { result, addrs, took, text: Some(text), speaks: None },
     }
 }
 

@@ -1,7 +1,6 @@
 //! One connection, from its accept to its closing event.
 
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::os::fd::OwnedFd;
@@ -14,7 +13,7 @@ use crate::relay::{Ending, Options, Relayed, relay};
 use crate::reports::{Matter, Reports, report};
 use crate::stats::{Failure, Stats};
 use crate::sys::Socket;
-use crate::upstream::{DialError, Upstream};
+use crate::upstream::{DialError, Reason, Upstream};
 
 /// What all connections of a relay share.
 #[derive(Debug)]
@@ -99,12 +98,11 @@ async fn dial(
             None
         }
         Err(error) => {
-            match &error {
-                DialError::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    stats.refused.increment();
-                }
-                DialError::Dialer(_) => stats.dialer.increment(),
-                DialError::Loop => stats.looped.increment(),
+            match error.reason() {
+                Reason::Refused => stats.refused.increment(),
+                Reason::Dialer => stats.dialer.increment(),
+                Reason::Loop => stats.looped.increment(),
+                Reason::NoSuchName | Reason::NameService => stats.unresolved.increment(),
                 _ => stats.unreachable.increment(),
             }
             let (tried, seconds) = (shared.upstream.addrs(), opened.elapsed().as_secs_f64());

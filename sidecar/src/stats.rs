@@ -83,6 +83,8 @@ pub struct Stats {
     pub unreachable: Counter,
     /// Connections for which the dialer was not there, refused, or answered nonsense.
     pub dialer: Counter,
+    /// Connections whose target has a name that has no address.
+    pub unresolved: Counter,
     /// Connections that would have come back to the relay or to themselves.
     pub looped: Counter,
     /// Connections that a peer broke.

@@ -3,6 +3,7 @@
 //! It comes from a socket that any process of the network namespace could have bound first, so
 //! whoever reads it takes it for a claim.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Instant;
 
@@ -17,15 +18,24 @@ pub const SERVES: &[u8] = b"ok\n";
 /// The longest answer that is read: many times what a relay says.
 pub const ANSWER_BYTES: usize = 64 * 1024;
 
+/// Where a relay connects to.
+#[derive(Clone, Copy, Debug)]
+pub struct Way<'a> {
+    /// As it was asked for.
+    pub target: &'a Target,
+    /// The addresses that this means now.
+    pub addrs: &'a [String],
+    /// Whether the name service told them; `None` where there is no name.
+    pub resolved: Option<bool>,
+    /// The address that serves while nobody here knows the name.
+    pub fallback: Option<IpAddr>,
+    /// The dialer that is asked, if any.
+    pub dialer: Option<&'a Path>,
+}
+
 /// The object for the counters as they are at `now`.
 #[must_use]
-pub fn describe(
-    target: Target,
-    dialer: Option<&Path>,
-    addrs: &[String],
-    stats: &Stats,
-    now: Instant,
-) -> Value {
+pub fn describe(way: &Way<'_>, stats: &Stats, now: Instant) -> Value {
     let last = stats.last_failure().map(|failure| {
         let age = now.saturating_duration_since(failure.at).as_millis();
         json!({
@@ -36,15 +46,18 @@ pub fn describe(
     });
     json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "target": target.to_string(),
-        "addrs": addrs,
-        "dialer": dialer.map(|path| path.display().to_string()),
+        "target": way.target.to_string(),
+        "addrs": way.addrs,
+        "resolved": way.resolved,
+        "fallback": way.fallback,
+        "dialer": way.dialer.map(|path| path.display().to_string()),
         "active": stats.active(),
         "opened": stats.accepted.get(),
         "failed": {
             "refused": stats.refused.get(),
             "unreachable": stats.unreachable.get(),
             "dialer": stats.dialer.get(),
+            "unresolved": stats.unresolved.get(),
             "loop": stats.looped.get(),
             "reset": stats.reset.get(),
             "idle": stats.idle.get(),
@@ -65,6 +78,8 @@ pub struct Told {
     pub object: Map<String, Value>,
     /// Where the relay connects to.
     pub target: Target,
+    /// The address that serves while nobody here knows the target's name.
+    pub fallback: Option<IpAddr>,
     /// The dialer it asks, if any.
     pub dialer: Option<std::path::PathBuf>,
 }
@@ -98,7 +113,8 @@ pub fn read(answer: &[u8]) -> Result<Told, Nonsense> {
     // A relay writes the port out; 0 stands for one that was left out.
     let target = Some(spec.or_port(0)).filter(|target| target.port != 0).ok_or(Nonsense::Status)?;
     let dialer = text("dialer").map(Into::into);
-    Ok(Told { target, dialer, object })
+    let fallback = text("fallback").and_then(|ip| ip.parse().ok());
+    Ok(Told { target, fallback, dialer, object })
 }
 
 #[cfg(test)]
@@ -115,6 +131,10 @@ mod tests {
         [SERVES, value.to_string().as_bytes(), b"\n"].concat()
     }
 
+    fn way(target: &Target) -> Way<'_> {
+        Way { target, addrs: &[], resolved: None, fallback: None, dialer: None }
+    }
+
     #[test]
     fn an_answer_is_read_as_it_was_meant() {
         let (stats, now) = (Stats::default(), Instant::now());
@@ -126,7 +146,7 @@ mod tests {
         stats.failed(Failure { reason: "refused", text: text.clone(), at: now });
         let target = Target { host: TargetHost::Gateway, port: 5000 };
         let later = now + Duration::from_millis(1500);
-        let said = describe(target, None, &["172.17.0.1:5000".to_owned()], &stats, later);
+        let said = describe(&way(&target), &stats, later);
         let told = read(&answer(&said)).unwrap();
         assert_eq!((told.target, &told.dialer), (target, &None));
         let object = Value::Object(told.object);
@@ -138,10 +158,21 @@ mod tests {
     #[test]
     fn a_relay_that_asks_a_dialer_names_it() {
         let target = Target { host: TargetHost::Loopback, port: 9 };
-        let said = describe(target, Some(Path::new("/run/d.sock")), &[], &Stats::default(), Instant::now());
+        let way = Way { dialer: Some(Path::new("/run/d.sock")), ..way(&target) };
+        let said = describe(&way, &Stats::default(), Instant::now());
         let told = read(&answer(&said)).unwrap();
         assert_eq!((told.target, told.dialer), (target, Some("/run/d.sock".into())));
         assert_eq!(told.object["last_error"], Value::Null);
+    }
+
+    #[test]
+    fn a_name_goes_with_what_serves_in_its_stead() {
+        let target = Target { host: TargetHost::Name("db.internal".parse().unwrap()), port: 5432 };
+        let fallback = Some([192, 0, 2, 7].into());
+        let way = Way { resolved: Some(false), fallback, ..way(&target) };
+        let told = read(&answer(&describe(&way, &Stats::default(), Instant::now()))).unwrap();
+        assert_eq!((told.target, told.fallback), (target, fallback));
+        assert_eq!(told.object["resolved"], json!(false));
     }
 
     #[test]
@@ -155,7 +186,7 @@ mod tests {
             (b"ok\n[]", Nonsense::Status),
             (b"ok\n{}", Nonsense::Status),
             (b"ok\n{\"target\":\"gateway\"}", Nonsense::Status),
-            (b"ok\n{\"target\":\"db.internal:5\"}", Nonsense::Status),
+            (b"ok\n{\"target\":\"db/internal:5\"}", Nonsense::Status),
             (b"ok\n{\"target\":\"gateway:5000\"", Nonsense::Status),
         ];
         for (bytes, want) in table {

@@ -13,6 +13,8 @@ mod dialer;
 mod dialer_world;
 #[path = "../support/freezer.rs"]
 mod freezer;
+#[path = "../support/name_server.rs"]
+mod name_server;
 #[path = "../support/namespace.rs"]
 mod namespace;
 #[path = "../support/pattern.rs"]
@@ -49,9 +51,9 @@ mod half_close;
 mod handed_over;
 mod handshake;
 mod keepalive;
-mod killed;
 mod load;
 mod log;
+mod names;
 mod namespaces;
 mod pauses;
 mod pipes;

@@ -91,8 +91,8 @@ impl Helper {
         let dir = self.config.socket.parent().filter(|dir| !dir.as_os_str().is_empty());
         Rights {
             connect: self.config.allow.ports().collect(),
-            packets: false,
             remove_in: Some(dir.unwrap_or_else(|| Path::new(".")).to_owned()),
+            ..Rights::default()
         }
     }
 
@@ -222,6 +222,7 @@ async fn granted(
             // On failure the drop resets the connection that nobody wants. Else it is the peer's
             // alone, and may not be touched: a setting made here would be made there as well.
             peer.send(&Reply::Connected.encode(), Some(socket.as_fd()))?;
+            socket.finish();
             tracing::debug!(port, uid, "handed over");
         }
         Err(error) => {

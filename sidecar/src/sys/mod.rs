@@ -2,7 +2,9 @@
 //! non-blocking and close-on-exec from its creation.
 
 mod congestion;
+mod datagram;
 mod fd_passing;
+mod kept_file;
 mod limits;
 mod listener;
 mod nursery;
@@ -17,7 +19,9 @@ mod socket;
 mod tcp_info;
 
 pub use congestion::{congestion_control, may_use_congestion_control};
+pub use datagram::datagrams;
 pub use fd_passing::{Control, Impostor, verify_loopback};
+pub use kept_file::KeptFile;
 pub use limits::{Reserve, raise_descriptor_limit, refuse_huge_pages};
 pub use listener::{Listener, ListenerError};
 pub use nursery::Nursery;

@@ -1,9 +1,7 @@
 //! The namespace's routing tables, and the kernel's word that they have changed.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
 
 use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
@@ -11,17 +9,16 @@ use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv,
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::kept_file::KeptFile;
 use super::reactor::register;
 
 /// Tables of the network namespace this was opened in.
-///
-/// They stay open, so that they can be read again where no file can be opened any more.
 #[derive(Debug)]
 pub struct RouteTables {
-    ipv4: Option<File>,
-    ipv6: Option<File>,
-    addresses6: Option<File>,
-    interfaces: Option<File>,
+    ipv4: KeptFile,
+    ipv6: KeptFile,
+    addresses6: KeptFile,
+    interfaces: KeptFile,
 }
 
 impl RouteTables {
@@ -30,15 +27,11 @@ impl RouteTables {
     /// # Errors
     /// A policy forbids it.
     pub fn open() -> io::Result<Self> {
-        let open = |path| match File::open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            opened => opened.map(Some),
-        };
         Ok(Self {
-            ipv4: open("/proc/net/route")?,
-            ipv6: open("/proc/net/ipv6_route")?,
-            addresses6: open("/proc/net/if_inet6")?,
-            interfaces: open("/proc/net/dev")?,
+            ipv4: KeptFile::open("/proc/net/route")?,
+            ipv6: KeptFile::open("/proc/net/ipv6_route")?,
+            addresses6: KeptFile::open("/proc/net/if_inet6")?,
+            interfaces: KeptFile::open("/proc/net/dev")?,
         })
     }
 
@@ -47,7 +40,7 @@ impl RouteTables {
     /// # Errors
     /// Those of pread(2).
     pub fn ipv4(&self) -> io::Result<String> {
-        read(self.ipv4.as_ref())
+        self.ipv4.read()
     }
 
     /// The IPv6 routes (net/ipv6/route.c, `rt6_info_route`).
@@ -55,7 +48,7 @@ impl RouteTables {
     /// # Errors
     /// Those of pread(2).
     pub fn ipv6(&self) -> io::Result<String> {
-        read(self.ipv6.as_ref())
+        self.ipv6.read()
     }
 
     /// The IPv6 addresses with their interfaces (net/ipv6/addrconf.c, `if6_seq_show`).
@@ -63,7 +56,7 @@ impl RouteTables {
     /// # Errors
     /// Those of pread(2).
     pub fn addresses6(&self) -> io::Result<String> {
-        read(self.addresses6.as_ref())
+        self.addresses6.read()
     }
 
     /// The interfaces (net/core/net-procfs.c, `dev_seq_show`).
@@ -71,21 +64,7 @@ impl RouteTables {
     /// # Errors
     /// Those of pread(2).
     pub fn interfaces(&self) -> io::Result<String> {
-        read(self.interfaces.as_ref())
-    }
-}
-
-/// The whole of a table, from its beginning whatever was read before.
-fn read(table: Option<&File>) -> io::Result<String> {
-    let Some(table) = table else { return Ok(String::new()) };
-    let mut text = Vec::new();
-    let mut chunk = [0; 4096];
-    loop {
-        let n = table.read_at(&mut chunk, text.len() as u64)?;
-        if n == 0 {
-            return String::from_utf8(text).map_err(io::Error::other);
-        }
-        text.extend_from_slice(&chunk[..n]);
+        self.interfaces.read()
     }
 }
 

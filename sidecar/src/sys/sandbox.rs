@@ -51,6 +51,8 @@ pub struct Rights {
     /// 9 do not know and which is not among those taken away here. So a dialer that was started
     /// anew is found by the same path, and no descriptor has to be kept for that.
     pub packets: bool,
+    /// Whether it may send datagrams, as to name servers. Landlock has no word for them.
+    pub datagrams: bool,
     /// Where it may remove files: the directory of its own socket.
     pub remove_in: Option<PathBuf>,
 }
@@ -91,10 +93,13 @@ pub fn confine(rights: impl Into<Rights>) -> Result<Landlock, SandboxError> {
 }
 
 fn filter(rights: &Rights) -> Result<BpfProgram, seccompiler::BackendError> {
-    let mut sockets = vec![
-        SeccompRule::new(vec![argument(0, libc::AF_INET)?])?,
-        SeccompRule::new(vec![argument(0, libc::AF_INET6)?])?,
-    ];
+    let mut sockets = Vec::new();
+    let kinds = [Some(libc::SOCK_STREAM), rights.datagrams.then_some(libc::SOCK_DGRAM)];
+    for kind in kinds.into_iter().flatten() {
+        for family in [libc::AF_INET, libc::AF_INET6] {
+            sockets.push(SeccompRule::new(vec![argument(0, family)?, socket_kind(kind)?])?);
+        }
+    }
     if rights.packets {
         let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
         sockets.push(SeccompRule::new(vec![argument(0, libc::AF_UNIX)?, argument(1, kind)?])?);
@@ -119,6 +124,14 @@ fn filter(rights: &Rights) -> Result<BpfProgram, seccompiler::BackendError> {
 /// That an argument of a system call, an `int`, is this.
 fn argument(index: u8, value: libc::c_int) -> Result<SeccompCondition, seccompiler::BackendError> {
     SeccompCondition::new(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, u64::from(value.unsigned_abs()))
+}
+
+/// That the second argument of socket(2) is this kind, with whatever flags.
+fn socket_kind(kind: libc::c_int) -> Result<SeccompCondition, seccompiler::BackendError> {
+    /// `SOCK_TYPE_MASK` of linux/net.h.
+    const KIND: u64 = 0xf;
+    let op = SeccompCmpOp::MaskedEq(KIND);
+    SeccompCondition::new(1, SeccompCmpArgLen::Dword, op, u64::from(kind.unsigned_abs()))
 }
 
 const ALLOWED: &[libc::c_long] = &[

@@ -1,6 +1,9 @@
 //! The target: its address now, and connections to it.
 
 mod gateway;
+mod known;
+mod named;
+mod race;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,6 +16,9 @@ use crate::connect::Connector;
 use crate::dialer::Dialer;
 use crate::sys::{Nursery, Socket};
 use gateway::Gateways;
+use known::Route;
+use named::Named;
+use race::race;
 
 pub use crate::connect::{DialError, Reason};
 
@@ -49,6 +55,20 @@ pub enum UpstreamError {
         /// The target as it was given.
         target: Target,
     },
+    /// The files that say how names are looked up cannot be read.
+    #[error("cannot look up \"{target}\": cannot read /etc/hosts and /etc/resolv.conf")]
+    Names {
+        /// The target as it was given.
+        target: Target,
+        /// The reason.
+        source: io::Error,
+    },
+    /// An address to fall back to, for a target that has no name.
+    #[error("--fallback is for a target that has a name, and \"{target}\" has none")]
+    Fallback {
+        /// The target as it was given.
+        target: Target,
+    },
     /// All interfaces but loopback are gone: the container whose namespace this was has ended.
     #[error("the network namespace has lost its interfaces: port {port} leads nowhere")]
     NamespaceGone {
@@ -72,6 +92,9 @@ pub struct Upstream {
     /// Watched unless the target is on loopback, which never goes away.
     gateways: Option<Gateways>,
     addrs: RwLock<Arc<[SocketAddr]>>,
+    /// The target's name, if it has one, in place of the addresses.
+    named: Option<Arc<Named>>,
+    fallback: Option<IpAddr>,
     /// Who reaches the target in this namespace's stead.
     dialer: Option<Dialer>,
 }
@@ -83,10 +106,14 @@ impl Upstream {
     /// # Errors
     /// There is no gateway, or the target is the relay itself.
     pub fn new(config: &Config, on_link: Option<&'static str>) -> Result<Self, UpstreamError> {
-        let Config { port, target, .. } = *config;
+        let Config { port, ref target, .. } = *config;
         if (target.host == TargetHost::Loopback) != config.dialer.is_some() {
-            return Err(UpstreamError::Dialer { target });
+            return Err(UpstreamError::Dialer { target: target.clone() });
         }
+        if config.fallback.is_some() && !matches!(target.host, TargetHost::Name(_)) {
+            return Err(UpstreamError::Fallback { target: target.clone() });
+        }
+        let mut named = None;
         let (gateways, addrs) = match target.host {
             // Watched only for the end of the namespace.
             TargetHost::Loopback => {
@@ -101,20 +128,31 @@ impl Upstream {
                 found().map_err(|source| UpstreamError::Routes { port, source })?
             }
             TargetHost::Address(ip) if is_here(ip) && target.port == port => {
-                return Err(UpstreamError::Itself { port, target });
+                return Err(UpstreamError::Itself { port, target: target.clone() });
+            }
+            TargetHost::Name(ref name) if name.is_localhost() && target.port == port => {
+                return Err(UpstreamError::Itself { port, target: target.clone() });
+            }
+            TargetHost::Name(ref name) => {
+                let opened = Named::open(name.clone(), target.port, config.fallback);
+                let unreadable = |source| UpstreamError::Names { target: target.clone(), source };
+                named = Some(opened.map_err(unreadable)?);
+                (Gateways::open().ok(), Arc::default())
             }
             TargetHost::Address(ip) => {
                 let watched = if is_here(ip) { None } else { Gateways::open().ok() };
                 (watched, [SocketAddr::new(ip, target.port)].into())
             }
         };
-        if addrs.is_empty() && !config.wait_for_gateway {
+        if addrs.is_empty() && named.is_none() && !config.wait_for_gateway {
             return Err(UpstreamError::NoGateway { port });
         }
         Ok(Self {
             port,
-            target,
-            connector: Connector::new(config.connect_timeout, on_link.filter(|_| is_on_link(target.host))),
+            connector: Connector::new(config.connect_timeout, on_link.filter(|_| is_on_link(&target.host))),
+            target: target.clone(),
+            fallback: config.fallback,
+            named,
             nursery: Nursery::new(config.keepalive),
             gateways,
             addrs: RwLock::new(addrs),
@@ -130,8 +168,8 @@ impl Upstream {
 
     /// Where connections go, as it was asked for.
     #[must_use]
-    pub const fn target(&self) -> Target {
-        self.target
+    pub const fn target(&self) -> &Target {
+        &self.target
     }
 
     /// The socket of the dialer that reaches the target, if one does.
@@ -140,10 +178,34 @@ impl Upstream {
         self.dialer.as_ref().map(Dialer::path)
     }
 
-    /// The addresses new connections go to, tried in this order.
+    /// The addresses new connections go to, tried in this order; those of a name as it was looked
+    /// up last.
     #[must_use]
     pub fn addrs(&self) -> Arc<[SocketAddr]> {
+        if let Some(named) = &self.named {
+            return named.now().0;
+        }
         self.addrs.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Whether the addresses are what the name service says, where the target has a name.
+    #[must_use]
+    pub fn resolved(&self) -> Option<bool> {
+        self.named.as_ref().map(|named| named.now().1)
+    }
+
+    /// The address that serves while nobody here knows the target's name.
+    #[must_use]
+    pub const fn fallback(&self) -> Option<IpAddr> {
+        self.fallback
+    }
+
+    /// Looks the target's name up, if it has one, so that the first connection need not wait for
+    /// it. Needs a runtime, on which it goes on.
+    pub fn look_up(&self) {
+        if let Some(named) = self.named.clone() {
+            tokio::spawn(async move { drop(named.route().await) });
+        }
     }
 
     /// Connects to the target for `client`.
@@ -172,6 +234,9 @@ impl Upstream {
         if let Some(dialer) = &self.dialer {
             return dialer.dial(self.target.port, self.connector.timeout()).await;
         }
+        if let Some(named) = &self.named {
+            return self.connect_by_name(named).await;
+        }
         let mut failure = DialError::NoGateway;
         for &addr in &*self.addrs() {
             match self.connector.connect(addr).await {
@@ -180,6 +245,39 @@ impl Upstream {
             }
         }
         Err(failure)
+    }
+
+    /// Connects to an address of the name; asked again where it may have moved meanwhile.
+    async fn connect_by_name(&self, named: &Arc<Named>) -> Result<Socket, DialError> {
+        let limit = self.connector.timeout();
+        let unanswered = |_| DialError::TimedOut(limit);
+        let route = tokio::time::timeout(limit, named.route()).await.map_err(unanswered)??;
+        let failure = match self.connect_along(named, &route).await {
+            Ok(socket) => return Ok(socket),
+            Err(failure) => failure,
+        };
+        match tokio::time::timeout(limit, named.instead(&route)).await {
+            Ok(Some(route)) => self.connect_along(named, &route).await,
+            Ok(None) | Err(_) => Err(failure),
+        }
+    }
+
+    async fn connect_along(&self, named: &Named, route: &Route) -> Result<Socket, DialError> {
+        let connect = |addr: SocketAddr| async move {
+            // Its own client would be served without end.
+            if is_here(addr.ip()) && addr.port() == self.port {
+                return Err(DialError::Itself(addr));
+            }
+            self.connector.connect(addr).await
+        };
+        match (race(&route.addrs, connect).await, route.last_resort) {
+            (Ok((addr, socket)), _) => {
+                named.reached(addr);
+                Ok(socket)
+            }
+            (Err(_), Some(addr)) => connect(addr).await,
+            (Err(failure), None) => Err(failure),
+        }
     }
 
     /// Keeps the gateway's address up to date for as long as it is polled.
@@ -217,10 +315,11 @@ impl Upstream {
 }
 
 /// Whether the target is known to be on this host's loopback or its gateway.
-fn is_on_link(host: TargetHost) -> bool {
+fn is_on_link(host: &TargetHost) -> bool {
     match host {
         TargetHost::Gateway | TargetHost::Loopback => true,
-        TargetHost::Address(ip) => is_here(ip),
+        TargetHost::Address(ip) => is_here(*ip),
+        TargetHost::Name(_) => false,
     }
 }
 

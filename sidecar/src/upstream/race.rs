@@ -1,0 +1,121 @@
+//! Several addresses of one host, of which the first that answers is taken.
+
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::connect::DialError;
+
+/// How long an address is given before the next one is tried beside it (RFC 8305, 5).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// An attempt that says which address it was for.
+type Attempt<'a, T> = Pin<Box<dyn Future<Output = (SocketAddr, Result<T, DialError>)> + Send + 'a>>;
+
+/// Connects to one of the addresses, tried in this order; each next one begins as soon as one has
+/// failed, or when none has answered for a moment. The slower ones are dropped.
+///
+/// # Errors
+/// None is reached; the reason is that of the last.
+pub(super) async fn race<'a, T: 'a, F>(
+    addrs: &[SocketAddr],
+    connect: impl Fn(SocketAddr) -> F,
+) -> Result<(SocketAddr, T), DialError>
+where
+    F: Future<Output = Result<T, DialError>> + Send + 'a,
+{
+    let mut waiting = addrs.iter().copied();
+    let mut running: Vec<Attempt<'a, T>> = Vec::new();
+    let mut failure = DialError::NoGateway;
+    loop {
+        if let Some(addr) = waiting.next() {
+            let attempt = connect(addr);
+            running.push(Box::pin(async move { (addr, attempt.await) }));
+        } else if running.is_empty() {
+            return Err(failure);
+        }
+        tokio::select! {
+            biased;
+            (addr, connected) = any(&mut running) => match connected {
+                Ok(connected) => return Ok((addr, connected)),
+                Err(error) => failure = error,
+            },
+            () = tokio::time::sleep(HEAD_START), if waiting.len() > 0 => {}
+        }
+    }
+}
+
+/// The first attempt to end, which is taken out.
+async fn any<'a, T>(running: &mut Vec<Attempt<'a, T>>) -> (SocketAddr, Result<T, DialError>) {
+    poll_fn(|cx| {
+        for at in 0..running.len() {
+            if let Poll::Ready(ended) = running[at].as_mut().poll(cx) {
+                drop(running.swap_remove(at));
+                return Poll::Ready(ended);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn addrs(last: &[u8]) -> Vec<SocketAddr> {
+        last.iter().map(|n| SocketAddr::from(([192, 0, 2, *n], 1))).collect()
+    }
+
+    fn last(addr: SocketAddr) -> u8 {
+        match addr.ip() {
+            std::net::IpAddr::V4(ip) => ip.octets()[3],
+            std::net::IpAddr::V6(_) => 0,
+        }
+    }
+
+    /// Addresses that end with 1 are silent, with 2 refuse, with 3 accept.
+    async fn connect(addr: SocketAddr) -> Result<(), DialError> {
+        match last(addr) % 10 {
+            1 => std::future::pending().await,
+            2 => Err(io::Error::from(io::ErrorKind::ConnectionRefused).into()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn reached(ends: &[u8]) -> Option<u8> {
+        race(&addrs(ends), connect).await.ok().map(|(addr, ())| last(addr))
+    }
+
+    #[tokio::test]
+    async fn the_first_that_answers_is_taken() {
+        assert_eq!(reached(&[3, 13]).await, Some(3));
+        assert_eq!(reached(&[2, 12, 3]).await, Some(3));
+        assert_eq!(reached(&[2, 12]).await, None);
+        assert_eq!(reached(&[1, 11, 2, 13]).await, Some(13));
+        assert_eq!(reached(&[]).await, None);
+    }
+
+    /// A silent address does not keep the others from being tried, nor is it given up for them.
+    #[tokio::test]
+    async fn a_late_answer_counts_too() {
+        let begun = Mutex::new(Vec::new());
+        let slow = |addr| {
+            begun.lock().unwrap().push(last(addr));
+            async move {
+                if last(addr) == 1 {
+                    tokio::time::sleep(HEAD_START * 2).await;
+                    return Ok(());
+                }
+                connect(addr).await
+            }
+        };
+        let (addr, ()) = race(&addrs(&[1, 2]), slow).await.unwrap();
+        assert_eq!((last(addr), begun.into_inner().unwrap()), (1, vec![1, 2]));
+    }
+}
