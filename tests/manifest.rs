@@ -96,9 +96,37 @@ fn each_port_has_a_sidecar_that_relays_to_its_node() {
                          allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, \
                          capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}";
         assert_eq!(at(sidecar, "securityContext"), &yaml(hardened));
-        assert_eq!(at(sidecar, "resources"), &yaml("{requests: {cpu: 10m, memory: 16Mi}}"), "no limits");
     }
     assert_eq!(at(&pod, "automountServiceAccountToken"), &yaml("false"));
+}
+
+/// A service of the cluster by its name, which only the pod can look up.
+#[test]
+fn a_port_leads_to_a_service_by_its_name() {
+    let options = "--forward 5000=registry.default.svc:5000,5432=db --forward 6000=[2001:db8::7]:1";
+    let pod = pod(options);
+    let sidecars = at(&pod, "initContainers").as_sequence().unwrap();
+    let args: Vec<_> = sidecars.iter().map(|sidecar| strings(at(sidecar, "args"))).collect();
+    assert_eq!(
+        args,
+        [
+            ["--port", "5000", "--to", "registry.default.svc:5000"],
+            ["--port", "5432", "--to", "db:5432"],
+            ["--port", "6000", "--to", "[2001:db8::7]:1"],
+        ]
+    );
+    assert!(sidecars.iter().all(|sidecar| at(sidecar, "env") == &Value::Null), "no address of the node");
+    let (text, _) = made(options);
+    assert!(
+        text.contains("\n# localhost:5000 is registry.default.svc:5000, by the name service of the pod.\n")
+    );
+    assert!(!text.contains("that port of the node"), "{text}");
+    // The usual port stays beside them.
+    let (both, _) = made("--forward 5432=db");
+    assert!(both.contains("that port of the node") && both.contains("localhost:5432 is db:5432"), "{both}");
+    for bad in ["5000=localhost", "5000=1234567", "5000=a..b"] {
+        assert!(parsed(&format!("--kubernetes --forward {bad}")).is_err(), "{bad}");
+    }
 }
 
 #[test]

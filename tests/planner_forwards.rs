@@ -6,7 +6,8 @@ mod steps;
 #[path = "support/world.rs"]
 mod world;
 
-use docker_assemble::desired::Desired;
+use docker_assemble::desired::{Desired, HostPort};
+use docker_assemble::forward::{Forward, Target};
 use docker_assemble::observed::{Observed, State};
 use docker_assemble::plan::action::Action;
 use docker_assemble::plan::{PlanError, STOP_GRACE, plan, teardown};
@@ -38,7 +39,7 @@ fn a_loopback_forward_brings_a_dialer_before_its_sidecars() {
     assert_eq!(dialer.args, ["dial", "--socket", "/run/assemble/dial.sock", "--allow", "5000,7000"]);
     assert_eq!(dialer.env, ["ASSEMBLE_PROXY_SOCKET=/run/assemble/dial.sock"]);
     assert_eq!((&dialer.network, &dialer.privileges), (&Network::Host, &Privileges::Nothing));
-    assert!(dialer.read_only && dialer.pids.is_some());
+    assert!(dialer.read_only && dialer.memory_bytes.is_some() && dialer.pids.is_some());
     assert_eq!(dialer.user.as_deref(), Some("65532:65532"));
     let volume = docker_assemble::spec::socket_volume(&wish.user);
     let [own, shared] = [false, true].map(|read_only| Mount::Own {
@@ -60,12 +61,38 @@ fn a_target_is_what_its_sidecar_is_told() {
         ("5000:5001", ["--port", "5000", "--to", "gateway:5001"], "gateway:5001"),
         ("5432=192.0.2.7:5433", ["--port", "5432", "--to", "192.0.2.7:5433"], "192.0.2.7:5433"),
         ("1=[2001:db8::7]", ["--port", "1", "--to", "[2001:db8::7]:1"], "[2001:db8::7]:1"),
+        ("1=db.internal:2", ["--port", "1", "--to", "db.internal:2"], "db.internal:2"),
     ] {
         let plan = plan(&Desired { forwards: forwards(words), ..wish() }, &empty()).unwrap();
         let Some(Action::Run { candidates }) = plan.actions().last() else { panic!("no sidecar") };
         assert_eq!(candidates[0].args, args);
         assert_eq!(candidates[0].labels["io.github.docker-assemble.target"], label);
     }
+}
+
+/// What a name meant at the start goes to the relay beside it. A backend that an older version
+/// made, with a sidecar that goes by that address alone, is brought up to date.
+#[test]
+fn a_name_goes_to_the_relay_with_what_it_meant() {
+    let port = HostPort::new(5432).unwrap();
+    let (name, addr) = ("db".to_owned(), [192, 0, 2, 7].into());
+    let with = |target| Desired { forwards: [Forward { port, target }].into(), ..wish() };
+    let followed = with(Target::Name { name: name.clone(), fallback: Some(addr), port });
+    let plan = plan(&followed, &empty()).unwrap();
+    let Some(Action::Run { candidates }) = plan.actions().last() else { panic!("no sidecar") };
+    assert_eq!(candidates[0].args, ["--port", "5432", "--to", "db:5432", "--fallback", "192.0.2.7"]);
+    assert_eq!(candidates[0].labels["io.github.docker-assemble.target"], "db:5432=192.0.2.7");
+    assert!(steps(&followed, &started(&followed)).is_empty());
+
+    let fixed = started(&with(Target::Host { name, addr, port }));
+    assert_eq!(
+        steps(&followed, &fixed),
+        [
+            vec!["note 5432 db:5432=192.0.2.7"],
+            vec!["remove B-proxy-port-5432 (Changed)"],
+            vec!["run B-proxy-port-5432 x1"]
+        ]
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use docker_assemble::desired::{
     CacheVolume, Desired, HostPort, ImageRef, ProxyImage, PullPolicy, Security, UserName,
 };
 use docker_assemble::forward::Forward;
-use docker_assemble::forward::asked;
+use docker_assemble::forward::asked::{self, Known};
 use docker_assemble::observed::{Container, ContainerId, Observed, State};
 use docker_assemble::plan::plan;
 
@@ -35,7 +35,8 @@ pub(crate) fn forwards(words: &str) -> BTreeSet<Forward> {
     let hosts: Vec<_> = hosts.into_iter().flat_map(|word| asked::hosts(word).unwrap()).collect();
     let ports = asked::ports(&ports.join(",")).unwrap();
     let asked = asked::merge(Some(&ports), &hosts, false).unwrap();
-    asked.iter().map(|asked| asked.with(|name| name.parse().ok()).unwrap()).collect()
+    let known = |host: &str| Some(host.parse().map_or(Known::Followed(None), Known::Fixed));
+    asked.iter().map(|asked| asked.with(known).unwrap()).collect()
 }
 
 /// What `start` without any option asks for.
@@ -84,8 +85,6 @@ pub(crate) fn container(id: &str, labels: BTreeMap<String, String>) -> Container
         image_id: "sha256:b1".to_owned(),
         state: State::Running,
         unhealthy: false,
-        restarts: 0,
-        out_of_memory: false,
         started_at: "2024-05-01T10:00:00Z".to_owned(),
         labels,
         env: Vec::new(),

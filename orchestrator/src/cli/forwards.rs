@@ -1,12 +1,11 @@
 //! The options that say what to forward.
 
-use std::collections::BTreeSet;
-
 use clap::{ArgMatches, Command as Tree};
 
 use super::UsageError;
-use crate::desired::HostPort;
-use crate::forward::asked::{Asked, Conflict, MOST, Place, Word, merge};
+use crate::forward::asked::{Asked, Conflict, Known, MOST, Place, Word, merge};
+use crate::forward::can_be_followed;
+use crate::manifest::Forward;
 
 pub(super) const PORTS: &str = "allow-host-port";
 pub(super) const HOSTS: &str = "forward";
@@ -25,21 +24,35 @@ pub(super) fn are_usual(matches: &ArgMatches) -> bool {
         && !super::read::switch(matches, LOOPBACK)
 }
 
-/// The ports where each can lead to nothing but itself.
-pub(super) fn plain(
+/// What a manifest forwards: ports of the node, each to the same one, and other hosts, whose names
+/// the pod looks up.
+pub(super) fn of_manifest(
     tree: &Tree,
     path: &[&str],
     matches: &ArgMatches,
-) -> Result<BTreeSet<HostPort>, UsageError> {
+) -> Result<Vec<Forward>, UsageError> {
     let given = words(matches, PORTS);
-    merged(tree, path, given.as_deref(), &[], false)?
+    let hosts = words(matches, HOSTS).unwrap_or_default();
+    merged(tree, path, given.as_deref(), &hosts, false)?
         .into_iter()
-        .map(|asked| {
-            if asked.place == Place::Gateway && asked.outside == asked.port {
-                return Ok(asked.port);
+        .map(|asked| match asked.place {
+            Place::Gateway if asked.outside == asked.port => Ok(Forward { port: asked.port, to: None }),
+            Place::Host(ref name) => {
+                let known = if can_be_followed(name) {
+                    Some(Known::Followed(None))
+                } else {
+                    name.parse().ok().map(Known::Fixed)
+                };
+                let forward = asked.with(|_| known).ok_or_else(|| {
+                    let why = format!("\"{name}\" is not a name that a pod can look up");
+                    UsageError::value(tree, path, HOSTS, &texts(&hosts), &why)
+                })?;
+                Ok(Forward { port: asked.port, to: Some(forward.to()) })
             }
-            let why = "a manifest forwards ports to the same ports of the node";
-            Err(UsageError::value(tree, path, PORTS, &texts(given.as_deref().unwrap_or_default()), why))
+            Place::Gateway | Place::Loopback => {
+                let why = "a manifest forwards ports to the same ports of the node";
+                Err(UsageError::value(tree, path, PORTS, &texts(given.as_deref().unwrap_or_default()), why))
+            }
         })
         .collect()
 }

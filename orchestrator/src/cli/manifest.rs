@@ -1,13 +1,11 @@
 //! The options of `backend manifest`.
 
-use std::collections::BTreeSet;
-
 use clap::{ArgMatches, Command};
 
 use super::read::switch;
 use super::{UsageError, tree, values};
-use crate::desired::{HostPort, ImageRef};
-use crate::manifest::{Variant, Wish};
+use crate::desired::ImageRef;
+use crate::manifest::{Forward, Variant, Wish};
 
 /// The name of everything, unless another is wished.
 const NAME: &str = "docker-assemble-backend";
@@ -31,6 +29,7 @@ pub(super) fn command() -> Command {
             "  $ docker assemble backend manifest --kubernetes --proxy-image registry.example/proxy | kubectl apply -f -",
         )
         .arg(tree::ports("Let builds reach this port of the node as localhost:PORT; 0 for none (default 5000)"))
+        .arg(tree::hosts("Let builds reach a port of a service or of another host as localhost:PORT, as 5000=registry.default.svc:5000"))
         .arg(
             tree::option("image", "string", "BuildKit image to run (default \"moby/buildkit:buildx-stable-1\", with --rootless \"moby/buildkit:buildx-stable-1-rootless\")")
                 .value_parser(values::image),
@@ -56,12 +55,12 @@ pub(super) fn command() -> Command {
         )
 }
 
-/// Reads the options; the ports were read by the caller.
+/// Reads the options; the forwards were read by the caller.
 pub(super) fn read(
     tree: &Command,
     path: &[&str],
     matches: &ArgMatches,
-    ports: BTreeSet<HostPort>,
+    forwards: Vec<Forward>,
 ) -> Result<Wish, UsageError> {
     if !switch(matches, "kubernetes") {
         return Err(UsageError::option(tree, path, "flag needed: --kubernetes"));
@@ -84,7 +83,7 @@ pub(super) fn read(
             .cloned()
             .unwrap_or_else(|| ImageRef(PROXY_IMAGE.to_owned())),
         storage: text("storage", STORAGE),
-        ports,
+        forwards,
     })
 }
 

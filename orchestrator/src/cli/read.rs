@@ -33,7 +33,7 @@ pub(super) fn read(tree: &Tree, path: &[&str], matches: &ArgMatches) -> Result<C
             tree,
             path,
             matches,
-            forwards::plain(tree, path, matches)?,
+            forwards::of_manifest(tree, path, matches)?,
         )?)),
         ["backend", "logs"] => Command::Logs(logs(tree, path, matches)?),
         ["backend", "cache", "usage"] => {

@@ -202,6 +202,12 @@ pub(super) fn ports(help: &'static str) -> Arg {
         .value_parser(ValueParser::new(asked::ports))
 }
 
+pub(super) fn hosts(help: &'static str) -> Arg {
+    option("forward", "port=host:port", help)
+        .action(ArgAction::Append)
+        .value_parser(ValueParser::new(asked::hosts))
+}
+
 /// The form of one object; `fields` are those that a template finds in it.
 fn form(fields: &str) -> Arg {
     option("format", "string", "")

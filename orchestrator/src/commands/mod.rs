@@ -11,7 +11,6 @@ pub mod logs;
 pub mod manifest;
 mod namespaces;
 pub mod observe;
-pub mod restarts;
 pub mod start;
 pub mod stats;
 pub mod stop;

@@ -33,14 +33,26 @@ pub struct Asked {
     pub outside: HostPort,
 }
 
+/// What is known of a host when a forward to it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// Its address, which stays.
+    Fixed(IpAddr),
+    /// That its name is to be followed, and what it means now to who asks for the forward.
+    Followed(Option<IpAddr>),
+}
+
 impl Asked {
-    /// The forward, with the address that `lookup` gives for a host; `None` where it gives none.
-    pub fn with(&self, lookup: impl FnOnce(&str) -> Option<IpAddr>) -> Option<Forward> {
+    /// The forward, with what `lookup` knows of a host; `None` where it knows nothing.
+    pub fn with(&self, lookup: impl FnOnce(&str) -> Option<Known>) -> Option<Forward> {
         let port = self.outside;
         let target = match &self.place {
             Place::Gateway => Target::Gateway { port },
             Place::Loopback => Target::Loopback { port },
-            Place::Host(name) => Target::Host { name: name.clone(), addr: lookup(name)?, port },
+            Place::Host(name) => match lookup(name)? {
+                Known::Fixed(addr) => Target::Host { name: name.clone(), addr, port },
+                Known::Followed(fallback) => Target::Name { name: name.clone(), fallback, port },
+            },
         };
         Some(Forward { port: self.port, target })
     }

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::forward::can_be_followed;
 
 /// In short: `5000>gateway:5000`.
 fn shown(asked: &[Asked]) -> Vec<String> {
@@ -167,8 +168,14 @@ proptest! {
         let place = [Place::Gateway, Place::Loopback, Place::Host(name), Place::Host(addr.to_string())];
         for place in place {
             let (port, outside) = (HostPort::new(inside).unwrap(), HostPort::new(outside).unwrap());
-            let forward = Asked { port, place, outside }.with(|_| Some(addr)).unwrap();
-            prop_assert_eq!(Forward::from_label(port, &forward.label()), Some(forward));
+            let asked = Asked { port, place, outside };
+            let fixed = asked.with(|_| Some(Known::Fixed(addr))).unwrap();
+            prop_assert_eq!(Forward::from_label(port, &fixed.label()), Some(fixed));
+            let Place::Host(name) = &asked.place else { continue };
+            for fallback in [None, Some(addr)].into_iter().filter(|_| can_be_followed(name)) {
+                let followed = asked.with(|_| Some(Known::Followed(fallback))).unwrap();
+                prop_assert_eq!(Forward::from_label(port, &followed.label()), Some(followed));
+            }
         }
     }
 }

@@ -35,12 +35,23 @@ pub enum Target {
         /// The port there.
         port: HostPort,
     },
-    /// On another host that the engine reaches.
+    /// On another host that the engine reaches, at an address that stays.
     Host {
         /// The name it was asked for by; the address itself where it had no name.
         name: String,
         /// What the name meant when the forward was made.
         addr: IpAddr,
+        /// The port there.
+        port: HostPort,
+    },
+    /// On another host, wherever its name leads: the relay looks it up in the backend's network, and
+    /// follows it.
+    Name {
+        /// The name.
+        name: String,
+        /// What it meant to who made the forward, for as long as the backend's network does not
+        /// know it.
+        fallback: Option<IpAddr>,
         /// The port there.
         port: HostPort,
     },
@@ -51,7 +62,10 @@ impl Target {
     #[must_use]
     pub const fn port(&self) -> HostPort {
         match self {
-            Self::Gateway { port } | Self::Loopback { port } | Self::Host { port, .. } => *port,
+            Self::Gateway { port }
+            | Self::Loopback { port }
+            | Self::Host { port, .. }
+            | Self::Name { port, .. } => *port,
         }
     }
 
@@ -72,6 +86,7 @@ impl fmt::Display for Target {
                 write!(f, "port {port} of {addr}")
             }
             Self::Host { name, addr, port } => write!(f, "port {port} of {name} ({addr})"),
+            Self::Name { name, port, .. } => write!(f, "port {port} of {name}"),
         }
     }
 }
@@ -97,6 +112,11 @@ impl Forward {
             Target::Gateway { .. } => "gateway",
             Target::Loopback { .. } => "loopback",
             Target::Host { addr, port, .. } => return SocketAddr::new(*addr, port.get()).to_string(),
+            // The relay's own words, unless they are written in another way.
+            Target::Name { name, port, .. } if matches!(name.as_str(), "gateway" | "loopback") => {
+                return format!("{}:{port}", name.to_ascii_uppercase());
+            }
+            Target::Name { name, port, .. } => return format!("{name}:{port}"),
         };
         if self.target.port() == self.port {
             return place.to_owned();
@@ -105,10 +125,14 @@ impl Forward {
     }
 
     /// The target as a label carries it: [`Self::to`], behind `NAME=` where a host was asked for
-    /// by its name.
+    /// by a name whose address stays, and before `=ADDR` where there is one to fall back to.
     #[must_use]
     pub fn label(&self) -> String {
         match &self.target {
+            Target::Name { fallback, .. } => {
+                let fallback = fallback.map(|addr| format!("={addr}")).unwrap_or_default();
+                format!("{}{fallback}", self.to())
+            }
             Target::Host { name, addr, .. } if *name != addr.to_string() => format!("{name}={}", self.to()),
             _ => self.to(),
         }
@@ -117,6 +141,9 @@ impl Forward {
     /// Reads what [`Self::label`] wrote for this port; `None` for anything else.
     #[must_use]
     pub fn from_label(port: HostPort, label: &str) -> Option<Self> {
+        if let Some(target) = Self::name_from_label(label) {
+            return Some(Self { port, target });
+        }
         let (name, to) = label.split_once('=').map_or((None, label), |(name, to)| (Some(name), to));
         let target = match (to.split_once(':').unwrap_or((to, "")), name) {
             (("gateway", ""), None) if !to.ends_with(':') => Target::Gateway { port },
@@ -132,6 +159,33 @@ impl Forward {
         };
         Some(Self { port, target })
     }
+
+    /// A name with its port has no place in the other labels.
+    fn name_from_label(label: &str) -> Option<Target> {
+        let (to, fallback) = label.split_once('=').map_or((label, None), |(to, addr)| (to, Some(addr)));
+        let (name, port) = to.rsplit_once(':')?;
+        if matches!(name, "gateway" | "loopback") || !can_be_followed(name) {
+            return None;
+        }
+        let fallback = fallback.map(|addr| addr.parse().ok().ok_or(())).transpose().ok()?;
+        Some(Target::Name { name: name.to_owned(), fallback, port: HostPort::parse(port)? })
+    }
+}
+
+/// Whether the relay can look a name up, which it takes for one by the same rules: labels of
+/// letters, digits, `-` and `_`, the last one with more than digits.
+#[must_use]
+pub fn can_be_followed(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(inner)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let last = name.rsplit('.').next().unwrap_or_default();
+    name.len() <= 253 && name.split('.').all(is_label) && !last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -144,6 +198,37 @@ mod tests {
 
     fn host(name: &str, addr: &str, number: u16) -> Target {
         Target::Host { name: name.to_owned(), addr: addr.parse().unwrap(), port: port(number) }
+    }
+
+    fn name(name: &str, fallback: Option<&str>, number: u16) -> Target {
+        let fallback = fallback.map(|addr| addr.parse().unwrap());
+        Target::Name { name: name.to_owned(), fallback, port: port(number) }
+    }
+
+    #[test]
+    fn a_name_goes_through_a_label_and_back() {
+        for (target, to, label) in [
+            (name("db.internal", Some("192.0.2.7"), 5432), "db.internal:5432", "db.internal:5432=192.0.2.7"),
+            (name("db", Some("2001:db8::7"), 5000), "db:5000", "db:5000=2001:db8::7"),
+            (name("my_app-db-1.", None, 1), "my_app-db-1.:1", "my_app-db-1.:1"),
+            // The relay has other meanings for these in small letters.
+            (name("GATEWAY", None, 1), "GATEWAY:1", "GATEWAY:1"),
+        ] {
+            let forward = Forward { port: port(5000), target };
+            assert_eq!((forward.to(), forward.label()), (to.to_owned(), label.to_owned()));
+            assert_eq!(Forward::from_label(forward.port, label), Some(forward));
+        }
+        let gateway = Forward { port: port(5000), target: name("gateway", None, 80) };
+        assert_eq!(gateway.to(), "GATEWAY:80");
+        assert_eq!(name("db", Some("192.0.2.7"), 80).to_string(), "port 80 of db");
+    }
+
+    #[test]
+    fn what_the_relay_would_take_for_no_name_keeps_its_address() {
+        assert!(can_be_followed("host.docker.internal") && can_be_followed("7zip."));
+        for fixed in ["2886729729", "a..b", "a-.b", "192.0.2.7", "x.1", ""] {
+            assert!(!can_be_followed(fixed), "{fixed}");
+        }
     }
 
     #[test]
@@ -197,9 +282,18 @@ mod tests {
 
     #[test]
     fn labels_of_other_versions_are_not_guessed_at() {
-        for label in
-            ["", "gateway:", "gateway:0", "loopback:", "loopback:x", "x=gateway", "db:5432", "x=db:1"]
-        {
+        for label in [
+            "",
+            "gateway:",
+            "gateway:0",
+            "loopback:",
+            "loopback:x",
+            "x=gateway",
+            "db:0",
+            "x=db:1",
+            "db:1=x",
+            "db:1=",
+        ] {
             assert_eq!(Forward::from_label(port(5000), label), None, "{label}");
         }
     }

@@ -20,7 +20,7 @@ pub fn options(forwards: &[Forward]) -> String {
                 hosts.push(format!("{port}=[{name}]:{outside}"));
                 continue;
             }
-            Target::Host { name, port: outside, .. } => {
+            Target::Host { name, port: outside, .. } | Target::Name { name, port: outside, .. } => {
                 hosts.push(format!("{port}={name}:{outside}"));
                 continue;
             }
@@ -75,7 +75,7 @@ impl fmt::Display for Run {
 
 #[cfg(test)]
 mod tests {
-    use super::super::asked;
+    use super::super::asked::{self, Known};
     use super::*;
     use crate::desired::HostPort;
 
@@ -131,6 +131,13 @@ mod tests {
                 ],
                 "--allow-host-port 0 --forward 1=192.0.2.7:5432,2=[2001:db8::7]:5432",
             ),
+            (
+                vec![forward(
+                    1,
+                    Target::Name { name: "db.internal".to_owned(), fallback: None, port: port(5432) },
+                )],
+                "--allow-host-port 0 --forward 1=db.internal:5432",
+            ),
         ] {
             assert_eq!(options(&forwards), words);
             let mut options = words.split(' ');
@@ -142,8 +149,8 @@ mod tests {
                 }
             }
             let asked = asked::merge(ports.as_deref(), &hosts, false).unwrap();
-            let back: Vec<_> =
-                asked.iter().map(|asked| asked.with(|name| name.parse().ok()).unwrap()).collect();
+            let known = |name: &str| Some(name.parse().map_or(Known::Followed(None), Known::Fixed));
+            let back: Vec<_> = asked.iter().map(|asked| asked.with(known).unwrap()).collect();
             assert_eq!(back, forwards);
         }
     }

@@ -12,7 +12,7 @@ pub struct Case<'a> {
     /// The port that builds see.
     pub port: HostPort,
     /// The way the sidecar takes.
-    pub via: Via,
+    pub via: Via<'a>,
     /// The port there.
     pub to: u16,
     /// The address that this means now.
@@ -58,6 +58,10 @@ pub fn explain(case: &Case<'_>) -> Option<Finding> {
             format!("not reached{}", words()),
             format!("'docker assemble backend logs --proxy {}' tells more", case.port),
         ),
+        (Outcome::Loop, Via::Name(name)) => found(
+            format!("\"{name}\" means the backend itself{}", words()),
+            format!("'{}' goes by an address", case.start(Some(case.host("ADDRESS")))),
+        ),
         (Outcome::Loop, _) => found(
             format!("the connection met itself: nothing listens on port {to} there"),
             start_service(to, THERE),
@@ -74,6 +78,32 @@ pub fn explain(case: &Case<'_>) -> Option<Finding> {
             format!("{}: the host's loopback does not answer on port {to}{}", said(outcome), words()),
             look(to),
         ),
+        (Outcome::NoSuchName, _) => found(
+            // The relay says the same.
+            case.text.unwrap_or("no such name").to_owned(),
+            format!(
+                "see whether the name is right and its service up; '{}' goes by an address",
+                case.start(Some(case.host("ADDRESS")))
+            ),
+        ),
+        (Outcome::NameService, _) => found(
+            format!("the name service of the backend's network does not tell{}", words()),
+            format!(
+                "'{} --recreate' gives the backend the name servers that the engine has now",
+                case.start(None)
+            ),
+        ),
+        (Outcome::Refused, Via::Name(name)) => {
+            let host = case.named(name);
+            found(format!("refused: nothing listens on port {to} of {host}"), start_service(to, THERE))
+        }
+        (outcome, Via::Name(name)) => {
+            let (said, host) = (said(outcome), case.named(name));
+            found(
+                format!("{said}: there is no way from the backend's network to port {to} of {host}{}", words()),
+                format!("see whether {name} is up and its firewall lets port {to} in"),
+            )
+        }
         (Outcome::Refused, Via::Address(ip)) => {
             found(format!("refused: nothing listens on port {to} of {ip}"), start_service(to, THERE))
         }
@@ -197,6 +227,11 @@ impl Case<'_> {
         HostPort::new(self.to).unwrap_or(self.port)
     }
 
+    /// A name with the address it has now.
+    fn named(&self, name: &str) -> String {
+        self.addr.map_or_else(|| name.to_owned(), |ip| format!("{name} ({ip})"))
+    }
+
     /// A host by a name that its user looks up.
     fn host(&self, name: &str) -> Target {
         // The command is printed with the name alone.
@@ -211,7 +246,10 @@ const fn said(outcome: Outcome) -> &'static str {
         Outcome::TimedOut => "timed out",
         Outcome::NoGateway => "no gateway",
         Outcome::Accepted => "accepted",
-        Outcome::Unreachable | Outcome::Loop | Outcome::Dialer | Outcome::Unknown => "unreachable",
+        Outcome::NoSuchName => "no such name",
+        Outcome::Unreachable | Outcome::Loop | Outcome::NameService | Outcome::Dialer | Outcome::Unknown => {
+            "unreachable"
+        }
     }
 }
 

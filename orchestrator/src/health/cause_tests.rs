@@ -3,7 +3,7 @@ use super::*;
 const LOCAL: Listening = Listening::LoopbackOnly(IpAddr::V4(Ipv4Addr::LOCALHOST));
 const GATEWAY: IpAddr = IpAddr::V4(Ipv4Addr::new(172, 17, 0, 1));
 
-fn case(outcome: Outcome, via: Via, place: Place, listening: Option<&Listening>) -> Case<'_> {
+fn case<'a>(outcome: Outcome, via: Via<'a>, place: Place, listening: Option<&'a Listening>) -> Case<'a> {
     Case {
         port: HostPort::REGISTRY,
         via,
@@ -214,5 +214,31 @@ fn the_users_other_forwards_are_kept() {
     assert_eq!(
         explain(&lost).unwrap().help,
         "'docker assemble backend start --allow-host-port 5000,6000 --forward 5432=db:1' makes it anew"
+    );
+}
+
+#[test]
+fn a_name_is_told_apart_from_what_it_leads_to() {
+    let named = |outcome, text| Case { text, ..case(outcome, Via::Name("db"), Place::Here, None) };
+    says(
+        &named(Outcome::NoSuchName, Some("no such name: \"db\"")),
+        "no such name: \"db\"",
+        "see whether the name is right and its service up; \
+         'docker assemble backend start --allow-host-port 0 --forward 5000=ADDRESS:5000' goes by an address",
+    );
+    says(
+        &named(Outcome::NameService, Some("192.0.2.53 says SERVFAIL")),
+        "the name service of the backend's network does not tell (192.0.2.53 says SERVFAIL)",
+        "'docker assemble backend start --recreate' gives the backend the name servers that the engine has now",
+    );
+    says(
+        &named(Outcome::Refused, None),
+        "refused: nothing listens on port 5000 of db (172.17.0.1)",
+        "start the service; \"ss -ltn 'sport = :5000'\" on that host shows it once it listens",
+    );
+    says(
+        &named(Outcome::TimedOut, Some("no answer within 2 s")),
+        "timed out: there is no way from the backend's network to port 5000 of db (172.17.0.1) (no answer within 2 s)",
+        "see whether db is up and its firewall lets port 5000 in",
     );
 }

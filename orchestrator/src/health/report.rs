@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::plain;
+use crate::forward::can_be_followed;
 
 /// What came of asking a sidecar.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +36,8 @@ pub struct Report {
     pub target: String,
     /// The addresses that this means now.
     pub addrs: Vec<String>,
+    /// Whether the name service of the backend's network told them; none where there is no name.
+    pub resolved: Option<bool>,
     /// Connections open now.
     pub active: u64,
     /// Connections accepted.
@@ -73,6 +76,8 @@ pub struct LastError {
 pub struct Attempt {
     /// What came of it.
     pub result: Outcome,
+    /// The addresses that the target's name, if it has one, was found to have.
+    pub addrs: Vec<String>,
     /// How long that took, in microseconds.
     pub latency_us: u64,
     /// Why it failed.
@@ -97,6 +102,10 @@ pub enum Outcome {
     NoGateway,
     /// The relay met itself.
     Loop,
+    /// The name service of the backend's network knows no such name.
+    NoSuchName,
+    /// That name service does not tell.
+    NameService,
     /// The dialer did not help.
     Dialer,
     /// A word that this version does not know.
@@ -116,6 +125,8 @@ impl Outcome {
             Self::TimedOut => "timed_out",
             Self::NoGateway => "no_gateway",
             Self::Loop => "loop",
+            Self::NoSuchName => "no_such_name",
+            Self::NameService => "name_service",
             Self::Dialer => "dialer",
             Self::Unknown => "unknown",
         }
@@ -158,24 +169,28 @@ pub struct Kernel {
 
 /// The way a relay takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Via {
+pub enum Via<'a> {
     /// The gateway of the backend's network.
     Gateway,
     /// A dialer on the host's loopback.
     Loopback,
     /// An address.
     Address(IpAddr),
+    /// A name.
+    Name(&'a str),
 }
 
 impl Report {
     /// The way it takes and the port there; `None` for words that are no target.
     #[must_use]
-    pub fn way(&self) -> Option<(Via, u16)> {
+    pub fn way(&self) -> Option<(Via<'_>, u16)> {
         let (host, port) = self.target.rsplit_once(':')?;
-        let via = match host {
-            "gateway" => Via::Gateway,
-            "loopback" => Via::Loopback,
-            host => Via::Address(host.trim_matches(['[', ']']).parse().ok()?),
+        let via = match (host, host.trim_matches(['[', ']']).parse()) {
+            ("gateway", _) => Via::Gateway,
+            ("loopback", _) => Via::Loopback,
+            (_, Ok(ip)) => Via::Address(ip),
+            (name, Err(_)) if can_be_followed(name) => Via::Name(name),
+            _ => return None,
         };
         Some((via, port.parse().ok()?))
     }
@@ -183,9 +198,36 @@ impl Report {
     /// The first address it connects to.
     #[must_use]
     pub fn addr(&self) -> Option<IpAddr> {
+        self.addrs_now().next()
+    }
+
+    /// The addresses it connects to. An attempt has looked a name up just now; the relay did so for
+    /// its last connection.
+    pub fn addrs_now(&self) -> impl Iterator<Item = IpAddr> {
+        let tried = self.probe.iter().flat_map(|probe| &probe.addrs);
+        let known = if self.probe.as_ref().is_some_and(|probe| !probe.addrs.is_empty()) {
+            &[]
+        } else {
+            self.addrs.as_slice()
+        };
         // A scope (`%3`) is of no use outside its namespace.
-        let addr: SocketAddr = self.addrs.first()?.parse().ok()?;
-        Some(addr.ip())
+        tried.chain(known).filter_map(|addr| addr.parse().ok()).map(|addr: SocketAddr| addr.ip())
+    }
+
+    /// The target in words: a name with the addresses that it has now.
+    #[must_use]
+    pub fn target_now(&self) -> String {
+        let Some((Via::Name(_), _)) = self.way() else { return self.target.clone() };
+        let addrs: Vec<String> = self.addrs_now().map(|ip| ip.to_string()).collect();
+        let here = self.probe.as_ref().is_some_and(|probe| !probe.addrs.is_empty());
+        let source = match self.resolved {
+            Some(false) if !here => ", as the last start found it, unknown to the backend's network",
+            _ => "",
+        };
+        match addrs.is_empty() {
+            true => self.target.clone(),
+            false => format!("{} ({}{source})", self.target, addrs.join(", ")),
+        }
     }
 
     /// How many connections did not end well.
@@ -293,13 +335,42 @@ mod tests {
 
     #[test]
     fn ways_are_told_apart() {
-        let way = |target: &str| Report { target: target.to_owned(), ..Report::default() }.way();
-        assert_eq!(way("loopback:6000"), Some((Via::Loopback, 6000)));
-        assert_eq!(way("192.0.2.7:80"), Some((Via::Address([192, 0, 2, 7].into()), 80)));
-        assert_eq!(way("[2001:db8::7]:80"), Some((Via::Address("2001:db8::7".parse().unwrap()), 80)));
-        for bad in ["", "gateway", "gateway:", "db.internal:80", "gateway:99999"] {
-            assert_eq!(way(bad), None, "{bad}");
+        let report = |target: &str| Report { target: target.to_owned(), ..Report::default() };
+        assert_eq!(report("loopback:6000").way(), Some((Via::Loopback, 6000)));
+        assert_eq!(report("192.0.2.7:80").way(), Some((Via::Address([192, 0, 2, 7].into()), 80)));
+        assert_eq!(
+            report("[2001:db8::7]:80").way(),
+            Some((Via::Address("2001:db8::7".parse().unwrap()), 80))
+        );
+        assert_eq!(report("db.internal:80").way(), Some((Via::Name("db.internal"), 80)));
+        for bad in ["", "gateway", "gateway:", "db/internal:80", "gateway:99999"] {
+            assert_eq!(report(bad).way(), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_name_is_told_with_the_addresses_of_now() {
+        let report = |addrs: &[&str], resolved, probed: Option<&[&str]>| Report {
+            target: "db:5432".to_owned(),
+            addrs: addrs.iter().map(|addr| format!("{addr}:5432")).collect(),
+            resolved,
+            probe: probed.map(|addrs| Attempt {
+                addrs: addrs.iter().map(|addr| format!("{addr}:5432")).collect(),
+                ..Attempt::default()
+            }),
+            ..Report::default()
+        };
+        let known = report(&["192.0.2.7"], Some(true), None);
+        assert_eq!(known.target_now(), "db:5432 (192.0.2.7)");
+        let moved = report(&["192.0.2.7"], Some(true), Some(&["192.0.2.8", "192.0.2.9"]));
+        assert_eq!(moved.target_now(), "db:5432 (192.0.2.8, 192.0.2.9)");
+        assert_eq!(moved.addr(), Some([192, 0, 2, 8].into()));
+        let fallback = report(&["192.0.2.7"], Some(false), Some(&[]));
+        let words = "db:5432 (192.0.2.7, as the last start found it, unknown to the backend's network)";
+        assert_eq!(fallback.target_now(), words);
+        assert_eq!(report(&[], Some(false), Some(&[])).target_now(), "db:5432");
+        let plain = Report { target: "gateway:5000".to_owned(), ..known };
+        assert_eq!(plain.target_now(), "gateway:5000");
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod words;
 
 pub use words::{builder_command, text};
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::desired::{HostPort, ImageRef};
 use objects::{Claim, ClaimSpec, Metadata, NetworkPolicySpec, Object, Resources, Selector, StatefulSetSpec};
@@ -33,8 +33,17 @@ pub struct Wish {
     pub proxy_image: ImageRef,
     /// The size of each replica's cache, a quantity such as `50Gi`.
     pub storage: String,
-    /// The ports of the node to forward; empty means none.
-    pub ports: BTreeSet<HostPort>,
+    /// What is forwarded, in the order of the ports; empty means nothing.
+    pub forwards: Vec<Forward>,
+}
+
+/// A port that builds may connect to on their localhost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// The port inside.
+    pub port: HostPort,
+    /// The target in the relay's words; the same port of the node where there is none.
+    pub to: Option<String>,
 }
 
 /// What the daemon may do on its node.
@@ -96,7 +105,10 @@ fn stateful_set(wish: &Wish) -> Object<StatefulSetSpec> {
                 metadata: Metadata { name: Some(CACHE.to_owned()), ..Metadata::default() },
                 spec: ClaimSpec {
                     access_modes: vec!["ReadWriteOnce"],
-                    resources: Resources { requests: BTreeMap::from([("storage", wish.storage.clone())]) },
+                    resources: Resources {
+                        requests: BTreeMap::from([("storage", wish.storage.clone())]),
+                        ..Resources::default()
+                    },
                 },
             }],
         },

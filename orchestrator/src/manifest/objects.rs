@@ -64,9 +64,12 @@ pub(super) struct ClaimSpec {
     pub(super) resources: Resources,
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub(super) struct Resources {
+    #[serde(skip_serializing_if = "Map::is_empty")]
     pub(super) requests: Map,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub(super) limits: Map,
 }
 
 #[derive(Serialize)]

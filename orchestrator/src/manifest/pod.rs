@@ -6,8 +6,7 @@ use super::objects::{
     Capabilities, Container, Exec, Field, Metadata, PodSecurity, PodSpec, Probe, Profile, Resources,
     Security, Source, Sysctl, Template, Variable, VolumeMount,
 };
-use super::{CACHE, DAEMON, Variant, Wish, labels};
-use crate::desired::HostPort;
+use super::{CACHE, DAEMON, Forward, Variant, Wish, labels};
 use crate::spec::{HEALTH_COMMAND, STATE_DIRECTORY};
 
 /// The user of the sidecars, as in their image. The same number for the group.
@@ -42,7 +41,7 @@ pub(super) fn template(wish: &Wish) -> Template {
                 fs_group_change_policy: rootless.then_some("OnRootMismatch"),
                 sysctls: sysctls(wish),
             },
-            init_containers: wish.ports.iter().map(|port| sidecar(wish, *port)).collect(),
+            init_containers: wish.forwards.iter().map(|forward| sidecar(wish, forward)).collect(),
             containers: vec![daemon(wish)],
         },
     }
@@ -51,8 +50,8 @@ pub(super) fn template(wish: &Wish) -> Template {
 /// As for the containers of an engine (`spec::buildkit`), as far as Kubernetes calls them safe.
 fn sysctls(wish: &Wish) -> Vec<Sysctl> {
     let mut sysctls = vec![Sysctl { name: "net.ipv4.ip_local_port_range", value: "10000 65000".to_owned() }];
-    if let Some(lowest) = wish.ports.first() {
-        let ports: Vec<String> = wish.ports.iter().map(ToString::to_string).collect();
+    if let Some(Forward { port: lowest, .. }) = wish.forwards.first() {
+        let ports: Vec<String> = wish.forwards.iter().map(|forward| forward.port.to_string()).collect();
         sysctls.push(Sysctl { name: "net.ipv4.ip_local_reserved_ports", value: ports.join(",") });
         if lowest.get() < FIRST_UNPRIVILEGED {
             // Engines set it to 0 for every container, container runtimes of clusters may not.
@@ -64,8 +63,13 @@ fn sysctls(wish: &Wish) -> Vec<Sysctl> {
 
 /// A native sidecar: an init container that goes on, so that the port is there before the daemon
 /// starts and until it has ended.
-fn sidecar(wish: &Wish, port: HostPort) -> Container {
-    let number = port.to_string();
+fn sidecar(wish: &Wish, forward: &Forward) -> Container {
+    let number = forward.port.to_string();
+    let (to, env) = match &forward.to {
+        Some(to) => (to.clone(), Vec::new()),
+        // A bare address of either family, so the port is that of the listener.
+        None => (format!("$({NODE_VARIABLE})"), vec![node_address()]),
+    };
     let health = [HEALTH_COMMAND[0], HEALTH_COMMAND[1], "--port", &number];
     // An answer takes the relay at most two seconds.
     let probe = |period_seconds, failure_threshold| Probe {
@@ -75,18 +79,15 @@ fn sidecar(wish: &Wish, port: HostPort) -> Container {
         failure_threshold,
     };
     Container {
-        name: format!("proxy-port-{port}"),
+        name: format!("proxy-port-{number}"),
         image: wish.proxy_image.0.clone(),
         restart_policy: Some("Always"),
-        // A bare address of either family, so the port is that of the listener.
-        args: ["--port", &number, "--to", &format!("$({NODE_VARIABLE})")].map(str::to_owned).to_vec(),
-        env: vec![Variable {
-            name: NODE_VARIABLE,
-            value_from: Source { field_ref: Field { field_path: "status.hostIP" } },
-        }],
+        args: ["--port", &number, "--to", &to].map(str::to_owned).to_vec(),
+        env,
         resources: Some(Resources {
-            // No limit on memory (`spec::ContainerSpec::pids`).
             requests: BTreeMap::from([("cpu", "10m".to_owned()), ("memory", "16Mi".to_owned())]),
+            // The kernel charges sockets and pipes to it (`spec::sidecar`).
+            limits: BTreeMap::from([("memory", "256Mi".to_owned())]),
         }),
         security_context: Security {
             run_as_non_root: Some(true),
@@ -103,6 +104,10 @@ fn sidecar(wish: &Wish, port: HostPort) -> Container {
         liveness_probe: probe(30, 3),
         volume_mounts: Vec::new(),
     }
+}
+
+fn node_address() -> Variable {
+    Variable { name: NODE_VARIABLE, value_from: Source { field_ref: Field { field_path: "status.hostIP" } } }
 }
 
 fn daemon(wish: &Wish) -> Container {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{DAEMON, Wish, network_policy, stateful_set};
+use super::{DAEMON, Forward, Wish, network_policy, stateful_set};
 
 /// The manifest, ready for `kubectl apply -f -`.
 #[must_use]
@@ -54,12 +54,21 @@ fn header(wish: &Wish) -> String {
         builder_command(wish),
         address(wish, 1),
     );
-    if !wish.ports.is_empty() {
-        text.push_str(&format!(
+    let (named, plain): (Vec<_>, Vec<_>) = wish.forwards.iter().partition(|forward| forward.to.is_some());
+    if !plain.is_empty() {
+        text.push_str(
             "\nIn the pod and in RUN steps localhost:PORT is that port of the node the pod is on: a host\n\
              port, a node port or a service of the node itself, as long as it does not listen on\n\
-             127.0.0.1 alone. The nodes must be able to pull \"{}\",\n\
-             which Dockerfile.sidecar builds.\n",
+             127.0.0.1 alone.\n",
+        );
+    }
+    for Forward { port, to } in named {
+        let to = to.as_deref().unwrap_or_default();
+        text.push_str(&format!("\nlocalhost:{port} is {to}, by the name service of the pod.\n"));
+    }
+    if !wish.forwards.is_empty() {
+        text.push_str(&format!(
+            "\nThe nodes must be able to pull \"{}\",\nwhich Dockerfile.sidecar builds.\n",
             wish.proxy_image
         ));
     }

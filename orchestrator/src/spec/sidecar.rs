@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{ContainerSpec, DIALER_SOCKET, Network, Privileges, Restart, dialer};
 use crate::desired::Desired;
-use crate::forward::Forward;
+use crate::forward::{Forward, Target};
 use crate::labels;
 
 /// The program in the built-in image with its subcommand that succeeds once the port given
@@ -19,6 +19,12 @@ pub const RELAY_SOCKET: &str = " @assemble-proxy/";
 /// given.
 const PORT_VARIABLE: &str = "ASSEMBLE_PROXY_PORT";
 
+/// Most memory a sidecar may have, in bytes. The relay itself needs a few MiB, but the kernel
+/// charges its sockets and pipes to the same account: about 8 KiB for each idle connection, and
+/// up to a few MiB of buffers and pipe for each busy one. 64 MiB would end it at some eight
+/// thousand connections; this is a limit and reserves nothing.
+pub(super) const MEMORY_BYTES: u64 = 256 << 20;
+
 /// Most threads and processes: the relay's few threads and the health checks run beside them.
 pub(super) const PIDS: u32 = 64;
 
@@ -30,6 +36,9 @@ pub(super) const USER: &str = "65532:65532";
 pub fn sidecar(desired: &Desired, forward: &Forward) -> ContainerSpec {
     let port = forward.port;
     let mut args = ["--port", &port.to_string(), "--to", &forward.to()].map(str::to_owned).to_vec();
+    if let Target::Name { fallback: Some(addr), .. } = &forward.target {
+        args.extend(["--fallback".to_owned(), addr.to_string()]);
+    }
     let mut mounts = Vec::new();
     if forward.target.is_loopback() {
         args.extend(["--dialer", DIALER_SOCKET].map(str::to_owned));
@@ -51,6 +60,7 @@ pub fn sidecar(desired: &Desired, forward: &Forward) -> ContainerSpec {
         mounts,
         privileges: Privileges::Nothing,
         read_only: true,
+        memory_bytes: Some(MEMORY_BYTES),
         pids: Some(PIDS),
         // It ends when the backend's network goes away; started again, it finds the new one. Not
         // only after errors: an engine that ends tells it to end, which is none.

@@ -1,11 +1,9 @@
 //! `backend start`, which has the most options.
 
-use clap::builder::ValueParser;
 use clap::{ArgAction, Command};
 
-use super::{bytes, leaf, limit, option, ports, switch};
+use super::{bytes, hosts, leaf, limit, option, ports, switch};
 use crate::cli::{daemon, values};
-use crate::forward::asked;
 
 /// The command.
 pub(super) fn command() -> Command {
@@ -34,15 +32,7 @@ pub(super) fn command() -> Command {
                 .value_parser(daemon::file),
         )
         .arg(switch("dry-run", None, "Only list what would be done"))
-        .arg(
-            option(
-                "forward",
-                "port=host:port",
-                "Let builds reach a port of another host as localhost:PORT",
-            )
-            .action(ArgAction::Append)
-            .value_parser(ValueParser::new(asked::hosts)),
-        )
+        .arg(hosts("Let builds reach a port of another host as localhost:PORT; a name is followed as it moves"))
         .arg(switch(
             "host-loopback",
             None,

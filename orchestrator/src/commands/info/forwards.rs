@@ -18,10 +18,10 @@ pub(super) fn lines(forward: &Examined, start: &str) -> Vec<String> {
     let mut lines = Vec::new();
     match &forward.finding {
         Some(finding) => {
-            lines.push(format!("Target {}: {}", report.target, finding.why));
+            lines.push(format!("Target {}: {}", report.target_now(), finding.why));
             lines.push(format!("What helps: {}", finding.help));
         }
-        None => lines.push(format!("Target {} accepts", report.target)),
+        None => lines.push(format!("Target {} accepts", report.target_now())),
     }
     let failures = match report.failures() {
         0 => String::new(),
@@ -71,6 +71,8 @@ fn counters(report: &Report) -> Value {
     json!({
         "Version": report.version,
         "Target": report.target,
+        "Addresses": report.addrs_now().map(|ip| ip.to_string()).collect::<Vec<_>>(),
+        "Resolved": report.resolved,
         "Active": report.active,
         "Opened": report.opened,
         "Failed": report.failed,
@@ -106,8 +108,6 @@ mod tests {
             image_id: String::new(),
             state: State::Running,
             unhealthy: false,
-            restarts: 0,
-            out_of_memory: false,
             started_at: String::new(),
             labels: std::collections::BTreeMap::new(),
             env: Vec::new(),

@@ -1,5 +1,7 @@
 //! The description as one JSON object, for programs. Sizes are bytes, ids complete.
 
+use std::net::IpAddr;
+
 use serde_json::{Value, json};
 
 use super::helpers::Helpers;
@@ -26,12 +28,16 @@ pub(super) fn info(
     object
 }
 
-/// Where a sidecar leads; `Name` and `Address` are null but for another host.
-pub(super) fn target(target: &Target) -> Value {
+/// Where a sidecar leads; `Name` and `Address` are null but for another host, whose address may not be
+/// known. `now` is what its name means now, where that is known.
+pub(super) fn target(target: &Target, now: Option<IpAddr>) -> Value {
     let (kind, name, address) = match target {
         Target::Gateway { .. } => ("gateway", None, None),
         Target::Loopback { .. } => ("loopback", None, None),
         Target::Host { name, addr, .. } => ("host", Some(name), Some(addr.to_string())),
+        Target::Name { name, fallback, .. } => {
+            ("host", Some(name), now.or(*fallback).map(|ip| ip.to_string()))
+        }
     };
     json!({ "Kind": kind, "Name": name, "Address": address, "Port": target.port().get() })
 }
@@ -42,8 +48,6 @@ pub(super) fn common(container: &Container) -> Value {
         "Name": container.name.0,
         "State": state(container.state),
         "Unhealthy": container.unhealthy,
-        "Restarts": container.restarts,
-        "OutOfMemory": container.out_of_memory,
     })
 }
 
@@ -99,8 +103,6 @@ mod tests {
             image_id: String::new(),
             state: State::Running,
             unhealthy: false,
-            restarts: 0,
-            out_of_memory: false,
             started_at: "2024-05-01T10:00:00Z".to_owned(),
             labels: std::collections::BTreeMap::new(),
             env: Vec::new(),
@@ -147,28 +149,28 @@ mod tests {
         assert_eq!(
             info(&backend, "img@x", &Helpers::of(&forwards, &observed, &user), Some(&daemon)),
             json!({
-                        "ID": "id-of-b", "Name": "b", "State": "running", "Unhealthy": false, "Restarts": 0, "OutOfMemory": false,
+                        "ID": "id-of-b", "Name": "b", "State": "running", "Unhealthy": false,
                         "Image": "img@x", "CacheVolume": "v", "Privileged": true,
                         "Sidecars": [{
-                            "ID": "id-of-s", "Name": "s", "State": "running", "Unhealthy": true, "Restarts": 0, "OutOfMemory": false,
+                            "ID": "id-of-s", "Name": "s", "State": "running", "Unhealthy": true,
                             "Port": 5000, "Stale": true, "Forward": unknown,
                             "Target": {"Kind": "loopback", "Name": null, "Address": null, "Port": 5000},
                         }, {
-                            "ID": "id-of-h", "Name": "h", "State": "running", "Unhealthy": true, "Restarts": 0, "OutOfMemory": false,
+                            "ID": "id-of-h", "Name": "h", "State": "running", "Unhealthy": true,
                             "Port": 5000, "Stale": true, "Forward": unknown,
                             "Target": {"Kind": "host", "Name": "db", "Address": "192.0.2.7", "Port": 5000},
                         }, {
-                            "ID": "id-of-n", "Name": "n", "State": "running", "Unhealthy": true, "Restarts": 0, "OutOfMemory": false,
+                            "ID": "id-of-n", "Name": "n", "State": "running", "Unhealthy": true,
                             "Port": 5000, "Stale": true, "Forward": unknown, "Target": null,
                         }, {
                             "ID": "", "Name": "docker-assemble-backend-ann-proxy-port-6000-to-5000",
-                            "State": "missing", "Unhealthy": false, "Restarts": 0, "OutOfMemory": false,
+                            "State": "missing", "Unhealthy": false,
                             "Port": 6000, "Stale": false, "Forward": unknown,
                             "Target": {"Kind": "loopback", "Name": null, "Address": null, "Port": 5000},
                         }],
             "Dialer": {
                 "ID": "", "Name": "docker-assemble-backend-ann-dialer",
-                "State": "missing", "Unhealthy": false, "Restarts": 0, "OutOfMemory": false,
+                "State": "missing", "Unhealthy": false,
             },
             "Workers": [{"ID": "w", "Platforms": [], "Labels": {}, "GCPolicy": [{
                 "All": true, "Filters": [], "KeepDuration": 2,
@@ -183,7 +185,7 @@ mod tests {
         let object = info(&down, "img", &Helpers::of(&[], &observed, &user), None);
         assert_eq!(
             object["Dialer"],
-            json!({"ID": "id-of-d", "Name": "d", "State": "running", "Unhealthy": false, "Restarts": 0, "OutOfMemory": false})
+            json!({"ID": "id-of-d", "Name": "d", "State": "running", "Unhealthy": false})
         );
         assert_eq!(
             (&object["Workers"], &object["Cache"], &object["State"]),

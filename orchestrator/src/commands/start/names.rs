@@ -1,6 +1,8 @@
 //! Hosts' names, looked up where the user is, else where the engine is.
 //!
-//! The relay cannot do it: it is static, has no files and no way to a name server.
+//! The relay looks them up for itself and follows them, in the backend's network; what is found here
+//! is what it falls back to where that network does not know the name. A name out of this machine's
+//! own list of hosts nobody else can follow, nor may anybody else's answer take its place.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -9,17 +11,19 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use crate::commands::health::{self, PATIENCE, Question};
 use crate::commands::{Session, observe};
 use crate::desired::HostPort;
 use crate::engine::Engine;
-use crate::forward::Forward;
-use crate::forward::asked::{Asked, Place, is_own_address};
-use crate::observed::{Container, State};
+use crate::forward::asked::{Asked, Known, Place, is_own_address};
+use crate::forward::{Forward, Target, can_be_followed};
+use crate::health::Answer;
+use crate::observed::{Container, Observed, Sidecar, State};
 
 /// How long the system's own resolver may take.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// The forwards, with an address for every host.
+/// The forwards, with what is known of every host.
 ///
 /// # Errors
 /// A name that nobody knows, or that means whoever asks for it.
@@ -28,24 +32,94 @@ pub async fn resolve<E: Engine>(session: Session<'_, E>, asked: &[Asked]) -> Res
 }
 
 async fn look_up_all<E: Engine>(session: Session<'_, E>, asked: &[Asked]) -> Result<BTreeSet<Forward>> {
+    let is_host = |asked: &Asked| matches!(asked.place, Place::Host(_));
+    let observed = match asked.iter().any(is_host) {
+        true => observe::ours(session.engine, session.user).await?,
+        false => Observed::default(),
+    };
+    // Where nothing can change it, as in a container, it is empty or that container's.
+    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
     let mut forwards = BTreeSet::new();
     for asked in asked {
-        let addr = match &asked.place {
-            Place::Host(name) => {
-                let addr = look_up(session, name).await?;
-                refuse_own(name, addr, asked.port, asked.outside)?;
-                Some(addr)
-            }
+        let known = match &asked.place {
+            Place::Host(name) => Some(look_up(session, &observed, &hosts, asked, name).await?),
             Place::Gateway | Place::Loopback => None,
         };
-        forwards.extend(asked.with(|_| addr));
+        forwards.extend(asked.with(|_| known));
     }
     Ok(forwards)
 }
 
+/// What is known of a host.
+async fn look_up<E: Engine>(
+    session: Session<'_, E>,
+    observed: &Observed,
+    hosts: &str,
+    asked: &Asked,
+    name: &str,
+) -> Result<Known> {
+    let before = sidecar_of(observed, asked, name);
+    let addr = match (address(session, observed, name).await, &before) {
+        (Ok(addr), _) => addr,
+        // It was known when that was made, and need not be known here for it to be followed.
+        (Err(_), Some((_, fallback))) => return Ok(Known::Followed(*fallback)),
+        (Err(error), None) => return Err(error),
+    };
+    refuse_own(name, addr, asked.port, asked.outside)?;
+    if !can_be_followed(name) || (is_listed(hosts, name) && !is_of_the_engine(name)) {
+        return Ok(Known::Fixed(addr));
+    }
+    match before {
+        // No reason to make it anew where it finds the name by itself.
+        Some((sidecar, fallback)) if fallback != Some(addr) && finds_it(session.engine, sidecar).await => {
+            Ok(Known::Followed(fallback))
+        }
+        _ => Ok(Known::Followed(Some(addr))),
+    }
+}
+
+/// The sidecar that there is for this forward, and what it falls back to.
+fn sidecar_of<'a>(
+    observed: &'a Observed,
+    asked: &Asked,
+    wanted: &str,
+) -> Option<(&'a Sidecar, Option<IpAddr>)> {
+    let sidecar = observed.sidecars.iter().find(|sidecar| sidecar.port == asked.port)?;
+    match &sidecar.target {
+        Some(Target::Name { name, fallback, port }) if name == wanted && *port == asked.outside => {
+            Some((sidecar, *fallback))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a sidecar has its target's address from the name service of its network.
+async fn finds_it<E: Engine>(engine: &E, sidecar: &Sidecar) -> bool {
+    sidecar.container.state == State::Running
+        && match health::ask(engine, sidecar, Question::Counters, PATIENCE).await {
+            Answer::Told(report) => report.resolved == Some(true),
+            _ => false,
+        }
+}
+
+/// Whether a name stands in the text of a file of hosts (hosts(5)).
+fn is_listed(hosts: &str, name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    hosts.lines().any(|line| {
+        let mut words = line.split('#').next().unwrap_or_default().split_whitespace().skip(1);
+        words.any(|word| word.eq_ignore_ascii_case(name))
+    })
+}
+
+/// Whether a name is one that Docker Desktop gives to the computer it runs on, inside and outside
+/// of its virtual machine, each time in the words of that side.
+fn is_of_the_engine(name: &str) -> bool {
+    name.trim_end_matches('.').to_ascii_lowercase().ends_with(".docker.internal")
+}
+
 /// An address of a host. A backend that runs knows names that this machine does not: those of the
 /// engine's own name service, as Docker Desktop's `host.docker.internal`.
-async fn look_up<E: Engine>(session: Session<'_, E>, name: &str) -> Result<IpAddr> {
+async fn address<E: Engine>(session: Session<'_, E>, observed: &Observed, name: &str) -> Result<IpAddr> {
     let error = match tokio::time::timeout(LIMIT, tokio::net::lookup_host((name, 0))).await {
         Ok(Ok(found)) => {
             let found = choose(found.map(|address| address.ip()));
@@ -57,14 +131,13 @@ async fn look_up<E: Engine>(session: Session<'_, E>, name: &str) -> Result<IpAdd
             io::Error::new(io::ErrorKind::TimedOut, words)
         }
     };
-    let observed = observe::ours(session.engine, session.user).await?;
-    match observed.backend.filter(|backend| backend.state == State::Running) {
+    match observed.backend.as_ref().filter(|backend| backend.state == State::Running) {
         None => Err(error).with_context(|| {
             format!(
                 "cannot look up host \"{name}\" of --forward here, and no backend runs that could be asked"
             )
         }),
-        Some(backend) => match ask(session.engine, &backend, name).await {
+        Some(backend) => match ask(session.engine, backend, name).await {
             Some(addr) => Ok(addr),
             None => Err(error).with_context(|| format!("cannot look up host \"{name}\" of --forward")),
         },
@@ -118,6 +191,18 @@ mod tests {
         assert_eq!(choose(addresses.into_iter().rev()), Some([192, 0, 2, 7].into()));
         assert_eq!(choose(addresses.into_iter().take(1)), "2001:db8::1".parse().ok());
         assert_eq!(choose(std::iter::empty()), None);
+    }
+
+    #[test]
+    fn names_that_this_machine_alone_lists_are_told_from_others() {
+        let hosts =
+            "127.0.0.1 localhost\n192.0.2.7\tk3d-registry.Localhost reg # not-this\n# 192.0.2.8 nor-this\n";
+        assert!(is_listed(hosts, "k3d-registry.localhost") && is_listed(hosts, "reg."));
+        for other in ["not-this", "nor-this", "192.0.2.7", "re", "localhost.lan"] {
+            assert!(!is_listed(hosts, other), "{other}");
+        }
+        assert!(is_of_the_engine("host.docker.internal") && is_of_the_engine("Gateway.Docker.Internal."));
+        assert!(!is_of_the_engine("docker.internal.example"));
     }
 
     #[test]
