@@ -1,6 +1,6 @@
 .PHONY: help
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Show the whole story on this machine, from nothing (DEMO_PORT=5000)
@@ -37,6 +37,10 @@ compare: ## Measure the relay beside other forwarders (needs root)
 .PHONY: soak
 soak: ## Run the relay's long cases, and Go's suite for connections, through it
 	@scripts/soak.sh
+
+.PHONY: other-kernel
+other-kernel: ## Run the relay's tests on the Linux of another Debian, in a virtual machine (SUITE=trixie)
+	@scripts/other-kernel.sh $(SUITE)
 
 .PHONY: fuzz
 fuzz: ## Fuzz the relay's readers and its state machine

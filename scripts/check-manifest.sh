@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Checks what `backend manifest --kubernetes` prints against the schemas of Kubernetes' own API,
-# which the Python package kubernetes-validate carries, and by kubectl's client-side dry run; and
-# images/compose.yaml where there is a docker compose.
+# check-manifest.sh [PLUGIN]
+#
+# Checks what `backend manifest --kubernetes` of this plugin, else of one built here, prints against the
+# schemas of Kubernetes' own API, which the Python package kubernetes-validate carries, and by kubectl's
+# client-side dry run; and images/compose.yaml where there is a docker compose.
 #
 # Most of kubectl asks a server which kinds of objects there are, even for a dry run. With --local
 # 'kubectl set' does not: it reads an object with a pod into kubectl's own types and writes it out
@@ -114,12 +116,15 @@ fi
 if ! ensure_validator; then
 	say "NOT CHECKED: the manifests for Kubernetes, since kubernetes-validate $version cannot be had:"
 	show_end "$work/pip.log"
-	exit 0
+	exit "$not_run"
 fi
 
-cd "$root"
-cargo build --quiet --locked -p docker-assemble
-assemble=${CARGO_TARGET_DIR:-target}/debug/docker-assemble
+assemble=${1:-}
+if [ -z "$assemble" ]; then
+	cd "$root"
+	cargo build --quiet --locked -p docker-assemble
+	assemble=${CARGO_TARGET_DIR:-target}/debug/docker-assemble
+fi
 
 ensure_kubectl || {
 	say "NOT CHECKED with kubectl, which cannot be had:"
@@ -148,3 +153,4 @@ if [ -n "$kubectl" ]; then
 	say "kubectl's client-side dry run takes them too"
 fi
 say "Kubernetes 1.29 to ${version%.*} takes the manifests"
+[ -n "$kubectl" ] || exit "$not_run"

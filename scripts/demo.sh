@@ -15,6 +15,10 @@ default_port=5000
 port=${DEMO_PORT:-$default_port}
 local_port=$((port + 1))
 
+# What takes long, on a quiet machine with two cores and a near mirror of its packages.
+from_nothing="five to eight minutes where nothing of it is there yet: up to one for packages, two to
+three for the plugin, and beside that as much for BuildKit's image where it cannot be pulled"
+
 # --- How it speaks -----------------------------------------------------------
 
 bold='' plain=''
@@ -102,16 +106,37 @@ check() {
 }
 
 install_plugin() {
-	say "Compiling the plugin and installing it as $plugin"
+	say "Compiling the plugin and installing it as $plugin (made for a short build, not for speed)"
 	if [ -e "$plugin" ]; then
 		cp -p "$plugin" "$dir/previous-plugin"
 	fi
 	touch "$dir/installed-plugin"
-	logged install "$root/scripts/install.sh"
+	logged install "$root/scripts/install.sh" --quick
+}
+
+# The compiler and the packages of an image wait for different things, so both are made at once.
+# In a session of its own, since a script's children in the background do not hear Ctrl-C.
+start_backend_image() {
+	setsid "$root/scripts/backend-image.sh" >"$dir/backend-image" 2>"$state/backend.log" </dev/null &
+	image_pid=$!
+}
+
+finish_backend_image() {
+	say "Waiting for BuildKit's image"
+	local status=0
+	followed backend "$image_pid" || status=$?
+	image_pid=''
+	[ "$status" = 0 ] || {
+		show_end "$state/backend.log"
+		die "BuildKit's image cannot be had"
+	}
+	DOCKER_ASSEMBLE_BACKEND_IMAGE=$(cat "$dir/backend-image")
+	export DOCKER_ASSEMBLE_BACKEND_IMAGE
 }
 
 prepare() {
 	heading "Getting ready"
+	say "This takes $from_nothing."
 	"$root/scripts/setup.sh"
 	"$root/scripts/engine.sh" ensure demo
 	if [ -d "$dir" ]; then
@@ -121,9 +146,9 @@ prepare() {
 	check
 	mkdir -p "$dir/bin" "$dir/hello" "$dir/app"
 	echo "$port" >"$dir/port"
+	start_backend_image
 	install_plugin
-	DOCKER_ASSEMBLE_BACKEND_IMAGE=$("$root/scripts/backend-image.sh")
-	export DOCKER_ASSEMBLE_BACKEND_IMAGE
+	finish_backend_image
 	"$root/scripts/registry.sh" start "$port"
 	say "Started an image registry on port $port of this host"
 	"$root/scripts/registry.sh" start "$local_port" 127.0.0.1
@@ -185,6 +210,7 @@ story() {
 	fi
 	explain "The very same build now reaches the registry:"
 	run "$(build hello)"
+	pushed_after=$SECONDS
 	explain "So do FROM and RUN:"
 	run "cat app/Dockerfile"
 	run "$(build app)"
@@ -213,6 +239,8 @@ story() {
 
 farewell() {
 	heading "Yours to play with"
+	say ''
+	say "From the command to the first push it took $((pushed_after / 60)) min $((pushed_after % 60)) s."
 	cat <<-END
 
 		The backend and the registry keep running. In this shell:
@@ -228,6 +256,7 @@ farewell() {
 }
 
 ended() { # STATUS
+	[ -z "$image_pid" ] || kill -- "-$image_pid" 2>/dev/null || true
 	if [ "$1" != 0 ]; then
 		if [ -d "$dir" ]; then
 			say "The demo did not get to its end. 'make demo-clean' undoes what it did."
@@ -242,6 +271,7 @@ case ${1:-} in
 '')
 	# One stream, so that a transcript keeps the order of what happened.
 	exec 2>&1
+	image_pid=''
 	trap 'ended $?' EXIT
 	prepare
 	story

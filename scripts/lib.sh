@@ -14,6 +14,10 @@ label_prefix=io.github.docker-assemble
 # Daemons live in sbin, which a user's PATH may leave out.
 PATH=$PATH:/usr/sbin:/sbin
 
+# How a script ends that could not run what it is for, through no fault of what it would have run.
+# shellcheck disable=SC2034 # used by those who source this
+not_run=77
+
 say() { printf '%s\n' "$*" >&2; }
 
 die() {
@@ -40,36 +44,61 @@ ensure_state() {
 	[ -e "$state/.gitignore" ] || echo '*' >"$state/.gitignore"
 }
 
-# logged NAME COMMAND...: run quietly; show the end of the log if it fails.
+# logged NAME COMMAND...: run it with its words in a log, and show how it gets on; show the end of the
+# log if it fails.
 logged() {
-	local log=$state/$1.log status=0 ticker=''
+	local log=$state/$1.log status=0
 	shift
 	ensure_state
-	if [ -t 2 ]; then
-		tick &
-		ticker=$!
-	fi
-	"$@" >"$log" 2>&1 || status=$?
-	if [ -n "$ticker" ]; then
-		kill "$ticker" 2>/dev/null || true
-		wait "$ticker" 2>/dev/null || true
-		printf '\r\033[K' >&2
-	fi
+	: >"$log"
+	tick "$log" &
+	local ticker=$!
+	# Where it sees no terminal, cargo counts what it has compiled only when told to.
+	CARGO_TERM_PROGRESS_WHEN=always CARGO_TERM_PROGRESS_WIDTH=76 "$@" >"$log" 2>&1 || status=$?
+	end_tick "$ticker"
 	[ "$status" = 0 ] || {
 		show_end "$log"
 		die "'$1' failed; the whole log is ${log#"$root"/}"
 	}
 }
 
-# Counts the seconds on a terminal, so that a long step does not look stuck.
-tick() {
-	local start=$SECONDS
+# followed NAME PID: show how a process in the background gets on that writes this log; its status.
+followed() {
+	tick "$state/$1.log" &
+	local ticker=$! status=0
+	wait "$2" || status=$?
+	end_tick "$ticker"
+	return "$status"
+}
+
+# Tells of a long step, so that it does not look stuck: on a terminal in one line that changes, else
+# in a line now and then.
+tick() { # LOG
+	local start=$SECONDS every=20 seconds
+	[ ! -t 2 ] || every=1
 	while sleep 1 && kill -0 $$ 2>/dev/null; do
-		printf '\r  %d s ' $((SECONDS - start)) >&2
+		seconds=$((SECONDS - start))
+		[ $((seconds % every)) = 0 ] || continue
+		if [ -t 2 ]; then
+			printf '\r\033[K  %d s  %s' "$seconds" "$(last_line "$1")" >&2
+		else
+			printf '  %d s  %s\n' "$seconds" "$(last_line "$1")" >&2
+		fi
 	done
 }
 
-show_end() { tail -n 20 "$1" | sed 's/^/  | /' >&2; }
+end_tick() { # PID
+	kill "$1" 2>/dev/null || true
+	wait "$1" 2>/dev/null || true
+	[ ! -t 2 ] || printf '\r\033[K' >&2
+}
+
+# Progress bars overwrite themselves, in colours.
+plain_lines() { tr '\r' '\n' | sed 's/\x1b\[[0-9;]*[A-Za-z]//g' | grep '[^ ]'; }
+
+last_line() { { tail -c 1000 "$1" | plain_lines | tail -n 1 | cut -c -76; } 2>/dev/null || true; }
+
+show_end() { plain_lines <"$1" | grep -v '^ *Building \[' | tail -n 20 | sed 's/^/  | /' >&2; }
 
 # until_deadline SECONDS COMMAND...: retry until it succeeds or the time is over.
 until_deadline() {

@@ -2,38 +2,76 @@
 # Runs every test: those that need nothing, then those that need a Docker engine
 # (#[ignore]d otherwise), then the manifests and the sidecar's image, then those that need
 # an engine once more with the newest one that Debian ships.
+#
+# One suite that fails keeps none of the others from running. What failed, and what could not be run,
+# is listed at the end, and either makes this fail.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-
-"$root/scripts/setup.sh"
 
 cd "$root"
 ensure_state
 log=$state/test.log
 : >"$log"
 
-finished=''
-untested=''
+# --- Suites ------------------------------------------------------------------
+
+summary=()
+bad=''
+ended=''
+
+# suite NAME COMMAND...: run it, shown and logged, and note how it ended.
+suite() {
+	local name=$1 started=$SECONDS status=0 result
+	shift
+	say ''
+	say "== $name"
+	printf '\n== %s\n' "$name" >>"$log"
+	"$@" 2>&1 | tee -a "$log" || status=$?
+	case $status in
+	0) result=passed ;;
+	"$not_run") result='NOT RUN' ;;
+	*) result=FAILED ;;
+	esac
+	[ "$status" = 0 ] || bad=yes
+	summary+=("$(printf '%-8s %5d s  %s' "$result" $((SECONDS - started)) "$name")")
+}
+
+skipped() { # WHY
+	say "NOT RUN: $1"
+	return "$not_run"
+}
+
+# Cargo's own words, without the binaries and crates that have no tests, and the names of what failed.
+results() {
+	plain_lines <"$log" |
+		awk '/^== / { print "\n" $0 }
+			/^ *(Running|Doc-tests) / { name = $0 }
+			/^test .* FAILED$/ { failed = failed "     failed: " $2 "\n" }
+			/^test result:/ && !/ 0 passed; 0 failed/ { print name; print "     " $0; printf "%s", failed }
+			/^test result:/ { failed = "" }
+			/^error(:|\[)/ { print }'
+}
+
 finish() {
 	local status=$?
 	trap - EXIT
 	# A signal may end this script while the last status is still a good one.
-	[ -n "$finished" ] || [ "$status" != 0 ] || status=1
-	printf '\n' >&2
-	# Cargo's own words, without the binaries and crates that have no tests.
-	sed 's/\x1b\[[0-9;]*m//g' "$log" |
-		awk '/^ *(Running|Doc-tests) / { name = $0 }
-			/^test result:/ && !/ 0 passed; 0 failed/ { print name; print "     " $0 }
-			/^error/ { print }'
+	[ -n "$ended" ] || [ "$status" != 0 ] || status=1
+	[ -z "$bad" ] || [ "$status" != 0 ] || status=1
+	results >&2
 	"$root/scripts/engine.sh" release "test.$$" || status=1
-	[ -z "$untested" ] || say "NOT TESTED: $untested"
-	if [ "$status" = 0 ]; then say "All tests passed"; else say "The tests failed"; fi
+	say ''
+	[ ${#summary[@]} = 0 ] || printf '%s\n' "${summary[@]}" >&2
+	[ -n "$ended" ] || say "NOT RUN: all that would have come next"
+	if [ "$status" = 0 ]; then say "All tests passed"; else say "The tests failed; the whole log is ${log#"$root"/}"; fi
 	exit "$status"
 }
 trap finish EXIT
 
-shown() { "$@" 2>&1 | tee -a "$log"; }
+# --- What they need ----------------------------------------------------------
+
+"$root/scripts/setup.sh"
 
 [ ! -t 1 ] || export CARGO_TERM_COLOR=always
 
@@ -41,20 +79,28 @@ shown() { "$@" 2>&1 | tee -a "$log"; }
 ASSEMBLE_TEST_BACKEND_IMAGE=$("$root/scripts/backend-image.sh")
 ASSEMBLE_TEST_BASE_IMAGE=$("$root/scripts/test-image.sh")
 ASSEMBLE_TEST_BUILDX=$("$root/scripts/buildx.sh")
-export ASSEMBLE_TEST_BACKEND_IMAGE ASSEMBLE_TEST_BASE_IMAGE ASSEMBLE_TEST_BUILDX
+DOCKER_ASSEMBLE_PROXY_BINARY=$("$root/scripts/sidecar.sh")
+export ASSEMBLE_TEST_BACKEND_IMAGE ASSEMBLE_TEST_BASE_IMAGE ASSEMBLE_TEST_BUILDX DOCKER_ASSEMBLE_PROXY_BINARY
 
-shown cargo test --workspace --locked
-# Only the plugin: what the relay ignores are its long cases, for scripts/soak.sh.
-shown cargo test --package docker-assemble --locked -- --ignored
-"$root/scripts/check-manifest.sh"
-"$root/scripts/test-sidecar-image.sh"
+# The plugin's alone: what the relay ignores are its long cases, for scripts/soak.sh. They are named,
+# since the features of libraries follow the packages that are chosen: with --package all would be
+# compiled once more.
+mapfile -t targets < <(awk '/^\[\[test\]\]/ { test = 1 } test && $1 == "name" { print "--test=" $3; test = 0 }' \
+	orchestrator/Cargo.toml | tr -d '"')
+with_an_engine=(cargo test --workspace --locked --no-fail-fast "${targets[@]}" -- --ignored)
 
-if [ "$(id -u)" != 0 ]; then
-	untested="the newest engine, since starting it needs root"
-elif ! "$root/scripts/newest-engine.sh" fetch; then
-	untested="the newest engine, since no Debian mirror gave it"
-else
-	shown "$root/scripts/newest-engine.sh" run "$ASSEMBLE_TEST_BACKEND_IMAGE" "$ASSEMBLE_TEST_BASE_IMAGE" -- \
-		cargo test --package docker-assemble --locked -- --ignored
-fi
-finished=yes
+newest_engine() {
+	[ "$(id -u)" = 0 ] || skipped "starting it needs root" || return
+	"$root/scripts/newest-engine.sh" fetch || skipped "no Debian mirror gave it" || return
+	"$root/scripts/newest-engine.sh" run "$ASSEMBLE_TEST_BACKEND_IMAGE" "$ASSEMBLE_TEST_BASE_IMAGE" -- \
+		"${with_an_engine[@]}"
+}
+
+# --- All of them -------------------------------------------------------------
+
+suite "without an engine" cargo test --workspace --locked --no-fail-fast
+suite "with an engine" "${with_an_engine[@]}"
+suite "the manifests" "$root/scripts/check-manifest.sh" "${CARGO_TARGET_DIR:-target}/debug/docker-assemble"
+suite "the sidecar's image" "$root/scripts/test-sidecar-image.sh" "$DOCKER_ASSEMBLE_PROXY_BINARY"
+suite "with the newest engine" newest_engine
+ended=yes

@@ -107,7 +107,7 @@ async fn the_command_ends_with_its_client() {
     let running = ["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c 'buildctl [d]ial-stdio'"];
     assert_eq!(engine.exec(&id, &running).await.unwrap().status, 0);
     drop(client);
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + PATIENCE;
     while engine.exec(&id, &running).await.unwrap().status == 0 {
         assert!(Instant::now() < until, "the command runs on");
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -120,13 +120,11 @@ async fn a_container_without_buildkit_says_so() {
     let (engine, scope) = (engine(), Scope::new("no-buildkit"));
     let id = engine.create(&scope.spec("c", "sleep 600")).await.unwrap();
     engine.start(&id).await.unwrap();
-    let before = Instant::now();
     let error = match Client::connect(&engine, &id).await {
         Ok(client) => client.workers().await.unwrap_err(),
         Err(error) => error,
     };
     assert!(error.to_string().contains("\"buildctl\": executable file not found"), "{error}");
-    assert!(before.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test]

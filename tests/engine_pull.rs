@@ -47,7 +47,7 @@ impl Registry {
             .spawn()
             .unwrap();
         let registry = Self { process, dir, image: format!("{address}/assemble-test/small:1") };
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + Duration::from_secs(60);
         while TcpStream::connect(&address).is_err() {
             assert!(Instant::now() < until, "the registry does not listen");
             std::thread::sleep(Duration::from_millis(50));

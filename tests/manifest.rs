@@ -96,6 +96,7 @@ fn each_port_has_a_sidecar_that_relays_to_its_node() {
                          allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, \
                          capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}";
         assert_eq!(at(sidecar, "securityContext"), &yaml(hardened));
+        assert_eq!(at(sidecar, "resources"), &yaml("{requests: {cpu: 10m, memory: 16Mi}}"), "no limits");
     }
     assert_eq!(at(&pod, "automountServiceAccountToken"), &yaml("false"));
 }

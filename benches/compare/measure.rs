@@ -114,6 +114,10 @@ impl Bench {
         }
         let before: Holdings = forwarder.iter().map(|process| procfs::holdings(process.pid)).sum();
         let run = self.run(peer, forwarder, &load)?;
+        if !forwarder.is_empty() {
+            let log = fs::read_to_string(self.dir_of(peer).join("log")).unwrap_or_default();
+            anyhow::ensure!(!log.contains("panicked at"), "panicked under its load");
+        }
         let Outcome { units, errors, latency, tenths, .. } = run.outcome;
         let value = match (column.unit(), tenths) {
             (Unit::GigabitsPerSecond, _) => {
@@ -174,7 +178,7 @@ impl Bench {
             // Another one every time: the previous one is full of connections in TIME_WAIT.
             _ => FIRST_PORT + self.started % PORTS,
         };
-        let dir = self.dir.join(format!("{}-{}", peer.name, self.started));
+        let dir = self.dir_of(peer);
         fs::create_dir_all(&dir)?;
         chown(&dir, user, user)?;
         let program = peer.program(&self.builds).context("is not installed")?;
@@ -221,6 +225,11 @@ impl Bench {
             thread::sleep(Duration::from_millis(10));
         }
         Ok(([process].into_iter().chain(helper).collect(), (loopback, port).into()))
+    }
+
+    /// What the forwarder that was started last has, its log for one.
+    fn dir_of(&self, peer: &Peer) -> PathBuf {
+        self.dir.join(format!("{}-{}", peer.name, self.started))
     }
 
     /// Starts what connects in the server's namespace, where the forwarder is not.

@@ -53,6 +53,11 @@ pub struct Container {
     /// Whether its own health check says that it does not serve; false without a check, and
     /// until the check has an opinion.
     pub unhealthy: bool,
+    /// How often the engine has started it again by itself since somebody last did.
+    pub restarts: u64,
+    /// Whether the kernel has killed one of its processes for want of memory, as far as the engine
+    /// has noticed.
+    pub out_of_memory: bool,
     /// When it was last started, RFC 3339 in UTC as the engine prints it; empty if never.
     pub started_at: String,
     /// Its labels.

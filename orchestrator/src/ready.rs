@@ -1,13 +1,17 @@
 //! Waits until a backend and its sidecars serve, or cannot any more.
 
+mod error;
+
+pub use error::ReadyError;
+
 use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use crate::cancel::{Cancel, Cause};
-use crate::desired::{ContainerName, HostPort};
+use crate::cancel::Cancel;
+use crate::desired::HostPort;
 use crate::engine::{Engine, EngineError};
 use crate::observed::{Container, ContainerId, Observed, Sidecar, State};
 use crate::spec::{DIALER_SOCKET, HEALTH_COMMAND};
@@ -31,51 +35,6 @@ const AT_ONCE: usize = 4;
 
 /// How long a sidecar that cannot be probed in any way has to run without a break.
 const TRUSTED_AFTER: Duration = Duration::from_secs(1);
-
-/// Why the wait ended badly.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadyError {
-    /// The container ended, or was started again meanwhile.
-    #[error("container \"{}\" ended right after its start", .0.name)]
-    Ended(Container),
-    /// The container is gone.
-    #[error("container \"{0}\" was removed by somebody else")]
-    Gone(ContainerName),
-    /// It did not serve in time.
-    #[error("container \"{}\" was not ready within {seconds} s{}", container.name, last_words(said))]
-    Late {
-        /// The container.
-        container: Container,
-        /// The limit.
-        seconds: u64,
-        /// What the last probe said; may be empty.
-        said: String,
-    },
-    /// The engine failed.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The user gave up.
-    #[error("cancelled")]
-    Cancelled(Cause),
-}
-
-impl ReadyError {
-    /// The container whose log may tell more.
-    #[must_use]
-    pub const fn container(&self) -> Option<&Container> {
-        match self {
-            Self::Ended(container) | Self::Late { container, .. } => Some(container),
-            Self::Gone(_) | Self::Engine(_) | Self::Cancelled(_) => None,
-        }
-    }
-}
-
-fn last_words(said: &str) -> String {
-    said.lines()
-        .rev()
-        .find(|line| !line.trim().is_empty())
-        .map_or_else(String::new, |line| format!(": {}", line.trim()))
-}
 
 /// Waits until BuildKit answers in `backend`, its dialer answers and every sidecar accepts
 /// connections, all at once, for at most `limit`.

@@ -30,7 +30,6 @@ fn service(compose: &Value, name: &str, service_name: impl Fn(&str) -> String) -
             "image" | "container_name" | "volumes" | "privileged" => {}
             "restart" => option("restart", text(value)),
             "user" => option("user", text(value)),
-            "mem_limit" => option("memory", text(value)),
             "pids_limit" => option("pids-limit", text(value)),
             "read_only" => option("read-only", text(value)),
             "network_mode" => {

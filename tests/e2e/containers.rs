@@ -23,8 +23,8 @@ fn a_sidecar_may_do_nothing_but_forward() {
         "{options:?}"
     );
     assert!(options.iter().all(|option| !option.as_str().unwrap().contains("unconfined")), "{options:?}");
-    let memory = host["Memory"].as_i64().unwrap();
-    assert!((16 << 20..=512 << 20).contains(&memory), "{memory}");
+    // It would count the buffers of its connections, and the kernel would kill it for those.
+    assert_eq!(host["Memory"], 0);
     let pids = host["PidsLimit"].as_i64().unwrap();
     assert!((4..=256).contains(&pids), "{pids}");
     assert_eq!(sidecar["Mounts"], json!([]));

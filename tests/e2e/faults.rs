@@ -121,3 +121,29 @@ fn an_engine_that_falls_silent_half_way_is_given_up() {
     println!("after {:.1?}", began.elapsed());
     assert!(began.elapsed() > Duration::from_secs(4), "nothing was waited for");
 }
+
+/// A filter in front of the engine that forbids commands in containers is quoted at once, whether it
+/// forbids to prepare one or to start it, and not asked again until the time is over.
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_filter_that_forbids_commands_is_quoted_at_once() {
+    let forbids = Deed::Answer(
+        "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: 57\r\n\r\n\
+         {\"message\": \"authorization denied by plugin x: no exec\"}\n",
+    );
+    for number in [1, 2] {
+        let (backend, tap) = (Backend::new(), Tap::new());
+        tap.choose(Which::Commands, number, forbids);
+        let start = ["start", "--security", "restricted", "--allow-host-port", "0"];
+        let mut process = Background::start(backend.command(&start).env("DOCKER_HOST", tap.host()));
+        assert!(tap.done(&mut process).is_some(), "{number}: no command was asked for");
+        let outcome = process.outcome().fails(1);
+        let words = format!(
+            "run a command in container \"{}\": authorization denied by plugin x: no exec; \
+             an authorization plugin or a proxy in front of the engine forbids it",
+            backend.name()
+        );
+        assert!(outcome.stderr.replace('\n', " ").contains(&words), "{outcome:?}");
+        assert_eq!(backend.containers(), [""; 0]);
+    }
+}

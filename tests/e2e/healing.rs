@@ -68,6 +68,49 @@ fn a_forward_heals_by_itself_when_a_sidecar_crashes() {
     heals("a crash of the sidecar", &backend, registry.port);
 }
 
+/// The engine starts again whatever is killed, so that nobody would know; and what the doctor advises
+/// is done.
+#[test]
+#[ignore = "needs a docker engine"]
+fn helpers_that_are_killed_are_told_of() {
+    let (backend, registry) = (Backend::new(), Registry::start_on_loopback());
+    backend.forward(&format!("{}@loopback", registry.port));
+    let checks = || -> Vec<serde_json::Value> {
+        let said = backend.run(&["doctor", "--format", "json"]).stdout;
+        let object: serde_json::Value = serde_json::from_str(&said).unwrap();
+        object["Checks"].as_array().unwrap().clone()
+    };
+    for (name, container) in [
+        (format!("sidecar {}", registry.port), backend.sidecar(registry.port)),
+        ("dialer".to_owned(), backend.dialer()),
+    ] {
+        let check = || checks().into_iter().find(|check| check["Name"] == name.as_str()).unwrap();
+        // One that ends right after the backend has begun may have had to.
+        let told = eventually("the doctor tells of it", PATIENCE, || {
+            let found = check();
+            if found["Verdict"] == "ok" {
+                signal(&inspect(&container), "KILL");
+            }
+            Some(found).filter(|found| found["Why"].as_str().unwrap().contains("has ended "))
+        });
+        let info = backend.run(&["info"]).ok().stdout;
+        assert!(info.contains("   It has ended "), "{info}");
+        let help = told["Help"].as_str().unwrap();
+        let commands: Vec<&str> = help.split('\'').skip(1).step_by(2).collect();
+        assert_eq!(commands.len(), 2, "{help}");
+        for command in commands {
+            let words: Vec<&str> = command.split(' ').collect();
+            match words[..] {
+                ["docker", "assemble", "backend", ref args @ ..] => backend.run(args).ok(),
+                ["docker", ref args @ ..] => docker(args).ok(),
+                _ => panic!("{command}"),
+            };
+        }
+        eventually("it serves", PATIENCE, || (check()["Verdict"] == "ok").then_some(()));
+    }
+    eventually("the forward works", PATIENCE, || (backend.get(registry.port).code == Some(0)).then_some(()));
+}
+
 #[test]
 #[ignore = "needs a docker engine"]
 fn a_daemon_that_hangs_is_given_up_and_quoted() {

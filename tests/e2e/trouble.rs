@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use crate::support::{Backend, Background, Witness, base_image, eventually, free_port, inspect, run};
+use crate::support::{Backend, Background, Witness, base_image, free_port, inspect, run};
 
 /// The longest a person should wait for the news that there is no engine.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -141,7 +141,7 @@ func (r *relay) pipe() (client, server net.Conn, stop func(), err error) {
 	return client, server, stop, nil
 }
 
-// stop wants the relay to be still there and to end in good order.
+// stop wants the relay to be still there, to end in good order, and to have had no fault of its own.
 func (r *relay) stop(t *testing.T) {
 	t.Helper()
 	if err := r.process.Process.Signal(syscall.SIGTERM); err != nil {
@@ -156,5 +156,8 @@ func (r *relay) stop(t *testing.T) {
 		r.process.Process.Kill()
 		<-r.ended
 		t.Errorf("the relay does not end within %v of SIGTERM", patience)
+	}
+	if bytes.Contains(r.log.Bytes(), []byte("panicked at")) {
+		t.Error("the relay has panicked")
 	}
 }

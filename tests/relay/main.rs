@@ -51,6 +51,7 @@ mod half_close;
 mod handed_over;
 mod handshake;
 mod keepalive;
+mod killed;
 mod load;
 mod log;
 mod names;

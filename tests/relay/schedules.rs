@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use crate::peers::{KIB, MIB, Peer};
 use crate::relay::{Pair, Setup, every_engine};
-use crate::sockets::End;
+use crate::sockets::{End, PATIENCE};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Side {
@@ -146,7 +146,7 @@ impl Model {
             assert_eq!(received, sent, "bytes that the relay had received were lost");
         }
         if end == End::Finished && !witness_finished {
-            witness.expect_broken_within(Duration::from_secs(5));
+            witness.expect_broken_within(PATIENCE);
         }
     }
 }

@@ -336,6 +336,8 @@ impl Engine for FakeEngine {
                 image_id,
                 state: State::Created,
                 unhealthy: false,
+                restarts: 0,
+                out_of_memory: false,
                 started_at: String::new(),
                 labels: spec.labels.clone(),
                 env: spec.env.clone(),

@@ -45,7 +45,6 @@ impl Scope {
             mounts: vec![],
             privileges: Privileges::Nothing,
             read_only: true,
-            memory_bytes: None,
             pids: None,
             restart: Restart::No,
             files: vec![],

@@ -85,6 +85,8 @@ pub(crate) fn container(id: &str, labels: BTreeMap<String, String>) -> Container
         image_id: "sha256:b1".to_owned(),
         state: State::Running,
         unhealthy: false,
+        restarts: 0,
+        out_of_memory: false,
         started_at: "2024-05-01T10:00:00Z".to_owned(),
         labels,
         env: Vec::new(),

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use crate::commands::logs::Since;
 
-const DAY: i64 = 86_400;
-
 /// A duration in Go's spelling: `24h`, `1h30m`, `90s`.
 pub(super) fn duration(text: &str) -> Option<Duration> {
     let mut rest = text;
@@ -36,47 +34,8 @@ pub(super) fn since(text: &str) -> Result<Since, String> {
     duration(text)
         .map(Since::Ago)
         .or_else(seconds)
-        .or_else(|| rfc3339(text).map(Since::At))
+        .or_else(|| crate::output::seconds(text).map(Since::At))
         .ok_or_else(|| "must be how long ago (10m), or a time such as 2024-05-01T10:00:00Z".to_owned())
-}
-
-/// Seconds since 1970 of `2024-05-01T10:00:00Z`; fractions of a second are dropped, the zone may
-/// be `Z` or `+02:00`.
-fn rfc3339(text: &str) -> Option<i64> {
-    let (date, time) = text.split_once(['T', 't', ' '])?;
-    let [year, month, day] = numbers::<3>(date, '-')?;
-    let zone_at = time.find(['Z', 'z', '+', '-'])?;
-    let (clock, zone) = time.split_at(zone_at);
-    let [hour, minute, second] = numbers::<3>(clock.split('.').next()?, ':')?;
-    let east = match zone.split_at(1) {
-        ("Z" | "z", "") => 0,
-        (sign, offset) => {
-            let [hours, minutes] = numbers::<2>(offset, ':')?;
-            (hours * 3600 + minutes * 60) * if sign == "-" { -1 } else { 1 }
-        }
-    };
-    let good =
-        (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 61;
-    good.then(|| days(year, month, day) * DAY + hour * 3600 + minute * 60 + second - east)
-}
-
-fn numbers<const N: usize>(text: &str, separator: char) -> Option<[i64; N]> {
-    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    let parts: Vec<i64> = text
-        .split(separator)
-        .map(|part| part.parse().ok().filter(|_| digits(part)))
-        .collect::<Option<_>>()?;
-    parts.try_into().ok()
-}
-
-/// Days since 1970 of a date of the Gregorian calendar (H. Hinnant, "chrono-compatible low-level
-/// date algorithms", `days_from_civil`; the years there begin on the first of March).
-const fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use anyhow::{Result, anyhow};
 
 use super::builder::Registered;
 use super::health::{PATIENCE, Question, examine};
+use super::restarts::restarts;
 use super::{Session, left_behind, logs, namespaces, observe, start_command};
 use crate::buildkit::{Client, Record, Worker};
 use crate::engine::Engine;
@@ -65,6 +66,9 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form, builder: Regis
         return Ok(());
     }
     console.line(format_args!("ID: {} ({})", backend.id.0, condition(backend.state, backend.unhealthy)))?;
+    if let Some(told) = restarts(&backend, None) {
+        console.line(format_args!("It {told}"))?;
+    }
     console.line(format_args!("Image: {image}"))?;
     console.line("")?;
     Helpers::of(&examining.await, &observed, user).list(console, &start)?;

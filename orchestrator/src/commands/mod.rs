@@ -11,6 +11,7 @@ pub mod logs;
 pub mod manifest;
 mod namespaces;
 pub mod observe;
+pub mod restarts;
 pub mod start;
 pub mod stats;
 pub mod stop;

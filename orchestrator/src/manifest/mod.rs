@@ -105,10 +105,7 @@ fn stateful_set(wish: &Wish) -> Object<StatefulSetSpec> {
                 metadata: Metadata { name: Some(CACHE.to_owned()), ..Metadata::default() },
                 spec: ClaimSpec {
                     access_modes: vec!["ReadWriteOnce"],
-                    resources: Resources {
-                        requests: BTreeMap::from([("storage", wish.storage.clone())]),
-                        ..Resources::default()
-                    },
+                    resources: Resources { requests: BTreeMap::from([("storage", wish.storage.clone())]) },
                 },
             }],
         },

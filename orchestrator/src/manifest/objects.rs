@@ -64,12 +64,9 @@ pub(super) struct ClaimSpec {
     pub(super) resources: Resources,
 }
 
-#[derive(Default, Serialize)]
+#[derive(Serialize)]
 pub(super) struct Resources {
-    #[serde(skip_serializing_if = "Map::is_empty")]
     pub(super) requests: Map,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    pub(super) limits: Map,
 }
 
 #[derive(Serialize)]

@@ -85,9 +85,8 @@ fn sidecar(wish: &Wish, forward: &Forward) -> Container {
         args: ["--port", &number, "--to", &to].map(str::to_owned).to_vec(),
         env,
         resources: Some(Resources {
+            // No limit on memory (`spec::ContainerSpec::pids`).
             requests: BTreeMap::from([("cpu", "10m".to_owned()), ("memory", "16Mi".to_owned())]),
-            // The kernel charges sockets and pipes to it (`spec::sidecar`).
-            limits: BTreeMap::from([("memory", "256Mi".to_owned())]),
         }),
         security_context: Security {
             run_as_non_root: Some(true),

@@ -12,7 +12,7 @@ pub use diagnostics::Diagnostics;
 pub use size::{limit, size};
 pub use table::Table;
 pub use template::{ListTemplate, Template, TemplateError};
-pub use time::timestamp;
+pub use time::{seconds, timestamp};
 
 use std::fmt::Display;
 use std::io::{self, Write};

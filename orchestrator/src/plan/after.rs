@@ -63,6 +63,8 @@ impl Observed {
             image_id: self.images.get(&spec.image).cloned().unwrap_or_default(),
             state: State::Running,
             unhealthy: false,
+            restarts: 0,
+            out_of_memory: false,
             started_at: now.to_owned(),
             labels: spec.labels.clone(),
             env: spec.env.clone(),

@@ -75,7 +75,6 @@ fn spec(desired: &Desired, cache: Option<&VolumeName>, privileges: Privileges) -
         mounts,
         privileges,
         read_only: false,
-        memory_bytes: None,
         pids: None,
         // As buildx does: a builder that was running comes back with the engine, and a
         // sidecar that then fails without its network is started again beside it.

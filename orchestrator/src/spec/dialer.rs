@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::sidecar::{MEMORY_BYTES, PIDS, USER};
+use super::sidecar::{PIDS, USER};
 use super::{ContainerSpec, Mount, Network, Privileges, Restart, VolumeSpec};
 use crate::desired::{Desired, UserName};
 use crate::labels;
@@ -38,7 +38,6 @@ pub fn dialer(desired: &Desired) -> Option<ContainerSpec> {
         mounts: vec![mount(&desired.user, false)],
         privileges: Privileges::Nothing,
         read_only: true,
-        memory_bytes: Some(MEMORY_BYTES),
         pids: Some(PIDS),
         // It depends on nothing, and sidecars have nobody else to ask.
         restart: Restart::UnlessStopped,

@@ -20,7 +20,6 @@ pub(super) fn of(spec: &ContainerSpec) -> String {
         mounts,
         privileges,
         read_only,
-        memory_bytes,
         pids,
         restart,
         files: _,
@@ -59,7 +58,6 @@ pub(super) fn of(spec: &ContainerSpec) -> String {
         Privileges::Nothing => settings.add("privileges", ["none"]),
     }
     settings.add("read-only", read_only.then_some("yes"));
-    settings.add("memory", memory_bytes.map(|bytes| bytes.to_string()));
     settings.add("pids", pids.map(|most| most.to_string()));
     match restart {
         Restart::No => {}

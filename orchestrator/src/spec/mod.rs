@@ -44,9 +44,12 @@ pub struct ContainerSpec {
     pub privileges: Privileges,
     /// Whether its root file system is read-only.
     pub read_only: bool,
-    /// Memory limit in bytes; none when absent.
-    pub memory_bytes: Option<u64>,
     /// Limit on processes and threads; none when absent.
+    ///
+    /// Beside it there is none on memory. With cgroup v2 buffers of sockets count against such a
+    /// limit, so that some hundred streams whose readers are slow would have the kernel kill a
+    /// relay that itself needs a few MiB. The kernel has a limit of its own for them
+    /// (`net.ipv4.tcp_mem`), at which streams wait instead.
     pub pids: Option<u32>,
     /// When the engine starts it again.
     pub restart: Restart,

@@ -19,12 +19,6 @@ pub const RELAY_SOCKET: &str = " @assemble-proxy/";
 /// given.
 const PORT_VARIABLE: &str = "ASSEMBLE_PROXY_PORT";
 
-/// Most memory a sidecar may have, in bytes. The relay itself needs a few MiB, but the kernel
-/// charges its sockets and pipes to the same account: about 8 KiB for each idle connection, and
-/// up to a few MiB of buffers and pipe for each busy one. 64 MiB would end it at some eight
-/// thousand connections; this is a limit and reserves nothing.
-pub(super) const MEMORY_BYTES: u64 = 256 << 20;
-
 /// Most threads and processes: the relay's few threads and the health checks run beside them.
 pub(super) const PIDS: u32 = 64;
 
@@ -60,7 +54,6 @@ pub fn sidecar(desired: &Desired, forward: &Forward) -> ContainerSpec {
         mounts,
         privileges: Privileges::Nothing,
         read_only: true,
-        memory_bytes: Some(MEMORY_BYTES),
         pids: Some(PIDS),
         // It ends when the backend's network goes away; started again, it finds the new one. Not
         // only after errors: an engine that ends tells it to end, which is none.

@@ -222,7 +222,6 @@ async fn granted(
             // On failure the drop resets the connection that nobody wants. Else it is the peer's
             // alone, and may not be touched: a setting made here would be made there as well.
             peer.send(&Reply::Connected.encode(), Some(socket.as_fd()))?;
-            socket.finish();
             tracing::debug!(port, uid, "handed over");
         }
         Err(error) => {

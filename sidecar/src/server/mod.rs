@@ -24,7 +24,7 @@ use crate::relay::Options;
 use crate::reports::{Matter, report};
 use crate::session::Shared;
 use crate::stats::Stats;
-use crate::sys::{Listener, ListenerError, Reserve, Socket};
+use crate::sys::{Listener, ListenerError, Reserve};
 use crate::upstream::{Upstream, UpstreamError};
 use crew::Crew;
 use queues::Queues;
@@ -166,8 +166,7 @@ impl Server {
         self.shared.stats.accept_pauses.increment();
         // The client at the head of a queue learns at once what is the matter, by a reset, instead
         // of waiting for an answer that cannot come.
-        let shed = verdict == Verdict::Exhausted
-            && reserve.lend(|| queues.take().map(|(fd, _)| Socket::refuse(fd)).is_some());
+        let shed = verdict == Verdict::Exhausted && reserve.lend(|| queues.take().is_some());
         let told = self.shared.reports.note(Matter::Accept, &error.to_string());
         report!(told, warn, %error, shed, "cannot accept just now");
         // Either way there may be a descriptor again.

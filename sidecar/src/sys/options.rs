@@ -67,7 +67,8 @@ pub(super) fn acknowledge(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(sockopt::set_tcp_quickack(fd, true)?)
 }
 
-/// Has close(2) reset the connection, whatever is still to be sent.
-pub(super) fn reset_on_close(fd: BorrowedFd<'_>) -> io::Result<()> {
-    Ok(sockopt::set_socket_linger(fd, Some(Duration::ZERO))?)
+/// Has close(2) reset the connection, whatever is still to be sent, or no longer. It makes no
+/// difference whether a process closes it or the kernel does after its death.
+pub(super) fn reset_on_close(fd: BorrowedFd<'_>, wanted: bool) -> io::Result<()> {
+    Ok(sockopt::set_socket_linger(fd, wanted.then_some(Duration::ZERO))?)
 }

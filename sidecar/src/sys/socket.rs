@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -28,13 +28,12 @@ pub enum Spliced {
 
 /// A connected TCP socket.
 ///
-/// **Dropping it resets the connection** (zero linger, socket(7)), so that whatever goes wrong,
-/// a panic included, the peer never mistakes a broken stream for a complete one. Only
-/// [`Socket::finish`] closes in good order.
+/// **Closing it resets the connection** (zero linger, socket(7)) from the moment it is made, so
+/// that whatever goes wrong, a panic or the death of the process included, the peer never mistakes
+/// a broken stream for a complete one. Only after [`Socket::finish`] is it closed in good order.
 #[derive(Debug)]
 pub struct Socket {
     io: AsyncFd<OwnedFd>,
-    orderly: AtomicBool,
     broken: bool,
     delay: AtomicU8,
 }
@@ -61,7 +60,7 @@ impl Socket {
     /// [tuned](Self::tune).
     ///
     /// # Errors
-    /// Whatever epoll_ctl(2) refuses. The socket is reset then as well.
+    /// Whatever epoll_ctl(2) refuses. The connection is reset then.
     pub fn new(fd: OwnedFd) -> io::Result<Self> {
         Self::register(fd, delay::NEVER)
     }
@@ -71,25 +70,18 @@ impl Socket {
     /// [`Nursery`](super::Nursery). It [may owe](Self::owes_acknowledgement) its peer a word.
     ///
     /// # Errors
-    /// Whatever epoll_ctl(2) refuses. The socket is reset then as well.
+    /// Whatever epoll_ctl(2) refuses. The connection is reset then.
     pub fn dialled(fd: OwnedFd) -> io::Result<Self> {
         Self::register(fd, delay::UNTOLD)
     }
 
     fn register(fd: OwnedFd, delay: u8) -> io::Result<Self> {
-        let io = register(fd, INTEREST).map_err(|(fd, error)| {
-            let _ = reset_on_close(fd.as_fd());
-            error
-        })?;
-        Ok(Self { io, orderly: AtomicBool::new(false), broken: false, delay: AtomicU8::new(delay) })
+        let io = register(fd, INTEREST).map_err(|(_, error)| error)?;
+        Ok(Self { io, broken: false, delay: AtomicU8::new(delay) })
     }
 
-    /// Closes an accepted connection that cannot be served with a reset.
-    pub fn refuse(fd: OwnedFd) {
-        let _ = reset_on_close(fd.as_fd());
-    }
-
-    /// Sets what every relayed connection wants: no Nagle delay, urgent data inline, keepalive.
+    /// Sets what every relayed connection wants: a reset when it is closed, no Nagle delay, urgent
+    /// data inline, keepalive.
     ///
     /// On a listener these are inherited by what it accepts (tcp(7), Linux), which saves the
     /// calls per connection.
@@ -102,11 +94,13 @@ impl Socket {
         keepalive.set(fd)
     }
 
-    /// Sets what has to be there before the first byte comes: urgent data inline.
+    /// Sets what has to be there before the first byte comes: a reset when it is closed, urgent data
+    /// inline.
     ///
     /// # Errors
     /// Those of setsockopt(2).
     pub fn prepare(fd: BorrowedFd<'_>) -> io::Result<()> {
+        reset_on_close(fd, true)?;
         urgent_inline(fd)
     }
 
@@ -354,22 +348,14 @@ impl Socket {
 
     /// Closes in good order, as soon as it is dropped: both streams have ended and were delivered.
     pub fn finish(&self) {
-        self.orderly.store(true, Ordering::Relaxed);
+        // Where it fails there is no connection left to close.
+        let _ = reset_on_close(self.io.as_fd(), false);
     }
 }
 
 /// Both ends of a splice never block. For the pipe this flag says so, for the socket its own
 /// `O_NONBLOCK` (fs/splice.c). Never `SPLICE_F_MORE`: it holds small tails back for 200 ms.
 const FLAGS: SpliceFlags = SpliceFlags::MOVE.union(SpliceFlags::NONBLOCK);
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        // Of one that is broken the kernel has let go already.
-        if !self.orderly.load(Ordering::Relaxed) && !self.is_broken() {
-            let _ = reset_on_close(self.io.as_fd());
-        }
-    }
-}
 
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {

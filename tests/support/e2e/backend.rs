@@ -217,6 +217,8 @@ impl Backend {
 impl Drop for Backend {
     fn drop(&mut self) {
         let ids = self.containers();
+        let logs = ids.iter().map(|id| docker(&["logs", id]).stderr);
+        let faults: Vec<String> = logs.filter(|log| log.contains("panicked at")).collect();
         if !ids.is_empty() {
             let ids: Vec<_> = ids.iter().map(String::as_str).collect();
             // The anonymous volumes go with them.
@@ -225,6 +227,8 @@ impl Drop for Backend {
         if Volume::exists(&self.dialer()) {
             let _ = docker(&["volume", "rm", "--force", &self.dialer()]);
         }
+        // A program of ours has no business to panic, whatever a test was about.
+        assert!(std::thread::panicking() || faults.is_empty(), "faults of their own: {faults:#?}");
     }
 }
 

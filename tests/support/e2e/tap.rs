@@ -31,6 +31,8 @@ pub(crate) enum Which {
     Any,
     /// Those by which the engine's state is changed; commands in containers do not count.
     Changing,
+    /// Those that would have a command run in a container.
+    Commands,
 }
 
 #[derive(Default)]
@@ -189,12 +191,14 @@ impl Shared {
     fn deed(&self, line: &str) -> Option<Deed> {
         let mut state = self.state.lock().unwrap();
         let (which, number, deed) = state.chosen?;
-        let changes = !line.starts_with("GET ") && !line.contains("/exec");
-        if which == Which::Any || changes {
-            state.counted += 1;
-        }
-        let is_it = state.counted == number && (which == Which::Any || changes);
-        is_it.then(|| {
+        let (asks, command) = (line.starts_with("GET "), line.contains("/exec"));
+        let counts = match which {
+            Which::Any => true,
+            Which::Changing => !asks && !command,
+            Which::Commands => !asks && command,
+        };
+        state.counted += usize::from(counts);
+        (counts && state.counted == number).then(|| {
             state.chosen = None;
             deed
         })

@@ -1,5 +1,6 @@
 //! The checks: facts to verdicts. Pure.
 
+mod helpers;
 mod kernel;
 
 use super::gather::{Confinement, Daemon, Facts, Failure};
@@ -9,11 +10,13 @@ use crate::commands::START;
 use crate::commands::builder::Registered;
 use crate::commands::health::{self, Examined};
 use crate::commands::info::state;
+use crate::commands::restarts::restarts;
 use crate::desired::{ContainerName, HostPort};
 use crate::engine::EngineFacts;
 use crate::forward::{self, Forward};
-use crate::health::{Answer, Outcome, Place, Report, Speaks, Via};
+use crate::health::{Outcome, Place, Report, Speaks, Via};
 use crate::observed::{Container, State};
+use helpers::{dialer, missing, sidecar};
 use kernel::{conntrack, disk, pipes, ports};
 
 /// All checks that there are facts for, on the way from the engine to the targets.
@@ -51,8 +54,9 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
     checks.extend(facts.dialer.as_ref().map(|container| dialer(container, &facts.start)));
     let reports: Vec<&Report> = facts.forwards.iter().filter_map(Examined::report).collect();
     checks.extend(gateway(&reports, &facts.start));
+    let backend = facts.backend.as_ref().and_then(|found| found.as_ref().ok()?.as_ref());
     for forward in &facts.forwards {
-        checks.push(sidecar(forward, &facts.start));
+        checks.push(sidecar(forward, backend, &facts.start));
         if let Some(report) = forward.report() {
             checks.extend(target(forward, report));
             checks.extend(registry(forward, report));
@@ -143,7 +147,10 @@ fn backend(found: &Result<Option<Container>, Failure>, start: &str) -> Check {
                 "runs, and its health check fails",
                 "'docker assemble backend logs' tells more",
             ),
-            State::Running => fine(NAME, format!("{} runs", backend.name)),
+            State::Running => match restarts(backend, None) {
+                None => fine(NAME, format!("{} runs", backend.name)),
+                Some(told) => check(NAME, Verdict::Warn, told, "'docker assemble backend logs' may tell why"),
+            },
             State::Paused => {
                 let help = format!("'docker unpause {}' wakes it", backend.name);
                 check(NAME, Verdict::Fail, "is paused", &help)
@@ -289,22 +296,6 @@ fn forwarded(facts: &Facts) -> Option<Check> {
     }
 }
 
-fn dialer(container: &Container, start: &str) -> Check {
-    match container.state {
-        State::Running => fine("dialer", "runs, for forwards to the host's loopback"),
-        State::Paused => check(
-            "dialer",
-            Verdict::Fail,
-            "is paused",
-            &format!("'docker unpause {}' wakes it", container.name),
-        ),
-        other => {
-            let why = format!("does not run ({})", state(other));
-            check("dialer", Verdict::Fail, why, &format!("'{start}' repairs it"))
-        }
-    }
-}
-
 /// Where forwards to the host leave the backend's network. They share it, so one speaks for all.
 fn gateway(reports: &[&Report], start: &str) -> Option<Check> {
     const NAME: &str = "gateway";
@@ -326,46 +317,6 @@ fn gateway(reports: &[&Report], start: &str) -> Option<Check> {
 /// An address without its port.
 fn host_of(addr: &str) -> &str {
     addr.rsplit_once(':').map_or(addr, |(host, _)| host).trim_matches(['[', ']'])
-}
-
-fn sidecar(forward: &Examined, start: &str) -> Check {
-    let container = &forward.sidecar.container;
-    let name = format!("sidecar {}", forward.sidecar.port);
-    let repair = format!("'{start}' repairs it");
-    if forward.stale {
-        return check(name, Verdict::Fail, "serves a network that its backend has left", &repair);
-    }
-    match (container.state, &forward.answer) {
-        (State::Paused, _) => {
-            check(name, Verdict::Fail, "is paused", &format!("'docker unpause {}' wakes it", container.name))
-        }
-        (State::Running, Some(Answer::Told(report))) => fine(name, format!("{} answers", report.version)),
-        (State::Running, Some(Answer::Old)) => check(
-            name,
-            Verdict::Warn,
-            "is of an older version, so that its target cannot be tried",
-            &format!("'{start}' replaces it"),
-        ),
-        (State::Running, Some(Answer::Foreign)) => check(
-            name,
-            Verdict::Warn,
-            "is of another image, so that its target cannot be tried",
-            &format!("'docker assemble backend logs --proxy {}' tells more", forward.sidecar.port),
-        ),
-        (State::Running, Some(Answer::Silent(limit))) => {
-            let why = format!("does not answer within {} s", limit.as_secs_f32());
-            check(name, Verdict::Fail, why, &format!("'docker restart {}'", container.name))
-        }
-        (State::Running, Some(Answer::Failed(text))) => {
-            check(name, Verdict::Fail, text, &format!("'docker restart {}'", container.name))
-        }
-        (other, _) => check(name, Verdict::Fail, format!("does not run ({})", state(other)), &repair),
-    }
-}
-
-fn missing(forward: &Forward, start: &str) -> Check {
-    let name = format!("sidecar {}", forward.port);
-    check(name, Verdict::Fail, "is missing", &format!("'{start}' makes it again"))
 }
 
 fn target(forward: &Examined, report: &Report) -> Option<Check> {

@@ -5,7 +5,7 @@ use super::super::gather::Disk;
 use super::*;
 use crate::desired::{ContainerName, ImageRef};
 use crate::forward::Target;
-use crate::health::{Attempt, Finding, Kernel};
+use crate::health::{Answer, Attempt, Finding, Kernel};
 use crate::observed::{ContainerId, Sidecar};
 
 fn container(name: &str, state: State) -> Container {
@@ -16,6 +16,8 @@ fn container(name: &str, state: State) -> Container {
         image_id: String::new(),
         state,
         unhealthy: false,
+        restarts: 0,
+        out_of_memory: false,
         started_at: String::new(),
         labels: BTreeMap::new(),
         env: Vec::new(),
@@ -207,6 +209,26 @@ fn a_backend_that_does_not_run_is_a_failure_with_its_own_remedy() {
 }
 
 #[test]
+fn containers_that_have_ended_unasked_are_told_of() {
+    let again = |name| Container {
+        restarts: 3,
+        started_at: "2024-05-01T10:30:00Z".to_owned(),
+        ..container(name, State::Running)
+    };
+    let often = "has ended 3 times";
+    is(&backend(&Ok(Some(again("b"))), "START"), Warn, often, "'docker assemble backend logs'");
+    is(&dialer(&again("d"), "START"), Warn, often, "'docker logs d' may tell why, 'docker restart d'");
+
+    let place = Sidecar { container: again("s"), ..forward(None).sidecar };
+    let helper = Examined { sidecar: place, ..told(report(Outcome::Accepted, None)) };
+    let cut = "0.1.0 answers, but has ended 3 times";
+    is(&sidecar(&helper, None, "START"), Warn, cut, "'docker assemble backend logs --proxy 5000'");
+    let backend =
+        Container { started_at: "2024-05-01T10:29:58Z".to_owned(), ..container("b", State::Running) };
+    is(&sidecar(&helper, Some(&backend), "START"), Fine, "answers", "");
+}
+
+#[test]
 fn the_profile_in_force_is_named() {
     let privileged = container("b", State::Running);
     let restricted = Container { privileged: false, ..privileged.clone() };
@@ -286,13 +308,18 @@ fn a_sidecar_that_is_gone_is_missing_and_not_unknown() {
 
 #[test]
 fn a_sidecar_is_judged_by_its_state_and_its_answer() {
-    let answers = |answer| sidecar(&forward(Some(answer)), "START");
+    let answers = |answer| sidecar(&forward(Some(answer)), None, "START");
     is(&answers(Answer::Told(Box::default())), Fine, "answers", "");
     is(&answers(Answer::Old), Warn, "older version", "'START' replaces it");
     is(&answers(Answer::Foreign), Warn, "another image", "logs --proxy 5000");
     is(&answers(Answer::Silent(Duration::from_secs(8))), Fail, "within 8 s", "docker restart s");
     is(&answers(Answer::Failed("no relay".to_owned())), Fail, "no relay", "docker restart s");
-    is(&sidecar(&Examined { stale: true, ..forward(None) }, "START"), Fail, "has left", "'START' repairs it");
+    is(
+        &sidecar(&Examined { stale: true, ..forward(None) }, None, "START"),
+        Fail,
+        "has left",
+        "'START' repairs it",
+    );
     let state = |state| {
         let place = Sidecar {
             port: HostPort::REGISTRY,
@@ -300,7 +327,7 @@ fn a_sidecar_is_judged_by_its_state_and_its_answer() {
             beside_backend: None,
             container: container("s", state),
         };
-        sidecar(&Examined { sidecar: place, ..forward(None) }, "START")
+        sidecar(&Examined { sidecar: place, ..forward(None) }, None, "START")
     };
     is(&state(State::Paused), Fail, "paused", "docker unpause s");
     is(&state(State::Exited), Fail, "(exited)", "repairs");

@@ -108,6 +108,8 @@ mod tests {
             image_id: String::new(),
             state: State::Running,
             unhealthy: false,
+            restarts: 0,
+            out_of_memory: false,
             started_at: String::new(),
             labels: std::collections::BTreeMap::new(),
             env: Vec::new(),

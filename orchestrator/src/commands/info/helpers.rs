@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{condition, forwards, object};
 use crate::commands::health::Examined;
+use crate::commands::restarts::restarts;
 use crate::desired::{ContainerName, HostPort, UserName};
 use crate::forward::{Forward, Target};
 use crate::observed::{Container, Observed, State};
@@ -19,6 +20,7 @@ pub(super) struct Helpers<'a> {
     sidecars: Vec<Sidecar<'a>>,
     /// None where no forward needs one.
     dialer: Option<Helper<'a>>,
+    backend: Option<&'a Container>,
 }
 
 struct Sidecar<'a> {
@@ -54,7 +56,7 @@ impl<'a> Helpers<'a> {
         let is_wanted = |sidecar: &Sidecar<'_>| sidecar.target.as_ref().is_some_and(Target::is_loopback);
         let missing = || sidecars.iter().any(is_wanted).then(|| Helper::Missing(user.dialer()));
         let dialer = observed.dialer.as_ref().map(Helper::There).or_else(missing);
-        Self { sidecars, dialer }
+        Self { sidecars, dialer, backend: observed.backend.as_ref() }
     }
 
     /// The lines of all; `start` is the command that keeps all forwards and repairs them.
@@ -67,6 +69,9 @@ impl<'a> Helpers<'a> {
         for sidecar in &self.sidecars {
             let is_stale = sidecar.examined.is_some_and(|examined| examined.stale);
             console.line(format_args!("{}{}", sidecar.helper.line(is_stale), sidecar.leads_to()))?;
+            if let Some(told) = sidecar.helper.restarts(self.backend) {
+                console.line(format_args!("   {told}"))?;
+            }
             let lines = match sidecar.examined {
                 Some(examined) if examined.answer.is_some() => forwards::lines(examined, start),
                 _ => vec![sidecar.helper.what_helps(start)],
@@ -75,6 +80,9 @@ impl<'a> Helpers<'a> {
         }
         if let Some(dialer) = &self.dialer {
             console.line(format_args!("{}, connects to the host's loopback", dialer.line(false)))?;
+            if let Some(told) = dialer.restarts(None) {
+                console.line(format_args!("   {told}"))?;
+            }
             if !dialer.runs() {
                 console.line(format_args!("   {}", dialer.what_helps(start)))?;
             }
@@ -122,6 +130,12 @@ impl Helper<'_> {
         }
     }
 
+    /// How often it has ended unasked.
+    fn restarts(&self, backend: Option<&Container>) -> Option<String> {
+        let Self::There(container) = self else { return None };
+        restarts(container, backend).map(|told| format!("It {told}"))
+    }
+
     fn runs(&self) -> bool {
         matches!(self, Self::There(container) if container.state == State::Running)
     }
@@ -140,7 +154,9 @@ impl Helper<'_> {
     fn object(&self) -> Value {
         match self {
             Self::There(container) => object::common(container),
-            Self::Missing(name) => json!({ "ID": "", "Name": name.0, "State": MISSING, "Unhealthy": false }),
+            Self::Missing(name) => {
+                json!({ "ID": "", "Name": name.0, "State": MISSING, "Unhealthy": false, "Restarts": 0, "OutOfMemory": false })
+            }
         }
     }
 }

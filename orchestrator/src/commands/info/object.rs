@@ -48,6 +48,8 @@ pub(super) fn common(container: &Container) -> Value {
         "Name": container.name.0,
         "State": state(container.state),
         "Unhealthy": container.unhealthy,
+        "Restarts": container.restarts,
+        "OutOfMemory": container.out_of_memory,
     })
 }
 
@@ -103,6 +105,8 @@ mod tests {
             image_id: String::new(),
             state: State::Running,
             unhealthy: false,
+            restarts: 0,
+            out_of_memory: false,
             started_at: "2024-05-01T10:00:00Z".to_owned(),
             labels: std::collections::BTreeMap::new(),
             env: Vec::new(),
@@ -149,28 +153,28 @@ mod tests {
         assert_eq!(
             info(&backend, "img@x", &Helpers::of(&forwards, &observed, &user), Some(&daemon)),
             json!({
-                        "ID": "id-of-b", "Name": "b", "State": "running", "Unhealthy": false,
+                        "ID": "id-of-b", "Name": "b", "State": "running", "Unhealthy": false, "Restarts": 0, "OutOfMemory": false,
                         "Image": "img@x", "CacheVolume": "v", "Privileged": true,
                         "Sidecars": [{
-                            "ID": "id-of-s", "Name": "s", "State": "running", "Unhealthy": true,
+                            "ID": "id-of-s", "Name": "s", "State": "running", "Unhealthy": true, "Restarts": 0, "OutOfMemory": false,
                             "Port": 5000, "Stale": true, "Forward": unknown,
                             "Target": {"Kind": "loopback", "Name": null, "Address": null, "Port": 5000},
                         }, {
-                            "ID": "id-of-h", "Name": "h", "State": "running", "Unhealthy": true,
+                            "ID": "id-of-h", "Name": "h", "State": "running", "Unhealthy": true, "Restarts": 0, "OutOfMemory": false,
                             "Port": 5000, "Stale": true, "Forward": unknown,
                             "Target": {"Kind": "host", "Name": "db", "Address": "192.0.2.7", "Port": 5000},
                         }, {
-                            "ID": "id-of-n", "Name": "n", "State": "running", "Unhealthy": true,
+                            "ID": "id-of-n", "Name": "n", "State": "running", "Unhealthy": true, "Restarts": 0, "OutOfMemory": false,
                             "Port": 5000, "Stale": true, "Forward": unknown, "Target": null,
                         }, {
                             "ID": "", "Name": "docker-assemble-backend-ann-proxy-port-6000-to-5000",
-                            "State": "missing", "Unhealthy": false,
+                            "State": "missing", "Unhealthy": false, "Restarts": 0, "OutOfMemory": false,
                             "Port": 6000, "Stale": false, "Forward": unknown,
                             "Target": {"Kind": "loopback", "Name": null, "Address": null, "Port": 5000},
                         }],
             "Dialer": {
                 "ID": "", "Name": "docker-assemble-backend-ann-dialer",
-                "State": "missing", "Unhealthy": false,
+                "State": "missing", "Unhealthy": false, "Restarts": 0, "OutOfMemory": false,
             },
             "Workers": [{"ID": "w", "Platforms": [], "Labels": {}, "GCPolicy": [{
                 "All": true, "Filters": [], "KeepDuration": 2,
@@ -185,7 +189,7 @@ mod tests {
         let object = info(&down, "img", &Helpers::of(&[], &observed, &user), None);
         assert_eq!(
             object["Dialer"],
-            json!({"ID": "id-of-d", "Name": "d", "State": "running", "Unhealthy": false})
+            json!({"ID": "id-of-d", "Name": "d", "State": "running", "Unhealthy": false, "Restarts": 0, "OutOfMemory": false})
         );
         assert_eq!(
             (&object["Workers"], &object["Cache"], &object["State"]),

@@ -1,0 +1,129 @@
+#!/usr/bin/env bash
+# other-kernel.sh [SUITE [PART-OF-A-NAME...]]
+#
+# Runs the relay's tests, or those with such names, on the kernel of a Debian suite: in a virtual
+# machine that is emulated (no KVM is needed), has nothing but that suite's packages and cgroup v2, and
+# reaches no network. Without words it is trixie, whose Linux 6.12 has another `struct tcp_info` than
+# most libraries; bookworm has 6.1. It is some ten times slower than the real machine. Making one takes
+# some minutes, once, and needs root.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+
+suite=${1:-trixie}
+parts=("${@:2}")
+machine=$state/other-kernel/$suite
+log=$state/other-kernel/$suite.log
+# Far beyond what a run takes on a busy machine.
+limit=7200
+
+[ "$(uname -m)" = x86_64 ] || die "only for x86_64: the machine that is emulated runs what is compiled here"
+case $suite in *[!a-z]*) die "\"$suite\" is not the name of a Debian suite" ;; esac
+
+install_missing() {
+	local missing=()
+	have qemu-system-x86_64 || missing+=(qemu-system-x86)
+	have mmdebstrap || missing+=(mmdebstrap)
+	have mke2fs || missing+=(e2fsprogs)
+	[ ${#missing[@]} -gt 0 ] || return 0
+	have apt-get || die "missing: ${missing[*]}; only Debian's apt is known here, install them by hand"
+	[ "$(id -u)" = 0 ] || die "missing: ${missing[*]}; run this as root once to install them"
+	say "Installing ${missing[*]}"
+	export DEBIAN_FRONTEND=noninteractive
+	logged apt-update apt-get update -q
+	logged apt-install apt-get install -qy --no-install-recommends "${missing[@]}"
+}
+
+# --- The machine -------------------------------------------------------------
+
+# Its first and only process: unpacks the second disk and does what that says.
+first_process() {
+	cat <<-'END'
+		#!/bin/sh
+		export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+		mountpoint -q /proc || mount -t proc proc /proc
+		mountpoint -q /sys || mount -t sysfs sysfs /sys
+		mount -t cgroup2 cgroup2 /sys/fs/cgroup
+		mount -t tmpfs tmpfs /tmp
+		ip link set lo up
+		tar -xf /dev/vdb -C /
+		sh /job
+		echo "THE END $?"
+		echo o >/proc/sysrq-trigger
+		sleep 60
+	END
+}
+
+make_machine() {
+	local work=$machine.new mirror
+	rm -rf "$work"
+	mkdir -p "$work"
+	mirror=$(debian_mirror)
+	mmdebstrap --variant=essential --include=linux-image-cloud-amd64,iproute2,procps \
+		--format=directory "$suite" "$work/root" "${mirror:-http://deb.debian.org/debian}"
+	first_process >"$work/root/first-process"
+	chmod +x "$work/root/first-process"
+	cp "$work"/root/boot/vmlinuz-* "$work/vmlinuz"
+	cp "$work"/root/boot/initrd.img-* "$work/initrd"
+	mke2fs -q -t ext4 -d "$work/root" "$work/disk" 3G
+	rm -rf "$work/root"
+	mv "$work" "$machine"
+}
+
+# --- The tests ---------------------------------------------------------------
+
+compile() {
+	cargo test --locked --package assemble-proxy --no-run --message-format=json >"$state/other-kernel/build.json"
+}
+
+# The programs that cargo has made, of this kind in its own words: "test":true or "test":false.
+programs() {
+	sed -n "/$1}.*\"executable\":\"/s/.*\"executable\":\"\([^\"]*\)\".*/\1/p" "$state/other-kernel/build.json"
+}
+
+# What goes along: the programs and the sources that tests read, at the same places as here.
+pack() {
+	local work=$1 program filters=''
+	[ ${#parts[@]} = 0 ] || printf -v filters ' %q' "${parts[@]}"
+	[ -n "$(programs '"test":true')" ] || die "cargo has not told where it put the tests"
+	{
+		printf 'cd %q || exit\nuname -r\nstatus=0\n' "$root/sidecar"
+		while read -r program; do
+			printf '%q --color=never%s || status=1\n' "$program" "$filters"
+		done < <(programs '"test":true')
+		# shellcheck disable=SC2016 # for the shell in there
+		echo 'exit $status'
+	} >"$work/job"
+	{ programs '"test":true' && programs '"test":false'; } >"$work/files"
+	printf '%s\n' "$root/sidecar" "$root/tests" "$root/docs" >>"$work/files"
+	tar -cPf "$work/disk" --files-from "$work/files" -C "$work" job
+}
+
+boot() {
+	timeout "$limit" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 2G -nic none \
+		-display none -monitor none -no-reboot -serial stdio \
+		-kernel "$machine/vmlinuz" -initrd "$machine/initrd" \
+		-append 'root=/dev/vda rw console=ttyS0 quiet panic=-1 init=/first-process' \
+		-drive "file=$machine/disk,if=virtio,format=raw,snapshot=on" \
+		-drive "file=$1,if=virtio,format=raw,readonly=on" </dev/null
+}
+
+install_missing
+ensure_state
+mkdir -p "$state/other-kernel"
+if [ ! -d "$machine" ]; then
+	[ "$(id -u)" = 0 ] || die "making a machine of $suite needs root"
+	say "Making a machine of Debian's $suite"
+	logged "other-kernel-$suite" make_machine
+fi
+say "Compiling the relay's tests"
+logged other-kernel-tests compile
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+pack "$work"
+say "Booting; its console is also in ${log#"$root"/}"
+boot "$work/disk" | sed -u 's/\r//g' | tee "$log" || true
+grep -q '^THE END' "$log" || die "the machine of $suite has not come to the end of the tests"
+grep -q '^THE END 0$' "$log" || die "tests failed on the kernel of $suite"
+say "The relay's tests passed on Linux $(sed -n '/^[0-9]*\.[0-9]*\.[0-9]/{p;q}' "$log")"
