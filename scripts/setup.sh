@@ -22,6 +22,7 @@ need kill procps
 # For what only Python packages have (scripts/check-manifest.sh); Debian's python3 comes without.
 python_with_venv >/dev/null || missing+=(python3-venv)
 need make make
+need nft nftables
 sshd_was_here=$(command -v sshd || true)
 need sshd openssh-server
 if ! have docker || ! timeout 10 docker version >/dev/null 2>&1; then

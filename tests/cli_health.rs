@@ -70,8 +70,14 @@ async fn diagnosed(engine: &FakeEngine, port: Option<u16>) -> Value {
     let screen = Screen::default();
     let user = user();
     let port = port.map(|port| HostPort(port.try_into().unwrap()));
-    let patient =
-        Doctor { engine: Ok(engine), user: Some(&user), port, limit: None, builder: Registered::No };
+    let patient = Doctor {
+        engine: Ok(engine),
+        user: Some(&user),
+        port,
+        limit: None,
+        builder: Registered::No,
+        proxies: Vec::new(),
+    };
     let ended = doctor::run(patient, &screen.console(), &Cancel::never(), Form::Json).await;
     let object: Value = serde_json::from_str(&screen.out()).unwrap();
     assert_eq!(ended.is_err(), object["Verdict"] == "fail", "{object}");
@@ -172,6 +178,7 @@ async fn a_doctor_needs_no_backend_and_no_engine() {
         port: None,
         limit: None,
         builder: Registered::No,
+        proxies: Vec::new(),
     };
     let ended = doctor::run(patient, &screen.console(), &Cancel::never(), Form::Text).await;
     // The machine's own tables may be a check more.

@@ -188,10 +188,11 @@ async fn dispatch(
         _ => Registered::No,
     };
     if let Command::Doctor { port, form } = command {
+        let proxies = resolved.as_ref().map(|found| found.proxies.clone()).unwrap_or_default();
         // What is wrong with the endpoint is the first thing it tells.
         let engine = resolved.map_err(anyhow::Error::from).and_then(|found| connect(found, console));
         let engine = engine.as_ref().map_err(explain);
-        let patient = Doctor { engine, user: user.as_ref(), port, limit, builder };
+        let patient = Doctor { engine, user: user.as_ref(), port, limit, builder, proxies };
         return doctor::run(patient, console, &cancel, form).await;
     }
     let mut resolved = resolved?;
@@ -312,6 +313,8 @@ async fn start_alone<E: Engine>(
     let desired = session.unless_cancelled(desire(options, proxies, session, vars)).await?;
     start::run(session, &desired, progress, &|| proxy_image::embedded().bytes.clone()).await?;
     remind::keep(session, &desired, configuration).await;
+    start::warn_of_blocked(session).await;
+    start::warn_of_proxies(session, &desired);
     Ok(())
 }
 

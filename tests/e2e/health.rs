@@ -101,8 +101,8 @@ fn a_firewall_is_named_as_the_cause_and_the_command_that_is_printed_helps() {
         assert!(why.contains(&format!("a firewall {said} traffic from the engine's bridge")), "{why}");
 
         let help = bad["Help"].as_str().unwrap();
-        let command = help.strip_prefix("'iptables -I INPUT ").and_then(|rest| rest.split_once('\''));
-        let _open = Rule::insert(command.unwrap_or_else(|| panic!("{help}")).0);
+        let command = help.split('\'').find_map(|part| part.strip_prefix("iptables -I INPUT "));
+        let _open = Rule::insert(command.unwrap_or_else(|| panic!("{help}")));
         let good = forward(&backend, port);
         assert_eq!(good["Health"], "accepted", "{good:#}");
     }

@@ -11,6 +11,7 @@ mod support;
 mod namespace;
 
 mod advice;
+mod blocked;
 mod buildx;
 mod cache;
 mod compose;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use docker_assemble::cancel::{Canceller, Cause};
-use docker_assemble::desired::{ContainerName, ImageRef, VolumeName};
+use docker_assemble::desired::{ContainerName, HostPort, ImageRef, VolumeName};
 use docker_assemble::engine::{
     Duplex, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image, LogChunk, LogOptions,
     Operation, PullProgress, Result,
@@ -228,6 +228,10 @@ impl Engine for FakeEngine {
 
     async fn container(&self, name: &ContainerName) -> Result<Option<Container>> {
         Ok(self.world().containers.iter().find(|container| container.name == *name).cloned())
+    }
+
+    async fn publisher(&self, _: HostPort) -> Result<Option<ContainerName>> {
+        Ok(None)
     }
 
     async fn image(&self, image: &ImageRef) -> Result<Option<Image>> {

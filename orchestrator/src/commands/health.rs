@@ -4,18 +4,21 @@
 //! the pure room `health`.
 
 use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::desired::{ContainerName, HostPort};
 use crate::engine::{Engine, EngineError, EngineFacts};
 use crate::forward::Forward;
 use crate::health::{
-    self, Answer, Case, Finding, Listening, Outcome, Place, Report, Via, explain, listeners, listening,
-    plain, remedy,
+    self, Answer, Case, Chain, Finding, Listening, Outcome, Place, Report, Via, closing_chains, explain,
+    has_no_route, listeners, listening, plain, remedy,
 };
 use crate::observed::{Container, Sidecar, State};
 use crate::spec::HEALTH_COMMAND;
@@ -91,6 +94,9 @@ pub async fn examine<E: Engine>(
         facts: facts.cloned().unwrap_or_default(),
         is_local: engine.endpoint().starts_with("unix:"),
         host: OnceCell::new(),
+        filters: OnceCell::new(),
+        publishers: publishers(engine, &forwards, limit).await,
+        isolated: lost(engine, backend, &forwards, limit).await,
     };
     let kept: Vec<Forward> = sidecars.iter().filter_map(Sidecar::forward).collect();
     // Each command that changes a target changes all that want it: whoever tries one after the
@@ -112,6 +118,43 @@ pub async fn examine<E: Engine>(
             .flatten();
     }
     forwards
+}
+
+/// Which containers publish the ports to which no way leads.
+async fn publishers<E: Engine>(
+    engine: &E,
+    forwards: &[Examined],
+    limit: Duration,
+) -> BTreeMap<u16, ContainerName> {
+    let blocked = |report: &Report| {
+        let attempt = report.probe.as_ref()?;
+        let (via, to) = report.way()?;
+        let out = matches!(attempt.result, Outcome::TimedOut | Outcome::Unreachable);
+        HostPort::new(to).filter(|_| out && via == Via::Gateway)
+    };
+    let ports: BTreeSet<HostPort> =
+        forwards.iter().filter_map(Examined::report).filter_map(blocked).collect();
+    let look = async |port: HostPort| {
+        let name = timeout(limit, engine.publisher(port)).await.ok()?.ok()??;
+        Some((port.get(), name))
+    };
+    gradually(engine.at_once(), ports.into_iter().map(look)).await.into_iter().flatten().collect()
+}
+
+/// Whether no forward finds a gateway because the backend has no network.
+async fn lost<E: Engine>(engine: &E, backend: &Container, forwards: &[Examined], limit: Duration) -> bool {
+    let is_lost =
+        |report: &Report| report.probe.as_ref().is_some_and(|probe| probe.result == Outcome::NoGateway);
+    forwards.iter().filter_map(Examined::report).any(is_lost)
+        && timeout(limit, is_isolated(engine, backend)).await.unwrap_or_default()
+}
+
+/// Whether a running backend has no network; one that tells nothing is taken to have one.
+pub async fn is_isolated<E: Engine>(engine: &E, backend: &Container) -> bool {
+    // The second table is not there without IPv6, which is told after the first.
+    let command = ["cat", "/proc/net/route", "/proc/net/ipv6_route"];
+    let told = engine.exec(&backend.id, &command).await;
+    told.is_ok_and(|told| has_no_route(&String::from_utf8_lossy(&told.output)))
 }
 
 /// Asks one sidecar.
@@ -141,6 +184,12 @@ struct Surroundings {
     is_local: bool,
     /// Read when first needed, and once: on a busy host the tables are long.
     host: OnceCell<Option<Tables>>,
+    /// The same of what filters.
+    filters: OnceCell<Vec<Chain>>,
+    /// Who publishes the ports that are not reached.
+    publishers: BTreeMap<u16, ContainerName>,
+    /// Whether the backend has no network.
+    isolated: bool,
 }
 
 impl Surroundings {
@@ -161,6 +210,13 @@ impl Surroundings {
             text: attempt.text.as_deref(),
             place,
             listening: found.as_ref(),
+            publisher: self.publishers.get(&to).map(|name| name.0.as_str()),
+            filters: if found == Some(Listening::Reachable) {
+                self.filters.get_or_init(filters)
+            } else {
+                &[]
+            },
+            isolated: self.isolated,
             forwards: &[],
         }))
     }
@@ -182,6 +238,12 @@ pub fn place(facts: &EngineFacts, own: bool) -> Place {
 /// was given the engine's socket the host's tables are not to be seen.
 fn is_ours(ip: IpAddr) -> bool {
     UdpSocket::bind(SocketAddr::new(ip, 0)).is_ok()
+}
+
+/// What filters on this host; nothing where it may not be looked at.
+fn filters() -> Vec<Chain> {
+    let told = Command::new("nft").args(["--json", "list", "ruleset"]).stdin(Stdio::null()).output();
+    told.map(|told| closing_chains(&told.stdout)).unwrap_or_default()
 }
 
 /// Who listens on this host.

@@ -23,12 +23,13 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 
 use crate::cancel::{Cancel, Cause};
-use crate::desired::UserName;
+use crate::desired::{HostPort, UserName};
 use crate::engine::Engine;
 use crate::exit::Exit;
-use crate::forward;
+use crate::forward::{self, Forward, Target};
 use crate::observed::{Container, Observed, State};
 use crate::output::{Console, Form};
+use crate::spec::proxies::on_localhost;
 
 /// The command that helps where there is no backend.
 const START: &str = "docker assemble backend start";
@@ -40,6 +41,23 @@ fn start_command(observed: &Observed) -> String {
     let forwards = observed.wanted();
     let options = if forwards.is_empty() { String::new() } else { forward::options(&forwards) };
     if options.is_empty() { START.to_owned() } else { format!("{START} {options}") }
+}
+
+/// Which proxies are on the builds' own localhost without a forward there, and the start that makes
+/// one beside these.
+fn proxies_in_vain(proxies: &[String], forwards: &[Forward]) -> Option<(String, String)> {
+    let is_forwarded = |port: &HostPort| forwards.iter().any(|forward| forward.port == *port);
+    let mut vain = on_localhost(proxies);
+    vain.retain(|port, _| !is_forwarded(port));
+    let names: Vec<_> = vain.values().map(|name| format!("\"{name}\"")).collect();
+    let more = vain.keys().map(|port| Forward { port: *port, target: Target::Loopback { port: *port } });
+    let mut all: Vec<_> = forwards.iter().cloned().chain(more).collect();
+    all.sort();
+    let told = format!(
+        "proxy {} of the docker configuration is localhost of the backend itself",
+        names.join(" and ")
+    );
+    (!names.is_empty()).then(|| (told, format!("{START} {}", forward::options(&all))))
 }
 
 /// The names of containers that serve a backend which is gone: sidecars that forward nothing, and a

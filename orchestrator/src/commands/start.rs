@@ -1,11 +1,13 @@
 //! `backend start`: makes the backend what the user wants, with the least that it takes.
 
 mod bar;
+mod blocked;
 mod daemon;
 mod names;
 mod report;
 mod setback;
 
+pub use blocked::{warn_of_blocked, warn_of_proxies};
 pub use daemon::Daemon;
 pub use names::resolve;
 
@@ -20,6 +22,7 @@ use crate::apply::{ApplyError, Failure, Made, PAUSE, ROUNDS, apply, undo};
 use crate::cancel::Cause;
 use crate::desired::{Desired, Security};
 use crate::engine::{Engine, EngineError};
+use crate::health::NO_NETWORK;
 use crate::observed::{ContainerId, Observed};
 use crate::output::Progress;
 use crate::plan::action::Action;
@@ -108,7 +111,7 @@ pub async fn run<E: Engine>(
         }
         let error = match setback {
             Setback::Step(cause) => explain(session, desired, cause),
-            Setback::Wait(error) => quote(session, &made, error).await,
+            Setback::Wait(error) => quote(session, desired, &made, error).await,
         };
         return Err(take_back(session, &made, error).await);
     }
@@ -188,7 +191,12 @@ async fn wait<E: Engine>(session: Session<'_, E>) -> Result<(), ReadyError> {
 }
 
 /// Shows what the failed container said, and says why it is given up.
-async fn quote<E: Engine>(session: Session<'_, E>, made: &[Made], error: ReadyError) -> anyhow::Error {
+async fn quote<E: Engine>(
+    session: Session<'_, E>,
+    desired: &Desired,
+    made: &[Made],
+    error: ReadyError,
+) -> anyhow::Error {
     if let Some(container) = error.container() {
         logs::show_end(session, container).await;
     }
@@ -199,6 +207,11 @@ async fn quote<E: Engine>(session: Session<'_, E>, made: &[Made], error: ReadyEr
         return anyhow!("{error}: {damage}; then start again");
     }
     let was_there = error.container().is_some_and(|failed| !made.iter().any(|made| made.is(&failed.id)));
+    if error.container().is_some()
+        && let Some(start) = blocked::start_without_network(session, desired).await
+    {
+        return anyhow!("{error}; {NO_NETWORK}; '{start}' does without one");
+    }
     match error {
         ReadyError::Cancelled(cause) => cancelled(session, cause),
         // As it is, so that its hint is found.

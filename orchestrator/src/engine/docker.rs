@@ -27,7 +27,7 @@ use super::{
     Duplex, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image, LogChunk, LogOptions,
     Operation, PullProgress, Result, convert, exec, failure,
 };
-use crate::desired::{ContainerName, ImageRef, VolumeName};
+use crate::desired::{ContainerName, HostPort, ImageRef, VolumeName};
 use crate::observed::{Container, ContainerId};
 use crate::spec::{ContainerSpec, VolumeSpec};
 
@@ -145,6 +145,15 @@ impl Engine for DockerEngine {
     async fn container(&self, name: &ContainerName) -> Result<Option<Container>> {
         // The engine also takes the beginning of an id for a name.
         Ok(self.inspect(&name.0).await?.filter(|container| container.name == *name))
+    }
+
+    async fn publisher(&self, port: HostPort) -> Result<Option<ContainerName>> {
+        let filters = HashMap::from([("publish".to_owned(), vec![format!("{port}/tcp")])]);
+        let options = ListContainersOptions { filters: Some(filters), ..ListContainersOptions::default() };
+        let listing = self.0.contact.client().await?.list_containers(Some(options));
+        let listed = self.0.contact.call(operation("list containers", ""), USUAL, listing).await?;
+        let name = listed.into_iter().flat_map(|summary| summary.names.unwrap_or_default()).next();
+        Ok(name.map(|name| ContainerName(name.trim_start_matches('/').to_owned())))
     }
 
     async fn image(&self, image: &ImageRef) -> Result<Option<Image>> {

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::firewall::{self, Chain};
+use super::isolation::{NO_NETWORK, give_network};
 use super::{Listening, Outcome, Place, Via};
 use crate::desired::HostPort;
 use crate::forward::{self, Forward, Target};
@@ -25,6 +27,12 @@ pub struct Case<'a> {
     pub place: Place,
     /// What listens on the port over there, where that can be known.
     pub listening: Option<&'a Listening>,
+    /// The container that publishes the port over there.
+    pub publisher: Option<&'a str>,
+    /// What filters there, as far as that can be known.
+    pub filters: &'a [Chain],
+    /// Whether the backend has no network at all.
+    pub isolated: bool,
     /// All of the user's forwards, this one among them, as a command that helps has to keep them.
     pub forwards: &'a [Forward],
 }
@@ -36,19 +44,29 @@ pub struct Finding {
     pub why: String,
     /// What to do about it.
     pub help: String,
+    /// Whether something is in the way, which a service that starts later does not mend.
+    pub blocked: bool,
 }
 
 /// Puts the facts together; `None` for a target that accepts.
 #[must_use]
 pub fn explain(case: &Case<'_>) -> Option<Finding> {
+    let (why, help) = cause(case)?;
+    Some(Finding { why, help, blocked: case.is_blocked() })
+}
+
+fn cause(case: &Case<'_>) -> Option<(String, String)> {
     let Case { to, .. } = *case;
-    let found = |why: String, help: String| Some(Finding { why, help });
+    let found = |why: String, help: String| Some((why, help));
     let words = || case.text.map(|text| format!(" ({text})")).unwrap_or_default();
     match (case.outcome, case.via) {
         (Outcome::Accepted, _) => None,
+        (Outcome::NoGateway, _) if case.isolated => {
+            found(format!("no gateway: {NO_NETWORK}"), give_network(&case.start(None)))
+        }
         (Outcome::NoGateway, _) => found(
             "no gateway: the backend's network has no default route".to_owned(),
-            format!("'{} --recreate' gives the backend a new network", case.start(None)),
+            format!("{} give the backend a new network", super::anew(&case.start(None))),
         ),
         (Outcome::Dialer, _) => found(
             format!("the dialer on the host does not help{}", words()),
@@ -89,8 +107,8 @@ pub fn explain(case: &Case<'_>) -> Option<Finding> {
         (Outcome::NameService, _) => found(
             format!("the name service of the backend's network does not tell{}", words()),
             format!(
-                "'{} --recreate' gives the backend the name servers that the engine has now",
-                case.start(None)
+                "{} give the backend the name servers that the engine has now",
+                super::anew(&case.start(None))
             ),
         ),
         (Outcome::Refused, Via::Name(name)) => {
@@ -145,6 +163,9 @@ pub fn remedy(case: &Case<'_>) -> Option<Target> {
             Some(Target::Loopback { port: case.there() })
         }
         (Via::Gateway, Place::Here, Some(Listening::Only(ip))) => Some(case.host(&ip.to_string())),
+        (Via::Gateway, Place::Here | Place::Elsewhere, _) if case.is_blocked() => {
+            Some(Target::Loopback { port: case.there() })
+        }
         _ => None,
     }
 }
@@ -160,13 +181,25 @@ fn elsewhere(case: &Case<'_>) -> (&'static str, &'static str, String) {
 }
 
 /// The gateway is reached in a different way wherever the engine is.
-fn gateway(case: &Case<'_>, outcome: Outcome) -> Finding {
+fn gateway(case: &Case<'_>, outcome: Outcome) -> (String, String) {
     let Case { to, .. } = *case;
     let said = said(outcome);
     let (why, help) = match (case.place, case.listening) {
         (Place::Desktop | Place::Rootless, _) => {
             let (host, own, help) = elsewhere(case);
             (format!("the gateway is {host} and not {own}"), help)
+        }
+        (Place::Here | Place::Elsewhere, None | Some(Listening::Nothing | Listening::Reachable))
+            if case.is_blocked() && case.publisher.is_some() =>
+        {
+            let name = case.publisher.unwrap_or_default();
+            (
+                format!(
+                    "container \"{name}\" publishes port {to}, and no way leads there from the backend's network: \
+                     \"userland-proxy\": false of the engine keeps its networks apart, or a firewall does"
+                ),
+                format!("{} goes around it", case.instead()),
+            )
         }
         (Place::Here, Some(Listening::Nothing)) => {
             (format!("nothing listens on port {to} of this host"), start_service(to, HERE))
@@ -201,10 +234,25 @@ fn gateway(case: &Case<'_>, outcome: Outcome) -> Finding {
             open(case),
         ),
     };
-    Finding { why: format!("{said}: {why}"), help }
+    (format!("{said}: {why}"), help)
 }
 
 impl Case<'_> {
+    /// Whether something is in the way; that nothing listens is not.
+    fn is_blocked(&self) -> bool {
+        match (self.outcome, self.listening) {
+            (Outcome::NoGateway, _) => true,
+            (Outcome::TimedOut | Outcome::Unreachable, Some(Listening::Nothing)) => self.publisher.is_some(),
+            (Outcome::TimedOut | Outcome::Unreachable, _) => true,
+            (Outcome::Refused, listening) => {
+                self.via == Via::Gateway
+                    && self.place == Place::Here
+                    && listening == Some(&Listening::Reachable)
+            }
+            _ => false,
+        }
+    }
+
     /// The start that takes the way that works in place of the one there is.
     fn instead(&self) -> String {
         format!("'{}'", self.start(remedy(self)))
@@ -264,12 +312,10 @@ fn look(port: u16) -> String {
     format!("\"ss -ltn 'sport = :{port}'\" on that host shows what listens, and on which address")
 }
 
-/// Lets the bridge in. The address says which bridge: that is the one it is on.
+/// The way around a firewall, and what lets the bridge in.
 fn open(case: &Case<'_>) -> String {
-    let to = case.addr.map(|ip| format!(" -d {ip}")).unwrap_or_default();
-    let program = if case.addr.is_some_and(|ip| ip.is_ipv6()) { "ip6tables" } else { "iptables" };
     let host = if case.place == Place::Here { HERE } else { THERE };
-    format!("'{program} -I INPUT -p tcp{to} --dport {} -j ACCEPT' on {host} lets it in", case.to)
+    format!("{} goes around it; {}", case.instead(), firewall::open(case.filters, case.addr, case.to, host))
 }
 
 #[cfg(test)]

@@ -13,9 +13,18 @@ fn case<'a>(outcome: Outcome, via: Via<'a>, place: Place, listening: Option<&'a 
         text: None,
         place,
         listening,
+        publisher: None,
+        filters: &[],
+        isolated: false,
         forwards: &[],
     }
 }
+
+/// What helps against a firewall that cannot be looked at.
+const BOTH: &str = "'docker assemble backend start --allow-host-port 5000@loopback' goes around it; \
+    'iptables -I INPUT -p tcp -d 172.17.0.1 --dport 5000 -j ACCEPT' on this host lets it in, and where nftables \
+    filters too 'nft insert rule inet filter input ip daddr 172.17.0.1 tcp dport 5000 accept', with the table and \
+    chain that 'nft list ruleset' shows";
 
 #[track_caller]
 fn says(case: &Case<'_>, why: &str, help: &str) {
@@ -57,18 +66,17 @@ fn what_listens_on_this_host_explains_a_refusal_by_its_gateway() {
     says(
         &here(&Listening::Reachable),
         "refused: port 5000 is listened on, so a firewall rejects traffic from the engine's bridge",
-        "'iptables -I INPUT -p tcp -d 172.17.0.1 --dport 5000 -j ACCEPT' on this host lets it in",
+        BOTH,
     );
 }
 
 #[test]
 fn silence_of_a_gateway_is_a_firewalls_unless_nothing_could_be_heard() {
-    let drops = "'iptables -I INPUT -p tcp -d 172.17.0.1 --dport 5000 -j ACCEPT' on this host lets it in";
     let silent = |listening| case(Outcome::TimedOut, Via::Gateway, Place::Here, Some(listening));
     says(
         &silent(&Listening::Reachable),
         "timed out: port 5000 is listened on, so a firewall drops traffic from the engine's bridge",
-        drops,
+        BOTH,
     );
     says(
         &silent(&LOCAL),
@@ -79,16 +87,16 @@ fn silence_of_a_gateway_is_a_firewalls_unless_nothing_could_be_heard() {
     says(
         &far,
         "timed out: a firewall of the engine's host is in the way of traffic from its bridge",
-        &drops.replace("this", "that"),
+        &BOTH.replace("this", "that"),
     );
     let rejected = case(Outcome::Unreachable, Via::Gateway, Place::Here, Some(&Listening::Reachable));
     says(
         &rejected,
         "unreachable: port 5000 is listened on, so a firewall rejects traffic from the engine's bridge",
-        drops,
+        BOTH,
     );
     let v6 = Case { addr: Some("2001:db8::1".parse().unwrap()), ..far };
-    assert!(explain(&v6).unwrap().help.starts_with("'ip6tables -I INPUT -p tcp -d 2001:db8::1 "));
+    assert!(explain(&v6).unwrap().help.contains("'ip6tables -I INPUT -p tcp -d 2001:db8::1 "));
 }
 
 #[test]
@@ -178,7 +186,7 @@ fn other_ways_have_causes_of_their_own() {
     says(
         &case(Outcome::NoGateway, Via::Gateway, Place::Here, None),
         "no gateway: the backend's network has no default route",
-        "'docker assemble backend start --recreate' gives the backend a new network",
+        "'docker assemble backend stop' and then 'docker assemble backend start' give the backend a new network",
     );
     says(
         &case(Outcome::Loop, Via::Gateway, Place::Here, None),
@@ -229,7 +237,7 @@ fn a_name_is_told_apart_from_what_it_leads_to() {
     says(
         &named(Outcome::NameService, Some("192.0.2.53 says SERVFAIL")),
         "the name service of the backend's network does not tell (192.0.2.53 says SERVFAIL)",
-        "'docker assemble backend start --recreate' gives the backend the name servers that the engine has now",
+        "'docker assemble backend stop' and then 'docker assemble backend start' give the backend the name servers that the engine has now",
     );
     says(
         &named(Outcome::Refused, None),
@@ -240,5 +248,47 @@ fn a_name_is_told_apart_from_what_it_leads_to() {
         &named(Outcome::TimedOut, Some("no answer within 2 s")),
         "timed out: there is no way from the backend's network to port 5000 of db (172.17.0.1) (no answer within 2 s)",
         "see whether db is up and its firewall lets port 5000 in",
+    );
+}
+
+#[test]
+fn a_port_that_a_container_publishes_in_vain_is_told_from_one_behind_a_firewall() {
+    let published = |outcome, place, listening| {
+        let silent = case(outcome, Via::Gateway, place, listening);
+        explain(&Case { publisher: Some("registry"), ..silent }).unwrap()
+    };
+    let around = "'docker assemble backend start --allow-host-port 5000@loopback' goes around it";
+    for listening in [Some(&Listening::Nothing), Some(&Listening::Reachable), None] {
+        let finding = published(Outcome::TimedOut, Place::Here, listening);
+        assert!(
+            finding.why.starts_with("timed out: container \"registry\" publishes port 5000"),
+            "{finding:?}"
+        );
+        assert_eq!((finding.help.as_str(), finding.blocked), (around, true));
+    }
+    // One that answers for itself is reached.
+    assert!(published(Outcome::Refused, Place::Here, None).why.contains("nothing listens"));
+}
+
+#[test]
+fn only_what_a_later_service_does_not_mend_is_in_the_way() {
+    let blocked =
+        |outcome, listening| explain(&case(outcome, Via::Gateway, Place::Here, listening)).unwrap().blocked;
+    assert!(!blocked(Outcome::Refused, Some(&Listening::Nothing)));
+    assert!(!blocked(Outcome::Refused, None));
+    assert!(!blocked(Outcome::TimedOut, Some(&Listening::Nothing)));
+    assert!(blocked(Outcome::Refused, Some(&Listening::Reachable)));
+    assert!(blocked(Outcome::TimedOut, Some(&Listening::Reachable)));
+    assert!(blocked(Outcome::Unreachable, None));
+}
+
+#[test]
+fn a_backend_without_a_network_is_given_one() {
+    let lost = Case { isolated: true, ..case(Outcome::NoGateway, Via::Gateway, Place::Here, None) };
+    let finding = explain(&lost).unwrap();
+    assert!(finding.why.contains("\"bridge\": \"none\"") && finding.blocked, "{finding:?}");
+    assert!(
+        finding.help.contains("'docker assemble backend stop' and then 'docker assemble backend start'"),
+        "{finding:?}"
     );
 }

@@ -1,17 +1,28 @@
 //! What is the matter with a forward. Pure: observed facts in, words out.
 //!
-//! `report` is what a sidecar tells, `listening` what the host's tables tell, `place` where the
-//! engine is, and `cause` puts them together.
+//! `report` is what a sidecar tells, `listening` what the host's tables tell, `firewall` what filters
+//! there, `place` where the engine is, and `cause` puts them together.
 
 mod cause;
+mod firewall;
+mod isolation;
 mod listening;
 mod place;
 mod report;
 
 pub use cause::{Case, Finding, explain, remedy};
+pub use firewall::{Chain, closing_chains};
+pub use isolation::{NO_NETWORK, give_network, has_no_route};
 pub use listening::{Listening, listeners, listening};
 pub use place::Place;
 pub use report::{Answer, Attempt, Kernel, LastError, Outcome, Report, Speaks, Via, read};
+
+/// The commands that make a backend anew, whatever it was made from; `start` is the one that keeps all
+/// forwards. A mere `--recreate` leaves one alone that is as it was asked for.
+#[must_use]
+pub fn anew(start: &str) -> String {
+    format!("'docker assemble backend stop' and then '{start}'")
+}
 
 /// Text of unknown origin in one line that no terminal takes for a command, and not too long.
 #[must_use]

@@ -67,7 +67,7 @@ fn spec(desired: &Desired, cache: Option<&VolumeName>, privileges: Privileges) -
         name: desired.user.backend(),
         image: desired.image.clone(),
         args,
-        env: desired.proxies.clone(),
+        env: super::proxies::environment(&desired.proxies),
         labels: own_labels,
         user: None,
         sysctls: sysctls(desired),

@@ -6,6 +6,7 @@ pub mod daemon;
 mod dialer;
 mod fingerprint;
 mod note;
+pub mod proxies;
 mod sidecar;
 
 pub use buildkit::{STATE_DIRECTORY, backend};

@@ -14,7 +14,7 @@ use crate::commands::restarts::restarts;
 use crate::desired::{ContainerName, HostPort};
 use crate::engine::EngineFacts;
 use crate::forward::{self, Forward};
-use crate::health::{Outcome, Place, Report, Speaks, Via};
+use crate::health::{NO_NETWORK, Outcome, Place, Report, Speaks, Via, anew, give_network};
 use crate::observed::{Container, State};
 use helpers::{dialer, missing, sidecar};
 use kernel::{conntrack, disk, pipes, ports};
@@ -34,6 +34,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
         if let Ok(Some(container)) = found {
             checks.extend(facts.lost_files.then(|| configuration(&facts.start)));
             checks.push(security(container, facts.confinement.as_ref(), &facts.start));
+            checks.extend(facts.isolated.then(|| network(&facts.start)));
         }
     }
     if let Some(Ok(None)) = &facts.backend {
@@ -52,8 +53,13 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
         checks.push(check);
     }
     checks.extend(facts.dialer.as_ref().map(|container| dialer(container, &facts.start)));
+    checks.extend(facts.proxies_in_vain.as_ref().map(|(why, start)| {
+        check("proxy", Verdict::Fail, why, &format!("'{start}' leads to that of the host"))
+    }));
     let reports: Vec<&Report> = facts.forwards.iter().filter_map(Examined::report).collect();
-    checks.extend(gateway(&reports, &facts.start));
+    if !facts.isolated {
+        checks.extend(gateway(&reports, &facts.start));
+    }
     let backend = facts.backend.as_ref().and_then(|found| found.as_ref().ok()?.as_ref());
     for forward in &facts.forwards {
         checks.push(sidecar(forward, backend, &facts.start));
@@ -165,6 +171,11 @@ fn backend(found: &Result<Option<Container>, Failure>, start: &str) -> Check {
     }
 }
 
+/// A backend that reaches nothing at all.
+fn network(start: &str) -> Check {
+    check("network", Verdict::Fail, NO_NETWORK, &give_network(start))
+}
+
 /// A builder of buildx whose backend is gone: what builds there waits in vain.
 fn builder(name: &ContainerName, registered: Registered, start: &str) -> Check {
     let (verdict, use_of_it) = match registered {
@@ -211,7 +222,7 @@ fn security(backend: &Container, confinement: Option<&Confinement>, start: &str)
     };
     let lacks: Vec<&str> =
         NEEDED.iter().filter(|(_, bit)| capabilities >> bit & 1 == 0).map(|(name, _)| *name).collect();
-    let help = format!("'{start} --recreate' asks the engine for the profile anew");
+    let help = format!("{} ask the engine for the profile anew", anew(start));
     if !lacks.is_empty() {
         let why = format!("{profile}, but BuildKit lacks {}", lacks.join(", "));
         return check(NAME, Verdict::Fail, why, &help);
@@ -262,7 +273,7 @@ fn namespace(workers: &[Worker], start: &str) -> Check {
             NAME,
             Verdict::Fail,
             format!("run in networks of their own ({other}) and see no forwarded port"),
-            &format!("'{start} --recreate' gives them the backend's"),
+            &format!("{} give them the backend's", anew(start)),
         ),
     }
 }
@@ -305,7 +316,7 @@ fn gateway(reports: &[&Report], start: &str) -> Option<Check> {
             NAME,
             Verdict::Fail,
             "the backend's network has no default route, so that nothing of the host is reached",
-            &format!("'{start} --recreate' gives the backend a new network"),
+            &format!("{} give the backend a new network", anew(start)),
         ),
         addrs => {
             let addrs: Vec<&str> = addrs.iter().map(|addr| host_of(addr)).collect();

@@ -90,7 +90,9 @@ fn good() -> Facts {
         missing: Vec::new(),
         dialer: None,
         left_behind: None,
+        proxies_in_vain: None,
         builder: None,
+        isolated: false,
         start: "START".to_owned(),
         port: None,
         confinement: Some(FREE),
@@ -172,6 +174,9 @@ fn without_a_backend_nothing_has_failed() {
     is(found("builder"), Fail, "in use", "'docker buildx rm b'");
     is(found("left behind"), Warn, "\"b-dialer\"", "backend stop");
     is(&builder(&name, Registered::Aside, START), Warn, "registered", START);
+    let lonely = all(&Facts { isolated: true, ..good() });
+    let found = lonely.iter().find(|check| check.name == "network").unwrap();
+    is(found, Fail, "\"bridge\": \"none\"", "backend stop' and then");
     let asked = Facts { port: Some(HostPort::REGISTRY), ..facts };
     assert!(all(&asked).iter().all(|check| check.verdict != Fail));
 }
@@ -239,12 +244,17 @@ fn the_profile_in_force_is_named() {
     // Docker's usual set.
     let usual = Confinement { capabilities: 0xa804_25fb, ..FREE };
     let lacking = "but BuildKit lacks NET_ADMIN, SYS_PTRACE, SYS_ADMIN";
-    is(&of(&restricted, &usual), Fail, lacking, "'START --recreate'");
+    is(&of(&restricted, &usual), Fail, lacking, "'docker assemble backend stop' and then 'START'");
     let bound = Confinement { filtered: true, apparmor: Some("docker-default".to_owned()), ..FREE };
     let by = "bound by a seccomp filter and the AppArmor profile \"docker-default\"";
-    is(&of(&privileged, &bound), Warn, by, "'START --recreate'");
+    is(&of(&privileged, &bound), Warn, by, "'docker assemble backend stop' and then 'START'");
     let bound = Confinement { no_new_privileges: true, ..FREE };
-    is(&of(&privileged, &bound), Warn, "no-new-privileges, so that sudo fails", "'START --recreate'");
+    is(
+        &of(&privileged, &bound),
+        Warn,
+        "no-new-privileges, so that sudo fails",
+        "'docker assemble backend stop' and then 'START'",
+    );
 }
 
 #[test]
@@ -254,7 +264,12 @@ fn the_way_out_is_told_before_the_targets() {
     let v6 = Report { addrs: vec!["[fd00::1]:5000".to_owned()], ..report.clone() };
     is(&gateway(&[&v6], "START").unwrap(), Fine, "fd00::1 is", "");
     let lost = Report { addrs: Vec::new(), ..report.clone() };
-    is(&gateway(&[&lost], "START").unwrap(), Fail, "no default route", "'START --recreate'");
+    is(
+        &gateway(&[&lost], "START").unwrap(),
+        Fail,
+        "no default route",
+        "'docker assemble backend stop' and then 'START'",
+    );
     let elsewhere = Report { target: "loopback:5000".to_owned(), ..lost };
     assert_eq!(gateway(&[&elsewhere], "START"), None);
     is(&gateway(&[&elsewhere, &report], "START").unwrap(), Fine, "172.17.0.1", "");
@@ -276,7 +291,7 @@ fn run_steps_must_share_the_network() {
         &namespace(&[worker(Some("host")), worker(Some("cni"))], "START"),
         Fail,
         "(cni)",
-        "'START --recreate'",
+        "'docker assemble backend stop' and then 'START'",
     );
 }
 
@@ -351,7 +366,7 @@ fn a_target_brings_its_cause_and_what_helps() {
         target(&Examined { finding, ..told(report.clone()) }, &report).unwrap()
     };
     is(&check(Outcome::Accepted, None), Fine, "gateway:5000 accepts (90 us)", "");
-    let finding = Finding { why: "refused: nothing".to_owned(), help: "start it".to_owned() };
+    let finding = Finding { why: "refused: nothing".to_owned(), help: "start it".to_owned(), blocked: false };
     is(&check(Outcome::Refused, Some(finding)), Fail, "gateway:5000: refused: nothing", "start it");
     assert_eq!(check(Outcome::Unknown, None).verdict, Fail);
     assert_eq!(target(&forward(None), &Report::default()), None, "it was not tried");
@@ -403,7 +418,12 @@ fn ports_run_out_when_most_of_them_wait() {
     is(&with(Some(55_001), Some(100)).unwrap(), Fine, "55001", "");
     is(&with(Some(55_001), None).unwrap(), Fine, "55001", "");
     is(&with(Some(55_000), Some(44_001)).unwrap(), Warn, "44001 of 55000", "keep connections open");
-    is(&with(Some(1000), Some(0)).unwrap(), Warn, "only 1000", "'START --recreate'");
+    is(
+        &with(Some(1000), Some(0)).unwrap(),
+        Warn,
+        "only 1000",
+        "'docker assemble backend stop' and then 'START'",
+    );
     assert_eq!(with(None, Some(1)), None);
 }
 

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use crate::buildkit::{Client, Worker};
 use crate::commands::builder::Registered;
 use crate::commands::health::{self, Examined, Question};
-use crate::commands::{START, damage, left_behind, namespaces, observe, start_command};
+use crate::commands::{START, damage, left_behind, namespaces, observe, proxies_in_vain, start_command};
 use crate::desired::{ContainerName, HostPort, UserName};
 use crate::engine::{Engine, EngineError, EngineFacts};
 use crate::forward::Forward;
@@ -30,6 +30,8 @@ pub struct Doctor<'a, E> {
     pub limit: Option<Duration>,
     /// What buildx has of the backend.
     pub builder: Registered,
+    /// Variables with the proxies of docker's configuration.
+    pub proxies: Vec<String>,
 }
 
 /// Something that could not be found out, and what may help.
@@ -57,6 +59,8 @@ pub(super) struct Facts {
     pub(super) missing: Vec<Forward>,
     /// The container that connects to the host's loopback.
     pub(super) dialer: Option<Container>,
+    /// Proxies that no build reaches, and the start that leads to them.
+    pub(super) proxies_in_vain: Option<(String, String)>,
     /// Names of containers whose backend is gone.
     pub(super) left_behind: Option<String>,
     /// The builder of buildx that leads to the backend, where there is one, and whether builds go there.
@@ -68,6 +72,8 @@ pub(super) struct Facts {
     /// What the backend's first process is confined by; absent where that cannot be read.
     pub(super) confinement: Option<Confinement>,
     pub(super) disk: Option<Disk>,
+    /// Whether the backend has no network.
+    pub(super) isolated: bool,
     /// Connections that the host's firewall follows, and the most it can; absent where the host is
     /// not this one or tells nothing.
     pub(super) conntrack: Option<(u64, u64)>,
@@ -113,11 +119,13 @@ impl<E: Engine> Doctor<'_, E> {
             missing: Vec::new(),
             dialer: None,
             left_behind: None,
+            proxies_in_vain: None,
             builder: None,
             start: START.to_owned(),
             port: self.port,
             confinement: None,
             disk: None,
+            isolated: false,
             conntrack: None,
         };
         let engine = match self.engine {
@@ -146,6 +154,7 @@ impl<E: Engine> Doctor<'_, E> {
         facts.left_behind = left_behind(&observed);
         facts.builder = (self.builder != Registered::No).then(|| (user.backend(), self.builder));
         if observed.backend.is_some() {
+            facts.proxies_in_vain = proxies_in_vain(&self.proxies, &observed.wanted());
             facts.dialer.clone_from(&observed.dialer);
         }
         facts.lost_files = observed.has_lost_files();
@@ -161,8 +170,10 @@ impl<E: Engine> Doctor<'_, E> {
                     within(limit, ask(engine, backend), |error| Failure { why: chain(&error), help: None });
                 let measuring = timeout(limit, measure(engine, backend));
                 let looking = timeout(limit, confined(engine, backend));
-                let (forwards, daemon, disk, confinement) =
-                    tokio::join!(examining, asking, measuring, looking);
+                let finding = timeout(limit, health::is_isolated(engine, backend));
+                let (forwards, daemon, disk, confinement, isolated) =
+                    tokio::join!(examining, asking, measuring, looking, finding);
+                facts.isolated = isolated.unwrap_or_default();
                 facts.forwards = forwards;
                 facts.daemon = Some(daemon);
                 facts.disk = disk.ok().flatten();

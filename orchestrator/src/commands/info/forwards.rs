@@ -161,7 +161,8 @@ mod tests {
             last_error: Some(last),
             ..report(Outcome::Refused)
         };
-        let finding = Finding { why: "refused: nothing".to_owned(), help: "do it".to_owned() };
+        let finding =
+            Finding { why: "refused: nothing".to_owned(), help: "do it".to_owned(), blocked: false };
         let bad = forward(Some(Answer::Told(Box::new(told))), Some(finding));
         assert_eq!(
             lines(&bad, "start"),

@@ -53,7 +53,7 @@ pub(super) fn ports(reports: &[&Report], start: &str) -> Option<Check> {
             "have builds keep connections open; ports are free again after a minute",
         )
     } else if ports < FEW {
-        let help = format!("'{start} --recreate' sets the usual range of 10000 to 65000");
+        let help = format!("{} set the usual range of 10000 to 65000", crate::health::anew(start));
         check(NAME, Verdict::Warn, format!("only {ports} ports for outgoing connections"), &help)
     } else {
         fine(NAME, format!("{ports} for outgoing connections, {waiting} in TIME_WAIT"))

@@ -1,0 +1,77 @@
+//! Forwards that something is in the way of, told by the start that made them.
+
+use crate::commands::health::{PATIENCE, Question, examine, is_isolated};
+use crate::commands::{Session, observe, proxies_in_vain, start_command};
+use crate::desired::Desired;
+use crate::engine::{Engine, EngineError};
+use crate::forward::{self, Forward, Target};
+use crate::health::{NO_NETWORK, give_network};
+use crate::observed::{Container, Observed, State};
+
+/// Warns of each. That nothing listens yet is no reason: services may come later. What cannot be found
+/// out is left to `info` and `doctor`.
+pub async fn warn_of_blocked<E: Engine>(session: Session<'_, E>) {
+    let looking = session.unless_cancelled(async { Ok(look(session).await?) });
+    if let Err(error) = looking.await {
+        tracing::debug!(%error, "the forwards cannot be tried");
+    }
+}
+
+/// Warns of proxies in docker's configuration that are on the builds' own localhost, where only a
+/// forward leads out.
+pub fn warn_of_proxies<E>(session: Session<'_, E>, desired: &Desired) {
+    let forwards: Vec<_> = desired.forwards.iter().cloned().collect();
+    if let Some((why, start)) = proxies_in_vain(&desired.proxies, &forwards) {
+        session.console.warning(format_args!("{why}; '{start}' leads to that of the host"));
+    }
+}
+
+/// The start that a backend without a network allows, where this is one: sidecars that lead to its
+/// gateway end at once.
+pub(super) async fn start_without_network<E: Engine>(
+    session: Session<'_, E>,
+    desired: &Desired,
+) -> Option<String> {
+    let backend = observe::ours(session.engine, session.user).await.ok()?.backend?;
+    let around = |forward: &Forward| match forward.target {
+        Target::Gateway { port } => Forward { target: Target::Loopback { port }, ..forward.clone() },
+        _ => forward.clone(),
+    };
+    let forwards: Vec<_> = desired.forwards.iter().map(around).collect();
+    is_isolated(session.engine, &backend)
+        .await
+        .then(|| format!("docker assemble backend start {}", forward::options(&forwards)))
+}
+
+async fn look<E: Engine>(session: Session<'_, E>) -> Result<(), EngineError> {
+    let Session { engine, user, console, .. } = session;
+    let observed = observe::ours(engine, user).await?;
+    let running = |backend: &&Container| backend.state == State::Running;
+    let Some(backend) = observed.backend.as_ref().filter(running) else { return Ok(()) };
+    if is_isolated(engine, backend).await {
+        console.warning(format_args!("{NO_NETWORK}; {}", give_network(&start_command(&observed))));
+        return Ok(());
+    }
+    warn(session, &observed, backend).await
+}
+
+async fn warn<E: Engine>(
+    session: Session<'_, E>,
+    observed: &Observed,
+    backend: &Container,
+) -> Result<(), EngineError> {
+    let Session { engine, console, .. } = session;
+    let facts = engine.facts().await?;
+    let sidecars = &observed.sidecars;
+    let forwards = examine(engine, Some(&facts), backend, sidecars, |_| Question::Target, PATIENCE).await;
+    for forward in forwards {
+        let (port, target) = (forward.sidecar.port, forward.report().map(|report| report.target.clone()));
+        if let (Some(finding), Some(target)) = (forward.finding.filter(|finding| finding.blocked), target) {
+            console.warning(format_args!(
+                "builds do not reach {target} on port {port}: {}; {}",
+                finding.why, finding.help
+            ));
+        }
+    }
+    Ok(())
+}

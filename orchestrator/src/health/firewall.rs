@@ -1,0 +1,180 @@
+//! What filters the traffic to this host, as `nft --json list ruleset` tells, and the commands that
+//! let a forward in.
+//!
+//! Each chain that hooks into a packet's way decides for itself: what one accepts another may still
+//! drop. So the door has to be opened in every chain that can close it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+/// A chain that packets for this host go through and that lets not all of them pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    family: String,
+    table: String,
+    name: String,
+}
+
+/// The table that firewalld makes. It undoes what others put there.
+const FIREWALLD: &str = "firewalld";
+
+/// Reads the chains out of a ruleset; none where it is not understood.
+#[must_use]
+pub fn closing_chains(ruleset: &[u8]) -> Vec<Chain> {
+    let ruleset: Value = serde_json::from_slice(ruleset).unwrap_or_default();
+    let objects = ruleset["nftables"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let text = |object: &Value, field: &str| object[field].as_str().unwrap_or_default().to_owned();
+    let mut rules: BTreeMap<(String, String, String), Vec<&Value>> = BTreeMap::new();
+    for rule in objects.iter().map(|object| &object["rule"]).filter(|rule| rule.is_object()) {
+        let chain = (text(rule, "family"), text(rule, "table"), text(rule, "chain"));
+        rules.entry(chain).or_default().extend(rule["expr"].as_array().into_iter().flatten());
+    }
+    let chains = objects.iter().map(|object| &object["chain"]).filter(|chain| chain["hook"] == "input");
+    chains
+        .filter(|chain| chain["type"] == "filter")
+        .map(|chain| {
+            (
+                chain,
+                Chain {
+                    family: text(chain, "family"),
+                    table: text(chain, "table"),
+                    name: text(chain, "name"),
+                },
+            )
+        })
+        .filter(|(chain, it)| chain["policy"] == "drop" || it.closes(&rules))
+        .map(|(_, it)| it)
+        .collect()
+}
+
+impl Chain {
+    /// Whether a rule of it, or of a chain that it leads to, turns packets away.
+    fn closes(&self, rules: &BTreeMap<(String, String, String), Vec<&Value>>) -> bool {
+        let (mut open, mut seen) = (vec![self.name.clone()], BTreeSet::new());
+        while let Some(name) = open.pop() {
+            if !seen.insert(name.clone()) {
+                continue;
+            }
+            let key = (self.family.clone(), self.table.clone(), name);
+            for expr in rules.get(&key).into_iter().flatten() {
+                // A target of iptables that nft knows by its name alone.
+                let target = expr["xt"]["name"].as_str();
+                if expr.get("drop").is_some() || expr.get("reject").is_some() || target == Some("REJECT") {
+                    return true;
+                }
+                let next = [&expr["jump"]["target"], &expr["goto"]["target"]];
+                open.extend(next.into_iter().filter_map(|name| name.as_str().map(str::to_owned)));
+            }
+        }
+        false
+    }
+
+    /// Whether it belongs to firewalld.
+    #[must_use]
+    pub fn is_firewallds(&self) -> bool {
+        self.table == FIREWALLD
+    }
+
+    /// The command that opens it for this address and port; `None` where it does not concern them.
+    fn open(&self, to: IpAddr, port: u16) -> Option<String> {
+        let ip = if to.is_ipv6() { "ip6" } else { "ip" };
+        if self.family != "inet" && self.family != ip {
+            return None;
+        }
+        if self.family == ip && self.table == "filter" && self.name == "INPUT" {
+            return Some(iptables(Some(to), port));
+        }
+        let Self { family, table, name } = self;
+        Some(format!("nft insert rule {family} {table} {name} {ip} daddr {to} tcp dport {port} accept"))
+    }
+}
+
+/// The commands that let a forward in, in words for `host`; without chains, for a host that cannot be
+/// looked at.
+pub(super) fn open(chains: &[Chain], to: Option<IpAddr>, port: u16, host: &str) -> String {
+    let known: Vec<_> =
+        to.iter().flat_map(|to| chains.iter().filter_map(|chain| chain.open(*to, port))).collect();
+    if chains.iter().any(Chain::is_firewallds) {
+        return "firewalld filters here: the zone of the engine's bridge has to let it in".to_owned();
+    }
+    match &known[..] {
+        [] => {
+            let iptables = iptables(to, port);
+            let (ip, to) = match to {
+                Some(to) if to.is_ipv6() => ("ip6", to.to_string()),
+                to => ("ip", to.map_or_else(|| "GATEWAY".to_owned(), |to| to.to_string())),
+            };
+            format!(
+                "'{iptables}' on {host} lets it in, and where nftables filters too 'nft insert rule inet filter \
+                 input {ip} daddr {to} tcp dport {port} accept', with the table and chain that 'nft list ruleset' shows"
+            )
+        }
+        commands => {
+            let verb = if commands.len() == 1 { "lets" } else { "together let" };
+            let commands: Vec<_> = commands.iter().map(|command| format!("'{command}'")).collect();
+            format!("{} on {host} {verb} it in", commands.join(" and "))
+        }
+    }
+}
+
+/// The address says which bridge: that is the one it is on.
+fn iptables(to: Option<IpAddr>, port: u16) -> String {
+    let program = if to.is_some_and(|to| to.is_ipv6()) { "ip6tables" } else { "iptables" };
+    let to = to.map(|to| format!(" -d {to}")).unwrap_or_default();
+    format!("{program} -I INPUT -p tcp{to} --dport {port} -j ACCEPT")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As nft 1.0.6 prints it, shortened.
+    const RULESET: &str = r#"{"nftables": [
+        {"metainfo": {"version": "1.0.6"}},
+        {"table": {"family": "inet", "name": "mine"}},
+        {"chain": {"family": "inet", "table": "mine", "name": "in", "type": "filter", "hook": "input", "prio": 0, "policy": "accept"}},
+        {"chain": {"family": "inet", "table": "mine", "name": "rest"}},
+        {"rule": {"family": "inet", "table": "mine", "chain": "in", "expr": [{"match": {}}, {"jump": {"target": "rest"}}]}},
+        {"rule": {"family": "inet", "table": "mine", "chain": "rest", "expr": [{"jump": {"target": "rest"}}]}},
+        {"rule": {"family": "inet", "table": "mine", "chain": "rest", "expr": [{"match": {}}, {"reject": {"type": "icmpx"}}]}},
+        {"chain": {"family": "ip", "table": "filter", "name": "INPUT", "type": "filter", "hook": "input", "prio": 0, "policy": "drop"}},
+        {"chain": {"family": "ip", "table": "filter", "name": "FORWARD", "type": "filter", "hook": "forward", "prio": 0, "policy": "drop"}},
+        {"chain": {"family": "ip6", "table": "six", "name": "in", "type": "filter", "hook": "input", "prio": 0, "policy": "drop"}},
+        {"chain": {"family": "inet", "table": "open", "name": "in", "type": "filter", "hook": "input", "prio": 0, "policy": "accept"}},
+        {"rule": {"family": "inet", "table": "open", "chain": "in", "expr": [{"accept": null}]}}
+    ]}"#;
+
+    #[test]
+    fn every_chain_that_can_close_the_door_is_opened() {
+        let chains = closing_chains(RULESET.as_bytes());
+        let names: Vec<_> = chains.iter().map(|chain| chain.table.as_str()).collect();
+        assert_eq!(names, ["mine", "filter", "six"]);
+        let gateway = Some(IpAddr::from([172, 17, 0, 1]));
+        assert_eq!(
+            open(&chains, gateway, 5000, "this host"),
+            "'nft insert rule inet mine in ip daddr 172.17.0.1 tcp dport 5000 accept' and \
+             'iptables -I INPUT -p tcp -d 172.17.0.1 --dport 5000 -j ACCEPT' on this host together let it in"
+        );
+        let v6 = "2001:db8::1".parse().ok();
+        assert!(open(&chains, v6, 5, "x").contains("'nft insert rule ip6 six in ip6 daddr 2001:db8::1 tcp"));
+    }
+
+    #[test]
+    fn a_host_that_tells_nothing_leaves_both() {
+        for ruleset in ["", "{}", "[]", "{\"nftables\": 1}"] {
+            assert_eq!(closing_chains(ruleset.as_bytes()), []);
+        }
+        let both = open(&[], None, 5000, "that host");
+        assert!(both.starts_with("'iptables -I INPUT -p tcp --dport 5000 -j ACCEPT' on that host"), "{both}");
+        assert!(both.contains("'nft insert rule inet filter input ip daddr GATEWAY tcp"), "{both}");
+    }
+
+    #[test]
+    fn firewalld_is_left_alone() {
+        let ruleset = RULESET.replace("\"mine\"", "\"firewalld\"");
+        let words = open(&closing_chains(ruleset.as_bytes()), Some([172, 17, 0, 1].into()), 1, "this host");
+        assert!(words.starts_with("firewalld") && !words.contains("nft"), "{words}");
+    }
+}

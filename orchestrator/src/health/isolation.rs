@@ -1,0 +1,54 @@
+//! Backends that are in no network at all.
+
+/// What is the matter with one.
+pub const NO_NETWORK: &str = "the backend is in no network, as on an engine without a default one (\"bridge\": \"none\" of its daemon.json)";
+
+/// What gives it one; `start` is the command that keeps all forwards.
+#[must_use]
+pub fn give_network(start: &str) -> String {
+    format!(
+        "take that line out and start the engine anew, and {} give it one; until then only \"@loopback\" leads out",
+        super::anew(start)
+    )
+}
+
+/// Whether tables of routes, `/proc/net/route` and behind it `/proc/net/ipv6_route`, lead nowhere but to
+/// oneself. Devices would not tell: some are in every network namespace.
+#[must_use]
+pub fn has_no_route(tables: &str) -> bool {
+    let mut lines = tables.lines();
+    let is_table = lines.next().is_some_and(|head| head.starts_with("Iface"));
+    // The first table names the device first, the second last; anything else is a complaint of cat's.
+    let leads = |line: &str| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        match words[..] {
+            [device, _, _, _, _, _, _, _, _, _, _] => device != "lo",
+            [.., device] if words.len() == 10 => device != "lo",
+            _ => false,
+        }
+    };
+    is_table && !lines.any(leads)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str =
+        "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n";
+    const LO: &str = "00000000000000000000000000000001 80 00000000000000000000000000000000 00 \
+                      00000000000000000000000000000000 00000000 00000002 00000000 80200001       lo\n";
+
+    #[test]
+    fn a_table_without_a_way_out_is_told_from_others() {
+        let v4 = "eth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\t0\t0\t0\n";
+        assert!(has_no_route(HEAD));
+        assert!(has_no_route(&format!("{HEAD}{LO}")));
+        assert!(has_no_route(&format!(
+            "{HEAD}cat: can't open '/proc/net/ipv6_route': No such file or directory\n"
+        )));
+        assert!(!has_no_route(&format!("{HEAD}{v4}{LO}")));
+        assert!(!has_no_route(&format!("{HEAD}{}", LO.replace("lo\n", "eth0\n"))));
+        assert!(!has_no_route("cat: not found"));
+    }
+}
