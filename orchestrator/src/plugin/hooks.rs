@@ -24,7 +24,8 @@ struct Ended {
     root_cmd: String,
     /// Its options; of a plugin's without their values.
     flags: Option<BTreeMap<String, String>>,
-    /// The error; empty after a success. Of a plugin's command only its exit status is known.
+    /// The error; empty after a success. Of a plugin's command only its exit status is known:
+    /// `exited with code 1`.
     command_error: String,
 }
 
@@ -56,12 +57,20 @@ fn advice(ended: &Ended) -> Option<String> {
         let name = option.split('=').next().unwrap_or_default();
         PUSHES.contains(&name)
     });
-    (pushes && error.starts_with("exit status")).then(|| {
+    (pushes && is_status_of_a_failure(error)).then(|| {
         "Was a push to localhost refused? A builder in a container has a localhost of its own.\n\
          'docker assemble backend start --use' makes one that reaches port 5000 of this host,\n\
          'docker assemble backend doctor' tells what is in the way."
             .to_owned()
     })
+}
+
+/// Whether this is some words about an exit status and nothing else, which docker has worded in more
+/// than one way. A command that a signal ended (128 and more) has not failed.
+fn is_status_of_a_failure(error: &str) -> bool {
+    let Some((words, status)) = error.rsplit_once(' ') else { return false };
+    let plain = words.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b' ');
+    plain && status.parse().is_ok_and(|status: u32| (1..128).contains(&status))
 }
 
 /// The port of this host at which a connection was refused.
@@ -104,9 +113,14 @@ mod tests {
     #[test]
     fn where_only_the_failure_of_a_push_is_known_it_is_asked() {
         for flags in [r#"{"push":""}"#, r#"{"push=true":"","t":""}"#, r#"{"o":"","t":""}"#] {
-            assert!(words("buildx", flags, "exit status 1").starts_with("Was a push"), "{flags}");
+            for error in ["exited with code 1", "exit status 1"] {
+                assert!(words("buildx", flags, error).starts_with("Was a push"), "{flags} {error}");
+            }
         }
-        assert_eq!(words("buildx build", r#"{"t":""}"#, "exit status 1"), "", "it did not push");
+        assert_eq!(words("buildx build", r#"{"t":""}"#, "exited with code 1"), "", "it did not push");
+        for error in ["exited with code 130", "no such file", "context x: not found: 1"] {
+            assert_eq!(words("buildx build", r#"{"push":""}"#, error), "", "{error}");
+        }
     }
 
     #[test]
