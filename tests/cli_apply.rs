@@ -99,9 +99,9 @@ async fn a_start_makes_everything_in_order_and_names_it() {
     assert_eq!(names(&engine), all_run());
     assert_eq!(
         screen.out(),
-        "Started container \"docker-assemble-backend-ann\" (000000000000)\n\
-         Started container \"docker-assemble-backend-ann-proxy-port-5000\" (000000000000)\n\
-         Started container \"docker-assemble-backend-ann-proxy-port-6000\" (000000000000)\n"
+        "Started container \"docker-assemble-backend-ann\" (000000000002)\n\
+         Started container \"docker-assemble-backend-ann-proxy-port-5000\" (000000000005)\n\
+         Started container \"docker-assemble-backend-ann-proxy-port-6000\" (000000000007)\n"
     );
     assert_eq!(screen.err(), "");
 }

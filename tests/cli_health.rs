@@ -78,7 +78,7 @@ async fn diagnosed(engine: &FakeEngine, port: Option<u16>) -> Value {
         builder: Registered::No,
         proxies: Vec::new(),
     };
-    let ended = doctor::run(patient, &screen.console(), &Cancel::never(), Form::Json).await;
+    let ended = doctor::run(patient, &screen.console(), Form::Json).await;
     let object: Value = serde_json::from_str(&screen.out()).unwrap();
     assert_eq!(ended.is_err(), object["Verdict"] == "fail", "{object}");
     object
@@ -99,7 +99,7 @@ async fn info_tells_below_a_sidecar_how_its_forward_does() {
         lines[..5],
         [
             "Sidecar containers:".to_owned(),
-            format!(" - 000000000000 {name} (running)"),
+            format!(" - 000000000005 {name} (running)"),
             "   Target gateway:5000 accepts".to_owned(),
             "   Connections: 1 open, 12 in all, 2 failed; 3.4MB up, 12kB down".to_owned(),
             "   Last error 3 minutes ago: Connection [2Jrefused".to_owned(),
@@ -180,7 +180,7 @@ async fn a_doctor_needs_no_backend_and_no_engine() {
         builder: Registered::No,
         proxies: Vec::new(),
     };
-    let ended = doctor::run(patient, &screen.console(), &Cancel::never(), Form::Text).await;
+    let ended = doctor::run(patient, &screen.console(), Form::Text).await;
     // The machine's own tables may be a check more.
     assert!(ended.unwrap_err().to_string().starts_with("1 of "));
     assert!(screen.out().starts_with("fail  engine          no such context\n"), "{}", screen.out());
@@ -225,7 +225,8 @@ async fn measured(
     let (screen, user) = (Screen::default(), user());
     let console = screen.console();
     let session = Session { engine, user: &user, console: &console, cancel, limit: None };
-    (stats::run(session, manner).await, screen.out())
+    // As every command is run.
+    (session.unless_cancelled(stats::run(session, manner)).await, screen.out())
 }
 
 #[tokio::test]

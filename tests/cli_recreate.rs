@@ -10,16 +10,16 @@ mod screen;
 mod world;
 
 use bytes::Bytes;
-use docker_assemble::cancel::Cancel;
+use docker_assemble::cancel::{self, Cancel};
 use docker_assemble::commands::{Session, start};
-use docker_assemble::desired::{Desired, File, Security};
+use docker_assemble::desired::{Desired, File, PullPolicy, Security};
 use docker_assemble::labels;
 use docker_assemble::observed::{ContainerId, State};
 use docker_assemble::output::Progress;
 use docker_assemble::spec::daemon::CONFIG_FILE;
 use fake_engine::FakeEngine;
 use screen::Screen;
-use world::{IMAGE, PROXY, user, wish};
+use world::{IMAGE, PROXY, forwards, user, wish};
 
 /// Runs a start and returns what it printed.
 async fn run_start(engine: &FakeEngine, wish: &Desired, cancel: &Cancel) -> (anyhow::Result<()>, Screen) {
@@ -90,14 +90,18 @@ async fn a_backend_is_replaced_when_that_is_asked_for() {
     assert_eq!(
         engine.world().log[calls..],
         [
-            "remove B-proxy-port-5000",
+            "stop B-proxy-port-5000",
+            "rename B-proxy-port-5000",
             "stop B",
-            "remove B",
+            "rename B",
             "create B",
             "upload B",
             "start B",
             "create B-proxy-port-5000",
             "start B-proxy-port-5000",
+            // Now that all of it serves.
+            "remove docker-assemble-replaced-ann-proxy-port-5000.000000000005",
+            "remove docker-assemble-replaced-ann.000000000002",
         ]
     );
     let b = wish().user.backend();
@@ -185,7 +189,7 @@ async fn fingerprints_of_old_versions_are_no_difference() {
     let (refused, _) = run_start(&engine, &configured("debug = false\n"), &Cancel::never()).await;
     assert!(refused.unwrap_err().to_string().contains("(configuration: differs in \"config debug\")"));
     // What can be seen of a sidecar still counts.
-    let elsewhere = Desired { forwards: world::forwards("5000:5001"), ..wish.clone() };
+    let elsewhere = Desired { forwards: forwards("5000:5001"), ..wish.clone() };
     assert!(!is_running(&engine, &elsewhere).await);
 }
 
@@ -210,4 +214,149 @@ async fn the_kernel_and_no_clock_tells_whether_a_sidecar_is_stale() {
     let screen = must_start(&engine, &wish()).await;
     assert!(screen.err().contains("which belongs to an earlier run of the backend"), "{}", screen.err());
     assert!(is_running(&engine, &wish()).await);
+}
+
+/// What exists, with the ids: the very same containers.
+fn same(engine: &FakeEngine) -> Vec<(ContainerId, String, State)> {
+    let mut now: Vec<_> =
+        engine.world().containers.iter().map(|c| (c.id.clone(), c.name.0.clone(), c.state)).collect();
+    now.sort_by(|(a, ..), (b, ..)| a.0.cmp(&b.0));
+    now
+}
+
+/// Starts that replace all there is, or some of it, and what there is before.
+fn replacing() -> [(Desired, Desired); 3] {
+    let dialling = Desired { forwards: forwards("80:8080@loopback,5000,6000"), ..wish() };
+    [
+        (dialling.clone(), Desired { security: Security::Restricted, recreate: true, ..dialling.clone() }),
+        (dialling.clone(), Desired { forwards: forwards("80:8081@loopback,5000:5001,7000"), ..wish() }),
+        (dialling, Desired { forwards: forwards("5000=192.0.2.7"), ..wish() }),
+    ]
+}
+
+/// How many calls the start makes, and how many of them come when all that is new serves.
+async fn calls(before: &Desired, after: &Desired) -> (usize, usize) {
+    let engine = fresh();
+    must_start(&engine, before).await;
+    let earlier = engine.world().log.len();
+    must_start(&engine, after).await;
+    let world = engine.world();
+    let last = world.log.iter().rev().take_while(|call| call.starts_with("remove ")).count();
+    (world.log.len() - earlier, last)
+}
+
+/// Runs a start that ends at each of its calls in turn, by a failure or because the user gives up.
+async fn ends_early(gives_up: bool) {
+    for (before, after) in replacing() {
+        let (all, last) = calls(&before, &after).await;
+        assert!(all - last >= 5 && last > 0, "{after:?}");
+        for call in 1..=all {
+            let engine = fresh();
+            must_start(&engine, &before).await;
+            let there = same(&engine);
+            let note = engine.world().files.clone();
+            let (canceller, cancel) = cancel::pair();
+            {
+                let mut world = engine.world();
+                let number = world.log.len() + call;
+                if gives_up { world.cancel = Some((number, canceller)) } else { world.fail = Some(number) }
+            }
+            let (result, screen) = run_start(&engine, &after, &cancel).await;
+            let story = format!("call {call} of {after:?}: {:?}", engine.world().log);
+            if call > all - last {
+                // It is too late to go back, and the next start finishes it.
+                engine.world().fail = None;
+                must_start(&engine, &after).await;
+                assert_eq!(engine.containers_now().len(), after.container_names().len(), "{story}");
+                continue;
+            }
+            let error = result.expect_err(&story);
+            assert_eq!(same(&engine), there, "{story} {error:#}");
+            let world = engine.world();
+            assert!(note.iter().all(|(file, text)| world.files.get(file) == Some(text)), "{story}");
+            if world.log.iter().any(|call| call.starts_with("rename")) {
+                assert!(screen.err().contains("Put back container \""), "{story}: {}", screen.err());
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_failed_start_would_have_replaced_runs_as_before() {
+    ends_early(false).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_start_that_was_given_up_would_have_replaced_runs_as_before() {
+    ends_early(true).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_does_not_come_up_gives_its_place_back() {
+    let (before, after) = replacing()[0].clone();
+    let engine = fresh();
+    must_start(&engine, &before).await;
+    let there = same(&engine);
+    // The daemon refuses its configuration.
+    let name = before.user.backend();
+    engine.world().ending_once.insert(name.clone());
+    let (result, screen) = run_start(&engine, &after, &Cancel::never()).await;
+    let error = format!("{:#}", result.unwrap_err());
+    assert!(error.contains("ended right after its start"), "{error}: {:?}", engine.world().log);
+    assert!(screen.err().contains("last words"), "{}", screen.err());
+    assert!(screen.err().contains(&format!("Put back container \"{name}\"\n")), "{}", screen.err());
+    assert_eq!(same(&engine), there);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_is_always_pulled_is_pulled_for_a_backend_that_runs() {
+    let always = Desired { pull: PullPolicy::Always, ..wish() };
+    let engine = fresh();
+    must_start(&engine, &wish()).await;
+    // No registry answers.
+    let screen = must_start(&engine, &always).await;
+    assert!(screen.err().starts_with("WARNING: could not pull image"), "{}", screen.err());
+    assert!(screen.out().ends_with("is already running\n"), "{}", screen.out());
+
+    engine.world().registry = true;
+    let (there, screen) = (same(&engine), must_start(&engine, &always).await);
+    assert!(screen.out().contains(": Success\n"), "{}", screen.out());
+    let newer =
+        format!("image \"{IMAGE}\" is newer than the running backend; '--recreate' brings it up to date");
+    assert!(screen.err().contains(&newer), "{}", screen.err());
+    assert_eq!(same(&engine), there);
+
+    must_start(&engine, &Desired { recreate: true, ..always.clone() }).await;
+    let backend =
+        engine.world().containers.iter().find(|c| c.name == always.user.backend()).cloned().unwrap();
+    assert_eq!(backend.image_id, format!("sha256:pulled-{IMAGE}"));
+    let screen = must_start(&engine, &always).await;
+    assert!(!screen.err().contains("newer"), "{}", screen.err());
+}
+
+/// A start that was killed while the new backend went from one end to the next: it is known to the
+/// next start alone that it does not serve.
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_a_killed_start_left_in_anothers_place_is_found_out() {
+    let engine = fresh();
+    must_start(&engine, &wish()).await;
+    let old = engine.world().containers[0].clone();
+    let other = Desired { security: Security::Restricted, recreate: true, ..wish() };
+    must_start(&engine, &other).await;
+    {
+        let mut world = engine.world();
+        world.containers.retain(|container| container.name == user().backend());
+        let name = old.name.aside(old.id.short());
+        world.containers.push(docker_assemble::observed::Container {
+            name,
+            state: State::Exited,
+            ..old.clone()
+        });
+        world.containers[0].state = State::Restarting;
+    }
+    let (result, screen) = run_start(&engine, &other, &Cancel::never()).await;
+    let error = format!("{:#}", result.unwrap_err());
+    assert!(error.ends_with("ended right after its start"), "{error}");
+    assert!(screen.err().contains("Put back container"), "{}", screen.err());
+    assert_eq!(same(&engine), [(old.id, old.name.0, State::Running)]);
 }

@@ -12,7 +12,7 @@ use docker_assemble::forward::Forward;
 use docker_assemble::observed::{Observed, State};
 use docker_assemble::plan::action::{Action, Reason};
 use docker_assemble::plan::diff::Field;
-use docker_assemble::plan::{PlanError, STOP_GRACE, plan, teardown};
+use docker_assemble::plan::{PlanError, STOP_GRACE, plan, prepare, teardown};
 use docker_assemble::spec::daemon::CONFIG_FILE;
 use docker_assemble::spec::{Mount, Network, Privileges};
 use steps::{backend_candidates, stages, steps};
@@ -66,8 +66,8 @@ fn ports_touch_only_sidecars() {
         steps(&wish, &world),
         [
             vec!["note 6000 gateway, 7000 gateway"],
-            vec!["remove B-proxy-port-5000 (Unwanted)"],
             vec!["run B-proxy-port-7000 x1"],
+            vec!["remove B-proxy-port-5000 (Unwanted)"],
         ]
     );
 }
@@ -123,7 +123,11 @@ fn a_backend_that_ended_makes_way_for_other_settings() {
     let mut world = started(&wish());
     world.backend.as_mut().unwrap().state = State::Exited;
     let wish = Desired { security: Security::Restricted, ..wish() };
-    assert_eq!(steps(&wish, &world)[1..3], [vec!["remove B (Changed)"], vec!["run B x1"]]);
+    let [aside, run, .., gone] = &steps(&wish, &world)[1..] else { panic!("too few steps") };
+    assert_eq!(
+        (&aside[0][..], &run[0][..], &gone[0][..]),
+        ("set aside B (Changed)", "run B x1", "remove B (Changed)")
+    );
 }
 
 #[test]
@@ -141,9 +145,7 @@ fn dead_and_stale_sidecars_are_replaced() {
     dead.sidecars[0].container.state = State::Exited;
     let mut stale = started(&wish());
     stale.backend.as_mut().unwrap().started_at = "2024-05-02T10:00:00Z".to_owned();
-    let mut changed = started(&wish());
-    changed.sidecars[0].container.labels.clear();
-    for (world, reason) in [(dead, Reason::Ended), (stale, Reason::Stale), (changed, Reason::Changed)] {
+    for (world, reason) in [(dead, Reason::Ended), (stale, Reason::Stale)] {
         assert_eq!(
             steps(&wish(), &world),
             [
@@ -152,6 +154,20 @@ fn dead_and_stale_sidecars_are_replaced() {
             ]
         );
     }
+}
+
+#[test]
+fn a_sidecar_that_serves_is_kept_until_another_one_does() {
+    let mut changed = started(&wish());
+    changed.sidecars[0].container.labels.clear();
+    assert_eq!(
+        steps(&wish(), &changed),
+        [
+            vec!["set aside B-proxy-port-5000 (Changed)"],
+            vec!["run B-proxy-port-5000 x1"],
+            vec!["remove B-proxy-port-5000 (Changed)"],
+        ]
+    );
 }
 
 #[test]
@@ -249,7 +265,15 @@ fn pulling_follows_the_policy() {
     without.images.remove(&ImageRef(IMAGE.to_owned()));
     let with = |pull| Desired { pull, forwards: ports(&[]), ..wish() };
     assert_eq!(steps(&with(PullPolicy::Missing), &without)[0], [format!("pull {IMAGE}")]);
-    assert_eq!(steps(&with(PullPolicy::Always), &empty())[0], [format!("pull {IMAGE} or not")]);
+    let first = |pull, world: &Observed| stages(&prepare(&with(pull), world));
+    assert_eq!(first(PullPolicy::Always, &empty()), [[format!("pull {IMAGE} or not")]]);
+    assert_eq!(first(PullPolicy::Always, &without), [[format!("pull {IMAGE}")]]);
+    for pull in [PullPolicy::Missing, PullPolicy::Never] {
+        assert!(first(pull, &without).is_empty(), "{pull:?}");
+    }
+    // Nothing but a pull tells whether there is something newer than what runs.
+    let running = started(&with(PullPolicy::Always));
+    assert_eq!(first(PullPolicy::Always, &running), [[format!("pull {IMAGE} or not")]]);
     assert_eq!(steps(&with(PullPolicy::Never), &empty())[0], ["run B x2"]);
     assert!(matches!(plan(&with(PullPolicy::Never), &without), Err(PlanError::NoImage { .. })));
 }
@@ -325,6 +349,6 @@ fn another_configuration_needs_a_new_backend() {
         let words = plan(&other, &world).unwrap_err().to_string();
         assert!(words.contains(&format!("configuration: {difference} \"config debug\"")), "{words}");
         let again = Desired { recreate: true, ..other };
-        assert_eq!(steps(&again, &world)[1..3], [vec!["remove B (Changed)"], vec!["run B x2"]]);
+        assert_eq!(steps(&again, &world)[1..3], [vec!["set aside B (Changed)"], vec!["run B x2"]]);
     }
 }

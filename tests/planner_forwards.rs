@@ -103,8 +103,9 @@ fn another_target_touches_only_its_sidecar() {
         steps(&mapped, &world),
         [
             vec!["note 5000 gateway:5001, 6000 gateway"],
-            vec!["remove B-proxy-port-5000 (Changed)"],
+            vec!["set aside B-proxy-port-5000 (Changed)"],
             vec!["run B-proxy-port-5000-to-5001 x1"],
+            vec!["remove B-proxy-port-5000 (Changed)"],
         ]
     );
     let loopback = Desired { forwards: forwards("5000@loopback,6000"), ..wish() };
@@ -112,10 +113,11 @@ fn another_target_touches_only_its_sidecar() {
         steps(&loopback, &world),
         [
             vec!["note 5000 loopback, 6000 gateway"],
-            vec!["remove B-proxy-port-5000 (Changed)"],
+            vec!["set aside B-proxy-port-5000 (Changed)"],
             vec!["create volume B-dialer"],
             vec!["run B-dialer x1"],
             vec!["run B-proxy-port-5000 x1"],
+            vec!["remove B-proxy-port-5000 (Changed)"],
         ]
     );
 }
@@ -128,9 +130,10 @@ fn a_changed_list_replaces_the_dialer_alone() {
         steps(&more, &world),
         [
             vec!["note 5000 loopback, 6000 loopback"],
-            vec!["remove B-dialer (Changed)"],
+            vec!["set aside B-dialer (Changed)"],
             vec!["run B-dialer x1"],
             vec!["run B-proxy-port-6000 x1"],
+            vec!["remove B-dialer (Changed)"],
         ]
     );
     let mut dead = world.clone();
@@ -153,9 +156,10 @@ fn the_dialer_and_its_volume_go_with_the_last_that_needs_them() {
         steps(&wish(), &world),
         [
             vec!["note 5000 gateway"],
+            vec!["set aside B-proxy-port-5000 (Changed)"],
+            vec!["run B-proxy-port-5000 x1"],
             vec!["remove B-proxy-port-5000 (Changed)", "remove B-dialer (Idle)"],
             vec!["remove volume B-dialer"],
-            vec!["run B-proxy-port-5000 x1"],
         ]
     );
     assert_eq!(
@@ -168,7 +172,7 @@ fn the_dialer_and_its_volume_go_with_the_last_that_needs_them() {
     );
     // A stray may still have it mounted.
     world.strays.push(world::container("stray", Default::default()));
-    assert_eq!(steps(&wish(), &world).len(), 3);
+    assert_eq!(steps(&wish(), &world).len(), 4);
 }
 
 #[test]

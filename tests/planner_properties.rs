@@ -10,7 +10,7 @@ use docker_assemble::forward::Forward;
 use docker_assemble::observed::{Container, ContainerId, Observed, Sidecar, State};
 use docker_assemble::plan::action::Action;
 use docker_assemble::plan::diff::Effect;
-use docker_assemble::plan::{STOP_GRACE, plan, teardown};
+use docker_assemble::plan::{STOP_GRACE, plan, prepare, teardown};
 use proptest::prelude::*;
 use world::{IMAGE, PROXY, empty, forwards, port, started, wish};
 
@@ -111,8 +111,9 @@ fn worlds() -> impl Strategy<Value = Observed> {
     });
     let any = || prop::bool::ANY;
     let flags = (any(), any(), any(), any(), any(), any());
-    (base, flags, prop::bool::weighted(0.1), prop::bool::weighted(0.1)).prop_map(
-        |((world, exists, backend, sidecars, dialer), flags, foreign, stray)| {
+    let rare = || prop::bool::weighted(0.1);
+    (base, flags, rare(), rare(), rare(), rare()).prop_map(
+        |((world, exists, backend, sidecars, dialer), flags, foreign, stray, aside, lost)| {
             let (mine, conventional, proxy, dials, socket, unread) = flags;
             let mut world = Observed {
                 backend: exists.then_some(backend),
@@ -132,6 +133,14 @@ fn worlds() -> impl Strategy<Value = Observed> {
                 world.images.remove(&ImageRef(PROXY.to_owned()));
             }
             world.foreign.extend(foreign.then(|| wish().user.sidecar(&Forward::plain(port(5000)))));
+            if aside && let Some(old) = world.backend.clone() {
+                let name = old.name.aside("0123");
+                let id = ContainerId("aside".to_owned());
+                world.replaced.push(Container { id, name, state: State::Exited, ..old });
+            }
+            if lost {
+                world.backend = None;
+            }
             world.strays.extend(stray.then(|| world::container("stray", Default::default())));
             world
         },
@@ -141,6 +150,9 @@ fn worlds() -> impl Strategy<Value = Observed> {
 proptest! {
     #[test]
     fn planning_twice_yields_nothing(wish in wishes(), world in worlds()) {
+        let world = world.after(&prepare(&wish, &world));
+        let puts_back = |action: &Action| matches!(action, Action::PutBack { .. });
+        prop_assert!(!prepare(&wish, &world).actions().any(puts_back));
         if let Ok(first) = plan(&wish, &world) {
             let after = world.after(&first);
             let second = plan(&wish, &after);
@@ -151,7 +163,7 @@ proptest! {
             let wanted: Vec<_> = wish.forwards.iter().cloned().collect();
             prop_assert_eq!(after.forwards(), wanted.clone());
             prop_assert_eq!((after.wanted(), after.missing()), (wanted, vec![]));
-            prop_assert!(!after.is_unsettled());
+            prop_assert!(!after.is_unsettled() && after.replaced.is_empty());
             // What differs still is known to, and is nothing that the user named; a wish to have it all is one.
             let left = &second.unwrap().left_alone;
             prop_assert!(left.iter().all(|difference| difference.effect() == Effect::Ignore), "{left:?}");
@@ -164,7 +176,10 @@ proptest! {
         let Ok(plan) = plan(&wish, &world) else { return Ok(()) };
         let known = |id: &ContainerId| world.sidecars.iter().any(|sidecar| sidecar.container.id == *id);
         for action in plan.actions() {
-            if let Action::Remove { id, .. } = action {
+            if let Action::Remove { id, .. } | Action::SetAside { id, .. } = action {
+                if world.replaced.iter().any(|old| old.id == *id) {
+                    continue;
+                }
                 let backend = world.backend.as_ref().filter(|backend| backend.id == *id);
                 let dials = world.dialer.as_ref().is_some_and(|dialer| dialer.id == *id);
                 prop_assert!(backend.is_some() || dials || known(id));
@@ -177,7 +192,7 @@ proptest! {
     fn a_teardown_leaves_nothing(world in worlds()) {
         let after = world.after(&teardown(&world, STOP_GRACE));
         prop_assert!(after.backend.is_none() && after.sidecars.is_empty() && after.strays.is_empty());
-        prop_assert!(after.dialer.is_none() && after.socket_volumes.is_empty());
+        prop_assert!(after.dialer.is_none() && after.socket_volumes.is_empty() && after.replaced.is_empty());
         prop_assert!(teardown(&after, STOP_GRACE).is_empty());
     }
 }

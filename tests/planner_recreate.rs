@@ -7,11 +7,11 @@ mod steps;
 mod world;
 
 use docker_assemble::desired::{CacheVolume, Desired, ImageRef, Security, VolumeName};
-use docker_assemble::observed::State;
+use docker_assemble::observed::{Container, ContainerId, Observed, State};
 use docker_assemble::plan::diff::Field;
-use docker_assemble::plan::plan;
+use docker_assemble::plan::{STOP_GRACE, plan, prepare, teardown};
 use docker_assemble::spec::Mount;
-use steps::{backend_candidates, steps};
+use steps::{backend_candidates, stages, steps};
 use world::{IMAGE, empty, started, wish};
 
 #[test]
@@ -24,10 +24,11 @@ fn a_new_backend_takes_over_the_volume_of_the_old() {
     assert_eq!(
         steps(&wish, &world),
         [
-            vec!["remove B-proxy-port-5000 (Stale)"],
-            vec!["remove B (Changed)"],
+            vec!["set aside B-proxy-port-5000 (Stale)"],
+            vec!["set aside B (Changed)"],
             vec!["run B x1"],
-            vec!["run B-proxy-port-5000 x1"]
+            vec!["run B-proxy-port-5000 x1"],
+            vec!["remove B-proxy-port-5000 (Stale)", "remove B (Changed)"],
         ]
     );
     let volume = VolumeName("mine".to_owned());
@@ -40,9 +41,50 @@ fn a_new_backend_takes_over_the_volume_of_the_old() {
     // Even for an image that is only newer, and even a frozen one.
     let mut older = world.clone();
     older.images.insert(ImageRef(IMAGE.to_owned()), "sha256:b2".to_owned());
-    assert_eq!(steps(&Desired { recreate: true, ..first }, &older)[1], ["remove B (Changed)"]);
+    assert_eq!(steps(&Desired { recreate: true, ..first }, &older)[1], ["set aside B (Changed)"]);
     world.backend.as_mut().unwrap().state = State::Paused;
-    assert_eq!(steps(&wish, &world)[1], ["remove B (Changed)"]);
+    assert_eq!(steps(&wish, &world)[1], ["set aside B (Changed)"]);
+}
+
+/// A backend that was set aside, and a successor in this state.
+fn interrupted(successor: Option<State>) -> Observed {
+    let mut world = started(&wish());
+    let successor = successor.map(|state| Container {
+        id: ContainerId("new".to_owned()),
+        state,
+        ..world.backend.clone().unwrap()
+    });
+    let old = std::mem::replace(&mut world.backend, successor).unwrap();
+    world.sidecars.clear();
+    let name = old.name.aside(old.id.short());
+    world.replaced.push(Container { name, state: State::Exited, ..old });
+    world
+}
+
+#[test]
+fn a_backend_whose_successor_never_started_comes_back() {
+    for (successor, removed) in [(None, vec![]), (Some(State::Created), vec![vec!["remove B (Ended)"]])] {
+        let world = interrupted(successor);
+        let first = prepare(&wish(), &world);
+        assert_eq!(stages(&first), [removed, vec![vec!["put back B"]]].concat());
+        let next = world.after(&first);
+        assert_eq!(steps(&wish(), &next), [["start B"], ["run B-proxy-port-5000 x1"]]);
+        assert_eq!(next.backend.as_ref().unwrap().id, started(&wish()).backend.unwrap().id);
+    }
+}
+
+#[test]
+fn a_successor_that_was_started_is_found_out_before_the_old_one_goes() {
+    for (state, start) in [(State::Running, None), (State::Exited, Some(vec!["start B"]))] {
+        let world = interrupted(Some(state));
+        assert!(prepare(&wish(), &world).is_empty(), "{state:?}");
+        let then = vec![vec!["run B-proxy-port-5000 x1"], vec!["remove B (Replaced)"]];
+        assert_eq!(steps(&wish(), &world), [start.into_iter().collect(), then].concat());
+    }
+    assert_eq!(
+        stages(&teardown(&interrupted(None), STOP_GRACE)),
+        [["remove docker-assemble-replaced-ann.made:docker- (Asked)"]]
+    );
 }
 
 #[test]
@@ -60,7 +102,7 @@ fn other_proxies_are_told_and_come_with_a_new_backend() {
     assert!(kept.is_empty());
     assert_eq!(kept.left_alone[0].field, Field::Proxies);
     assert_eq!(kept.left_alone[0].to_string(), "proxies: has none, asked for \"HTTP_PROXY\"");
-    assert_eq!(steps(&Desired { recreate: true, ..wish }, &world)[1], ["remove B (Changed)"]);
+    assert_eq!(steps(&Desired { recreate: true, ..wish }, &world)[1], ["set aside B (Changed)"]);
 }
 
 #[test]

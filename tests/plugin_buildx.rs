@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use scripted_engine::{Deed, ScriptedEngine};
+use scripted_engine::{Deed, Script, ScriptedEngine};
 use tokio::process::Command;
 
 /// A home with a docker command that notes how it is called.
@@ -33,6 +33,10 @@ impl Home {
     }
 
     async fn run(&self, engine: &ScriptedEngine, args: &[&str]) -> Output {
+        self.run_with(engine, args, &[]).await
+    }
+
+    async fn run_with(&self, engine: &ScriptedEngine, args: &[&str], vars: &[(&str, &str)]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_docker-assemble"))
             .args(["-H", &engine.endpoint().host, "assemble", "backend"])
             .args(args)
@@ -40,6 +44,7 @@ impl Home {
             .env("USER", "ann")
             .env("HOME", &self.0)
             .env("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND", self.0.join("docker"))
+            .envs(vars.iter().copied())
             .output()
             .await
             .unwrap()
@@ -63,17 +68,29 @@ const BACKEND: &str = "docker-assemble-backend-ann";
 
 /// An engine on which the backend is in this state.
 fn engine(state: &str) -> ScriptedEngine {
+    ScriptedEngine::start(script(state))
+}
+
+fn script(state: &str) -> Script {
     let inspected = format!(
         r#"{{"Id":"b1","Name":"/{BACKEND}","State":{{"Status":"{state}"}},"Config":{{"Labels":{{
             "io.github.docker-assemble.role":"backend","io.github.docker-assemble.user":"ann"}}}}}}"#
     );
-    ScriptedEngine::start(vec![
+    vec![
         ("/containers/json", vec![Deed::ok(r#"[{"Id":"b1"}]"#)]),
         ("/containers/b1/json", vec![Deed::ok(inspected)]),
         ("/containers/b1/stop", vec![Deed::Answer(204, String::new())]),
         ("/containers/b1", vec![Deed::Answer(204, String::new())]),
         ("/volumes", vec![Deed::ok(r#"{"Volumes":[],"Warnings":null}"#)]),
-    ])
+    ]
+}
+
+/// One on which it runs and is gone once it is stopped, twice.
+fn stoppable() -> ScriptedEngine {
+    let listed = [r#"[{"Id":"b1"}]"#, "[]"].repeat(2).into_iter().map(Deed::ok).collect();
+    let mut script = script("running");
+    script[0].1 = listed;
+    ScriptedEngine::start(script)
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -85,7 +102,7 @@ async fn a_running_backend_becomes_the_builder_in_use() {
     let (home, engine) = (Home::new("use", ""), engine("running"));
     let output = home.run(&engine, &["use"]).await;
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(text(&output.stdout), format!("Builder \"{BACKEND}\" is in use\n"));
+    assert_eq!(text(&output.stdout), format!("Builder \"{BACKEND}\" is in use by docker buildx\n"));
     let create = format!("buildx create --name {BACKEND} --driver remote --use docker-container://{BACKEND}");
     assert_eq!(home.calls(&engine), std::slice::from_ref(&create));
     // Buildx would refuse to make it twice.
@@ -95,16 +112,36 @@ async fn a_running_backend_becomes_the_builder_in_use() {
 }
 
 #[tokio::test]
+async fn what_does_not_use_the_builder_in_use_is_told() {
+    let (home, engine) = (Home::new("told", ""), engine("running"));
+    let told = async |vars: &[(&str, &str)]| {
+        let output = home.run_with(&engine, &["use"], vars).await;
+        assert!(output.status.success(), "{output:?}");
+        text(&output.stderr)
+    };
+    let plain = told(&[]).await;
+    assert!(plain.starts_with("'docker build' goes on with docker's own builder: "), "{plain}");
+    assert_eq!(told(&[("BUILDX_BUILDER", "")]).await, plain);
+    let other = told(&[("BUILDX_BUILDER", "other")]).await;
+    let warning = "WARNING: \"BUILDX_BUILDER\" is \"other\" here, and builds use that one; 'unset BUILDX_BUILDER' ends it\n";
+    assert_eq!(other, format!("{warning}{plain}"));
+    assert_eq!(told(&[("BUILDX_BUILDER", BACKEND)]).await, "", "everything uses it");
+    // As 'docker buildx install' has it.
+    std::fs::write(home.0.join(".docker/config.json"), r#"{"aliases":{"builder":"buildx"}}"#).unwrap();
+    assert_eq!(told(&[]).await, "");
+    assert_eq!(told(&[("BUILDX_BUILDER", "other")]).await, warning);
+}
+
+#[tokio::test]
 async fn a_builder_goes_with_its_backend() {
-    let (home, engine) = (Home::new("stop", ""), engine("running"));
+    let (home, engine) = (Home::new("stop", ""), stoppable());
     assert!(home.run(&engine, &["stop"]).await.status.success());
     assert_eq!(home.calls(&engine), [""; 0], "nobody asked for a builder");
     home.register();
     assert!(home.run(&engine, &["stop"]).await.status.success());
     assert_eq!(home.calls(&engine), [format!("buildx rm --force {BACKEND}")]);
 
-    let (home, engine) =
-        (Home::new("stop-fails", "echo 'ERROR: no room' >&2; exit 1"), self::engine("running"));
+    let (home, engine) = (Home::new("stop-fails", "echo 'ERROR: no room' >&2; exit 1"), stoppable());
     home.register();
     let output = home.run(&engine, &["stop"]).await;
     assert!(output.status.success(), "{output:?}");

@@ -1,19 +1,22 @@
 //! Runs a plan, and undoes what a run made.
 //!
-//! It decides nothing: what is to be done is in the plan. What a plan removed stays removed.
-//! After a failure the caller undoes, since the containers hold what there is to know about it.
+//! It decides nothing: what is to be done is in the plan. What a plan removed stays removed; what it set
+//! aside comes back. After a failure the caller undoes, since the containers hold what there is to know
+//! about it.
 
 mod error;
 mod files;
 mod ledger;
 mod overtaken;
 
-pub use error::{ApplyError, Failure, UndoFailure};
-pub use ledger::{Made, Origin};
+pub use error::{Failure, UndoFailure};
+pub use ledger::{Ledger, Made, Origin};
 pub use overtaken::{PAUSE, ROUNDS};
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -21,14 +24,12 @@ use futures_util::future::join_all;
 
 use crate::cancel::Cancel;
 use crate::desired::{ContainerName, ImageRef};
-use crate::engine::{Engine, EngineError, PullProgress};
-use crate::observed::ContainerId;
-use crate::plan::Plan;
+use crate::engine::{Engine, EngineError, LOAD, Operation, PULL, PullProgress};
+use crate::labels;
+use crate::observed::{Container, ContainerId, State};
 use crate::plan::STOP_GRACE;
 use crate::plan::action::{Action, Reason};
 use crate::spec::ContainerSpec;
-
-use ledger::Ledger;
 
 /// What happens while a plan runs, for people to see.
 #[derive(Debug)]
@@ -47,33 +48,32 @@ pub enum Event<'a> {
     Started(&'a ContainerName, &'a ContainerId),
     /// A container was removed.
     Removed(&'a ContainerName, Reason),
+    /// A container that an earlier run had set aside is in its place again.
+    PutBack(&'a ContainerName),
 }
 
 /// Takes events as they come.
 pub type Report<'a> = &'a (dyn Fn(Event<'_>) + Sync);
 
-/// Runs `plan` and returns what it made, in order, for [`undo`]. `archive` gives the built-in
-/// sidecar image in `docker save` format and is asked only when the plan loads it.
+/// Runs the stages of a plan. What there is because of it, in order, is in `ledger` for [`undo`], also
+/// when this is dropped before its end. `archive` gives the built-in sidecar image in `docker save`
+/// format and is asked only when the plan loads it.
 ///
 /// # Errors
-/// The first failure, with everything that was made by then. Steps of one stage run to their
-/// end.
+/// The first failure. Steps of one stage run to their end; none begins once the end is asked for.
 pub async fn apply<E: Engine>(
     engine: &E,
-    plan: &Plan,
+    stages: &[Vec<Action>],
     archive: &(dyn Fn() -> Bytes + Sync),
     cancel: &Cancel,
     report: Report<'_>,
-) -> Result<Vec<Made>, ApplyError> {
-    let run = Run { engine, archive, cancel, report, ledger: Ledger::default() };
-    match run.stages(plan).await {
-        Ok(()) => Ok(run.ledger.into_entries()),
-        Err(cause) => Err(ApplyError { cause, made: run.ledger.into_entries() }),
-    }
+    ledger: &Ledger,
+) -> Result<(), Failure> {
+    Run { engine, archive, cancel, report, ledger }.stages(stages).await
 }
 
 /// Takes back what a run made, newest first: new containers and volumes are removed, started
-/// containers stopped, notes written as they were.
+/// containers stopped, notes written as they were, and what was set aside is put back and runs again.
 /// Goes on past failures and returns them.
 pub async fn undo<E: Engine>(engine: &E, made: &[Made]) -> Vec<UndoFailure> {
     let mut failures = Vec::new();
@@ -86,6 +86,10 @@ pub async fn undo<E: Engine>(engine: &E, made: &[Made]) -> Vec<UndoFailure> {
                 // A later look may have led to its removal.
                 let stopped = engine.stop(id, STOP_GRACE).await.or_else(ignore_missing);
                 stopped.map_err(|error| error.about(name))
+            }
+            Made::Asked(name) => remove_asked(engine, name).await,
+            Made::SetAside { id, name, ran } => {
+                put_back(engine, id, name, *ran).await.map_err(|error| error.about(name))
             }
             Made::Volume(name) => engine.remove_volume(name).await,
             Made::Note { id, name, before } => {
@@ -100,10 +104,44 @@ pub async fn undo<E: Engine>(engine: &E, made: &[Made]) -> Vec<UndoFailure> {
     failures
 }
 
+/// Removes what the engine may have made without having said so, which was never started.
+async fn remove_asked<E: Engine>(engine: &E, name: &ContainerName) -> Result<(), EngineError> {
+    let is_ours =
+        |made: &Container| made.state == State::Created && made.labels.contains_key(labels::SETTINGS);
+    match engine.container(name).await?.filter(is_ours) {
+        Some(made) => engine.remove(&made.id).await,
+        None => Ok(()),
+    }
+}
+
+/// Puts back what was set aside, as far as that had come: a request that was dropped may still be
+/// carried out.
+async fn put_back<E: Engine>(
+    engine: &E,
+    id: &ContainerId,
+    name: &ContainerName,
+    ran: bool,
+) -> Result<(), EngineError> {
+    let rename = async || match engine.container(name).await? {
+        Some(now) if now.id == *id => Ok(()),
+        _ => engine.rename(id, name).await,
+    };
+    if ran {
+        engine.stop(id, Duration::ZERO).await?;
+    }
+    rename().await?;
+    if ran {
+        engine.start(id).await?;
+        rename().await?;
+    }
+    Ok(())
+}
+
 /// What was done to a container.
 enum Done<'p> {
     Started(&'p ContainerName, ContainerId),
     Removed(&'p ContainerName, Reason),
+    PutBack(&'p ContainerName),
 }
 
 struct Run<'a, E> {
@@ -111,17 +149,18 @@ struct Run<'a, E> {
     archive: &'a (dyn Fn() -> Bytes + Sync),
     cancel: &'a Cancel,
     report: Report<'a>,
-    ledger: Ledger,
+    ledger: &'a Ledger,
 }
 
 impl<E: Engine> Run<'_, E> {
-    async fn stages(&self, plan: &Plan) -> Result<(), Failure> {
-        for stage in &plan.stages {
+    async fn stages(&self, stages: &[Vec<Action>]) -> Result<(), Failure> {
+        for stage in stages {
             let mut failed = Ok(());
             for result in join_all(stage.iter().map(|action| self.action(action))).await {
                 match result {
                     // What was removed stays removed; what was started is taken back.
                     Ok(Some(Done::Removed(name, reason))) => (self.report)(Event::Removed(name, reason)),
+                    Ok(Some(Done::PutBack(name))) => (self.report)(Event::PutBack(name)),
                     Ok(Some(Done::Started(name, id))) if failed.is_ok() => {
                         (self.report)(Event::Started(name, &id));
                     }
@@ -141,7 +180,10 @@ impl<E: Engine> Run<'_, E> {
         self.go_on()?;
         match action {
             Action::Pull { image, fallback } => self.pull(image, *fallback).await?,
-            Action::LoadProxyImage { .. } => self.engine.load((self.archive)()).await?,
+            Action::LoadProxyImage { image } => {
+                self.engine.load((self.archive)()).await?;
+                self.must_have(LOAD, image).await?;
+            }
             Action::Remove { id, name, reason, grace } => {
                 if !grace.is_zero() {
                     let stopped = self.engine.stop(id, *grace).await.or_else(ignore_missing);
@@ -150,14 +192,28 @@ impl<E: Engine> Run<'_, E> {
                 self.engine.remove(id).await.map_err(|error| error.about(name))?;
                 return Ok(Some(Done::Removed(name, *reason)));
             }
+            Action::SetAside { id, name, grace, runs, .. } => {
+                self.ledger.push(Made::SetAside { id: id.clone(), name: name.clone(), ran: *runs });
+                let moved = async {
+                    if *runs {
+                        self.engine.stop(id, *grace).await?;
+                    }
+                    self.engine.rename(id, &name.aside(id.short())).await
+                };
+                moved.await.map_err(|error| error.about(name))?;
+            }
+            Action::PutBack { id, name } => {
+                self.engine.rename(id, name).await.map_err(|error| error.about(name))?;
+                return Ok(Some(Done::PutBack(name)));
+            }
             Action::Note { id, name, note, before } => {
                 self.ledger.add_note(id, name, before);
                 let told = self.engine.upload(id, files::archive([note])).await;
                 told.map_err(|error| error.about(name))?;
             }
             Action::CreateVolume { spec } => {
-                self.engine.create_volume(spec).await?;
                 self.ledger.add_volume(&spec.name);
+                self.engine.create_volume(spec).await?;
             }
             Action::RemoveVolume { name } => self.engine.remove_volume(name).await?,
             Action::Start { id, name } => {
@@ -177,11 +233,7 @@ impl<E: Engine> Run<'_, E> {
         let mut progress = self.engine.pull(image);
         let mut digest = None;
         loop {
-            let next = tokio::select! {
-                next = progress.next() => next,
-                cause = self.cancel.cancelled() => return Err(Failure::Cancelled(cause)),
-            };
-            match next {
+            match progress.next().await {
                 Some(Ok(step)) => {
                     if let Some(told) = step.status.strip_prefix("Digest: ") {
                         digest = Some(told.trim().to_owned());
@@ -194,11 +246,22 @@ impl<E: Engine> Run<'_, E> {
                 }
                 Some(Err(error)) => return Err(error.into()),
                 None => {
+                    self.must_have(PULL, image).await?;
                     (self.report)(Event::Pulled(image, digest));
                     return Ok(());
                 }
             }
         }
+    }
+
+    /// An engine that says nothing went wrong is held to it.
+    async fn must_have(&self, verb: &'static str, image: &ImageRef) -> Result<(), Failure> {
+        if self.engine.image(image).await?.is_some() {
+            return Ok(());
+        }
+        let operation = Operation { verb, object: image.to_string() };
+        let source = io::Error::other("the engine has no such image after it").into();
+        Err(EngineError::Broken { operation, source }.into())
     }
 
     async fn run<'p>(
@@ -232,14 +295,18 @@ impl<E: Engine> Run<'_, E> {
                 }
                 _ => return Err(error.into()),
             }
+            self.go_on()?;
         }
     }
 
-    /// Not cut short by a wish to end: a container whose creation was asked for could be made
-    /// without anybody knowing its id.
     async fn create_and_start(&self, spec: &ContainerSpec) -> Result<ContainerId, EngineError> {
-        let id = self.engine.create(spec).await?;
-        self.ledger.add(&id, &spec.name, Origin::Created);
+        self.ledger.asked(&spec.name);
+        let created = self.engine.create(spec).await;
+        // A call that was given up or broke says nothing about what the engine does.
+        if !matches!(created, Err(EngineError::Timeout { .. } | EngineError::Broken { .. })) {
+            self.ledger.answered(&spec.name, created.as_ref().ok());
+        }
+        let id = created?;
         let started = async {
             let mut files = spec.files.iter().chain(&spec.note).peekable();
             if files.peek().is_some() {

@@ -14,6 +14,27 @@ use crate::forward::Forward;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContainerName(pub String);
 
+impl ContainerName {
+    /// What every name of ours begins with, and that of a container that is set aside: no user's name
+    /// makes one of the other.
+    const PREFIX: &str = "docker-assemble-backend-";
+    const ASIDE: &str = "docker-assemble-replaced-";
+
+    /// The name of this container of ours while another one tries to take its place. Its short id is
+    /// in it: several may wait for that.
+    #[must_use]
+    pub fn aside(&self, short_id: &str) -> Self {
+        Self(format!("{}{}.{short_id}", Self::ASIDE, self.0.strip_prefix(Self::PREFIX).unwrap_or(&self.0)))
+    }
+
+    /// The name that a container had before it was set aside; `None` for one in its place.
+    #[must_use]
+    pub fn back(&self) -> Option<Self> {
+        let (name, _) = self.0.strip_prefix(Self::ASIDE)?.rsplit_once('.')?;
+        Some(Self(format!("{}{name}", Self::PREFIX)))
+    }
+}
+
 impl fmt::Display for ContainerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -201,6 +222,16 @@ impl Desired {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_is_set_aside_is_nobody_elses_and_comes_back() {
+        for login in ["ann", "a.b", "replaced-ann"] {
+            let name = UserName::from_login(login).unwrap().backend();
+            let aside = name.aside("0123456789ab");
+            assert_eq!((aside.back(), name.back()), (Some(name), None), "{login}");
+            assert_eq!(aside.0, format!("docker-assemble-replaced-{login}.0123456789ab"));
+        }
+    }
 
     #[test]
     fn equal_images_have_one_normal_form() {

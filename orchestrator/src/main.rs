@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use docker_assemble::cancel;
+use docker_assemble::cancel::{self, Cancel};
 use docker_assemble::cli::{self, Command, Completion, Invocation, Source, Start, UsageError};
 use docker_assemble::commands::builder::{self, Buildx, Registered};
 use docker_assemble::commands::cache::Manner;
@@ -21,7 +21,7 @@ use docker_assemble::desired::{Desired, ImageRef, ProxyImage};
 use docker_assemble::endpoint::{self, Resolved};
 use docker_assemble::engine::{DockerEngine, Engine, EngineError};
 use docker_assemble::exit::Exit;
-use docker_assemble::output::{Console, Diagnostics};
+use docker_assemble::output::{Console, Diagnostics, OutputError};
 use docker_assemble::plugin::{self, Globals, Parent};
 use docker_assemble::vars::Vars;
 use docker_assemble::{lock, proxy_image};
@@ -83,9 +83,7 @@ fn understand(words: &[String]) -> Result<(Globals, Invocation), UsageError> {
 /// Says what went wrong in one line, with what may help, and gives the exit status.
 fn finish(console: &Console, result: &Result<()>) -> ExitCode {
     if let Err(error) = result {
-        let cause = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
-        if cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe) {
-            // Whoever read the output has seen enough.
+        if error.downcast_ref::<OutputError>().is_some_and(OutputError::is_reader_gone) {
             return Exit::Success.into();
         }
         if !matches!(commands::exit(error), Exit::Cancelled(_)) {
@@ -120,7 +118,8 @@ fn run(
     console: &Console,
 ) -> Result<()> {
     trace(globals);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Signals are heard by the one worker, whatever the command itself waits for.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let result = runtime.block_on(dispatch(globals, words, command, limit, console));
     // A thread that still waits for a terminal must not keep the process.
     runtime.shutdown_background();
@@ -153,14 +152,34 @@ async fn dispatch(
     if let Command::Manifest(wish) = &command {
         return manifest::run(console, wish);
     }
-    let vars = &Environment;
-    let (canceller, cancel) = cancel::pair();
+    let (vars, (canceller, cancel)) = (&Environment, cancel::pair());
     let parent = Parent {
         socket: vars.get("DOCKER_CLI_PLUGIN_SOCKET"),
         command: vars.get("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND"),
     };
     tokio::spawn(plugin::watch(canceller, parent)?);
+    let takes_back = matches!(&command, Command::Start(options) if !options.dry_run);
+    let work = obey(globals, words, command, limit, console, &cancel);
+    if takes_back {
+        // It hears of the end by itself.
+        return work.await;
+    }
+    tokio::select! {
+        result = work => result,
+        // Whatever it waits for.
+        cause = cancel.cancelled() => Err(commands::Cancelled(cause).into()),
+    }
+}
 
+async fn obey(
+    globals: &Globals,
+    words: &[String],
+    command: Command,
+    limit: Option<Duration>,
+    console: &Console,
+    cancel: &Cancel,
+) -> Result<()> {
+    let vars = &Environment;
     let user = cli::user(vars);
     let mut resolved = endpoint::resolve(globals, vars, cli::home(vars).as_deref());
     if let Ok(resolved) = &mut resolved {
@@ -169,10 +188,7 @@ async fn dispatch(
     if let Command::Version(form) = command {
         // Worth an answer without an engine, and whatever the configuration says.
         let engine = resolved.ok().and_then(|found| connect(found, console).ok());
-        return tokio::select! {
-            result = version::run(engine.as_ref(), user.as_ref(), console, form) => result,
-            cause = cancel.cancelled() => Err(commands::Cancelled(cause).into()),
-        };
+        return version::run(engine.as_ref(), user.as_ref(), console, form).await;
     }
     let configuration = resolved.as_ref().ok().and_then(|found| found.credentials.config_dir.clone());
     let buildx = Buildx {
@@ -182,6 +198,8 @@ async fn dispatch(
             .get("BUILDX_CONFIG")
             .map(PathBuf::from)
             .or_else(|| Some(configuration.as_ref()?.join("buildx"))),
+        chosen: vars.get("BUILDX_BUILDER"),
+        installed: resolved.as_ref().is_ok_and(|found| found.builder_alias.as_deref() == Some("buildx")),
     };
     let builder = match (&user, &resolved) {
         (Some(user), Ok(found)) => buildx.registered(&user.backend(), &found.endpoint.host),
@@ -193,24 +211,24 @@ async fn dispatch(
         let engine = resolved.map_err(anyhow::Error::from).and_then(|found| connect(found, console));
         let engine = engine.as_ref().map_err(explain);
         let patient = Doctor { engine, user: user.as_ref(), port, limit, builder, proxies };
-        return doctor::run(patient, console, &cancel, form).await;
+        return doctor::run(patient, console, form).await;
     }
     let mut resolved = resolved?;
     let prune_filters = std::mem::take(&mut resolved.prune_filters);
     let proxies = std::mem::take(&mut resolved.proxies);
     let engine = connect(resolved, console)?;
     let user = user.ok_or_else(|| anyhow!("cannot tell who you are; set USER to your login name"))?;
-    let session = Session { engine: &engine, user: &user, console, cancel: &cancel, limit };
+    let session = Session { engine: &engine, user: &user, console, cancel, limit };
     match command {
         Command::Start(mut options) if options.dry_run => {
             remind::of_the_last(session, &mut options, configuration.as_deref()).await?;
-            let desired = session.unless_cancelled(desire(*options, proxies, session, vars)).await?;
+            let desired = desire(*options, proxies, session, vars).await?;
             start::preview(session, &desired).await
         }
         Command::Start(options) => {
             let select = options.select;
             start_alone(session, *options, proxies, vars, configuration.as_deref()).await?;
-            if select { builder::run(session, &buildx).await } else { Ok(()) }
+            if select { session.unless_cancelled(builder::run(session, &buildx)).await } else { Ok(()) }
         }
         Command::Stop => {
             builder::forget(session, &buildx).await;
@@ -306,16 +324,21 @@ async fn start_alone<E: Engine>(
             )),
         }
     };
-    let _lock = session.unless_cancelled(locking).await?;
     let progress = options.progress;
-    let mut options = options;
-    remind::of_the_last(session, &mut options, configuration).await?;
-    let desired = session.unless_cancelled(desire(options, proxies, session, vars)).await?;
+    let wishing = async {
+        let (lock, mut options) = (locking.await?, options);
+        remind::of_the_last(session, &mut options, configuration).await?;
+        Ok((lock, desire(options, proxies, session, vars).await?))
+    };
+    let (_lock, desired) = session.unless_cancelled(wishing).await?;
     start::run(session, &desired, progress, &|| proxy_image::embedded().bytes.clone()).await?;
-    remind::keep(session, &desired, configuration).await;
-    start::warn_of_blocked(session).await;
-    start::warn_of_proxies(session, &desired);
-    Ok(())
+    let done = async {
+        remind::keep(session, &desired, configuration).await;
+        start::warn_of_blocked(session).await;
+        start::warn_of_proxies(session, &desired);
+        Ok(())
+    };
+    session.unless_cancelled(done).await
 }
 
 /// The wish: what was asked for, and the defaults for what was not.

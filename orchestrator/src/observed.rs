@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::desired::{ContainerName, File, HostPort, ImageRef, VolumeName};
+use crate::desired::{ContainerName, File, HostPort, ImageRef, UserName, VolumeName};
 use crate::forward::{Forward, Target};
 use crate::labels;
 
@@ -103,6 +103,9 @@ pub struct Observed {
     /// What the backend's note says is forwarded, in the order of the ports; absent where it was
     /// not read.
     pub noted: Option<Vec<Forward>>,
+    /// The user's containers that were set aside for others to take their place, found by label and
+    /// name: a start that was killed leaves them.
+    pub replaced: Vec<Container>,
     /// More containers with the user's labels that fit no place above, such as renamed copies.
     /// They are removed with the backend and otherwise left alone.
     pub strays: Vec<Container>,
@@ -163,17 +166,53 @@ impl Observed {
         all.any(|container| matches!(container.state, State::Created | State::Removing))
     }
 
+    /// Puts a container of the user's in its place, by its labels and name. The backend has to have its
+    /// proper name, since sidecars join its network by it.
+    pub fn place(&mut self, container: Container, user: &UserName) {
+        let label = |name| container.labels.get(name).map(String::as_str);
+        if container.name.back().is_some() {
+            self.replaced.push(container);
+            return;
+        }
+        match label(labels::ROLE) {
+            Some(labels::ROLE_BACKEND) if container.name == user.backend() => self.backend = Some(container),
+            Some(labels::ROLE_DIALER) if container.name == user.dialer() => self.dialer = Some(container),
+            Some(labels::ROLE_SIDECAR) => {
+                let port = label(labels::PORT).and_then(HostPort::parse);
+                match port {
+                    Some(port) if self.sidecars.iter().all(|sidecar| sidecar.port != port) => {
+                        let target = label(labels::TARGET).and_then(|label| Forward::from_label(port, label));
+                        let target = target.map(|forward| forward.target);
+                        self.sidecars.push(Sidecar { port, target, beside_backend: None, container });
+                        self.sidecars.sort_by_key(|sidecar| sidecar.port);
+                    }
+                    _ => self.strays.push(container),
+                }
+            }
+            _ => self.strays.push(container),
+        }
+    }
+
     /// What there are sidecars for, in the order of the ports.
     #[must_use]
     pub fn forwards(&self) -> Vec<Forward> {
         self.sidecars.iter().filter_map(Sidecar::forward).collect()
     }
 
+    /// The backend that was set aside last, if any was.
+    #[must_use]
+    pub fn replaced_backend(&self) -> Option<&Container> {
+        let is_backend =
+            |old: &&Container| old.labels.get(labels::ROLE).is_some_and(|role| role == labels::ROLE_BACKEND);
+        let backends = self.replaced.iter().filter(is_backend);
+        backends.reduce(|one, other| if one.started_before(other) { other } else { one })
+    }
+
     /// All containers of the user's: the backend first, then the sidecars, then the dialer, then
-    /// what has no place.
+    /// what was set aside and what has no place.
     pub fn containers(&self) -> impl Iterator<Item = &Container> {
         let sidecars = self.sidecars.iter().map(|sidecar| &sidecar.container);
-        self.backend.iter().chain(sidecars).chain(&self.dialer).chain(&self.strays)
+        self.backend.iter().chain(sidecars).chain(&self.dialer).chain(&self.replaced).chain(&self.strays)
     }
 }
 

@@ -48,7 +48,7 @@ fn a_backend_in_use_builds_and_pushes_to_the_hosts_localhost() {
     assert_eq!(client.builder(), None, "nobody asked for a builder");
 
     let selected = client.run(&["assemble", "backend", "use"]).ok();
-    assert_eq!(selected.stdout, format!("Builder \"{}\" is in use\n", backend.name()));
+    assert_eq!(selected.stdout, format!("Builder \"{}\" is in use by docker buildx\n", backend.name()));
     let builder = client.builder().expect("buildx lists the backend");
     assert!(builder.starts_with(&format!("{}*", backend.name())) && builder.contains("remote"), "{builder}");
     client.push(&registry, "pushed");
@@ -69,6 +69,41 @@ fn a_backend_in_use_builds_and_pushes_to_the_hosts_localhost() {
     assert_eq!(client.builder(), None, "a stop unregisters");
 }
 
+/// The commands that are advised, which stand in single quotes.
+fn advised(words: &str) -> Vec<&str> {
+    words.split('\'').skip(1).step_by(2).collect()
+}
+
+#[test]
+#[ignore = "needs a docker engine and buildx"]
+fn every_way_to_the_builder_that_is_advised_leads_there() {
+    let client = Client::new();
+    client.0.start(&[]);
+    let context = Context::new("FROM scratch\nADD busybox.tar /\n");
+    let shell = |vars: &[(&str, &str)], line: &str| {
+        let mut command = client.0.command_of("sh", &["-c", line]);
+        command.env("BUILDKIT_PROGRESS", "plain").envs(vars.iter().copied());
+        run(command.current_dir(context.path())).ok().words()
+    };
+    let is_ours = |words: &str| words.contains(&format!("building with \"{}\" instance", client.0.name()));
+
+    let told = client.run(&["assemble", "backend", "use"]).ok().stderr;
+    let [other, build, export] = advised(&told)[..] else { panic!("{told}") };
+    assert!(!is_ours(&shell(&[], &format!("{other} ."))), "{told}");
+    let built = shell(&[], build);
+    assert!(is_ours(&built), "{built}");
+    let built = shell(&[], &format!("{export}; {other} ."));
+    assert!(is_ours(&built), "{built}");
+
+    let elsewhere = [("BUILDX_BUILDER", "default")];
+    let told = shell(&elsewhere, "docker assemble backend use");
+    let unset = advised(&told)[0];
+    let asked = "docker buildx inspect | head -n 1";
+    assert!(!shell(&elsewhere, asked).contains(&client.0.name()), "{told}");
+    let inspected = shell(&elsewhere, &format!("{unset}; {asked}"));
+    assert!(inspected.contains(&client.0.name()), "{inspected}");
+}
+
 #[test]
 #[ignore = "needs a docker engine and buildx"]
 fn a_start_with_use_does_both_and_the_builder_in_use_before_is_not_lost() {
@@ -79,7 +114,10 @@ fn a_start_with_use_does_both_and_the_builder_in_use_before_is_not_lost() {
         .ok();
     let start = ["assemble", "backend", "start", "--use", "--allow-host-port", &registry.port.to_string()];
     let started = client.run(&start).ok();
-    assert!(started.stdout.ends_with(&format!("Builder \"{}\" is in use\n", backend.name())), "{started:?}");
+    assert!(
+        started.stdout.ends_with(&format!("Builder \"{}\" is in use by docker buildx\n", backend.name())),
+        "{started:?}"
+    );
     client.push(&registry, "pushed");
     // A second start finds both in place.
     client.run(&start).ok();

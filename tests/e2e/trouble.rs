@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use crate::support::{Backend, Background, Witness, base_image, free_port, inspect, run};
+use crate::support::{Backend, Background, Witness, base_image, docker, free_port, inspect, run};
 
 /// The longest a person should wait for the news that there is no engine.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -181,4 +181,29 @@ fn a_failed_change_of_ports_leaves_the_backend_running() {
     assert_eq!((&after["Id"], &after["State"]["StartedAt"]), (&before["Id"], &before["State"]["StartedAt"]));
     backend.start(&[kept, new]);
     assert_eq!(inspect(&backend.sidecar(new))["State"]["Status"], "running");
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_new_backend_that_does_not_come_up_gives_its_place_back_with_cache_and_forwards() {
+    let backend = Backend::new();
+    let port = free_port().to_string();
+    let start = ["start", "--allow-host-port", &port];
+    backend.run(&start).ok();
+    let ids = || backend.run(&["info", "--quiet", "--no-trunc"]).ok().stdout;
+    let before = ids();
+    let in_backend = |command: &[&str]| docker(&[&["exec", &backend.name()], command].concat()).ok();
+    // Its cache is in no volume that outlives it.
+    in_backend(&["touch", "/var/lib/buildkit/kept"]);
+
+    let config = backend.home().join("refused.toml");
+    std::fs::write(&config, "[worker.oci]\nsnapshotter = \"none-such\"\n").unwrap();
+    let other = [&start[..], &["--recreate", "--config", config.to_str().unwrap()]].concat();
+    let refused = backend.run(&other).fails(1);
+    assert!(refused.stderr.contains(&format!("Put back container \"{}\"\n", backend.name())), "{refused:?}");
+    assert_eq!(ids(), before, "{refused:?}");
+    in_backend(&["ls", "/var/lib/buildkit/kept"]);
+    // It serves, and so does its sidecar.
+    let again = backend.run(&start).ok();
+    assert_eq!(again.stdout, format!("Backend \"{}\" is already running\n", backend.name()));
 }

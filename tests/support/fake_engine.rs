@@ -10,7 +10,7 @@ use bytes::Bytes;
 use docker_assemble::cancel::{Canceller, Cause};
 use docker_assemble::desired::{ContainerName, HostPort, ImageRef, VolumeName};
 use docker_assemble::engine::{
-    Duplex, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image, LogChunk, LogOptions,
+    Amount, Duplex, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image, LogChunk, LogOptions,
     Operation, PullProgress, Result,
 };
 use docker_assemble::labels::PORT;
@@ -71,6 +71,8 @@ pub(crate) struct World {
     pub(crate) lacking: Option<&'static str>,
     /// Containers that end as soon as they are started.
     pub(crate) ending: BTreeSet<ContainerName>,
+    /// Those that do so at their next start alone.
+    pub(crate) ending_once: BTreeSet<ContainerName>,
     /// What `assemble-proxy status` says in a container, by its name, and its exit status; or the table
     /// of listeners.
     pub(crate) said: BTreeMap<ContainerName, (i64, String)>,
@@ -253,8 +255,9 @@ impl Engine for FakeEngine {
         if let Some(error) = result.err().map(Err).or(refused) {
             return Box::pin(stream::iter([error]));
         }
-        let step = |id: &str, status: &str, bytes| {
-            Ok(PullProgress { id: id.to_owned(), status: status.to_owned(), bytes })
+        let step = |id: &str, status: &str, bytes: Option<(u64, u64)>| {
+            let amount = bytes.map(|(done, all)| Amount::Bytes(done, all));
+            Ok(PullProgress { id: id.to_owned(), status: status.to_owned(), amount })
         };
         Box::pin(stream::iter([
             step("1", "Pulling from x", None),
@@ -326,7 +329,7 @@ impl Engine for FakeEngine {
                 let operation = operation("create container", &spec.name.0);
                 return Err(EngineError::Conflict { operation, message: "the name is in use".to_owned() });
             }
-            let id = ContainerId(format!("{:064x}", world.log.len()));
+            let id = ContainerId(format!("{:012x}{:052x}", world.log.len(), 0));
             let image_id = world.images.get(&spec.image).cloned().unwrap_or_default();
             for mount in &spec.mounts {
                 if let Mount::Own { volume: VolumeSpec { name, .. }, .. } = mount {
@@ -393,7 +396,8 @@ impl Engine for FakeEngine {
             let network = joined.unwrap_or(world.clock);
             world.networks.insert(id.clone(), network);
             let started_at = format!("2024-05-01T10:00:{:02}Z", world.clock);
-            let ends = world.ending.contains(&ContainerName(name.clone()));
+            let asked = ContainerName(name.clone());
+            let ends = world.ending_once.remove(&asked) || world.ending.contains(&asked);
             let Some(container) = world.find(id) else {
                 return Err(EngineError::NotFound {
                     operation: operation("start", &name),
@@ -414,6 +418,24 @@ impl Engine for FakeEngine {
             if let Some(container) = world.find(id) {
                 container.state = State::Exited;
             }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn rename(&self, id: &ContainerId, name: &ContainerName) -> Result<()> {
+        self.act(|world| {
+            let before = world.name(id);
+            world.call("rename", &before)?;
+            if world.containers.iter().any(|container| container.name == *name) {
+                let operation = operation("rename container", id.short());
+                return Err(EngineError::Conflict { operation, message: "the name is in use".to_owned() });
+            }
+            let Some(container) = world.find(id) else {
+                let operation = operation("rename container", id.short());
+                return Err(EngineError::NotFound { operation, message: String::new() });
+            };
+            container.name = name.clone();
             Ok(())
         })
         .await

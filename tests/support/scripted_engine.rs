@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use docker_assemble::engine::{CredentialSource, DockerEngine, Endpoint};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Notify;
 
 /// What to do with a request.
 #[derive(Clone, Debug)]
@@ -21,6 +22,21 @@ pub(crate) enum Deed {
     HangUp,
     /// Say nothing, and keep the connection.
     Silence,
+    /// Give the connection up for another protocol, and say nothing in it.
+    SilentUpgrade,
+    /// Read no further, and keep the connection.
+    Deaf,
+}
+
+/// The requests that are not answered at all.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Hangs {
+    #[default]
+    Never,
+    /// The one of this number, counted from 1.
+    At(usize),
+    /// That one and all after it.
+    From(usize),
 }
 
 impl Deed {
@@ -44,11 +60,17 @@ pub(crate) type Script = Vec<(&'static str, Vec<Deed>)>;
 pub(crate) struct ScriptedEngine {
     pub(crate) socket: PathBuf,
     requests: Arc<Mutex<Vec<String>>>,
+    silent: Arc<Notify>,
 }
 
 impl ScriptedEngine {
     /// Starts an engine; what the script does not mention is not found.
     pub(crate) fn start(script: Script) -> Self {
+        Self::that_hangs(script, Hangs::Never)
+    }
+
+    /// The same with requests that it never answers.
+    pub(crate) fn that_hangs(script: Script, hangs: Hangs) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let socket =
@@ -56,13 +78,20 @@ impl ScriptedEngine {
         let listener = UnixListener::bind(&socket).unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let script = Arc::new(Mutex::new(script));
-        let seen = Arc::clone(&requests);
+        let silent = Arc::new(Notify::new());
+        let (seen, hangs_now) = (Arc::clone(&requests), Arc::clone(&silent));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&script), Arc::clone(&seen)));
+                let (script, seen) = (Arc::clone(&script), Arc::clone(&seen));
+                tokio::spawn(serve(stream, script, seen, hangs, Arc::clone(&hangs_now)));
             }
         });
-        Self { socket, requests }
+        Self { socket, requests, silent }
+    }
+
+    /// Waits until it has left a request without an answer.
+    pub(crate) async fn has_hung(&self) {
+        self.silent.notified().await;
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {
@@ -85,7 +114,13 @@ impl Drop for ScriptedEngine {
     }
 }
 
-async fn serve(mut stream: UnixStream, script: Arc<Mutex<Script>>, seen: Arc<Mutex<Vec<String>>>) {
+async fn serve(
+    mut stream: UnixStream,
+    script: Arc<Mutex<Script>>,
+    seen: Arc<Mutex<Vec<String>>>,
+    hangs: Hangs,
+    silent: Arc<Notify>,
+) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let Ok(byte) = stream.read_u8().await else { return };
@@ -93,10 +128,18 @@ async fn serve(mut stream: UnixStream, script: Arc<Mutex<Script>>, seen: Arc<Mut
     }
     let head = String::from_utf8(head).unwrap();
     let target = head.split(' ').nth(1).unwrap().to_owned();
-    seen.lock().unwrap().push(head);
-
+    let number = {
+        let mut seen = seen.lock().unwrap();
+        seen.push(head);
+        seen.len()
+    };
+    let hangs = match hangs {
+        Hangs::Never => false,
+        Hangs::At(at) => number == at,
+        Hangs::From(at) => number >= at,
+    };
     let path = target.split('?').next().unwrap();
-    match next(&script, path) {
+    match if hangs { Deed::Silence } else { next(&script, path) } {
         Deed::Answer(status, body) => {
             let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n", body.len());
             let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
@@ -110,7 +153,24 @@ async fn serve(mut stream: UnixStream, script: Arc<Mutex<Script>>, seen: Arc<Mut
             let _ = stream.write_all(format!("{head}{:x}\r\n{body}\r\n", body.len()).as_bytes()).await;
         }
         Deed::HangUp => {}
-        Deed::Silence => std::future::pending().await,
+        Deed::Silence => {
+            silent.notify_one();
+            std::future::pending().await
+        }
+        Deed::SilentUpgrade => {
+            let head = "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
+            let _ = stream.write_all(head.as_bytes()).await;
+            silent.notify_one();
+            std::future::pending().await
+        }
+        Deed::Deaf => {
+            let stream = stream.into_std().unwrap();
+            stream.shutdown(std::net::Shutdown::Read).unwrap();
+            // What was sent by then makes room, so that the next that is sent is seen to fail.
+            let mut stream = UnixStream::from_std(stream).unwrap();
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+            std::future::pending().await
+        }
     }
 }
 

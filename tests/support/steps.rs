@@ -13,7 +13,7 @@ pub(crate) fn steps(wish: &Desired, world: &Observed) -> Vec<Vec<String>> {
 
 pub(crate) fn stages(plan: &Plan) -> Vec<Vec<String>> {
     let stage = |stage: &Vec<Action>| stage.iter().map(step).collect();
-    plan.stages.iter().map(stage).collect()
+    plan.stages.iter().chain(&plan.finally).map(stage).collect()
 }
 
 fn step(action: &Action) -> String {
@@ -28,6 +28,8 @@ fn step(action: &Action) -> String {
         }
         Action::LoadProxyImage { image } => format!("load {image}"),
         Action::Remove { name, reason, .. } => format!("remove {} ({reason:?})", short(name)),
+        Action::SetAside { name, reason, .. } => format!("set aside {} ({reason:?})", short(name)),
+        Action::PutBack { name, .. } => format!("put back {}", short(name)),
         Action::Note { note, .. } => format!("note {}", note.content.trim_end().replace('\n', ", ")),
         Action::CreateVolume { spec } => {
             format!("create volume {}", short(&ContainerName(spec.name.0.clone())))

@@ -31,19 +31,20 @@ impl fmt::Display for UndoFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.left {
             Made::Container { name, .. } => write!(f, "container \"{name}\"")?,
+            Made::Asked(name) => {
+                return write!(f, "container \"{name}\" may be left behind: {}", self.error);
+            }
+            Made::SetAside { id, name, .. } => {
+                let aside = name.aside(id.short());
+                return write!(
+                    f,
+                    "container \"{name}\" is not put back and is kept as \"{aside}\": {}",
+                    self.error
+                );
+            }
             Made::Volume(name) => write!(f, "volume \"{name}\"")?,
             Made::Note { name, .. } => write!(f, "the note of new forwards in \"{name}\"")?,
         }
         write!(f, " is left behind: {}", self.error)
     }
-}
-
-/// A failed run: what failed, and what it had made by then.
-#[derive(Debug, thiserror::Error)]
-#[error("{cause}")]
-pub struct ApplyError {
-    /// What failed first. Not a source: its text is this error's own.
-    pub cause: Failure,
-    /// What is there because of the run, for [`undo`](super::undo).
-    pub made: Vec<Made>,
 }

@@ -1,6 +1,6 @@
 //! What one run made so far.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::desired::{ContainerName, File, VolumeName};
 use crate::observed::ContainerId;
@@ -17,6 +17,17 @@ pub enum Made {
         /// How it came about.
         origin: Origin,
     },
+    /// A container whose creation was asked for, and whose id is not known.
+    Asked(ContainerName),
+    /// A container that was set aside.
+    SetAside {
+        /// Its id.
+        id: ContainerId,
+        /// The name that it had.
+        name: ContainerName,
+        /// Whether it ran.
+        ran: bool,
+    },
     /// A volume, which was created.
     Volume(VolumeName),
     /// A note in a container that was there.
@@ -31,7 +42,7 @@ pub enum Made {
 }
 
 impl Made {
-    /// Whether it is this container.
+    /// Whether it is this container, which was made or started.
     #[must_use]
     pub fn is(&self, container: &ContainerId) -> bool {
         matches!(self, Self::Container { id, .. } if id == container)
@@ -47,11 +58,46 @@ pub enum Origin {
     Started,
 }
 
-/// A list that the concurrent steps of a stage add to.
+/// A list that the concurrent steps of a stage add to. It outlives the work, which may be dropped
+/// wherever it waits: what is asked for is in it before the engine hears of it.
 #[derive(Debug, Default)]
-pub(super) struct Ledger(Mutex<Vec<Made>>);
+pub struct Ledger(Mutex<Vec<Made>>);
 
 impl Ledger {
+    /// What there is because of this run, in order.
+    #[must_use]
+    pub fn entries(&self) -> Vec<Made> {
+        self.list().clone()
+    }
+
+    /// Whether the engine owes no answer without which it is not known what was made.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        !self.list().iter().any(|made| matches!(made, Made::Asked(_)))
+    }
+
+    /// Nothing of it is to be taken back any more.
+    pub fn keep(&self) {
+        self.list().clear();
+    }
+
+    /// Adds to the list.
+    pub fn push(&self, made: Made) {
+        self.list().push(made);
+    }
+
+    pub(super) fn asked(&self, name: &ContainerName) {
+        self.push(Made::Asked(name.clone()));
+    }
+
+    /// The answer to [`Self::asked`]; without an id nothing was made.
+    pub(super) fn answered(&self, name: &ContainerName, id: Option<&ContainerId>) {
+        self.list().retain(|made| !matches!(made, Made::Asked(asked) if asked == name));
+        if let Some(id) = id {
+            self.add(id, name, Origin::Created);
+        }
+    }
+
     pub(super) fn add(&self, id: &ContainerId, name: &ContainerName, origin: Origin) {
         self.push(Made::Container { id: id.clone(), name: name.clone(), origin });
     }
@@ -64,15 +110,11 @@ impl Ledger {
         self.push(Made::Note { id: id.clone(), name: name.clone(), before: before.clone() });
     }
 
-    fn push(&self, made: Made) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(made);
-    }
-
     pub(super) fn forget(&self, id: &ContainerId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|made| !made.is(id));
+        self.list().retain(|made| !made.is(id));
     }
 
-    pub(super) fn into_entries(self) -> Vec<Made> {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    fn list(&self) -> MutexGuard<'_, Vec<Made>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -26,6 +26,11 @@ pub struct Buildx {
     /// Where buildx keeps its builders: `buildx` below docker's configuration, or
     /// `BUILDX_CONFIG`.
     pub store: Option<PathBuf>,
+    /// `BUILDX_BUILDER`: the builder of all builds that name none, whichever is in use.
+    pub chosen: Option<String>,
+    /// Whether `docker build` is `docker buildx build` to the letter (`docker buildx install`). Else
+    /// it builds with the builder of docker's context (docker/cli, `cmd/docker/builder.go`).
+    pub installed: bool,
 }
 
 /// What buildx has of a backend.
@@ -68,9 +73,20 @@ pub fn shell_line(user: &UserName) -> String {
 /// # Errors
 /// A missing backend, those of the engine, and what buildx says.
 pub async fn run<E: Engine>(session: Session<'_, E>, buildx: &Buildx) -> Result<()> {
-    let backend = session.unless_cancelled(session.running_backend()).await?.name;
-    session.unless_cancelled(buildx.select(&backend)).await?;
-    session.console.line(format_args!("Builder \"{backend}\" is in use"))?;
+    let backend = session.running_backend().await?.name;
+    buildx.select(&backend).await?;
+    session.console.line(format_args!("Builder \"{backend}\" is in use by docker buildx"))?;
+    if let Some(chosen) = buildx.chosen.as_ref().filter(|chosen| **chosen != backend.0) {
+        session.console.warning(format_args!(
+            "\"BUILDX_BUILDER\" is \"{chosen}\" here, and builds use that one; 'unset BUILDX_BUILDER' ends it"
+        ));
+    }
+    if !buildx.installed && buildx.chosen.as_ref() != Some(&backend.0) {
+        session.console.note(format_args!(
+            "'docker build' goes on with docker's own builder: 'docker build --builder {backend} .' takes this \
+             one, and all builds do after 'export BUILDX_BUILDER={backend}'"
+        ));
+    }
     Ok(())
 }
 
@@ -147,7 +163,13 @@ mod tests {
     fn the_builder_in_use_is_found_in_the_files_of_buildx() {
         let store = std::env::temp_dir().join(format!("buildx-store-{}", std::process::id()));
         std::fs::create_dir_all(store.join("instances")).unwrap();
-        let buildx = Buildx { docker: String::new(), globals: Vec::new(), store: Some(store.clone()) };
+        let buildx = Buildx {
+            docker: String::new(),
+            globals: Vec::new(),
+            store: Some(store.clone()),
+            chosen: None,
+            installed: false,
+        };
         let name = ContainerName("b".to_owned());
         let registered = || buildx.registered(&name, "unix:///d.sock");
         assert_eq!(registered(), Registered::No);

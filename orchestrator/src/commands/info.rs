@@ -23,7 +23,7 @@ use helpers::Helpers;
 /// # Errors
 /// A missing backend, and those of the engine and BuildKit.
 pub async fn run<E: Engine>(session: Session<'_, E>, form: Form, builder: Registered) -> Result<()> {
-    session.unless_cancelled(describe(session, form, builder)).await
+    describe(session, form, builder).await
 }
 
 /// Prints the ids of the containers, the backend's first; `whole` ids have all their digits.
@@ -31,8 +31,7 @@ pub async fn run<E: Engine>(session: Session<'_, E>, form: Form, builder: Regist
 /// # Errors
 /// A missing backend, and those of the engine.
 pub async fn ids<E: Engine>(session: Session<'_, E>, whole: bool) -> Result<()> {
-    let looking = async { Ok(observe::ours(session.engine, session.user).await?) };
-    let observed = session.unless_cancelled(looking).await?;
+    let observed = observe::ours(session.engine, session.user).await?;
     session.backend_of(observed.backend.clone())?;
     let shown = |id: &ContainerId| if whole { id.0.clone() } else { id.short().to_owned() };
     observed.containers().try_for_each(|container| session.console.line(shown(&container.id)))?;

@@ -76,10 +76,6 @@ const QUIET: Duration = Duration::from_secs(30);
 /// # Errors
 /// A missing backend or sidecar, those of the engine, and an output that is closed.
 pub async fn run<E: Engine>(session: Session<'_, E>, logs: &Logs) -> Result<()> {
-    session.unless_cancelled(copy(session, logs)).await
-}
-
-async fn copy<E: Engine>(session: Session<'_, E>, logs: &Logs) -> Result<()> {
     let container = match &logs.whose {
         Whose::Backend => session.backend().await?,
         Whose::Forward(port) => sidecar(session, *port).await?,

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use futures_util::future::{join_all, try_join_all};
 
-use crate::desired::{CacheVolume, ContainerName, Desired, File, HostPort, UserName};
+use crate::desired::{CacheVolume, ContainerName, Desired, File, UserName};
 use crate::engine::{Engine, EngineError};
 use crate::forward::Forward;
 use crate::labels;
-use crate::observed::{Container, Observed, Sidecar};
+use crate::observed::{Container, Observed};
 use crate::spec::daemon::{CONFIG_FILE, certificates};
 use crate::spec::{NOTE_FILE, noted};
 
@@ -27,10 +27,7 @@ pub async fn ours<E: Engine>(engine: &E, user: &UserName) -> Result<Observed, En
     let containers = engine.containers(&label).await?;
     let socket_volumes = engine.volumes(&socket).await?;
     let mut observed = Observed { socket_volumes, ..Observed::default() };
-    for container in containers {
-        sort(&mut observed, container, user);
-    }
-    observed.sidecars.sort_by_key(|sidecar| sidecar.port);
+    containers.into_iter().for_each(|container| observed.place(container, user));
     Ok(observed)
 }
 
@@ -82,28 +79,6 @@ async fn read<E: Engine>(
             tracing::debug!(%error, path, "a file of the backend cannot be read");
             Ok(None)
         }
-    }
-}
-
-/// Puts a container in its place. The backend has to have its proper name, since sidecars join
-/// its network by it.
-fn sort(observed: &mut Observed, container: Container, user: &UserName) {
-    let label = |name| container.labels.get(name).map(String::as_str);
-    match label(labels::ROLE) {
-        Some(labels::ROLE_BACKEND) if container.name == user.backend() => observed.backend = Some(container),
-        Some(labels::ROLE_DIALER) if container.name == user.dialer() => observed.dialer = Some(container),
-        Some(labels::ROLE_SIDECAR) => {
-            let port = label(labels::PORT).and_then(HostPort::parse);
-            match port {
-                Some(port) if observed.sidecars.iter().all(|sidecar| sidecar.port != port) => {
-                    let target = label(labels::TARGET).and_then(|label| Forward::from_label(port, label));
-                    let target = target.map(|forward| forward.target);
-                    observed.sidecars.push(Sidecar { port, target, beside_backend: None, container });
-                }
-                _ => observed.strays.push(container),
-            }
-        }
-        _ => observed.strays.push(container),
     }
 }
 

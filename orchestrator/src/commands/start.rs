@@ -18,16 +18,15 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Cancelled, Session, damage, logs, observe};
-use crate::apply::{ApplyError, Failure, Made, PAUSE, ROUNDS, apply, undo};
-use crate::cancel::Cause;
-use crate::desired::{Desired, Security};
+use crate::apply::{Failure, Ledger, Made, Origin, PAUSE, ROUNDS, apply, undo};
+use crate::desired::{ContainerName, Desired, Security};
 use crate::engine::{Engine, EngineError};
 use crate::health::NO_NETWORK;
 use crate::observed::{ContainerId, Observed};
 use crate::output::Progress;
 use crate::plan::action::Action;
 use crate::plan::diff::Field;
-use crate::plan::{Plan, plan};
+use crate::plan::{Plan, plan, prepare};
 use crate::ready::{Helpers, ReadyError, ready};
 use report::Reporter;
 use setback::Setback;
@@ -49,10 +48,12 @@ const SETTLING_PAUSE: Duration = Duration::from_millis(200);
 /// Those of the engine, and a wish that cannot be had.
 pub async fn preview<E: Engine>(session: Session<'_, E>, desired: &Desired) -> Result<()> {
     let Session { engine, console, .. } = session;
-    let observed = session.unless_cancelled(async { Ok(observe::all(engine, desired).await?) }).await?;
+    let observed = observe::all(engine, desired).await?;
+    let first = prepare(desired, &observed);
+    let observed = observed.after(&first);
     let plan = plan(desired, &observed)?;
     mention(session, &plan, desired, &observed);
-    for action in plan.actions() {
+    for action in first.actions().chain(plan.actions()) {
         console.line(format_args!("Would {action}"))?;
     }
     if plan.is_empty() {
@@ -61,59 +62,126 @@ pub async fn preview<E: Engine>(session: Session<'_, E>, desired: &Desired) -> R
     Ok(())
 }
 
-/// Runs the command. `archive` gives the built-in sidecar image.
+/// Runs the command. `archive` gives the built-in sidecar image. A wish to end is heard wherever it
+/// waits.
 ///
 /// # Errors
-/// Whatever keeps the backend from serving. What this run made is removed again then; what it
-/// could not remove is named in the error.
+/// Whatever keeps the backend from serving. What this run made is removed again then, and what it
+/// set aside is put back; what could not be is named in the error.
 pub async fn run<E: Engine>(
     session: Session<'_, E>,
     desired: &Desired,
     progress: Progress,
     archive: &(dyn Fn() -> Bytes + Sync),
 ) -> Result<()> {
-    let console = session.console;
-    let report = Reporter::new(console, progress);
-    let mut made = Vec::new();
-    let mut round = 1;
-    loop {
-        let planned = session.unless_cancelled(settled(session, desired)).await.and_then(|observed| {
+    let ledger = Ledger::default();
+    let report = Reporter::new(session.console, progress);
+    let run = Run { session, desired, archive, report: &report, ledger: &ledger };
+    let heard = || {
+        session.console.settle();
+        session.console.note("Cancelled; what this start made is removed again");
+    };
+    let done = session.cancel.heed(run.to_the_end(), heard, || ledger.is_settled()).await;
+    session.console.settle();
+    let error = match done {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => {
+            // A step that was about to begin was the first to hear of it.
+            if error.is::<Cancelled>() {
+                heard();
+            }
+            error
+        }
+        Err(cause) => Cancelled(cause).into(),
+    };
+    Err(take_back(session, &ledger.entries(), error).await)
+}
+
+/// One start.
+struct Run<'a, E> {
+    session: Session<'a, E>,
+    desired: &'a Desired,
+    archive: &'a (dyn Fn() -> Bytes + Sync),
+    report: &'a Reporter<'a>,
+    ledger: &'a Ledger,
+}
+
+impl<E: Engine> Run<'_, E> {
+    async fn to_the_end(&self) -> Result<()> {
+        let Self { session, desired, ledger, .. } = *self;
+        let mut look = Some(self.prepare().await?);
+        let mut round = 1;
+        loop {
+            let observed = match look.take() {
+                Some(observed) => observed,
+                None => settled(session, desired).await?,
+            };
             let plan = plan(desired, &observed)?;
-            Ok((observed, plan))
-        });
-        let (observed, plan) = match planned {
-            Ok(planned) => planned,
-            Err(error) => return Err(take_back(session, &made, error).await),
-        };
-        if round == 1 {
-            mention(session, &plan, desired, &observed);
-        }
-        let done = carry_out(session, &plan, archive, &report, &mut made).await;
-        console.settle();
-        let setback = match done {
-            Ok(()) => {
-                if plan.is_empty() && made.is_empty() {
-                    console
-                        .line(format_args!("Backend \"{}\" is already running", desired.user.backend()))?;
+            if round == 1 {
+                mention(session, &plan, desired, &observed);
+            }
+            let done = self.carry_out(&plan).await;
+            session.console.settle();
+            let made = ledger.entries();
+            let setback = match done {
+                Ok(()) => {
+                    // Whatever comes now, that serves.
+                    ledger.keep();
+                    self.apply(&plan.finally).await.map_err(|cause| explain(desired, cause))?;
+                    if plan.is_empty() && made.is_empty() {
+                        let name = desired.user.backend();
+                        session.console.line(format_args!("Backend \"{name}\" is already running"))?;
+                    }
+                    return Ok(());
                 }
-                return Ok(());
+                Err(setback) => setback.traced(session, &observed, &made).await,
+            };
+            if round < ROUNDS && setback.is_overtaken(&made) {
+                round += 1;
+                tokio::time::sleep(PAUSE).await;
+                continue;
             }
-            Err(setback) => setback.traced(session, &observed, &made).await,
-        };
-        if round < ROUNDS && setback.is_overtaken(&made) {
-            round += 1;
-            // Whoever gives up meanwhile is heard at the next look.
-            tokio::select! {
-                () = tokio::time::sleep(PAUSE) => {}
-                _ = session.cancel.cancelled() => {}
-            }
-            continue;
+            return Err(match setback {
+                Setback::Step(cause) => explain(desired, cause),
+                Setback::Wait(error) => {
+                    self.answer_for(&error, &observed);
+                    quote(session, desired, &ledger.entries(), error).await
+                }
+            });
         }
-        let error = match setback {
-            Setback::Step(cause) => explain(session, desired, cause),
-            Setback::Wait(error) => quote(session, desired, &made, error).await,
-        };
-        return Err(take_back(session, &made, error).await);
+    }
+
+    /// The engine's state, once what may change it before there is anything to plan for is done.
+    async fn prepare(&self) -> Result<Observed> {
+        let Self { session, desired, .. } = *self;
+        let observed = settled(session, desired).await?;
+        let first = prepare(desired, &observed);
+        if first.is_empty() {
+            return Ok(observed);
+        }
+        self.apply(&first.stages).await.map_err(|cause| explain(desired, cause))?;
+        settled(session, desired).await
+    }
+
+    /// Runs the plan and waits until everything that was wished for serves.
+    async fn carry_out(&self, plan: &Plan) -> Result<(), Setback> {
+        self.apply(&plan.stages).await.map_err(Setback::Step)?;
+        wait(self.session, self.desired).await.map_err(Setback::Wait)
+    }
+
+    /// A backend that an earlier start has put in another one's place and did not live to see serve: it
+    /// is this start's to take back.
+    fn answer_for(&self, error: &ReadyError, observed: &Observed) {
+        let failed = error.container().filter(|failed| failed.name == self.desired.user.backend());
+        let (Some(failed), Some(old)) = (failed, observed.replaced_backend()) else { return };
+        let (name, origin) = (failed.name.clone(), Origin::Created);
+        self.ledger.push(Made::SetAside { id: old.id.clone(), name: name.clone(), ran: true });
+        self.ledger.push(Made::Container { id: failed.id.clone(), name, origin });
+    }
+
+    async fn apply(&self, stages: &[Vec<Action>]) -> Result<(), Failure> {
+        let Self { session, archive, report, ledger, .. } = *self;
+        apply(session.engine, stages, archive, session.cancel, &|event| report.show(&event), ledger).await
     }
 }
 
@@ -129,24 +197,6 @@ async fn settled<E: Engine>(session: Session<'_, E>, desired: &Desired) -> Resul
         }
         tokio::time::sleep(SETTLING_PAUSE).await;
     }
-}
-
-/// Runs the plan and waits until everything serves; what it makes is added to `made`.
-async fn carry_out<E: Engine>(
-    session: Session<'_, E>,
-    plan: &Plan,
-    archive: &(dyn Fn() -> Bytes + Sync),
-    report: &Reporter<'_>,
-    made: &mut Vec<Made>,
-) -> Result<(), Setback> {
-    match apply(session.engine, plan, archive, session.cancel, &|event| report.show(&event)).await {
-        Ok(new) => made.extend(new),
-        Err(ApplyError { cause, made: new }) => {
-            made.extend(new);
-            return Err(Setback::Step(cause));
-        }
-    }
-    wait(session).await.map_err(Setback::Wait)
 }
 
 /// Names what differs from the wish and stays as it is, and a cache that will be lost.
@@ -181,10 +231,18 @@ fn mention<E>(session: Session<'_, E>, plan: &Plan, desired: &Desired, observed:
     }
 }
 
-/// Waits for everything that is there, made by this run or not.
-async fn wait<E: Engine>(session: Session<'_, E>) -> Result<(), ReadyError> {
+/// Waits for everything that was wished for, made by this run or not.
+async fn wait<E: Engine>(session: Session<'_, E>, desired: &Desired) -> Result<(), ReadyError> {
     let Session { engine, user, console, cancel, limit } = session;
-    let observed = observe::ours(engine, user).await?;
+    let mut observed = observe::ours(engine, user).await?;
+    let wanted = desired.container_names();
+    let is_there = |name: &ContainerName| observed.containers().any(|container| container.name == *name);
+    if let Some(name) = wanted.iter().find(|name| !is_there(name)) {
+        return Err(ReadyError::Gone(name.clone()));
+    }
+    // What goes when these serve does not have to.
+    observed.sidecars.retain(|sidecar| wanted.contains(&sidecar.container.name));
+    observed.dialer.take_if(|dialer| !wanted.contains(&dialer.name));
     let backend = observed.backend.as_ref().ok_or_else(|| ReadyError::Gone(user.backend()))?;
     console.status(format_args!("Waiting for \"{}\" to answer...", backend.name));
     ready(engine, backend, Helpers::from(&observed), limit.unwrap_or(READY_LIMIT), cancel).await
@@ -213,7 +271,7 @@ async fn quote<E: Engine>(
         return anyhow!("{error}; {NO_NETWORK}; '{start}' does without one");
     }
     match error {
-        ReadyError::Cancelled(cause) => cancelled(session, cause),
+        ReadyError::Cancelled(cause) => Cancelled(cause).into(),
         // As it is, so that its hint is found.
         ReadyError::Engine(error) => error.into(),
         error if was_there => {
@@ -223,10 +281,27 @@ async fn quote<E: Engine>(
     }
 }
 
-/// Takes back what this run made; what cannot be is told beside the error.
+/// Takes back what this run made; what cannot be is told beside the error. Whoever asks for the end
+/// once more while it does is not kept.
 async fn take_back<E: Engine>(session: Session<'_, E>, made: &[Made], error: anyhow::Error) -> anyhow::Error {
-    let left = undo(session.engine, made).await;
+    if made.is_empty() {
+        return error;
+    }
+    let left = tokio::select! {
+        left = undo(session.engine, made) => left,
+        () = session.cancel.insisted() => {
+            session.console.note(
+                "Ended at once; 'docker assemble backend stop' removes what this start made, and another start repairs it",
+            );
+            return error;
+        }
+    };
     if left.is_empty() {
+        for made in made {
+            if let Made::SetAside { name, .. } = made {
+                session.console.note(format_args!("Put back container \"{name}\""));
+            }
+        }
         return error;
     }
     let left = left.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -234,14 +309,9 @@ async fn take_back<E: Engine>(session: Session<'_, E>, made: &[Made], error: any
     error.context(format!("cleaning up failed too: {left}"))
 }
 
-fn cancelled<E>(session: Session<'_, E>, cause: Cause) -> anyhow::Error {
-    session.console.note("Cancelled; what this start made is removed again");
-    Cancelled(cause).into()
-}
-
-fn explain<E>(session: Session<'_, E>, desired: &Desired, cause: Failure) -> anyhow::Error {
+fn explain(desired: &Desired, cause: Failure) -> anyhow::Error {
     match cause {
-        Failure::Cancelled(cause) => cancelled(session, cause),
+        Failure::Cancelled(cause) => Cancelled(cause).into(),
         Failure::Engine(error @ EngineError::PrivilegesRefused { .. })
             if desired.security == Security::Privileged =>
         {

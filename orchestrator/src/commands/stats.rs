@@ -37,10 +37,6 @@ pub struct Manner {
 /// # Errors
 /// A backend that is missing or does not run, those of the engine, and an output that is closed.
 pub async fn run<E: Engine>(session: Session<'_, E>, manner: Manner) -> Result<()> {
-    session.unless_cancelled(watch(session, &manner)).await
-}
-
-async fn watch<E: Engine>(session: Session<'_, E>, manner: &Manner) -> Result<()> {
     let mut lines: Vec<Line> = Vec::new();
     let mut ticks = interval(TICK);
     // Samples may take longer than a tick; the next one is a whole tick after them all the same,
@@ -53,7 +49,7 @@ async fn watch<E: Engine>(session: Session<'_, E>, manner: &Manner) -> Result<()
         if tick == 0 {
             continue;
         }
-        show::tick(session.console, &lines, manner, tick == 1)?;
+        show::tick(session.console, &lines, &manner, tick == 1)?;
         if !manner.watch {
             break;
         }

@@ -1,11 +1,10 @@
 //! `backend stop`: everything of the user's is removed, volumes that a person named excepted.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use bytes::Bytes;
 
-use super::{Cancelled, Session, observe};
-use crate::apply::{Failure, PAUSE, ROUNDS, apply};
-use crate::cancel::Cancel;
+use super::{Session, observe};
+use crate::apply::{Ledger, PAUSE, ROUNDS, apply};
 use crate::engine::Engine;
 use crate::plan::{STOP_GRACE, teardown};
 
@@ -15,7 +14,8 @@ use crate::plan::{STOP_GRACE, teardown};
 /// by a start that was killed.
 ///
 /// # Errors
-/// Those of the engine. What was removed by then stays removed.
+/// Those of the engine, and what is there still after some tries. What was removed by then stays
+/// removed.
 pub async fn run<E: Engine>(session: Session<'_, E>) -> Result<()> {
     let done = work(session).await;
     session.console.settle();
@@ -23,25 +23,18 @@ pub async fn run<E: Engine>(session: Session<'_, E>) -> Result<()> {
 }
 
 async fn work<E: Engine>(session: Session<'_, E>) -> Result<()> {
-    let Session { engine, user, console, limit, .. } = session;
-    for round in 1..=ROUNDS {
-        let looking = async { Ok(observe::ours(engine, user).await?) };
-        // A stop that has begun is best finished: half a backend serves nobody.
-        let observed = if round == 1 { session.unless_cancelled(looking).await? } else { looking.await? };
+    let Session { engine, user, console, cancel, limit } = session;
+    for round in 0.. {
+        let observed = observe::ours(engine, user).await?;
         let plan = teardown(&observed, limit.unwrap_or(STOP_GRACE));
-        if plan.is_empty() {
-            break;
+        let Some(left) = plan.actions().next() else { break };
+        if round == ROUNDS {
+            bail!("the engine removes nothing: it was asked {ROUNDS} times to {left}");
         }
         console.status(format_args!("Stopping \"{}\"...", user.backend()));
-        match apply(engine, &plan, &Bytes::new, &Cancel::never(), &|_| ()).await {
-            Ok(_) => {}
-            Err(error) if round < ROUNDS && error.cause.is_overtaken() => tokio::time::sleep(PAUSE).await,
-            Err(error) => {
-                return Err(match error.cause {
-                    Failure::Cancelled(cause) => Cancelled(cause).into(),
-                    Failure::Engine(error) => error.into(),
-                });
-            }
+        match apply(engine, &plan.stages, &Bytes::new, cancel, &|_| (), &Ledger::default()).await {
+            Err(error) if round + 1 < ROUNDS && error.is_overtaken() => tokio::time::sleep(PAUSE).await,
+            done => done?,
         }
     }
     Ok(())

@@ -52,7 +52,7 @@ impl UserName {
     /// The name of this user's backend container.
     #[must_use]
     pub fn backend(&self) -> ContainerName {
-        ContainerName(format!("docker-assemble-backend-{self}"))
+        ContainerName(format!("{}{self}", ContainerName::PREFIX))
     }
 
     /// The name of the sidecar of a forward: it ends with the port inside and, where that is

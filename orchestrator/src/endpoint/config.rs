@@ -15,6 +15,8 @@ pub struct Config {
     pub headers: Vec<(String, String)>,
     /// Filters for every purge.
     pub prune_filters: Vec<String>,
+    /// The plugin that `docker build` is an alias of, as `docker buildx install` sets it.
+    pub builder_alias: Option<String>,
     /// Proxies for containers, by the engine's host or `default`.
     proxies: BTreeMap<String, Proxies>,
 }
@@ -40,6 +42,7 @@ struct File {
     #[serde(rename = "pruneFilters")]
     prune_filters: Vec<String>,
     proxies: BTreeMap<String, Proxies>,
+    aliases: BTreeMap<String, String>,
 }
 
 impl Config {
@@ -74,7 +77,7 @@ impl Config {
             Err(error) => return bad(&path, &error),
         };
         match serde_json::from_slice::<File>(&text) {
-            Ok(file) => {
+            Ok(mut file) => {
                 let current_context = Some(file.current_context).filter(|name| !name.is_empty());
                 let headers = file.headers.into_iter().collect();
                 (
@@ -82,6 +85,7 @@ impl Config {
                         current_context,
                         headers,
                         prune_filters: file.prune_filters,
+                        builder_alias: file.aliases.remove("builder"),
                         proxies: file.proxies,
                     },
                     None,

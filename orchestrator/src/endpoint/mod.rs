@@ -61,6 +61,8 @@ pub struct Resolved {
     pub credentials: CredentialSource,
     /// Filters for every purge (`pruneFilters`), as they are written there.
     pub prune_filters: Vec<String>,
+    /// The plugin that `docker build` is an alias of (`aliases`).
+    pub builder_alias: Option<String>,
     /// Variables with the proxies for containers (`proxies`), `NAME=value`.
     pub proxies: Vec<String>,
     /// What was wrong with the configuration and passed over, as docker does; one line.
@@ -98,6 +100,7 @@ pub fn resolve(globals: &Globals, vars: &impl Vars, home: Option<&Path>) -> Resu
         endpoint: Endpoint { host, tls, headers, through: None, api_version: vars.get("DOCKER_API_VERSION") },
         credentials: CredentialSource { config_dir: directory, auth_config: vars.get("DOCKER_AUTH_CONFIG") },
         prune_filters: config.prune_filters,
+        builder_alias: config.builder_alias,
         proxies,
         warning,
     })

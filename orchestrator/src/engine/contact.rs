@@ -2,6 +2,8 @@
 //! of failures, for all calls alike.
 
 use std::future::Future;
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -180,6 +182,22 @@ fn never_silent<T>(
 
 const fn at_once(by_program: bool) -> usize {
     if by_program { AT_ONCE_BY_PROGRAM } else { AT_ONCE }
+}
+
+/// The steps, or an error where there are none: every pull says at least that all is there.
+pub(super) fn never_empty<T: Send + 'static>(
+    steps: EngineStream<T>,
+    operation: Operation,
+) -> EngineStream<T> {
+    let mut steps = steps.peekable();
+    let first = async move {
+        if Pin::new(&mut steps).peek().await.is_none() {
+            let source = io::Error::other("the engine said nothing").into();
+            return Err(EngineError::Broken { operation, source });
+        }
+        Ok(steps)
+    };
+    Box::pin(stream::once(first).try_flatten())
 }
 
 /// What a call does, and to what.

@@ -11,7 +11,7 @@ use bollard::models::{
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::{EngineFacts, Image, PullProgress};
+use super::{Amount, EngineFacts, Image, PullProgress};
 use crate::desired::{ContainerName, ImageRef, VolumeName};
 use crate::observed::{Container, ContainerId, State};
 use crate::spec::{ContainerSpec, Mount, Network, Privileges, Restart};
@@ -209,14 +209,17 @@ pub(super) fn image(inspected: ImageInspect) -> Image {
 
 /// One line of a pull.
 pub(super) fn progress(line: CreateImageInfo) -> PullProgress {
-    let bytes = |detail: ProgressDetail| {
-        Some((u64::try_from(detail.current?).ok()?, u64::try_from(detail.total?).ok()?))
+    let status = line.status.unwrap_or_default();
+    let amount = |detail: ProgressDetail| {
+        let done = u64::try_from(detail.current?).ok()?;
+        match detail.total.and_then(|total| u64::try_from(total).ok()).filter(|total| *total > 0) {
+            Some(all) => Some(Amount::Bytes(done, all)),
+            // Its unit is "s" then, which bollard does not read.
+            None => (status == "Extracting").then_some(Amount::Seconds(done)),
+        }
     };
-    PullProgress {
-        id: line.id.unwrap_or_default(),
-        status: line.status.unwrap_or_default(),
-        bytes: line.progress_detail.and_then(bytes),
-    }
+    let amount = line.progress_detail.and_then(amount);
+    PullProgress { id: line.id.unwrap_or_default(), status, amount }
 }
 
 /// The content of the first file in an archive (tar).

@@ -10,7 +10,7 @@ use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{
     CreateContainerOptions, CreateImageOptions, DownloadFromContainerOptions, ImportImageOptions,
     ListContainersOptions, ListImagesOptions, ListVolumesOptions, LogsOptions, RemoveContainerOptions,
-    RemoveVolumeOptions, StopContainerOptions, UploadToContainerOptions,
+    RemoveVolumeOptions, RenameContainerOptions, StopContainerOptions, UploadToContainerOptions,
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -18,7 +18,7 @@ use futures_util::future::try_join_all;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
-use super::contact::{Contact, QUICK, operation};
+use super::contact::{Contact, QUICK, never_empty, operation};
 use super::credentials::CredentialSource;
 use super::endpoint::Endpoint;
 use super::reference::Reference;
@@ -71,9 +71,10 @@ impl DockerEngine {
         let inspecting = operation("inspect container", name);
         let name = in_path(&inspecting, name)?;
         let contact = &self.0.contact;
-        let answer =
-            contact.call(inspecting, USUAL, leniently(contact.client().await?.inspect_container(name, None)));
-        Ok(found(answer.await)?.and_then(convert::container))
+        let asking = leniently(contact.client().await?.inspect_container(name, None));
+        let answer = found(contact.call(inspecting.clone(), USUAL, asking).await)?;
+        // One without its id or name would count as one that is not there.
+        answer.map(|told| convert::container(told).ok_or_else(|| nameless(inspecting))).transpose()
     }
 }
 
@@ -84,6 +85,12 @@ fn found<T>(answer: Result<T>) -> Result<Option<T>> {
         Err(EngineError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// What the failure of an answer is that names nothing.
+fn nameless(operation: Operation) -> EngineError {
+    let source = io::Error::other("the engine's answer lacks an id or a name").into();
+    EngineError::Broken { operation, source }
 }
 
 /// A name that can be a part of a request's path as it is; the engine's own rules for names are
@@ -134,10 +141,12 @@ impl Engine for DockerEngine {
             ..ListContainersOptions::default()
         };
         let listing = self.0.contact.client().await?.list_containers(Some(options));
-        let listed = self.0.contact.call(operation("list containers", ""), USUAL, leniently(listing)).await?;
+        let asking = operation("list containers", "");
+        let listed = self.0.contact.call(asking.clone(), USUAL, leniently(listing)).await?;
         // The list does not tell everything. A container that goes away before it is looked at
         // is gone.
-        let ids: Vec<String> = listed.into_iter().filter_map(|summary| summary.id).collect();
+        let ids: Option<Vec<String>> = listed.into_iter().map(|summary| summary.id).collect();
+        let ids = ids.ok_or_else(|| nameless(asking))?;
         let inspected = try_join_all(ids.iter().map(|id| self.inspect(id))).await?;
         Ok(inspected.into_iter().flatten().collect())
     }
@@ -181,7 +190,8 @@ impl Engine for DockerEngine {
             };
             Ok(docker.create_image(Some(options), None, login).map_ok(convert::progress))
         };
-        self.0.contact.stream(pulling, Some(PULL_SILENCE), open)
+        let steps = self.0.contact.stream(pulling.clone(), Some(PULL_SILENCE), open);
+        never_empty(steps, pulling)
     }
 
     async fn load(&self, archive: Bytes) -> Result<()> {
@@ -194,7 +204,7 @@ impl Engine for DockerEngine {
             .await?
             .import_image(options, body, None)
             .try_for_each(|_| async { Ok(()) });
-        self.0.contact.call(operation("load image", ""), SLOW, loading).await
+        self.0.contact.call(operation(failure::LOAD, ""), SLOW, loading).await
     }
 
     async fn volume_exists(&self, name: &VolumeName) -> Result<bool> {
@@ -294,6 +304,14 @@ impl Engine for DockerEngine {
             .contact
             .call(stopping, limit, self.0.contact.client().await?.stop_container(path, Some(options)))
             .await
+    }
+
+    async fn rename(&self, id: &ContainerId, name: &ContainerName) -> Result<()> {
+        let renaming = operation("rename container", id.short());
+        let path = in_path(&renaming, &id.0)?;
+        let options = RenameContainerOptions { name: name.0.clone() };
+        let docker = self.0.contact.client().await?;
+        self.0.contact.call(renaming, SLOW, docker.rename_container(path, options)).await
     }
 
     async fn remove(&self, id: &ContainerId) -> Result<()> {

@@ -13,6 +13,8 @@ const STREAM_STATUS: u16 = 500;
 
 /// Verbs under which the engine or its runtime can refuse privileges.
 pub(super) const CREATE: &str = "create container";
+/// The verb for images that are sent.
+pub(crate) const LOAD: &str = "load image";
 /// The verb for images from registries.
 pub(crate) const PULL: &str = "pull image";
 /// See [`CREATE`]: most runtimes notice only here.

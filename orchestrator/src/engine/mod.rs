@@ -20,7 +20,7 @@ pub use credentials::CredentialSource;
 pub use docker::DockerEngine;
 pub use endpoint::{Endpoint, Tls};
 pub use error::{EngineError, Operation};
-pub(crate) use failure::PULL;
+pub(crate) use failure::{LOAD, PULL};
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -87,8 +87,17 @@ pub struct PullProgress {
     pub id: String,
     /// The engine's words: `Downloading`, `Pull complete`, …
     pub status: String,
-    /// Bytes done and in all, when known.
-    pub bytes: Option<(u64, u64)>,
+    /// How far it is, when known.
+    pub amount: Option<Amount>,
+}
+
+/// How far a layer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// Bytes done, and in all.
+    Bytes(u64, u64),
+    /// Seconds since it began: all that containerd tells of extracting.
+    Seconds(u64),
 }
 
 /// Which of a container's log lines to read.
@@ -174,6 +183,8 @@ pub trait Engine: Send + Sync {
     fn start(&self, id: &ContainerId) -> impl Future<Output = Result<()>> + Send;
     /// Stops a container, killing it after `grace`; a container that is not running is success.
     fn stop(&self, id: &ContainerId, grace: Duration) -> impl Future<Output = Result<()>> + Send;
+    /// Gives a container another name, whatever it does; one that is taken is a conflict.
+    fn rename(&self, id: &ContainerId, name: &ContainerName) -> impl Future<Output = Result<()>> + Send;
     /// Removes a container by force with its anonymous volumes; a missing one is success.
     fn remove(&self, id: &ContainerId) -> impl Future<Output = Result<()>> + Send;
     /// A container's log.

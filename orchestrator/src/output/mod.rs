@@ -44,6 +44,20 @@ pub enum Progress {
     Quiet,
 }
 
+/// A result that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the result")]
+pub struct OutputError(#[source] io::Error);
+
+impl OutputError {
+    /// Whether whoever read the results has seen enough and left. Nothing else that breaks means that:
+    /// a connection of ours gives the same error.
+    #[must_use]
+    pub fn is_reader_gone(&self) -> bool {
+        self.0.kind() == io::ErrorKind::BrokenPipe
+    }
+}
+
 /// The two streams of a command.
 ///
 /// Results that cannot be written are errors; notes that cannot be written are dropped.
@@ -73,29 +87,25 @@ impl Console {
     ///
     /// # Errors
     /// What writing to standard output gives, such as a broken pipe.
-    pub fn line(&self, line: impl Display) -> io::Result<()> {
+    pub fn line(&self, line: impl Display) -> Result<(), OutputError> {
         self.settle();
-        writeln!(lock(&self.out), "{line}")
+        writeln!(lock(&self.out), "{line}").map_err(OutputError)
     }
 
     /// Bytes of result as they are, shown at once.
     ///
     /// # Errors
     /// As for [`Self::line`].
-    pub fn raw(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut out = lock(&self.out);
-        out.write_all(bytes)?;
-        out.flush()
+    pub fn raw(&self, bytes: &[u8]) -> Result<(), OutputError> {
+        write_all(&mut *lock(&self.out), bytes)
     }
 
     /// Bytes of result that belong on standard error, as they are.
     ///
     /// # Errors
     /// What writing to standard error gives.
-    pub fn raw_error(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut err = lock(&self.err);
-        err.write_all(bytes)?;
-        err.flush()
+    pub fn raw_error(&self, bytes: &[u8]) -> Result<(), OutputError> {
+        write_all(&mut *lock(&self.err), bytes)
     }
 
     /// One line beside the result.
@@ -135,6 +145,10 @@ impl Console {
             write!(lock(&self.err), "\r\x1b[K").ok();
         }
     }
+}
+
+fn write_all(stream: &mut dyn Write, bytes: &[u8]) -> Result<(), OutputError> {
+    stream.write_all(bytes).and_then(|()| stream.flush()).map_err(OutputError)
 }
 
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

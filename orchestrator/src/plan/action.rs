@@ -33,6 +33,27 @@ pub enum Action {
         /// How long it may take to end by itself before it is killed.
         grace: Duration,
     },
+    /// Stop a container of ours and let go of its name, so that another one can take its place. It
+    /// keeps everything and is put back if that one will not serve.
+    SetAside {
+        /// The container.
+        id: ContainerId,
+        /// Its name.
+        name: ContainerName,
+        /// Why.
+        reason: Reason,
+        /// How long it may take to end by itself before it is killed.
+        grace: Duration,
+        /// Whether it runs, and has to again when it is put back.
+        runs: bool,
+    },
+    /// Give a container that a start has set aside and not lived to put back its name again.
+    PutBack {
+        /// The container.
+        id: ContainerId,
+        /// The name that it had.
+        name: ContainerName,
+    },
     /// Tell a backend of ours what its forwards are from now on.
     Note {
         /// The backend.
@@ -80,6 +101,19 @@ impl fmt::Display for Action {
             Self::LoadProxyImage { image } => write!(f, "load the built-in image \"{image}\""),
             Self::Remove { id, name, reason, .. } => {
                 write!(f, "remove container \"{name}\" ({}), which {}", id.short(), reason.words())
+            }
+            Self::SetAside { id, name, reason, .. } => write!(
+                f,
+                "stop container \"{name}\" ({}), which {}, and keep it until what replaces it serves",
+                id.short(),
+                reason.words()
+            ),
+            Self::PutBack { id, name } => {
+                write!(
+                    f,
+                    "put back container \"{name}\" ({}), whose replacement was not finished",
+                    id.short()
+                )
             }
             Self::Note { name, .. } => write!(f, "note the new forwards in container \"{name}\""),
             Self::CreateVolume { spec } => write!(f, "create volume \"{}\"", spec.name),
@@ -129,6 +163,8 @@ pub enum Reason {
     Unwanted,
     /// No forward needs it any more.
     Idle,
+    /// Another one serves in its place.
+    Replaced,
 }
 
 impl Reason {
@@ -142,6 +178,7 @@ impl Reason {
             Self::Stale => "belongs to an earlier run of the backend",
             Self::Changed => "was made from other settings",
             Self::Idle => "no forward needs any more",
+            Self::Replaced => "was replaced",
             Self::Unwanted => "forwards a port that is not wanted any more",
         }
     }

@@ -30,11 +30,22 @@ impl Observed {
             Action::Pull { image, .. } | Action::LoadProxyImage { image } => {
                 self.images.insert(image.clone(), format!("sha256:{image}"));
             }
-            Action::Remove { id, .. } => {
-                self.backend.take_if(|backend| backend.id == *id);
-                self.dialer.take_if(|dialer| dialer.id == *id);
-                self.sidecars.retain(|sidecar| sidecar.container.id != *id);
-                self.strays.retain(|stray| stray.id != *id);
+            Action::Remove { id, .. } => drop(self.take_out(id)),
+            Action::SetAside { id, name, .. } => {
+                if let Some(old) = self.take_out(id) {
+                    let name = name.aside(id.short());
+                    self.replaced.push(Container { name, state: State::Exited, ..old });
+                }
+            }
+            Action::PutBack { id, name } => {
+                if let Some(old) = self.take_out(id) {
+                    // What stands in no place has no user to ask for.
+                    let old = Container { name: name.clone(), ..old };
+                    match old.labels.get(labels::ROLE).map(String::as_str) {
+                        Some(labels::ROLE_BACKEND) => self.backend = Some(old),
+                        _ => self.strays.push(old),
+                    }
+                }
             }
             Action::Note { note, .. } => self.noted = Some(spec::noted(&note.content)),
             Action::CreateVolume { spec } => {
@@ -55,9 +66,25 @@ impl Observed {
         }
     }
 
+    /// Takes a container out of its place.
+    fn take_out(&mut self, id: &ContainerId) -> Option<Container> {
+        let is_it = |container: &Container| container.id == *id;
+        let sidecar = self.sidecars.iter().position(|sidecar| is_it(&sidecar.container));
+        let sidecar = sidecar.map(|at| self.sidecars.remove(at).container);
+        let replaced = self.replaced.iter().position(is_it).map(|at| self.replaced.remove(at));
+        let stray = self.strays.iter().position(is_it).map(|at| self.strays.remove(at));
+        let backend = self.backend.take_if(|container| is_it(container));
+        let dialer = self.dialer.take_if(|container| is_it(container));
+        backend.or(sidecar).or(dialer).or(replaced).or(stray)
+    }
+
     fn add(&mut self, spec: &ContainerSpec, now: &str) {
+        let mut id = ContainerId(format!("made:{}", spec.name));
+        while self.containers().any(|container| container.id == id) {
+            id.0.push('\'');
+        }
         let container = Container {
-            id: ContainerId(format!("made:{}", spec.name)),
+            id,
             name: spec.name.clone(),
             image: spec.image.clone(),
             image_id: self.images.get(&spec.image).cloned().unwrap_or_default(),

@@ -5,6 +5,7 @@ mod after;
 mod dialer;
 pub mod diff;
 mod error;
+mod leaving;
 mod teardown;
 
 pub use error::PlanError;
@@ -17,6 +18,7 @@ use crate::observed::{Container, Observed, Sidecar, State};
 use crate::spec::{self, ContainerSpec};
 use action::{Action, Reason};
 use diff::{Difference, Effect};
+use leaving::Leaving;
 
 /// What has to be done, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub struct Plan {
     /// Each stage's actions run at once; a stage begins when the one before has succeeded.
     /// No stage is empty.
     pub stages: Vec<Vec<Action>>,
+    /// Stages that come when everything serves: what is replaced is gone for good then.
+    pub finally: Vec<Vec<Action>>,
     /// Differences that are left as they are, for people to know about.
     pub left_alone: Vec<Difference>,
 }
@@ -32,17 +36,23 @@ impl Plan {
     /// Whether there is nothing to do.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.stages.is_empty()
+        self.stages.is_empty() && self.finally.is_empty()
     }
 
     /// All actions in order.
     pub fn actions(&self) -> impl Iterator<Item = &Action> {
-        self.stages.iter().flatten()
+        self.stages.iter().chain(&self.finally).flatten()
     }
 
     fn stage(&mut self, actions: Vec<Action>) {
         if !actions.is_empty() {
             self.stages.push(actions);
+        }
+    }
+
+    fn finally(&mut self, actions: Vec<Action>) {
+        if !actions.is_empty() {
+            self.finally.push(actions);
         }
     }
 }
@@ -55,17 +65,37 @@ enum Backend {
     Make,
 }
 
-/// The least that turns `observed` into `desired`: images first, so that nothing is removed
-/// before what replaces it is here; then the note about the forwards; then what has to go; then the backend; then the
-/// dialer; then the sidecars.
+/// What comes before everything else, since it may change what there is to be planned for: what a start
+/// that was killed has set aside is put back, and what is always to be pulled is pulled. Whoever has
+/// carried it out looks again.
+#[must_use]
+pub fn prepare(desired: &Desired, observed: &Observed) -> Plan {
+    let mut plan = Plan { stages: leaving::repair(observed), ..Plan::default() };
+    let pull = |image: &ImageRef| Action::Pull {
+        image: image.clone(),
+        fallback: observed.images.contains_key(image),
+    };
+    if desired.pull == PullPolicy::Always {
+        let own = match &desired.proxy_image {
+            ProxyImage::Custom(image) => Some(image),
+            ProxyImage::BuiltIn { .. } => None,
+        };
+        plan.stage(std::iter::once(&desired.image).chain(own).map(pull).collect());
+    }
+    plan
+}
+
+/// The least that turns `observed` into `desired`: images first; then the note about the forwards; then
+/// what is in the way is set aside; then the backend; then the dialer; then the sidecars. What was
+/// replaced goes when all that serves.
 ///
 /// # Errors
 /// When the wish cannot be had from this state, or only at the price of a running backend.
 pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
+    let mut plan = Plan::default();
     reject_foreign_names(desired, observed)?;
     let cache = cache_volume(desired, observed)?;
     let candidates = spec::backend(desired, cache.as_ref());
-    let mut plan = Plan::default();
 
     let fate = match &observed.backend {
         None => Backend::Make,
@@ -80,32 +110,33 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
     };
     let wanted: Vec<ContainerSpec> =
         desired.forwards.iter().map(|forward| spec::sidecar(desired, forward)).collect();
-    let dialer = dialer::changes(desired, observed);
-    let (kept, mut gone) = sort_sidecars(&wanted, desired, observed, fate);
+    let mut leaving = Leaving { last: leaving::leftovers(observed).collect(), ..Leaving::default() };
+    let kept = sort_sidecars(&wanted, desired, observed, fate, &mut leaving);
     let missing: Vec<_> = wanted.into_iter().filter(|spec| !kept.contains(&&spec.name)).collect();
+    let dialer = dialer::changes(desired, observed, &mut leaving);
 
     let mut images = Vec::new();
     if fate == Backend::Make {
         images.extend(need_image(&desired.image, desired.pull, observed)?);
     }
-    gone.extend(dialer.gone);
     if !missing.is_empty() || dialer.run.is_some() {
         images.extend(need_proxy_image(desired, observed)?);
     }
     plan.stage(images);
     // Whatever ends this run early, what is not there then is known to be missing.
     plan.stage(changed_note(desired, observed, fate).into_iter().collect());
-    plan.stage(gone);
-    // Those that mounted it are gone by now.
-    plan.stage(dialer.volumes_gone);
+    plan.stage(std::mem::take(&mut leaving.first));
     match (fate, &observed.backend) {
         (Backend::Make, Some(old)) => {
-            let (reason, grace) = match old.state {
-                State::Running | State::Paused | State::Restarting => (Reason::Changed, STOP_GRACE),
-                State::Exited => (Reason::Changed, Duration::ZERO),
-                State::Created | State::Removing | State::Dead => (Reason::Ended, Duration::ZERO),
-            };
-            plan.stage(vec![remove(old, reason, grace)]);
+            match old.state {
+                State::Running | State::Paused | State::Restarting => {
+                    leaving.aside(old, Reason::Changed, STOP_GRACE);
+                }
+                // Its cache may be in it alone.
+                State::Exited => leaving.aside(old, Reason::Changed, Duration::ZERO),
+                State::Created | State::Removing | State::Dead => leaving.now(old, Reason::Ended),
+            }
+            plan.stage(leaving.first);
             plan.stage(vec![Action::Run { candidates }]);
         }
         (Backend::Make, None) => plan.stage(vec![Action::Run { candidates }]),
@@ -117,6 +148,9 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
     plan.stage(dialer.volume.into_iter().collect());
     plan.stage(dialer.run.into_iter().collect());
     plan.stage(missing.into_iter().map(|spec| Action::Run { candidates: vec![spec] }).collect());
+    plan.finally(leaving.last);
+    // Those that mounted it are gone by then.
+    plan.finally(dialer.volumes_gone);
     Ok(plan)
 }
 
@@ -155,23 +189,30 @@ fn backend_fate(
     }
 }
 
-/// The names of the sidecars that stay, and the removal of the others.
+/// The names of the sidecars that stay; the others leave.
 fn sort_sidecars<'a>(
     wanted: &[ContainerSpec],
     desired: &Desired,
     observed: &'a Observed,
     fate: Backend,
-) -> (Vec<&'a crate::desired::ContainerName>, Vec<Action>) {
+    leaving: &mut Leaving,
+) -> Vec<&'a crate::desired::ContainerName> {
     let mut kept = Vec::new();
-    let mut gone = Vec::new();
     for sidecar in &observed.sidecars {
-        match fault(sidecar, wanted, desired, observed.backend.as_ref(), fate) {
-            None => kept.push(&sidecar.container.name),
+        let container = &sidecar.container;
+        let backend = observed.backend.as_ref();
+        let serves = container.state == State::Running
+            && backend.is_some_and(|backend| backend.state == State::Running && !sidecar.is_stale(backend));
+        match fault(sidecar, wanted, desired, backend, fate) {
+            None => kept.push(&container.name),
+            Some(reason) if !serves || reason == Reason::Unhealthy => leaving.now(container, reason),
+            // In a network that stays, on a port that no other one takes.
+            Some(reason @ Reason::Unwanted) if fate == Backend::Keep => leaving.later(container, reason),
             // A relay has nothing to save; whoever uses the port sees it end at once.
-            Some(reason) => gone.push(remove(&sidecar.container, reason, Duration::ZERO)),
+            Some(reason) => leaving.aside(container, reason, Duration::ZERO),
         }
     }
-    (kept, gone)
+    kept
 }
 
 /// Why a sidecar cannot stay, if it cannot. `wanted` has one for each forward that is desired.
@@ -233,10 +274,10 @@ fn cache_volume(desired: &Desired, observed: &Observed) -> Result<Option<VolumeN
 fn need_image(image: &ImageRef, pull: PullPolicy, observed: &Observed) -> Result<Option<Action>, PlanError> {
     let here = observed.images.contains_key(image);
     match pull {
-        PullPolicy::Never | PullPolicy::Missing if here => Ok(None),
+        _ if here => Ok(None),
         PullPolicy::Never => Err(PlanError::NoImage { image: image.clone() }),
         PullPolicy::Missing | PullPolicy::Always => {
-            Ok(Some(Action::Pull { image: image.clone(), fallback: here }))
+            Ok(Some(Action::Pull { image: image.clone(), fallback: false }))
         }
     }
 }

@@ -7,8 +7,8 @@ use tokio::io::AsyncReadExt;
 
 use crate::cancel::{Canceller, Cause};
 
-/// How many signals it takes to end at once, without cleaning up; the docker command then also
-/// kills its plugin.
+/// How many signals it takes to end at once, whatever is being done; the docker command then also
+/// kills its plugin. The second one ends the cleaning up.
 const PATIENCE: u32 = 3;
 
 /// The docker command that runs this plugin, by what it says in the environment.
@@ -30,15 +30,16 @@ pub fn watch(canceller: Canceller, parent: Parent) -> io::Result<impl Future<Out
         let parent = parent_ends(parent);
         tokio::pin!(parent);
         let mut parent_ended = false;
-        let mut count = 0;
+        let mut count: u32 = 0;
         loop {
             tokio::select! {
                 cause = signals.next() => {
                     count += 1;
-                    if count == PATIENCE {
-                        std::process::exit(1);
+                    match count {
+                        1 => canceller.cancel(cause),
+                        PATIENCE.. => std::process::exit(1),
+                        _ => canceller.insist(cause),
                     }
-                    canceller.cancel(cause);
                 }
                 () = &mut parent, if !parent_ended => {
                     parent_ended = true;

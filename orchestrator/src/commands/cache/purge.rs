@@ -11,7 +11,7 @@ use super::{Limits, record, together};
 use crate::buildkit::{BuildkitError, Client, PruneOptions, Record};
 use crate::commands::{Session, logs};
 use crate::engine::Engine;
-use crate::output::{Console, Table, size};
+use crate::output::{Console, OutputError, Table, size};
 
 /// What to purge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,20 +44,16 @@ pub struct Manner {
 /// A backend that is missing or does not run, limits that its daemon does not know, and those of
 /// the engine and BuildKit. What was purged by then is gone.
 pub async fn run<E: Engine>(session: Session<'_, E>, purge: &Purge, manner: Manner) -> Result<()> {
-    session.unless_cancelled(work(session, purge, manner)).await
-}
-
-async fn work<E: Engine>(session: Session<'_, E>, purge: &Purge, manner: Manner) -> Result<()> {
     let backend = session.running_backend().await?;
     let client = Client::connect(session.engine, &backend.id).await?.within(session.limit);
     purge.limits.check(&client).await?;
-    let mut list = List { console: session.console, verbose: manner.verbose, count: 0, total: 0 };
+    let mut list = List::new(session.console, manner.verbose);
     if manner.dry_run {
         let all = client.disk_usage(&[]).await?;
         let matching = client.disk_usage(&together(&purge.filters)).await?;
         let matching = matching.iter().map(|record| record.id.as_str()).collect();
         for record in forecast(&all, &matching, purge, SystemTime::now()) {
-            list.add(record)?;
+            list.add(record);
         }
         list.end()?;
         session.console.note("Nothing was removed: this was a dry run.");
@@ -76,11 +72,11 @@ async fn work<E: Engine>(session: Session<'_, E>, purge: &Purge, manner: Manner)
     });
     while let Some(next) = gone.next().await {
         match next {
-            Ok(record) => list.add(&record)?,
+            Ok(record) => list.add(&record),
             Err(error) => {
                 // What went is gone, however it ended.
                 if list.count > 0 {
-                    list.end()?;
+                    list.sum();
                 }
                 if matches!(error, BuildkitError::Timeout { .. }) {
                     logs::show_end(session, &backend).await;
@@ -92,35 +88,50 @@ async fn work<E: Engine>(session: Session<'_, E>, purge: &Purge, manner: Manner)
     list.end()
 }
 
-/// Records as they go, and their sum.
+/// Records as they go, and their sum. A reader who leaves does not end what was asked for: the
+/// work goes on without words.
 struct List<'a> {
     console: &'a Console,
     verbose: bool,
     count: u64,
     total: u64,
+    said: Result<(), OutputError>,
 }
 
-impl List<'_> {
-    fn add(&mut self, record: &Record) -> Result<()> {
+impl<'a> List<'a> {
+    const fn new(console: &'a Console, verbose: bool) -> Self {
+        Self { console, verbose, count: 0, total: 0, said: Ok(()) }
+    }
+
+    fn add(&mut self, record: &Record) {
         let table = record::stream_table();
         if self.count == 0 && !self.verbose {
-            self.console.line(table.row(&record::header()))?;
+            self.say(table.row(&record::header()));
         }
         self.count += 1;
         self.total += record.size_bytes;
         let now = SystemTime::now();
         if self.verbose {
-            self.console.line(record::paragraph(record, now))?;
+            self.say(record::paragraph(record, now));
         } else {
-            self.console.line(table.row(&record::row(record, now)))?;
+            self.say(table.row(&record::row(record, now)));
         }
-        Ok(())
     }
 
-    fn end(&self) -> Result<()> {
+    fn sum(&mut self) {
         let line = ["Total:".to_owned(), size(self.total)];
-        self.console.line(Table::fitting([&line]).row(&line))?;
-        Ok(())
+        self.say(Table::fitting([&line]).row(&line));
+    }
+
+    fn end(mut self) -> Result<()> {
+        self.sum();
+        Ok(self.said?)
+    }
+
+    fn say(&mut self, line: String) {
+        if self.said.is_ok() {
+            self.said = self.console.line(line);
+        }
     }
 }
 

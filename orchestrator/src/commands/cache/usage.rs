@@ -17,20 +17,16 @@ use crate::spec::STATE_DIRECTORY;
 /// # Errors
 /// A backend that is missing or does not run, and those of the engine and BuildKit.
 pub async fn run<E: Engine>(session: Session<'_, E>, filters: &[String], format: &Format) -> Result<()> {
-    let ask = async {
-        let backend = session.running_backend().await?;
-        // Every file is looked at for the sum, so only those who want to know much wait.
-        let wanted = *format == Format::Pretty && filters.is_empty();
-        let asking = async {
-            let client = Client::connect(session.engine, &backend.id).await?.within(session.limit);
-            let records = client.disk_usage(&together(filters)).await?;
-            Ok((records, if wanted { client.workers().await? } else { Vec::new() }))
-        };
-        let (records, workers) = logs::quoting(session, &backend, asking).await?;
-        let on_disk = if wanted { on_disk(session.engine, &backend.id).await } else { None };
-        Ok((records, on_disk, workers))
+    let backend = session.running_backend().await?;
+    // Every file is looked at for the sum, so only those who want to know much wait.
+    let wanted = *format == Format::Pretty && filters.is_empty();
+    let asking = async {
+        let client = Client::connect(session.engine, &backend.id).await?.within(session.limit);
+        let records = client.disk_usage(&together(filters)).await?;
+        Ok((records, if wanted { client.workers().await? } else { Vec::new() }))
     };
-    let (mut records, on_disk, workers) = session.unless_cancelled(ask).await?;
+    let (mut records, workers) = logs::quoting(session, &backend, asking).await?;
+    let on_disk = if wanted { on_disk(session.engine, &backend.id).await } else { None };
     // The largest is what people look for.
     records.sort_by(|a, b| b.size_bytes.cmp(&a.size_bytes).then_with(|| a.id.cmp(&b.id)));
     let now = SystemTime::now();

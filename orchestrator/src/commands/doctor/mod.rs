@@ -8,7 +8,6 @@ mod gather;
 use anyhow::{Result, anyhow};
 use serde_json::json;
 
-use crate::cancel::Cancel;
 use crate::engine::Engine;
 use crate::output::{Console, Form};
 
@@ -52,17 +51,8 @@ pub struct Check {
 ///
 /// # Errors
 /// A check that failed, and an output that is closed.
-pub async fn run<E: Engine>(
-    doctor: Doctor<'_, E>,
-    console: &Console,
-    cancel: &Cancel,
-    form: Form,
-) -> Result<()> {
-    let facts = tokio::select! {
-        facts = doctor.gather() => facts,
-        cause = cancel.cancelled() => return Err(super::Cancelled(cause).into()),
-    };
-    let checks = checks::all(&facts);
+pub async fn run<E: Engine>(doctor: Doctor<'_, E>, console: &Console, form: Form) -> Result<()> {
+    let checks = checks::all(&doctor.gather().await);
     match form {
         Form::Text => checks.iter().flat_map(lines).try_for_each(|line| console.line(line))?,
         Form::Json | Form::Template(_) => super::print(console, &object(&checks), &form)?,

@@ -28,10 +28,6 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// # Errors
 /// A name that nobody knows, or that means whoever asks for it.
 pub async fn resolve<E: Engine>(session: Session<'_, E>, asked: &[Asked]) -> Result<BTreeSet<Forward>> {
-    session.unless_cancelled(look_up_all(session, asked)).await
-}
-
-async fn look_up_all<E: Engine>(session: Session<'_, E>, asked: &[Asked]) -> Result<BTreeSet<Forward>> {
     let is_host = |asked: &Asked| matches!(asked.place, Place::Host(_));
     let observed = match asked.iter().any(is_host) {
         true => observe::ours(session.engine, session.user).await?,

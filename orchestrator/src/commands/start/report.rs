@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use super::bar::Bar;
 use crate::apply::Event;
 use crate::desired::ImageRef;
-use crate::engine::PullProgress;
+use crate::engine::{Amount, PullProgress};
 use crate::output::{Console, Progress, size};
 
 /// Prints events: results to standard output, the rest beside it.
@@ -41,7 +41,7 @@ impl<'a> Reporter<'a> {
             }
             Event::Pulling(image, progress) => {
                 if self.is_news(image, progress) {
-                    let progress = PullProgress { bytes: None, ..(*progress).clone() };
+                    let progress = PullProgress { amount: None, ..(*progress).clone() };
                     console.note(format_args!("Pulling image {image}: {}", words(&progress)));
                 }
             }
@@ -63,6 +63,9 @@ impl<'a> Reporter<'a> {
             Event::Started(name, id) => {
                 console.line(format_args!("Started container \"{name}\" ({})", id.short())).ok();
             }
+            Event::PutBack(name) => console.note(format_args!(
+                "Put back container \"{name}\", which an earlier start had set aside and not replaced"
+            )),
             Event::Removed(name, reason) => {
                 console.note(format_args!("Removed container \"{name}\", which {}", reason.words()));
             }
@@ -82,11 +85,15 @@ impl<'a> Reporter<'a> {
 }
 
 fn words(progress: &PullProgress) -> String {
-    let PullProgress { id, status, bytes } = progress;
+    let PullProgress { id, status, amount } = progress;
     // The first line has the tag where the others have a layer.
     let is_layer = !id.is_empty() && !status.starts_with("Pulling from ");
     let layer = if is_layer { format!("{id} ") } else { String::new() };
-    let amount = bytes.map(|(done, all)| format!(" {} of {}", size(done), size(all))).unwrap_or_default();
+    let amount = match amount {
+        None => String::new(),
+        Some(Amount::Bytes(done, all)) => format!(" {} of {}", size(*done), size(*all)),
+        Some(Amount::Seconds(seconds)) => format!(" {seconds} s"),
+    };
     format!("{layer}{status}{amount}")
 }
 
@@ -116,10 +123,11 @@ mod tests {
         let console = Console::new(Box::new(out.clone()), Box::new(err.clone()), live);
         let reporter = Reporter::new(&console, progress);
         let image = ImageRef("img:1".to_owned());
-        for (status, bytes) in
-            [("Downloading", Some((1, 4))), ("Downloading", Some((2, 4))), ("Pull complete", None)]
+        let bytes = |done| Some(Amount::Bytes(done, 4));
+        for (status, amount) in
+            [("Downloading", bytes(1)), ("Downloading", bytes(2)), ("Pull complete", None)]
         {
-            let progress = PullProgress { id: "l1".to_owned(), status: status.to_owned(), bytes };
+            let progress = PullProgress { id: "l1".to_owned(), status: status.to_owned(), amount };
             reporter.show(&Event::Pulling(&image, &progress));
         }
         reporter.show(&Event::Pulled(&image, None));

@@ -61,7 +61,9 @@ async fn dead_backend<E: Engine>(
     made: &[Made],
 ) -> Option<ReadyError> {
     let Session { engine, user, cancel, .. } = session;
-    let lives = |old: &&Container| matches!(old.state, State::Running | State::Restarting);
+    let is_aside =
+        |old: &Container| made.iter().any(|made| matches!(made, Made::SetAside { id, .. } if *id == old.id));
+    let lives = |old: &&Container| matches!(old.state, State::Running | State::Restarting) && !is_aside(old);
     let ran = before.backend.as_ref().filter(lives);
     let Some(backend) = observe::ours(engine, user).await.ok()?.backend else {
         return ran.map(|old| ReadyError::Gone(old.name.clone()));

@@ -1,0 +1,220 @@
+//! The program against engines that hang or break off.
+
+#![cfg(unix)]
+
+#[path = "support/scripted_engine.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod scripted_engine;
+
+use std::process::{Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use scripted_engine::{Deed, Hangs, Script, ScriptedEngine};
+use tokio::process::{Child, Command};
+
+const BACKEND: &str = "docker-assemble-backend-ann";
+
+fn run(engine: &ScriptedEngine, args: &[&str]) -> Child {
+    let home = concat!(env!("CARGO_TARGET_TMPDIR"), "/empty-home");
+    Command::new(env!("CARGO_BIN_EXE_docker-assemble"))
+        .args(["-H", &engine.endpoint().host, "assemble"])
+        .args(args)
+        .env_clear()
+        .envs([("HOME", home), ("USER", "ann"), ("XDG_RUNTIME_DIR", env!("CARGO_TARGET_TMPDIR"))])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+fn tell(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(child.id().unwrap().try_into().unwrap()), signal).unwrap();
+}
+
+fn words(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn inspected(id: &str, name: &str, role: &str, state: &str) -> Deed {
+    Deed::ok(format!(
+        r#"{{"Id":"{id}","Name":"/{name}","State":{{"Status":"{state}","StartedAt":"2024-05-01T10:00:00Z"}},
+            "Config":{{"Labels":{{"io.github.docker-assemble.role":"{role}","io.github.docker-assemble.port":"5000",
+            "io.github.docker-assemble.target":"gateway","io.github.docker-assemble.settings-hash":"0",
+            "io.github.docker-assemble.user":"ann"}}}}}}"#
+    ))
+}
+
+/// An engine with a backend whose BuildKit never says anything.
+fn running() -> Script {
+    vec![
+        ("/info", vec![Deed::ok("{}")]),
+        ("/containers/json", vec![Deed::ok(r#"[{"Id":"b1"},{"Id":"s1"}]"#)]),
+        ("/containers/b1/json", vec![inspected("b1", BACKEND, "backend", "running")]),
+        (
+            "/containers/s1/json",
+            vec![inspected("s1", &format!("{BACKEND}-proxy-port-5000"), "sidecar", "running")],
+        ),
+        ("/volumes", vec![Deed::ok(r#"{"Volumes":[],"Warnings":null}"#)]),
+        ("/exec", vec![Deed::Answer(201, r#"{"Id":"e1"}"#.to_owned())]),
+        ("/exec/e1/start", vec![Deed::SilentUpgrade]),
+        ("/logs", vec![Deed::Silence]),
+        ("/stop", vec![Deed::Answer(204, String::new())]),
+        ("/containers/s1", vec![Deed::Answer(204, String::new())]),
+        ("/containers/b1", vec![Deed::Silence]),
+    ]
+}
+
+/// One without anything but BuildKit's image, on which a container is made that never gets ready.
+fn empty() -> Script {
+    vec![
+        ("/info", vec![Deed::ok("{}")]),
+        ("/containers/json", vec![Deed::ok("[]"), Deed::ok(r#"[{"Id":"c1"}]"#)]),
+        ("/volumes", vec![Deed::ok(r#"{"Volumes":[],"Warnings":null}"#)]),
+        ("buildx-stable-1/json", vec![Deed::ok(r#"{"Id":"sha256:b1","RepoTags":[],"RepoDigests":[]}"#)]),
+        ("/containers/create", vec![Deed::Answer(201, r#"{"Id":"c1","Warnings":[]}"#.to_owned())]),
+        ("/containers/c1/archive", vec![Deed::ok("")]),
+        ("/containers/c1/start", vec![Deed::Answer(204, String::new())]),
+        ("/containers/c1/json", vec![inspected("c1", BACKEND, "backend", "running")]),
+        ("/containers/c1/exec", vec![Deed::Answer(201, r#"{"Id":"e1"}"#.to_owned())]),
+        ("/exec/e1/start", vec![Deed::SilentUpgrade]),
+        ("/containers/c1", vec![Deed::Answer(204, String::new())]),
+    ]
+}
+
+/// How many requests the command makes until its script leaves one without an answer, or its end.
+async fn requests(script: Script, args: &[&str]) -> usize {
+    let engine = ScriptedEngine::start(script);
+    let mut child = run(&engine, args);
+    tokio::select! {
+        () = engine.has_hung() => {}
+        _ = child.wait() => {}
+    }
+    engine.requests().len()
+}
+
+/// Has the engine hang at a request of the command and tells the command to end; gives the requests by
+/// then and what came of it.
+async fn told_to_end(engine: &ScriptedEngine, args: &[&str], signal: Signal) -> (Vec<String>, Output) {
+    let child = run(engine, args);
+    engine.has_hung().await;
+    let before = engine.requests();
+    tell(&child, signal);
+    (before, child.wait_with_output().await.unwrap())
+}
+
+#[tokio::test]
+async fn the_end_is_heard_at_every_request_of_every_command() {
+    let (interrupt, terminate) = ((Signal::SIGINT, 130), (Signal::SIGTERM, 143));
+    for (args, (signal, status)) in [
+        (&["backend", "info"][..], interrupt),
+        (&["backend", "stop"], terminate),
+        (&["backend", "logs", "--follow"], interrupt),
+        (&["backend", "cache", "usage"], terminate),
+        (&["backend", "cache", "purge", "--force"], interrupt),
+        (&["backend", "stats"], terminate),
+        (&["backend", "doctor"], interrupt),
+        (&["version"], terminate),
+        (&["backend", "start", "--dry-run", "--forward", "1=192.0.2.1"], interrupt),
+    ] {
+        let all = requests(running(), args).await;
+        assert!(all > 3, "{args:?}");
+        for number in 1..=all {
+            let engine = ScriptedEngine::that_hangs(running(), Hangs::At(number));
+            let (before, output) = told_to_end(&engine, args, signal).await;
+            assert_eq!(output.status.code(), Some(status), "{args:?} {:?}: {output:?}", before.last());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_start_hears_of_the_end_at_every_request_and_takes_back_what_it_made() {
+    let args = ["backend", "start", "--allow-host-port", "0"];
+    let all = requests(empty(), &args).await;
+    let mut removals = 0;
+    for number in 1..=all {
+        let engine = ScriptedEngine::that_hangs(empty(), Hangs::At(number));
+        let (before, output) = told_to_end(&engine, &args, Signal::SIGTERM).await;
+        let story = format!("request {number}: {:?}: {output:?}", before.last());
+        assert_eq!(output.status.code(), Some(143), "{story}");
+        assert!(words(&output).ends_with("Cancelled; what this start made is removed again\n"), "{story}");
+        let is_made = before[..before.len() - 1].iter().any(|head| head.contains("/containers/create?"));
+        let of_it = |head: &&String| head.starts_with("DELETE ") && head.contains("/containers/c1?");
+        let removed = engine.requests().iter().filter(of_it).count();
+        assert_eq!(removed, usize::from(is_made), "{story}");
+        removals += removed;
+    }
+    assert!(removals > 3, "{all} requests");
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_what_a_hung_engine_keeps_from_being_taken_back() {
+    let args = ["backend", "start", "--allow-host-port", "0"];
+    // The container is made; nothing is answered from its start on.
+    let engine = ScriptedEngine::start(empty());
+    let child = run(&engine, &args);
+    engine.has_hung().await;
+    let start = engine.requests().iter().position(|head| head.contains("/containers/c1/start")).unwrap() + 1;
+    drop(child);
+
+    let engine = ScriptedEngine::that_hangs(empty(), Hangs::From(start));
+    let child = run(&engine, &args);
+    engine.has_hung().await;
+    tell(&child, Signal::SIGINT);
+    // The removal.
+    engine.has_hung().await;
+    assert!(engine.requests().last().unwrap().starts_with("DELETE "), "{:?}", engine.requests());
+    tell(&child, Signal::SIGINT);
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    assert!(
+        words(&output).contains("'docker assemble backend stop' removes what this start made"),
+        "{output:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_engine_that_stops_reading_is_an_error_and_no_reader_who_left() {
+    let mut script = empty();
+    script.push(("/images/load", vec![Deed::Deaf]));
+    let engine = ScriptedEngine::start(script);
+    let output = run(&engine, &["backend", "start"]).wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(words(&output).starts_with("load image"), "{output:?}");
+}
+
+#[tokio::test]
+async fn an_engine_that_says_done_and_does_nothing_is_an_error() {
+    let stopped = |args: &'static [&'static str], script: Script| async move {
+        let engine = ScriptedEngine::start(script);
+        let output = run(&engine, args).wait_with_output().await.unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{output:?}");
+        words(&output)
+    };
+    let mut script = empty();
+    script.push(("/images/load", vec![Deed::ok("")]));
+    let said = stopped(&["backend", "start"], script).await;
+    assert!(said.contains("the engine has no such image after it"), "{said}");
+
+    let mut script = empty();
+    script.retain(|(path, _)| *path != "buildx-stable-1/json");
+    script.push(("/images/create", vec![Deed::ok(r#"{"status":"Pulling"}"#)]));
+    let said = stopped(&["backend", "start", "--allow-host-port", "0"], script).await;
+    assert!(said.contains("the engine has no such image after it"), "{said}");
+
+    let mut script = running();
+    script.retain(|(path, _)| *path != "/containers/b1");
+    script.push(("/containers/b1", vec![Deed::Answer(204, String::new())]));
+    let said = stopped(&["backend", "stop"], script).await;
+    assert!(said.contains("the engine removes nothing: "), "{said}");
+
+    // A container without a name is not one that is not there.
+    let script = vec![
+        ("/containers/json", vec![Deed::ok(r#"[{"Id":"b1"}]"#)]),
+        ("/containers/b1/json", vec![Deed::ok(r#"{"Id":"b1"}"#)]),
+    ];
+    let said = stopped(&["backend", "stop"], script).await;
+    assert!(said.contains("the engine's answer lacks an id or a name"), "{said}");
+}
