@@ -7,7 +7,6 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
 use crate::support::{
     Backend, Background, PATIENCE, PLUGIN, TempDir, Witness, eventually, free_port, host, program, run,
@@ -78,7 +77,7 @@ impl Sshd {
         command.args(["-D", "-e", "-f", &path("sshd_config")]);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let mut process = Background::start_with(&mut command);
-        eventually("sshd listens", Duration::from_secs(30), || {
+        eventually("sshd listens", PATIENCE, || {
             let log = std::fs::read_to_string(directory.path().join("log")).unwrap();
             assert!(!process.has_ended(), "sshd ended: {log}");
             TcpStream::connect(("127.0.0.1", port)).ok()
@@ -206,7 +205,7 @@ fn a_start_through_ssh_that_is_interrupted_leaves_nothing() {
         .image("idle", &["ENTRYPOINT [\"/bin/sh\", \"-c\", \"sleep 600\"]", "VOLUME /var/lib/buildkit"]);
     let mut command = backend.command(&["start", "--allow-host-port", "0", "--image", &image]);
     let start = Background::start(sshd.by(&mut command).process_group(0));
-    eventually("the container runs", Duration::from_secs(60), || backend.runs().then_some(()));
+    eventually("the container runs", PATIENCE, || backend.runs().then_some(()));
     run(Command::new("kill").args(["-s", "INT", "--", &format!("-{}", start.id())])).ok();
     start.outcome().fails(130);
     let seen = witness.seen(&backend);
