@@ -269,6 +269,9 @@ fn a_fallback_serves_until_the_name_is_known() {
     world.world.time_to_reach(&moved, &relay);
     world.server.forget("db.lan");
     eventually("the name is gone", PATIENCE, || world.answer(&relay) == RESET && unresolved(&relay) > 0);
+    // Whoever tries it beside the relay does not go back either.
+    let said = world.status();
+    assert_eq!((&said["fallback"], &said["probe"]["result"]), (&Value::Null, &json!("no_such_name")));
 }
 
 /// Two name services that never agreed: what the one here says is tried first.

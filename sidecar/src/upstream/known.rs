@@ -165,6 +165,11 @@ impl Known {
         old
     }
 
+    /// The address that serves while the name is not known, as long as it may.
+    pub(super) const fn fallback(&self) -> Option<SocketAddr> {
+        self.fallback
+    }
+
     /// The addresses that a connection would go to now, and whether they are the name service's.
     pub(super) fn now(&self) -> (Arc<[SocketAddr]>, bool) {
         match &self.answer {

@@ -94,7 +94,6 @@ pub struct Upstream {
     addrs: RwLock<Arc<[SocketAddr]>>,
     /// The target's name, if it has one, in place of the addresses.
     named: Option<Arc<Named>>,
-    fallback: Option<IpAddr>,
     /// Who reaches the target in this namespace's stead.
     dialer: Option<Dialer>,
 }
@@ -151,7 +150,6 @@ impl Upstream {
             port,
             connector: Connector::new(config.connect_timeout, on_link.filter(|_| is_on_link(&target.host))),
             target: target.clone(),
-            fallback: config.fallback,
             named,
             nursery: Nursery::new(config.keepalive),
             gateways,
@@ -194,10 +192,11 @@ impl Upstream {
         self.named.as_ref().map(|named| named.now().1)
     }
 
-    /// The address that serves while nobody here knows the target's name.
+    /// The address that serves while nobody here knows the target's name; none once that was found to
+    /// mean it, since the name alone counts then.
     #[must_use]
-    pub const fn fallback(&self) -> Option<IpAddr> {
-        self.fallback
+    pub fn fallback(&self) -> Option<IpAddr> {
+        self.named.as_ref()?.fallback()
     }
 
     /// Looks the target's name up, if it has one, so that the first connection need not wait for

@@ -78,6 +78,11 @@ impl Named {
         self.known().now()
     }
 
+    /// The address that serves while the name is not known, as long as it may.
+    pub(super) fn fallback(&self) -> Option<IpAddr> {
+        self.known().fallback().map(|addr| addr.ip())
+    }
+
     fn ask(self: &Arc<Self>) {
         let asking = Asking(Arc::clone(self));
         tokio::spawn(async move {
