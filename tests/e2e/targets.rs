@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::support::{Backend, Context, Registry, docker, free_port, inspect};
+use crate::support::{Backend, Context, PATIENCE, Registry, docker, eventually, free_port, inspect};
 
 #[test]
 #[ignore = "needs a docker engine"]
@@ -83,4 +83,40 @@ fn another_host_is_reached_by_a_name_that_is_looked_up_here() {
     let target = format!("{inside}=only-the-engine-knows.invalid:{}", registry.port);
     backend.run(&["start", "--allow-host-port", "0", "--forward", &target]).ok();
     assert_eq!(backend.get(inside).ok().stdout, "{}");
+}
+
+/// A name that moves in the backend's network is followed, and is no reason to make its sidecar anew.
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_name_is_followed_where_the_backend_finds_it() {
+    let (backend, registry, inside) = (Backend::new(), Registry::start(), free_port());
+    backend.start(&[]);
+    let network = backend.inspect()["NetworkSettings"]["Networks"]["bridge"].clone();
+    let [gateway, own] = ["Gateway", "IPAddress"].map(|key| network[key].as_str().unwrap().to_owned());
+    let name = "moves.invalid";
+    // In place, as the engine does: the file is a mount.
+    let lead_to = |address: &str| {
+        let edit = format!(
+            "hosts=$(grep -v {name} /etc/hosts); printf '%s\\n{address} {name}\\n' \"$hosts\" >/etc/hosts"
+        );
+        docker(&["exec", &backend.name(), "sh", "-c", &edit]).ok();
+    };
+    lead_to(&own);
+    let target = format!("{inside}={name}:{}", registry.port);
+    let start = ["start", "--allow-host-port", "0", "--forward", &target];
+    backend.run(&start).ok();
+    let info = backend.run(&["info"]).ok();
+    let refused = format!("Target {name}:{} ({own}): refused", registry.port);
+    assert!(info.stdout.contains(&refused), "{info:?}");
+
+    lead_to(&gateway);
+    let sidecar = inspect(&backend.mapped(inside, registry.port))["Id"].clone();
+    let again = backend.run(&start).ok();
+    assert!(again.stdout.contains("already running"), "{again:?}");
+    // An address out of that file holds for a few seconds.
+    eventually("the name is followed", PATIENCE, || (backend.get(inside).stdout == "{}").then_some(()));
+    assert_eq!(inspect(&backend.mapped(inside, registry.port))["Id"], sidecar);
+    let info = backend.run(&["info"]).ok();
+    let accepts = format!("Target {name}:{} ({gateway}) accepts", registry.port);
+    assert!(info.stdout.contains(&accepts), "{info:?}");
 }
