@@ -77,25 +77,25 @@ compile() {
 	cargo test --locked --package assemble-proxy --no-run --message-format=json >"$state/other-kernel/build.json"
 }
 
-# The programs that cargo has made, of this kind in its own words: "test":true or "test":false.
+# The programs that cargo has made, with a profile of this kind in its own words: "test":true or false.
 programs() {
-	sed -n "/$1}.*\"executable\":\"/s/.*\"executable\":\"\([^\"]*\)\".*/\1/p" "$state/other-kernel/build.json"
+	sed -n "/\"test\":$1},\"features\".*\"executable\":\"/s/.*\"executable\":\"\([^\"]*\)\".*/\1/p" "$state/other-kernel/build.json"
 }
 
 # What goes along: the programs and the sources that tests read, at the same places as here.
 pack() {
 	local work=$1 program filters=''
 	[ ${#parts[@]} = 0 ] || printf -v filters ' %q' "${parts[@]}"
-	[ -n "$(programs '"test":true')" ] || die "cargo has not told where it put the tests"
+	[ -n "$(programs true)" ] || die "cargo has not told where it put the tests"
 	{
 		printf 'cd %q || exit\nuname -r\nstatus=0\n' "$root/sidecar"
 		while read -r program; do
 			printf '%q --color=never%s || status=1\n' "$program" "$filters"
-		done < <(programs '"test":true')
+		done < <(programs true)
 		# shellcheck disable=SC2016 # for the shell in there
 		echo 'exit $status'
 	} >"$work/job"
-	{ programs '"test":true' && programs '"test":false'; } >"$work/files"
+	{ programs true && programs false; } >"$work/files"
 	printf '%s\n' "$root/sidecar" "$root/tests" "$root/docs" >>"$work/files"
 	tar -cPf "$work/disk" --files-from "$work/files" -C "$work" job
 }
