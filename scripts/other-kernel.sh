@@ -95,9 +95,11 @@ pack() {
 		# shellcheck disable=SC2016 # for the shell in there
 		echo 'exit $status'
 	} >"$work/job"
-	{ programs true && programs false; } >"$work/files"
-	printf '%s\n' "$root/sidecar" "$root/tests" "$root/docs" >>"$work/files"
-	tar -cPf "$work/disk" --files-from "$work/files" -C "$work" job
+	{
+		programs true && programs false
+		printf '%s\n' "$root/sidecar" "$root/tests" "$root/docs"
+	} | sed 's|^/||' >"$work/files"
+	tar -cf "$work/disk" -C / --files-from "$work/files" -C "$work" job
 }
 
 boot() {
