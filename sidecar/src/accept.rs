@@ -20,6 +20,10 @@ pub enum Verdict {
 /// How long a listener rests after exhaustion, unless a connection that was served ends sooner.
 pub const REST: Duration = Duration::from_millis(100);
 
+/// So many connections at most are shed before that rest: who is served has its turn, whoever comes
+/// again at once.
+pub const SHED: u64 = 64;
+
 /// So many connections are accepted before those that were are dialled: each takes a second
 /// descriptor, and a queue taken at one go would use up those of its own targets.
 pub const BURST: usize = 4;

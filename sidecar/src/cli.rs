@@ -140,7 +140,7 @@ struct Relay {
     /// Let connections finish for so many seconds after SIGTERM or SIGINT
     #[arg(long, value_name = "SECONDS", default_value = "8", value_parser = seconds)]
     grace: Duration,
-    /// Serve at most so many connections at once; more wait in the kernel's queue [default: as many as the limit on open descriptors allows]
+    /// Serve at most so many connections at once; more wait in the kernel's queue [default: as many as the limit on open descriptors allows; more are reset]
     #[arg(long, value_name = "N")]
     max_connections: Option<NonZeroUsize>,
     /// Reset connections of which no byte is read, written or acknowledged for so many seconds [default: never]
@@ -223,10 +223,8 @@ impl Cli {
             dialer: relay.dialer.clone(),
             connect_timeout: relay.connect_timeout,
             grace: relay.grace,
-            max_connections: relay
-                .max_connections
-                .map_or(usize::MAX, NonZeroUsize::get)
-                .min(Config::connections_within(descriptors)),
+            max_connections: relay.max_connections.map_or(usize::MAX, NonZeroUsize::get),
+            descriptors,
             idle_timeout: relay.idle_timeout,
             wait_for_gateway: relay.wait_for_gateway,
             threads: relay.threads,

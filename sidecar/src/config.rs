@@ -34,6 +34,9 @@ pub struct Config {
     pub congestion_control: CongestionControl,
     /// How many connections at once; further ones wait in the kernel's queue.
     pub max_connections: usize,
+    /// How many descriptors the process may have open. More connections than
+    /// [those allow](Self::connections_within) are reset.
+    pub descriptors: usize,
     /// Whether to start without a gateway, resetting clients until there is one. Otherwise that
     /// is an error, which a restart policy or a person can act on.
     pub wait_for_gateway: bool,
@@ -68,6 +71,7 @@ impl Config {
             engine: Engine::Auto,
             congestion_control: CongestionControl::Auto,
             max_connections: Self::MAX_CONNECTIONS,
+            descriptors: usize::MAX,
             wait_for_gateway: false,
             threads: NonZeroUsize::MIN,
             idle_timeout: None,
@@ -76,8 +80,9 @@ impl Config {
 
     /// How many connections a process with so many descriptors can serve at once, two each.
     ///
-    /// Beyond that a client waits in the kernel's queue, where it loses nothing, instead of
-    /// being accepted only to be reset. At least one, whatever the limit.
+    /// Nobody has asked for that limit, and who holds connections may hold them for hours: a
+    /// client beyond it is told by a reset, where it would wait in the kernel's queue without a
+    /// word. At least one, whatever the limit.
     #[must_use]
     pub const fn connections_within(descriptors: usize) -> usize {
         let pairs = descriptors.saturating_sub(Self::OTHER_DESCRIPTORS) / 2;

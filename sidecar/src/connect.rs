@@ -59,6 +59,8 @@ pub enum Reason {
     NoSuchName,
     /// The name service does not tell.
     NameService,
+    /// The relay, or its host, has no descriptor left for it.
+    Descriptors,
     /// The dialer is of no help.
     Dialer,
     /// Nothing is wrong with the target.
@@ -77,6 +79,7 @@ impl Reason {
             Self::Loop => "loop",
             Self::NoSuchName => "no_such_name",
             Self::NameService => "name_service",
+            Self::Descriptors => "descriptors",
             Self::Dialer => "dialer",
             Self::ClientGone => "client_gone",
         }
@@ -98,6 +101,9 @@ impl DialError {
             Self::Io(error) => match error.kind() {
                 io::ErrorKind::ConnectionRefused => Reason::Refused,
                 io::ErrorKind::TimedOut => Reason::TimedOut,
+                _ if matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE)) => {
+                    Reason::Descriptors
+                }
                 _ => Reason::Unreachable,
             },
         }
@@ -198,6 +204,8 @@ mod tests {
             (io(Errno::HOSTUNREACH), "unreachable"),
             (io(Errno::NETUNREACH), "unreachable"),
             (io(Errno::ACCESS), "unreachable"),
+            (io(Errno::MFILE), "descriptors"),
+            (io(Errno::NFILE), "descriptors"),
         ];
         for (error, word) in table {
             assert_eq!(error.reason().word(), word, "{error}");

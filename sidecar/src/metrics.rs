@@ -30,6 +30,7 @@ pub fn render(stats: &Stats) -> String {
             (r#"{reason="dialer"}"#, stats.dialer.get()),
             (r#"{reason="unresolved"}"#, stats.unresolved.get()),
             (r#"{reason="loop"}"#, stats.looped.get()),
+            (r#"{reason="descriptors"}"#, stats.descriptors.get()),
             (r#"{reason="reset"}"#, stats.reset.get()),
             (r#"{reason="idle"}"#, stats.idle.get()),
             (r#"{reason="panic"}"#, stats.panicked.get()),

@@ -103,6 +103,7 @@ async fn dial(
                 Reason::Dialer => stats.dialer.increment(),
                 Reason::Loop => stats.looped.increment(),
                 Reason::NoSuchName | Reason::NameService => stats.unresolved.increment(),
+                Reason::Descriptors => stats.descriptors.increment(),
                 _ => stats.unreachable.increment(),
             }
             let (tried, seconds) = (shared.upstream.addrs(), opened.elapsed().as_secs_f64());

@@ -87,6 +87,8 @@ pub struct Stats {
     pub unresolved: Counter,
     /// Connections that would have come back to the relay or to themselves.
     pub looped: Counter,
+    /// Connections for which there was no descriptor.
+    pub descriptors: Counter,
     /// Connections that a peer broke.
     pub reset: Counter,
     /// Connections ended by the idle timeout.

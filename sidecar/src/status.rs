@@ -59,6 +59,7 @@ pub fn describe(way: &Way<'_>, stats: &Stats, now: Instant) -> Value {
             "dialer": stats.dialer.get(),
             "unresolved": stats.unresolved.get(),
             "loop": stats.looped.get(),
+            "descriptors": stats.descriptors.get(),
             "reset": stats.reset.get(),
             "idle": stats.idle.get(),
             "panic": stats.panicked.get(),

@@ -38,6 +38,26 @@ fn a_lack_of_descriptors_harms_nobody_who_is_served() {
     }
 }
 
+/// With the limit of an engine's `default-ulimits`, say: whoever is beyond it is told at once, and so
+/// is the log, the metrics and whoever asks.
+#[test]
+fn clients_beyond_the_descriptors_are_reset_and_counted() {
+    const CLIENTS: u64 = 100;
+    let service = Service::start(echo);
+    let limited = ["sh", "-c", "ulimit -n 64 && exec \"$0\" \"$@\""];
+    let relay = Launch::to(service.addr()).with_metrics().wrapped(limited).start();
+    let clients: Vec<_> = (0..CLIENTS).map(|_| relay.connect()).collect();
+    // No read of these waits for longer than the patience of the tests.
+    let served = clients.iter().filter(|client| answers(client)).count() as u64;
+    assert!((1..=32).contains(&served), "{served}");
+    assert_eq!(relay.metric(r#"connections_failed_total{reason="descriptors"}"#), CLIENTS - served);
+    assert_eq!(relay.metric("connections_opened_total"), CLIENTS);
+    assert_eq!(relay.metric("connections_active"), served);
+    assert_eq!(relay.log().matches("cannot accept just now").count(), 1, "{}", relay.log());
+    drop(clients);
+    eventually("new clients are served", PATIENCE, || answers(&connect(relay.addr())));
+}
+
 /// A crowd that comes and goes beside those who are served; says how long after it has gone a new
 /// client is served.
 fn crowd(relay: &Process, served: &[TcpStream]) -> Duration {

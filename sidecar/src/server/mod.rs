@@ -14,7 +14,7 @@ use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore};
 
@@ -23,9 +23,9 @@ use crate::config::Config;
 use crate::relay::Options;
 use crate::reports::{Matter, report};
 use crate::session::Shared;
-use crate::stats::Stats;
+use crate::stats::{Failure, Stats};
 use crate::sys::{Listener, ListenerError, Reserve};
-use crate::upstream::{Upstream, UpstreamError};
+use crate::upstream::{Reason, Upstream, UpstreamError};
 use crew::Crew;
 use queues::Queues;
 use sessions::{Accepted, Sessions};
@@ -58,6 +58,8 @@ pub struct Server {
     shared: Arc<Shared>,
     grace: Duration,
     slots: Arc<Semaphore>,
+    /// How many connections there are descriptors for.
+    capacity: usize,
     threads: NonZeroUsize,
 }
 
@@ -94,6 +96,7 @@ impl Server {
             shared: Arc::new(shared),
             grace: config.grace,
             slots: Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS))),
+            capacity: Config::connections_within(config.descriptors),
             threads: config.threads,
         })
     }
@@ -131,7 +134,11 @@ impl Server {
                     () = &mut shutdown => break,
                     error = &mut watch => return Err(error.into()),
                     accepted = self.accept(&mut queues) => match accepted {
-                        Ok(accepted) => crew.serve(accepted, &sessions),
+                        Ok(accepted) if self.is_full() => self.refuse(accepted),
+                        Ok(accepted) => {
+                            self.shared.reports.went_well(Matter::Accept);
+                            crew.serve(accepted, &sessions);
+                        }
                         Err(error) => self.accept_failed(&error, &mut queues, &mut reserve).await,
                     },
                 }
@@ -153,20 +160,52 @@ impl Server {
     async fn accept(&self, queues: &mut Queues<'_>) -> io::Result<Accepted> {
         let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(io::Error::other)?;
         let (fd, peer) = poll_fn(|cx| queues.poll_accept(cx)).await?;
-        self.shared.reports.went_well(Matter::Accept);
         Ok(Accepted { fd, peer, slot: Some(slot) })
     }
 
-    /// Sheds one connection and rests, where accepting again at once would spin.
+    /// Whether one connection more would take a descriptor from those that are served.
+    fn is_full(&self) -> bool {
+        self.shared.stats.active() >= u64::try_from(self.capacity).unwrap_or(u64::MAX)
+    }
+
+    /// Resets a connection for which there is no descriptor.
+    fn refuse(&self, accepted: Accepted) {
+        drop(accepted);
+        self.refused(1);
+        let text =
+            format!("all {} connections that the limit on open descriptors allows are open", self.capacity);
+        let told = self.shared.reports.note(Matter::Accept, &text);
+        report!(told, warn, error = %text, "cannot accept just now");
+        self.shared.stats.failed(Failure { reason: Reason::Descriptors.word(), text, at: Instant::now() });
+    }
+
+    /// Counts connections that were accepted only to be reset.
+    fn refused(&self, connections: u64) {
+        let stats = &self.shared.stats;
+        // The end first, or a reader between the two would find one open.
+        stats.closed.add(connections);
+        stats.accepted.add(connections);
+        stats.descriptors.add(connections);
+    }
+
+    /// Sheds those that wait and rests, where accepting again at once would spin.
     async fn accept_failed(&self, error: &io::Error, queues: &mut Queues<'_>, reserve: &mut Reserve) {
         let verdict = accept::classify(error);
         if verdict == Verdict::Next {
             return tracing::debug!(%error, "a connection broke before it was accepted");
         }
         self.shared.stats.accept_pauses.increment();
-        // The client at the head of a queue learns at once what is the matter, by a reset, instead
+        // The clients at the head of a queue learn at once what is the matter, by a reset, instead
         // of waiting for an answer that cannot come.
-        let shed = verdict == Verdict::Exhausted && reserve.lend(|| queues.take().is_some());
+        let mut shed = 0;
+        if verdict == Verdict::Exhausted {
+            reserve.lend(|| {
+                while shed < accept::SHED && queues.take().is_some() {
+                    shed += 1;
+                }
+            });
+            self.refused(shed);
+        }
         let told = self.shared.reports.note(Matter::Accept, &error.to_string());
         report!(told, warn, %error, shed, "cannot accept just now");
         // Either way there may be a descriptor again.
