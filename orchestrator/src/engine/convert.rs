@@ -5,8 +5,8 @@ use std::io::{self, Read};
 
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, CreateImageInfo,
-    HealthStatusEnum, HostConfig, HostConfigCgroupnsModeEnum, ImageInspect, Mount as ApiMount, MountType,
-    MountVolumeOptions, ProgressDetail, RestartPolicy, RestartPolicyNameEnum,
+    HealthStatusEnum, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, ImageInspect,
+    Mount as ApiMount, MountType, MountVolumeOptions, ProgressDetail, RestartPolicy, RestartPolicyNameEnum,
 };
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -47,6 +47,7 @@ fn host_config(spec: &ContainerSpec, facts: &EngineFacts) -> HostConfig {
         readonly_rootfs: Some(spec.read_only),
         pids_limit: spec.pids.map(i64::from),
         restart_policy: Some(restart(spec.restart)),
+        log_config: log_config(&facts.logging_driver),
         userns_mode: remaps_users(facts).then(|| "host".to_owned()),
         ..HostConfig::default()
     };
@@ -106,6 +107,17 @@ fn level(volume: &VolumeName) -> String {
     let distance = 1 + u16::from_be_bytes([digest[2], digest[3]]) % (CATEGORIES - 1);
     let second = (first + distance) % CATEGORIES;
     format!("s0:c{},c{}", first.min(second), first.max(second))
+}
+
+/// A limit on the log of a container, where the engine's own driver has none by itself and takes
+/// one. Others have theirs, keep nothing or refuse to be told; the driver stays the engine's.
+fn log_config(driver: &str) -> Option<HostConfigLogConfig> {
+    (driver == "json-file").then(|| HostConfigLogConfig {
+        typ: None,
+        config: Some(
+            [("max-size", "10m"), ("max-file", "3")].map(|(key, value)| (key.into(), value.into())).into(),
+        ),
+    })
 }
 
 /// Whether the engine runs containers in a user namespace of their own (`userns-remap`).

@@ -141,6 +141,19 @@ fn containers_that_share_a_socket_have_one_selinux_level() {
     }
 }
 
+#[test]
+fn a_log_that_would_grow_for_ever_has_a_limit() {
+    let config = |driver: &str| {
+        let facts = EngineFacts { logging_driver: driver.into(), ..EngineFacts::default() };
+        body(&spec(Privileges::Nothing), &facts)["HostConfig"]["LogConfig"].clone()
+    };
+    assert_eq!(config("json-file"), json!({"Config": {"max-size": "10m", "max-file": "3"}}));
+    // The driver is the engine's, and these would refuse such options or have no use for them.
+    for driver in ["local", "journald", "none", "syslog", ""] {
+        assert_eq!(config(driver), Value::Null, "{driver}");
+    }
+}
+
 fn inspected(host: &Value, state: &Value) -> Container {
     let answer = json!({
         "Id": "abc", "Name": "/b", "Image": "sha256:1",

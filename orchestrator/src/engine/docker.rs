@@ -127,6 +127,7 @@ impl Engine for DockerEngine {
             api_version: contact.version(),
             arch: version.arch.unwrap_or_default(),
             os: version.os.unwrap_or_default(),
+            logging_driver: info.logging_driver.unwrap_or_default(),
             security_options: info.security_options.unwrap_or_default(),
             operating_system: info.operating_system.unwrap_or_default(),
             name: info.name.unwrap_or_default(),

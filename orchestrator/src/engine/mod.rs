@@ -59,6 +59,8 @@ pub struct EngineFacts {
     pub arch: String,
     /// Operating system: `linux`.
     pub os: String,
+    /// What becomes of the logs of containers that say nothing about it, such as `json-file`.
+    pub logging_driver: String,
     /// `SecurityOptions` of `GET /info`, such as `name=userns`.
     pub security_options: Vec<String>,
     /// What the engine runs on, in its own words: `Debian GNU/Linux 12 (bookworm)`, `Docker Desktop`.

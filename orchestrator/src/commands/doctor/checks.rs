@@ -17,7 +17,7 @@ use crate::forward::{self, Forward};
 use crate::health::{NO_NETWORK, Outcome, Place, Report, Speaks, Via, anew, give_network};
 use crate::observed::{Container, State};
 use helpers::{dialer, missing, sidecar};
-use kernel::{conntrack, disk, pipes, ports};
+use kernel::{conntrack, descriptors, disk, pipes, ports};
 
 /// All checks that there are facts for, on the way from the engine to the targets.
 pub(super) fn all(facts: &Facts) -> Vec<Check> {
@@ -69,6 +69,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
         }
     }
     checks.extend(facts.missing.iter().map(|forward| missing(forward, &facts.start)));
+    checks.extend(descriptors(&reports));
     checks.extend(pipes(&reports));
     checks.extend(ports(&reports, &facts.start));
     checks.extend(facts.conntrack.map(conntrack));

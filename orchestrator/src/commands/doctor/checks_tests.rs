@@ -234,6 +234,16 @@ fn containers_that_have_ended_unasked_are_told_of() {
 }
 
 #[test]
+fn connections_without_a_descriptor_are_told_of() {
+    let of = |refused| {
+        let failed = [("descriptors".to_owned(), refused), ("reset".to_owned(), 9)].into();
+        descriptors(&[&Report { failed, ..Report::default() }, &Report::default()])
+    };
+    assert_eq!(of(0), None);
+    is(&of(7).unwrap(), Warn, "7 connection(s) were reset", "default-ulimits");
+}
+
+#[test]
 fn the_profile_in_force_is_named() {
     let privileged = container("b", State::Running);
     let restricted = Container { privileged: false, ..privileged.clone() };

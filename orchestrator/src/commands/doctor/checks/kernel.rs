@@ -37,6 +37,20 @@ pub(super) fn pipes(reports: &[&Report]) -> Option<Check> {
     })
 }
 
+/// Told of only where it has happened: as a rule there are many times as many as a build wants.
+pub(super) fn descriptors(reports: &[&Report]) -> Option<Check> {
+    let refused = reports.iter().filter_map(|report| report.failed.get("descriptors"));
+    let refused = refused.fold(0_u64, |sum, refused| sum.saturating_add(*refused));
+    (refused > 0).then(|| {
+        check(
+            "descriptors",
+            Verdict::Warn,
+            format!("{refused} connection(s) were reset for want of descriptors"),
+            "a greater \"nofile\" among the engine's \"default-ulimits\", or LimitNOFILE of its service, and a restart of the sidecars",
+        )
+    })
+}
+
 pub(super) fn ports(reports: &[&Report], start: &str) -> Option<Check> {
     const NAME: &str = "ports";
     /// As many as Linux has by itself, less a few thousand.
