@@ -145,16 +145,16 @@ async fn publishers<E: Engine>(
 async fn lost<E: Engine>(engine: &E, backend: &Container, forwards: &[Examined], limit: Duration) -> bool {
     let is_lost =
         |report: &Report| report.probe.as_ref().is_some_and(|probe| probe.result == Outcome::NoGateway);
-    forwards.iter().filter_map(Examined::report).any(is_lost)
-        && timeout(limit, is_isolated(engine, backend)).await.unwrap_or_default()
+    forwards.iter().filter_map(Examined::report).any(is_lost) && is_isolated(engine, backend, limit).await
 }
 
-/// Whether a running backend has no network; one that tells nothing is taken to have one.
-pub async fn is_isolated<E: Engine>(engine: &E, backend: &Container) -> bool {
+/// Whether a running backend has no network; one that tells nothing, or not within `limit`, is taken to
+/// have one.
+pub async fn is_isolated<E: Engine>(engine: &E, backend: &Container, limit: Duration) -> bool {
     // The second table is not there without IPv6, which is told after the first.
     let command = ["cat", "/proc/net/route", "/proc/net/ipv6_route"];
-    let told = engine.exec(&backend.id, &command).await;
-    told.is_ok_and(|told| has_no_route(&String::from_utf8_lossy(&told.output)))
+    let told = timeout(limit, engine.exec(&backend.id, &command)).await;
+    matches!(told, Ok(Ok(told)) if has_no_route(&String::from_utf8_lossy(&told.output)))
 }
 
 /// Asks one sidecar.

@@ -170,10 +170,10 @@ impl<E: Engine> Doctor<'_, E> {
                     within(limit, ask(engine, backend), |error| Failure { why: chain(&error), help: None });
                 let measuring = timeout(limit, measure(engine, backend));
                 let looking = timeout(limit, confined(engine, backend));
-                let finding = timeout(limit, health::is_isolated(engine, backend));
+                let finding = health::is_isolated(engine, backend, limit);
                 let (forwards, daemon, disk, confinement, isolated) =
                     tokio::join!(examining, asking, measuring, looking, finding);
-                facts.isolated = isolated.unwrap_or_default();
+                facts.isolated = isolated;
                 facts.forwards = forwards;
                 facts.daemon = Some(daemon);
                 facts.disk = disk.ok().flatten();

@@ -38,7 +38,7 @@ pub(super) async fn start_without_network<E: Engine>(
         _ => forward.clone(),
     };
     let forwards: Vec<_> = desired.forwards.iter().map(around).collect();
-    is_isolated(session.engine, &backend)
+    is_isolated(session.engine, &backend, PATIENCE)
         .await
         .then(|| format!("docker assemble backend start {}", forward::options(&forwards)))
 }
@@ -48,7 +48,7 @@ async fn look<E: Engine>(session: Session<'_, E>) -> Result<(), EngineError> {
     let observed = observe::ours(engine, user).await?;
     let running = |backend: &&Container| backend.state == State::Running;
     let Some(backend) = observed.backend.as_ref().filter(running) else { return Ok(()) };
-    if is_isolated(engine, backend).await {
+    if is_isolated(engine, backend, PATIENCE).await {
         console.warning(format_args!("{NO_NETWORK}; {}", give_network(&start_command(&observed))));
         return Ok(());
     }
