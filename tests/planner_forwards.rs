@@ -89,8 +89,9 @@ fn a_name_goes_to_the_relay_with_what_it_meant() {
         steps(&followed, &fixed),
         [
             vec!["note 5432 db:5432=192.0.2.7"],
+            vec!["set aside B-proxy-port-5432 (Changed)"],
+            vec!["run B-proxy-port-5432 x1"],
             vec!["remove B-proxy-port-5432 (Changed)"],
-            vec!["run B-proxy-port-5432 x1"]
         ]
     );
 }

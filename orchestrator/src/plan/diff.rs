@@ -7,6 +7,7 @@ use crate::desired::{Desired, Security};
 use crate::labels;
 use crate::observed::{Container, Observed};
 use crate::spec::daemon::differences;
+use crate::spec::proxies::environment;
 use crate::spec::{ContainerSpec, same_settings as same_fingerprint};
 
 /// What a difference leads to.
@@ -175,13 +176,15 @@ fn config(
 /// Only what docker's configuration sets, or did, is compared: an image may bring others.
 fn proxies(desired: &Desired, container: &Container) -> Option<Difference> {
     let label = container.labels.get(labels::PROXIES).map_or("", String::as_str);
-    let wanted = desired.proxies.iter().filter_map(|line| Some(line.split_once('=')?.0));
-    let all: BTreeSet<&str> = label.split(',').chain(wanted).filter(|name| !name.is_empty()).collect();
+    let asked = desired.proxies.iter().filter_map(|line| Some(line.split_once('=')?.0));
+    // With the exceptions that are ours.
+    let wanted = environment(&desired.proxies);
+    let all: BTreeSet<&str> = label.split(',').chain(asked).filter(|name| !name.is_empty()).collect();
     let value = |env: &[String], name: &str| {
         let of = |line: &String| Some(line.strip_prefix(name)?.strip_prefix('=')?.to_owned());
         env.iter().find_map(of)
     };
-    let differs = |name: &&str| value(&container.env, name) != value(&desired.proxies, name);
+    let differs = |name: &&str| value(&container.env, name) != value(&wanted, name);
     let differing: Vec<&str> = all.into_iter().filter(differs).collect();
     let has = differing.iter().any(|name| value(&container.env, name).is_some());
     // Each is there in both spellings.
