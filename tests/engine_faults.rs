@@ -17,7 +17,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use scripted_engine::{Deed, ScriptedEngine};
 
 /// The longest that a dead endpoint may take.
-const BOUND: Duration = Duration::from_secs(10);
+const BOUND: Duration = Duration::from_secs(30);
 
 async fn reach(host: &str) -> EngineError {
     let before = Instant::now();
@@ -70,7 +70,7 @@ async fn an_address_that_drops_everything_is_unreachable() {
 async fn a_silent_engine_is_given_up() {
     let scripted = ScriptedEngine::start(vec![("/version", vec![Deed::Silence])]);
     let error = reach(&scripted.endpoint().host).await;
-    assert!(matches!(error, EngineError::Timeout { seconds: 5, .. }), "{error:?}");
+    assert!(matches!(error, EngineError::Timeout { seconds: 20, .. }), "{error:?}");
     // Streams too: they settle the version first.
     let before = Instant::now();
     let error = scripted.client().pull(&ImageRef("a".into())).next().await.unwrap().unwrap_err();

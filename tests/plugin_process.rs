@@ -128,7 +128,7 @@ fn a_docker_command_that_ended_early_ends_the_plugin() {
     let _engine = UnixListener::bind(&silent).unwrap();
     drop(UnixListener::bind(&closed).unwrap());
     let parent = std::env::args().next().unwrap();
-    for (command, code, longest) in [(parent.as_str(), 130, 2), ("docker", 1, 10)] {
+    for (command, code, longest) in [(parent.as_str(), 130, 2), ("docker", 1, 30)] {
         let began = Instant::now();
         let output = Command::new(env!("CARGO_BIN_EXE_docker-assemble"))
             .args(["-H", &format!("unix://{}", silent.display()), "assemble", "backend", "info"])

@@ -17,8 +17,9 @@ use super::endpoint::{Address, Endpoint};
 use super::version::ApiVersion;
 use super::{EngineError, EngineStream, Operation, Result, failure, transport};
 
-/// For what an idle engine answers in milliseconds: facts.
-pub(super) const QUICK: Duration = Duration::from_secs(5);
+/// For what an idle engine answers in milliseconds, and a busy one behind its other work: facts, lists
+/// and inspections.
+pub(super) const USUAL: Duration = Duration::from_secs(20);
 
 /// What a call may take longer where a login comes first: the 30 s that ssh has for its
 /// connection, and a key to be unlocked by hand.
@@ -87,7 +88,7 @@ impl Contact {
     pub(super) async fn client(&self) -> Result<&Docker> {
         let settle = async || {
             let asking = operation("ask for the api version", "");
-            let answer = self.call(asking.clone(), QUICK, self.docker.version()).await;
+            let answer = self.call(asking.clone(), USUAL, self.docker.version()).await;
             let answer = answer.map_err(|error| self.not_an_engine(error))?;
             let broken = |error: String| {
                 self.not_an_engine(EngineError::Broken { operation: asking, source: error.into() })

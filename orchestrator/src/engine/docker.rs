@@ -18,7 +18,7 @@ use futures_util::future::try_join_all;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
-use super::contact::{Contact, QUICK, never_empty, operation};
+use super::contact::{Contact, USUAL, never_empty, operation};
 use super::credentials::CredentialSource;
 use super::endpoint::Endpoint;
 use super::reference::Reference;
@@ -31,8 +31,6 @@ use crate::desired::{ContainerName, HostPort, ImageRef, VolumeName};
 use crate::observed::{Container, ContainerId};
 use crate::spec::{ContainerSpec, VolumeSpec};
 
-/// For lists and inspections, which wait behind the engine's other work.
-const USUAL: Duration = Duration::from_secs(20);
 /// For what touches disks and namespaces: create, start, remove, a command.
 const SLOW: Duration = Duration::from_secs(90);
 /// How long a pull may show no progress. A registry that sends nothing holds it up without a word,
@@ -58,7 +56,7 @@ struct Inner {
 
 impl DockerEngine {
     /// An engine at `endpoint`. It is not contacted yet: the first call does that, and gives up
-    /// within ten seconds when nothing answers.
+    /// within half a minute when nothing answers.
     ///
     /// # Errors
     /// [`EngineError::Unreachable`] for an endpoint that is not understood or not supported.
@@ -119,8 +117,8 @@ impl Engine for DockerEngine {
     async fn facts(&self) -> Result<EngineFacts> {
         let contact = &self.0.contact;
         let docker = contact.client().await?;
-        let version = contact.call(operation("ask for the version", ""), QUICK, docker.version());
-        let info = contact.call(operation("ask for the engine's facts", ""), QUICK, docker.info());
+        let version = contact.call(operation("ask for the version", ""), USUAL, docker.version());
+        let info = contact.call(operation("ask for the engine's facts", ""), USUAL, docker.info());
         let (version, info) = tokio::try_join!(version, info)?;
         Ok(EngineFacts {
             version: version.version.unwrap_or_default(),
