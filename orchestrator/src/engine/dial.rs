@@ -6,6 +6,10 @@ use std::pin::Pin;
 use std::process::Stdio;
 use std::task::{Context, Poll, ready};
 
+#[cfg(unix)]
+use nix::sys::signal::{self, SigSet, SigmaskHow, Signal};
+#[cfg(unix)]
+use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
@@ -24,13 +28,27 @@ pub(super) fn dial_apart(program: &str, arguments: &[String]) -> io::Result<Dial
     dial(program, &mut command)
 }
 
+/// Starts the command at the terminal, where it may ask for a password, but deaf to its Ctrl-C. A program
+/// may give up ignoring the signal, as ssh does where it shares a login (its `mux.c`), but hardly takes
+/// it out of the mask that it was born with.
+pub(super) fn dial_deaf(program: &str, command: &mut Command) -> io::Result<Dialled> {
+    #[cfg(unix)]
+    let before = SigSet::from(Signal::SIGINT).thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let dialled = dial(program, command);
+    #[cfg(unix)]
+    before.thread_set_mask()?;
+    dialled.map(|mut dialled| {
+        dialled.at_terminal = true;
+        dialled
+    })
+}
+
 /// Starts the command, which is called `program` in messages.
-pub(super) fn dial(program: &str, command: &mut Command) -> io::Result<Dialled> {
+fn dial(program: &str, command: &mut Command) -> io::Result<Dialled> {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
         .spawn()
         .map_err(|error| io::Error::other(format!("cannot run \"{program}\": {error}")))?;
     let (Some(stdin), Some(stdout), Some(stderr)) =
@@ -47,7 +65,15 @@ pub(super) fn dial(program: &str, command: &mut Command) -> io::Result<Dialled> 
         String::from_utf8_lossy(&words).split_whitespace().collect::<Vec<_>>().join(" ")
     });
     let name = program.rsplit('/').next().unwrap_or(program).to_owned();
-    Ok(Dialled { name, stdin: Some(stdin), stdout, words: Some(words), started: false, _child: child })
+    Ok(Dialled {
+        name,
+        stdin: Some(stdin),
+        stdout,
+        words: Some(words),
+        started: false,
+        at_terminal: false,
+        child,
+    })
 }
 
 /// A connection through a program, which ends with this.
@@ -60,7 +86,22 @@ pub(super) struct Dialled {
     words: Option<JoinHandle<String>>,
     /// Whether anything came back.
     started: bool,
-    _child: Child,
+    /// Whether it may ask somebody there.
+    at_terminal: bool,
+    child: Child,
+}
+
+impl Drop for Dialled {
+    /// Kills the program, unless it may be asking for a password: that one is told to end, so that it
+    /// switches the terminal's echo on again (ssh's `readpass.c`).
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if let Some(id) = self.child.id().filter(|_| self.at_terminal && !self.started) {
+            signal::kill(Pid::from_raw(id.cast_signed()), Signal::SIGTERM).ok();
+            return;
+        }
+        self.child.start_kill().ok();
+    }
 }
 
 impl AsyncRead for Dialled {

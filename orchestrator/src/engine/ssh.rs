@@ -182,21 +182,8 @@ fn fits(path: &Path) -> bool {
 }
 
 /// Starts ssh with these arguments.
-///
-/// Ctrl-C on a terminal reaches every process there. What a command has made is taken back over
-/// this connection then, so ssh must not hear of it; one that is born deaf to a signal stays so
-/// (ssh's `clientloop.c`). A process group of its own would also keep it from asking for the
-/// password of a key.
-#[cfg(unix)]
 fn dial(arguments: &[String]) -> io::Result<Dialled> {
-    let script = ["-c", "trap '' INT; exec ssh \"$@\"", "ssh"];
-    dial::dial("ssh", Command::new("/bin/sh").args(script).args(arguments))
-}
-
-/// The same where there is no shell for that.
-#[cfg(not(unix))]
-fn dial(arguments: &[String]) -> io::Result<Dialled> {
-    dial::dial("ssh", Command::new("ssh").args(arguments))
+    dial::dial_deaf("ssh", Command::new("ssh").args(arguments))
 }
 
 #[cfg(test)]
