@@ -91,6 +91,16 @@ fn a_backend_that_is_stopped() {
 
 #[test]
 #[ignore = "needs a docker engine"]
+fn a_stopped_backend_without_a_forward_gets_none() {
+    let reader = Reader::new();
+    reader.0.start(&[]);
+    docker(&["stop", "--time", "5", &reader.0.name()]).ok();
+    reader.follows(&reader.0.run(&["doctor"]).fails(1), "docker assemble backend start ");
+    assert_eq!(reader.0.forwarded(), [0; 0]);
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
 fn no_backend_at_all() {
     let reader = Reader::new();
     let refused = reader.0.run(&["info"]).fails(1);

@@ -37,9 +37,10 @@ const START: &str = "docker assemble backend start";
 /// The same for a backend that has sidecars already: a start without options would forward the
 /// usual port in place of theirs.
 fn start_command(observed: &Observed) -> String {
-    // Without any there is no telling what was wanted.
     let forwards = observed.wanted();
-    let options = if forwards.is_empty() { String::new() } else { forward::options(&forwards) };
+    // Without any, only the backend's note tells whether none was wanted.
+    let known = !forwards.is_empty() || observed.noted.is_some();
+    let options = if known { forward::options(&forwards) } else { String::new() };
     if options.is_empty() { START.to_owned() } else { format!("{START} {options}") }
 }
 
