@@ -61,11 +61,12 @@ fn a_relay_to_itself_is_named() {
 /// Words that are no command line are refused with the code for wrong usage.
 #[test]
 fn wrong_words_are_wrong_usage() {
-    let wrong: [&[&str]; 5] = [
+    let wrong: [&[&str]; 6] = [
         &[],
         &["--port", "0"],
         &["--port", "65536"],
-        &["--port", "5000", "--to", "db.internal"],
+        &["--port", "5000", "--to", "db internal"],
+        &["--port", "5000", "--to", "db.internal:0"],
         &["--port", "5000", "--grace", "-1"],
     ];
     for words in wrong {
