@@ -94,11 +94,11 @@ end_tick() { # PID
 }
 
 # Progress bars overwrite themselves, in colours.
-plain_lines() { tr '\r' '\n' | sed 's/\x1b\[[0-9;]*[A-Za-z]//g' | grep '[^ ]'; }
+plain_lines() { tr '\r' '\n' | sed -n 's/\x1b\[[0-9;]*[A-Za-z]//g; /[^ ]/p'; }
 
 last_line() { { tail -c 1000 "$1" | plain_lines | tail -n 1 | cut -c -76; } 2>/dev/null || true; }
 
-show_end() { plain_lines <"$1" | grep -v '^ *Building \[' | tail -n 20 | sed 's/^/  | /' >&2; }
+show_end() { plain_lines <"$1" | sed '/^ *Building \[/d' | tail -n 20 | sed 's/^/  | /' >&2; }
 
 # until_deadline SECONDS COMMAND...: retry until it succeeds or the time is over.
 until_deadline() {
