@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::sync::mpsc;
 
-use crate::support::{Backend, Background, Outcome, PATIENCE, Witness, eventually};
+use crate::support::{Backend, Background, Outcome, PATIENCE, Registry, Witness, docker, eventually};
 
 /// A way to be told.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +101,29 @@ fn a_start_that_is_told_to_end_while_it_waits_leaves_nothing() {
         let seen = witness.seen(&backend);
         assert!(!seen.containers.is_empty(), "{way:?}");
         seen.is_gone_but(&[]);
+    }
+}
+
+/// What a start has replaced so far runs again.
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_start_that_is_told_to_end_after_it_replaced_a_sidecar_leaves_its_port_served() {
+    for (way, code) in WAYS {
+        let (backend, registry) = (Backend::new(), Registry::start());
+        let (port, sidecar) = (registry.port.to_string(), backend.sidecar(registry.port));
+        let start = ["start", "--allow-host-port", &port];
+        backend.run(&start).ok();
+        let ids = || backend.run(&["info", "--quiet", "--no-trunc"]).ok().stdout;
+        let before = ids();
+        // It runs in the other one's place, and never listens.
+        let image = backend.image("idle", &["ENTRYPOINT [\"/bin/sh\", \"-c\", \"sleep 600\"]"]);
+        let format = ["inspect", "--format", "{{.Config.Image}} {{.State.Running}}", &sidecar];
+        let replaced = || docker(&format).stdout == format!("{image} true\n");
+        let other = [&start[..], &["--proxy-image", &image]].concat();
+        let outcome = interrupted(&backend, &other, way, replaced).fails(code);
+        assert!(outcome.stderr.ends_with(&format!("Put back container \"{sidecar}\"\n")), "{outcome:?}");
+        assert_eq!(ids(), before, "{outcome:?}");
+        backend.get(registry.port).ok();
     }
 }
 
