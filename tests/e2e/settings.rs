@@ -1,6 +1,8 @@
 //! Engines and kernels with settings of their own: what they deny costs nothing but itself.
 
-use crate::support::{Backend, OwnEngine, backend_image, program};
+use serde_json::{Value, json};
+
+use crate::support::{Backend, OwnEngine, backend_image, free_port, program};
 
 /// A runtime on a kernel that lacks a setting, in the words of the real one, which writes its error
 /// where it is told to.
@@ -48,4 +50,22 @@ fn a_builder_gains_privileges_where_the_engine_denies_them_to_containers() {
     let doctor = engine.plugin(&backend, &["doctor", "--format", "json"]).stdout;
     assert!(!doctor.contains("no-new-privileges"), "{doctor}");
     engine.plugin(&backend, &["stop"]).ok();
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn logs_have_a_limit_where_the_engine_has_none() {
+    let limit = json!({"max-size": "10m", "max-file": "3"});
+    for (driver, limit) in [("json-file", limit), ("local", json!({})), ("none", json!({}))] {
+        let (backend, port) = (Backend::new(), free_port());
+        let engine = OwnEngine::start(&[format!("--log-driver={driver}")]);
+        engine.take(&[backend_image()]);
+        engine.plugin(&backend, &["start", "--allow-host-port", &port.to_string()]).ok();
+        for name in [backend.name(), backend.sidecar(port)] {
+            let inspect = ["container", "inspect", "--format", "{{json .HostConfig.LogConfig}}", &name];
+            let config: Value = serde_json::from_str(&engine.docker(&inspect).ok().stdout).unwrap();
+            assert_eq!(config, json!({"Type": driver, "Config": limit}), "{name}");
+        }
+        engine.plugin(&backend, &["stop"]).ok();
+    }
 }
