@@ -236,6 +236,17 @@ async fn a_refused_setting_is_left_out_and_is_no_lack_of_privileges() {
     assert_eq!(screen.out(), "Backend \"docker-assemble-backend-ann\" is already running\n");
 }
 
+/// The engine's own is nearly always enough, and the doctor tells where it is not.
+#[tokio::test(start_paused = true)]
+async fn a_refused_limit_on_descriptors_is_left_out_without_a_word() {
+    let engine = fresh();
+    engine.world().lacking = Some("nofile");
+    let screen = must_start(&engine, &two_ports()).await;
+    assert_eq!((names(&engine), screen.err()), (all_run(), String::new()));
+    let screen = must_start(&engine, &two_ports()).await;
+    assert_eq!(screen.out(), "Backend \"docker-assemble-backend-ann\" is already running\n");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_pull_that_fails_is_fatal_only_without_the_image() {
     let always = Desired { pull: PullPolicy::Always, forwards: ports(&[]), ..wish() };

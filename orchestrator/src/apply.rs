@@ -280,10 +280,10 @@ impl<E: Engine> Run<'_, E> {
             // First, since what is said of a setting often sounds like missing privileges.
             if let Some((setting, less)) = error.refusal().and_then(|words| spec.without_refused(words)) {
                 // The next candidate may meet it again.
-                if !told.contains(&setting) {
+                if let Some(setting) = setting.filter(|setting| !told.contains(setting)) {
                     (self.report)(Event::SettingRefused(&wanted.name, &setting, &error));
+                    told.insert(setting);
                 }
-                told.insert(setting);
                 spec = Cow::Owned(less);
                 continue;
             }

@@ -60,7 +60,7 @@ impl Responder {
     }
 
     fn answer(&self) -> Vec<u8> {
-        let Shared { upstream, stats, .. } = &*self.shared;
+        let Shared { upstream, stats, capacity, .. } = &*self.shared;
         let addrs: Vec<String> = upstream.addrs().iter().map(ToString::to_string).collect();
         let way = Way {
             target: upstream.target(),
@@ -69,7 +69,7 @@ impl Responder {
             fallback: upstream.fallback(),
             dialer: upstream.dialer(),
         };
-        let object = status::describe(&way, stats, Instant::now());
+        let object = status::describe(&way, stats, *capacity, Instant::now());
         [SERVES, object.to_string().as_bytes(), b"\n"].concat()
     }
 }

@@ -29,6 +29,8 @@ pub struct Shared {
     /// One that was relayed has ended and given back its descriptors, for whoever waits for some.
     /// One that was not even dialled tells nothing: it may have failed for the lack of them.
     pub freed: Notify,
+    /// How many there are descriptors for.
+    pub capacity: usize,
 }
 
 /// Serves one accepted connection, and keeps its `place` until it has ended.

@@ -33,9 +33,10 @@ pub struct Way<'a> {
     pub dialer: Option<&'a Path>,
 }
 
-/// The object for the counters as they are at `now`.
+/// The object for the counters as they are at `now`; `capacity` is how many connections there are
+/// descriptors for.
 #[must_use]
-pub fn describe(way: &Way<'_>, stats: &Stats, now: Instant) -> Value {
+pub fn describe(way: &Way<'_>, stats: &Stats, capacity: usize, now: Instant) -> Value {
     let last = stats.last_failure().map(|failure| {
         let age = now.saturating_duration_since(failure.at).as_millis();
         json!({
@@ -51,6 +52,7 @@ pub fn describe(way: &Way<'_>, stats: &Stats, now: Instant) -> Value {
         "resolved": way.resolved,
         "fallback": way.fallback,
         "dialer": way.dialer.map(|path| path.display().to_string()),
+        "capacity": capacity,
         "active": stats.active(),
         "opened": stats.accepted.get(),
         "failed": {
@@ -147,12 +149,13 @@ mod tests {
         stats.failed(Failure { reason: "refused", text: text.clone(), at: now });
         let target = Target { host: TargetHost::Gateway, port: 5000 };
         let later = now + Duration::from_millis(1500);
-        let said = describe(&way(&target), &stats, later);
+        let said = describe(&way(&target), &stats, 488, later);
         let told = read(&answer(&said)).unwrap();
         assert_eq!((told.target, &told.dialer), (target, &None));
         let object = Value::Object(told.object);
         assert_eq!(object["last_error"], json!({"reason": "refused", "text": text, "age_ms": 1500}));
         assert_eq!((&object["active"], &object["opened"]), (&json!(2), &json!(5)));
+        assert_eq!(object["capacity"], json!(488));
         assert_eq!((&object["failed"]["refused"], &object["bytes_up"]), (&json!(2), &json!(70)));
     }
 
@@ -160,7 +163,7 @@ mod tests {
     fn a_relay_that_asks_a_dialer_names_it() {
         let target = Target { host: TargetHost::Loopback, port: 9 };
         let way = Way { dialer: Some(Path::new("/run/d.sock")), ..way(&target) };
-        let said = describe(&way, &Stats::default(), Instant::now());
+        let said = describe(&way, &Stats::default(), 1, Instant::now());
         let told = read(&answer(&said)).unwrap();
         assert_eq!((told.target, told.dialer), (target, Some("/run/d.sock".into())));
         assert_eq!(told.object["last_error"], Value::Null);
@@ -171,7 +174,7 @@ mod tests {
         let target = Target { host: TargetHost::Name("db.internal".parse().unwrap()), port: 5432 };
         let fallback = Some([192, 0, 2, 7].into());
         let way = Way { resolved: Some(false), fallback, ..way(&target) };
-        let told = read(&answer(&describe(&way, &Stats::default(), Instant::now()))).unwrap();
+        let told = read(&answer(&describe(&way, &Stats::default(), 1, Instant::now()))).unwrap();
         assert_eq!((told.target, told.fallback), (target, fallback));
         assert_eq!(told.object["resolved"], json!(false));
     }

@@ -67,7 +67,7 @@ pub(crate) struct World {
     /// Ask for the end at the call of this number.
     pub(crate) cancel: Option<(usize, Canceller)>,
     pub(crate) refusal: Refusal,
-    /// A sysctl that it refuses.
+    /// A sysctl that it refuses, or a limit (`nofile`).
     pub(crate) lacking: Option<&'static str>,
     /// Containers that end as soon as they are started.
     pub(crate) ending: BTreeSet<ContainerName>,
@@ -321,6 +321,11 @@ impl Engine for FakeEngine {
             world.refused("create", spec.privileges == Privileges::Privileged, Refusal::Create)?;
             if let Some(lacking) = world.lacking.filter(|name| spec.sysctls.contains_key(*name)) {
                 let message = format!("open /proc/sys/{}: permission denied", lacking.replace('.', "/"));
+                let operation = operation("create container", &spec.name.0);
+                return Err(EngineError::PrivilegesRefused { operation, message });
+            }
+            if world.lacking == Some("nofile") && spec.descriptors.is_some() {
+                let message = "error setting rlimit type 7: operation not permitted".to_owned();
                 let operation = operation("create container", &spec.name.0);
                 return Err(EngineError::PrivilegesRefused { operation, message });
             }

@@ -46,6 +46,7 @@ impl Scope {
             privileges: Privileges::Nothing,
             read_only: true,
             pids: None,
+            descriptors: None,
             restart: Restart::No,
             files: vec![],
             note: None,

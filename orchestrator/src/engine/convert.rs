@@ -6,7 +6,8 @@ use std::io::{self, Read};
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, CreateImageInfo,
     HealthStatusEnum, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, ImageInspect,
-    Mount as ApiMount, MountType, MountVolumeOptions, ProgressDetail, RestartPolicy, RestartPolicyNameEnum,
+    Mount as ApiMount, MountType, MountVolumeOptions, ProgressDetail, ResourcesUlimits, RestartPolicy,
+    RestartPolicyNameEnum,
 };
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -46,6 +47,7 @@ fn host_config(spec: &ContainerSpec, facts: &EngineFacts) -> HostConfig {
         sysctls: (!spec.sysctls.is_empty()).then(|| hash_map(&spec.sysctls)),
         readonly_rootfs: Some(spec.read_only),
         pids_limit: spec.pids.map(i64::from),
+        ulimits: spec.descriptors.map(|most| vec![descriptors(most.into())]),
         restart_policy: Some(restart(spec.restart)),
         log_config: log_config(&facts.logging_driver),
         userns_mode: remaps_users(facts).then(|| "host".to_owned()),
@@ -107,6 +109,11 @@ fn level(volume: &VolumeName) -> String {
     let distance = 1 + u16::from_be_bytes([digest[2], digest[3]]) % (CATEGORIES - 1);
     let second = (first + distance) % CATEGORIES;
     format!("s0:c{},c{}", first.min(second), first.max(second))
+}
+
+/// Both limits are one, since a process may raise the one to the other.
+fn descriptors(most: i64) -> ResourcesUlimits {
+    ResourcesUlimits { name: Some("nofile".to_owned()), soft: Some(most), hard: Some(most) }
 }
 
 /// A limit on the log of a container, where the engine's own driver has none by itself and takes

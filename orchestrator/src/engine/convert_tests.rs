@@ -17,6 +17,7 @@ fn spec(privileges: Privileges) -> ContainerSpec {
         privileges,
         read_only: false,
         pids: None,
+        descriptors: None,
         restart: Restart::No,
         files: vec![],
         note: None,
@@ -68,6 +69,7 @@ fn a_sidecar_gets_nothing_but_the_network_of_another() {
         sysctls: BTreeMap::from([("net.x".into(), "1".into())]),
         read_only: true,
         pids: Some(64),
+        descriptors: Some(2048),
         restart: Restart::OnFailure,
         ..spec(Privileges::Nothing)
     };
@@ -86,6 +88,7 @@ fn a_sidecar_gets_nothing_but_the_network_of_another() {
                 "Sysctls": {"net.x": "1"},
                 "ReadonlyRootfs": true,
                 "PidsLimit": 64,
+                "Ulimits": [{"Name": "nofile", "Soft": 2048, "Hard": 2048}],
                 "RestartPolicy": {"Name": "on-failure"},
             },
         })

@@ -38,6 +38,8 @@ pub struct Report {
     pub addrs: Vec<String>,
     /// Whether the name service of the backend's network told them; none where there is no name.
     pub resolved: Option<bool>,
+    /// For how many connections it has descriptors.
+    pub capacity: Option<u64>,
     /// Connections open now.
     pub active: u64,
     /// Connections accepted.
@@ -293,7 +295,7 @@ mod tests {
     use super::*;
 
     const FULL: &str = r#"{"version":"0.1.0","target":"gateway:5000","addrs":["172.17.0.1:5000"],"dialer":null,
-        "active":1,"opened":7,"failed":{"refused":2,"reset":1},"bytes_up":10,"bytes_down":20,
+        "capacity":9976,"active":1,"opened":7,"failed":{"refused":2,"reset":1},"bytes_up":10,"bytes_down":20,
         "splice_fallbacks":3,"accept_pauses":0,"last_error":{"reason":"refused","text":"no\u001b[2J","age_ms":4},
         "probe":{"result":"accepted","latency_us":90,"text":null,"speaks":{"protocol":"http","status":200,"registry":true}},
         "kernel":{"pipe_user_pages_soft":16384,"ports":55001,"time_wait":null}}"#;
@@ -311,6 +313,7 @@ mod tests {
         assert_eq!(report.way(), Some((Via::Gateway, 5000)));
         assert_eq!(report.addr(), Some([172, 17, 0, 1].into()));
         assert_eq!((report.active, report.opened, report.failures()), (1, 7, 3));
+        assert_eq!(report.capacity, Some(9976));
         assert_eq!((report.bytes_up, report.bytes_down, report.splice_fallbacks), (10, 20, 3));
         let last = LastError { reason: "refused".to_owned(), text: "no[2J".to_owned(), age_ms: 4 };
         assert_eq!(report.last_error, Some(last));

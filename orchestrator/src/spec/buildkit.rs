@@ -76,6 +76,7 @@ fn spec(desired: &Desired, cache: Option<&VolumeName>, privileges: Privileges) -
         privileges,
         read_only: false,
         pids: None,
+        descriptors: None,
         // As buildx does: a builder that was running comes back with the engine, and a
         // sidecar that then fails without its network is started again beside it.
         restart: Restart::UnlessStopped,
@@ -84,6 +85,12 @@ fn spec(desired: &Desired, cache: Option<&VolumeName>, privileges: Privileges) -
     }
     .with_labels(labels::ROLE_BACKEND, &desired.user)
 }
+
+/// The first port for outgoing connections.
+pub(super) const FIRST_PORT: u16 = 10_000;
+
+/// The last one.
+pub(super) const LAST_PORT: u16 = 65_000;
 
 /// Settings of the network namespace that the sidecars share. The first two let them make tens
 /// of thousands of short connections to one gateway address without running out of ports
@@ -95,7 +102,7 @@ fn spec(desired: &Desired, cache: Option<&VolumeName>, privileges: Privileges) -
 fn sysctls(desired: &Desired) -> BTreeMap<String, String> {
     let mut sysctls = BTreeMap::from([
         ("net.ipv4.tcp_tw_reuse".to_owned(), "1".to_owned()),
-        ("net.ipv4.ip_local_port_range".to_owned(), "10000 65000".to_owned()),
+        ("net.ipv4.ip_local_port_range".to_owned(), format!("{FIRST_PORT} {LAST_PORT}")),
         ("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned()),
     ]);
     if !desired.forwards.is_empty() {

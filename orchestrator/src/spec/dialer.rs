@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::sidecar::{PIDS, USER};
+use super::sidecar::{DESCRIPTORS, PIDS, USER};
 use super::{ContainerSpec, Mount, Network, Privileges, Restart, VolumeSpec};
 use crate::desired::{Desired, UserName};
 use crate::labels;
@@ -39,6 +39,7 @@ pub fn dialer(desired: &Desired) -> Option<ContainerSpec> {
         privileges: Privileges::Nothing,
         read_only: true,
         pids: Some(PIDS),
+        descriptors: Some(DESCRIPTORS),
         // It depends on nothing, and sidecars have nobody else to ask.
         restart: Restart::UnlessStopped,
         files: Vec::new(),

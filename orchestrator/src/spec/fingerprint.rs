@@ -21,6 +21,7 @@ pub(super) fn of(spec: &ContainerSpec) -> String {
         privileges,
         read_only,
         pids,
+        descriptors,
         restart,
         files: _,
         note: _,
@@ -59,6 +60,7 @@ pub(super) fn of(spec: &ContainerSpec) -> String {
     }
     settings.add("read-only", read_only.then_some("yes"));
     settings.add("pids", pids.map(|most| most.to_string()));
+    settings.add("descriptors", descriptors.map(|most| most.to_string()));
     match restart {
         Restart::No => {}
         Restart::OnFailure => settings.add("restart", ["on-failure"]),

@@ -52,6 +52,8 @@ pub struct ContainerSpec {
     /// relay that itself needs a few MiB. The kernel has a limit of its own for them
     /// (`net.ipv4.tcp_mem`), at which streams wait instead.
     pub pids: Option<u32>,
+    /// Limit on open descriptors; the engine's own when absent or refused.
+    pub descriptors: Option<u32>,
     /// When the engine starts it again.
     pub restart: Restart,
     /// Files that it is given before its first start.
@@ -160,19 +162,26 @@ impl ContainerSpec {
         })
     }
 
-    /// The same without the optional setting that these words of an engine refuse, and that setting's
-    /// name; `None` when they are about something else.
+    /// The same without the optional setting that these words of an engine refuse, and the name of a
+    /// setting that is missed from then on; `None` when they are about something else.
     ///
     /// All sysctls are optional: a kernel may be built without one, and an engine without privileges
-    /// may not write it. The labels stay, so that a later start sees no difference.
+    /// may not write it. So is the limit on descriptors, which an engine without `CAP_SYS_RESOURCE`
+    /// cannot raise above its own. That one has no name: the engine's is nearly always enough, and a
+    /// relay tells where it is not. The labels stay, so that a later start sees no difference.
     #[must_use]
-    pub fn without_refused(&self, words: &str) -> Option<(String, Self)> {
+    pub fn without_refused(&self, words: &str) -> Option<(Option<String>, Self)> {
+        let mut less = self.clone();
+        // "error setting rlimit type 7" (runc), "setrlimit `RLIMIT_NOFILE`" (crun), "ulimit option".
+        let limit = words.to_ascii_lowercase();
+        if (limit.contains("rlimit") || limit.contains("ulimit")) && less.descriptors.take().is_some() {
+            return Some((None, less));
+        }
         // Engines write the dotted name, runtimes the file's.
         let named = |name: &&String| words.contains(*name) || words.contains(&name.replace('.', "/"));
         let name = self.sysctls.keys().find(named)?.clone();
-        let mut less = self.clone();
         less.sysctls.remove(&name);
-        Some((name, less))
+        Some((Some(name), less))
     }
 
     /// Adds the labels that every container of ours carries. Comes last: the fingerprint

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::buildkit::{FIRST_PORT, LAST_PORT};
 use super::{ContainerSpec, DIALER_SOCKET, Network, Privileges, Restart, dialer};
 use crate::desired::Desired;
 use crate::forward::{Forward, Target};
@@ -21,6 +22,10 @@ const PORT_VARIABLE: &str = "ASSEMBLE_PROXY_PORT";
 
 /// Most threads and processes: the relay's few threads and the health checks run beside them.
 pub(super) const PIDS: u32 = 64;
+
+/// For as many connections as the backend's network has ports for, two each, and the few dozen that a
+/// relay needs besides (`sidecar/src/config.rs`).
+pub(super) const DESCRIPTORS: u32 = 2 * (LAST_PORT - FIRST_PORT + 1) as u32 + 48;
 
 /// Who it runs as: nobody in particular.
 pub(super) const USER: &str = "65532:65532";
@@ -55,6 +60,7 @@ pub fn sidecar(desired: &Desired, forward: &Forward) -> ContainerSpec {
         privileges: Privileges::Nothing,
         read_only: true,
         pids: Some(PIDS),
+        descriptors: Some(DESCRIPTORS),
         // It ends when the backend's network goes away; started again, it finds the new one. Not
         // only after errors: an engine that ends tells it to end, which is none.
         restart: Restart::UnlessStopped,

@@ -58,8 +58,6 @@ pub struct Server {
     shared: Arc<Shared>,
     grace: Duration,
     slots: Arc<Semaphore>,
-    /// How many connections there are descriptors for.
-    capacity: usize,
     threads: NonZeroUsize,
 }
 
@@ -90,13 +88,13 @@ impl Server {
             stats: Stats::default(),
             reports: Arc::default(),
             freed: Notify::new(),
+            capacity: Config::connections_within(config.descriptors),
         };
         Ok(Self {
             listeners: [ipv4].into_iter().chain(ipv6).collect(),
             shared: Arc::new(shared),
             grace: config.grace,
             slots: Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS))),
-            capacity: Config::connections_within(config.descriptors),
             threads: config.threads,
         })
     }
@@ -165,15 +163,15 @@ impl Server {
 
     /// Whether one connection more would take a descriptor from those that are served.
     fn is_full(&self) -> bool {
-        self.shared.stats.active() >= u64::try_from(self.capacity).unwrap_or(u64::MAX)
+        self.shared.stats.active() >= u64::try_from(self.shared.capacity).unwrap_or(u64::MAX)
     }
 
     /// Resets a connection for which there is no descriptor.
     fn refuse(&self, accepted: Accepted) {
         drop(accepted);
         self.refused(1);
-        let text =
-            format!("all {} connections that the limit on open descriptors allows are open", self.capacity);
+        let most = self.shared.capacity;
+        let text = format!("all {most} connections that the limit on open descriptors allows are open");
         let told = self.shared.reports.note(Matter::Accept, &text);
         report!(told, warn, error = %text, "cannot accept just now");
         self.shared.stats.failed(Failure { reason: Reason::Descriptors.word(), text, at: Instant::now() });

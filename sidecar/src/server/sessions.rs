@@ -169,7 +169,7 @@ mod tests {
         let target = Target { host: TargetHost::Address(Ipv4Addr::LOCALHOST.into()), port: 1 };
         let upstream = Upstream::new(&Config::new(2, target), None).unwrap();
         let (options, stats, reports, freed) = Default::default();
-        let shared = Arc::new(Shared { upstream, options, stats, reports, freed });
+        let shared = Arc::new(Shared { upstream, options, stats, reports, freed, capacity: 1 });
         let sessions = Sessions::new(shared, Arc::new(Semaphore::new(1)));
         let fd = std::net::TcpListener::bind("127.0.0.1:0").unwrap().into();
         let peer = (Ipv4Addr::LOCALHOST, 3).into();

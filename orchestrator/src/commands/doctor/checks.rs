@@ -69,7 +69,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
         }
     }
     checks.extend(facts.missing.iter().map(|forward| missing(forward, &facts.start)));
-    checks.extend(descriptors(&reports));
+    checks.extend(descriptors(&reports, &facts.start));
     checks.extend(pipes(&reports));
     checks.extend(ports(&reports, &facts.start));
     checks.extend(facts.conntrack.map(conntrack));

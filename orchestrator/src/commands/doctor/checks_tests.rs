@@ -235,12 +235,15 @@ fn containers_that_have_ended_unasked_are_told_of() {
 
 #[test]
 fn connections_without_a_descriptor_are_told_of() {
-    let of = |refused| {
+    let of = |refused, capacity| {
         let failed = [("descriptors".to_owned(), refused), ("reset".to_owned(), 9)].into();
-        descriptors(&[&Report { failed, ..Report::default() }, &Report::default()])
+        descriptors(&[&Report { failed, capacity, ..Report::default() }, &Report::default()], "START")
     };
-    assert_eq!(of(0), None);
-    is(&of(7).unwrap(), Warn, "7 connection(s) were reset", "default-ulimits");
+    // A relay from before it told how many it has.
+    assert_eq!(of(0, None), None);
+    assert_eq!(of(0, Some(9976)), None);
+    is(&of(7, Some(9976)).unwrap(), Warn, "7 connection(s) were reset", "default-ulimits");
+    is(&of(0, Some(488)).unwrap(), Warn, "descriptors for 488 connections", "stop' and then 'START'");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::{check, fine};
 use crate::commands::doctor::gather::Disk;
 use crate::commands::doctor::{Check, Verdict};
-use crate::health::Report;
+use crate::health::{Report, anew};
 use crate::output::size;
 
 /// What a relay's pool may hold, in pages: 16 pipes of 256 KiB (`docs/relay.md`).
@@ -37,18 +37,25 @@ pub(super) fn pipes(reports: &[&Report]) -> Option<Check> {
     })
 }
 
-/// Told of only where it has happened: as a rule there are many times as many as a build wants.
-pub(super) fn descriptors(reports: &[&Report]) -> Option<Check> {
+/// Told of only where there are few, or were too few: as a rule there are many times as many as a
+/// build wants.
+pub(super) fn descriptors(reports: &[&Report], start: &str) -> Option<Check> {
+    /// More than an engine's `default-ulimits` of 1,024 descriptors allows.
+    const FEW: u64 = 1_000;
     let refused = reports.iter().filter_map(|report| report.failed.get("descriptors"));
     let refused = refused.fold(0_u64, |sum, refused| sum.saturating_add(*refused));
-    (refused > 0).then(|| {
-        check(
-            "descriptors",
-            Verdict::Warn,
-            format!("{refused} connection(s) were reset for want of descriptors"),
-            "a greater \"nofile\" among the engine's \"default-ulimits\", or LimitNOFILE of its service, and a restart of the sidecars",
-        )
-    })
+    let least = reports.iter().filter_map(|report| report.capacity).min();
+    let why = match least {
+        _ if refused > 0 => format!("{refused} connection(s) were reset for want of descriptors"),
+        Some(least @ ..FEW) => format!("a sidecar has descriptors for {least} connections, and resets more"),
+        _ => return None,
+    };
+    let help = format!(
+        "a greater \"nofile\" among \"default-ulimits\" of the engine's daemon.json, or LimitNOFILE of its \
+         service where that is the limit; {} have it in force",
+        anew(start)
+    );
+    Some(check("descriptors", Verdict::Warn, why, &help))
 }
 
 pub(super) fn ports(reports: &[&Report], start: &str) -> Option<Check> {
@@ -67,7 +74,7 @@ pub(super) fn ports(reports: &[&Report], start: &str) -> Option<Check> {
             "have builds keep connections open; ports are free again after a minute",
         )
     } else if ports < FEW {
-        let help = format!("{} set the usual range of 10000 to 65000", crate::health::anew(start));
+        let help = format!("{} set the usual range of 10000 to 65000", anew(start));
         check(NAME, Verdict::Warn, format!("only {ports} ports for outgoing connections"), &help)
     } else {
         fine(NAME, format!("{ports} for outgoing connections, {waiting} in TIME_WAIT"))
