@@ -281,7 +281,7 @@ impl Drop for Proxy {
 fn the_proxy_itself_takes_what_it_is_told() {
     let proxy = Proxy::new();
     let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
-    assert!(!proxy.takes(&words("--port 5000 --to nowhere")), "the check sees bad values");
+    assert!(!proxy.takes(&words("--port 5000 --to nowhere:0")), "the check sees bad values");
     assert!(!proxy.takes(&words("--port 5000 --from gateway")), "and bad options");
 
     let pod = pod("--allow-host-port 5000,8080");
