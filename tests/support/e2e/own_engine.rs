@@ -89,6 +89,13 @@ impl OwnEngine {
         self.launch();
     }
 
+    /// The same with these options in place of those it was started with.
+    #[track_caller]
+    pub(crate) fn restart_with(&mut self, options: &[String]) {
+        self.options = options.to_vec();
+        self.restart();
+    }
+
     /// Gives it copies of images of the machine's engine.
     #[track_caller]
     pub(crate) fn take(&self, images: &[String]) {
