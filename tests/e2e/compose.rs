@@ -32,6 +32,10 @@ fn service(compose: &Value, name: &str, service_name: impl Fn(&str) -> String) -
             "user" => option("user", text(value)),
             "pids_limit" => option("pids-limit", text(value)),
             "read_only" => option("read-only", text(value)),
+            "logging" => {
+                assert_eq!(value.as_mapping().unwrap().len(), 1, "the driver alone");
+                option("log-driver", text(&value["driver"]));
+            }
             "network_mode" => {
                 let value = text(value);
                 let service = value.strip_prefix("service:").unwrap();
