@@ -274,14 +274,44 @@ fn a_fallback_serves_until_the_name_is_known() {
     assert_eq!((&said["fallback"], &said["probe"]["result"]), (&Value::Null, &json!("no_such_name")));
 }
 
-/// Two name services that never agreed: what the one here says is tried first.
+/// The name has moved since the fallback was found, and refuses where it is now: nobody is sent to
+/// where it was.
 #[test]
-fn a_fallback_is_the_last_resort_of_an_answer_that_leads_nowhere() {
+fn a_fallback_does_not_stand_in_for_a_target_that_refuses() {
     let world = World::new();
-    let target = world.listen("198.18.0.1:5000");
-    world.server.say("db.lan", Say::addr("198.18.0.3", 60));
+    let old = world.listen("198.18.0.1:5000");
+    world.server.say("db.lan", Say::addr("198.18.0.3", 0));
+    let relay = world.launch("db").args(["--fallback", "198.18.0.1"]).with_metrics().start();
+    assert_eq!(world.answer(&relay), RESET);
+    eventually("it is counted", PATIENCE, || {
+        relay.metric(r#"connections_failed_total{reason="refused"}"#) == 1
+    });
+    let said = world.status();
+    assert_eq!((&said["fallback"], &said["probe"]["result"]), (&Value::Null, &json!("refused")));
+    // Nor when the name is gone.
+    world.server.forget("db.lan");
+    eventually("the name is gone", PATIENCE, || world.answer(&relay) == RESET && unresolved(&relay) > 0);
+    old.set_nonblocking(true).unwrap();
+    assert!(old.accept().is_err(), "somebody was sent to where it was");
+}
+
+/// Nor for an answer that is late.
+#[test]
+fn a_fallback_does_not_stand_in_for_a_late_answer() {
+    let world = World::new();
+    let (old, new) = (world.listen("198.18.0.1:5000"), world.listen("198.18.0.3:5000"));
+    world.server.say("db.lan", Say::Silence);
+    world.etc.write_conf(&format!("search lan\nnameserver {SERVER}\noptions timeout:1 attempts:5\n"));
     let relay = world.launch("db").args(["--fallback", "198.18.0.1"]).start();
-    open(&relay, &target);
+    // By the second time it has been silent for a second.
+    eventually("it is asked, and again", PATIENCE, || world.server.asked() > 2);
+    let client = relay.connect();
+    eventually("and once more", PATIENCE, || world.server.asked() > 4);
+    world.server.say("db.lan", Say::addr("198.18.0.3", 60));
+    assert!(accept_within(&new, PATIENCE).is_some());
+    old.set_nonblocking(true).unwrap();
+    assert!(old.accept().is_err(), "it did not wait");
+    drop(client);
 }
 
 /// A relay that would be its own client does not start, or resets where that shows later only.

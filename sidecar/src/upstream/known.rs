@@ -19,19 +19,11 @@ const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a failure stands before the question is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Where a connection may go: to the addresses of the name, and to the last resort when none of
-/// them is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Route {
-    pub(super) addrs: Arc<[SocketAddr]>,
-    pub(super) last_resort: Option<SocketAddr>,
-}
-
 /// What a connection is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Advice {
-    /// Take this.
-    Use(Route),
+    /// Try these addresses.
+    Use(Arc<[SocketAddr]>),
     /// Wait for the answer, if need be until then; ask the question first where nobody does.
     Wait { ask: bool, until: Option<Instant> },
     /// Give up.
@@ -49,9 +41,9 @@ struct Answer {
 #[derive(Debug)]
 pub(super) struct Known {
     port: u16,
-    /// The address that somebody else found; it serves where the name service here does not know
-    /// the name. Once both were found to agree the name service alone counts, or a name that
-    /// moves would be looked for where it was.
+    /// The address that somebody else found, some time ago; it serves where the name service here
+    /// was asked and does not know the name. Once that knows it, it alone counts, or a name that
+    /// has moved would be looked for where it was.
     fallback: Option<SocketAddr>,
     answer: Option<Answer>,
     failure: Option<(Unresolved, Instant)>,
@@ -72,7 +64,7 @@ impl Known {
         if let Some(answer) = &self.answer
             && (now < answer.fresh_until || answer.came >= began)
         {
-            return Advice::Use(self.route(&answer.addrs));
+            return Advice::Use(self.ordered(&answer.addrs));
         }
         if let Some(since) = self.asking {
             return self.wait(now, since, false);
@@ -88,30 +80,34 @@ impl Known {
 
     fn wait(&self, now: Instant, since: Instant, ask: bool) -> Advice {
         match self.stale(now) {
-            Some(route) if now >= since + STALE_AFTER => Advice::Use(route),
+            Some(addrs) if now >= since + STALE_AFTER => Advice::Use(addrs),
             stale => Advice::Wait { ask, until: stale.map(|_| since + STALE_AFTER) },
         }
     }
 
     /// What serves while there is no answer.
-    fn stale(&self, now: Instant) -> Option<Route> {
+    fn stale(&self, now: Instant) -> Option<Arc<[SocketAddr]>> {
         match &self.answer {
-            Some(answer) if now < answer.fresh_until + STALE => Some(self.route(&answer.addrs)),
-            _ => self.fallback.map(|addr| Route { addrs: [addr].into(), last_resort: None }),
+            Some(answer) if now < answer.fresh_until + STALE => Some(self.ordered(&answer.addrs)),
+            _ => self.stand_in().map(|addr| [addr].into()),
         }
+    }
+
+    /// The fallback, once the name service here has failed: before, it may well know better.
+    fn stand_in(&self) -> Option<SocketAddr> {
+        self.fallback.filter(|_| self.failure.is_some())
     }
 
     /// The address that was reached last goes first: a dead one before it would cost each
     /// connection its time.
-    fn route(&self, addrs: &Arc<[SocketAddr]>) -> Route {
-        let addrs = match self.reached {
+    fn ordered(&self, addrs: &Arc<[SocketAddr]>) -> Arc<[SocketAddr]> {
+        match self.reached {
             Some(reached) if addrs.first() != Some(&reached) && addrs.contains(&reached) => {
                 let others = addrs.iter().filter(|addr| **addr != reached);
                 std::iter::once(&reached).chain(others).copied().collect()
             }
             _ => Arc::clone(addrs),
-        };
-        Route { addrs, last_resort: self.fallback }
+        }
     }
 
     /// Takes what came of the question; whether it says something else than before.
@@ -125,9 +121,7 @@ impl Known {
                 };
                 let news = self.failure.is_some()
                     || !self.answer.as_ref().is_some_and(|before| same(&before.addrs, &addrs));
-                if self.fallback.is_some_and(|fallback| addrs.contains(&fallback)) {
-                    self.fallback = None;
-                }
+                self.fallback = None;
                 self.failure = None;
                 let fresh_until = now + found.ttl.min(LONGEST);
                 self.answer = Some(Answer { addrs, came: now, fresh_until });
@@ -165,7 +159,7 @@ impl Known {
         old
     }
 
-    /// The address that serves while the name is not known, as long as it may.
+    /// The address that serves where the name is not known, as long as it may.
     pub(super) const fn fallback(&self) -> Option<SocketAddr> {
         self.fallback
     }
@@ -174,7 +168,7 @@ impl Known {
     pub(super) fn now(&self) -> (Arc<[SocketAddr]>, bool) {
         match &self.answer {
             Some(answer) => (Arc::clone(&answer.addrs), true),
-            None => (self.fallback.into_iter().collect(), false),
+            None => (self.stand_in().into_iter().collect(), false),
         }
     }
 }

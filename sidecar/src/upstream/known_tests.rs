@@ -30,8 +30,7 @@ fn answer(known: &mut Known, found: Result<Found, Unresolved>, now: Instant) -> 
 }
 
 fn uses(last: &[u8]) -> Advice {
-    let addrs = last.iter().map(|n| addr(*n)).collect();
-    Advice::Use(Route { addrs, last_resort: None })
+    Advice::Use(last.iter().map(|n| addr(*n)).collect())
 }
 
 const ASK: Advice = Advice::Wait { ask: true, until: None };
@@ -97,24 +96,38 @@ fn a_name_that_is_gone_takes_its_addresses_along() {
     assert!(answer(&mut known, found(&[1], TTL), now + PAUSE * 2));
 }
 
+/// What somebody found some time ago is worth less than an answer, were it a late one.
 #[test]
-fn a_fallback_serves_while_the_name_is_not_known() {
-    let fallback = addr(9);
-    let (mut known, now) = (Known::new(80, Some(fallback)), Instant::now());
-    assert!(matches!(come(&mut known, now), Advice::Wait { ask: true, until: Some(_) }));
-    answer(&mut known, Err(no_such_name()), now);
-    assert_eq!(come(&mut known, now), uses(&[9]));
-    assert_eq!(known.now(), ([fallback].into(), false));
-    // Two who do not agree: the one who is here comes first.
-    answer(&mut known, found(&[1], TTL), now);
-    let both = Route { addrs: [addr(1)].into(), last_resort: Some(fallback) };
-    assert_eq!(come(&mut known, now), Advice::Use(both));
-    // Once they do, the name is followed wherever it goes.
-    answer(&mut known, found(&[9], TTL), now);
-    answer(&mut known, found(&[2], TTL), now);
-    assert_eq!(come(&mut known, now), uses(&[2]));
-    answer(&mut known, Err(no_such_name()), now);
-    assert_eq!(come(&mut known, now), Advice::Fail(no_such_name()));
+fn a_fallback_waits_until_the_name_service_has_failed() {
+    for failure in [no_such_name(), no_answer()] {
+        let (mut known, now) = (Known::new(80, Some(addr(9))), Instant::now());
+        assert_eq!(come(&mut known, now), ASK);
+        assert_eq!(known.now(), ([].into(), false));
+        assert_eq!(known.advise(now + STALE_AFTER, now), WAIT);
+        answer(&mut known, Err(failure.clone()), now + TTL);
+        assert_eq!(known.advise(now + TTL, now), uses(&[9]));
+        assert_eq!(known.now(), ([addr(9)].into(), false));
+        // Nor is anybody kept waiting for each further question.
+        let asked = now + TTL + PAUSE;
+        let until = Some(asked + STALE_AFTER);
+        assert_eq!(come(&mut known, asked), Advice::Wait { ask: true, until });
+        assert_eq!(known.advise(asked + STALE_AFTER, asked), uses(&[9]));
+    }
+}
+
+/// The name has moved since the fallback was found: nobody is sent to where it was, whatever becomes
+/// of the name.
+#[test]
+fn a_fallback_is_forgotten_once_the_name_is_known() {
+    for first in [1, 9] {
+        let (mut known, now) = (Known::new(80, Some(addr(9))), Instant::now());
+        answer(&mut known, found(&[first], TTL), now);
+        assert_eq!((come(&mut known, now), known.fallback()), (uses(&[first]), None));
+        answer(&mut known, Err(no_answer()), now + TTL);
+        assert_eq!(come(&mut known, now + TTL), uses(&[first]));
+        answer(&mut known, Err(no_such_name()), now + TTL);
+        assert_eq!(come(&mut known, now + TTL), Advice::Fail(no_such_name()));
+    }
 }
 
 #[test]

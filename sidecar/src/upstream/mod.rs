@@ -16,7 +16,6 @@ use crate::connect::Connector;
 use crate::dialer::Dialer;
 use crate::sys::{Nursery, Socket};
 use gateway::Gateways;
-use known::Route;
 use named::Named;
 use race::race;
 
@@ -192,8 +191,8 @@ impl Upstream {
         self.named.as_ref().map(|named| named.now().1)
     }
 
-    /// The address that serves while nobody here knows the target's name; none once that was found to
-    /// mean it, since the name alone counts then.
+    /// The address that serves where nobody here knows the target's name; none once somebody did,
+    /// since the name alone counts then.
     #[must_use]
     pub fn fallback(&self) -> Option<IpAddr> {
         self.named.as_ref()?.fallback()
@@ -203,7 +202,7 @@ impl Upstream {
     /// it. Needs a runtime, on which it goes on.
     pub fn look_up(&self) {
         if let Some(named) = self.named.clone() {
-            tokio::spawn(async move { drop(named.route().await) });
+            tokio::spawn(async move { drop(named.addrs().await) });
         }
     }
 
@@ -250,18 +249,18 @@ impl Upstream {
     async fn connect_by_name(&self, named: &Arc<Named>) -> Result<Socket, DialError> {
         let limit = self.connector.timeout();
         let unanswered = |_| DialError::TimedOut(limit);
-        let route = tokio::time::timeout(limit, named.route()).await.map_err(unanswered)??;
-        let failure = match self.connect_along(named, &route).await {
+        let addrs = tokio::time::timeout(limit, named.addrs()).await.map_err(unanswered)??;
+        let failure = match self.connect_to_one(named, &addrs).await {
             Ok(socket) => return Ok(socket),
             Err(failure) => failure,
         };
-        match tokio::time::timeout(limit, named.instead(&route)).await {
-            Ok(Some(route)) => self.connect_along(named, &route).await,
+        match tokio::time::timeout(limit, named.instead(&addrs)).await {
+            Ok(Some(addrs)) => self.connect_to_one(named, &addrs).await,
             Ok(None) | Err(_) => Err(failure),
         }
     }
 
-    async fn connect_along(&self, named: &Named, route: &Route) -> Result<Socket, DialError> {
+    async fn connect_to_one(&self, named: &Named, addrs: &[SocketAddr]) -> Result<Socket, DialError> {
         let connect = |addr: SocketAddr| async move {
             // Its own client would be served without end.
             if is_here(addr.ip()) && addr.port() == self.port {
@@ -269,14 +268,9 @@ impl Upstream {
             }
             self.connector.connect(addr).await
         };
-        match (race(&route.addrs, connect).await, route.last_resort) {
-            (Ok((addr, socket)), _) => {
-                named.reached(addr);
-                Ok(socket)
-            }
-            (Err(_), Some(addr)) => connect(addr).await,
-            (Err(failure), None) => Err(failure),
-        }
+        let (addr, socket) = race(addrs, connect).await?;
+        named.reached(addr);
+        Ok(socket)
     }
 
     /// Keeps the gateway's address up to date for as long as it is polled.

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::known::{Advice, Known, Route};
+use super::known::{Advice, Known};
 use crate::host_name::HostName;
 use crate::resolve::{Found, Resolver, Unresolved};
 
@@ -36,7 +36,7 @@ impl Named {
 
     /// Where a connection may go. One question at a time is asked for all who wait, by a task of its
     /// own, so that it goes on when they have lost patience.
-    pub(super) async fn route(self: &Arc<Self>) -> Result<Route, Unresolved> {
+    pub(super) async fn addrs(self: &Arc<Self>) -> Result<Arc<[SocketAddr]>, Unresolved> {
         let began = Instant::now();
         loop {
             let mut answered = pin!(self.answered.notified());
@@ -44,7 +44,7 @@ impl Named {
             answered.as_mut().enable();
             let advice = self.known().advise(Instant::now(), began);
             match advice {
-                Advice::Use(route) => return Ok(route),
+                Advice::Use(addrs) => return Ok(addrs),
                 Advice::Fail(failure) => return Err(failure),
                 Advice::Wait { ask, until } => {
                     if ask {
@@ -61,12 +61,12 @@ impl Named {
 
     /// Where a connection may go instead that has tried all of `tried`: what the name service says
     /// by now, unless it was asked a moment ago or says the same.
-    pub(super) async fn instead(self: &Arc<Self>, tried: &Route) -> Option<Route> {
+    pub(super) async fn instead(self: &Arc<Self>, tried: &[SocketAddr]) -> Option<Arc<[SocketAddr]>> {
         if !self.known().doubt(Instant::now()) {
             return None;
         }
-        let route = self.route().await.ok()?;
-        (!route.addrs.iter().all(|addr| tried.addrs.contains(addr))).then_some(route)
+        let addrs = self.addrs().await.ok()?;
+        (!addrs.iter().all(|addr| tried.contains(addr))).then_some(addrs)
     }
 
     pub(super) fn reached(&self, addr: SocketAddr) {
@@ -78,7 +78,7 @@ impl Named {
         self.known().now()
     }
 
-    /// The address that serves while the name is not known, as long as it may.
+    /// The address that serves where the name is not known, as long as it may.
     pub(super) fn fallback(&self) -> Option<IpAddr> {
         self.known().fallback().map(|addr| addr.ip())
     }
