@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::support::{Backend, Background, Witness, base_image, docker, free_port, inspect, run};
 
 /// The longest a person should wait for the news that there is no engine.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Demands that every command says so in one line that names the endpoint.
 #[track_caller]
