@@ -1,7 +1,8 @@
 //! Starts that are only shown, and starts that replace a backend, against an engine in memory.
 
+#[path = "cli_recreate/aside.rs"]
+mod aside;
 #[path = "support/fake_engine.rs"]
-#[expect(dead_code, reason = "other tests kill commands")]
 mod fake_engine;
 #[path = "support/screen.rs"]
 mod screen;

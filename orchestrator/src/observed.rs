@@ -157,10 +157,13 @@ impl Observed {
         self.noted.iter().flatten().filter(|forward| gone(forward)).cloned().collect()
     }
 
-    /// Whether a container that counts is between its creation and its start, or about to vanish:
-    /// somebody else may be at work.
+    /// Whether a container that counts is between its creation and its start, or about to vanish, or a
+    /// backend is set aside and none is in its place yet: somebody else may be at work.
     #[must_use]
     pub fn is_unsettled(&self) -> bool {
+        if self.backend.is_none() && self.replaced_backend().is_some() {
+            return true;
+        }
         let sidecars = self.sidecars.iter().map(|sidecar| &sidecar.container);
         let mut all = self.backend.iter().chain(&self.dialer).chain(sidecars);
         all.any(|container| matches!(container.state, State::Created | State::Removing))

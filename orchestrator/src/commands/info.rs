@@ -11,7 +11,7 @@ use anyhow::{Result, anyhow};
 use super::builder::Registered;
 use super::health::{PATIENCE, Question, examine};
 use super::restarts::restarts;
-use super::{Session, left_behind, logs, namespaces, observe, start_command};
+use super::{Remains, START, Session, left_behind, logs, namespaces, observe, start_command};
 use crate::buildkit::{Client, Record, Worker};
 use crate::engine::Engine;
 use crate::observed::{Container, ContainerId, Observed, State};
@@ -97,8 +97,18 @@ fn absent<E>(
     error: anyhow::Error,
 ) -> anyhow::Error {
     let mut words = error.to_string();
-    if let Some(names) = left_behind(observed) {
-        words.push_str(&format!("; {names} outlived it, and 'docker assemble backend stop' removes that"));
+    match left_behind(observed) {
+        Some(Remains::SetAside(aside)) => {
+            let name = session.user.backend();
+            return anyhow!(
+                "backend \"{name}\" is set aside as \"{aside}\" by a start that was ended; '{START}' puts it back"
+            );
+        }
+        Some(Remains::Helpers(names)) => {
+            words
+                .push_str(&format!("; {names} outlived it, and 'docker assemble backend stop' removes that"));
+        }
+        None => {}
     }
     if builder != Registered::No {
         let name = session.user.backend();

@@ -23,7 +23,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 
 use crate::cancel::{Cancel, Cause};
-use crate::desired::{HostPort, UserName};
+use crate::desired::{ContainerName, HostPort, UserName};
 use crate::engine::Engine;
 use crate::exit::Exit;
 use crate::forward::{self, Forward, Target};
@@ -61,11 +61,28 @@ fn proxies_in_vain(proxies: &[String], forwards: &[Forward]) -> Option<(String, 
     (!names.is_empty()).then(|| (told, format!("{START} {}", forward::options(&all))))
 }
 
-/// The names of containers that serve a backend which is gone: sidecars that forward nothing, and a
-/// dialer that still has its place in the host's network.
-fn left_behind(observed: &Observed) -> Option<String> {
-    let names: Vec<_> = observed.containers().map(|container| format!("\"{}\"", container.name)).collect();
-    (observed.backend.is_none() && !names.is_empty()).then(|| names.join(", "))
+/// What there is where a backend is missing.
+#[derive(Clone, Debug)]
+enum Remains {
+    /// The name of one that a start has set aside and did not live to put back. A `stop` would remove it
+    /// with its cache.
+    SetAside(ContainerName),
+    /// The names of containers that served it: sidecars that forward nothing, and a dialer that still
+    /// has its place in the host's network.
+    Helpers(String),
+}
+
+/// What is left of a backend that is gone.
+fn left_behind(observed: &Observed) -> Option<Remains> {
+    if observed.backend.is_some() {
+        return None;
+    }
+    if let Some(old) = observed.replaced_backend() {
+        return Some(Remains::SetAside(old.name.clone()));
+    }
+    let in_place = observed.containers().filter(|container| container.name.back().is_none());
+    let names: Vec<_> = in_place.map(|container| format!("\"{}\"", container.name)).collect();
+    (!names.is_empty()).then(|| Remains::Helpers(names.join(", ")))
 }
 
 /// What every command works with.

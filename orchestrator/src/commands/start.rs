@@ -290,9 +290,13 @@ async fn take_back<E: Engine>(session: Session<'_, E>, made: &[Made], error: any
     let left = tokio::select! {
         left = undo(session.engine, made) => left,
         () = session.cancel.insisted() => {
-            session.console.note(
-                "Ended at once; 'docker assemble backend stop' removes what this start made, and another start repairs it",
-            );
+            let has_replaced = made.iter().any(|made| matches!(made, Made::SetAside { .. }));
+            session.console.note(if has_replaced {
+                // With it a stop would remove what was set aside.
+                "Ended at once; another start puts back what this one set aside, and repairs the rest"
+            } else {
+                "Ended at once; 'docker assemble backend stop' removes what this start made, and another start repairs it"
+            });
             return error;
         }
     };

@@ -259,7 +259,9 @@ fn reject_foreign_names(desired: &Desired, observed: &Observed) -> Result<(), Pl
 fn cache_volume(desired: &Desired, observed: &Observed) -> Result<Option<VolumeName>, PlanError> {
     match &desired.cache {
         CacheVolume::Conventional => {
-            let kept = observed.backend.as_ref().filter(|_| desired.recreate);
+            // One that is set aside already is replaced in an earlier round of the same start.
+            let old = observed.backend.as_ref().or_else(|| observed.replaced_backend());
+            let kept = old.filter(|_| desired.recreate);
             if let Some(name) = kept.and_then(|backend| backend.cache_volume.clone()) {
                 return Ok(Some(name));
             }

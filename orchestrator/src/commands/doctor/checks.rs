@@ -6,11 +6,11 @@ mod kernel;
 use super::gather::{Confinement, Daemon, Facts, Failure};
 use super::{Check, Verdict};
 use crate::buildkit::Worker;
-use crate::commands::START;
 use crate::commands::builder::Registered;
 use crate::commands::health::{self, Examined};
 use crate::commands::info::state;
 use crate::commands::restarts::restarts;
+use crate::commands::{Remains, START};
 use crate::desired::{ContainerName, HostPort};
 use crate::engine::EngineFacts;
 use crate::forward::{self, Forward};
@@ -41,7 +41,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
         checks.extend(
             facts.builder.as_ref().map(|(name, registered)| builder(name, *registered, &facts.start)),
         );
-        checks.extend(facts.left_behind.as_deref().map(left_behind));
+        checks.extend(facts.left_behind.as_ref().map(left_behind));
     }
     if let Some(asked) = &facts.daemon {
         checks.push(buildkit(asked));
@@ -192,9 +192,17 @@ fn builder(name: &ContainerName, registered: Registered, start: &str) -> Check {
     )
 }
 
-fn left_behind(names: &str) -> Check {
-    let why = format!("{names}: the backend is gone that this belongs to");
-    check("left behind", Verdict::Warn, why, "'docker assemble backend stop' removes it")
+fn left_behind(remains: &Remains) -> Check {
+    match remains {
+        Remains::SetAside(name) => {
+            let why = format!("\"{name}\": the backend, which a start set aside that was ended");
+            check("set aside", Verdict::Warn, why, &format!("'{START}' puts it back"))
+        }
+        Remains::Helpers(names) => {
+            let why = format!("{names}: the backend is gone that this belongs to");
+            check("left behind", Verdict::Warn, why, "'docker assemble backend stop' removes it")
+        }
+    }
 }
 
 /// The file was put into the container that a start had made, and is in no other.

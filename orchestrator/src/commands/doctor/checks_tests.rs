@@ -167,7 +167,7 @@ fn without_a_backend_nothing_has_failed() {
     is(checks.iter().find(|check| check.name == "backend").unwrap(), Warn, "none", "'START' makes one");
     // What was asked for by name is missed only where there is a backend.
     let name = ContainerName("b".to_owned());
-    let left_behind = Some("\"b-dialer\"".to_owned());
+    let left_behind = Some(Remains::Helpers("\"b-dialer\"".to_owned()));
     let gone = Facts { builder: Some((name.clone(), Registered::InUse)), left_behind, ..facts.clone() };
     let checks = all(&gone);
     let found = |name: &str| checks.iter().find(|check| check.name == name).unwrap();

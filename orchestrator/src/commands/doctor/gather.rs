@@ -7,7 +7,9 @@ use tokio::time::timeout;
 use crate::buildkit::{Client, Worker};
 use crate::commands::builder::Registered;
 use crate::commands::health::{self, Examined, Question};
-use crate::commands::{START, damage, left_behind, namespaces, observe, proxies_in_vain, start_command};
+use crate::commands::{
+    Remains, START, damage, left_behind, namespaces, observe, proxies_in_vain, start_command,
+};
 use crate::desired::{ContainerName, HostPort, UserName};
 use crate::engine::{Engine, EngineError, EngineFacts};
 use crate::forward::Forward;
@@ -62,7 +64,7 @@ pub(super) struct Facts {
     /// Proxies that no build reaches, and the start that leads to them.
     pub(super) proxies_in_vain: Option<(String, String)>,
     /// Names of containers whose backend is gone.
-    pub(super) left_behind: Option<String>,
+    pub(super) left_behind: Option<Remains>,
     /// The builder of buildx that leads to the backend, where there is one, and whether builds go there.
     pub(super) builder: Option<(ContainerName, Registered)>,
     /// The start that keeps all forwards.
