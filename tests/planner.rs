@@ -119,10 +119,12 @@ fn a_backend_that_ended_keeps_its_cache() {
 }
 
 #[test]
-fn a_backend_that_ended_makes_way_for_other_settings() {
+fn a_backend_that_ended_makes_way_for_other_settings_when_that_is_asked_for() {
     let mut world = started(&wish());
     world.backend.as_mut().unwrap().state = State::Exited;
-    let wish = Desired { security: Security::Restricted, ..wish() };
+    let other = Desired { security: Security::Restricted, ..wish() };
+    assert!(matches!(plan(&other, &world), Err(PlanError::NeedsNewBackend { .. })), "its cache is in it");
+    let wish = Desired { recreate: true, ..other };
     let [aside, run, .., gone] = &steps(&wish, &world)[1..] else { panic!("too few steps") };
     assert_eq!(
         (&aside[0][..], &run[0][..], &gone[0][..]),

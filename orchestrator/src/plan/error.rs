@@ -38,9 +38,9 @@ pub enum PlanError {
         /// The image.
         image: ImageRef,
     },
-    /// The wish needs a new backend while the old one lives.
+    /// The wish needs a new backend in place of one that has a cache.
     #[error(
-        "backend \"{name}\" is running with other settings ({}); \
+        "backend \"{name}\" was made with other settings ({}); \
          '--recreate' replaces it, and so do 'docker assemble backend stop' and another start; \
          only a cache in a named volume outlives that",
         list(differences)

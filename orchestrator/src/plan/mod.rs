@@ -164,8 +164,8 @@ fn changed_note(desired: &Desired, observed: &Observed, fate: Backend) -> Option
     (note != before).then_some(Action::Note { id, name, note, before })
 }
 
-/// A backend that lives is removed by a start only when the user said so; one that ended is started again, since its
-/// build cache may live in it alone, unless other settings were asked for meanwhile.
+/// A backend that lives, or has, is removed by a start only when the user said so, since its build cache may
+/// be in it alone; one that ended is started again.
 fn backend_fate(
     backend: &Container,
     differences: &[Difference],
@@ -179,13 +179,13 @@ fn backend_fate(
     match backend.state {
         State::Paused => Err(PlanError::Paused { name: backend.name.clone() }),
         // The engine starts it again by itself: waiting for it is all there is to do.
-        State::Running | State::Restarting if needs_new => Err(PlanError::NeedsNewBackend {
+        State::Running | State::Restarting | State::Exited if needs_new => Err(PlanError::NeedsNewBackend {
             name: backend.name.clone(),
             differences: differences.iter().filter(|d| d.effect() == Effect::Recreate).cloned().collect(),
         }),
         State::Running | State::Restarting => Ok(Backend::Keep),
-        State::Exited if !needs_new => Ok(Backend::Start),
-        State::Exited | State::Created | State::Removing | State::Dead => Ok(Backend::Make),
+        State::Exited => Ok(Backend::Start),
+        State::Created | State::Removing | State::Dead => Ok(Backend::Make),
     }
 }
 
