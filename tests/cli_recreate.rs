@@ -15,7 +15,7 @@ use docker_assemble::cancel::{self, Cancel};
 use docker_assemble::commands::{Session, start};
 use docker_assemble::desired::{Desired, File, PullPolicy, Security};
 use docker_assemble::labels;
-use docker_assemble::observed::{ContainerId, State};
+use docker_assemble::observed::{Container, ContainerId, State};
 use docker_assemble::output::Progress;
 use docker_assemble::spec::daemon::CONFIG_FILE;
 use fake_engine::FakeEngine;
@@ -335,10 +335,9 @@ async fn an_image_that_is_always_pulled_is_pulled_for_a_backend_that_runs() {
     assert!(!screen.err().contains("newer"), "{}", screen.err());
 }
 
-/// A start that was killed while the new backend went from one end to the next: it is known to the
-/// next start alone that it does not serve.
-#[tokio::test(start_paused = true)]
-async fn a_backend_that_a_killed_start_left_in_anothers_place_is_found_out() {
+/// An engine with a backend in this state whose predecessor is set aside still, that one as it was, and
+/// the wish for its successor.
+async fn replaced_and_kept(state: State) -> (FakeEngine, Container, Desired) {
     let engine = fresh();
     must_start(&engine, &wish()).await;
     let old = engine.world().containers[0].clone();
@@ -348,13 +347,17 @@ async fn a_backend_that_a_killed_start_left_in_anothers_place_is_found_out() {
         let mut world = engine.world();
         world.containers.retain(|container| container.name == user().backend());
         let name = old.name.aside(old.id.short());
-        world.containers.push(docker_assemble::observed::Container {
-            name,
-            state: State::Exited,
-            ..old.clone()
-        });
-        world.containers[0].state = State::Restarting;
+        world.containers.push(Container { name, state: State::Exited, ..old.clone() });
+        world.containers[0].state = state;
     }
+    (engine, old, other)
+}
+
+/// A start that was killed while the new backend went from one end to the next: it is known to the
+/// next start alone that it does not serve.
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_a_killed_start_left_in_anothers_place_is_found_out() {
+    let (engine, old, other) = replaced_and_kept(State::Restarting).await;
     let (result, screen) = run_start(&engine, &other, &Cancel::never()).await;
     let error = format!("{:#}", result.unwrap_err());
     assert!(error.ends_with("ended right after its start"), "{error}");

@@ -21,6 +21,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
+use tokio::time::Instant;
 
 use crate::cancel::Cancel;
 use crate::desired::{ContainerName, ImageRef};
@@ -114,27 +115,60 @@ async fn remove_asked<E: Engine>(engine: &E, name: &ContainerName) -> Result<(),
     }
 }
 
+/// How long the engine may take to kill what has not ended in time.
+const KILLING: Duration = Duration::from_secs(2);
+
+/// How often a container is looked at that may be about to end.
+const ENDING_PAUSE: Duration = Duration::from_millis(200);
+
 /// Puts back what was set aside, as far as that had come: a request that was dropped may still be
 /// carried out.
 async fn put_back<E: Engine>(
     engine: &E,
     id: &ContainerId,
     name: &ContainerName,
-    ran: bool,
+    ran: Option<Duration>,
 ) -> Result<(), EngineError> {
     let rename = async || match engine.container(name).await? {
         Some(now) if now.id == *id => Ok(()),
         _ => engine.rename(id, name).await,
     };
-    if ran {
-        engine.stop(id, Duration::ZERO).await?;
-    }
+    let runs = match ran {
+        Some(grace) if grace.is_zero() => {
+            engine.stop(id, grace).await?;
+            false
+        }
+        Some(grace) => stays(engine, id, name, grace).await?,
+        None => false,
+    };
     rename().await?;
-    if ran {
+    if ran.is_some() && !runs {
         engine.start(id).await?;
         rename().await?;
     }
     Ok(())
+}
+
+/// Whether a container still runs when a stop with this grace would have ended it: the engine has not heard
+/// of that one, then. It is not asked once more, as one that saves its cache has to be let do so, and one
+/// that builds to go on.
+async fn stays<E: Engine>(
+    engine: &E,
+    id: &ContainerId,
+    name: &ContainerName,
+    grace: Duration,
+) -> Result<bool, EngineError> {
+    let until = Instant::now() + grace + KILLING;
+    loop {
+        let now = engine.container(name).await?.filter(|now| now.id == *id);
+        // What has another name had ended before it got that.
+        let runs =
+            now.is_some_and(|now| matches!(now.state, State::Running | State::Paused | State::Restarting));
+        if !runs || Instant::now() >= until {
+            return Ok(runs);
+        }
+        tokio::time::sleep(ENDING_PAUSE).await;
+    }
 }
 
 /// What was done to a container.
@@ -193,7 +227,8 @@ impl<E: Engine> Run<'_, E> {
                 return Ok(Some(Done::Removed(name, *reason)));
             }
             Action::SetAside { id, name, grace, runs, .. } => {
-                self.ledger.push(Made::SetAside { id: id.clone(), name: name.clone(), ran: *runs });
+                let ran = runs.then_some(*grace);
+                self.ledger.push(Made::SetAside { id: id.clone(), name: name.clone(), ran });
                 let moved = async {
                     if *runs {
                         self.engine.stop(id, *grace).await?;

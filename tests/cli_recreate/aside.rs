@@ -4,7 +4,6 @@ use docker_assemble::commands::builder::Registered;
 use docker_assemble::commands::doctor::{self, Doctor};
 use docker_assemble::commands::info;
 use docker_assemble::desired::{CacheVolume, VolumeName};
-use docker_assemble::observed::Container;
 use docker_assemble::output::Form;
 
 use super::fake_engine::Kill;
@@ -121,4 +120,100 @@ async fn the_cache_volume_goes_over_to_a_backend_that_comes_in_a_second_round() 
     assert_eq!(world.log.iter().rev().filter(|call| *call == "create B").count(), 3, "{:?}", world.log);
     let backend = world.containers.iter().find(|container| container.name == wish().user.backend()).unwrap();
     assert_eq!(backend.cache_volume, Some(volume));
+}
+
+/// The containers whose names have no port in them.
+fn backends(engine: &FakeEngine) -> Vec<(ContainerId, String, State)> {
+    same(engine).into_iter().filter(|(_, name, _)| !name.contains("-proxy-port-")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_is_slow_to_answer_is_not_taken_back_for_one_that_was_set_aside() {
+    let (engine, old, other) = replaced_and_kept(State::Running).await;
+    let there = backends(&engine);
+    // A busy machine.
+    engine.world().hung.insert(user().backend());
+    let (result, screen) = run_start(&engine, &other, &Cancel::never()).await;
+    let error = format!("{:#}", result.unwrap_err());
+    let aside = old.name.aside(old.id.short());
+    assert!(
+        error.ends_with(&format!("a longer '--timeout' may do; \"{aside}\" is kept until it serves")),
+        "{error}"
+    );
+    assert!(!screen.err().contains("Put back"), "{}", screen.err());
+    assert_eq!(backends(&engine), there);
+    engine.world().hung.clear();
+    must_start(&engine, &other).await;
+    assert_eq!(backends(&engine), there[1..], "the one before it has gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_has_served_is_not_taken_back_by_another_start() {
+    let (engine, old, other) = replaced_and_kept(State::Restarting).await;
+    let there = backends(&engine);
+    let said = "level=info msg=\"running server on /run/buildkit/buildkitd.sock\"\nbuildkitd: no space\n";
+    engine.world().logs.insert(user().backend(), said);
+    let (result, screen) = run_start(&engine, &other, &Cancel::never()).await;
+    let error = format!("{:#}", result.unwrap_err());
+    assert!(!screen.err().contains("Put back"), "{}", screen.err());
+    assert_eq!(backends(&engine), there);
+
+    // What is advised: `docker rm`, and another start.
+    assert_eq!(advised(&error), format!("docker rm --force --volumes {}", user().backend()));
+    engine.world().containers.retain(|container| container.name != user().backend());
+    must_start(&engine, &wish()).await;
+    assert_eq!(backends(&engine), [(old.id, old.name.0, State::Running)]);
+}
+
+/// Gives up a start that replaces the backend when it has asked the engine to stop that; `fails` has the
+/// engine not hear of it.
+async fn given_up_at_the_stop(fails: bool) -> (FakeEngine, Container) {
+    let call = call_of("stop B").await;
+    let engine = fresh();
+    must_start(&engine, &wish()).await;
+    let backend = engine.world().containers[0].clone();
+    let (canceller, cancel) = cancel::pair();
+    {
+        let mut world = engine.world();
+        let number = world.log.len() + call;
+        world.ending_takes = std::time::Duration::from_secs(3);
+        if fails { world.fail = Some(number) } else { world.cancel = Some((number, canceller)) }
+    }
+    let there = same(&engine);
+    let (result, _) = run_start(&engine, &replacing_all(), &cancel).await;
+    result.unwrap_err();
+    assert_eq!(same(&engine), there);
+    assert!(!engine.world().cut.contains(&backend.name), "its cache's database is being flushed");
+    (engine, backend)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_is_being_stopped_has_its_time_to_end_before_it_is_put_back() {
+    let (engine, backend) = given_up_at_the_stop(false).await;
+    let world = engine.world();
+    assert_eq!(world.log.iter().filter(|call| *call == "stop B").count(), 1, "{:?}", world.log);
+    assert!(world.containers[0].started_at > backend.started_at, "{:?}", world.log);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_was_never_stopped_goes_on_with_its_builds() {
+    let (engine, backend) = given_up_at_the_stop(true).await;
+    assert_eq!(engine.world().containers[0], backend);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_is_gone_is_not_said_to_be_kept() {
+    let call = call_of("create B").await;
+    let engine = fresh();
+    must_start(&engine, &wish()).await;
+    {
+        let mut world = engine.world();
+        let number = world.log.len() + call;
+        world.fail = Some(number);
+        world.events.push((number, Box::new(|world| world.containers.clear())));
+    }
+    let (result, _) = run_start(&engine, &replacing_all(), &Cancel::never()).await;
+    let error = format!("{:#}", result.unwrap_err());
+    let told = format!("container \"{}\" cannot be put back, since it is gone", user().backend());
+    assert!(error.contains(&told) && !error.contains("kept as"), "{error}");
 }

@@ -88,6 +88,14 @@ pub(crate) struct World {
     pub(crate) operating_system: String,
     /// Whether images can be pulled.
     pub(crate) registry: bool,
+    /// How long what is stopped takes to end, where it is given the time.
+    pub(crate) ending_takes: Duration,
+    /// What is about to end, and when.
+    ends: Vec<(ContainerId, Instant)>,
+    /// What ran, and was not given the time to end.
+    pub(crate) cut: Vec<ContainerName>,
+    /// What the log of each container says, by its name, where that is not the usual.
+    pub(crate) logs: BTreeMap<ContainerName, &'static str>,
     /// The network namespace that each container runs in.
     pub(crate) networks: BTreeMap<ContainerId, u32>,
     clock: u32,
@@ -108,7 +116,11 @@ impl FakeEngine {
     }
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap()
+        let mut world = self.world.lock().unwrap();
+        if !world.ends.is_empty() {
+            world.end_due();
+        }
+        world
     }
 
     /// Carries out a call that changes something, unless the command that asks for it is killed.
@@ -158,6 +170,17 @@ impl World {
             return Err(EngineError::Refused { operation, status: 500, message: "no".to_owned() });
         }
         Ok(())
+    }
+
+    /// Ends what was stopped, whether or not somebody still waits for it.
+    fn end_due(&mut self) {
+        let now = Instant::now();
+        let ended: Vec<_> = self.ends.extract_if(.., |(_, at)| *at <= now).collect();
+        for (id, _) in ended {
+            if let Some(container) = self.find(&id) {
+                container.state = State::Exited;
+            }
+        }
     }
 
     fn find(&mut self, id: &ContainerId) -> Option<&mut Container> {
@@ -416,16 +439,25 @@ impl Engine for FakeEngine {
         .await
     }
 
-    async fn stop(&self, id: &ContainerId, _: Duration) -> Result<()> {
-        self.act(|world| {
-            let name = world.name(id);
-            world.call("stop", &name)?;
-            if let Some(container) = world.find(id) {
-                container.state = State::Exited;
-            }
-            Ok(())
-        })
-        .await
+    async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<()> {
+        let takes = self
+            .act(|world| {
+                let name = world.name(id);
+                world.call("stop", &name)?;
+                let takes = world.ending_takes.min(grace);
+                if grace.is_zero() && world.runs(&name) {
+                    world.cut.push(ContainerName(name));
+                }
+                world.ends.push((id.clone(), Instant::now() + takes));
+                world.end_due();
+                Ok(takes)
+            })
+            .await?;
+        if !takes.is_zero() {
+            tokio::time::sleep(takes).await;
+        }
+        self.world().end_due();
+        Ok(())
     }
 
     async fn rename(&self, id: &ContainerId, name: &ContainerName) -> Result<()> {
@@ -457,8 +489,10 @@ impl Engine for FakeEngine {
         .await
     }
 
-    fn logs(&self, _: &ContainerId, _: LogOptions) -> EngineStream<LogChunk> {
-        Box::pin(stream::iter([Ok(LogChunk::Stderr(Bytes::from_static(b"last words\n")))]))
+    fn logs(&self, id: &ContainerId, _: LogOptions) -> EngineStream<LogChunk> {
+        let world = self.world();
+        let said = world.logs.get(&ContainerName(world.name(id))).copied().unwrap_or("last words\n");
+        Box::pin(stream::iter([Ok(LogChunk::Stderr(Bytes::from_static(said.as_bytes())))]))
     }
 
     async fn exec(&self, id: &ContainerId, command: &[&str]) -> Result<ExecOutput> {

@@ -34,6 +34,9 @@ impl fmt::Display for UndoFailure {
             Made::Asked(name) => {
                 return write!(f, "container \"{name}\" may be left behind: {}", self.error);
             }
+            Made::SetAside { name, .. } if matches!(self.error, EngineError::NotFound { .. }) => {
+                return write!(f, "container \"{name}\" cannot be put back, since it is gone");
+            }
             Made::SetAside { id, name, .. } => {
                 let aside = name.aside(id.short());
                 return write!(

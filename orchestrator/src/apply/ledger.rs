@@ -1,6 +1,7 @@
 //! What one run made so far.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::desired::{ContainerName, File, VolumeName};
 use crate::observed::ContainerId;
@@ -25,8 +26,8 @@ pub enum Made {
         id: ContainerId,
         /// The name that it had.
         name: ContainerName,
-        /// Whether it ran.
-        ran: bool,
+        /// How long it was given to end, if it ran.
+        ran: Option<Duration>,
     },
     /// A volume, which was created.
     Volume(VolumeName),

@@ -24,6 +24,18 @@ pub(super) async fn find<E: Engine>(engine: &E, backend: &Container) -> Option<D
 /// What BuildKit says when it serves: whatever stands before it in a log is of no interest.
 const SERVES: &str = "running server on ";
 
+/// How many lines the log of a backend has at most that has never served, and has ended by itself each time
+/// that the engine started it again.
+const SHORT: u64 = 1000;
+
+/// Whether it is known that BuildKit has not served in this container, ever: nothing is in its cache, then.
+/// The beginning of a long log may be gone, and some logs cannot be read.
+pub(super) async fn has_never_served<E: Engine>(engine: &E, backend: &Container) -> bool {
+    let Some(log) = logs::whole_end(engine, backend, SHORT).await else { return false };
+    let lines = log.lines().count() as u64;
+    (1..SHORT).contains(&lines) && !log.contains(SERVES)
+}
+
 fn tells_of_damage(log: &str) -> bool {
     let last_run = log.rfind(SERVES).map_or(log, |at| &log[at..]);
     let mut reasons = last_run.lines().filter_map(|line| line.strip_prefix("buildkitd: "));

@@ -160,16 +160,31 @@ pub(super) async fn show_end<E: Engine>(session: Session<'_, E>, container: &Con
 
 /// The last lines of a container's log, or what came of them in time.
 pub(super) async fn end<E: Engine>(engine: &E, container: &Container, lines: u64) -> String {
+    let mut text = Vec::new();
+    read_end(engine, container, lines, &mut text).await;
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The last lines of a container's log, if all of them can be read in time.
+pub(super) async fn whole_end<E: Engine>(engine: &E, container: &Container, lines: u64) -> Option<String> {
+    let mut text = Vec::new();
+    let is_whole = read_end(engine, container, lines, &mut text).await;
+    is_whole.then(|| String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Returns whether it came to the end of the log.
+async fn read_end<E: Engine>(engine: &E, container: &Container, lines: u64, text: &mut Vec<u8>) -> bool {
     let options = LogOptions { tail: Some(lines), ..LogOptions::default() };
     let mut log = engine.logs(&container.id, options);
-    let mut text = Vec::new();
     let read = async {
-        while let Some(Ok(LogChunk::Stdout(bytes) | LogChunk::Stderr(bytes))) = log.next().await {
-            text.extend_from_slice(&bytes);
+        loop {
+            match log.next().await {
+                Some(Ok(LogChunk::Stdout(bytes) | LogChunk::Stderr(bytes))) => text.extend_from_slice(&bytes),
+                other => return other.is_none(),
+            }
         }
     };
-    tokio::time::timeout(END_LIMIT, read).await.ok();
-    String::from_utf8_lossy(&text).into_owned()
+    tokio::time::timeout(END_LIMIT, read).await.unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -144,8 +144,8 @@ impl<E: Engine> Run<'_, E> {
             return Err(match setback {
                 Setback::Step(cause) => explain(desired, cause),
                 Setback::Wait(error) => {
-                    self.answer_for(&error, &observed);
-                    quote(session, desired, &ledger.entries(), error).await
+                    let help = self.answer_for(&error, &observed).await;
+                    quote(session, desired, &ledger.entries(), error, help).await
                 }
             });
         }
@@ -170,13 +170,31 @@ impl<E: Engine> Run<'_, E> {
     }
 
     /// A backend that an earlier start has put in another one's place and did not live to see serve: it
-    /// is this start's to take back.
-    fn answer_for(&self, error: &ReadyError, observed: &Observed) {
-        let failed = error.container().filter(|failed| failed.name == self.desired.user.backend());
-        let (Some(failed), Some(old)) = (failed, observed.replaced_backend()) else { return };
-        let (name, origin) = (failed.name.clone(), Origin::Created);
-        self.ledger.push(Made::SetAside { id: old.id.clone(), name: name.clone(), ran: true });
+    /// is this start's to take back. One that has served, or may have, has a cache of its own, and stays;
+    /// how that other one comes back is told then.
+    async fn answer_for(&self, error: &ReadyError, observed: &Observed) -> Option<String> {
+        let failed = error.container().filter(|failed| failed.name == self.desired.user.backend())?;
+        let old = observed.replaced_backend()?;
+        let is_made = |made: &Made| matches!(made, Made::Container { id, origin: Origin::Created, .. } if *id == failed.id);
+        if self.ledger.entries().iter().any(is_made) {
+            return None;
+        }
+        let (name, aside, origin) = (failed.name.clone(), &old.name, Origin::Created);
+        if !matches!(error, ReadyError::Ended(_)) {
+            return Some(format!("a longer '--timeout' may do; \"{aside}\" is kept until it serves"));
+        }
+        if !damage::has_never_served(self.session.engine, failed).await {
+            return Some(format!(
+                "'docker rm --force --volumes {name}' and another start bring back the one before it, kept as \"{aside}\""
+            ));
+        }
+        self.ledger.push(Made::SetAside {
+            id: old.id.clone(),
+            name: name.clone(),
+            ran: Some(Duration::ZERO),
+        });
         self.ledger.push(Made::Container { id: failed.id.clone(), name, origin });
+        None
     }
 
     async fn apply(&self, stages: &[Vec<Action>]) -> Result<(), Failure> {
@@ -248,15 +266,20 @@ async fn wait<E: Engine>(session: Session<'_, E>, desired: &Desired) -> Result<(
     ready(engine, backend, Helpers::from(&observed), limit.unwrap_or(READY_LIMIT), cancel).await
 }
 
-/// Shows what the failed container said, and says why it is given up.
+/// Shows what the failed container said, and says why it is given up, with `help` where that is known.
 async fn quote<E: Engine>(
     session: Session<'_, E>,
     desired: &Desired,
     made: &[Made],
     error: ReadyError,
+    help: Option<String>,
 ) -> anyhow::Error {
     if let Some(container) = error.container() {
         logs::show_end(session, container).await;
+    }
+    // A stop, which others are helped by, would remove what is set aside.
+    if let Some(help) = help {
+        return anyhow!("{error}; {help}");
     }
     if let ReadyError::Ended(container) = &error
         && container.name == session.user.backend()
