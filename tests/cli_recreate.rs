@@ -266,6 +266,15 @@ async fn ends_early(gives_up: bool) {
             let story = format!("call {call} of {after:?}: {:?}", engine.world().log);
             if call > all - last {
                 // It is too late to go back, and the next start finishes it.
+                assert!(!screen.err().contains("removed again"), "{story}: {}", screen.err());
+                if gives_up {
+                    let told = "Cancelled; the backend serves, and another start removes what was to go\n";
+                    assert!(screen.err().ends_with(told), "{story}: {}", screen.err());
+                } else {
+                    result.expect(&story);
+                    let told = "; the backend serves, and another start removes \"docker-assemble-";
+                    assert!(screen.err().contains(told), "{story}: {}", screen.err());
+                }
                 engine.world().fail = None;
                 must_start(&engine, &after).await;
                 assert_eq!(engine.containers_now().len(), after.container_names().len(), "{story}");

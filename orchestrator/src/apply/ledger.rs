@@ -1,5 +1,6 @@
 //! What one run made so far.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -62,7 +63,10 @@ pub enum Origin {
 /// A list that the concurrent steps of a stage add to. It outlives the work, which may be dropped
 /// wherever it waits: what is asked for is in it before the engine hears of it.
 #[derive(Debug, Default)]
-pub struct Ledger(Mutex<Vec<Made>>);
+pub struct Ledger {
+    list: Mutex<Vec<Made>>,
+    kept: AtomicBool,
+}
 
 impl Ledger {
     /// What there is because of this run, in order.
@@ -80,6 +84,13 @@ impl Ledger {
     /// Nothing of it is to be taken back any more.
     pub fn keep(&self) {
         self.list().clear();
+        self.kept.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`Self::keep`] was called.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.kept.load(Ordering::Relaxed)
     }
 
     /// Adds to the list.
@@ -116,6 +127,6 @@ impl Ledger {
     }
 
     fn list(&self) -> MutexGuard<'_, Vec<Made>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

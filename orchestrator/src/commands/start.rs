@@ -79,7 +79,11 @@ pub async fn run<E: Engine>(
     let run = Run { session, desired, archive, report: &report, ledger: &ledger };
     let heard = || {
         session.console.settle();
-        session.console.note("Cancelled; what this start made is removed again");
+        session.console.note(if ledger.is_kept() {
+            "Cancelled; the backend serves, and another start removes what was to go"
+        } else {
+            "Cancelled; what this start made is removed again"
+        });
     };
     let done = session.cancel.heed(run.to_the_end(), heard, || ledger.is_settled()).await;
     session.console.settle();
@@ -127,7 +131,10 @@ impl<E: Engine> Run<'_, E> {
                 Ok(()) => {
                     // Whatever comes now, that serves.
                     ledger.keep();
-                    self.apply(&plan.finally).await.map_err(|cause| explain(desired, cause))?;
+                    match self.apply(&plan.finally).await {
+                        Err(Failure::Engine(error)) => self.warn_of_leftovers(&plan, &error).await,
+                        done => done.map_err(|cause| explain(desired, cause))?,
+                    }
                     if plan.is_empty() && made.is_empty() {
                         let name = desired.user.backend();
                         session.console.line(format_args!("Backend \"{name}\" is already running"))?;
@@ -161,6 +168,31 @@ impl<E: Engine> Run<'_, E> {
         }
         self.apply(&first.stages).await.map_err(|cause| explain(desired, cause))?;
         settled(session, desired).await
+    }
+
+    /// Names what should have gone and has not: no reason to fail where everything serves.
+    async fn warn_of_leftovers(&self, plan: &Plan, error: &EngineError) {
+        let Session { engine, user, console, .. } = self.session;
+        let observed = observe::ours(engine, user).await.ok();
+        let is_left = |action: &Action| match (action, &observed) {
+            (Action::Remove { name, .. }, None) => Some(name.to_string()),
+            (Action::Remove { id, .. }, Some(observed)) => {
+                let left = observed.containers().find(|container| container.id == *id);
+                left.map(|container| container.name.to_string())
+            }
+            (Action::RemoveVolume { name }, Some(observed)) => {
+                observed.socket_volumes.contains(name).then(|| name.to_string())
+            }
+            (Action::RemoveVolume { name }, None) => Some(name.to_string()),
+            _ => None,
+        };
+        let left: Vec<_> =
+            plan.finally.iter().flatten().filter_map(is_left).map(|name| format!("\"{name}\"")).collect();
+        // Removed after all.
+        if !left.is_empty() {
+            let names = left.join(", ");
+            console.warning(format_args!("{error}; the backend serves, and another start removes {names}"));
+        }
     }
 
     /// Runs the plan and waits until everything that was wished for serves.
