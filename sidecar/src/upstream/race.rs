@@ -6,16 +6,26 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::connect::DialError;
 
 /// How long an address is given before the next one is tried beside it (RFC 8305, 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
+/// How many are tried at once: each takes a descriptor, and a connection may hold few.
+const AT_ONCE: usize = 2;
+
+/// How long an address is given at least when others wait for its place: its first packet has been
+/// sent again by then, a second after the first (RFC 6298, 2).
+const GIVEN: Duration = Duration::from_secs(2);
+
 /// An attempt that says which address it was for.
 type Attempt<'a, T> = Pin<Box<dyn Future<Output = (SocketAddr, Result<T, DialError>)> + Send + 'a>>;
 
 /// Connects to one of the addresses, tried in this order; each next one begins as soon as one has
-/// failed, or when none has answered for a moment. The slower ones are dropped.
+/// failed, or when none has answered for a moment. Two are tried at once; while others wait, the
+/// older one has to make room for them after a time. The slower ones are dropped.
 ///
 /// # Errors
 /// None is reached; the reason is that of the last.
@@ -27,32 +37,41 @@ where
     F: Future<Output = Result<T, DialError>> + Send + 'a,
 {
     let mut waiting = addrs.iter().copied();
-    let mut running: Vec<Attempt<'a, T>> = Vec::new();
+    // The oldest comes first.
+    let mut running: Vec<(Instant, Attempt<'a, T>)> = Vec::with_capacity(AT_ONCE);
     let mut failure = DialError::NoGateway;
     loop {
         if let Some(addr) = waiting.next() {
+            if running.len() == AT_ONCE {
+                drop(running.remove(0));
+            }
             let attempt = connect(addr);
-            running.push(Box::pin(async move { (addr, attempt.await) }));
-        } else if running.is_empty() {
-            return Err(failure);
+            running.push((Instant::now(), Box::pin(async move { (addr, attempt.await) })));
         }
+        let (Some((oldest, _)), Some((last, _))) = (running.first(), running.last()) else {
+            return Err(failure);
+        };
+        let next = match running.len() < AT_ONCE {
+            true => *last + HEAD_START,
+            false => (*last + HEAD_START).max(*oldest + GIVEN),
+        };
         tokio::select! {
             biased;
             (addr, connected) = any(&mut running) => match connected {
                 Ok(connected) => return Ok((addr, connected)),
                 Err(error) => failure = error,
             },
-            () = tokio::time::sleep(HEAD_START), if waiting.len() > 0 => {}
+            () = tokio::time::sleep_until(next), if waiting.len() > 0 => {}
         }
     }
 }
 
 /// The first attempt to end, which is taken out.
-async fn any<'a, T>(running: &mut Vec<Attempt<'a, T>>) -> (SocketAddr, Result<T, DialError>) {
+async fn any<'a, T>(running: &mut Vec<(Instant, Attempt<'a, T>)>) -> (SocketAddr, Result<T, DialError>) {
     poll_fn(|cx| {
         for at in 0..running.len() {
-            if let Poll::Ready(ended) = running[at].as_mut().poll(cx) {
-                drop(running.swap_remove(at));
+            if let Poll::Ready(ended) = running[at].1.as_mut().poll(cx) {
+                drop(running.remove(at));
                 return Poll::Ready(ended);
             }
         }
@@ -65,6 +84,7 @@ async fn any<'a, T>(running: &mut Vec<Attempt<'a, T>>) -> (SocketAddr, Result<T,
 mod tests {
     use std::io;
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
@@ -92,7 +112,7 @@ mod tests {
         race(&addrs(ends), connect).await.ok().map(|(addr, ())| last(addr))
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn the_first_that_answers_is_taken() {
         assert_eq!(reached(&[3, 13]).await, Some(3));
         assert_eq!(reached(&[2, 12, 3]).await, Some(3));
@@ -102,7 +122,7 @@ mod tests {
     }
 
     /// A silent address does not keep the others from being tried, nor is it given up for them.
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_late_answer_counts_too() {
         let begun = Mutex::new(Vec::new());
         let slow = |addr| {
@@ -117,5 +137,46 @@ mod tests {
         };
         let (addr, ()) = race(&addrs(&[1, 2]), slow).await.unwrap();
         assert_eq!((last(addr), begun.into_inner().unwrap()), (1, vec![1, 2]));
+    }
+
+    struct Held<'a>(&'a AtomicUsize);
+
+    impl Drop for Held<'_> {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Each holds a descriptor.
+    #[tokio::test(start_paused = true)]
+    async fn many_silent_addresses_are_not_all_tried_at_once() {
+        let (held, most, order) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let counted = |addr| {
+            most.fetch_max(held.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            order.lock().unwrap().push(last(addr));
+            let holds = Held(&held);
+            async move {
+                let _holds = holds;
+                connect(addr).await
+            }
+        };
+        let ends = [1, 11, 21, 31, 2, 41, 51, 3];
+        let (addr, ()) = race(&addrs(&ends), counted).await.unwrap();
+        assert_eq!((last(addr), most.load(Ordering::Relaxed)), (3, AT_ONCE));
+        assert_eq!(*order.lock().unwrap(), ends);
+    }
+
+    /// One whose first packet was lost answers the second.
+    #[tokio::test(start_paused = true)]
+    async fn an_address_is_given_time_although_others_wait() {
+        let slow = |addr| async move {
+            if last(addr) == 11 {
+                tokio::time::sleep(GIVEN - HEAD_START / 2).await;
+                return Ok(());
+            }
+            connect(addr).await
+        };
+        let (addr, ()) = race(&addrs(&[1, 11, 21, 31, 41]), slow).await.unwrap();
+        assert_eq!(last(addr), 11);
     }
 }
