@@ -14,11 +14,12 @@ use docker_assemble::cancel::Cancel;
 use docker_assemble::commands::builder::Registered;
 use docker_assemble::commands::{Session, info, start, stop};
 use docker_assemble::desired::Desired;
+use docker_assemble::forward::{Target, asked};
 use docker_assemble::observed::{Container, State};
 use docker_assemble::output::{Form, Progress};
 use fake_engine::{FakeEngine, World};
 use screen::Screen;
-use world::{IMAGE, PROXY, forwards, user, wish};
+use world::{IMAGE, PROXY, forwards, port, user, wish};
 
 fn dialling() -> Desired {
     Desired { forwards: forwards("5000@loopback"), ..wish() }
@@ -162,4 +163,21 @@ async fn hints_keep_what_is_forwarded() {
     ] {
         assert!(out.contains(line), "{line} is not in:\n{out}");
     }
+}
+
+/// As a name of the engine's side before any backend runs that could be asked.
+#[tokio::test]
+async fn a_name_that_nobody_here_knows_is_left_to_the_relay() {
+    let engine = FakeEngine::with_images(&[IMAGE, PROXY]);
+    let resolved = |word: &str| {
+        let (engine, asked) = (&engine, asked::merge(None, &asked::hosts(word).unwrap(), false).unwrap());
+        async move { run!(engine, session => start::resolve(session, &asked)).0 }
+    };
+    let forwards = resolved("5000=nobody-knows-it.invalid:80").await.unwrap();
+    let targets: Vec<_> = forwards.into_iter().map(|forward| forward.target).collect();
+    let name = "nobody-knows-it.invalid".to_owned();
+    assert_eq!(targets, [Target::Name { name, fallback: None, port: port(80) }]);
+    // It takes nothing for a name whose last part is a number.
+    let error = resolved("5000=nobody-knows-it.999").await.unwrap_err();
+    assert_eq!(error.to_string(), "cannot look up host \"nobody-knows-it.999\" of --forward");
 }

@@ -241,7 +241,7 @@ impl Case<'_> {
     /// Whether something is in the way; that nothing listens is not.
     fn is_blocked(&self) -> bool {
         match (self.outcome, self.listening) {
-            (Outcome::NoGateway, _) => true,
+            (Outcome::NoGateway | Outcome::NoSuchName, _) => true,
             (Outcome::TimedOut | Outcome::Unreachable, Some(Listening::Nothing)) => self.publisher.is_some(),
             (Outcome::TimedOut | Outcome::Unreachable, _) => true,
             (Outcome::Refused, listening) => {

@@ -280,6 +280,8 @@ fn only_what_a_later_service_does_not_mend_is_in_the_way() {
     assert!(blocked(Outcome::Refused, Some(&Listening::Reachable)));
     assert!(blocked(Outcome::TimedOut, Some(&Listening::Reachable)));
     assert!(blocked(Outcome::Unreachable, None));
+    // It may be mistyped, which nobody else says.
+    assert!(blocked(Outcome::NoSuchName, None));
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Hosts' names, looked up where the user is, else where the engine is.
 //!
 //! The relay looks them up for itself and follows them, in the backend's network; what is found here
-//! is what it falls back to where that network does not know the name. A name out of this machine's
-//! own list of hosts nobody else can follow, nor may anybody else's answer take its place.
+//! is what it falls back to where that network does not know the name, and need not be found. A name
+//! out of this machine's own list of hosts nobody else can follow, nor may anybody else's answer take
+//! its place.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -26,7 +27,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// The forwards, with what is known of every host.
 ///
 /// # Errors
-/// A name that nobody knows, or that means whoever asks for it.
+/// A name that nobody knows nor can follow, or that means whoever asks for it.
 pub async fn resolve<E: Engine>(session: Session<'_, E>, asked: &[Asked]) -> Result<BTreeSet<Forward>> {
     let is_host = |asked: &Asked| matches!(asked.place, Place::Host(_));
     let observed = match asked.iter().any(is_host) {
@@ -55,11 +56,15 @@ async fn look_up<E: Engine>(
     name: &str,
 ) -> Result<Known> {
     let before = sidecar_of(observed, asked, name);
-    let addr = match (address(session, observed, name).await, &before) {
-        (Ok(addr), _) => addr,
-        // It was known when that was made, and need not be known here for it to be followed.
-        (Err(_), Some((_, fallback))) => return Ok(Known::Followed(*fallback)),
-        (Err(error), None) => return Err(error),
+    let addr = match address(session, observed, name).await {
+        Ok(addr) => addr,
+        // The relay may know it all the same, as the engine's own names before any backend runs;
+        // where it does not, the start warns of that at its end.
+        Err(error) if can_be_followed(name) => {
+            tracing::debug!(%error, "the relay alone looks it up");
+            return Ok(Known::Followed(before.and_then(|(_, fallback)| fallback)));
+        }
+        Err(error) => return Err(error),
     };
     refuse_own(name, addr, asked.port, asked.outside)?;
     if !can_be_followed(name) || (is_listed(hosts, name) && !is_of_the_engine(name)) {
@@ -127,17 +132,15 @@ async fn address<E: Engine>(session: Session<'_, E>, observed: &Observed, name: 
             io::Error::new(io::ErrorKind::TimedOut, words)
         }
     };
-    match observed.backend.as_ref().filter(|backend| backend.state == State::Running) {
-        None => Err(error).with_context(|| {
-            format!(
-                "cannot look up host \"{name}\" of --forward here, and no backend runs that could be asked"
-            )
-        }),
-        Some(backend) => match ask(session.engine, backend, name).await {
-            Some(addr) => Ok(addr),
-            None => Err(error).with_context(|| format!("cannot look up host \"{name}\" of --forward")),
-        },
-    }
+    let running = observed.backend.as_ref().filter(|backend| backend.state == State::Running);
+    let found = match running {
+        Some(backend) => ask(session.engine, backend, name).await,
+        None => None,
+    };
+    found.map_or_else(
+        || Err(error).with_context(|| format!("cannot look up host \"{name}\" of --forward")),
+        Ok,
+    )
 }
 
 /// What the backend's own name service says; its image may have no program that asks it.
