@@ -203,6 +203,33 @@ fn a_backend_that_an_updater_made_anew_gets_its_configuration_back() {
     assert!(backend.run(&start).ok().stdout.ends_with("is already running\n"));
 }
 
+/// As a start with `--recreate` leaves it that was killed before it made another one.
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_backend_that_was_set_aside_comes_back_with_its_cache_by_what_is_advised() {
+    let backend = Backend::new();
+    backend.install_plugin();
+    backend.run(&["start", "--allow-host-port", "0"]).ok();
+    let name = backend.name();
+    let ids = || backend.run(&["info", "--quiet", "--no-trunc"]).ok().stdout;
+    let before = ids();
+    let in_backend = |command: &[&str]| docker(&[&["exec", &name], command].concat()).ok();
+    in_backend(&["touch", "/var/lib/buildkit/kept"]);
+    let aside = name.replace("docker-assemble-backend-", "docker-assemble-replaced-");
+    let aside = format!("{aside}.{}", &before[..12]);
+    docker(&["stop", &name]).ok();
+    docker(&["rename", &name, &aside]).ok();
+
+    let (info, doctor) = (backend.run(&["info"]).fails(1), backend.run(&["doctor"]).ok());
+    let told = info.only_complaint();
+    for told in [told, &doctor.stdout] {
+        assert!(told.contains(&aside) && !told.contains("backend stop"), "{told}");
+    }
+    follow(&backend, told);
+    assert_eq!(ids().lines().next(), before.lines().next());
+    in_backend(&["ls", "/var/lib/buildkit/kept"]);
+}
+
 /// Runs the commands that stand between the quotes of an advice, in their order.
 #[track_caller]
 fn follow(backend: &Backend, advice: &str) {
