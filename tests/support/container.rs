@@ -1,5 +1,6 @@
 //! A container's way out: its network namespace, the gateway, and clients and targets there.
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -60,7 +61,16 @@ pub(crate) const RESET: (Vec<u8>, End) = (Vec::new(), End::Reset);
 /// A connection through the relay that works.
 #[track_caller]
 pub(crate) fn open(relay: &Process, target: &TcpListener) -> (Peer, Peer) {
-    let (mut near, mut far) = peers(relay.connect(), accept(target), 5);
+    let mut near = relay.connect();
+    near.write_all(b".").unwrap();
+    // One that a client came too early for, and is gone, may be late: it ends without a word.
+    let far = loop {
+        let mut far = accept(target);
+        if matches!(far.read(&mut [0]), Ok(1)) {
+            break far;
+        }
+    };
+    let (mut near, mut far) = peers(near, far, 5);
     near.exchange(&mut far, KIB);
     (near, far)
 }
