@@ -118,13 +118,18 @@ pub struct Observed {
 }
 
 impl Sidecar {
-    /// Whether it runs, but in the network of an earlier run of `backend`: it forwards nothing. Times
-    /// tell only where nothing better does: a clock may have been set meanwhile.
+    /// Whether it runs, but in the network of an earlier run of `backend`, which may have ended: it
+    /// forwards nothing. Times tell only where nothing better does: a clock may have been set meanwhile.
     #[must_use]
     pub fn is_stale(&self, backend: &Container) -> bool {
-        let both_run = self.container.state == State::Running && backend.state == State::Running;
-        both_run
-            && self.beside_backend.map_or_else(|| self.container.started_before(backend), |beside| !beside)
+        let of_an_earlier_run =
+            || self.beside_backend.map_or_else(|| self.container.started_before(backend), |beside| !beside);
+        self.container.state == State::Running
+            && match backend.state {
+                State::Running => of_an_earlier_run(),
+                State::Paused => false,
+                _ => true,
+            }
     }
 
     /// The forward that it is for, where its label tells.

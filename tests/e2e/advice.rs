@@ -84,6 +84,10 @@ fn a_backend_that_is_stopped() {
     for command in [&["cache", "usage"][..], &["doctor"]] {
         docker(&["stop", "--time", "5", &reader.0.name()]).ok();
         let refused = reader.0.run(command).fails(1);
+        // Which would take the cache with it.
+        for said in [&refused, &reader.0.run(&["info"])] {
+            assert!(!said.words().contains("docker assemble backend stop"), "{said:?}");
+        }
         reader.follows(&refused, "docker assemble backend start ");
         reader.0.get(registry.port).ok();
     }

@@ -20,7 +20,7 @@ const HASH_BYTES: usize = 4;
 ///
 /// A login that can be a part of a name is one as it is. Of all others a Windows `DOMAIN\` is
 /// dropped, each run of characters that the engine refuses in names (outside `[a-zA-Z0-9_.-]`)
-/// becomes one `-`, and [`MARK`] and a hash of the whole login are added, so that `CORP\jane`,
+/// becomes one `-`, and `--` and a hash of the whole login are added, so that `CORP\jane`,
 /// `LAB\jane` and `jane` are three users.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserName(String);

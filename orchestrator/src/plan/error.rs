@@ -40,7 +40,7 @@ pub enum PlanError {
     },
     /// The wish needs a new backend in place of one that has a cache.
     #[error(
-        "backend \"{name}\" was made with other settings ({}); \
+        "backend \"{name}\" was made with other settings ({}); with those it stays as it is; \
          '--recreate' replaces it, and so do 'docker assemble backend stop' and another start; \
          only a cache in a named volume outlives that",
         list(differences)
