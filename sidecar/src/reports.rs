@@ -33,7 +33,7 @@ pub struct Reports {
 }
 
 impl Reports {
-    /// Whether a failure is to be told, rather than counted. For [`report`].
+    /// Whether a failure is to be told, rather than counted. For `report!`.
     pub fn note(&self, matter: Matter, text: &str) -> bool {
         let (first, before) = self.with(|repeats| {
             let first = repeats.note(matter, text, Instant::now());
