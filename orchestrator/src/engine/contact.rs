@@ -32,6 +32,11 @@ const AT_ONCE: usize = 16;
 /// The same where connections are few: one is left for a conversation with BuildKit.
 const AT_ONCE_BY_PROGRAM: usize = 3;
 
+/// How long a connection takes from the end of an answer until it may be used again: the pool gets it
+/// back by a task of its own (hyper-util's legacy client), and who asks before that makes another.
+/// Where each costs a login it is waited for.
+const HANDED_BACK: Duration = Duration::from_millis(10);
+
 /// The contact with one engine. Clones share it.
 #[derive(Clone)]
 pub(super) struct Contact {
@@ -123,7 +128,11 @@ impl Contact {
     ) -> Result<T> {
         let _turn = self.turns.acquire().await;
         let limit = limit.saturating_add(self.slack);
-        match timeout(limit, call).await {
+        let answer = timeout(limit, call).await;
+        if self.by_program {
+            tokio::time::sleep(HANDED_BACK).await;
+        }
+        match answer {
             Ok(answer) => {
                 answer.map_err(|error| failure::explain(&self.endpoint, self.by_program, operation, error))
             }
