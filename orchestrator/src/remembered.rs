@@ -6,9 +6,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use crate::desired::{UserName, VolumeName};
+use crate::digest;
 use crate::forward::{self, Forward};
 
 /// The place of the note about one user's backend on one engine.
@@ -21,8 +20,7 @@ impl Remembered {
     /// with an engine of its own at the same socket.
     #[must_use]
     pub fn of(configuration: Option<&Path>, user: &UserName, endpoint: &str, host: &str) -> Self {
-        let digest = Sha256::digest(format!("{endpoint}\n{host}"));
-        let engine: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let engine = digest::hex(format!("{endpoint}\n{host}"), 4);
         let name = format!("{}-{engine}", user.backend());
         Self(configuration.map(|directory| directory.join("assemble").join(name)))
     }

@@ -1,10 +1,8 @@
 //! Advice that the plugin prints is worth following: each test makes a situation, reads the command
 //! that is advised, types it word for word, and sees that it helps.
 
-use std::process::Command;
-
 use crate::support::{
-    Backend, Outcome, PATIENCE, Registry, Volume, docker, eventually, free_port, inspect, run,
+    Backend, Outcome, PATIENCE, Registry, Volume, docker, eventually, free_port, freeze, run,
 };
 
 /// Somebody who reads what the plugin says and types it.
@@ -39,13 +37,6 @@ fn advice(said: &Outcome, beginning: &str) -> String {
     let quoted = words.split_once(&format!("'{beginning}")).and_then(|(_, rest)| rest.split_once('\''));
     let (rest, _) = quoted.unwrap_or_else(|| panic!("nothing of \"{beginning}\" is advised: {said:?}"));
     format!("{beginning}{rest}")
-}
-
-/// Keeps a container's program from noticing anything.
-#[track_caller]
-fn freeze(container: &str) {
-    let pid = inspect(container)["State"]["Pid"].as_u64().filter(|pid| *pid > 1).expect("it runs");
-    run(Command::new("kill").args(["-s", "STOP", &pid.to_string()])).ok();
 }
 
 #[test]

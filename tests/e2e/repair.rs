@@ -2,12 +2,11 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::process::Command;
 
 use serde_json::Value;
 
 use crate::support::{
-    Backend, Image, PATIENCE, Registry, Tap, Volume, base_image, docker, eventually, free_port, host,
+    Backend, Image, PATIENCE, Registry, Tap, Volume, base_image, docker, eventually, free_port, freeze, host,
     inspect, run,
 };
 
@@ -24,13 +23,6 @@ fn sidecar(backend: &Backend, port: u16) -> Value {
     let sidecars = info["Sidecars"].as_array_mut().unwrap();
     let at = sidecars.iter().position(|sidecar| sidecar["Port"] == port);
     sidecars.remove(at.unwrap_or_else(|| panic!("{port} is not in {sidecars:#?}")))
-}
-
-/// Keeps a container's program from noticing anything.
-#[track_caller]
-fn freeze(container: &str) {
-    let pid = inspect(container)["State"]["Pid"].as_u64().filter(|pid| *pid > 1).expect("it runs");
-    run(Command::new("kill").args(["-s", "STOP", &pid.to_string()])).ok();
 }
 
 #[test]
