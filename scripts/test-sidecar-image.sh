@@ -1,10 +1,7 @@
 #!/usr/bin/env bash
-# test-sidecar-image.sh [BINARY]
-#
 # Builds Dockerfile.sidecar and checks the image that comes out. Its first stage
-# needs a Rust image from a registry, so a binary compiled on this machine
-# stands in for it: this one, else one made as that stage makes it, whose size
-# is checked too. Everything after that stage is built as written.
+# needs a Rust image from a registry, so a binary compiled on this machine as that
+# stage does it stands in for it. Everything after that stage is built as written.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -45,14 +42,10 @@ buildx=$("$root/scripts/buildx.sh")
 backend_image=$("$root/scripts/backend-image.sh")
 
 cd "$root"
-binary=${1:-}
-if [ -z "$binary" ]; then
-	RUSTFLAGS='-C target-feature=+crt-static' logged sidecar \
-		cargo build --locked --profile sidecar -p assemble-proxy --target "$target"
-	binary=${CARGO_TARGET_DIR:-target}/$target/sidecar/assemble-proxy
-fi
+RUSTFLAGS='-C target-feature=+crt-static' logged sidecar \
+	cargo build --locked --profile sidecar -p assemble-proxy --target "$target"
 mkdir -p "$work/build/out"
-cp "$binary" "$work/build/out/assemble-proxy"
+cp "${CARGO_TARGET_DIR:-target}/$target/sidecar/assemble-proxy" "$work/build/out/"
 install -d -m 700 "$work/build/out/run/assemble"
 
 start_buildkit "$backend_image"
@@ -63,7 +56,7 @@ logged sidecar-image "$buildx" build --builder "$name" --file Dockerfile.sidecar
 expect user 65532:65532 "$(docker image inspect --format '{{.Config.User}}' "$name")"
 expect entrypoint '[/assemble-proxy]' "$(docker image inspect --format '{{.Config.Entrypoint}}' "$name")"
 size=$(docker image inspect --format '{{.Size}}' "$name")
-[ $# -gt 0 ] || [ "$size" -lt 3000000 ] || die "the sidecar image has $size bytes, more than 3 MB"
+[ "$size" -lt 3000000 ] || die "the sidecar image has $size bytes, more than 3 MB"
 help=$(docker run --rm --read-only --cap-drop ALL --network none "$name" --help) ||
 	die "the sidecar image does not run"
 [[ $help == *Usage:* ]] || die "the sidecar image prints no usage: $help"

@@ -107,6 +107,6 @@ newest_engine() {
 suite "without an engine" cargo test --workspace --locked --no-fail-fast
 suite "with an engine" "${with_an_engine[@]}"
 suite "the manifests" "$root/scripts/check-manifest.sh" "${CARGO_TARGET_DIR:-target}/debug/docker-assemble"
-suite "the sidecar's image" "$root/scripts/test-sidecar-image.sh" "$DOCKER_ASSEMBLE_PROXY_BINARY"
+suite "the sidecar's image" "$root/scripts/test-sidecar-image.sh"
 suite "with the newest engine" newest_engine
 ended=yes
