@@ -16,8 +16,8 @@ port=${DEMO_PORT:-$default_port}
 local_port=$((port + 1))
 
 # What takes long, on a quiet machine with two cores and a near mirror of its packages.
-from_nothing="five to eight minutes where nothing of it is there yet: up to one for packages, two to
-three for the plugin, and beside that as much for BuildKit's image where it cannot be pulled"
+from_nothing="about five minutes where nothing of it is there yet: half a minute for packages, two and
+a half for the plugin, and what BuildKit's image takes beyond that where it cannot be pulled"
 
 # --- How it speaks -----------------------------------------------------------
 
