@@ -224,7 +224,7 @@ story() {
 	run_refused "$(build hello "$local_port")" "connection re"
 	explain "The doctor knows why, and what helps:"
 	run_refused "docker assemble backend doctor $local_port" "on 127.0.0.1 only"
-	explain "A dialer in the host's network does, for the ports it is told (README: what that opens):"
+	explain "A dialer in the host's network does, for the ports it is told (docs/security.md: what that opens):"
 	run "docker assemble backend start --allow-host-port $port,$local_port@loopback"
 	run "$(build hello "$local_port")"
 	run "curl -s http://127.0.0.1:$local_port/v2/_catalog"
