@@ -1,0 +1,7 @@
+#![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
+
+pub mod cancel;
+pub mod exit;
+pub mod output;
+pub mod vars;
