@@ -10,6 +10,9 @@ mod support;
 #[expect(dead_code, reason = "the relay's tests use the rest")]
 mod namespace;
 
+#[path = "../support/screen.rs"]
+mod console;
+
 mod advice;
 mod blocked;
 mod buildx;
@@ -19,6 +22,7 @@ mod containers;
 mod crashes;
 mod credentials;
 mod endpoints;
+mod engine;
 mod faults;
 mod forward;
 mod healing;

@@ -1,17 +1,12 @@
 //! The program against engines that hang or break off.
 
-#![cfg(unix)]
-
-#[path = "support/scripted_engine.rs"]
-#[expect(dead_code, reason = "other tests use the rest")]
-mod scripted_engine;
-
 use std::process::{Output, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use scripted_engine::{Deed, Hangs, Script, ScriptedEngine};
 use tokio::process::{Child, Command};
+
+use crate::scripted_engine::{Deed, Hangs, Script, ScriptedEngine};
 
 const BACKEND: &str = "docker-assemble-backend-ann";
 

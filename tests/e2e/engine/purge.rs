@@ -1,12 +1,5 @@
 //! Purges of a real daemon's cache: what a dry run foretells is what goes.
 
-#[path = "support/real_engine.rs"]
-mod real_engine;
-#[path = "support/scope.rs"]
-mod scope;
-#[path = "support/screen.rs"]
-mod screen;
-
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -18,9 +11,10 @@ use docker_assemble::engine::{DockerEngine, Engine};
 use docker_assemble::labels;
 use docker_assemble::observed::ContainerId;
 use docker_assemble::spec::{ContainerSpec, Mount, Privileges};
-use real_engine::engine;
-use scope::Scope;
-use screen::Screen;
+
+use super::real_engine::engine;
+use super::scope::Scope;
+use crate::console::Screen;
 
 /// BuildKit's image, made beforehand: nothing is pulled.
 fn buildkit() -> ImageRef {

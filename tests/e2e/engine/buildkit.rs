@@ -1,10 +1,5 @@
 //! The client of BuildKit, against a real daemon in a container.
 
-#[path = "support/real_engine.rs"]
-mod real_engine;
-#[path = "support/scope.rs"]
-mod scope;
-
 use std::time::{Duration, Instant, SystemTime};
 
 use docker_assemble::buildkit::{BuildkitError, Client, PruneOptions, Record};
@@ -13,8 +8,9 @@ use docker_assemble::engine::{DockerEngine, Engine};
 use docker_assemble::observed::ContainerId;
 use docker_assemble::spec::{ContainerSpec, Mount, Privileges};
 use futures_util::TryStreamExt;
-use real_engine::engine;
-use scope::Scope;
+
+use super::real_engine::engine;
+use super::scope::Scope;
 
 /// BuildKit's image, made beforehand: nothing is pulled.
 fn buildkit() -> ImageRef {

@@ -1,9 +1,5 @@
 //! What becomes of the ways in which an engine can fail, against scripted ones.
 
-#[path = "support/scripted_engine.rs"]
-#[expect(dead_code, reason = "other tests use the rest")]
-mod scripted_engine;
-
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::time::{Duration, Instant};
@@ -14,7 +10,8 @@ use docker_assemble::engine::{
 };
 use docker_assemble::observed::{ContainerId, State};
 use futures_util::{StreamExt, TryStreamExt};
-use scripted_engine::{Deed, ScriptedEngine};
+
+use crate::scripted_engine::{Deed, ScriptedEngine};
 
 /// The longest that a dead endpoint may take.
 const BOUND: Duration = Duration::from_secs(30);

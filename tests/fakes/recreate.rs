@@ -1,14 +1,6 @@
 //! Starts that are only shown, and starts that replace a backend, against an engine in memory.
 
-#[path = "cli_recreate/aside.rs"]
 mod aside;
-#[path = "support/fake_engine.rs"]
-mod fake_engine;
-#[path = "support/screen.rs"]
-mod screen;
-#[path = "support/world.rs"]
-#[expect(dead_code, reason = "other tests use the rest")]
-mod world;
 
 use bytes::Bytes;
 use docker_assemble::cancel::{self, Cancel};
@@ -18,9 +10,10 @@ use docker_assemble::labels;
 use docker_assemble::observed::{Container, ContainerId, State};
 use docker_assemble::output::Progress;
 use docker_assemble::spec::daemon::CONFIG_FILE;
-use fake_engine::FakeEngine;
-use screen::Screen;
-use world::{IMAGE, PROXY, forwards, user, wish};
+
+use crate::fake_engine::FakeEngine;
+use crate::screen::Screen;
+use crate::world::{self, IMAGE, PROXY, forwards, user, wish};
 
 /// Runs a start and returns what it printed.
 async fn run_start(engine: &FakeEngine, wish: &Desired, cancel: &Cancel) -> (anyhow::Result<()>, Screen) {

@@ -1,23 +1,15 @@
 //! Starts and stops while the engine still carries out what somebody else has asked it for.
 
-#[path = "support/fake_engine.rs"]
-#[expect(dead_code, reason = "other tests kill commands")]
-mod fake_engine;
-#[path = "support/screen.rs"]
-mod screen;
-#[path = "support/world.rs"]
-#[expect(dead_code, reason = "the planner's tests use the rest")]
-mod world;
-
 use bytes::Bytes;
 use docker_assemble::cancel::Cancel;
 use docker_assemble::commands::{Session, start, stop};
 use docker_assemble::observed::{Container, State};
 use docker_assemble::output::Progress;
 use docker_assemble::spec;
-use fake_engine::{FakeEngine, World};
-use screen::Screen;
-use world::{IMAGE, PROXY, user, wish};
+
+use crate::fake_engine::{FakeEngine, World};
+use crate::screen::Screen;
+use crate::world::{IMAGE, PROXY, user, wish};
 
 async fn run_start(engine: &FakeEngine) -> (anyhow::Result<()>, Screen) {
     let screen = Screen::default();

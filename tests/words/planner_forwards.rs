@@ -1,19 +1,14 @@
 //! The planner and what ports lead to: other ports, other hosts, the host's loopback.
 
-#[path = "support/steps.rs"]
-#[expect(dead_code, reason = "other tests of the planner use the rest")]
-mod steps;
-#[path = "support/world.rs"]
-mod world;
-
 use docker_assemble::desired::{Desired, HostPort};
 use docker_assemble::forward::{Forward, Target};
 use docker_assemble::observed::{Observed, State};
 use docker_assemble::plan::action::Action;
 use docker_assemble::plan::{PlanError, STOP_GRACE, plan, teardown};
 use docker_assemble::spec::{Mount, Network, Privileges};
-use steps::{stages, steps};
-use world::{empty, forwards, started, wish};
+
+use crate::steps::{stages, steps};
+use crate::world::{self, empty, forwards, started, wish};
 
 #[test]
 fn a_loopback_forward_brings_a_dialer_before_its_sidecars() {

@@ -1,16 +1,6 @@
 //! How forwards do, against an engine in memory: what `info`, `doctor` and `stats` make of what
 //! sidecars say, of those that say nothing, and of an engine that is not there.
 
-#[path = "support/fake_engine.rs"]
-#[expect(dead_code, reason = "tests of starts use the rest")]
-mod fake_engine;
-#[path = "support/screen.rs"]
-#[expect(dead_code, reason = "tests of starts read standard error")]
-mod screen;
-#[path = "support/world.rs"]
-#[expect(dead_code, reason = "the planner's tests use the rest")]
-mod world;
-
 use bytes::Bytes;
 use docker_assemble::cancel::{self, Cancel, Cause};
 use docker_assemble::commands::builder::Registered;
@@ -21,10 +11,11 @@ use docker_assemble::exit::Exit;
 use docker_assemble::forward::Forward;
 use docker_assemble::observed::State;
 use docker_assemble::output::{Form, Progress};
-use fake_engine::FakeEngine;
-use screen::Screen;
 use serde_json::{Value, json};
-use world::{IMAGE, PROXY, ports, user, wish};
+
+use crate::fake_engine::FakeEngine;
+use crate::screen::Screen;
+use crate::world::{IMAGE, PROXY, ports, user, wish};
 
 /// What a sidecar says whose target does so.
 fn status(result: &str) -> String {

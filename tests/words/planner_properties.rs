@@ -1,8 +1,5 @@
 //! What holds for every wish and every state.
 
-#[path = "support/world.rs"]
-mod world;
-
 use docker_assemble::desired::{
     CacheVolume, Desired, File, ImageRef, ProxyImage, PullPolicy, Security, VolumeName,
 };
@@ -12,7 +9,8 @@ use docker_assemble::plan::action::Action;
 use docker_assemble::plan::diff::Effect;
 use docker_assemble::plan::{STOP_GRACE, plan, prepare, teardown};
 use proptest::prelude::*;
-use world::{IMAGE, PROXY, empty, forwards, port, started, wish};
+
+use crate::world::{self, IMAGE, PROXY, empty, forwards, port, started, wish};
 
 fn wishes() -> impl Strategy<Value = Desired> {
     (

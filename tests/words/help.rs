@@ -1,10 +1,8 @@
 //! What helps with command lines: help, completion, scripts for shells, manual pages.
 
-#[path = "support/words.rs"]
-mod words;
-
 use docker_assemble::cli::{self, Invocation, Source, parse};
-use words::{refused, words};
+
+use crate::words::{refused, words};
 
 #[test]
 fn help_is_found_in_every_way_docker_asks_for_it() {

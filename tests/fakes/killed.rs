@@ -1,15 +1,6 @@
 //! Starts and stops that are killed at every single call, on both sides of it: whatever they leave
 //! behind, the next start makes a whole backend of it, and the next stop leaves nothing.
 
-#[path = "support/fake_engine.rs"]
-mod fake_engine;
-#[path = "support/screen.rs"]
-#[expect(dead_code, reason = "other tests look at it")]
-mod screen;
-#[path = "support/world.rs"]
-#[expect(dead_code, reason = "the planner's tests use the rest")]
-mod world;
-
 use bytes::Bytes;
 use docker_assemble::cancel::Cancel;
 use docker_assemble::commands::{Session, observe, start, stop};
@@ -17,9 +8,10 @@ use docker_assemble::desired::{Desired, Security};
 use docker_assemble::observed::State;
 use docker_assemble::output::Progress;
 use docker_assemble::plan::plan;
-use fake_engine::{FakeEngine, Kill};
-use screen::Screen;
-use world::{IMAGE, PROXY, forwards, user, wish};
+
+use crate::fake_engine::{FakeEngine, Kill};
+use crate::screen::Screen;
+use crate::world::{IMAGE, PROXY, forwards, user, wish};
 
 /// What a person does.
 #[derive(Clone, Debug)]

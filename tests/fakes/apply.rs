@@ -1,17 +1,7 @@
 //! Starts and stops against an engine in memory: the order of calls, and that a failure at any
 //! of them leaves nothing behind.
 
-#[path = "cli_apply/probes.rs"]
 mod probes;
-
-#[path = "support/fake_engine.rs"]
-#[expect(dead_code, reason = "other tests kill commands")]
-mod fake_engine;
-#[path = "support/screen.rs"]
-mod screen;
-#[path = "support/world.rs"]
-#[expect(dead_code, reason = "the planner's tests use the rest")]
-mod world;
 
 use std::collections::BTreeMap;
 
@@ -24,9 +14,10 @@ use docker_assemble::exit::Exit;
 use docker_assemble::forward::Forward;
 use docker_assemble::observed::State;
 use docker_assemble::output::Progress;
-use fake_engine::{FakeEngine, Refusal};
-use screen::Screen;
-use world::{IMAGE, PROXY, port, ports, user, wish};
+
+use crate::fake_engine::{FakeEngine, Refusal};
+use crate::screen::Screen;
+use crate::world::{self, IMAGE, PROXY, port, ports, user, wish};
 
 /// Runs a start and returns what it printed.
 async fn run_start(engine: &FakeEngine, wish: &Desired, cancel: &Cancel) -> (anyhow::Result<()>, Screen) {

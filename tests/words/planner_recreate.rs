@@ -1,18 +1,13 @@
 //! The planner: backends that are replaced because the user said so.
 
-#[path = "support/steps.rs"]
-mod steps;
-#[path = "support/world.rs"]
-#[expect(dead_code, reason = "the other tests of the planner use the rest")]
-mod world;
-
 use docker_assemble::desired::{CacheVolume, Desired, ImageRef, Security, VolumeName};
 use docker_assemble::observed::{Container, ContainerId, Observed, State};
 use docker_assemble::plan::diff::Field;
 use docker_assemble::plan::{STOP_GRACE, plan, prepare, teardown};
 use docker_assemble::spec::Mount;
-use steps::{backend_candidates, stages, steps};
-use world::{IMAGE, empty, started, wish};
+
+use crate::steps::{backend_candidates, stages, steps};
+use crate::world::{IMAGE, empty, started, wish};
 
 #[test]
 fn a_new_backend_takes_over_the_volume_of_the_old() {

@@ -6,8 +6,8 @@ use docker_assemble::cancel::Cancel;
 use docker_assemble::desired::ContainerName;
 use tokio::time::Instant;
 
+use super::{Desired, FakeEngine, all_run, fresh, must_start, names, run_start, two_ports};
 use crate::world::{ports, wish};
-use crate::{Desired, FakeEngine, all_run, fresh, must_start, names, run_start, two_ports};
 
 /// How many commands ran at the same moment at most, of those that `counts`.
 fn at_once(engine: &FakeEngine, counts: impl Fn(&ContainerName) -> bool) -> usize {

@@ -1,9 +1,6 @@
 //! Pulls with the user's credentials, from a registry of the test's own (Debian's
 //! `docker-registry`) that lets nobody in without them.
 
-#[path = "support/real_engine.rs"]
-mod real_engine;
-
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -13,7 +10,8 @@ use std::time::{Duration, Instant};
 use docker_assemble::desired::ImageRef;
 use docker_assemble::engine::{CredentialSource, DockerEngine, Endpoint, Engine, EngineError, Result};
 use futures_util::TryStreamExt;
-use real_engine::{BUSYBOX, engine};
+
+use super::real_engine::{BUSYBOX, engine};
 
 /// The password gives both letters in which the base64 alphabets differ.
 const PASSWORD: &str = "??>>~~ÿÿ";

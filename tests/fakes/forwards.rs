@@ -1,14 +1,5 @@
 //! Starts and stops with a dialer, against an engine in memory.
 
-#[path = "support/fake_engine.rs"]
-#[expect(dead_code, reason = "other tests kill commands")]
-mod fake_engine;
-#[path = "support/screen.rs"]
-mod screen;
-#[path = "support/world.rs"]
-#[expect(dead_code, reason = "other tests use the rest")]
-mod world;
-
 use bytes::Bytes;
 use docker_assemble::cancel::Cancel;
 use docker_assemble::commands::builder::Registered;
@@ -17,9 +8,10 @@ use docker_assemble::desired::Desired;
 use docker_assemble::forward::{Target, asked};
 use docker_assemble::observed::{Container, State};
 use docker_assemble::output::{Form, Progress};
-use fake_engine::{FakeEngine, World};
-use screen::Screen;
-use world::{IMAGE, PROXY, forwards, port, user, wish};
+
+use crate::fake_engine::{FakeEngine, World};
+use crate::screen::Screen;
+use crate::world::{self, IMAGE, PROXY, forwards, port, user, wish};
 
 fn dialling() -> Desired {
     Desired { forwards: forwards("5000@loopback"), ..wish() }

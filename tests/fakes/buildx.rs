@@ -1,17 +1,12 @@
 //! The backend as a builder of buildx, with a program in docker's place.
 
-#![cfg(unix)]
-
-#[path = "support/scripted_engine.rs"]
-#[expect(dead_code, reason = "other tests use the rest")]
-mod scripted_engine;
-
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use scripted_engine::{Deed, Script, ScriptedEngine};
 use tokio::process::Command;
+
+use crate::scripted_engine::{Deed, Script, ScriptedEngine};
 
 /// A home with a docker command that notes how it is called.
 struct Home(PathBuf);

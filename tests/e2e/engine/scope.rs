@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use docker_assemble::desired::{ContainerName, ImageRef};
 use docker_assemble::spec::{ContainerSpec, Network, Privileges, Restart};
 
-use crate::real_engine::BUSYBOX;
+use super::real_engine::BUSYBOX;
 
 /// The label on everything a test makes; its value is the test's prefix.
 pub(crate) const LABEL: &str = "io.github.docker-assemble.test";

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-const DOCUMENT: &str = include_str!("../docs/errors.md");
+const DOCUMENT: &str = include_str!("../../docs/errors.md");
 
 /// What `doctor` finds is its result and no error of it.
 const RESULTS: &str = "orchestrator/src/commands/doctor/checks";

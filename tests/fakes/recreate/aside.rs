@@ -6,8 +6,8 @@ use docker_assemble::commands::info;
 use docker_assemble::desired::{CacheVolume, VolumeName};
 use docker_assemble::output::Form;
 
-use super::fake_engine::Kill;
 use super::*;
+use crate::fake_engine::Kill;
 
 /// A start that replaces the backend.
 fn replacing_all() -> Desired {

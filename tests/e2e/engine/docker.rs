@@ -1,10 +1,5 @@
 //! The calls of the engine, against a real one.
 
-#[path = "support/real_engine.rs"]
-mod real_engine;
-#[path = "support/scope.rs"]
-mod scope;
-
 use std::time::{Duration, Instant};
 
 use docker_assemble::desired::{ContainerName, ImageRef, VolumeName};
@@ -12,9 +7,10 @@ use docker_assemble::engine::{Engine, EngineError, LogChunk, LogOptions};
 use docker_assemble::observed::{ContainerId, State};
 use docker_assemble::spec::{ContainerSpec, Mount, Network, Privileges};
 use futures_util::StreamExt;
-use real_engine::{BUSYBOX, engine};
-use scope::{LABEL, Scope};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::real_engine::{BUSYBOX, engine};
+use super::scope::{LABEL, Scope};
 
 const GRACE: Duration = Duration::ZERO;
 

@@ -1,17 +1,13 @@
 //! The sidecar's image on a real engine.
 
-#[path = "support/real_engine.rs"]
-mod real_engine;
-#[path = "support/scope.rs"]
-mod scope;
-
 use std::process::Command;
 
 use docker_assemble::engine::{Engine, EngineError};
 use docker_assemble::proxy_image::{self, ARCH, BINARY};
 use docker_assemble::spec::ContainerSpec;
-use real_engine::engine;
-use scope::Scope;
+
+use super::real_engine::engine;
+use super::scope::Scope;
 
 fn docker(args: &[&str]) -> String {
     let output = Command::new("docker").args(args).output().unwrap();

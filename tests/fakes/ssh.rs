@@ -1,7 +1,5 @@
 //! Engines behind ssh and behind the docker command, with programs in their places.
 
-#![cfg(unix)]
-
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};

@@ -1,8 +1,5 @@
 //! Command lines: what they mean, and what is said when they mean nothing.
 
-#[path = "support/words.rs"]
-mod words;
-
 use std::time::Duration;
 
 use docker_assemble::cli::{Command, Invocation, Start, parse};
@@ -11,7 +8,8 @@ use docker_assemble::commands::logs::{Logs, Since, Whose};
 use docker_assemble::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security, VolumeName};
 use docker_assemble::exit::Exit;
 use docker_assemble::output::{Form, ListTemplate, Progress, Template};
-use words::{refused, words};
+
+use crate::words::{refused, words};
 
 fn command(line: &str) -> Command {
     match parse(&words(line)) {

@@ -10,7 +10,7 @@ use docker_assemble::proxy_image::BINARY;
 use serde::Deserialize;
 use serde_norway::{Deserializer, Value};
 
-const COMPOSE: &str = include_str!("../images/compose.yaml");
+const COMPOSE: &str = include_str!("../../images/compose.yaml");
 
 fn parsed(options: &str) -> Result<Command, cli::UsageError> {
     let line = format!("assemble backend manifest {options}");
@@ -314,7 +314,7 @@ fn the_service_of_compose_is_as_confined_as_any_sidecar() {
     assert_eq!(at(builder, "volumes.0"), "cache:/var/lib/buildkit");
     // The image that Dockerfile.sidecar says it makes, which is the manifest's too.
     assert_eq!(at(proxy, "image"), at(&pod(""), "initContainers.0.image"));
-    assert!(include_str!("../Dockerfile.sidecar").contains("-t docker-assemble-proxy ."));
+    assert!(include_str!("../../Dockerfile.sidecar").contains("-t docker-assemble-proxy ."));
 }
 
 #[test]

@@ -1,10 +1,5 @@
 //! The planner: from which state which wish leads to which actions.
 
-#[path = "support/steps.rs"]
-mod steps;
-#[path = "support/world.rs"]
-mod world;
-
 use docker_assemble::desired::{
     CacheVolume, Desired, File, ImageRef, ProxyImage, PullPolicy, Security, VolumeName,
 };
@@ -15,8 +10,9 @@ use docker_assemble::plan::diff::Field;
 use docker_assemble::plan::{PlanError, STOP_GRACE, plan, prepare, teardown};
 use docker_assemble::spec::daemon::CONFIG_FILE;
 use docker_assemble::spec::{Mount, Network, Privileges};
-use steps::{backend_candidates, stages, steps};
-use world::{IMAGE, PROXY, empty, forwards, port, ports, started, wish};
+
+use crate::steps::{backend_candidates, stages, steps};
+use crate::world::{self, IMAGE, PROXY, empty, forwards, port, ports, started, wish};
 
 #[test]
 fn everything_is_made_where_there_is_nothing() {

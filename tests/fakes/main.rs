@@ -1,0 +1,30 @@
+//! The commands and the program against engines that are none: in memory, on sockets that say what
+//! a test tells them, behind programs in place of ssh and docker.
+
+mod apply;
+mod forwards;
+mod health;
+mod killed;
+mod overtaken;
+mod recreate;
+
+mod engine_faults;
+mod tls;
+
+#[cfg(unix)]
+mod buildx;
+#[cfg(unix)]
+mod plugin_engine;
+mod process;
+#[cfg(unix)]
+mod ssh;
+
+#[path = "../support/fake_engine.rs"]
+mod fake_engine;
+#[path = "../support/screen.rs"]
+mod screen;
+#[path = "../support/scripted_engine.rs"]
+mod scripted_engine;
+#[path = "../support/world.rs"]
+#[expect(dead_code, reason = "the planner's tests use the rest")]
+mod world;

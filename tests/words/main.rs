@@ -1,0 +1,19 @@
+//! The rooms that decide and do nothing: command lines, plans, manifests, errors. No engine, no
+//! process, no socket.
+
+mod command_lines;
+mod endpoint;
+mod errors;
+mod help;
+mod manifest;
+mod planner;
+mod planner_forwards;
+mod planner_properties;
+mod planner_recreate;
+
+#[path = "../support/steps.rs"]
+mod steps;
+#[path = "../support/words.rs"]
+mod words;
+#[path = "../support/world.rs"]
+mod world;
