@@ -91,17 +91,20 @@ pub struct Observed {
     pub arch: String,
     /// The user's backend, found by label.
     pub backend: Option<Container>,
+    /// What was made to take the place of the backend that is set aside, and was never started: that
+    /// one is the user's still, and this is nobody's.
+    pub unfinished: Option<Container>,
     /// The user's sidecars, found by label, ordered by port; at most one per port.
     pub sidecars: Vec<Sidecar>,
     /// The user's dialer, found by label.
     pub dialer: Option<Container>,
     /// The user's volumes for its socket, found by label.
     pub socket_volumes: Vec<VolumeName>,
-    /// The daemon's configuration and what it names, as the backend's container really has them;
-    /// absent where that is not known. One that something else made anew has lost them.
+    /// The daemon's configuration and what it names, as the container of [`Self::owned_backend`] really
+    /// has them; absent where that is not known. One that something else made anew has lost them.
     pub files: Option<Vec<File>>,
-    /// What the backend's note says is forwarded, in the order of the ports; absent where it was
-    /// not read.
+    /// What the note in that container says is forwarded, in the order of the ports; absent where it
+    /// was not read.
     pub noted: Option<Vec<Forward>>,
     /// The user's containers that were set aside for others to take their place, found by label and
     /// name: a start that was killed leaves them.
@@ -201,6 +204,23 @@ impl Observed {
         }
     }
 
+    /// Tells a backend that was made and never started from the one whose place it was to take. Comes
+    /// when all containers are in their places.
+    pub fn tell_unfinished(&mut self) {
+        let never_started =
+            |new: &mut Container| matches!(new.state, State::Created | State::Removing | State::Dead);
+        if self.replaced_backend().is_some() {
+            self.unfinished = self.backend.take_if(never_started);
+        }
+    }
+
+    /// The backend that has the user's cache and settings: the one in its place, or the one that is set
+    /// aside and comes back with the next start.
+    #[must_use]
+    pub fn owned_backend(&self) -> Option<&Container> {
+        self.backend.as_ref().or_else(|| self.replaced_backend())
+    }
+
     /// What there are sidecars for, in the order of the ports.
     #[must_use]
     pub fn forwards(&self) -> Vec<Forward> {
@@ -220,7 +240,8 @@ impl Observed {
     /// what was set aside and what has no place.
     pub fn containers(&self) -> impl Iterator<Item = &Container> {
         let sidecars = self.sidecars.iter().map(|sidecar| &sidecar.container);
-        self.backend.iter().chain(sidecars).chain(&self.dialer).chain(&self.replaced).chain(&self.strays)
+        let unplaced = self.unfinished.iter().chain(&self.replaced).chain(&self.strays);
+        self.backend.iter().chain(sidecars).chain(&self.dialer).chain(unplaced)
     }
 }
 

@@ -139,6 +139,7 @@ fn worlds() -> impl Strategy<Value = Observed> {
             if lost {
                 world.backend = None;
             }
+            world.tell_unfinished();
             world.strays.extend(stray.then(|| world::container("stray", Default::default())));
             world
         },
@@ -161,7 +162,7 @@ proptest! {
             let wanted: Vec<_> = wish.forwards.iter().cloned().collect();
             prop_assert_eq!(after.forwards(), wanted.clone());
             prop_assert_eq!((after.wanted(), after.missing()), (wanted, vec![]));
-            prop_assert!(!after.is_unsettled() && after.replaced.is_empty());
+            prop_assert!(!after.is_unsettled() && after.replaced.is_empty() && after.unfinished.is_none());
             // What differs still is known to, and is nothing that the user named; a wish to have it all is one.
             let left = &second.unwrap().left_alone;
             prop_assert!(left.iter().all(|difference| difference.effect() == Effect::Ignore), "{left:?}");
@@ -175,7 +176,7 @@ proptest! {
         let known = |id: &ContainerId| world.sidecars.iter().any(|sidecar| sidecar.container.id == *id);
         for action in plan.actions() {
             if let Action::Remove { id, .. } | Action::SetAside { id, .. } = action {
-                if world.replaced.iter().any(|old| old.id == *id) {
+                if world.replaced.iter().chain(&world.unfinished).any(|old| old.id == *id) {
                     continue;
                 }
                 let backend = world.backend.as_ref().filter(|backend| backend.id == *id);
@@ -190,7 +191,8 @@ proptest! {
     fn a_teardown_leaves_nothing(world in worlds()) {
         let after = world.after(&teardown(&world, STOP_GRACE));
         prop_assert!(after.backend.is_none() && after.sidecars.is_empty() && after.strays.is_empty());
-        prop_assert!(after.dialer.is_none() && after.socket_volumes.is_empty() && after.replaced.is_empty());
+        prop_assert!(after.dialer.is_none() && after.socket_volumes.is_empty());
+        prop_assert!(after.replaced.is_empty() && after.unfinished.is_none());
         prop_assert!(teardown(&after, STOP_GRACE).is_empty());
     }
 }

@@ -53,6 +53,7 @@ fn interrupted(successor: Option<State>) -> Observed {
     world.sidecars.clear();
     let name = old.name.aside(old.id.short());
     world.replaced.push(Container { name, state: State::Exited, ..old });
+    world.tell_unfinished();
     world
 }
 

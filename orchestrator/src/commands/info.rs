@@ -11,8 +11,9 @@ use anyhow::{Result, anyhow};
 use super::builder::Registered;
 use super::health::{PATIENCE, Question, examine};
 use super::restarts::restarts;
-use super::{Remains, START, Session, left_behind, logs, namespaces, observe, start_command};
+use super::{Remains, Session, finish, left_behind, logs, namespaces, no_backend, observe, start_command};
 use crate::buildkit::{Client, Record, Worker};
+use crate::desired::UserName;
 use crate::engine::Engine;
 use crate::observed::{Container, ContainerId, Observed, State};
 use crate::output::{Console, Form, size};
@@ -32,7 +33,9 @@ pub async fn run<E: Engine>(session: Session<'_, E>, form: Form, builder: Regist
 /// A missing backend, and those of the engine.
 pub async fn ids<E: Engine>(session: Session<'_, E>, whole: bool) -> Result<()> {
     let observed = observe::ours(session.engine, session.user).await?;
-    session.backend_of(observed.backend.clone())?;
+    if observed.backend.is_none() {
+        session.backend().await?;
+    }
     let shown = |id: &ContainerId| if whole { id.0.clone() } else { id.short().to_owned() };
     observed.containers().try_for_each(|container| session.console.line(shown(&container.id)))?;
     Ok(())
@@ -43,8 +46,7 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form, builder: Regis
     let mut observed = observe::with_note(engine, user).await?;
     namespaces::find(engine, &mut observed).await;
     let start = start_command(&observed);
-    let missing = |error| absent(session, &observed, builder, error);
-    let backend = session.backend_of(observed.backend.clone()).map_err(missing)?;
+    let backend = observed.backend.clone().ok_or_else(|| absent(&observed, builder, user))?;
     let image = image(engine, &backend).await?;
     // Worth an answer without them: they tell only where the engine is.
     let facts = engine.facts().await.ok();
@@ -68,6 +70,12 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form, builder: Regis
     if let Some(told) = restarts(&backend, None) {
         console.line(format_args!("It {told}"))?;
     }
+    if let Some(Remains::Kept { backend, aside }) = left_behind(&observed) {
+        console.line(format_args!(
+            "It was started in the place of \"{aside}\", and that start was ended before it was seen to serve"
+        ))?;
+        console.line(format_args!("What helps: {}", finish(&backend, &aside)))?;
+    }
     console.line(format_args!("Image: {image}"))?;
     console.line("")?;
     Helpers::of(&examining.await, &observed, user).list(console, &start)?;
@@ -90,28 +98,21 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form, builder: Regis
 }
 
 /// That there is no backend, and what there still is that leads to it or belongs to it.
-fn absent<E>(
-    session: Session<'_, E>,
-    observed: &Observed,
-    builder: Registered,
-    error: anyhow::Error,
-) -> anyhow::Error {
+fn absent(observed: &Observed, builder: Registered, user: &UserName) -> anyhow::Error {
+    let error = no_backend(observed, user);
     let mut words = error.to_string();
     match left_behind(observed) {
-        Some(Remains::SetAside(aside)) => {
-            let name = session.user.backend();
-            return anyhow!(
-                "backend \"{name}\" is set aside as \"{aside}\" by a start that was ended; '{START}' puts it back"
-            );
+        Some(Remains::SetAside(_)) => return error,
+        Some(Remains::Helpers { names, stray }) => {
+            let replaced = if stray { "" } else { "that start replaces it, " };
+            words.push_str(&format!(
+                "; {names} outlived it: {replaced}'docker assemble backend stop' removes it"
+            ));
         }
-        Some(Remains::Helpers(names)) => {
-            words
-                .push_str(&format!("; {names} outlived it, and 'docker assemble backend stop' removes that"));
-        }
-        None => {}
+        Some(Remains::Kept { .. }) | None => {}
     }
     if builder != Registered::No {
-        let name = session.user.backend();
+        let name = user.backend();
         words.push_str(&format!(
             "; buildx has a builder that leads to it, and 'docker buildx rm {name}' forgets that"
         ));

@@ -121,7 +121,9 @@ async fn sidecar<E: Engine>(session: Session<'_, E>, port: HostPort) -> Result<C
 /// A container of the backend, by its name or the beginning of its id.
 async fn named<E: Engine>(session: Session<'_, E>, text: &str) -> Result<Container> {
     let observed = observe::ours(session.engine, session.user).await?;
-    session.backend_of(observed.backend.clone())?;
+    if observed.backend.is_none() {
+        session.backend().await?;
+    }
     let is_it = |container: &&Container| container.name.0 == text || container.id.0.starts_with(text);
     observed.containers().find(is_it).cloned().ok_or_else(|| {
         let names: Vec<_> = observed.containers().map(|container| container.name.0.as_str()).collect();

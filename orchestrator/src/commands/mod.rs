@@ -29,6 +29,7 @@ use crate::exit::Exit;
 use crate::forward::{self, Forward, Target};
 use crate::observed::{Container, Observed, State};
 use crate::output::{Console, Form};
+use crate::plan::way_back;
 use crate::spec::proxies::on_localhost;
 
 /// The command that helps where there is no backend.
@@ -61,28 +62,57 @@ fn proxies_in_vain(proxies: &[String], forwards: &[Forward]) -> Option<(String, 
     (!names.is_empty()).then(|| (told, format!("{START} {}", forward::options(&all))))
 }
 
-/// What there is where a backend is missing.
+/// What there is beside a backend that runs, or in its place.
 #[derive(Clone, Debug)]
 enum Remains {
     /// The name of one that a start has set aside and did not live to put back. A `stop` would remove it
     /// with its cache.
     SetAside(ContainerName),
-    /// The names of containers that served it: sidecars that forward nothing, and a dialer that still
-    /// has its place in the host's network.
-    Helpers(String),
+    /// The same where another one was started in its place that nobody has seen serve.
+    Kept {
+        /// The other one.
+        backend: ContainerName,
+        /// The one that is set aside.
+        aside: ContainerName,
+    },
+    /// The names of containers that served a backend that is gone.
+    Helpers {
+        /// Sidecars that forward nothing, and a dialer that still has its place in the host's network.
+        names: String,
+        /// Whether there is something among them that no start takes the place of.
+        stray: bool,
+    },
 }
 
-/// What is left of a backend that is gone.
+/// What is left of a backend that was replaced, or is gone.
 fn left_behind(observed: &Observed) -> Option<Remains> {
-    if observed.backend.is_some() {
-        return None;
+    let old = observed.replaced_backend().map(|old| old.name.clone());
+    if let Some(backend) = &observed.backend {
+        return old.map(|aside| Remains::Kept { backend: backend.name.clone(), aside });
     }
-    if let Some(old) = observed.replaced_backend() {
-        return Some(Remains::SetAside(old.name.clone()));
+    if let Some(old) = old {
+        return Some(Remains::SetAside(old));
     }
     let in_place = observed.containers().filter(|container| container.name.back().is_none());
     let names: Vec<_> = in_place.map(|container| format!("\"{}\"", container.name)).collect();
-    (!names.is_empty()).then(|| Remains::Helpers(names.join(", ")))
+    let stray = !observed.strays.is_empty();
+    (!names.is_empty()).then(|| Remains::Helpers { names: names.join(", "), stray })
+}
+
+/// That a backend is missing, and the start that makes one or puts the one back that is set aside.
+fn no_backend(observed: &Observed, user: &UserName) -> anyhow::Error {
+    let (name, start) = (user.backend(), start_command(observed));
+    match left_behind(observed) {
+        Some(Remains::SetAside(aside)) => anyhow!(
+            "backend \"{name}\" is set aside as \"{aside}\" by a start that was ended; '{start}' puts it back"
+        ),
+        _ => anyhow!("there is no backend \"{name}\"; '{START}' makes one"),
+    }
+}
+
+/// What ends a replacement that was begun, one way or the other.
+fn finish(name: &ContainerName, aside: &ContainerName) -> String {
+    format!("the same start once more removes that one when this one serves; {}", way_back(name, aside))
 }
 
 /// What every command works with.
@@ -137,11 +167,15 @@ pub fn status(result: &Result<()>) -> ExitCode {
 impl<E: Engine> Session<'_, E> {
     /// The backend, whatever it does.
     async fn backend(&self) -> Result<Container> {
-        self.backend_of(observe::ours(self.engine, self.user).await?.backend)
-    }
-
-    fn backend_of(&self, backend: Option<Container>) -> Result<Container> {
-        backend.ok_or_else(|| anyhow!("there is no backend \"{}\"; '{START}' makes one", self.user.backend()))
+        let mut observed = observe::ours(self.engine, self.user).await?;
+        match observed.backend.take() {
+            Some(backend) => Ok(backend),
+            None => {
+                // The note names the forwards that a start has to keep.
+                let observed = observe::with_note(self.engine, self.user).await?;
+                Err(no_backend(&observed, self.user))
+            }
+        }
     }
 
     /// The backend, which must run.

@@ -28,6 +28,7 @@ pub async fn ours<E: Engine>(engine: &E, user: &UserName) -> Result<Observed, En
     let socket_volumes = engine.volumes(&socket).await?;
     let mut observed = Observed { socket_volumes, ..Observed::default() };
     containers.into_iter().for_each(|container| observed.place(container, user));
+    observed.tell_unfinished();
     Ok(observed)
 }
 
@@ -37,7 +38,7 @@ pub async fn ours<E: Engine>(engine: &E, user: &UserName) -> Result<Observed, En
 /// Those of the engine, but for files that cannot be read: these are not known, then.
 pub async fn with_note<E: Engine>(engine: &E, user: &UserName) -> Result<Observed, EngineError> {
     let observed = ours(engine, user).await?;
-    let (noted, files) = match &observed.backend {
+    let (noted, files) = match observed.owned_backend() {
         Some(backend) => (note(engine, backend).await?, files(engine, backend).await?),
         None => (None, None),
     };
@@ -118,7 +119,7 @@ async fn foreign<E: Engine>(
     observed: &Observed,
 ) -> Result<Vec<ContainerName>, EngineError> {
     let sidecars = observed.sidecars.iter().map(|sidecar| &sidecar.container);
-    let known = observed.backend.iter().chain(sidecars).chain(&observed.dialer);
+    let known = observed.backend.iter().chain(&observed.unfinished).chain(sidecars).chain(&observed.dialer);
     let known: Vec<_> = known.map(|container| &container.name).collect();
     let wanted: Vec<_> =
         desired.container_names().into_iter().filter(|name| !known.contains(&name)).collect();

@@ -26,7 +26,7 @@ use crate::observed::{ContainerId, Observed};
 use crate::output::Progress;
 use crate::plan::action::Action;
 use crate::plan::diff::Field;
-use crate::plan::{Plan, plan, prepare};
+use crate::plan::{Plan, plan, prepare, way_back};
 use crate::ready::{Helpers, ReadyError, ready};
 use report::Reporter;
 use setback::Setback;
@@ -216,9 +216,7 @@ impl<E: Engine> Run<'_, E> {
             return Some(format!("a longer '--timeout' may do; \"{aside}\" is kept until it serves"));
         }
         if !damage::has_never_served(self.session.engine, failed).await {
-            return Some(format!(
-                "'docker rm --force --volumes {name}' and another start bring back the one before it, kept as \"{aside}\""
-            ));
+            return Some(way_back(&name, aside));
         }
         self.ledger.push(Made::SetAside {
             id: old.id.clone(),

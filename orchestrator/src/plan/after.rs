@@ -74,8 +74,9 @@ impl Observed {
         let replaced = self.replaced.iter().position(is_it).map(|at| self.replaced.remove(at));
         let stray = self.strays.iter().position(is_it).map(|at| self.strays.remove(at));
         let backend = self.backend.take_if(|container| is_it(container));
+        let unfinished = self.unfinished.take_if(|container| is_it(container));
         let dialer = self.dialer.take_if(|container| is_it(container));
-        backend.or(sidecar).or(dialer).or(replaced).or(stray)
+        backend.or(unfinished).or(sidecar).or(dialer).or(replaced).or(stray)
     }
 
     fn add(&mut self, spec: &ContainerSpec, now: &str) {
@@ -109,6 +110,10 @@ impl Observed {
             Some(port) => {
                 let target = label(labels::TARGET).and_then(|label| Forward::from_label(port, label));
                 let target = target.map(|forward| forward.target);
+                // It starts beside a backend that runs, and in no other case.
+                if let Some(backend) = self.backend.as_mut().filter(|one| one.state == State::Restarting) {
+                    backend.state = State::Running;
+                }
                 self.sidecars.push(Sidecar { port, target, beside_backend: None, container });
                 self.sidecars.sort_by_key(|sidecar| sidecar.port);
             }

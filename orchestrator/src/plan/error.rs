@@ -41,15 +41,17 @@ pub enum PlanError {
     /// The wish needs a new backend in place of one that has a cache.
     #[error(
         "backend \"{name}\" was made with other settings ({}); with those it stays as it is; \
-         '--recreate' replaces it, and so do 'docker assemble backend stop' and another start; \
-         only a cache in a named volume outlives that",
-        list(differences)
+         '--recreate' replaces it, {}",
+        list(differences),
+        other_ways(name, aside.as_ref())
     )]
     NeedsNewBackend {
         /// The backend.
         name: ContainerName,
         /// What differs; never empty.
         differences: Vec<Difference>,
+        /// The one before it, which a start has set aside that did not live to see this one serve.
+        aside: Option<ContainerName>,
     },
     /// The backend is frozen.
     #[error("backend \"{name}\" is paused; run 'docker unpause {name}' to go on")]
@@ -68,6 +70,24 @@ pub enum PlanError {
         /// What the engine runs on.
         engine: String,
     },
+}
+
+/// What else replaces a backend. A stop would also remove what is set aside, with its cache.
+fn other_ways(name: &ContainerName, aside: Option<&ContainerName>) -> String {
+    match aside {
+        None => "and so do 'docker assemble backend stop' and another start; only a cache in a named volume \
+                 outlives that"
+            .to_owned(),
+        Some(aside) => format!("and {}", way_back(name, aside)),
+    }
+}
+
+/// How the backend comes back that stands aside for the one with its name.
+#[must_use]
+pub fn way_back(name: &ContainerName, aside: &ContainerName) -> String {
+    format!(
+        "'docker rm --force --volumes {name}' and another start bring back the one before it, kept as \"{aside}\""
+    )
 }
 
 fn list(differences: &[Difference]) -> String {

@@ -43,14 +43,11 @@ impl Leaving {
 /// What has to be done about a replacement that was not finished: a backend that was set aside comes
 /// back unless its successor was started. That one may have served since, or is found out now.
 pub(super) fn repair(observed: &Observed) -> Vec<Vec<Action>> {
-    let Some(old) = observed.replaced_backend() else { return Vec::new() };
-    let never_started = |new: &Container| matches!(new.state, State::Created | State::Removing | State::Dead);
-    let Some(name) = old.name.back().filter(|_| observed.backend.as_ref().is_none_or(never_started)) else {
-        return Vec::new();
-    };
-    let back = vec![Action::PutBack { id: old.id.clone(), name }];
-    let failed = observed.backend.iter().map(|new| remove(new, Reason::Ended, Duration::ZERO)).collect();
-    [failed, back].into_iter().filter(|stage: &Vec<_>| !stage.is_empty()).collect()
+    let old = observed.replaced_backend().filter(|_| observed.backend.is_none());
+    let back = old.and_then(|old| Some(Action::PutBack { id: old.id.clone(), name: old.name.back()? }));
+    let unfinished = observed.unfinished.iter().map(|new| remove(new, Reason::Ended, Duration::ZERO));
+    let stages = [unfinished.collect(), back.into_iter().collect()];
+    stages.into_iter().filter(|stage: &Vec<_>| !stage.is_empty()).collect()
 }
 
 /// The removal of what is set aside still.

@@ -8,7 +8,7 @@ mod error;
 mod leaving;
 mod teardown;
 
-pub use error::PlanError;
+pub use error::{PlanError, way_back};
 pub use teardown::{STOP_GRACE, teardown};
 
 use std::time::Duration;
@@ -101,7 +101,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
         None => Backend::Make,
         Some(backend) => {
             let differences = diff::backend(desired, observed, backend, &candidates);
-            let fate = backend_fate(backend, &differences, desired.recreate)?;
+            let fate = backend_fate(backend, &differences, desired.recreate, observed.replaced_backend())?;
             if fate != Backend::Make {
                 plan.left_alone = differences;
             }
@@ -111,6 +111,8 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
     let wanted: Vec<ContainerSpec> =
         desired.forwards.iter().map(|forward| spec::sidecar(desired, forward)).collect();
     let mut leaving = Leaving { last: leaving::leftovers(observed).collect(), ..Leaving::default() };
+    // Another round of the same start may find what an earlier one made.
+    observed.unfinished.iter().for_each(|new| leaving.now(new, Reason::Ended));
     let kept = sort_sidecars(&wanted, desired, observed, fate, &mut leaving);
     let missing: Vec<_> = wanted.into_iter().filter(|spec| !kept.contains(&&spec.name)).collect();
     let dialer = dialer::changes(desired, observed, &mut leaving);
@@ -170,6 +172,7 @@ fn backend_fate(
     backend: &Container,
     differences: &[Difference],
     recreate: bool,
+    aside: Option<&Container>,
 ) -> Result<Backend, PlanError> {
     // Whoever asks for a new one wants it up to date too.
     if recreate && !differences.is_empty() {
@@ -182,6 +185,7 @@ fn backend_fate(
         State::Running | State::Restarting | State::Exited if needs_new => Err(PlanError::NeedsNewBackend {
             name: backend.name.clone(),
             differences: differences.iter().filter(|d| d.effect() == Effect::Recreate).cloned().collect(),
+            aside: aside.map(|old| old.name.clone()),
         }),
         State::Running | State::Restarting => Ok(Backend::Keep),
         State::Exited => Ok(Backend::Start),
@@ -260,8 +264,7 @@ fn cache_volume(desired: &Desired, observed: &Observed) -> Result<Option<VolumeN
     match &desired.cache {
         CacheVolume::Conventional => {
             // One that is set aside already is replaced in an earlier round of the same start.
-            let old = observed.backend.as_ref().or_else(|| observed.replaced_backend());
-            let kept = old.filter(|_| desired.recreate);
+            let kept = observed.owned_backend().filter(|_| desired.recreate);
             if let Some(name) = kept.and_then(|backend| backend.cache_volume.clone()) {
                 return Ok(Some(name));
             }

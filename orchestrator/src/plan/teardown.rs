@@ -26,9 +26,8 @@ pub fn teardown(observed: &Observed, grace: Duration) -> Plan {
     let mut plan = Plan::default();
     let helpers = observed.sidecars.iter().map(|s| &s.container).chain(&observed.dialer);
     plan.stage(helpers.map(asked(Duration::ZERO)).collect());
-    plan.stage(
-        observed.backend.iter().chain(&observed.replaced).chain(&observed.strays).map(asked(grace)).collect(),
-    );
+    let others = observed.unfinished.iter().chain(&observed.replaced).chain(&observed.strays);
+    plan.stage(observed.backend.iter().chain(others).map(asked(grace)).collect());
     let volumes = observed.socket_volumes.iter();
     plan.stage(volumes.map(|name| Action::RemoveVolume { name: name.clone() }).collect());
     plan

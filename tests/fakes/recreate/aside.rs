@@ -43,6 +43,101 @@ async fn killed_between() -> (FakeEngine, Container) {
     (engine, backend)
 }
 
+/// What `info` says of it, as a result or an error.
+async fn info(engine: &FakeEngine) -> String {
+    let (screen, user, cancel) = (Screen::default(), user(), Cancel::never());
+    let console = screen.console();
+    let session = Session { engine, user: &user, console: &console, cancel: &cancel, limit: None };
+    let result = info::run(session, Form::Text, Registered::No).await;
+    screen.out() + &result.map_or_else(|error| error.to_string(), |()| String::new())
+}
+
+async fn doctor(engine: &FakeEngine) -> String {
+    let (screen, user) = (Screen::default(), user());
+    let (port, limit, builder, proxies) = (None, None, Registered::No, Vec::new());
+    let patient = Doctor { engine: Ok(engine), user: Some(&user), port, limit, builder, proxies };
+    // What fails is in its words.
+    doctor::run(patient, &screen.console(), Form::Text).await.ok();
+    screen.out()
+}
+
+async fn preview(engine: &FakeEngine, wish: &Desired) -> anyhow::Result<String> {
+    let (screen, user, cancel) = (Screen::default(), user(), Cancel::never());
+    let console = screen.console();
+    let session = Session { engine, user: &user, console: &console, cancel: &cancel, limit: None };
+    start::preview(session, wish).await?;
+    Ok(screen.out())
+}
+
+/// Whatever call the start that replaces a backend with a configuration and forwards of its own is killed
+/// at: as long as that one is set aside, everybody names it, no advice loses it, and what it had counts.
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_is_set_aside_is_the_users_until_another_one_serves() {
+    let first = Desired { forwards: forwards("5000,6000"), ..configured("debug = true\n") };
+    let second = Desired { recreate: true, security: Security::Restricted, ..wish() };
+    let (mut apart, mut beside) = (0, 0);
+    for kill in [Kill::Before, Kill::After] {
+        for call in 1.. {
+            let engine = fresh();
+            must_start(&engine, &first).await;
+            let old = engine.world().containers[0].clone();
+            {
+                let mut world = engine.world();
+                world.kill = Some((world.log.len() + call, kill));
+            }
+            let never = Cancel::never();
+            tokio::select! {
+                (result, _) = run_start(&engine, &second, &never) => { result.unwrap(); break }
+                () = engine.killed.notified() => {}
+            }
+            engine.world().kill = None;
+            let story = format!("{kill:?} {:?}", engine.world().log);
+            let aside = format!("\"{}\"", old.name.aside(old.id.short()));
+            let is_aside =
+                engine.world().containers.iter().any(|now| now.id == old.id && now.name != old.name);
+            let new = engine.world().containers.iter().find(|now| now.name == old.name).cloned();
+            if !is_aside {
+                continue;
+            }
+            let (info, doctor) = (info(&engine).await, doctor(&engine).await);
+            for told in [&info, &doctor] {
+                assert!(told.contains(&aside), "{story}: {told}");
+                assert!(!told.contains("backend stop") && !told.contains("is gone"), "{story}: {told}");
+            }
+            match new.filter(|new| new.state != State::Created) {
+                None => {
+                    apart += 1;
+                    let start = "docker assemble backend start --allow-host-port 5000,6000";
+                    assert_eq!(advised(&info), start, "{story}");
+                    assert!(doctor.contains(&format!("'{start}' puts it back")), "{story}: {doctor}");
+                    let told = preview(&engine, &first).await.unwrap();
+                    let line = format!("put back container \"{}\"", old.name);
+                    assert!(told.contains(&line) && !told.contains("note the new"), "{story}: {told}");
+                    let refused = preview(&engine, &wish()).await.unwrap_err().to_string();
+                    assert!(refused.contains("has \"config debug\", asked for none"), "{story}: {refused}");
+                    must_start(&engine, &first).await;
+                }
+                // That it serves is known to nobody.
+                Some(new) => {
+                    beside += 1;
+                    let back = format!("docker rm --force --volumes {}", old.name);
+                    let (refused, _) = run_start(&engine, &first, &never).await;
+                    let refused = refused.unwrap_err().to_string();
+                    assert!(refused.contains(&aside) && !refused.contains("backend stop"), "{refused}");
+                    for told in [&info, &doctor, &refused] {
+                        assert!(told.contains(&format!("'{back}'")), "{story}: {told}");
+                    }
+                    engine.world().containers.retain(|container| container.id != new.id);
+                    must_start(&engine, &first).await;
+                }
+            }
+            assert!(backends(&engine).contains(&(old.id, old.name.0, State::Running)), "{story}");
+            assert_eq!(engine.containers_now().len(), 3, "{story}");
+        }
+    }
+    assert!(apart >= 5 && beside >= 3, "{apart} {beside}");
+}
+
 /// The one command that is advised.
 fn advised(words: &str) -> &str {
     let quoted: Vec<_> = words.split('\'').skip(1).step_by(2).collect();
@@ -53,25 +148,12 @@ fn advised(words: &str) -> &str {
 #[tokio::test(start_paused = true)]
 async fn a_backend_that_a_killed_start_has_set_aside_is_told_with_the_start_that_puts_it_back() {
     let (engine, backend) = killed_between().await;
-    let (screen, user, cancel) = (Screen::default(), user(), Cancel::never());
-    let console = screen.console();
-    let session = Session { engine: &engine, user: &user, console: &console, cancel: &cancel, limit: None };
-    let told = info::run(session, Form::Text, Registered::No).await.unwrap_err().to_string();
+    let told = info(&engine).await;
     let aside = backend.name.aside(backend.id.short());
     assert!(told.contains(&format!("\"{aside}\"")), "{told}");
     assert_eq!(advised(&told), "docker assemble backend start");
 
-    let patient = Doctor {
-        engine: Ok(&engine),
-        user: Some(&user),
-        port: None,
-        limit: None,
-        builder: Registered::No,
-        proxies: Vec::new(),
-    };
-    let screen = Screen::default();
-    doctor::run(patient, &screen.console(), Form::Text).await.unwrap();
-    let told = screen.out();
+    let told = doctor(&engine).await;
     assert!(!told.contains("backend stop"), "{told}");
     let lines: Vec<_> =
         told.lines().skip_while(|line| !line.starts_with("warn  set aside")).take(2).collect();

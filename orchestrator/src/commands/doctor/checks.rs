@@ -10,7 +10,7 @@ use crate::commands::builder::Registered;
 use crate::commands::health::{self, Examined};
 use crate::commands::info::state;
 use crate::commands::restarts::restarts;
-use crate::commands::{Remains, START};
+use crate::commands::{Remains, START, finish};
 use crate::desired::{ContainerName, HostPort};
 use crate::engine::EngineFacts;
 use crate::forward::{self, Forward};
@@ -41,8 +41,8 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
         checks.extend(
             facts.builder.as_ref().map(|(name, registered)| builder(name, *registered, &facts.start)),
         );
-        checks.extend(facts.left_behind.as_ref().map(left_behind));
     }
+    checks.extend(facts.left_behind.as_ref().map(|remains| left_behind(remains, &facts.start)));
     if let Some(asked) = &facts.daemon {
         checks.push(buildkit(asked));
         if let Ok(daemon) = asked {
@@ -192,15 +192,24 @@ fn builder(name: &ContainerName, registered: Registered, start: &str) -> Check {
     )
 }
 
-fn left_behind(remains: &Remains) -> Check {
+fn left_behind(remains: &Remains, start: &str) -> Check {
+    const ASIDE: &str = "set aside";
     match remains {
         Remains::SetAside(name) => {
             let why = format!("\"{name}\": the backend, which a start set aside that was ended");
-            check("set aside", Verdict::Warn, why, &format!("'{START}' puts it back"))
+            check(ASIDE, Verdict::Warn, why, &format!("'{start}' puts it back"))
         }
-        Remains::Helpers(names) => {
+        Remains::Kept { backend, aside } => {
+            let why = format!(
+                "\"{aside}\": a start put another backend in its place and was ended before that was seen to serve"
+            );
+            check(ASIDE, Verdict::Warn, why, &finish(backend, aside))
+        }
+        Remains::Helpers { names, stray } => {
             let why = format!("{names}: the backend is gone that this belongs to");
-            check("left behind", Verdict::Warn, why, "'docker assemble backend stop' removes it")
+            // Of the rest the start takes the place that makes a backend again.
+            let help = if *stray { "'docker assemble backend stop' removes it" } else { "" };
+            check("left behind", Verdict::Warn, why, help)
         }
     }
 }

@@ -167,11 +167,16 @@ fn without_a_backend_nothing_has_failed() {
     is(checks.iter().find(|check| check.name == "backend").unwrap(), Warn, "none", "'START' makes one");
     // What was asked for by name is missed only where there is a backend.
     let name = ContainerName("b".to_owned());
-    let left_behind = Some(Remains::Helpers("\"b-dialer\"".to_owned()));
-    let gone = Facts { builder: Some((name.clone(), Registered::InUse)), left_behind, ..facts.clone() };
+    let left_behind = |stray| Some(Remains::Helpers { names: "\"b-dialer\"".to_owned(), stray });
+    let builder_in_use = Some((name.clone(), Registered::InUse));
+    let gone = Facts { builder: builder_in_use, left_behind: left_behind(false), ..facts.clone() };
     let checks = all(&gone);
     let found = |name: &str| checks.iter().find(|check| check.name == name).unwrap();
     is(found("builder"), Fail, "in use", "'docker buildx rm b'");
+    // The start that makes a backend replaces it.
+    assert_eq!((found("left behind").verdict, &found("left behind").help), (Warn, &None));
+    let checks = all(&Facts { left_behind: left_behind(true), ..facts.clone() });
+    let found = |name: &str| checks.iter().find(|check| check.name == name).unwrap();
     is(found("left behind"), Warn, "\"b-dialer\"", "backend stop");
     is(&builder(&name, Registered::Aside, START), Warn, "registered", START);
     let lonely = all(&Facts { isolated: true, ..good() });

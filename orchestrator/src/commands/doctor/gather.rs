@@ -152,10 +152,10 @@ impl<E: Engine> Doctor<'_, E> {
         };
         timeout(limit, namespaces::find(engine, &mut observed)).await.ok();
         facts.start = start_command(&observed);
-        facts.missing = observed.missing();
         facts.left_behind = left_behind(&observed);
         facts.builder = (self.builder != Registered::No).then(|| (user.backend(), self.builder));
         if observed.backend.is_some() {
+            facts.missing = observed.missing();
             facts.proxies_in_vain = proxies_in_vain(&self.proxies, &observed.wanted());
             facts.dialer.clone_from(&observed.dialer);
         }
