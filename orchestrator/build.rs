@@ -121,7 +121,7 @@ fn build() -> Result<PathBuf, Box<dyn Error>> {
     }
     let package = PathBuf::from(var("CARGO_MANIFEST_DIR")?);
     let root = package.parent().ok_or("the workspace is missing")?;
-    for source in ["sidecar/src", "sidecar/Cargo.toml", "Cargo.toml", "Cargo.lock"] {
+    for source in ["crates/contract", "sidecar/src", "sidecar/Cargo.toml", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", root.join(source).display());
     }
     // As it is shipped in a release build only: to make the best of it takes the linker most of a

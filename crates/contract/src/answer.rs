@@ -1,0 +1,119 @@
+//! How a relay is asked how it does, and how it answers.
+//!
+//! It listens at a unix socket with an abstract name, which belongs to its network namespace (unix(7)).
+//! Whoever connects is answered at once: `ok`, and behind that the [`Status`] in one line of JSON. Any
+//! process of that namespace may have taken the name first, so an answer is no more than a claim.
+
+use std::time::Duration;
+
+use crate::{Port, Status};
+
+/// What every answer begins with. It is all that a health probe reads.
+pub const SERVES: &[u8] = b"ok\n";
+
+/// The longest answer that is read, in bytes: many times what a relay says.
+pub const LONGEST: usize = 64 * 1024;
+
+/// How long whoever asks a relay or a dialer waits: one that cannot answer in that time does not serve.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the names of all those sockets begin with; a port follows.
+const PREFIX: &str = "assemble-proxy/";
+
+/// The abstract name of the socket at which the relay of a port answers; the first byte of the address,
+/// which is 0, not included.
+#[must_use]
+pub fn socket_name(port: u16) -> String {
+    format!("{PREFIX}{port}")
+}
+
+/// Whose socket a line of the kernel's table is about (`/proc/net/unix`, proc_pid_net(5)): the port of
+/// the relay that answers there. The kernel writes an abstract name with `@` before it.
+#[must_use]
+pub fn socket_in_table(line: &str) -> Option<Port> {
+    let (_, name) = line.rsplit_once(" @")?;
+    Port::parse(name.strip_prefix(PREFIX)?)
+}
+
+/// A whole answer.
+#[must_use]
+pub fn write(status: &Status) -> Vec<u8> {
+    let mut answer = SERVES.to_vec();
+    // Maps with text as keys, and numbers: nothing that JSON has no form for, and memory takes it.
+    serde_json::to_writer(&mut answer, status).unwrap_or_default();
+    answer.push(b'\n');
+    answer
+}
+
+/// Not what a relay answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerError {
+    /// It does not even say that it serves.
+    #[error("the answer is not a relay's")]
+    Stranger,
+    /// It serves, and says no more: a relay from before there was a status.
+    #[error("the relay is older than this program and tells nothing about itself")]
+    Older,
+    /// What follows is no status.
+    #[error("the relay's status cannot be understood")]
+    Status,
+}
+
+/// Reads a whole answer.
+///
+/// # Errors
+/// It is not one.
+pub fn read(answer: &[u8]) -> Result<Status, AnswerError> {
+    match answer.strip_prefix(SERVES) {
+        None => Err(AnswerError::Stranger),
+        Some([]) => Err(AnswerError::Older),
+        Some(status) => serde_json::from_slice(status).map_err(|_| AnswerError::Status),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_kernels_table_names_relays() {
+        let line = |name: &str| format!("0000000000000000: 00000002 00000000 00010000 0001 01 49034 {name}");
+        let port = Port::new(5000).unwrap();
+        assert_eq!(socket_in_table(&line(&format!("@{}", socket_name(5000)))), Some(port));
+        for other in
+            ["@assemble-proxy/x", "@assemble-proxy/0", "/run/assemble-proxy/5000", "assemble-proxy/1"]
+        {
+            assert_eq!(socket_in_table(&line(other)), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_is_told_apart() {
+        let table: [(&[u8], AnswerError); 8] = [
+            (b"", AnswerError::Stranger),
+            (b"ok", AnswerError::Stranger),
+            (b"HTTP/1.1 400 Bad Request\r\n\r\n", AnswerError::Stranger),
+            (b"ok\n", AnswerError::Older),
+            (b"ok\n\n", AnswerError::Status),
+            (b"ok\n[[]]", AnswerError::Status),
+            (b"ok\n{\"active\":-1}", AnswerError::Status),
+            (b"ok\n{\"target\":\"gateway:5000\"", AnswerError::Status),
+        ];
+        for (bytes, want) in table {
+            assert_eq!(read(bytes), Err(want), "{}", bytes.escape_ascii());
+        }
+    }
+
+    proptest! {
+        /// Garbage is refused, and never a panic; nesting included, which parsers die of.
+        #[test]
+        fn garbage_is_no_answer(tail in prop::collection::vec(any::<u8>(), 0..256), deep in 0..5000_usize) {
+            let nested = [b"ok\n{\"target\":".as_slice(), &b"[".repeat(deep), &tail].concat();
+            prop_assert!(read(&nested).is_err() || deep == 0);
+            let _ = read(&tail);
+            let _ = read(&[SERVES, &tail].concat());
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The words of the sidecar's command line that the plugin knows, and the command lines it makes of them.
+//!
+//! The sidecar declares its options by the same constants, and a test of its own reads back what the
+//! functions here write.
+
+use std::net::IpAddr;
+
+use crate::{AllowList, Mapping, Port, TargetSpec, place};
+
+/// The verb that ends with status 0 if a relay, or a dialer, serves.
+pub const HEALTH: &str = "health";
+
+/// The verb that prints a relay's [`Status`](crate::Status).
+pub const STATUS: &str = "status";
+
+/// The verb that runs a dialer.
+pub const DIAL: &str = "dial";
+
+/// The value of [`FORMAT`] for one JSON object in a line.
+pub const JSON: &str = "json";
+
+/// An option of the sidecar's command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flag(&'static str);
+
+impl Flag {
+    /// As it is written, with its two dashes.
+    #[must_use]
+    pub const fn written(self) -> &'static str {
+        self.0
+    }
+
+    /// Its name alone, as it is declared.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.0.split_at(2).1
+    }
+}
+
+/// The port that a relay listens on.
+pub const PORT: Flag = Flag("--port");
+/// Its target, a [`TargetSpec`].
+pub const TO: Flag = Flag("--to");
+/// The address that serves while nobody knows the target's name.
+pub const FALLBACK: Flag = Flag("--fallback");
+/// The path of the socket of the dialer that a relay asks.
+pub const DIALER: Flag = Flag("--dialer");
+/// The path at which a dialer listens.
+pub const SOCKET: Flag = Flag("--socket");
+/// The ports that a dialer dials, an [`AllowList`].
+pub const ALLOW: Flag = Flag("--allow");
+/// Has `status` try to connect to the target.
+pub const PROBE: Flag = Flag("--probe");
+/// Has `status` ask a target that accepts what it speaks.
+pub const SPEAK: Flag = Flag("--speak");
+/// How `status` prints.
+pub const FORMAT: Flag = Flag("--format");
+
+/// Environment variables that stand for options which are not given. The health check of the image has
+/// fixed arguments, and finds here whom to ask.
+pub mod env {
+    /// For [`PORT`](super::PORT).
+    pub const PORT: &str = "ASSEMBLE_PROXY_PORT";
+    /// For [`SOCKET`](super::SOCKET).
+    pub const SOCKET: &str = "ASSEMBLE_PROXY_SOCKET";
+}
+
+/// The arguments that start a relay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relay<'a> {
+    /// The port it listens on.
+    pub port: Port,
+    /// Where it forwards to.
+    pub to: TargetSpec,
+    /// The address to use while nobody knows the name in `to`; only for a target that has one.
+    pub fallback: Option<IpAddr>,
+    /// The dialer's socket; for the loopback of another namespace, and only for that.
+    pub dialer: Option<&'a str>,
+}
+
+impl Relay<'_> {
+    /// Those for a mapping that needs nothing else.
+    #[must_use]
+    pub fn of(mapping: &Mapping) -> Self {
+        Self { port: mapping.port, to: mapping.to(), fallback: None, dialer: None }
+    }
+
+    /// The words.
+    #[must_use]
+    pub fn args(&self) -> Vec<String> {
+        let mut args = relay_to(self.port, &self.to.to_string());
+        let mut option = |flag: Flag, value: String| args.extend([flag.written().to_owned(), value]);
+        if let Some(addr) = self.fallback {
+            option(FALLBACK, addr.to_string());
+        }
+        if let Some(path) = self.dialer {
+            option(DIALER, path.to_owned());
+        }
+        args
+    }
+}
+
+/// The arguments that start a relay whose target somebody else fills in, as a cluster does with
+/// `$(HOST_IP)`: `to` becomes a [`TargetSpec`] by then.
+#[must_use]
+pub fn relay_to(port: Port, to: &str) -> Vec<String> {
+    [PORT.written(), &port.to_string(), TO.written(), to].map(str::to_owned).to_vec()
+}
+
+/// The arguments that start a dialer.
+#[must_use]
+pub fn dial(socket: &str, allow: &AllowList) -> Vec<String> {
+    let allow = allow.to_string();
+    [DIAL, SOCKET.written(), socket, ALLOW.written(), &allow].map(str::to_owned).to_vec()
+}
+
+/// Whose health is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probed<'a> {
+    /// The relay of a port.
+    Relay(Port),
+    /// The dialer at a path.
+    Dialer(&'a str),
+}
+
+/// The command that ends with status 0 if it serves, to be run in its container.
+#[must_use]
+pub fn health(of: Probed<'_>) -> Vec<String> {
+    let (flag, value) = match of {
+        Probed::Relay(port) => (PORT, port.to_string()),
+        Probed::Dialer(path) => (SOCKET, path.to_owned()),
+    };
+    [place::PROGRAM, HEALTH, flag.written(), &value].map(str::to_owned).to_vec()
+}
+
+/// What to ask of a relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Its counters.
+    Counters,
+    /// Whether its target accepts, too.
+    Target,
+    /// What the target speaks, too.
+    Protocol,
+}
+
+/// The command that prints the [`Status`](crate::Status) of the relay of a port in one line of JSON, to
+/// be run in its container.
+#[must_use]
+pub fn status(port: Port, question: Question) -> Vec<String> {
+    let port = port.to_string();
+    let fixed = [place::PROGRAM, STATUS, PORT.written(), &port, FORMAT.written(), JSON];
+    let asked: &[Flag] = match question {
+        Question::Counters => &[],
+        Question::Target => &[PROBE],
+        Question::Protocol => &[PROBE, SPEAK],
+    };
+    fixed.into_iter().chain(asked.iter().map(|flag| flag.written())).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_lines_have_these_words() {
+        let port = Port::new(5000).unwrap();
+        let relay = |to: &str, fallback, dialer| {
+            let to = to.parse().unwrap();
+            Relay { port, to, fallback, dialer }.args().join(" ")
+        };
+        assert_eq!(relay("gateway", None, None), "--port 5000 --to gateway");
+        let fallback = "192.0.2.7".parse().ok();
+        assert_eq!(relay("db:1", fallback, None), "--port 5000 --to db:1 --fallback 192.0.2.7");
+        assert_eq!(
+            relay("loopback", None, Some(place::DIALER_SOCKET)),
+            "--port 5000 --to loopback --dialer /run/assemble/dial.sock"
+        );
+        let allow = [port, Port::new(7000).unwrap()].into_iter().collect();
+        assert_eq!(
+            dial(place::DIALER_SOCKET, &allow).join(" "),
+            "dial --socket /run/assemble/dial.sock --allow 5000,7000"
+        );
+        assert_eq!(health(Probed::Relay(port)).join(" "), "/assemble-proxy health --port 5000");
+        assert_eq!(health(Probed::Dialer("/d")).join(" "), "/assemble-proxy health --socket /d");
+        assert_eq!(
+            status(port, Question::Protocol).join(" "),
+            "/assemble-proxy status --port 5000 --format json --probe --speak"
+        );
+    }
+}

@@ -1,0 +1,35 @@
+//! What the plugin and its sidecars say to each other, written once.
+//!
+//! The plugin starts sidecars (`assemble-proxy`) in containers and pods, and asks them how they do. Each
+//! word, path and number that both know is here, so that the two cannot drift apart: the sidecar declares
+//! its command line with these names, and the plugin writes command lines with them.
+//!
+//! | module | what both know |
+//! |---|---|
+//! | [`port`], [`host_name`], [`target`], [`allow_list`] | ports, names of hosts, what a port leads to, which ports a dialer dials: each with its one grammar |
+//! | [`argv`] | verbs, options and environment of the sidecar's command line |
+//! | [`status`], [`outcome`], [`answer`] | the status object; what comes of connecting; how a relay is asked and answers |
+//! | [`place`] | paths, the user and the health check of the sidecar's image |
+//! | [`limits`] | descriptors for so many connections |
+//! | [`age`] | how a sidecar is told that is older than what it is asked |
+//!
+//! Everything here is pure: no I/O, no clock, no environment.
+
+pub mod age;
+pub mod allow_list;
+pub mod answer;
+pub mod argv;
+pub mod host_name;
+pub mod limits;
+pub mod outcome;
+pub mod place;
+pub mod port;
+pub mod status;
+pub mod target;
+
+pub use allow_list::AllowList;
+pub use host_name::HostName;
+pub use outcome::Outcome;
+pub use port::Port;
+pub use status::Status;
+pub use target::{Mapping, Target, TargetHost, TargetSpec};

@@ -1,0 +1,265 @@
+//! What a relay tells about itself: one JSON object, sizes in bytes, times in milliseconds unless they
+//! say otherwise.
+//!
+//! Objects are written as these types have their fields, which is in the order of the alphabet: it was
+//! that of the writer before there were types. A field that is missing reads as nothing, or 0, and one
+//! that is not known is skipped, since the two sides may be of different versions.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Outcome, Target};
+
+/// What a relay has done since it started, and what was found beside it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// How often accepting had to rest.
+    pub accept_pauses: u64,
+    /// Connections open now.
+    pub active: u64,
+    /// The addresses that the target means now, each with its port.
+    pub addrs: Vec<String>,
+    /// Bytes from the target to clients.
+    pub bytes_down: u64,
+    /// Bytes from clients to the target.
+    pub bytes_up: u64,
+    /// For how many connections the relay has descriptors.
+    pub capacity: Option<u64>,
+    /// The path of the dialer that is asked, if any.
+    pub dialer: Option<String>,
+    /// Connections that did not end well, by the word of their [`FailureReason`].
+    pub failed: BTreeMap<String, u64>,
+    /// The address that serves while nobody knows the target's name.
+    pub fallback: Option<IpAddr>,
+    /// What the kernel allows here. The program that asks the relay adds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<Kernel>,
+    /// The last connection for which the target was not reached.
+    pub last_error: Option<LastError>,
+    /// Connections accepted.
+    pub opened: u64,
+    /// An attempt made just now. The program that asks the relay adds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
+    /// Whether the name service told the addresses; nothing where the target has no name.
+    pub resolved: Option<bool>,
+    /// How often the kernel gave no pipe or splice.
+    pub splice_fallbacks: u64,
+    /// Where it connects to, a [`Target`]: see [`Status::target`].
+    pub target: String,
+    /// The program's version.
+    pub version: String,
+}
+
+impl Status {
+    /// Where it connects to; nothing for words that are no target.
+    #[must_use]
+    pub fn target(&self) -> Option<Target> {
+        self.target.parse().ok()
+    }
+
+    /// The addresses it connects to, without their ports. An attempt has looked a name up just now; the
+    /// relay did so for its last connection.
+    pub fn addrs_now(&self) -> impl Iterator<Item = IpAddr> {
+        let tried = self.probe.iter().flat_map(|probe| &probe.addrs);
+        let known = if self.probe.as_ref().is_some_and(|probe| !probe.addrs.is_empty()) {
+            &[]
+        } else {
+            self.addrs.as_slice()
+        };
+        // A scope (`%3`) is of no use outside its namespace.
+        tried.chain(known).filter_map(|addr| addr.parse().ok()).map(|addr: SocketAddr| addr.ip())
+    }
+
+    /// The first of them.
+    #[must_use]
+    pub fn addr(&self) -> Option<IpAddr> {
+        self.addrs_now().next()
+    }
+
+    /// How many connections did not end well.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.failed.values().fold(0, |sum, n| sum.saturating_add(*n))
+    }
+
+    /// How many connections did not end well for this reason.
+    #[must_use]
+    pub fn failed_by(&self, reason: FailureReason) -> u64 {
+        self.failed.get(reason.word()).copied().unwrap_or_default()
+    }
+}
+
+/// Why a connection did not end well, as it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureReason {
+    /// The target refused.
+    Refused,
+    /// The target could not be reached for another reason.
+    Unreachable,
+    /// The dialer was not there, refused, or answered nonsense.
+    Dialer,
+    /// The target has a name that has no address.
+    Unresolved,
+    /// It would have come back to the relay, or to itself.
+    Loop,
+    /// There was no descriptor for it.
+    Descriptors,
+    /// A peer broke it.
+    Reset,
+    /// It was silent for too long.
+    Idle,
+    /// A fault of the relay's own.
+    Panic,
+}
+
+impl FailureReason {
+    /// The word by which it is counted.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::Dialer => "dialer",
+            Self::Unresolved => "unresolved",
+            Self::Loop => "loop",
+            Self::Descriptors => "descriptors",
+            Self::Reset => "reset",
+            Self::Idle => "idle",
+            Self::Panic => "panic",
+        }
+    }
+}
+
+/// A failure to reach the target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LastError {
+    /// How long ago, in milliseconds.
+    pub age_ms: u64,
+    /// In one word, that of an [`Outcome`].
+    pub reason: String,
+    /// In the words of whoever refused.
+    pub text: String,
+}
+
+/// An attempt to connect to the target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Probe {
+    /// The addresses that the target's name, if it has one, was found to have, each with its port.
+    pub addrs: Vec<String>,
+    /// How long it took, in microseconds.
+    pub latency_us: u64,
+    /// What came of it.
+    pub result: Outcome,
+    /// What the target speaks, where it was asked.
+    pub speaks: Option<Speaks>,
+    /// Why it failed, in the words of whoever refused.
+    pub text: Option<String>,
+}
+
+/// What a target makes of a request in plain HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "protocol")]
+pub enum Speaks {
+    /// HTTP.
+    Http {
+        /// Whether it says of itself that it is a registry.
+        registry: bool,
+        /// The status of its answer.
+        status: u16,
+    },
+    /// TLS: it refuses the request for being plain.
+    Tls,
+    /// It ended the connection without a word.
+    Closed,
+    /// It said nothing in time.
+    Silent,
+    /// Something else.
+    #[serde(other)]
+    Other,
+}
+
+/// What the kernel allows a relay, each nothing where it cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Kernel {
+    /// Pages that the pipes of one user of the whole host may take before they shrink; 0 for no limit.
+    pub pipe_user_pages_soft: Option<u64>,
+    /// How many ports the network namespace has for outgoing connections.
+    pub ports: Option<u64>,
+    /// Its sockets in `TIME_WAIT`, each on such a port.
+    pub time_wait: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = concat!(
+        r#"{"accept_pauses":6,"active":1,"addrs":["172.17.0.1:5000"],"bytes_down":20,"bytes_up":10,"#,
+        r#""capacity":9976,"dialer":"/run/d.sock","failed":{"refused":2,"reset":1},"fallback":"192.0.2.7","#,
+        r#""kernel":{"pipe_user_pages_soft":16384,"ports":55001,"time_wait":null},"#,
+        r#""last_error":{"age_ms":4,"reason":"refused","text":"no"},"opened":7,"#,
+        r#""probe":{"addrs":["192.0.2.8:5000"],"latency_us":90,"result":"accepted","#,
+        r#""speaks":{"protocol":"http","registry":true,"status":200},"text":null},"#,
+        r#""resolved":true,"splice_fallbacks":3,"target":"gateway:5000","version":"0.1.0"}"#
+    );
+
+    /// The literal text: what is changed here, a plugin or a sidecar of another version misses.
+    #[test]
+    fn a_whole_status_is_written_as_it_was_read() {
+        let status: Status = serde_json::from_str(WHOLE).unwrap();
+        assert_eq!(serde_json::to_string(&status).unwrap(), WHOLE);
+        assert_eq!(status.addr(), Some([192, 0, 2, 8].into()));
+        assert_eq!((status.failures(), status.failed_by(FailureReason::Reset)), (3, 1));
+        // So it is without types, whose writer sorts the names.
+        let value: serde_json::Value = serde_json::from_str(WHOLE).unwrap();
+        assert_eq!(value, serde_json::to_value(&status).unwrap());
+    }
+
+    #[test]
+    fn what_the_relay_does_not_know_it_does_not_say() {
+        let said = serde_json::to_string(&Status::default()).unwrap();
+        assert_eq!(
+            said,
+            concat!(
+                r#"{"accept_pauses":0,"active":0,"addrs":[],"bytes_down":0,"bytes_up":0,"capacity":null,"#,
+                r#""dialer":null,"failed":{},"fallback":null,"last_error":null,"opened":0,"resolved":null,"#,
+                r#""splice_fallbacks":0,"target":"","version":""}"#
+            )
+        );
+    }
+
+    #[test]
+    fn words_of_a_later_version_do_no_harm() {
+        let text =
+            r#"{"target":"x","news":1,"probe":{"result":"melted","speaks":{"protocol":"gopher","hole":7}}}"#;
+        let status: Status = serde_json::from_str(text).unwrap();
+        assert_eq!(status.target(), None);
+        let probe = status.probe.unwrap();
+        assert_eq!((probe.result, probe.speaks), (Outcome::Unknown, Some(Speaks::Other)));
+    }
+
+    #[test]
+    fn every_protocol_has_its_object() {
+        let written = |speaks: Speaks| serde_json::to_string(&speaks).unwrap();
+        for (speaks, text) in [
+            (Speaks::Tls, r#"{"protocol":"tls"}"#),
+            (Speaks::Closed, r#"{"protocol":"closed"}"#),
+            (Speaks::Silent, r#"{"protocol":"silent"}"#),
+            (Speaks::Other, r#"{"protocol":"other"}"#),
+            (
+                Speaks::Http { registry: false, status: 404 },
+                r#"{"protocol":"http","registry":false,"status":404}"#,
+            ),
+        ] {
+            assert_eq!(written(speaks), text);
+            assert_eq!(serde_json::from_str::<Speaks>(text).unwrap(), speaks);
+        }
+    }
+}
