@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::thread::{self, JoinHandle};
 
-use assemble_proxy::config::{Config, Engine, Target, TargetHost};
+use assemble_proxy::config::{Config, Engine};
 use assemble_proxy::server::Server;
 use tokio::sync::oneshot;
 
@@ -48,7 +48,7 @@ impl Forwarder {
                 let forwarding = async {
                     match way {
                         Way::Relay(engine) => {
-                            let target = Target { host: TargetHost::Address(to.ip()), port: to.port() };
+                            let target = to.to_string().parse().expect("an address is a target");
                             let config = Config { engine, ..Config::new(0, target) };
                             let server = Server::bind(&config).expect("a relay");
                             let _ = tell.send(server.local_addrs().next().expect("an address"));

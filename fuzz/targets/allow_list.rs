@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use assemble_proxy::dialer::AllowList;
+use assemble_contract::AllowList;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

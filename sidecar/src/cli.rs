@@ -5,10 +5,12 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use assemble_proxy::config::{Config, Engine, TargetSpec};
+use assemble_contract::{AllowList, Port, TargetSpec, argv};
+use assemble_proxy::config::{Config, Engine};
 use assemble_proxy::congestion::CongestionControl;
-use assemble_proxy::dialer::{AllowList, HelperConfig};
+use assemble_proxy::dialer::HelperConfig;
 use assemble_proxy::exporter::MetricsAddr;
+use clap::builder::TypedValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Forwards localhost:PORT of this network namespace to another address.
@@ -30,47 +32,45 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Exit 0 if the relay of the port, or the dialer of the socket, serves, 1 if not; the target is not asked
+    #[command(name = argv::HEALTH)]
     Health(Probed),
     /// Tell what the relay of the port has done since it started, and with --probe whether its target accepts now
+    #[command(name = argv::STATUS)]
     Status(Asked),
     /// Connect to ports of this namespace's loopback for relays elsewhere, and hand the sockets over
     ///
     /// Run it where the services are, as on the host. Relays started with --to loopback --dialer
     /// PATH ask it over a unix socket; it listens on no port, and dials no port but those allowed.
+    #[command(name = argv::DIAL)]
     Dial(Dial),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Probed {
     /// The port the relay listens on
-    #[arg(
-        long,
-        env = "ASSEMBLE_PROXY_PORT",
-        value_parser = clap::value_parser!(u16).range(1..),
-        required_unless_present = "socket"
-    )]
-    pub(crate) port: Option<u16>,
+    #[arg(long = argv::PORT.name(), env = argv::env::PORT, value_parser = port(), required_unless_present = "socket")]
+    pub(crate) port: Option<Port>,
     /// The socket the dialer listens on; asked instead of a relay
-    #[arg(long, value_name = "PATH", env = "ASSEMBLE_PROXY_SOCKET")]
+    #[arg(long = argv::SOCKET.name(), value_name = "PATH", env = argv::env::SOCKET)]
     pub(crate) socket: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Asked {
     /// The port the relay listens on
-    #[arg(long, env = "ASSEMBLE_PROXY_PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) port: u16,
+    #[arg(long = argv::PORT.name(), env = argv::env::PORT, value_parser = port())]
+    pub(crate) port: Port,
     /// Try to connect to the target
-    #[arg(long)]
+    #[arg(long = argv::PROBE.name())]
     pub(crate) probe: bool,
     /// Ask a target that accepts for a registry's front page, in plain HTTP
-    #[arg(long, requires = "probe")]
+    #[arg(long = argv::SPEAK.name(), requires = "probe")]
     pub(crate) speak: bool,
     /// Give up connecting, and waiting for an answer, after so many seconds each
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     pub(crate) timeout: Duration,
     /// How to print it
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long = argv::FORMAT.name(), value_enum, default_value_t)]
     pub(crate) format: StatusFormat,
 }
 
@@ -80,16 +80,17 @@ pub(crate) enum StatusFormat {
     #[default]
     Text,
     /// One JSON object
+    #[value(name = argv::JSON)]
     Json,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Dial {
     /// Where to listen; a socket left behind is replaced
-    #[arg(long, value_name = "PATH")]
+    #[arg(long = argv::SOCKET.name(), value_name = "PATH")]
     socket: PathBuf,
     /// The ports that may be dialled, as 5000,6000,8000-8010
-    #[arg(long, value_name = "PORTS")]
+    #[arg(long = argv::ALLOW.name(), value_name = "PORTS")]
     allow: AllowList,
     /// The user, beside root and that of this process, who may ask; the socket is made that user's
     #[arg(long, value_name = "N")]
@@ -120,16 +121,16 @@ impl Dial {
 #[derive(Debug, Args)]
 struct Relay {
     /// The port to listen on
-    #[arg(long, env = "ASSEMBLE_PROXY_PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    port: u16,
+    #[arg(long = argv::PORT.name(), env = argv::env::PORT, value_parser = port())]
+    port: Port,
     /// Where to forward: gateway, loopback, NAME, ADDR or [V6], each with :PORT or without; PORT is that of --port when left out. A name is looked up by the files of this namespace, /etc/hosts and /etc/resolv.conf, and followed as it moves
-    #[arg(long, value_name = "TARGET", env = "ASSEMBLE_PROXY_TO", default_value = "gateway")]
+    #[arg(long = argv::TO.name(), value_name = "TARGET", env = "ASSEMBLE_PROXY_TO", default_value = "gateway")]
     to: TargetSpec,
     /// The address to use while nobody here knows the name in --to
-    #[arg(long, value_name = "ADDR", env = "ASSEMBLE_PROXY_FALLBACK")]
+    #[arg(long = argv::FALLBACK.name(), value_name = "ADDR", env = "ASSEMBLE_PROXY_FALLBACK")]
     fallback: Option<IpAddr>,
     /// The socket of the dialer that connects to the loopback of its own namespace, for --to loopback
-    #[arg(long, value_name = "PATH", env = "ASSEMBLE_PROXY_DIALER")]
+    #[arg(long = argv::DIALER.name(), value_name = "PATH", env = "ASSEMBLE_PROXY_DIALER")]
     dialer: Option<PathBuf>,
     /// Give up connecting to the target after so many seconds
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
@@ -234,9 +235,14 @@ impl Cli {
                 EngineName::Splice => Engine::Splice,
             },
             congestion_control: relay.congestion_control.into(),
-            ..Config::new(port, relay.to.clone().or_port(port))
+            ..Config::new(port.get(), relay.to.clone().or_port(port))
         })
     }
+}
+
+/// Reads a port, and says what is none in clap's words for a number out of its range.
+fn port() -> impl TypedValueParser<Value = Port> {
+    clap::value_parser!(u16).range(1..).try_map(|number| Port::new(number).ok_or("0 is no port"))
 }
 
 /// Reads a number of seconds, fractions allowed, up to a day.
@@ -245,5 +251,78 @@ fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..=DAY).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err(format!("\"{text}\" is not a number of seconds between 0 and {DAY}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use assemble_contract::argv::{Probed, Question, Relay};
+    use assemble_contract::{Target, age, place};
+
+    use super::*;
+
+    fn parsed(words: Vec<String>) -> Cli {
+        Cli::try_parse_from(std::iter::once(place::NAME.to_owned()).chain(words)).unwrap()
+    }
+
+    /// The words behind the program that a command of the plugin runs in a container.
+    fn asked(command: Vec<String>) -> Verb {
+        assert_eq!(command[0], place::PROGRAM);
+        parsed(command[1..].to_vec()).verb.unwrap()
+    }
+
+    #[test]
+    fn the_plugins_relays_are_started_as_it_means_them() {
+        let port = Port::new(5000).unwrap();
+        let fallback = Some([192, 0, 2, 7].into());
+        for (to, fallback, dialer) in [
+            ("gateway", None, None),
+            ("gateway:80", None, None),
+            ("[2001:db8::7]:80", None, None),
+            ("db.internal:5432", fallback, None),
+            ("loopback:6000", None, Some(place::DIALER_SOCKET)),
+        ] {
+            let to: TargetSpec = to.parse().unwrap();
+            let cli = parsed(Relay { port, to: to.clone(), fallback, dialer }.args());
+            let config = cli.config(64).unwrap();
+            let target: Target = to.or_port(port);
+            assert_eq!((config.port, config.target, config.fallback), (5000, target, fallback));
+            assert_eq!(config.dialer.as_deref(), dialer.map(std::path::Path::new));
+        }
+    }
+
+    #[test]
+    fn the_plugins_dialer_is_started_as_it_means_it() {
+        let allow: AllowList = "5000,7000".parse().unwrap();
+        let Some(Verb::Dial(dial)) = parsed(argv::dial(place::DIALER_SOCKET, &allow)).verb else { panic!() };
+        let config = dial.config();
+        assert_eq!((config.socket, config.allow), (place::DIALER_SOCKET.into(), allow));
+    }
+
+    #[test]
+    fn the_plugins_questions_are_understood() {
+        let port = Port::new(5000).unwrap();
+        let Verb::Health(of) = asked(argv::health(Probed::Relay(port))) else { panic!() };
+        assert_eq!((of.port, of.socket), (Some(port), None));
+        let Verb::Health(of) = asked(argv::health(Probed::Dialer(place::DIALER_SOCKET))) else { panic!() };
+        assert_eq!(of.socket, Some(place::DIALER_SOCKET.into()));
+        for (question, probe, speak) in [
+            (Question::Counters, false, false),
+            (Question::Target, true, false),
+            (Question::Protocol, true, true),
+        ] {
+            let Verb::Status(of) = asked(argv::status(port, question)) else { panic!() };
+            assert_eq!((of.port, of.probe, of.speak), (port, probe, speak));
+            assert_eq!(of.format, StatusFormat::Json);
+        }
+    }
+
+    /// By this status the plugin knows a sidecar that is older than what it asks.
+    #[test]
+    fn words_that_are_not_known_are_wrong_usage() {
+        for words in [vec!["news"], vec![argv::STATUS, "--port", "1", "--news"]] {
+            let refused = Cli::try_parse_from([&[place::NAME], &words[..]].concat()).unwrap_err();
+            assert_eq!(i64::from(refused.exit_code()), age::USAGE);
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::pin::pin;
 use std::time::Duration;
 
+use assemble_contract::Outcome;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Type};
 
@@ -42,69 +43,25 @@ pub enum DialError {
     Io(#[from] io::Error),
 }
 
-/// A [`DialError`] in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The target's host answers that nothing listens there, or its firewall does.
-    Refused,
-    /// Another answer of the network, or of this host's own tables.
-    Unreachable,
-    /// No answer.
-    TimedOut,
-    /// No default route.
-    NoGateway,
-    /// The relay met itself.
-    Loop,
-    /// The name service knows that there is no such name.
-    NoSuchName,
-    /// The name service does not tell.
-    NameService,
-    /// The relay, or its host, has no descriptor left for it.
-    Descriptors,
-    /// The dialer is of no help.
-    Dialer,
-    /// Nothing is wrong with the target.
-    ClientGone,
-}
-
-impl Reason {
-    /// The word.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::Unreachable => "unreachable",
-            Self::TimedOut => "timed_out",
-            Self::NoGateway => "no_gateway",
-            Self::Loop => "loop",
-            Self::NoSuchName => "no_such_name",
-            Self::NameService => "name_service",
-            Self::Descriptors => "descriptors",
-            Self::Dialer => "dialer",
-            Self::ClientGone => "client_gone",
-        }
-    }
-}
-
 impl DialError {
-    /// The kind of failure.
+    /// The failure in one word.
     #[must_use]
-    pub fn reason(&self) -> Reason {
+    pub fn outcome(&self) -> Outcome {
         match self {
-            Self::ClientGone(_) => Reason::ClientGone,
-            Self::NoGateway => Reason::NoGateway,
-            Self::TimedOut(_) => Reason::TimedOut,
-            Self::Loop | Self::Itself(_) => Reason::Loop,
-            Self::Unresolved(Unresolved::NoSuchName(_)) => Reason::NoSuchName,
-            Self::Unresolved(Unresolved::NoAnswer { .. }) => Reason::NameService,
-            Self::Dialer(_) => Reason::Dialer,
+            Self::ClientGone(_) => Outcome::ClientGone,
+            Self::NoGateway => Outcome::NoGateway,
+            Self::TimedOut(_) => Outcome::TimedOut,
+            Self::Loop | Self::Itself(_) => Outcome::Loop,
+            Self::Unresolved(Unresolved::NoSuchName(_)) => Outcome::NoSuchName,
+            Self::Unresolved(Unresolved::NoAnswer { .. }) => Outcome::NameService,
+            Self::Dialer(_) => Outcome::Dialer,
             Self::Io(error) => match error.kind() {
-                io::ErrorKind::ConnectionRefused => Reason::Refused,
-                io::ErrorKind::TimedOut => Reason::TimedOut,
+                io::ErrorKind::ConnectionRefused => Outcome::Refused,
+                io::ErrorKind::TimedOut => Outcome::TimedOut,
                 _ if matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE)) => {
-                    Reason::Descriptors
+                    Outcome::Descriptors
                 }
-                _ => Reason::Unreachable,
+                _ => Outcome::Unreachable,
             },
         }
     }
@@ -208,7 +165,7 @@ mod tests {
             (io(Errno::NFILE), "descriptors"),
         ];
         for (error, word) in table {
-            assert_eq!(error.reason().word(), word, "{error}");
+            assert_eq!(error.outcome().word(), word, "{error}");
         }
     }
 }

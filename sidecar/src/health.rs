@@ -10,18 +10,16 @@ use std::io::{self, Read};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener as StdUnixListener, UnixStream};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use assemble_contract::answer::{self, LONGEST, PATIENCE, SERVES};
 use tokio::net::UnixListener;
 
 use crate::session::Shared;
-use crate::status::{self, ANSWER_BYTES, SERVES, Way};
-
-/// How long a probe waits: a relay that cannot answer in that time does not serve.
-const PATIENCE: Duration = Duration::from_secs(2);
+use crate::status::{self, Way};
 
 fn address(port: u16) -> io::Result<SocketAddr> {
-    SocketAddr::from_abstract_name(format!("assemble-proxy/{port}"))
+    SocketAddr::from_abstract_name(answer::socket_name(port))
 }
 
 /// Answers probes for as long as it is polled.
@@ -69,8 +67,7 @@ impl Responder {
             fallback: upstream.fallback(),
             dialer: upstream.dialer(),
         };
-        let object = status::describe(&way, stats, *capacity, Instant::now());
-        [SERVES, object.to_string().as_bytes(), b"\n"].concat()
+        answer::write(&status::describe(&way, stats, *capacity, Instant::now()))
     }
 }
 
@@ -86,7 +83,7 @@ pub fn probe(port: u16) -> io::Result<()> {
     if answer == *SERVES { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
 
-/// All that the relay of `port` in this network namespace answers, at most [`ANSWER_BYTES`].
+/// All that the relay of `port` in this network namespace answers, at most [`LONGEST`].
 /// Blocks for at most two seconds.
 ///
 /// # Errors
@@ -97,7 +94,7 @@ pub fn ask(port: u16) -> io::Result<Vec<u8>> {
     let mut answer = Vec::new();
     let mut piece = [0; 4096];
     // The limit is on the whole: one who sends byte by byte would be waited for again each time.
-    while answer.len() < ANSWER_BYTES {
+    while answer.len() < LONGEST {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());

@@ -1,19 +1,16 @@
 //! What the kernel allows a relay in this network namespace, read from proc(5).
 
-use serde_json::{Value, json};
+use assemble_contract::status::Kernel;
 
-/// The limits that a relay may meet; null for those that cannot be read here.
-///
-/// The ports and the sockets in `TIME_WAIT` are those of the namespace, the pages that the pipes
-/// of one user may take those of the whole host.
-pub(crate) fn facts() -> Value {
+/// The limits that a relay may meet.
+pub(crate) fn facts() -> Kernel {
     let read = |path: &str| std::fs::read_to_string(path).ok();
     let number = |text: String| text.trim().parse::<u64>().ok();
-    json!({
-        "pipe_user_pages_soft": read("/proc/sys/fs/pipe-user-pages-soft").and_then(number),
-        "ports": read("/proc/sys/net/ipv4/ip_local_port_range").as_deref().and_then(ports),
-        "time_wait": read("/proc/net/sockstat").as_deref().and_then(time_wait),
-    })
+    Kernel {
+        pipe_user_pages_soft: read("/proc/sys/fs/pipe-user-pages-soft").and_then(number),
+        ports: read("/proc/sys/net/ipv4/ip_local_port_range").as_deref().and_then(ports),
+        time_wait: read("/proc/net/sockstat").as_deref().and_then(time_wait),
+    }
 }
 
 /// How many ports are between the two numbers of `ip_local_port_range`.

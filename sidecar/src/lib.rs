@@ -4,13 +4,13 @@
 //! |---|---|---|
 //! | [`server`], [`shutdown`], [`health`], [`exporter`] | accept loop and drain; signals; health and status; metrics over HTTP | `session`, `accept`, `config`, `stats`, `sys` |
 //! | [`session`], [`upstream`] | one connection from accept to its closing event; finding and dialling the target | `relay`, `config`, `resolve`, `stats`, `sys` |
-//! | [`resolve`] | names of hosts to addresses, by the files of the namespace | `host_name`, `sys` |
+//! | [`resolve`] | names of hosts to addresses, by the files of the namespace | `sys` |
 //! | [`probe`] | the target tried once, for whoever asks | `upstream`, `config`, `sys` |
 //! | [`dialer`], [`connect`], [`congestion`] | sockets handed over by a helper, and that helper; one attempt to connect; congestion control on link | `accept`, `sys` |
 //! | [`relay`] | bytes both ways between two sockets: copy small, splice big | `stats`, `sys` |
 //! | [`sys`] | one file per kernel object, no decisions | nothing of ours |
 //! | [`reports`] | the log of what any client can cause again and again | `repeats` |
-//! | [`accept`], [`config`], [`host_name`], [`repeats`], [`routes`], [`stats`], [`metrics`], [`status`] | **pure**: meaning of accept errors; settings and their words; when repetitions are told; route tables; counters and their texts | nothing of ours |
+//! | [`accept`], [`config`], [`repeats`], [`routes`], [`stats`], [`metrics`], [`status`] | **pure**: meaning of accept errors; settings and their words; when repetitions are told; route tables; counters and their texts | nothing of ours |
 //!
 //! The binary (`main.rs`, `cli.rs`) is the life of the process and nothing else.
 
@@ -21,7 +21,6 @@ pub mod connect;
 pub mod dialer;
 pub mod exporter;
 pub mod health;
-pub mod host_name;
 pub mod metrics;
 pub mod probe;
 pub mod relay;

@@ -7,15 +7,17 @@ mod logging;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use assemble_proxy::config::{Config, TargetHost};
+use assemble_contract::TargetHost;
+use assemble_contract::answer::{self, AnswerError};
+use assemble_proxy::config::Config;
 use assemble_proxy::dialer::{self, Helper};
 use assemble_proxy::exporter::{Exporter, MetricsAddr};
 use assemble_proxy::health::{self, Responder};
+use assemble_proxy::probe;
 use assemble_proxy::resolve::conf;
 use assemble_proxy::server::{Drained, Server};
 use assemble_proxy::shutdown::Signals;
 use assemble_proxy::sys::{Rights, confine, raise_descriptor_limit, refuse_huge_pages};
-use assemble_proxy::{probe, status};
 use clap::Parser;
 use tokio::runtime::Builder;
 
@@ -59,7 +61,7 @@ fn healthy(of: &Probed) -> anyhow::Result<()> {
             Ok(runtime.block_on(dialer::probe(path))?)
         }
         (None, Some(port)) => {
-            health::probe(port).with_context(|| format!("no relay of port {port} serves here"))
+            health::probe(port.get()).with_context(|| format!("no relay of port {port} serves here"))
         }
         (None, None) => unreachable!("the parser wants one of them"),
     }
@@ -67,18 +69,23 @@ fn healthy(of: &Probed) -> anyhow::Result<()> {
 
 fn tell(of: &Asked) -> anyhow::Result<()> {
     let answer =
-        health::ask(of.port).with_context(|| format!("no relay of port {} answers here", of.port))?;
-    let told = status::read(&answer)?;
-    let mut object = told.object.clone();
+        health::ask(of.port.get()).with_context(|| format!("no relay of port {} answers here", of.port))?;
+    let mut status = answer::read(&answer)?;
+    if status.target().is_none() {
+        return Err(AnswerError::Status.into());
+    }
     if of.probe {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let attempt = runtime.block_on(probe::attempt(&told, of.port, of.timeout, of.speak));
-        object.insert("probe".to_owned(), attempt.object());
+        status.probe = runtime.block_on(probe::attempt(&status, of.port.get(), of.timeout, of.speak));
     }
-    object.insert("kernel".to_owned(), kernel::facts());
+    status.kernel = Some(kernel::facts());
     let text = match of.format {
-        StatusFormat::Json => format!("{}\n", serde_json::Value::Object(object)),
-        StatusFormat::Text => object.iter().map(|(name, value)| format!("{name}: {value}\n")).collect(),
+        StatusFormat::Json => format!("{}\n", serde_json::to_string(&status)?),
+        StatusFormat::Text => {
+            let object = serde_json::to_value(&status)?;
+            let lines = object.as_object().into_iter().flatten();
+            lines.map(|(name, value)| format!("{name}: {value}\n")).collect()
+        }
     };
     Ok(std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes())?)
 }
@@ -142,10 +149,12 @@ async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
 fn rights(config: &Config) -> Rights {
     match (&config.target.host, &config.dialer) {
         (_, Some(_)) => Rights { packets: true, ..Rights::default() },
-        (TargetHost::Name(_), None) => {
-            Rights { connect: vec![config.target.port, conf::PORT], datagrams: true, ..Rights::default() }
-        }
-        (_, None) => config.target.port.into(),
+        (TargetHost::Name(_), None) => Rights {
+            connect: vec![config.target.port.get(), conf::PORT],
+            datagrams: true,
+            ..Rights::default()
+        },
+        (_, None) => config.target.port.get().into(),
     }
 }
 

@@ -20,21 +20,13 @@ pub fn render(stats: &Stats) -> String {
         &[("", stats.accepted.get())],
     );
     text.family("connections_active", "gauge", "Connections open now.", &[("", stats.active())]);
+    let failures =
+        stats.failures().map(|(reason, count)| (format!("{{reason=\"{}\"}}", reason.word()), count));
     text.family(
         "connections_failed_total",
         "counter",
         "Connections that did not end in good order, by reason.",
-        &[
-            (r#"{reason="refused"}"#, stats.refused.get()),
-            (r#"{reason="unreachable"}"#, stats.unreachable.get()),
-            (r#"{reason="dialer"}"#, stats.dialer.get()),
-            (r#"{reason="unresolved"}"#, stats.unresolved.get()),
-            (r#"{reason="loop"}"#, stats.looped.get()),
-            (r#"{reason="descriptors"}"#, stats.descriptors.get()),
-            (r#"{reason="reset"}"#, stats.reset.get()),
-            (r#"{reason="idle"}"#, stats.idle.get()),
-            (r#"{reason="panic"}"#, stats.panicked.get()),
-        ],
+        &failures.each_ref().map(|(label, count)| (label.as_str(), *count)),
     );
     text.family(
         "bytes_total",

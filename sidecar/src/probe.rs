@@ -2,80 +2,25 @@
 //! the relay itself connect to anything that way.
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use assemble_contract::status::{Probe, Speaks};
+use assemble_contract::{Outcome, Status};
 
 use crate::config::Config;
-use crate::status::Told;
 use crate::sys::Socket;
-use crate::upstream::{Reason, Upstream, UpstreamError};
+use crate::upstream::{Upstream, UpstreamError};
 
-/// What came of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
-    /// `accepted`, or the reason in one word.
-    pub result: &'static str,
-    /// The addresses that the target's name, if it has one, was found to have.
-    pub addrs: Vec<SocketAddr>,
-    /// How long it took.
-    pub took: Duration,
-    /// Why it failed, in the words of whoever refused.
-    pub text: Option<String>,
-    /// What the target speaks, where that was asked.
-    pub speaks: Option<Speaks>,
-}
-
-/// What a target makes of a request in plain HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Speaks {
-    /// HTTP, with this status; `registry` when it says that it is one.
-    Http {
-        /// The status of its answer.
-        status: u16,
-        /// Whether it says of itself that it is a registry.
-        registry: bool,
-    },
-    /// TLS: it refuses the request for being plain.
-    Tls,
-    /// Something else.
-    Other,
-    /// It ended the connection without a word.
-    Closed,
-    /// It said nothing in time.
-    Silent,
-}
-
-impl Attempt {
-    /// As JSON; times in microseconds.
-    #[must_use]
-    pub fn object(&self) -> Value {
-        json!({
-            "result": self.result,
-            "addrs": self.addrs,
-            "latency_us": u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX),
-            "text": self.text,
-            "speaks": self.speaks.map(|speaks| match speaks {
-                Speaks::Http { status, registry } => json!({"protocol": "http", "status": status, "registry": registry}),
-                Speaks::Tls => json!({"protocol": "tls"}),
-                Speaks::Other => json!({"protocol": "other"}),
-                Speaks::Closed => json!({"protocol": "closed"}),
-                Speaks::Silent => json!({"protocol": "silent"}),
-            }),
-        })
-    }
-}
-
-/// Connects to the target of a relay, and asks it for its front page when `speak`. Needs a runtime.
-pub async fn attempt(told: &Told, port: u16, timeout: Duration, speak: bool) -> Attempt {
+/// Connects to the target of a relay that answered so, and asks it for its front page when `speak`; `None`
+/// where the answer names no target. Needs a runtime.
+pub async fn attempt(told: &Status, port: u16, timeout: Duration, speak: bool) -> Option<Probe> {
     let config = Config {
         fallback: told.fallback,
-        dialer: told.dialer.clone(),
+        dialer: told.dialer.as_ref().map(Into::into),
         connect_timeout: timeout,
         // No gateway is an answer.
         wait_for_gateway: true,
-        ..Config::new(port, told.target.clone())
+        ..Config::new(port, told.target()?)
     };
     let began = Instant::now();
     let mut addrs = Vec::new();
@@ -83,23 +28,23 @@ pub async fn attempt(told: &Told, port: u16, timeout: Duration, speak: bool) -> 
         Ok(upstream) => {
             let connected = upstream.connect().await;
             if upstream.resolved() == Some(true) {
-                addrs.extend_from_slice(&upstream.addrs());
+                addrs = upstream.addrs().iter().map(ToString::to_string).collect();
             }
-            connected.map_err(|error| (error.reason().word(), error.to_string()))
+            connected.map_err(|error| (error.outcome(), error.to_string()))
         }
-        Err(error @ UpstreamError::Routes { .. }) => Err((Reason::NoGateway.word(), error.to_string())),
-        Err(error @ UpstreamError::Names { .. }) => Err((Reason::NameService.word(), error.to_string())),
-        Err(error) => Err((Reason::Loop.word(), error.to_string())),
+        Err(error @ UpstreamError::Routes { .. }) => Err((Outcome::NoGateway, error.to_string())),
+        Err(error @ UpstreamError::Names { .. }) => Err((Outcome::NameService, error.to_string())),
+        Err(error) => Err((Outcome::Loop, error.to_string())),
     };
-    let took = began.elapsed();
-    match connected {
+    let latency_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    Some(match connected {
         Ok(target) => {
             let speaks = if speak { Some(greet(&target, port, timeout).await) } else { None };
             target.finish();
-            Attempt { result: "accepted", addrs, took, text: None, speaks }
+            Probe { result: Outcome::Accepted, addrs, latency_us, text: None, speaks }
         }
-        Err((result, text)) => Attempt { result, addrs, took, text: Some(text), speaks: None },
-    }
+        Err((result, text)) => Probe { result, addrs, latency_us, text: Some(text), speaks: None },
+    })
 }
 
 /// As much of an answer as tells its kind.

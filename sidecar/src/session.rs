@@ -7,13 +7,14 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
+use assemble_contract::Outcome;
 use tokio::sync::Notify;
 
 use crate::relay::{Ending, Options, Relayed, relay};
 use crate::reports::{Matter, Reports, report};
 use crate::stats::{Failure, Stats};
 use crate::sys::Socket;
-use crate::upstream::{DialError, Reason, Upstream};
+use crate::upstream::{DialError, Upstream};
 
 /// What all connections of a relay share.
 #[derive(Debug)]
@@ -100,19 +101,19 @@ async fn dial(
             None
         }
         Err(error) => {
-            match error.reason() {
-                Reason::Refused => stats.refused.increment(),
-                Reason::Dialer => stats.dialer.increment(),
-                Reason::Loop => stats.looped.increment(),
-                Reason::NoSuchName | Reason::NameService => stats.unresolved.increment(),
-                Reason::Descriptors => stats.descriptors.increment(),
+            match error.outcome() {
+                Outcome::Refused => stats.refused.increment(),
+                Outcome::Dialer => stats.dialer.increment(),
+                Outcome::Loop => stats.looped.increment(),
+                Outcome::NoSuchName | Outcome::NameService => stats.unresolved.increment(),
+                Outcome::Descriptors => stats.descriptors.increment(),
                 _ => stats.unreachable.increment(),
             }
             let (tried, seconds) = (shared.upstream.addrs(), opened.elapsed().as_secs_f64());
             let text = error.to_string();
             let told = shared.reports.note(Matter::Target, &text);
             report!(told, info, client.addr = %client_addr, server.addrs = ?tried, error = %text, seconds, "cannot reach the target");
-            stats.failed(Failure { reason: error.reason().word(), text, at: Instant::now() });
+            stats.failed(Failure { outcome: error.outcome(), text, at: Instant::now() });
             None
         }
     }

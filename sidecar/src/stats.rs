@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use assemble_contract::Outcome;
+use assemble_contract::status::FailureReason;
+
 /// A number that only grows. Relaxed: a reader wants a recent value, not an order of events.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -117,7 +120,7 @@ pub struct Stats {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// In one word.
-    pub reason: &'static str,
+    pub outcome: Outcome,
     /// In the words of whoever refused.
     pub text: String,
     /// When.
@@ -131,6 +134,22 @@ impl Stats {
         // The later count first: an ending between the two reads must not make it negative.
         let closed = self.closed.get();
         self.accepted.get().saturating_sub(closed)
+    }
+
+    /// How many connections did not end well, by reason.
+    #[must_use]
+    pub fn failures(&self) -> [(FailureReason, u64); 9] {
+        [
+            (FailureReason::Refused, self.refused.get()),
+            (FailureReason::Unreachable, self.unreachable.get()),
+            (FailureReason::Dialer, self.dialer.get()),
+            (FailureReason::Unresolved, self.unresolved.get()),
+            (FailureReason::Loop, self.looped.get()),
+            (FailureReason::Descriptors, self.descriptors.get()),
+            (FailureReason::Reset, self.reset.get()),
+            (FailureReason::Idle, self.idle.get()),
+            (FailureReason::Panic, self.panicked.get()),
+        ]
     }
 
     /// Remembers a failure in place of the one before.

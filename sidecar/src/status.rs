@@ -1,22 +1,13 @@
-//! What a relay tells about itself: one JSON object, sizes in bytes and times in milliseconds. Pure.
-//!
-//! It comes from a socket that any process of the network namespace could have bound first, so
-//! whoever reads it takes it for a claim.
+//! What a relay tells about itself, from its counters and its way to the target. Pure.
 
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Instant;
 
-use serde_json::{Map, Value, json};
+use assemble_contract::Target;
+use assemble_contract::status::{LastError, Status};
 
-use crate::config::{Target, TargetSpec};
 use crate::stats::Stats;
-
-/// What every answer begins with. It is all that a health probe reads.
-pub const SERVES: &[u8] = b"ok\n";
-
-/// The longest answer that is read: many times what a relay says.
-pub const ANSWER_BYTES: usize = 64 * 1024;
 
 /// Where a relay connects to.
 #[derive(Clone, Copy, Debug)]
@@ -33,179 +24,96 @@ pub struct Way<'a> {
     pub dialer: Option<&'a Path>,
 }
 
-/// The object for the counters as they are at `now`; `capacity` is how many connections there are
+/// The status for the counters as they are at `now`; `capacity` is how many connections there are
 /// descriptors for.
 #[must_use]
-pub fn describe(way: &Way<'_>, stats: &Stats, capacity: usize, now: Instant) -> Value {
-    let last = stats.last_failure().map(|failure| {
+pub fn describe(way: &Way<'_>, stats: &Stats, capacity: usize, now: Instant) -> Status {
+    let last_error = stats.last_failure().map(|failure| {
         let age = now.saturating_duration_since(failure.at).as_millis();
-        json!({
-            "reason": failure.reason,
-            "text": failure.text,
-            "age_ms": u64::try_from(age).unwrap_or(u64::MAX),
-        })
+        LastError {
+            age_ms: u64::try_from(age).unwrap_or(u64::MAX),
+            reason: failure.outcome.word().to_owned(),
+            text: failure.text,
+        }
     });
-    json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "target": way.target.to_string(),
-        "addrs": way.addrs,
-        "resolved": way.resolved,
-        "fallback": way.fallback,
-        "dialer": way.dialer.map(|path| path.display().to_string()),
-        "capacity": capacity,
-        "active": stats.active(),
-        "opened": stats.accepted.get(),
-        "failed": {
-            "refused": stats.refused.get(),
-            "unreachable": stats.unreachable.get(),
-            "dialer": stats.dialer.get(),
-            "unresolved": stats.unresolved.get(),
-            "loop": stats.looped.get(),
-            "descriptors": stats.descriptors.get(),
-            "reset": stats.reset.get(),
-            "idle": stats.idle.get(),
-            "panic": stats.panicked.get(),
-        },
-        "bytes_up": stats.bytes_up.get(),
-        "bytes_down": stats.bytes_down.get(),
-        "splice_fallbacks": stats.fallbacks.get(),
-        "accept_pauses": stats.accept_pauses.get(),
-        "last_error": last,
-    })
-}
-
-/// What an answer says, with what is needed to try the target oneself.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Told {
-    /// The object as it came.
-    pub object: Map<String, Value>,
-    /// Where the relay connects to.
-    pub target: Target,
-    /// The address that serves while nobody here knows the target's name.
-    pub fallback: Option<IpAddr>,
-    /// The dialer it asks, if any.
-    pub dialer: Option<std::path::PathBuf>,
-}
-
-/// Not what a relay answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Nonsense {
-    /// It does not even say that it serves.
-    #[error("the answer is not a relay's")]
-    Stranger,
-    /// It serves, and says no more: a relay from before there was a status.
-    #[error("the relay is older than this program and tells nothing about itself")]
-    Old,
-    /// What follows is no status.
-    #[error("the relay's status cannot be understood")]
-    Status,
-}
-
-/// Reads a whole answer.
-///
-/// # Errors
-/// It is not one.
-pub fn read(answer: &[u8]) -> Result<Told, Nonsense> {
-    let rest = answer.strip_prefix(SERVES).ok_or(Nonsense::Stranger)?;
-    if rest.is_empty() {
-        return Err(Nonsense::Old);
+    Status {
+        accept_pauses: stats.accept_pauses.get(),
+        active: stats.active(),
+        addrs: way.addrs.to_vec(),
+        bytes_down: stats.bytes_down.get(),
+        bytes_up: stats.bytes_up.get(),
+        capacity: u64::try_from(capacity).ok(),
+        dialer: way.dialer.map(|path| path.display().to_string()),
+        failed: stats.failures().map(|(reason, count)| (reason.word().to_owned(), count)).into(),
+        fallback: way.fallback,
+        kernel: None,
+        last_error,
+        opened: stats.accepted.get(),
+        probe: None,
+        resolved: way.resolved,
+        splice_fallbacks: stats.fallbacks.get(),
+        target: way.target.to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
     }
-    let object: Map<String, Value> = serde_json::from_slice(rest).map_err(|_| Nonsense::Status)?;
-    let text = |name| object.get(name).and_then(Value::as_str);
-    let spec: TargetSpec = text("target").and_then(|to| to.parse().ok()).ok_or(Nonsense::Status)?;
-    // A relay writes the port out; 0 stands for one that was left out.
-    let target = Some(spec.or_port(0)).filter(|target| target.port != 0).ok_or(Nonsense::Status)?;
-    let dialer = text("dialer").map(Into::into);
-    let fallback = text("fallback").and_then(|ip| ip.parse().ok());
-    Ok(Told { target, fallback, dialer, object })
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use proptest::prelude::*;
+    use assemble_contract::{Outcome, answer};
 
     use super::*;
-    use crate::config::TargetHost;
     use crate::stats::Failure;
 
-    fn answer(value: &Value) -> Vec<u8> {
-        [SERVES, value.to_string().as_bytes(), b"\n"].concat()
-    }
-
-    fn way(target: &Target) -> Way<'_> {
-        Way { target, addrs: &[], resolved: None, fallback: None, dialer: None }
+    fn said(way: &Way<'_>, stats: &Stats, now: Instant) -> String {
+        let answer = answer::write(&describe(way, stats, 488, now));
+        let status = answer::read(&answer).unwrap();
+        assert_eq!(status.target(), Some(way.target.clone()));
+        String::from_utf8(answer).unwrap()
     }
 
     #[test]
-    fn an_answer_is_read_as_it_was_meant() {
+    fn a_relay_answers_in_these_words() {
         let (stats, now) = (Stats::default(), Instant::now());
         stats.accepted.add(5);
         stats.closed.add(3);
         stats.refused.add(2);
         stats.bytes_up.add(70);
         let text = "a \"quoted\"\nline".to_owned();
-        stats.failed(Failure { reason: "refused", text: text.clone(), at: now });
-        let target = Target { host: TargetHost::Gateway, port: 5000 };
+        stats.failed(Failure { outcome: Outcome::Refused, text, at: now });
+        let target = "gateway:5000".parse().unwrap();
+        let addrs = ["172.17.0.1:5000".to_owned()];
+        let way = Way { target: &target, addrs: &addrs, resolved: None, fallback: None, dialer: None };
+        let want = concat!(
+            "ok\n",
+            r#"{"accept_pauses":0,"active":2,"addrs":["172.17.0.1:5000"],"bytes_down":0,"bytes_up":70,"#,
+            r#""capacity":488,"dialer":null,"failed":{"descriptors":0,"dialer":0,"idle":0,"loop":0,"#,
+            r#""panic":0,"refused":2,"reset":0,"unreachable":0,"unresolved":0},"fallback":null,"#,
+            r#""last_error":{"age_ms":1500,"reason":"refused","text":"a \"quoted\"\nline"},"opened":5,"#,
+            r#""resolved":null,"splice_fallbacks":0,"target":"gateway:5000","version":"VERSION"}"#,
+            "\n"
+        );
         let later = now + Duration::from_millis(1500);
-        let said = describe(&way(&target), &stats, 488, later);
-        let told = read(&answer(&said)).unwrap();
-        assert_eq!((told.target, &told.dialer), (target, &None));
-        let object = Value::Object(told.object);
-        assert_eq!(object["last_error"], json!({"reason": "refused", "text": text, "age_ms": 1500}));
-        assert_eq!((&object["active"], &object["opened"]), (&json!(2), &json!(5)));
-        assert_eq!(object["capacity"], json!(488));
-        assert_eq!((&object["failed"]["refused"], &object["bytes_up"]), (&json!(2), &json!(70)));
+        assert_eq!(said(&way, &stats, later), want.replace("VERSION", env!("CARGO_PKG_VERSION")));
     }
 
     #[test]
-    fn a_relay_that_asks_a_dialer_names_it() {
-        let target = Target { host: TargetHost::Loopback, port: 9 };
-        let way = Way { dialer: Some(Path::new("/run/d.sock")), ..way(&target) };
-        let said = describe(&way, &Stats::default(), 1, Instant::now());
-        let told = read(&answer(&said)).unwrap();
-        assert_eq!((told.target, told.dialer), (target, Some("/run/d.sock".into())));
-        assert_eq!(told.object["last_error"], Value::Null);
-    }
-
-    #[test]
-    fn a_name_goes_with_what_serves_in_its_stead() {
-        let target = Target { host: TargetHost::Name("db.internal".parse().unwrap()), port: 5432 };
+    fn what_stands_between_a_relay_and_its_target_is_told() {
+        let said = |way: &Way<'_>| said(way, &Stats::default(), Instant::now());
+        let target = "loopback:9".parse().unwrap();
+        let way = Way { target: &target, addrs: &[], resolved: None, fallback: None, dialer: None };
+        let asks = said(&Way { dialer: Some(Path::new("/run/d.sock")), ..way });
+        assert!(
+            asks.contains(r#""dialer":"/run/d.sock""#) && asks.contains(r#""last_error":null"#),
+            "{asks}"
+        );
+        let target = "db.internal:5432".parse().unwrap();
         let fallback = Some([192, 0, 2, 7].into());
-        let way = Way { resolved: Some(false), fallback, ..way(&target) };
-        let told = read(&answer(&describe(&way, &Stats::default(), 1, Instant::now()))).unwrap();
-        assert_eq!((told.target, told.fallback), (target, fallback));
-        assert_eq!(told.object["resolved"], json!(false));
-    }
-
-    #[test]
-    fn what_is_no_answer_is_told_apart() {
-        let table: [(&[u8], Nonsense); 10] = [
-            (b"", Nonsense::Stranger),
-            (b"ok", Nonsense::Stranger),
-            (b"HTTP/1.1 400 Bad Request\r\n\r\n", Nonsense::Stranger),
-            (b"ok\n", Nonsense::Old),
-            (b"ok\n\n", Nonsense::Status),
-            (b"ok\n[]", Nonsense::Status),
-            (b"ok\n{}", Nonsense::Status),
-            (b"ok\n{\"target\":\"gateway\"}", Nonsense::Status),
-            (b"ok\n{\"target\":\"db/internal:5\"}", Nonsense::Status),
-            (b"ok\n{\"target\":\"gateway:5000\"", Nonsense::Status),
-        ];
-        for (bytes, want) in table {
-            assert_eq!(read(bytes), Err(want), "{}", bytes.escape_ascii());
-        }
-    }
-
-    proptest! {
-        /// Garbage is refused, and never a panic; nesting included, which parsers die of.
-        #[test]
-        fn garbage_is_no_answer(tail in prop::collection::vec(any::<u8>(), 0..256), deep in 0..5000_usize) {
-            let nested = [b"ok\n{\"target\":".as_slice(), &b"[".repeat(deep), &tail].concat();
-            prop_assert!(read(&nested).is_err() || deep == 0);
-            let _ = read(&tail);
-            let _ = read(&[SERVES, &tail].concat());
-        }
+        let named = said(&Way { target: &target, resolved: Some(false), fallback, ..way });
+        assert!(
+            named.contains(r#""fallback":"192.0.2.7""#) && named.contains(r#""resolved":false"#),
+            "{named}"
+        );
     }
 }

@@ -1,13 +1,13 @@
 //! Relays inside the test's own process, and pairs of peers they join.
 
 use std::fmt;
-use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use assemble_proxy::config::{Config, Engine, Target, TargetHost};
+use assemble_proxy::config::{Config, Engine};
 use assemble_proxy::server::{Drained, Server, ServerError};
 use assemble_proxy::session::Shared;
 use assemble_proxy::stats::Stats;
@@ -44,7 +44,7 @@ impl fmt::Debug for Setup {
 
 impl Setup {
     pub(crate) fn new(engine: Engine, near: Near) -> Self {
-        let nowhere = Target { host: TargetHost::Address(Ipv6Addr::UNSPECIFIED.into()), port: 0 };
+        let nowhere = "[::]:1".parse().unwrap();
         // A relay that a test has done with is not given time: only cases about draining want it.
         let config = Config { engine, grace: Duration::ZERO, ..Config::new(0, nowhere) };
         Self { near, config, denial: None, prepare: None }
@@ -145,7 +145,7 @@ pub(crate) struct Relay {
 impl Relay {
     #[track_caller]
     fn start(setup: &Setup, target: SocketAddr) -> Self {
-        let target = Target { host: TargetHost::Address(target.ip()), port: target.port() };
+        let target = target.to_string().parse().unwrap();
         let Setup { denial, prepare, .. } = setup.clone();
         let config = Config { target, ..setup.config.clone() };
         let (stop, stopped) = oneshot::channel();

@@ -226,7 +226,7 @@ mod tests {
     /// The relay has the same rules, and the same list.
     #[test]
     fn what_the_relay_would_take_for_no_name_keeps_its_address() {
-        for line in include_str!("../../../tests/support/host_names.txt").lines() {
+        for line in include_str!("../../../crates/contract/src/host_names.txt").lines() {
             let (kind, text) = line.split_once(' ').unwrap();
             let text = text.trim_matches('"');
             assert_eq!(can_be_followed(text), kind == "name", "{text}");

@@ -6,6 +6,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use assemble_contract::answer::PATIENCE;
+
 use super::{Malformed, Reply, Request};
 use crate::connect::DialError;
 use crate::sys::{Control, Impostor, PacketSocket, Socket, verify_loopback};
@@ -111,9 +113,6 @@ async fn connect(path: &Path) -> io::Result<PacketSocket> {
         }
     }
 }
-
-/// How long a probe waits: a dialer that cannot answer in that time does not serve.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Asks the dialer at `path` whether it serves. Needs a runtime.
 ///

@@ -4,14 +4,12 @@
 //! with `SCM_RIGHTS` (unix(7)); the relay that asked for it then relays as it always does, in one
 //! hop. The relay gains no right but that to ask: what may be reached the helper alone decides.
 //!
-//! `protocol` and `allow` are pure; `serve` is the helper's loop and `ask` the relay's side.
+//! `protocol` is pure; `serve` is the helper's loop and `ask` the relay's side.
 
-mod allow;
 mod ask;
 mod protocol;
 mod serve;
 
-pub use allow::{AllowList, AllowListError};
 pub use ask::{Dialer, DialerError, probe};
 pub use protocol::{Malformed, Reply, Request};
 pub use serve::{Helper, HelperConfig, HelperError};

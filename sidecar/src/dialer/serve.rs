@@ -9,11 +9,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use assemble_contract::AllowList;
 use rustix::io::Errno;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::{AllowList, Malformed, Reply, Request};
+use super::{Malformed, Reply, Request};
 use crate::accept::{self, Verdict};
 use crate::congestion::CongestionControl;
 use crate::connect::{Connector, DialError};

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::host_name::HostName;
+use assemble_contract::HostName;
 
 /// The port of name servers.
 pub const PORT: u16 = 53;

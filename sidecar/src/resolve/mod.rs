@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::host_name::HostName;
 use crate::sys::KeptFile;
+use assemble_contract::HostName;
 use conf::Conf;
 use message::{Family, Question, Reply};
 
@@ -46,7 +46,7 @@ pub enum Unresolved {
 }
 
 /// What comes of one whole name.
-enum Outcome {
+enum Lookup {
     Found(Found),
     NoSuchName,
     /// A server says that it cannot tell.
@@ -101,11 +101,11 @@ impl Resolver {
         let mut failed = None;
         for whole in conf.candidates(name) {
             match look_up_whole(&conf, &whole).await {
-                Outcome::Found(found) => return Ok(found),
-                Outcome::NoSuchName => {}
+                Lookup::Found(found) => return Ok(found),
+                Lookup::NoSuchName => {}
                 // As some do for names in a domain that they do not know.
-                Outcome::Failed(why) => failed = failed.or(Some(why)),
-                Outcome::Silent(why) => return Err(Unresolved::NoAnswer { name: name.clone(), why }),
+                Lookup::Failed(why) => failed = failed.or(Some(why)),
+                Lookup::Silent(why) => return Err(Unresolved::NoAnswer { name: name.clone(), why }),
             }
         }
         Err(match failed {
@@ -116,7 +116,7 @@ impl Resolver {
 }
 
 /// Asks for both families at once.
-async fn look_up_whole(conf: &Conf, whole: &str) -> Outcome {
+async fn look_up_whole(conf: &Conf, whole: &str) -> Lookup {
     let (mut v6, mut v4) = (pin!(ask(conf, whole, Family::V6)), pin!(ask(conf, whole, Family::V4)));
     let (mut six, mut four) = (None, None);
     while six.is_none() || four.is_none() {
@@ -145,7 +145,7 @@ impl Answer {
 }
 
 /// The addresses of both families in turn, IPv6 first (RFC 8305, 4).
-fn together(six: Option<Answer>, four: Option<Answer>) -> Outcome {
+fn together(six: Option<Answer>, four: Option<Answer>) -> Lookup {
     let (mut v6, mut v4) = (Vec::new().into_iter(), Vec::new().into_iter());
     let (mut ttl, mut bad, mut unknown) = (Duration::MAX, None, false);
     for (answer, into) in [(six, &mut v6), (four, &mut v4)] {
@@ -155,8 +155,8 @@ fn together(six: Option<Answer>, four: Option<Answer>) -> Outcome {
                 *into = addrs.into_iter();
             }
             Some(Answer::NoSuchName) => unknown = true,
-            Some(Answer::Failed(why)) => bad = Some(Outcome::Failed(why)),
-            Some(Answer::Silent(why)) => bad = Some(Outcome::Silent(why)),
+            Some(Answer::Failed(why)) => bad = Some(Lookup::Failed(why)),
+            Some(Answer::Silent(why)) => bad = Some(Lookup::Silent(why)),
             Some(Answer::Addresses(..)) | None => {}
         }
     }
@@ -165,9 +165,9 @@ fn together(six: Option<Answer>, four: Option<Answer>) -> Outcome {
         addrs.extend(v6.next().into_iter().chain(v4.next()));
     }
     match bad {
-        _ if !addrs.is_empty() => Outcome::Found(Found { addrs, ttl }),
+        _ if !addrs.is_empty() => Lookup::Found(Found { addrs, ttl }),
         Some(bad) if !unknown => bad,
-        _ => Outcome::NoSuchName,
+        _ => Lookup::NoSuchName,
     }
 }
 
@@ -207,9 +207,9 @@ mod tests {
         Some(Answer::Addresses(addrs, Duration::from_secs(seconds)))
     }
 
-    fn found(outcome: Outcome) -> (Vec<String>, u64) {
-        match outcome {
-            Outcome::Found(found) => {
+    fn found(lookup: Lookup) -> (Vec<String>, u64) {
+        match lookup {
+            Lookup::Found(found) => {
                 (found.addrs.iter().map(ToString::to_string).collect(), found.ttl.as_secs())
             }
             _ => panic!("nothing found"),
@@ -230,9 +230,9 @@ mod tests {
     #[test]
     fn a_name_that_is_not_there_is_told_from_one_that_nobody_tells() {
         let failed = || Some(Answer::Failed("x".to_owned()));
-        assert!(matches!(together(Some(Answer::NoSuchName), failed()), Outcome::NoSuchName));
-        assert!(matches!(together(addresses(&[], 1), addresses(&[], 1)), Outcome::NoSuchName));
-        assert!(matches!(together(failed(), addresses(&[], 1)), Outcome::Failed(_)));
-        assert!(matches!(together(Some(Answer::Silent("x".to_owned())), failed()), Outcome::Failed(_)));
+        assert!(matches!(together(Some(Answer::NoSuchName), failed()), Lookup::NoSuchName));
+        assert!(matches!(together(addresses(&[], 1), addresses(&[], 1)), Lookup::NoSuchName));
+        assert!(matches!(together(failed(), addresses(&[], 1)), Lookup::Failed(_)));
+        assert!(matches!(together(Some(Answer::Silent("x".to_owned())), failed()), Lookup::Failed(_)));
     }
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use assemble_contract::Outcome;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::accept::{self, Verdict};
@@ -25,7 +26,7 @@ use crate::reports::{Matter, report};
 use crate::session::Shared;
 use crate::stats::{Failure, Stats};
 use crate::sys::{Listener, ListenerError, Reserve};
-use crate::upstream::{Reason, Upstream, UpstreamError};
+use crate::upstream::{Upstream, UpstreamError};
 use crew::Crew;
 use queues::Queues;
 use sessions::{Accepted, Sessions};
@@ -174,7 +175,7 @@ impl Server {
         let text = format!("all {most} connections that the limit on open descriptors allows are open");
         let told = self.shared.reports.note(Matter::Accept, &text);
         report!(told, warn, error = %text, "cannot accept just now");
-        self.shared.stats.failed(Failure { reason: Reason::Descriptors.word(), text, at: Instant::now() });
+        self.shared.stats.failed(Failure { outcome: Outcome::Descriptors, text, at: Instant::now() });
     }
 
     /// Counts connections that were accepted only to be reset.

@@ -158,7 +158,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::config::{Config, Target, TargetHost};
+    use crate::config::Config;
     use crate::upstream::Upstream;
 
     /// What a connection takes in user memory is its task, mostly: what the runtime adds to the
@@ -166,7 +166,7 @@ mod tests {
     #[tokio::test]
     async fn the_task_of_a_connection_is_small() {
         const RUNTIME: usize = 104;
-        let target = Target { host: TargetHost::Address(Ipv4Addr::LOCALHOST.into()), port: 1 };
+        let target = "127.0.0.1:1".parse().unwrap();
         let upstream = Upstream::new(&Config::new(2, target), None).unwrap();
         let (options, stats, reports, freed) = Default::default();
         let shared = Arc::new(Shared { upstream, options, stats, reports, freed, capacity: 1 });

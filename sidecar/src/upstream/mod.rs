@@ -11,7 +11,9 @@ use std::path::Path;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use crate::config::{Config, Target, TargetHost};
+use assemble_contract::{Target, TargetHost};
+
+use crate::config::Config;
 use crate::connect::Connector;
 use crate::dialer::Dialer;
 use crate::sys::{Nursery, Socket};
@@ -19,7 +21,7 @@ use gateway::Gateways;
 use named::Named;
 use race::race;
 
-pub use crate::connect::{DialError, Reason};
+pub use crate::connect::DialError;
 
 /// Why there is nothing to forward to.
 #[derive(Debug, thiserror::Error)]
@@ -114,32 +116,33 @@ impl Upstream {
         let mut named = None;
         let (gateways, addrs) = match target.host {
             // Watched only for the end of the namespace.
-            TargetHost::Loopback => {
-                (Gateways::open().ok(), [SocketAddr::new(Ipv4Addr::LOCALHOST.into(), target.port)].into())
-            }
+            TargetHost::Loopback => (
+                Gateways::open().ok(),
+                [SocketAddr::new(Ipv4Addr::LOCALHOST.into(), target.port.get())].into(),
+            ),
             TargetHost::Gateway => {
                 let found = || {
                     let gateways = Gateways::open()?;
-                    let addrs = gateways.addrs(target.port)?;
+                    let addrs = gateways.addrs(target.port.get())?;
                     Ok((Some(gateways), addrs))
                 };
                 found().map_err(|source| UpstreamError::Routes { port, source })?
             }
-            TargetHost::Address(ip) if is_here(ip) && target.port == port => {
+            TargetHost::Address(ip) if is_here(ip) && target.port.get() == port => {
                 return Err(UpstreamError::Itself { port, target: target.clone() });
             }
-            TargetHost::Name(ref name) if name.is_localhost() && target.port == port => {
+            TargetHost::Name(ref name) if name.is_localhost() && target.port.get() == port => {
                 return Err(UpstreamError::Itself { port, target: target.clone() });
             }
             TargetHost::Name(ref name) => {
-                let opened = Named::open(name.clone(), target.port, config.fallback);
+                let opened = Named::open(name.clone(), target.port.get(), config.fallback);
                 let unreadable = |source| UpstreamError::Names { target: target.clone(), source };
                 named = Some(opened.map_err(unreadable)?);
                 (Gateways::open().ok(), Arc::default())
             }
             TargetHost::Address(ip) => {
                 let watched = if is_here(ip) { None } else { Gateways::open().ok() };
-                (watched, [SocketAddr::new(ip, target.port)].into())
+                (watched, [SocketAddr::new(ip, target.port.get())].into())
             }
         };
         if addrs.is_empty() && named.is_none() && !config.wait_for_gateway {
@@ -160,7 +163,7 @@ impl Upstream {
     /// The port connections go to.
     #[must_use]
     pub const fn port(&self) -> u16 {
-        self.target.port
+        self.target.port.get()
     }
 
     /// Where connections go, as it was asked for.
@@ -230,7 +233,7 @@ impl Upstream {
     /// As for [`Self::dial`].
     pub async fn connect(&self) -> Result<Socket, DialError> {
         if let Some(dialer) = &self.dialer {
-            return dialer.dial(self.target.port, self.connector.timeout()).await;
+            return dialer.dial(self.target.port.get(), self.connector.timeout()).await;
         }
         if let Some(named) = &self.named {
             return self.connect_by_name(named).await;
@@ -284,7 +287,7 @@ impl Upstream {
         loop {
             gateways.changed().await;
             if self.target.host == TargetHost::Gateway {
-                match gateways.addrs(self.target.port) {
+                match gateways.addrs(self.port()) {
                     Ok(addrs) => self.moved(addrs),
                     Err(error) => tracing::warn!(%error, "cannot read the routing tables"),
                 }

@@ -7,10 +7,10 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use assemble_contract::HostName;
 use tokio::sync::Notify;
 
 use super::known::{Advice, Known};
-use crate::host_name::HostName;
 use crate::resolve::{Found, Resolver, Unresolved};
 
 /// A name with what is known of it.
