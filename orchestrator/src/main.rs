@@ -135,7 +135,7 @@ fn trace(globals: &Globals) {
         level => level,
     };
     tracing_subscriber::fmt()
-        .with_env_filter(format!("off,docker_assemble={level}"))
+        .with_env_filter(format!("off,docker_assemble={level},docker_plugin={level}"))
         .with_writer(io::stderr)
         .with_ansi(false)
         .event_format(Diagnostics)

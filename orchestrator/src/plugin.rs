@@ -2,12 +2,10 @@
 //! plugin's name, how the docker command says that it ends, and what may be said after others of
 //! its commands.
 
-mod globals;
 pub mod hooks;
-mod stop;
 
-pub use globals::{GlobalError, Globals};
-pub use stop::{Parent, watch};
+pub use docker_plugin::globals::{GlobalError, Globals};
+pub use docker_plugin::stop::{Parent, watch};
 
 /// The name under which the docker command knows this plugin.
 pub const NAME: &str = "assemble";

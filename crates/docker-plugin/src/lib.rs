@@ -3,5 +3,7 @@
 
 pub mod cancel;
 pub mod exit;
+pub mod globals;
 pub mod output;
+pub mod stop;
 pub mod vars;
