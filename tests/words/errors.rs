@@ -25,7 +25,7 @@ const BEFORE: [&str; 13] = [
     r"\} else(?: if [^{;]*)? \{\n\s*format!\(\s*",
     r#"(?:Error::other|bad)\(\s*(?:"-[^"]*",\s*)?(?:format!\(\s*)?"#,
     r"ErrorKind::\w+,\s*(?:format!\(\s*)?",
-    r"(?:unsupported|unreachable)\(\s*\w+,\s*&?(?:format!\(\s*)?",
+    r"(?:unsupported|unreachable)\(\s*(?:\w+,\s*)?&?(?:format!\(\s*)?",
     r"message = format!\(\s*",
     r"\.warning\(format_args!\(\s*",
     r"tracing::warn!\(\s*(?:[\w.= %]+,\s*)*",

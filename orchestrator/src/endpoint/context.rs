@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use super::EndpointError;
-use crate::digest;
 use crate::engine::Tls;
 
 #[derive(Deserialize)]
@@ -33,7 +33,7 @@ pub(super) fn read(directory: Option<&Path>, name: &str) -> Result<(String, Opti
     let missing = || EndpointError::NoContext { name: name.to_owned() };
     let bad = |why: String| EndpointError::BadContext { name: name.to_owned(), why };
     let contexts = directory.ok_or_else(missing)?.join("contexts");
-    let id = digest::hex(name, digest::WHOLE);
+    let id: String = Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect();
     let text = std::fs::read(contexts.join("meta").join(&id).join("meta.json")).map_err(|error| {
         if error.kind() == std::io::ErrorKind::NotFound { missing() } else { bad(error.to_string()) }
     })?;

@@ -13,7 +13,8 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
 
-use super::endpoint::{Address, Endpoint};
+use super::connect::Connector;
+use super::endpoint::Endpoint;
 use super::version::ApiVersion;
 use super::{EngineError, EngineStream, Operation, Result, failure, transport};
 
@@ -58,7 +59,7 @@ impl Contact {
     /// Nothing is sent yet.
     pub(super) fn new(endpoint: &Endpoint) -> Result<Self> {
         let unreachable = |source| EngineError::Unreachable { endpoint: endpoint.host.clone(), source };
-        let address = Address::parse(endpoint)?;
+        let connector = Connector::new(endpoint).map_err(|error| unreachable(error.into()))?;
         let asked = endpoint
             .api_version
             .as_deref()
@@ -66,9 +67,9 @@ impl Contact {
             .map(|text| text.parse().map_err(|error: String| unreachable(error.into())))
             .transpose()?;
         let version = Arc::new(OnceCell::new());
-        let docker = transport::client(endpoint, &address, Arc::clone(&version)).map_err(unreachable)?;
+        let by_program = connector.is_dear();
+        let docker = transport::client(endpoint, connector, Arc::clone(&version)).map_err(unreachable)?;
         let slack = if endpoint.host.starts_with("ssh:") { LOGIN } else { Duration::ZERO };
-        let by_program = address.is_dear();
         let endpoint = endpoint.host.as_str().into();
         let turns = Arc::new(Semaphore::new(at_once(by_program)));
         Ok(Self { docker, endpoint, asked, version, slack, by_program, turns })

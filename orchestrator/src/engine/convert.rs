@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
 
+use bollard::auth::DockerCredentials;
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, CreateImageInfo,
     HealthStatusEnum, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, ImageInspect,
@@ -12,7 +13,7 @@ use bollard::models::{
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::{Amount, EngineFacts, Image, PullProgress};
+use super::{Amount, Credentials, EngineFacts, Image, PullProgress};
 use crate::desired::{ContainerName, ImageRef, VolumeName};
 use crate::observed::{Container, ContainerId, State};
 use crate::spec::{ContainerSpec, Mount, Network, Privileges, Restart};
@@ -22,6 +23,18 @@ const STATE_DIRECTORIES: [&str; 2] = ["/var/lib/buildkit", "/home/user/.local/sh
 
 /// What an engine says of a container that never ran.
 const NEVER: &str = "0001-01-01T00:00:00Z";
+
+/// A login for a registry.
+pub(super) fn credentials(found: Credentials) -> DockerCredentials {
+    DockerCredentials {
+        username: found.username,
+        password: found.password,
+        identitytoken: found.identity_token,
+        registrytoken: found.registry_token,
+        serveraddress: found.server_address,
+        ..DockerCredentials::default()
+    }
+}
 
 /// The body of `POST /containers/create`.
 pub(super) fn create_body(spec: &ContainerSpec, facts: &EngineFacts) -> ContainerCreateBody {

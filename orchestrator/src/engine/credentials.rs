@@ -11,7 +11,6 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use bollard::auth::DockerCredentials;
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -35,6 +34,21 @@ pub struct CredentialSource {
     pub config_dir: Option<PathBuf>,
     /// A configuration that goes before the file: `DOCKER_AUTH_CONFIG`.
     pub auth_config: Option<String>,
+}
+
+/// What a registry takes for a login.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user's name.
+    pub username: Option<String>,
+    /// The user's password.
+    pub password: Option<String>,
+    /// A token in the place of both, which the engine exchanges for one of the registry's.
+    pub identity_token: Option<String>,
+    /// A token that the registry takes as it is.
+    pub registry_token: Option<String>,
+    /// The key that they were kept under.
+    pub server_address: Option<String>,
 }
 
 /// The part of `config.json` that is about credentials.
@@ -67,7 +81,7 @@ struct HelperAnswer {
 impl CredentialSource {
     /// The credentials kept under `key`. Whatever goes wrong is a warning and means none: an
     /// image that needs no credentials must not become impossible to pull.
-    pub(super) async fn find(&self, key: &str) -> Option<DockerCredentials> {
+    pub(super) async fn find(&self, key: &str) -> Option<Credentials> {
         match self.try_find(key).await {
             Ok(found) => found,
             Err(error) => {
@@ -77,7 +91,7 @@ impl CredentialSource {
         }
     }
 
-    async fn try_find(&self, key: &str) -> Result<Option<DockerCredentials>, String> {
+    async fn try_find(&self, key: &str) -> Result<Option<Credentials>, String> {
         if let Some(text) = self.auth_config.as_deref().filter(|text| !text.is_empty()) {
             let config = parse(text.as_bytes(), "DOCKER_AUTH_CONFIG")?;
             if let Some(found) = config.written(key)? {
@@ -110,7 +124,7 @@ impl Config {
         Some(own.unwrap_or(&self.creds_store).as_str()).filter(|helper| !helper.is_empty())
     }
 
-    fn written(&self, key: &str) -> Result<Option<DockerCredentials>, String> {
+    fn written(&self, key: &str) -> Result<Option<Credentials>, String> {
         let same_host = || self.auths.iter().find(|(other, _)| hostname(other) == hostname(key));
         let Some((_, auth)) = self.auths.get_key_value(key).or_else(same_host) else { return Ok(None) };
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -121,19 +135,18 @@ impl Config {
                 decode(&auth.auth).ok_or_else(|| format!("\"auth\" of \"{key}\" is damaged"))?;
             (Some(username), Some(password))
         };
-        let identitytoken = some(&auth.identitytoken);
-        let registrytoken = some(&auth.registrytoken);
+        let identity_token = some(&auth.identitytoken);
+        let registry_token = some(&auth.registrytoken);
         // A file beside a credential store keeps empty entries for what the store has.
-        if username.is_none() && identitytoken.is_none() && registrytoken.is_none() {
+        if username.is_none() && identity_token.is_none() && registry_token.is_none() {
             return Ok(None);
         }
-        Ok(Some(DockerCredentials {
+        Ok(Some(Credentials {
             username,
             password,
-            identitytoken,
-            registrytoken,
-            serveraddress: Some(key.to_owned()),
-            ..DockerCredentials::default()
+            identity_token,
+            registry_token,
+            server_address: Some(key.to_owned()),
         }))
     }
 }
@@ -152,7 +165,7 @@ fn hostname(key: &str) -> &str {
 }
 
 /// Asks a helper, which is found by the search path.
-async fn ask(program: &str, key: &str) -> Result<Option<DockerCredentials>, String> {
+async fn ask(program: &str, key: &str) -> Result<Option<Credentials>, String> {
     let output = tokio::time::timeout(HELPER_DEADLINE, run(program, key))
         .await
         .map_err(|_| format!("\"{program}\" gave no answer within {} s", HELPER_DEADLINE.as_secs()))?
@@ -171,19 +184,15 @@ async fn ask(program: &str, key: &str) -> Result<Option<DockerCredentials>, Stri
     }
     let answer: HelperAnswer = serde_json::from_slice(&output.stdout)
         .map_err(|_| format!("\"{program}\" gave an answer that is not understood"))?;
-    let serveraddress = Some(key.to_owned());
+    let server_address = Some(key.to_owned());
     Ok(Some(if answer.username == TOKEN_USER {
-        DockerCredentials {
-            identitytoken: Some(answer.secret),
-            serveraddress,
-            ..DockerCredentials::default()
-        }
+        Credentials { identity_token: Some(answer.secret), server_address, ..Credentials::default() }
     } else {
-        DockerCredentials {
+        Credentials {
             username: Some(answer.username),
             password: Some(answer.secret),
-            serveraddress,
-            ..DockerCredentials::default()
+            server_address,
+            ..Credentials::default()
         }
     }))
 }

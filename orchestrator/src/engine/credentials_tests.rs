@@ -37,7 +37,7 @@ impl Drop for ConfigDir {
 const UP: &str = "dTpw";
 const VQ: &str = "djpx";
 
-fn user(found: Option<DockerCredentials>) -> Option<String> {
+fn user(found: Option<Credentials>) -> Option<String> {
     found.and_then(|found| found.username)
 }
 
@@ -49,7 +49,7 @@ async fn the_file_is_asked_by_key_and_by_host() {
     assert_eq!(user(dir.source().find("r.example").await), Some("u".into()));
     let found = dir.source().find("h:5000").await.unwrap();
     assert_eq!((found.username.as_deref(), found.password.as_deref()), (Some("v"), Some("q")));
-    assert_eq!(found.serveraddress.as_deref(), Some("h:5000"));
+    assert_eq!(found.server_address.as_deref(), Some("h:5000"));
     assert_eq!(dir.source().find("elsewhere").await, None);
 }
 
@@ -101,7 +101,7 @@ async fn helpers_answer_have_nothing_or_fail() {
 
     let token = dir.helper(r#"echo '{"ServerURL":"a","Username":"<token>","Secret":"t"}'"#);
     let found = ask(&token, "a").await.unwrap().unwrap();
-    assert_eq!((found.username, found.identitytoken.as_deref()), (None, Some("t")));
+    assert_eq!((found.username, found.identity_token.as_deref()), (None, Some("t")));
 
     let nothing = dir.helper("echo credentials not found in native keychain; exit 1");
     assert_eq!(ask(&nothing, "a").await, Ok(None));

@@ -176,12 +176,12 @@ impl Engine for DockerEngine {
         let pulling = operation(failure::PULL, &image.0);
         let (inner, image, refused) = (Arc::clone(&self.0), image.clone(), pulling.clone());
         let open = async move {
-            let Some(name) = Reference::parse(&image) else {
+            let Some(name) = Reference::parse(&image.0) else {
                 let message = "this is not the name of an image".to_owned();
                 return Err(EngineError::Refused { operation: refused, status: 400, message });
             };
             let docker = inner.contact.client().await?;
-            let login = inner.credentials.find(name.credentials_key()).await;
+            let login = inner.credentials.find(name.credentials_key()).await.map(convert::credentials);
             let options = CreateImageOptions {
                 from_image: Some(name.engine_name()),
                 tag: Some(name.tag_or_digest),

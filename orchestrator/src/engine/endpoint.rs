@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{EngineError, Result, ssh};
+use super::connect::ConnectError;
+use super::ssh;
 
 /// The port of an engine that listens on TCP without TLS, by convention of docker's own CLI.
 const TCP_PORT: u16 = 2375;
@@ -61,8 +62,8 @@ pub(super) enum Address {
 
 impl Address {
     /// # Errors
-    /// [`EngineError::Unreachable`] for an address of a kind that is not spoken.
-    pub(super) fn parse(endpoint: &Endpoint) -> Result<Self> {
+    /// [`ConnectError::Endpoint`] for an address of a kind that is not spoken.
+    pub(super) fn parse(endpoint: &Endpoint) -> Result<Self, ConnectError> {
         if let Some((program, arguments)) = endpoint.through.as_deref().and_then(<[String]>::split_first) {
             return Ok(Self::Program(program.clone(), arguments.to_vec()));
         }
@@ -70,16 +71,14 @@ impl Address {
         match host.split_once("://") {
             // Docker too keeps certificates of a socket file's context and does not use them.
             Some(("unix", path)) if !path.is_empty() => Ok(Self::Unix(path.into())),
-            Some(("ssh", rest)) => {
-                ssh::Target::parse(rest).map(Self::Ssh).map_err(|why| unsupported(host, why))
-            }
+            Some(("ssh", rest)) => ssh::Target::parse(rest).map(Self::Ssh).map_err(|why| unsupported(why)),
             Some(("https", _)) if endpoint.tls.is_none() => {
-                Err(unsupported(host, "an https endpoint needs the option \"--tls\" or \"--tlsverify\""))
+                Err(unsupported("an https endpoint needs the option \"--tls\" or \"--tlsverify\""))
             }
             Some(("tcp" | "http" | "https", rest)) => {
                 let authority = rest.trim_end_matches('/');
                 if authority.is_empty() || authority.contains(['/', '?', '@']) {
-                    return Err(unsupported(host, "want \"tcp://host:port\""));
+                    return Err(unsupported("want \"tcp://host:port\""));
                 }
                 let name_end = authority.rfind(']').map_or(0, |bracket| bracket + 1);
                 if authority[name_end..].contains(':') {
@@ -89,12 +88,11 @@ impl Address {
                     Ok(Self::Tcp(format!("{authority}:{port}")))
                 }
             }
-            Some(("unix", _)) => Err(unsupported(host, "the socket's path is missing")),
-            Some((scheme, _)) => Err(unsupported(
-                host,
-                &format!("\"{scheme}\" endpoints are not supported, only unix, tcp and ssh"),
-            )),
-            None => Err(unsupported(host, "want \"unix:///path\" or \"tcp://host:port\"")),
+            Some(("unix", _)) => Err(unsupported("the socket's path is missing")),
+            Some((scheme, _)) => {
+                Err(unsupported(&format!("\"{scheme}\" endpoints are not supported, only unix, tcp and ssh")))
+            }
+            None => Err(unsupported("want \"unix:///path\" or \"tcp://host:port\"")),
         }
     }
 
@@ -113,8 +111,8 @@ impl Address {
     }
 }
 
-fn unsupported(host: &str, why: &str) -> EngineError {
-    EngineError::Unreachable { endpoint: host.to_owned(), source: why.into() }
+fn unsupported(why: &str) -> ConnectError {
+    ConnectError::Endpoint(why.to_owned())
 }
 
 #[cfg(test)]
@@ -122,8 +120,7 @@ mod tests {
     use super::*;
 
     fn parse(host: &str) -> Result<Address, String> {
-        Address::parse(&Endpoint::new(host))
-            .map_err(|error| std::error::Error::source(&error).map_or_else(String::new, ToString::to_string))
+        Address::parse(&Endpoint::new(host)).map_err(|error| error.to_string())
     }
 
     #[test]

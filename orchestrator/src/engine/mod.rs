@@ -1,5 +1,6 @@
 //! What this project needs of a container engine, in its own words.
 
+pub mod connect;
 mod contact;
 mod convert;
 mod credentials;
@@ -16,7 +17,7 @@ mod transport;
 mod version;
 mod words;
 
-pub use credentials::CredentialSource;
+pub use credentials::{CredentialSource, Credentials};
 pub use docker::DockerEngine;
 pub use endpoint::{Endpoint, Tls};
 pub use error::{EngineError, Operation};

@@ -1,7 +1,5 @@
 //! Names of images, taken apart as docker does it.
 
-use crate::desired::ImageRef;
-
 /// The registry of names without one.
 const DEFAULT_REGISTRY: &str = "docker.io";
 
@@ -22,10 +20,10 @@ pub(super) struct Reference {
 impl Reference {
     /// Takes a name apart; `None` when it is not one. Where a name has a tag and a digest, the
     /// digest counts.
-    pub(super) fn parse(image: &ImageRef) -> Option<Self> {
-        let (name, digest) = match image.0.split_once('@') {
+    pub(super) fn parse(image: &str) -> Option<Self> {
+        let (name, digest) = match image.split_once('@') {
             Some((name, digest)) => (name, Some(digest)),
-            None => (image.0.as_str(), None),
+            None => (image, None),
         };
         // A colon before the last slash belongs to the registry's port.
         let (path, tag) = match name.rsplit_once(':') {
@@ -91,7 +89,7 @@ mod tests {
     use super::*;
 
     fn parts(image: &str) -> Option<(String, String, String)> {
-        let Reference { registry, repository, tag_or_digest } = Reference::parse(&ImageRef(image.into()))?;
+        let Reference { registry, repository, tag_or_digest } = Reference::parse(image)?;
         Some((registry, repository, tag_or_digest))
     }
 
@@ -123,8 +121,7 @@ mod tests {
 
     #[test]
     fn credentials_have_keys_of_their_own() {
-        let key =
-            |image: &str| Reference::parse(&ImageRef(image.into())).unwrap().credentials_key().to_owned();
+        let key = |image: &str| Reference::parse(image).unwrap().credentials_key().to_owned();
         assert_eq!(key("alpine"), "https://index.docker.io/v1/");
         assert_eq!(key("localhost:5000/x"), "localhost:5000");
     }

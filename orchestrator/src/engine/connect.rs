@@ -1,0 +1,215 @@
+//! Connections to an engine, whatever way its endpoint names, for any client that speaks HTTP over
+//! them.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::endpoint::{Address, Endpoint};
+use super::tls::Dresser;
+use super::{dial, ssh};
+
+/// How long a connection may take to come about. Docker's own client allows 30 s over ssh and
+/// the kernel's two minutes over TCP; an engine that is near answers in milliseconds. Below the
+/// shortest deadline of a call, so that the reason reaches the user.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(4);
+
+/// How many connections there are at a time where each costs a login or a process: an ssh server
+/// turns logins away at random once ten are under way (`MaxStartups` of sshd_config(5)).
+const DEAR_CONNECTIONS: usize = 4;
+
+/// Why no connection to an endpoint can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// An endpoint of a kind that is not spoken, or one that is not understood.
+    #[error("{0}")]
+    Endpoint(String),
+    /// Certificates or a key that are no good.
+    #[error(transparent)]
+    Tls(Box<dyn std::error::Error + Send + Sync>),
+    /// A header that HTTP does not allow.
+    #[error("{0}")]
+    Header(String),
+}
+
+/// Makes connections to one engine. Clones share what connections share: a login by ssh, and how many
+/// there may be.
+#[derive(Clone)]
+pub struct Connector {
+    address: Address,
+    /// For TCP with TLS.
+    dresser: Option<Dresser>,
+    /// One for each connection that there may be.
+    turns: Arc<Semaphore>,
+    /// What connections by ssh share.
+    login: Arc<ssh::Login>,
+}
+
+impl Connector {
+    /// A connector for `endpoint`; its certificates are read, and nothing is connected yet.
+    ///
+    /// # Errors
+    /// An endpoint of a kind that is not spoken, and certificates that are no good.
+    pub fn new(endpoint: &Endpoint) -> Result<Self, ConnectError> {
+        let address = Address::parse(endpoint)?;
+        let dresser = match (&address, &endpoint.tls) {
+            (Address::Tcp(authority), Some(tls)) => {
+                Some(Dresser::new(tls, authority).map_err(ConnectError::Tls)?)
+            }
+            _ => None,
+        };
+        let connections = if address.is_dear() { DEAR_CONNECTIONS } else { Semaphore::MAX_PERMITS };
+        let turns = Arc::new(Semaphore::new(connections));
+        Ok(Self { address, dresser, turns, login: Arc::new(ssh::Login::default()) })
+    }
+
+    /// Whether a connection costs more than that: a login, or a program's start. Few should be made
+    /// then, and kept.
+    #[must_use]
+    pub const fn is_dear(&self) -> bool {
+        self.address.is_dear()
+    }
+
+    /// The base of the URIs of requests: `http://h:2375`. Over a socket file the name is the one that
+    /// docker's own client sends, since some proxies in front of an engine check it.
+    #[must_use]
+    pub fn base_uri(&self) -> String {
+        self.address.base_uri()
+    }
+}
+
+impl tower::Service<Uri> for Connector {
+    type Response = TokioIo<Wire>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<TokioIo<Wire>>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let connector = self.clone();
+        Box::pin(async move {
+            let turn = Arc::clone(&connector.turns).acquire_owned().await.ok();
+            match tokio::time::timeout(CONNECT_DEADLINE, connector.connect()).await {
+                Ok(stream) => Ok(TokioIo::new(Wire { stream: stream?, _turn: turn })),
+                Err(_) => Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("no connection within {} s", CONNECT_DEADLINE.as_secs()),
+                )),
+            }
+        })
+    }
+}
+
+impl Connector {
+    async fn connect(&self) -> io::Result<Pin<Box<dyn ReadWrite>>> {
+        Ok(match &self.address {
+            Address::Unix(path) => Box::pin(UnixStream::connect(path).await?),
+            Address::Tcp(authority) => {
+                let stream = TcpStream::connect(authority).await?;
+                stream.set_nodelay(true)?;
+                match &self.dresser {
+                    Some(dresser) => Box::pin(dresser.dress(stream).await?),
+                    None => Box::pin(stream),
+                }
+            }
+            Address::Ssh(target) => Box::pin(self.login.dial(target, &self.turns).await?),
+            Address::Program(program, arguments) => Box::pin(dial::dial_apart(program, arguments)?),
+        })
+    }
+}
+
+trait ReadWrite: AsyncRead + AsyncWrite + Send {}
+impl<T: AsyncRead + AsyncWrite + Send> ReadWrite for T {}
+
+/// A connection as hyper wants it.
+pub struct Wire {
+    stream: Pin<Box<dyn ReadWrite>>,
+    /// Given back when the connection ends.
+    _turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Connection for Wire {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.stream.as_mut().poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.stream.as_mut().poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.as_mut().poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.as_mut().poll_shutdown(cx)
+    }
+}
+
+/// The headers of every request: `agent` as the client's name, and those that docker's configuration
+/// adds.
+///
+/// # Errors
+/// A header that HTTP does not allow.
+pub fn headers(endpoint: &Endpoint, agent: HeaderValue) -> Result<HeaderMap, ConnectError> {
+    let mut headers = HeaderMap::new();
+    headers.insert(http::header::USER_AGENT, agent);
+    let bad = |why: String| ConnectError::Header(why);
+    for (name, value) in &endpoint.headers {
+        let name: HeaderName = name.parse().map_err(|_| bad(format!("\"{name}\" is no http header")))?;
+        let value: HeaderValue = value
+            .parse()
+            .map_err(|_| bad(format!("the value of http header \"{name}\" has control characters")))?;
+        headers.insert(name, value);
+    }
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(name: &str, value: &str) -> Result<HeaderMap, String> {
+        let headers = vec![(name.to_owned(), value.to_owned())];
+        let endpoint = Endpoint { headers, ..Endpoint::new("unix:///x") };
+        super::headers(&endpoint, HeaderValue::from_static("me/1")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_request_says_who_asks_and_what_is_configured() {
+        let headers = of("X-Meta", "yes").unwrap();
+        assert_eq!(
+            (&headers["x-meta"], &headers["user-agent"]),
+            (&"yes".parse().unwrap(), &"me/1".parse().unwrap())
+        );
+    }
+
+    #[test]
+    fn bad_headers_are_named() {
+        assert_eq!(of("a b", "").unwrap_err(), "\"a b\" is no http header");
+    }
+}
