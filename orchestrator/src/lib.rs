@@ -23,7 +23,6 @@ pub mod cli;
 pub mod commands;
 pub mod desired;
 pub mod digest;
-pub mod endpoint;
 pub mod engine;
 pub mod forward;
 pub mod health;
@@ -39,4 +38,4 @@ pub mod remembered;
 pub mod spec;
 
 // Their place is another crate; the paths are those that the rooms above still use.
-pub use docker_plugin::{cancel, exit, output, vars};
+pub use docker_plugin::{cancel, endpoint, exit, output, vars};

@@ -2,8 +2,12 @@
 #![warn(missing_docs)]
 
 pub mod cancel;
+pub mod connect;
+pub mod credentials;
+pub mod endpoint;
 pub mod exit;
 pub mod globals;
 pub mod output;
+pub mod reference;
 pub mod stop;
 pub mod vars;

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error as BollardError;
+use docker_plugin::connect::Connector;
+use docker_plugin::endpoint::Endpoint;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
 
-use super::connect::Connector;
-use super::endpoint::Endpoint;
 use super::version::ApiVersion;
 use super::{EngineError, EngineStream, Operation, Result, failure, transport};
 

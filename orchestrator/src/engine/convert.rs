@@ -11,9 +11,10 @@ use bollard::models::{
     RestartPolicyNameEnum,
 };
 use bytes::Bytes;
+use docker_plugin::credentials::Credentials;
 use sha2::{Digest, Sha256};
 
-use super::{Amount, Credentials, EngineFacts, Image, PullProgress};
+use super::{Amount, EngineFacts, Image, PullProgress};
 use crate::desired::{ContainerName, ImageRef, VolumeName};
 use crate::observed::{Container, ContainerId, State};
 use crate::spec::{ContainerSpec, Mount, Network, Privileges, Restart};

@@ -13,19 +13,17 @@ use bollard::query_parameters::{
     RemoveVolumeOptions, RenameContainerOptions, StopContainerOptions, UploadToContainerOptions,
 };
 use bytes::Bytes;
+use docker_plugin::reference::Reference;
 use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
 use super::contact::{Contact, USUAL, never_empty, operation};
-use super::credentials::CredentialSource;
-use super::endpoint::Endpoint;
-use super::reference::Reference;
 use super::words::leniently;
 use super::{
-    Duplex, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image, LogChunk, LogOptions,
-    Operation, PullProgress, Result, convert, exec, failure,
+    CredentialSource, Duplex, Endpoint, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image,
+    LogChunk, LogOptions, Operation, PullProgress, Result, convert, exec, failure,
 };
 use crate::desired::{ContainerName, HostPort, ImageRef, VolumeName};
 use crate::observed::{Container, ContainerId};

@@ -1,25 +1,18 @@
 //! What this project needs of a container engine, in its own words.
 
-pub mod connect;
 mod contact;
 mod convert;
-mod credentials;
-mod dial;
 mod docker;
-mod endpoint;
 mod error;
 mod exec;
 mod failure;
-mod reference;
-mod ssh;
-mod tls;
 mod transport;
 mod version;
 mod words;
 
-pub use credentials::{CredentialSource, Credentials};
 pub use docker::DockerEngine;
-pub use endpoint::{Endpoint, Tls};
+pub use docker_plugin::credentials::CredentialSource;
+pub use docker_plugin::endpoint::{Endpoint, Tls};
 pub use error::{EngineError, Operation};
 pub(crate) use failure::{LOAD, PULL};
 

@@ -5,13 +5,13 @@
 use std::sync::Arc;
 
 use bollard::{API_DEFAULT_VERSION, Docker};
+use docker_plugin::connect::{self, Connector};
+use docker_plugin::endpoint::Endpoint;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tokio::sync::OnceCell;
 
-use super::connect::{self, Connector};
-use super::endpoint::Endpoint;
 use super::version::ApiVersion;
 
 /// bollard's own deadline for the head of an answer, in seconds: a day, so that only the

@@ -6,8 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::EndpointError;
-use crate::engine::Tls;
+use super::{EndpointError, Tls};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -1,6 +1,10 @@
 //! Connections to an engine, whatever way its endpoint names, for any client that speaks HTTP over
 //! them.
 
+mod dial;
+pub(crate) mod ssh;
+mod tls;
+
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -15,9 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::endpoint::{Address, Endpoint};
-use super::tls::Dresser;
-use super::{dial, ssh};
+use self::tls::Dresser;
+use crate::endpoint::{Address, Endpoint};
 
 /// How long a connection may take to come about. Docker's own client allows 30 s over ssh and
 /// the kernel's two minutes over TCP; an engine that is near answers in milliseconds. Below the
@@ -88,7 +91,7 @@ impl Connector {
     }
 }
 
-impl tower::Service<Uri> for Connector {
+impl tower_service::Service<Uri> for Connector {
     type Response = TokioIo<Wire>;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<TokioIo<Wire>>> + Send>>;

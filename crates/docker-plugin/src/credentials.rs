@@ -81,7 +81,7 @@ struct HelperAnswer {
 impl CredentialSource {
     /// The credentials kept under `key`. Whatever goes wrong is a warning and means none: an
     /// image that needs no credentials must not become impossible to pull.
-    pub(super) async fn find(&self, key: &str) -> Option<Credentials> {
+    pub async fn find(&self, key: &str) -> Option<Credentials> {
         match self.try_find(key).await {
             Ok(found) => found,
             Err(error) => {

@@ -16,7 +16,7 @@ const CONNECT_SECONDS: &str = "30";
 
 /// Who and where, of `ssh://[user@]host[:port][/path/to/docker.sock]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Target {
+pub(crate) struct Target {
     user: Option<String>,
     host: String,
     port: Option<u16>,
@@ -26,7 +26,7 @@ pub(super) struct Target {
 
 impl Target {
     /// Takes apart what follows `ssh://`, and refuses what docker refuses.
-    pub(super) fn parse(rest: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(rest: &str) -> Result<Self, &'static str> {
         if rest.contains(['?', '#']) {
             return Err("an ssh endpoint takes no query and no fragment");
         }

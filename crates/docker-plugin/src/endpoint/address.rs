@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::connect::ConnectError;
-use super::ssh;
+use crate::connect::{ConnectError, ssh};
 
 /// The port of an engine that listens on TCP without TLS, by convention of docker's own CLI.
 const TCP_PORT: u16 = 2375;
@@ -49,7 +48,7 @@ pub struct Tls {
 
 /// An endpoint's host, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Address {
+pub(crate) enum Address {
     /// A socket file.
     Unix(PathBuf),
     /// `host:port`, an IPv6 address in brackets.
@@ -63,7 +62,7 @@ pub(super) enum Address {
 impl Address {
     /// # Errors
     /// [`ConnectError::Endpoint`] for an address of a kind that is not spoken.
-    pub(super) fn parse(endpoint: &Endpoint) -> Result<Self, ConnectError> {
+    pub(crate) fn parse(endpoint: &Endpoint) -> Result<Self, ConnectError> {
         if let Some((program, arguments)) = endpoint.through.as_deref().and_then(<[String]>::split_first) {
             return Ok(Self::Program(program.clone(), arguments.to_vec()));
         }
@@ -71,7 +70,7 @@ impl Address {
         match host.split_once("://") {
             // Docker too keeps certificates of a socket file's context and does not use them.
             Some(("unix", path)) if !path.is_empty() => Ok(Self::Unix(path.into())),
-            Some(("ssh", rest)) => ssh::Target::parse(rest).map(Self::Ssh).map_err(|why| unsupported(why)),
+            Some(("ssh", rest)) => ssh::Target::parse(rest).map(Self::Ssh).map_err(unsupported),
             Some(("https", _)) if endpoint.tls.is_none() => {
                 Err(unsupported("an https endpoint needs the option \"--tls\" or \"--tlsverify\""))
             }
@@ -97,13 +96,13 @@ impl Address {
     }
 
     /// Whether a connection costs more than that: a login, or a program's start.
-    pub(super) const fn is_dear(&self) -> bool {
+    pub(crate) const fn is_dear(&self) -> bool {
         matches!(self, Self::Ssh(_) | Self::Program(..))
     }
 
     /// The base of the URIs of requests, whatever lies under HTTP. Over a socket file the name is the one that docker's
     /// own client sends, since some proxies in front of an engine check it.
-    pub(super) fn base_uri(&self) -> String {
+    pub(crate) fn base_uri(&self) -> String {
         match self {
             Self::Unix(_) | Self::Ssh(_) | Self::Program(..) => "http://api.moby.localhost".to_owned(),
             Self::Tcp(authority) => format!("http://{authority}"),

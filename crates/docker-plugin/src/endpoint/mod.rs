@@ -1,16 +1,19 @@
 //! Which engine is meant: docker's own order of options, variables, configuration and contexts.
 
+mod address;
 mod config;
 mod context;
 mod headers;
 mod host;
 
+pub(crate) use address::Address;
+pub use address::{Endpoint, Tls};
 pub use config::Config;
 
 use std::path::{Path, PathBuf};
 
-use crate::engine::{CredentialSource, Endpoint, Tls};
-use crate::plugin::Globals;
+use crate::credentials::CredentialSource;
+use crate::globals::Globals;
 use crate::vars::Vars;
 
 /// The name of the context that stands for the options, `DOCKER_HOST` or the platform's socket.

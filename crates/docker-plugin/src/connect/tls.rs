@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{
     ClientConfig, DigitallySignedStruct, Error as RustlsError, RootCertStore, SignatureScheme,
 };
 
-use super::endpoint::Tls;
+use crate::endpoint::Tls;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 

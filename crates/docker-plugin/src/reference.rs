@@ -8,19 +8,19 @@ const DEFAULT_REGISTRY_KEY: &str = "https://index.docker.io/v1/";
 
 /// An image's name in full.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Reference {
+pub struct Reference {
     /// `docker.io` or a `host[:port]`.
-    pub(super) registry: String,
+    pub registry: String,
     /// The path within the registry: `library/alpine`.
-    pub(super) repository: String,
+    pub repository: String,
     /// A tag, or a digest with its algorithm (`sha256:…`).
-    pub(super) tag_or_digest: String,
+    pub tag_or_digest: String,
 }
 
 impl Reference {
     /// Takes a name apart; `None` when it is not one. Where a name has a tag and a digest, the
     /// digest counts.
-    pub(super) fn parse(image: &str) -> Option<Self> {
+    pub fn parse(image: &str) -> Option<Self> {
         let (name, digest) = match image.split_once('@') {
             Some((name, digest)) => (name, Some(digest)),
             None => (image, None),
@@ -50,12 +50,12 @@ impl Reference {
     }
 
     /// What the engine calls `fromImage`.
-    pub(super) fn engine_name(&self) -> String {
+    pub fn engine_name(&self) -> String {
         format!("{}/{}", self.registry, self.repository)
     }
 
     /// The key under which docker's configuration file keeps the registry's credentials.
-    pub(super) fn credentials_key(&self) -> &str {
+    pub fn credentials_key(&self) -> &str {
         if self.registry == DEFAULT_REGISTRY { DEFAULT_REGISTRY_KEY } else { &self.registry }
     }
 }
