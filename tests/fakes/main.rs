@@ -3,6 +3,7 @@
 
 mod apply;
 mod forwards;
+mod golden;
 mod health;
 mod killed;
 mod overtaken;
@@ -19,12 +20,16 @@ mod process;
 #[cfg(unix)]
 mod ssh;
 
+#[path = "../support/fake_buildkit.rs"]
+mod fake_buildkit;
 #[path = "../support/fake_engine.rs"]
 mod fake_engine;
 #[path = "../support/screen.rs"]
 mod screen;
 #[path = "../support/scripted_engine.rs"]
 mod scripted_engine;
+#[path = "../support/transcript.rs"]
+mod transcript;
 #[path = "../support/world.rs"]
 #[expect(dead_code, reason = "the planner's tests use the rest")]
 mod world;

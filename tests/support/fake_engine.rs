@@ -98,12 +98,16 @@ pub(crate) struct World {
     pub(crate) logs: BTreeMap<ContainerName, &'static str>,
     /// The network namespace that each container runs in.
     pub(crate) networks: BTreeMap<ContainerId, u32>,
+    /// How to reach the BuildKit in the backend, where there is one.
+    pub(crate) buildkit: Option<Box<dyn Fn() -> Duplex + Send>>,
     clock: u32,
 }
 
 #[derive(Default)]
 pub(crate) struct FakeEngine {
     world: Mutex<World>,
+    /// Whether it is another machine's.
+    pub(crate) remote: bool,
     /// Told when a command would be killed; it waits for ever then, and is dropped.
     pub(crate) killed: Notify,
 }
@@ -112,7 +116,7 @@ impl FakeEngine {
     pub(crate) fn with_images(images: &[&str]) -> Self {
         let images =
             images.iter().map(|name| (ImageRef((*name).to_owned()), format!("sha256:{name}"))).collect();
-        Self { world: Mutex::new(World { images, ..World::default() }), killed: Notify::new() }
+        Self { world: Mutex::new(World { images, ..World::default() }), ..Self::default() }
     }
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
@@ -222,7 +226,7 @@ impl World {
 
 impl Engine for FakeEngine {
     fn endpoint(&self) -> &str {
-        "unix:///fake.sock"
+        if self.remote { "tcp://engine.example:2375" } else { "unix:///fake.sock" }
     }
 
     fn at_once(&self) -> usize {
@@ -232,6 +236,8 @@ impl Engine for FakeEngine {
     async fn facts(&self) -> Result<EngineFacts> {
         let operating_system = self.world().operating_system.clone();
         Ok(EngineFacts {
+            version: "20.10.24".to_owned(),
+            api_version: "1.41".to_owned(),
             arch: "amd64".to_owned(),
             os: "linux".to_owned(),
             operating_system,
@@ -532,6 +538,9 @@ impl Engine for FakeEngine {
     }
 
     async fn exec_duplex(&self, _: &ContainerId, _: &[&str]) -> Result<Duplex> {
+        if let Some(dial) = &self.world().buildkit {
+            return Ok(dial());
+        }
         Err(EngineError::Refused {
             operation: operation("exec", ""),
             status: 501,

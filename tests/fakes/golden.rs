@@ -1,0 +1,6 @@
+//! What the plugin says, to the byte: the files in `tests/golden/plugin` are the transcript of a session.
+//! A change of words shows there as a diff; `UPDATE_GOLDEN=1` writes it.
+
+mod commands;
+mod program;
+mod worlds;

@@ -1,0 +1,459 @@
+//! What commands make of engines in every state.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bollard_buildkit_proto::google::protobuf::Timestamp;
+use bollard_buildkit_proto::moby::buildkit::v1::{UsageRecord, types};
+use bollard_buildkit_proto::pb::Platform;
+use docker_assemble::commands::builder::Registered;
+use docker_assemble::desired::{ContainerName, VolumeName};
+use docker_assemble::observed::{Container, ContainerId, State};
+use serde_json::{Value, json};
+
+use super::commands::Shell;
+use crate::fake_buildkit::Daemon;
+use crate::fake_engine::{Kill, Refusal};
+use crate::transcript::Transcript;
+use crate::world::{self, user};
+
+/// What a sidecar says.
+fn status(target: &str, addr: &str, probe: &Value) -> String {
+    json!({
+        "version": "0.1.0", "target": target, "addrs": [addr], "capacity": 9976,
+        "active": 1, "opened": 12, "failed": {"refused": 2}, "bytes_up": 3_400_000, "bytes_down": 12_000,
+        "last_error": {"reason": "refused", "text": "Connection refused (os error 111)", "age_ms": 180_000},
+        "probe": probe,
+        "kernel": {"pipe_user_pages_soft": 16_384, "ports": 55_001, "time_wait": 0},
+    })
+    .to_string()
+}
+
+fn accepted() -> Value {
+    json!({ "result": "accepted", "latency_us": 90, "speaks": { "protocol": "http", "status": 200, "registry": true } })
+}
+
+/// A name of one of Ann's containers.
+fn name(rest: &str) -> ContainerName {
+    ContainerName(format!("{}{rest}", user().backend()))
+}
+
+impl Shell {
+    /// Has the sidecar of a port say this.
+    fn says(&self, port: &str, target: &str, addr: &str, probe: &Value) {
+        let said = (0, status(target, addr, probe));
+        self.engine.world().said.insert(name(&format!("-proxy-port-{port}")), said);
+    }
+
+    fn change(&self, rest: &str, change: impl Fn(&mut Container)) {
+        let mut world = self.engine.world();
+        let container = world.containers.iter_mut().find(|container| container.name == name(rest));
+        change(container.unwrap());
+    }
+}
+
+const FORWARDS: &str =
+    "backend start --allow-host-port 5000,8080:80,6000@loopback --forward 5432=192.0.2.7:5432";
+
+/// A backend with forwards of every kind, all of which do well.
+async fn healthy() -> Shell {
+    let shell = Shell::new();
+    shell.engine.world().buildkit = Some(dialled(daemon(used_lately())));
+    shell.quietly(FORWARDS).await;
+    shell.says("5000", "gateway:5000", "192.0.2.1:5000", &accepted());
+    shell.says("8080-to-80", "gateway:80", "192.0.2.1:80", &accepted());
+    shell.says("6000", "loopback:6000", "127.0.0.1:6000", &accepted());
+    shell.says("5432", "192.0.2.7:5432", "192.0.2.7:5432", &accepted());
+    shell
+}
+
+const LOOKS: [&str; 8] = [
+    "backend info",
+    "backend info --format json",
+    "backend info -q",
+    "backend doctor",
+    "backend doctor --format json 5000",
+    "backend stats",
+    "backend logs",
+    "backend cache usage",
+];
+
+fn dialled(daemon: Daemon) -> Box<dyn Fn() -> docker_assemble::engine::Duplex + Send> {
+    Box::new(move || daemon.dial())
+}
+
+fn daemon(used: i64) -> Daemon {
+    let at = |seconds| Some(Timestamp { seconds, nanos: 0 });
+    let record = |id: &str, record_type: &str, size| UsageRecord {
+        id: id.to_owned(),
+        record_type: record_type.to_owned(),
+        size,
+        created_at: at(1_588_327_200),
+        last_used_at: at(used),
+        usage_count: 3,
+        ..UsageRecord::default()
+    };
+    let chain = UsageRecord {
+        parents: vec!["base".to_owned()],
+        description: "[2/2] RUN make".to_owned(),
+        ..record("layer", "regular", 120_000_000)
+    };
+    Daemon {
+        version: "v0.13.2",
+        workers: vec![types::WorkerRecord {
+            id: "abcdefghijklmnopqrstuvwxy".to_owned(),
+            labels: [("executor", "oci"), ("network", "host")]
+                .map(|(name, value)| (format!("org.mobyproject.buildkit.worker.{name}"), value.to_owned()))
+                .into(),
+            platforms: ["amd64", "386"]
+                .map(|arch| Platform {
+                    os: "linux".to_owned(),
+                    architecture: arch.to_owned(),
+                    ..Platform::default()
+                })
+                .into(),
+            gc_policy: vec![types::GcPolicy {
+                filters: vec!["type==source.local".to_owned()],
+                keep_duration: 172_800_000_000_000,
+                reserved_space: 512_000_000,
+                ..types::GcPolicy::default()
+            }],
+            ..types::WorkerRecord::default()
+        }],
+        records: vec![
+            UsageRecord { shared: true, ..record("base", "regular", 80_000_000) },
+            chain,
+            UsageRecord { mutable: true, in_use: true, ..record("mount", "exec.cachemount", 9_000) },
+            UsageRecord { last_used_at: None, ..record("context", "source.local", 4_096) },
+            record("frontend", "frontend", 7),
+        ],
+    }
+}
+
+const USED_LONG_AGO: i64 = 1_588_413_600;
+
+/// A moment that is printed as "3 days ago", whenever that is.
+fn used_lately() -> i64 {
+    let moment = SystemTime::now() - Duration::from_secs(3 * 86_400 + 60);
+    moment.duration_since(UNIX_EPOCH).unwrap().as_secs().try_into().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_without_a_backend() {
+    let mut shell = Shell::new();
+    shell.run_all(&LOOKS).await;
+    shell
+        .run_all(&[
+            "backend cache purge --force",
+            "backend logs --proxy 5000",
+            "backend logs nope",
+            "backend stop",
+            "backend env",
+            "backend cache volume",
+            "backend start --dry-run",
+            "backend start --dry-run --pull always --security restricted --allow-host-port 0",
+            "backend start --dry-run --allow-host-port 5000-5002,8080:80@loopback --forward 5432=192.0.2.7,53=[2001:db8::7]:54",
+            "backend start --dry-run --host-loopback",
+            "backend start --dry-run --cache-volume mine",
+            "backend start --dry-run --config missing.toml",
+            "backend start --dry-run --cache-max-used 20gb --registry-insecure r:5000 --registry-mirror docker.io=http://m",
+            "backend start --dry-run --image absent:1",
+            "backend start --dry-run --image absent:1 --pull never",
+        ])
+        .await;
+    shell.told.about("buildx has a builder for it");
+    shell.builder = Registered::InUse;
+    shell.run_all(&["backend info", "backend doctor"]).await;
+    shell.told.compare_with("plugin/no_backend.txt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn starts_and_stops() {
+    let mut shell = Shell::new();
+    shell.run_all(&["backend start", "backend start", "backend start --dry-run"]).await;
+    shell
+        .run_all(&[
+            "backend start --dry-run --allow-host-port 6000",
+            "backend start --allow-host-port 6000,8080:80@loopback",
+            "backend start --dry-run --allow-host-port 0",
+            "backend start --security restricted",
+            "backend start --image other:1 --pull never",
+            "backend start --registry-insecure r:5000",
+            "backend start --dry-run --recreate --security restricted",
+            "backend start --recreate --security restricted --progress plain",
+            "backend start --pull always",
+            "backend start --forward 5432=192.0.2.7:5432 --quiet",
+            "backend start --cache-volume mine",
+            "backend stop",
+            "backend stop",
+        ])
+        .await;
+    shell.told.about("the image can be pulled");
+    shell.engine.world().registry = true;
+    shell
+        .run_all(&[
+            "backend start --image other:1",
+            "backend start --image other:1 --pull always",
+            "backend stop",
+        ])
+        .await;
+    shell.told.about("a volume for the cache is there");
+    let volume = VolumeName(user().cache_volume().to_string());
+    shell.engine.world().volumes.insert(volume, Default::default());
+    shell.run_all(&["backend start --dry-run", "backend start --progress quiet", "backend stop"]).await;
+    shell.told.about("privileges are refused");
+    shell.engine.world().refusal = Refusal::Create;
+    shell.run_all(&["backend start --security privileged", "backend start", "backend stop"]).await;
+    shell.told.about("a setting is refused");
+    shell.engine.world().lacking = Some("net.ipv4.tcp_tw_reuse");
+    shell.run_all(&["backend start", "backend stop"]).await;
+    shell.told.about("the backend ends at once");
+    shell.engine.world().ending.insert(name(""));
+    shell.run("backend start").await;
+    shell.told.about("its sidecar ends at once");
+    shell.engine.world().ending = [name("-proxy-port-5000")].into();
+    shell.run("backend start").await;
+    shell.told.about("and cannot be removed");
+    let calls = shell.engine.world().log.len();
+    shell.engine.world().fail = Some(calls + 7);
+    shell.run("backend start").await;
+    shell.told.compare_with("plugin/start_stop.txt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_at_each_call_of_a_start() {
+    let mut told = Transcript::default();
+    for call in 1..=6 {
+        let mut shell = Shell::new();
+        shell.told = told;
+        shell.told.about(&format!("call {call} fails"));
+        shell.engine.world().fail = Some(call);
+        shell.run("backend start").await;
+        told = shell.told;
+    }
+    for call in 1..=9 {
+        let mut shell = Shell::new();
+        shell.quietly("backend start").await;
+        shell.told = told;
+        shell.told.about(&format!("call {call} of a start that replaces fails"));
+        let calls = shell.engine.world().log.len();
+        shell.engine.world().fail = Some(calls + call);
+        shell.run("backend start --recreate --security restricted").await;
+        told = shell.told;
+    }
+    for call in 1..=3 {
+        let mut shell = Shell::new();
+        shell.quietly("backend start").await;
+        shell.told = told;
+        shell.told.about(&format!("call {call} of a stop fails"));
+        let calls = shell.engine.world().log.len();
+        shell.engine.world().fail = Some(calls + call);
+        shell.run("backend stop").await;
+        told = shell.told;
+    }
+    told.compare_with("plugin/failures.txt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_does_well() {
+    let mut shell = healthy().await;
+    shell.run_all(&LOOKS).await;
+    shell
+        .run_all(&[
+            "backend info --format '{{.Name}} {{.State}}'",
+            "backend info --format '{{range .Sidecars}}{{.Port}} {{.Forward.Health}}{{println}}{{end}}'",
+            "backend info --format '{{.Nope}}'",
+            "backend info --quiet --no-trunc",
+            "backend doctor 8080",
+            "backend doctor 7000",
+            "backend stats --format '{{json .Forwards}}'",
+            "backend stats --format 'table {{.Port}}\\t{{.UpPerSecond}}'",
+            "backend stats --format '{{range .Forwards}}{{.Port}} {{.Opened}}{{println}}{{end}}'",
+            "backend logs --proxy 5000",
+            "backend logs --proxy 7000",
+            "backend logs docker-assemble-backend-ann-dialer",
+            "backend logs nope",
+            "backend cache usage --format '{{.ID}} {{.Size}} {{.CreatedAt}} {{.LastUsedAt}}'",
+            "backend cache usage --format 'table {{.ID}}\\t{{.Description}}'",
+            "backend cache usage --format '{{.Nope}}'",
+            "backend cache usage --quiet",
+            "backend cache usage --filter type=source.local",
+            "backend cache purge --max-used-space 1gb --force",
+            "version --format '{{.BuildKit}}'",
+        ])
+        .await;
+    shell
+        .run_all(&[
+            "backend cache usage --verbose",
+            "backend cache purge --dry-run",
+            "backend cache purge --dry-run --all --verbose",
+            "backend cache purge --dry-run --filter until=240h",
+            "backend cache purge --dry-run --filter type=source.local",
+            "backend cache purge --force",
+            "backend cache purge --force --verbose --filter type=source.local",
+        ])
+        .await;
+    shell.told.about("the cache was in use at a time that is known");
+    shell.engine.world().buildkit = Some(dialled(daemon(USED_LONG_AGO)));
+    shell.run("backend cache usage --format json").await;
+    shell.told.about("the daemon does not answer");
+    shell.engine.world().buildkit = None;
+    shell
+        .run_all(&[
+            "backend info",
+            "backend doctor",
+            "backend cache usage",
+            "backend cache purge -f",
+            "version --format '{{.BuildKit}}'",
+        ])
+        .await;
+    shell.told.compare_with("plugin/healthy.txt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn forwards_that_do_badly() {
+    let mut shell = healthy().await;
+    for result in [
+        "refused",
+        "unreachable",
+        "timed_out",
+        "no_gateway",
+        "loop",
+        "no_such_name",
+        "name_service",
+        "dialer",
+        "nonsense",
+    ] {
+        shell.told.about(&format!("all say \"{result}\""));
+        let probe = json!({ "result": result, "latency_us": 90, "text": "its own words (os error 111)" });
+        shell.says("5000", "gateway:5000", "192.0.2.1:5000", &probe);
+        shell.says("8080-to-80", "gateway:80", "192.0.2.1:80", &probe);
+        shell.says("6000", "loopback:6000", "127.0.0.1:6000", &probe);
+        shell.says("5432", "db.internal:5432", "192.0.2.7:5432", &probe);
+        shell.run_all(&["backend info", "backend doctor", FORWARDS]).await;
+    }
+    shell.told.about("on Docker Desktop");
+    shell.engine.world().operating_system = "Docker Desktop".to_owned();
+    let probe = json!({ "result": "refused", "latency_us": 90 });
+    shell.says("5000", "gateway:5000", "192.0.2.1:5000", &probe);
+    shell.says("8080-to-80", "gateway:80", "192.0.2.1:80", &probe);
+    shell.run_all(&["backend info", "backend doctor"]).await;
+    shell.engine.world().operating_system.clear();
+    for (what, speaks) in [
+        ("TLS", json!({ "protocol": "tls" })),
+        ("HTTP that is no registry's", json!({ "protocol": "http", "status": 404, "registry": false })),
+        ("nothing", json!({ "protocol": "silent" })),
+        ("goodbye", json!({ "protocol": "closed" })),
+        ("something else", json!({ "protocol": "gopher" })),
+    ] {
+        shell.told.about(&format!("the target speaks {what}"));
+        let probe = json!({ "result": "accepted", "latency_us": 90, "speaks": speaks });
+        shell.says("5000", "gateway:5000", "192.0.2.1:5000", &probe);
+        shell.run("backend doctor 5000").await;
+    }
+    shell.told.compare_with("plugin/forwards.txt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sidecars_that_say_nothing_or_something_else() {
+    let mut told = Transcript::default();
+    for (what, said) in [
+        ("an older version", (2, "error: unrecognized subcommand 'status'\n")),
+        ("another program", (127, "not found\n")),
+        ("no relay", (1, "assemble-proxy: no relay of port 5000 answers here: timed out\n")),
+        ("nonsense", (0, "{\n")),
+        ("a status alone", (137, "")),
+    ] {
+        let mut shell = healthy().await;
+        shell.told = told;
+        shell.told.about(&format!("a sidecar has {what}"));
+        shell.engine.world().said.insert(name("-proxy-port-5000"), (said.0, said.1.to_owned()));
+        shell.run_all(&["backend info", "backend doctor", "backend stats"]).await;
+        told = shell.told;
+    }
+    let mut shell = healthy().await;
+    shell.told = told;
+    shell.told.about("a sidecar hangs");
+    shell.engine.world().hung.insert(name("-proxy-port-5000"));
+    shell.run_all(&["backend info", "backend doctor"]).await;
+    shell.engine.world().hung.clear();
+    shell.told.about("a sidecar is gone, and others are paused, ended, restarting, stale");
+    shell.change("-proxy-port-8080-to-80", |container| container.state = State::Paused);
+    shell.change("-proxy-port-6000", |container| container.state = State::Exited);
+    shell.change("-dialer", |container| (container.state, container.restarts) = (State::Restarting, 7));
+    shell.change("-proxy-port-5432", |container| container.unhealthy = true);
+    shell.engine.world().containers.retain(|container| container.name != name("-proxy-port-5000"));
+    shell.run_all(&LOOKS).await;
+    shell.run_all(&["backend start --dry-run", &format!("{FORWARDS} --dry-run"), FORWARDS]).await;
+    shell.told.compare_with("plugin/sidecars.txt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn backends_in_every_state() {
+    let mut told = Transcript::default();
+    for state in [State::Exited, State::Paused, State::Created, State::Restarting, State::Dead] {
+        let mut shell = healthy().await;
+        shell.told = told;
+        shell.told.about(&format!("the backend is {state:?}"));
+        shell.change("", |container| {
+            container.state = state;
+            container.restarts = u32::from(state == State::Restarting).into();
+            container.out_of_memory = state == State::Exited;
+        });
+        shell.run_all(&LOOKS).await;
+        shell.run_all(&["backend start --dry-run", "backend start", "backend stop"]).await;
+        told = shell.told;
+    }
+    let mut shell = healthy().await;
+    shell.told = told;
+    shell.told.about("the backend was started again, without its sidecars");
+    let backend = shell.engine.world().containers[0].id.clone();
+    shell.engine.world().networks.insert(backend, 99);
+    shell.run_all(&LOOKS).await;
+    shell.run_all(&[&format!("{FORWARDS} --dry-run"), FORWARDS]).await;
+    shell.told.about("something else made it anew");
+    shell.quietly("backend start --recreate --registry-insecure r:5000").await;
+    shell.change("", |container| container.id = ContainerId("anew".to_owned()));
+    shell.run_all(&LOOKS).await;
+    shell.run_all(&["backend start --registry-insecure r:5000", "backend start"]).await;
+    shell.told.about("its cache is damaged");
+    shell.engine.world().logs.insert(name(""), "buildkitd: invalid database\n");
+    shell.change("", |container| (container.state, container.restarts) = (State::Restarting, 4));
+    shell.run_all(&["backend info", "backend doctor", "backend start"]).await;
+    shell.told.compare_with("plugin/states.txt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn leftovers_and_strangers() {
+    let mut shell = Shell::new();
+    shell.told.about("the name is somebody else's");
+    let theirs = Container { name: name(""), ..world::container("theirs", Default::default()) };
+    shell.engine.world().containers.push(theirs);
+    shell.run_all(&LOOKS).await;
+    shell.run_all(&["backend start", "backend stop"]).await;
+
+    let mut shell = Shell { told: shell.told, ..healthy().await };
+    shell.told.about("its backend is gone, its helpers are left");
+    shell.engine.world().containers.remove(0);
+    shell.run_all(&LOOKS).await;
+    shell.run_all(&["backend start --dry-run", "backend stop"]).await;
+
+    let mut shell = Shell { told: shell.told, ..healthy().await };
+    shell.told.about("a start that replaces it was killed when it had set it aside");
+    {
+        let mut world = shell.engine.world();
+        let calls = world.log.len();
+        world.kill = Some((calls + 10, Kill::After));
+    }
+    tokio::select! {
+        () = shell.quietly("backend start --recreate --security restricted") => panic!("not killed"),
+        () = shell.engine.killed.notified() => {}
+    }
+    shell.run_all(&LOOKS).await;
+    shell.run_all(&["backend start --dry-run", "backend stop"]).await;
+
+    let mut shell = Shell { told: shell.told, ..Shell::new() };
+    shell.told.about("a proxy is on localhost");
+    shell.proxies = vec!["HTTP_PROXY=http://localhost:3128".to_owned()];
+    shell.run_all(&["backend start", "backend doctor"]).await;
+    shell.told.compare_with("plugin/leftovers.txt");
+}

@@ -1,0 +1,104 @@
+//! What the sidecar's program says to whoever runs it, to the byte.
+
+#[path = "../support/transcript.rs"]
+#[expect(dead_code, reason = "the plugin's has headings")]
+mod transcript;
+
+use std::process::Command;
+
+use transcript::{Transcript, words};
+
+/// A session of these command lines, all of which end by themselves.
+fn session(name: &str, lines: &[&str]) {
+    let mut told = Transcript::default();
+    for line in lines {
+        let output = Command::new(env!("CARGO_BIN_EXE_assemble-proxy"))
+            .args(words(line))
+            .env_clear()
+            .output()
+            .unwrap();
+        told.add_output(&format!("assemble-proxy {line}"), &output);
+    }
+    told.compare_with(name);
+}
+
+#[test]
+fn help() {
+    session(
+        "sidecar/help.txt",
+        &[
+            "--help",
+            "-h",
+            "health --help",
+            "status --help",
+            "dial --help",
+            "dial -h",
+            "help status",
+            "help nope",
+        ],
+    );
+}
+
+#[test]
+fn usage_errors() {
+    session(
+        "sidecar/usage.txt",
+        &[
+            "",
+            "nope",
+            "--nope",
+            "--port",
+            "--port 0",
+            "--port 65536",
+            "--port x",
+            "--port 1 health",
+            "--port 1 --to ''",
+            "--port 1 --to a/b",
+            "--port 1 --to gateway:0",
+            "--port 1 --to [::1",
+            "--port 1 --fallback db",
+            "--port 1 --connect-timeout -1",
+            "--port 1 --connect-timeout=-1",
+            "--port 1 --grace 86401",
+            "--port 1 --idle-timeout x",
+            "--port 1 --max-connections 0",
+            "--port 1 --threads 0",
+            "--port 1 --metrics nonsense",
+            "--port 1 --engine fast",
+            "--port 1 --congestion-control fast",
+            "--port 1 --log-format loud",
+            "--port 1 --port 2",
+            "health",
+            "health --port 0",
+            "status",
+            "status --port 1 --speak",
+            "status --port 1 --format xml",
+            "status --port 1 --timeout x",
+            "dial",
+            "dial --socket s",
+            "dial --socket s --allow 0",
+            "dial --socket s --allow 2-1",
+            "dial --socket s --allow ''",
+            "dial --socket s --allow 1 --peer-uid ann",
+        ],
+    );
+}
+
+#[test]
+fn what_cannot_be_done() {
+    session(
+        "sidecar/errors.txt",
+        &[
+            "--port 1 --to loopback",
+            "--port 1 --to 192.0.2.1 --dialer /nonexistent/d",
+            "--port 1 --to 127.0.0.1",
+            "--port 1 --to localhost",
+            "--port 1 --to [::1]:1",
+            "--port 1 --to 192.0.2.1 --fallback 192.0.2.2",
+            "health --port 1",
+            "health --socket /nonexistent/d",
+            "status --port 1",
+            "dial --socket /nonexistent/d --allow 1",
+        ],
+    );
+}
