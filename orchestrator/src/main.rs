@@ -3,6 +3,7 @@
 
 mod remind;
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -158,10 +159,14 @@ async fn dispatch(
         command: vars.get("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND"),
     };
     tokio::spawn(plugin::watch(canceller, parent)?);
-    let takes_back = matches!(&command, Command::Start(options) if !options.dry_run);
+    let hears = match &command {
+        Command::Start(options) => !options.dry_run,
+        Command::Stop => true,
+        _ => false,
+    };
     let work = obey(globals, words, command, limit, console, &cancel);
-    if takes_back {
-        // It hears of the end by itself.
+    if hears {
+        // What it has done by then is taken back, or told.
         return work.await;
     }
     tokio::select! {
@@ -226,14 +231,26 @@ async fn obey(
             start::preview(session, &desired).await
         }
         Command::Start(options) => {
-            let select = options.select;
-            start_alone(session, *options, proxies, vars, configuration.as_deref()).await?;
-            if select { session.unless_cancelled(builder::run(session, &buildx)).await } else { Ok(()) }
+            let (select, served) = (options.select, Cell::new(false));
+            let work = async {
+                start_alone(session, *options, proxies, vars, configuration.as_deref(), &served).await?;
+                if select { session.unless_cancelled(builder::run(session, &buildx)).await } else { Ok(()) }
+            };
+            let done = work.await;
+            if select && served.get() && done.as_ref().is_err_and(|error| error.is::<commands::Cancelled>()) {
+                console.note("'docker assemble backend use' makes it the builder of docker buildx");
+            }
+            done
         }
         Command::Stop => {
-            builder::forget(session, &buildx).await;
+            let forgetting = async { Ok(builder::forget(session, &buildx).await) };
+            session.unless_cancelled(forgetting).await?;
             stop::run(session).await?;
-            remind::forget(session, configuration.as_deref()).await;
+            // What was stopped is forgotten, whatever comes now.
+            tokio::select! {
+                () = remind::forget(session, configuration.as_deref()) => {}
+                () = cancel.insisted() => {}
+            }
             Ok(())
         }
         Command::Use => builder::run(session, &buildx).await,
@@ -307,6 +324,7 @@ async fn start_alone<E: Engine>(
     proxies: Vec<String>,
     vars: &impl Vars,
     configuration: Option<&Path>,
+    served: &Cell<bool>,
 ) -> Result<()> {
     let directory = vars.get("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
     let path = lock::path(&directory, session.user, session.engine.endpoint());
@@ -331,14 +349,18 @@ async fn start_alone<E: Engine>(
         Ok((lock, desire(options, proxies, session, vars).await?))
     };
     let (_lock, desired) = session.unless_cancelled(wishing).await?;
-    start::run(session, &desired, progress, &|| proxy_image::embedded().bytes.clone()).await?;
-    let done = async {
+    let archive = || proxy_image::embedded().bytes.clone();
+    let remember = async || {
+        served.set(true);
         remind::keep(session, &desired, configuration).await;
+    };
+    start::run_and(session, &desired, progress, &archive, remember).await?;
+    let warning = async {
         start::warn_of_blocked(session).await;
         start::warn_of_proxies(session, &desired);
         Ok(())
     };
-    session.unless_cancelled(done).await
+    session.unless_cancelled(warning).await
 }
 
 /// The wish: what was asked for, and the defaults for what was not.

@@ -2,6 +2,7 @@
 //! a test tells them, behind programs in place of ssh and docker.
 
 mod apply;
+mod endings;
 mod forwards;
 mod golden;
 mod health;

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 /// Runs the plugin with an empty configuration and nothing of this process's environment.
 fn plugin(args: &[&str]) -> Output {
+    command(args).output().unwrap()
+}
+
+fn command(args: &[&str]) -> Command {
     let home = concat!(env!("CARGO_TARGET_TMPDIR"), "/empty-home");
-    Command::new(env!("CARGO_BIN_EXE_docker-assemble"))
-        .args(args)
-        .env_clear()
-        .envs([("HOME", home), ("USER", "ann")])
-        .output()
-        .unwrap()
+    let mut command = Command::new(env!("CARGO_BIN_EXE_docker-assemble"));
+    command.args(args).env_clear().envs([("HOME", home), ("USER", "ann")]);
+    command
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -29,6 +30,31 @@ fn the_metadata_is_one_json_object_and_nothing_else() {
     assert_eq!(object["SchemaVersion"], "0.1.0");
     for field in ["Vendor", "Version", "ShortDescription"] {
         assert!(object[field].as_str().is_some_and(|value| !value.is_empty()), "{field}");
+    }
+}
+
+/// Whatever prints what was asked for fails when nobody gets it.
+#[test]
+fn words_that_were_asked_for_are_missed_where_they_cannot_be_written() {
+    for args in [
+        &["docker-cli-plugin-metadata"][..],
+        &["--help"],
+        &["backend", "start", "--help"],
+        &["completion", "bash"],
+        &["__complete", "backend", ""],
+        &["assemble", "docker-cli-plugin-hooks", "{}"],
+        &["version"],
+        &["version", "--format", "json"],
+        &["-H", NOWHERE, "backend", "env"],
+        &["-H", NOWHERE, "backend", "cache", "volume"],
+        &["-H", NOWHERE, "backend", "doctor"],
+        &["backend", "manifest", "--kubernetes", "--proxy-image", "a"],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = command(args).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?} {output:?}");
+        let told = text(&output.stderr);
+        assert!(told.starts_with("cannot write the result: No space left"), "{args:?} {told}");
     }
 }
 

@@ -66,6 +66,7 @@ pub enum Origin {
 pub struct Ledger {
     list: Mutex<Vec<Made>>,
     kept: AtomicBool,
+    due: AtomicBool,
 }
 
 impl Ledger {
@@ -75,16 +76,23 @@ impl Ledger {
         self.list().clone()
     }
 
-    /// Whether the engine owes no answer without which it is not known what was made.
+    /// Whether the engine owes no answer without which it is not known what was made, and what is due
+    /// once everything serves was done.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        !self.list().iter().any(|made| matches!(made, Made::Asked(_)))
+        !self.due.load(Ordering::Relaxed) && !self.list().iter().any(|made| matches!(made, Made::Asked(_)))
     }
 
-    /// Nothing of it is to be taken back any more.
+    /// Nothing of it is to be taken back any more; something is due until [`Self::settle`].
     pub fn keep(&self) {
         self.list().clear();
         self.kept.store(true, Ordering::Relaxed);
+        self.due.store(true, Ordering::Relaxed);
+    }
+
+    /// What was due then was done.
+    pub fn settle(&self) {
+        self.due.store(false, Ordering::Relaxed);
     }
 
     /// Whether [`Self::keep`] was called.

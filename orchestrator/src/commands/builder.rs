@@ -75,7 +75,7 @@ pub fn shell_line(user: &UserName) -> String {
 pub async fn run<E: Engine>(session: Session<'_, E>, buildx: &Buildx) -> Result<()> {
     let backend = session.running_backend().await?.name;
     buildx.select(&backend).await?;
-    session.console.line(format_args!("Builder \"{backend}\" is in use by docker buildx"))?;
+    session.console.done(format_args!("Builder \"{backend}\" is in use by docker buildx"));
     if let Some(chosen) = buildx.chosen.as_ref().filter(|chosen| **chosen != backend.0) {
         session.console.warning(format_args!(
             "\"BUILDX_BUILDER\" is \"{chosen}\" here, and builds use that one; 'unset BUILDX_BUILDER' ends it"

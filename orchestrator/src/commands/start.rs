@@ -74,9 +74,24 @@ pub async fn run<E: Engine>(
     progress: Progress,
     archive: &(dyn Fn() -> Bytes + Sync),
 ) -> Result<()> {
+    run_and(session, desired, progress, archive, async || ()).await
+}
+
+/// The same. `served` is done as soon as all of it serves, and to its end even where the user gives up
+/// then: from that moment nothing is taken back.
+///
+/// # Errors
+/// Those of [`run`].
+pub async fn run_and<E: Engine>(
+    session: Session<'_, E>,
+    desired: &Desired,
+    progress: Progress,
+    archive: &(dyn Fn() -> Bytes + Sync),
+    served: impl AsyncFn(),
+) -> Result<()> {
     let ledger = Ledger::default();
     let report = Reporter::new(session.console, progress);
-    let run = Run { session, desired, archive, report: &report, ledger: &ledger };
+    let run = Run { session, desired, archive, report: &report, ledger: &ledger, served };
     let heard = || {
         session.console.settle();
         session.console.note(if ledger.is_kept() {
@@ -102,17 +117,18 @@ pub async fn run<E: Engine>(
 }
 
 /// One start.
-struct Run<'a, E> {
+struct Run<'a, E, S> {
     session: Session<'a, E>,
     desired: &'a Desired,
     archive: &'a (dyn Fn() -> Bytes + Sync),
     report: &'a Reporter<'a>,
     ledger: &'a Ledger,
+    served: S,
 }
 
-impl<E: Engine> Run<'_, E> {
+impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
     async fn to_the_end(&self) -> Result<()> {
-        let Self { session, desired, ledger, .. } = *self;
+        let (session, desired, ledger) = (self.session, self.desired, self.ledger);
         let mut look = Some(self.prepare().await?);
         let mut round = 1;
         loop {
@@ -131,13 +147,15 @@ impl<E: Engine> Run<'_, E> {
                 Ok(()) => {
                     // Whatever comes now, that serves.
                     ledger.keep();
+                    (self.served)().await;
+                    ledger.settle();
                     match self.apply(&plan.finally).await {
                         Err(Failure::Engine(error)) => self.warn_of_leftovers(&plan, &error).await,
                         done => done.map_err(|cause| explain(desired, cause))?,
                     }
                     if plan.is_empty() && made.is_empty() {
                         let name = desired.user.backend();
-                        session.console.line(format_args!("Backend \"{name}\" is already running"))?;
+                        session.console.done(format_args!("Backend \"{name}\" is already running"));
                     }
                     return Ok(());
                 }
@@ -160,7 +178,7 @@ impl<E: Engine> Run<'_, E> {
 
     /// The engine's state, once what may change it before there is anything to plan for is done.
     async fn prepare(&self) -> Result<Observed> {
-        let Self { session, desired, .. } = *self;
+        let (session, desired) = (self.session, self.desired);
         let observed = settled(session, desired).await?;
         let first = prepare(desired, &observed);
         if first.is_empty() {
@@ -228,7 +246,7 @@ impl<E: Engine> Run<'_, E> {
     }
 
     async fn apply(&self, stages: &[Vec<Action>]) -> Result<(), Failure> {
-        let Self { session, archive, report, ledger, .. } = *self;
+        let Self { session, archive, report, ledger, .. } = self;
         apply(session.engine, stages, archive, session.cancel, &|event| report.show(&event), ledger).await
     }
 }

@@ -1,41 +1,77 @@
 //! `backend stop`: everything of the user's is removed, volumes that a person named excepted.
 
+use std::sync::{Mutex, PoisonError};
+
 use anyhow::{Result, bail};
 use bytes::Bytes;
 
-use super::{Session, observe};
-use crate::apply::{Ledger, PAUSE, ROUNDS, apply};
+use super::{Cancelled, Session, observe};
+use crate::apply::{Event, Failure, Ledger, PAUSE, ROUNDS, apply};
 use crate::engine::Engine;
+use crate::plan::action::Action;
 use crate::plan::{STOP_GRACE, teardown};
 
 /// Runs the command. Where there is nothing to stop, it succeeds and says nothing.
 ///
 /// It looks again after it has removed something, since the engine may have been asked for more
-/// by a start that was killed.
+/// by a start that was killed. A wish to end is heard wherever it waits, and what may be left then is
+/// named.
 ///
 /// # Errors
 /// Those of the engine, and what is there still after some tries. What was removed by then stays
 /// removed.
 pub async fn run<E: Engine>(session: Session<'_, E>) -> Result<()> {
-    let done = work(session).await;
+    let left = Mutex::default();
+    let done = session.unless_cancelled(work(session, &left)).await;
     session.console.settle();
+    if done.as_ref().is_err_and(|error| error.is::<Cancelled>()) {
+        let left = lock(&left);
+        let names: Vec<_> = left.iter().map(|name| format!("\"{name}\"")).collect();
+        let names = if names.is_empty() { "some of it".to_owned() } else { names.join(", ") };
+        session.console.note(format_args!("Cancelled; {names} may be left, and another stop removes it"));
+    }
     done
 }
 
-async fn work<E: Engine>(session: Session<'_, E>) -> Result<()> {
+/// `left` has the names of what is not known to be removed.
+async fn work<E: Engine>(session: Session<'_, E>, left: &Mutex<Vec<String>>) -> Result<()> {
     let Session { engine, user, console, cancel, limit } = session;
     for round in 0.. {
         let observed = observe::ours(engine, user).await?;
         let plan = teardown(&observed, limit.unwrap_or(STOP_GRACE));
-        let Some(left) = plan.actions().next() else { break };
+        *lock(left) = plan.actions().filter_map(removed).collect();
+        let Some(next) = plan.actions().next() else { break };
         if round == ROUNDS {
-            bail!("the engine removes nothing: it was asked {ROUNDS} times to {left}");
+            bail!("the engine removes nothing: it was asked {ROUNDS} times to {next}");
         }
         console.status(format_args!("Stopping \"{}\"...", user.backend()));
-        match apply(engine, &plan.stages, &Bytes::new, cancel, &|_| (), &Ledger::default()).await {
+        let report = |event: Event<'_>| {
+            if let Event::Removed(gone, _) = event {
+                let mut left = lock(left);
+                // Containers come first: a volume may have the same name.
+                if let Some(at) = left.iter().position(|name| *name == gone.0) {
+                    left.remove(at);
+                }
+            }
+        };
+        match apply(engine, &plan.stages, &Bytes::new, cancel, &report, &Ledger::default()).await {
+            Err(Failure::Cancelled(cause)) => return Err(Cancelled(cause).into()),
             Err(error) if round + 1 < ROUNDS && error.is_overtaken() => tokio::time::sleep(PAUSE).await,
             done => done?,
         }
     }
     Ok(())
+}
+
+/// What an action removes.
+fn removed(action: &Action) -> Option<String> {
+    match action {
+        Action::Remove { name, .. } => Some(name.to_string()),
+        Action::RemoveVolume { name } => Some(name.to_string()),
+        _ => None,
+    }
+}
+
+fn lock(left: &Mutex<Vec<String>>) -> std::sync::MutexGuard<'_, Vec<String>> {
+    left.lock().unwrap_or_else(PoisonError::into_inner)
 }

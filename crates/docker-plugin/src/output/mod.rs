@@ -68,13 +68,21 @@ pub struct Console {
     live: bool,
     /// Whether a line that will be written over is on the screen.
     status: Mutex<bool>,
+    /// Whether it was told that words about changes are lost.
+    lost: Mutex<bool>,
 }
 
 impl Console {
     /// A console over two streams; `live` when the second is a terminal.
     #[must_use]
     pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>, live: bool) -> Self {
-        Self { out: Mutex::new(out), err: Mutex::new(err), live, status: Mutex::new(false) }
+        Self {
+            out: Mutex::new(out),
+            err: Mutex::new(err),
+            live,
+            status: Mutex::new(false),
+            lost: Mutex::new(false),
+        }
     }
 
     /// Whether what goes on is to be written over.
@@ -90,6 +98,20 @@ impl Console {
     pub fn line(&self, line: impl Display) -> Result<(), OutputError> {
         self.settle();
         writeln!(lock(&self.out), "{line}").map_err(OutputError)
+    }
+
+    /// One line about a change that was made, for commands whose work is that change: as for docker
+    /// itself, it is no failure of theirs that the line cannot be written. Whoever still listens is told.
+    pub fn done(&self, line: impl Display) {
+        self.forgive(self.line(line));
+    }
+
+    /// Takes the loss of such words for none, and tells of the first.
+    pub fn forgive(&self, written: Result<(), OutputError>) {
+        let Err(error) = written else { return };
+        if !error.is_reader_gone() && !std::mem::replace(&mut *lock(&self.lost), true) {
+            self.warning(format_args!("cannot write what was done: {}", error.0));
+        }
     }
 
     /// Bytes of result as they are, shown at once.

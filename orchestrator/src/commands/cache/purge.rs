@@ -85,7 +85,8 @@ pub async fn run<E: Engine>(session: Session<'_, E>, purge: &Purge, manner: Mann
             }
         }
     }
-    list.end()
+    session.console.forgive(list.end());
+    Ok(())
 }
 
 /// Records as they go, and their sum. A reader who leaves does not end what was asked for: the
@@ -123,9 +124,9 @@ impl<'a> List<'a> {
         self.say(Table::fitting([&line]).row(&line));
     }
 
-    fn end(mut self) -> Result<()> {
+    fn end(mut self) -> Result<(), OutputError> {
         self.sum();
-        Ok(self.said?)
+        self.said
     }
 
     fn say(&mut self, line: String) {

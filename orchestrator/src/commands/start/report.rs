@@ -48,7 +48,7 @@ impl<'a> Reporter<'a> {
             Event::Pulled(image, digest) => {
                 let digest = digest.as_deref().filter(|_| !image.0.contains('@'));
                 let digest = digest.map(|digest| format!("@{digest}")).unwrap_or_default();
-                console.line(format_args!("Pulling image {image}{digest}: Success")).ok();
+                console.done(format_args!("Pulling image {image}{digest}: Success"));
             }
             Event::PullFailed(image, error) => {
                 console.warning(format_args!("could not {error}; the engine's copy of \"{image}\" is used"));
@@ -61,7 +61,7 @@ impl<'a> Reporter<'a> {
                  privileges ('--security restricted' asks for that at once)"
             )),
             Event::Started(name, id) => {
-                console.line(format_args!("Started container \"{name}\" ({})", id.short())).ok();
+                console.done(format_args!("Started container \"{name}\" ({})", id.short()));
             }
             Event::PutBack(name) => console.note(format_args!(
                 "Put back container \"{name}\", which an earlier start had set aside and not replaced"
