@@ -243,7 +243,10 @@ async fn obey(
             done
         }
         Command::Stop => {
-            let forgetting = async { Ok(builder::forget(session, &buildx).await) };
+            let forgetting = async {
+                builder::forget(session, &buildx).await;
+                Ok(())
+            };
             session.unless_cancelled(forgetting).await?;
             stop::run(session).await?;
             // What was stopped is forgotten, whatever comes now.
