@@ -144,7 +144,7 @@ struct Relay {
     /// Serve at most so many connections at once; more wait in the kernel's queue [default: as many as the limit on open descriptors allows; more are reset]
     #[arg(long, value_name = "N")]
     max_connections: Option<NonZeroUsize>,
-    /// Reset connections of which no byte is read, written or acknowledged for so many seconds [default: never]
+    /// Reset connections of which no byte is read, written or acknowledged for so many seconds, after twice as many at most [default: never]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     idle_timeout: Option<Duration>,
     /// Serve with so many threads; one is right for one port

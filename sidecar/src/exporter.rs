@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::{fmt, io};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
+use tokio::task::JoinSet;
 
 use crate::accept;
 use crate::metrics;
@@ -68,6 +70,10 @@ enum Listener {
 /// A scraper sends its request at once, or it is none.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How many are answered at once. More wait in the kernel's queue, since each takes one of the
+/// descriptors that are left beside the connections.
+const AT_ONCE: usize = 8;
+
 /// More than any scraper's request line and headers.
 const REQUEST_BYTES: usize = 8 * 1024;
 
@@ -93,32 +99,45 @@ impl Exporter {
         }
     }
 
-    /// Answers one request after the other for as long as it is polled.
+    /// Answers requests for as long as it is polled, a few at once: one who says nothing delays nobody.
     pub async fn run(self) {
+        let mut answering = JoinSet::new();
         loop {
-            let answered = match &self.listener {
-                Listener::Tcp(listener) => match listener.accept().await {
-                    Ok((stream, _)) => self.answer(stream).await,
-                    Err(error) => self.rest(error).await,
+            tokio::select! {
+                Some(_) = answering.join_next() => {}
+                client = self.listener.accept(), if answering.len() < AT_ONCE => match client {
+                    Ok(stream) => drop(answering.spawn(answer_in_time(stream, Arc::clone(&self.shared)))),
+                    Err(error) => {
+                        tracing::debug!(%error, "no request for metrics was accepted");
+                        tokio::time::sleep(accept::REST).await;
+                    }
                 },
-                Listener::Unix(listener) => match listener.accept().await {
-                    Ok((stream, _)) => self.answer(stream).await,
-                    Err(error) => self.rest(error).await,
-                },
-            };
-            if let Err(error) = answered {
-                tracing::debug!(%error, "a request for metrics was not answered");
             }
         }
     }
+}
 
-    async fn rest(&self, error: io::Error) -> io::Result<()> {
-        tokio::time::sleep(accept::REST).await;
-        Err(error)
+impl Listener {
+    async fn accept(&self) -> io::Result<Pin<Box<dyn Client>>> {
+        Ok(match self {
+            Self::Tcp(listener) => Box::pin(listener.accept().await?.0),
+            Self::Unix(listener) => Box::pin(listener.accept().await?.0),
+        })
     }
+}
 
-    async fn answer(&self, stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
-        tokio::time::timeout(PATIENCE, answer(stream, &self.shared.stats)).await?
+/// Either kind of connection.
+trait Client: AsyncRead + AsyncWrite + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Send> Client for T {}
+
+async fn answer_in_time(stream: Pin<Box<dyn Client>>, shared: Arc<Shared>) {
+    let answered = match tokio::time::timeout(PATIENCE, answer(stream, &shared.stats)).await {
+        Ok(answered) => answered,
+        Err(late) => Err(late.into()),
+    };
+    if let Err(error) = answered {
+        tracing::debug!(%error, "a request for metrics was not answered");
     }
 }
 
@@ -188,7 +207,11 @@ fn respond(request: &[u8], stats: &Stats) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
+    use crate::config::Config;
+    use crate::server::Server;
 
     #[test]
     fn both_kinds_of_address_are_read_and_others_named() {
@@ -197,6 +220,30 @@ mod tests {
         for bad in ["unix:", "9100", "localhost:9100", ""] {
             assert_eq!(bad.parse::<MetricsAddr>(), Err(MetricsAddrError(bad.to_owned())));
         }
+    }
+
+    /// The clock stands still here while the clients are at work: nobody is given up meanwhile.
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_delays_nobody() {
+        let target = "127.0.0.1:9".parse().unwrap();
+        let server = Server::bind(&Config::new(0, target)).unwrap();
+        let exporter = Exporter::bind(&"127.0.0.1:0".parse().unwrap(), server.shared()).await.unwrap();
+        let addr = exporter.local_addr().unwrap();
+        let running = tokio::spawn(exporter.run());
+        let clients = move || {
+            let connect = || std::net::TcpStream::connect(addr).unwrap();
+            let silent: Vec<_> = (1..AT_ONCE).map(|_| connect()).collect();
+            let mut client = connect();
+            client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+            client.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).unwrap();
+            drop(silent);
+            answer
+        };
+        let answer = tokio::task::spawn_blocking(clients).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        running.abort();
     }
 
     #[tokio::test]

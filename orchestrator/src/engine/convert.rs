@@ -131,7 +131,9 @@ fn descriptors(most: i64) -> ResourcesUlimits {
 }
 
 /// A limit on the log of a container, where the engine's own driver has none by itself and takes
-/// one. Others have theirs, keep nothing or refuse to be told; the driver stays the engine's.
+/// one. Others have theirs, keep nothing or refuse to be told; the driver stays the engine's. So do its
+/// other options: an engine adds those of its `log-opts` that a container does not name, and tells
+/// nobody which they are.
 fn log_config(driver: &str) -> Option<HostConfigLogConfig> {
     (driver == "json-file").then(|| HostConfigLogConfig {
         typ: None,

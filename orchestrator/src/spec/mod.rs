@@ -49,8 +49,8 @@ pub struct ContainerSpec {
     ///
     /// Beside it there is none on memory. With cgroup v2 buffers of sockets count against such a
     /// limit, so that some hundred streams whose readers are slow would have the kernel kill a
-    /// relay that itself needs a few MiB. The kernel has a limit of its own for them
-    /// (`net.ipv4.tcp_mem`), at which streams wait instead.
+    /// relay that itself needs a few MiB. The kernel has a soft limit of its own for those of the
+    /// whole host (`net.ipv4.tcp_mem`, tcp(7)): near it streams wait, and few are reset.
     pub pids: Option<u32>,
     /// Limit on open descriptors; the engine's own when absent or refused.
     pub descriptors: Option<u32>,
