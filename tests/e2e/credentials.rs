@@ -1,8 +1,6 @@
 //! Pulls from a registry with a password, by every way in which docker's users keep one.
 
-use std::path::Path;
-use std::process::Command;
-
+use crate::program::program;
 use crate::support::{
     AUTH, Backend, Image, Outcome, PASSWORD, Registry, TempDir, USER, base_image, docker, run,
 };
@@ -44,7 +42,8 @@ impl Locked {
 
     /// A credential helper that does this.
     fn helper(&self, name: &str, script: &str) {
-        program(&self.programs.path().join(format!("docker-credential-{name}")), script);
+        let name = format!("docker-credential-{name}");
+        program(self.programs.path(), &name, &format!("#!/bin/sh\n{script}\n"));
     }
 
     /// A start that pulls; the image is none of BuildKit's, so it never comes further.
@@ -65,13 +64,6 @@ impl Locked {
         assert!(!pulled.stderr.contains("WARNING: going on"), "{pulled:?}");
         self.forget();
     }
-}
-
-/// Writes a script by another process: one that is open for writing here while some other test
-/// starts a program could not be run.
-fn program(path: &Path, script: &str) {
-    let line = r#"printf '#!/bin/sh\n%s\n' "$1" > "$2" && chmod 755 "$2""#;
-    run(Command::new("sh").args(["-c", line, "sh", script]).arg(path)).ok();
 }
 
 #[test]

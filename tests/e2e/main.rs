@@ -12,6 +12,8 @@ mod namespace;
 
 #[path = "../support/screen.rs"]
 mod console;
+#[path = "../support/program.rs"]
+mod program;
 
 mod advice;
 mod blocked;

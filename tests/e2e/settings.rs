@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::support::{
-    Backend, OwnEngine, PATIENCE, backend_image, base_image, eventually, free_port, program,
-};
+use crate::program::program;
+use crate::support::{Backend, OwnEngine, PATIENCE, backend_image, base_image, eventually, free_port};
 
 /// A runtime on a kernel that lacks a setting, in the words of the real one, which writes its error
 /// where it is told to.

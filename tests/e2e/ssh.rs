@@ -8,8 +8,9 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use crate::program::program;
 use crate::support::{
-    Backend, Background, PATIENCE, PLUGIN, TempDir, Witness, eventually, free_port, host, program, run,
+    Backend, Background, PATIENCE, PLUGIN, TempDir, Witness, eventually, free_port, host, run,
 };
 
 /// An sshd on loopback that lets in one key. Dropping it ends it.

@@ -1,11 +1,11 @@
 //! The backend as a builder of buildx, with a program in docker's place.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use tokio::process::Command;
 
+use crate::program::program;
 use crate::scripted_engine::{Deed, Script, ScriptedEngine};
 
 /// A home with a docker command that notes how it is called.
@@ -16,9 +16,8 @@ impl Home {
         let home =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("buildx-{test}-{}", std::process::id()));
         std::fs::create_dir_all(home.join(".docker/buildx/instances")).unwrap();
-        let (docker, log) = (home.join("docker"), home.join("log"));
-        std::fs::write(&docker, format!("#!/bin/sh\necho \"$@\" >> {}\n{script}\n", log.display())).unwrap();
-        std::fs::set_permissions(&docker, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let log = home.join("log");
+        program(&home, "docker", &format!("#!/bin/sh\necho \"$@\" >> {}\n{script}\n", log.display()));
         std::fs::write(log, "").unwrap();
         Self(home)
     }

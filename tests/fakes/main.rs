@@ -25,6 +25,9 @@ mod ssh;
 mod fake_buildkit;
 #[path = "../support/fake_engine.rs"]
 mod fake_engine;
+#[cfg(unix)]
+#[path = "../support/program.rs"]
+mod program;
 #[path = "../support/screen.rs"]
 mod screen;
 #[path = "../support/scripted_engine.rs"]

@@ -1,8 +1,9 @@
 //! Engines behind ssh and behind the docker command, with programs in their places.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+
+use crate::program::program;
 
 /// A search path with a program called `ssh`.
 struct FakeSsh(PathBuf);
@@ -12,17 +13,11 @@ impl FakeSsh {
         let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
             .join(format!("ssh-{test}-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
-        let ssh = directory.join("ssh");
-        std::fs::write(
-            &ssh,
-            // One that tells nothing of its configuration, as others than OpenSSH.
-            format!(
-                "#!/bin/sh\n[ \"$1\" != -G ] || exit 1\necho \"$@\" >> {}\n{script}\n",
-                directory.join("log").display()
-            ),
-        )
-        .unwrap();
-        std::fs::set_permissions(&ssh, std::fs::Permissions::from_mode(0o755)).unwrap();
+        // One that tells nothing of its configuration, as others than OpenSSH.
+        let log = directory.join("log");
+        let script =
+            format!("#!/bin/sh\n[ \"$1\" != -G ] || exit 1\necho \"$@\" >> {}\n{script}\n", log.display());
+        program(&directory, "ssh", &script);
         Self(directory)
     }
 

@@ -20,7 +20,7 @@ mod witness;
 pub(crate) use backend::{Backend, PLUGIN, unique};
 pub(crate) use build::{Context, busybox_tar};
 pub(crate) use engine::{Image, Volume, backend_image, base_image, docker, freeze, host, inspect};
-pub(crate) use own_engine::{OwnEngine, program};
+pub(crate) use own_engine::OwnEngine;
 pub(crate) use port::free_port;
 pub(crate) use process::{Background, Outcome, PATIENCE, eventually, run};
 pub(crate) use registry::{AUTH, PASSWORD, Registry, USER};

@@ -1,8 +1,7 @@
 //! An engine of a test's own: the installed one once more, in namespaces of its own.
 
 use std::fs::{File, read_to_string};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -149,12 +148,4 @@ fn remove_cgroups(name: &str) {
     let mut find = Command::new("find");
     find.args(["/sys/fs/cgroup", "-depth", "-type", "d", "-path", &pattern, "-exec", "rmdir", "{}", "+"]);
     let _ = run(&mut find);
-}
-
-/// Puts a program of this name and text into a directory.
-#[track_caller]
-pub(crate) fn program(directory: &Path, name: &str, text: &str) {
-    let path = directory.join(name);
-    std::fs::write(&path, text).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
