@@ -2,8 +2,11 @@
 //! that the plugin is built from.
 //!
 //! The plugin must find its sidecar without a registry, so it holds the binary, and an ordinary
-//! `cargo build` or `cargo install` has to make it. `DOCKER_ASSEMBLE_PROXY_BINARY` may name one
-//! that is ready, which is needed where the plugin is not built for Linux.
+//! `cargo build --release` or `cargo install` has to make it. `DOCKER_ASSEMBLE_PROXY_BINARY` may
+//! name one that is ready, which is needed where the plugin is not built for Linux.
+//!
+//! A debug build is for those who edit the plugin: it embeds only what that variable names, and
+//! else reads the one that `scripts/sidecar.sh` makes when it needs it.
 
 use std::env;
 use std::error::Error;
@@ -17,6 +20,12 @@ const COMMIT: &str = "DOCKER_ASSEMBLE_COMMIT";
 
 /// Names a sidecar that is built already.
 const READY_MADE: &str = "DOCKER_ASSEMBLE_PROXY_BINARY";
+
+/// Tells the plugin where its sidecar is, for builds that do not embed it.
+const FOUND: &str = "DOCKER_ASSEMBLE_PROXY_PATH";
+
+/// Where `scripts/sidecar.sh` puts it, under the target directory.
+const BESIDE: &str = "debug/assemble-proxy-static";
 
 /// The sidecar's package and program.
 const SIDECAR: &str = "assemble-proxy";
@@ -54,13 +63,21 @@ fn main() -> ExitCode {
 
 fn embed() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed={READY_MADE}");
+    println!("cargo::rustc-check-cfg=cfg(embedded_sidecar)");
     let binary = match env::var_os(READY_MADE).filter(|path| !path.is_empty()) {
         Some(path) => ready_made(Path::new(&path))?,
-        None => build()?,
+        None if var("PROFILE")? == "release" => build()?,
+        None => {
+            let target = target_dir(Path::new(&var("OUT_DIR")?), &var("TARGET")?)?;
+            println!("cargo::rustc-env={FOUND}={}", target.join(BESIDE).display());
+            return Ok(());
+        }
     };
     let bytes = fs::read(&binary).map_err(|error| format!("read \"{}\": {error}", binary.display()))?;
     check_static(&bytes).map_err(|why| format!("\"{}\" {why}", binary.display()))?;
     fs::write(Path::new(&var("OUT_DIR")?).join(SIDECAR), bytes)?;
+    println!("cargo::rustc-cfg=embedded_sidecar");
+    println!("cargo::rustc-env={FOUND}={}", binary.display());
     Ok(())
 }
 
@@ -124,23 +141,17 @@ fn build() -> Result<PathBuf, Box<dyn Error>> {
     for source in ["crates/contract", "sidecar/src", "sidecar/Cargo.toml", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", root.join(source).display());
     }
-    // As it is shipped in a release build only: to make the best of it takes the linker most of a
-    // minute, at each change, and a lint or a test is none the better for it.
-    let (profile, dir) = if var("PROFILE")? == "release" { ("sidecar", "sidecar") } else { ("dev", "debug") };
     let target = var("TARGET")?;
     let inner_target = target_dir(Path::new(&var("OUT_DIR")?), &target)?.join(INNER_TARGET);
 
     let mut cargo = Command::new(var("CARGO")?);
     cargo
-        .args(["build", "--quiet", "--locked", "--profile", profile])
+        .args(["build", "--quiet", "--locked", "--profile", "sidecar"])
         .args(["--package", SIDECAR, "--bin", SIDECAR])
         .args(["--target", &target, "--target-dir"])
         .arg(&inner_target)
         .current_dir(root)
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
-        // It goes into the plugin, the engine and each test's image: the names of lines would be
-        // three quarters of it.
-        .env("CARGO_PROFILE_DEV_DEBUG", "false")
         .env("CARGO_BUILD_BUILD_DIR", &inner_target);
     for (name, _) in env::vars_os() {
         if leaks(&name) {
@@ -152,7 +163,7 @@ fn build() -> Result<PathBuf, Box<dyn Error>> {
     if !status.success() {
         return Err(format!("its build failed ({status}), see above").into());
     }
-    Ok(inner_target.join(target).join(dir).join(SIDECAR))
+    Ok(inner_target.join(target).join("sidecar").join(SIDECAR))
 }
 
 fn leaks(name: &OsStr) -> bool {

@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
-# Compiles the sidecar as tests and the demo embed it, and prints its path: static, quickly made, and
-# not as small and fast as the one that is shipped.
+# Compiles the sidecar for debug builds of the plugin, and prints its path, which is where they look
+# for it: static, quickly made, and not as small and fast as the one that is shipped. To be run again
+# after a change of the sidecar.
 #
-# The plugin's own build would do the same in a directory of its own, where nothing that the two have
-# in common is found. Static is only how the program is linked, so that its libraries are those of
-# every other build here.
+# Static is only how the program is linked, so that its libraries are those of every other build here.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -227,7 +227,7 @@ async fn obey(
     match command {
         Command::Start(mut options) if options.dry_run => {
             remind::of_the_last(session, &mut options, configuration.as_deref()).await?;
-            let desired = desire(*options, proxies, session, vars).await?;
+            let desired = desire(*options, proxy_image::shipped()?, proxies, session, vars).await?;
             start::preview(session, &desired).await
         }
         Command::Start(options) => {
@@ -345,14 +345,15 @@ async fn start_alone<E: Engine>(
             )),
         }
     };
+    let sidecar = proxy_image::shipped()?;
     let progress = options.progress;
     let wishing = async {
         let (lock, mut options) = (locking.await?, options);
         remind::of_the_last(session, &mut options, configuration).await?;
-        Ok((lock, desire(options, proxies, session, vars).await?))
+        Ok((lock, desire(options, sidecar, proxies, session, vars).await?))
     };
     let (_lock, desired) = session.unless_cancelled(wishing).await?;
-    let archive = || proxy_image::embedded().bytes.clone();
+    let archive = || sidecar.bytes.clone();
     let remember = async || {
         served.set(true);
         remind::keep(session, &desired, configuration).await;
@@ -369,6 +370,7 @@ async fn start_alone<E: Engine>(
 /// The wish: what was asked for, and the defaults for what was not.
 async fn desire<E: Engine>(
     options: Start,
+    sidecar: &proxy_image::Archive,
     proxies: Vec<String>,
     session: Session<'_, E>,
     vars: &impl Vars,
@@ -376,10 +378,7 @@ async fn desire<E: Engine>(
     let files = options.daemon.files()?;
     let image = options.image.or_else(|| vars.get(BACKEND_IMAGE_VARIABLE).map(ImageRef));
     let proxy_image = options.proxy_image.map_or_else(
-        || ProxyImage::BuiltIn {
-            image: proxy_image::embedded().image.clone(),
-            arch: proxy_image::ARCH.to_owned(),
-        },
+        || ProxyImage::BuiltIn { image: sidecar.image.clone(), arch: sidecar.arch.to_owned() },
         ProxyImage::Custom,
     );
     Ok(Desired {

@@ -18,6 +18,7 @@ mod buildx;
 #[cfg(unix)]
 mod plugin_engine;
 mod process;
+mod sidecar;
 #[cfg(unix)]
 mod ssh;
 
@@ -25,6 +26,8 @@ mod ssh;
 mod fake_buildkit;
 #[path = "../support/fake_engine.rs"]
 mod fake_engine;
+#[path = "../support/manifests.rs"]
+mod manifests;
 #[cfg(unix)]
 #[path = "../support/program.rs"]
 mod program;

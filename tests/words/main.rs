@@ -11,6 +11,8 @@ mod planner_forwards;
 mod planner_properties;
 mod planner_recreate;
 
+#[path = "../support/manifests.rs"]
+mod manifests;
 #[path = "../support/steps.rs"]
 mod steps;
 #[path = "../support/words.rs"]

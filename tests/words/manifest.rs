@@ -1,60 +1,9 @@
 //! What is written down for other machinery than an engine: the manifest for Kubernetes, and
 //! `images/compose.yaml`.
 
-use std::path::PathBuf;
-use std::process::Command as Process;
+use serde_norway::Value;
 
-use docker_assemble::cli::{self, Command, Invocation};
-use docker_assemble::manifest::{builder_command, text};
-use docker_assemble::proxy_image::BINARY;
-use serde::Deserialize;
-use serde_norway::{Deserializer, Value};
-
-const COMPOSE: &str = include_str!("../../images/compose.yaml");
-
-fn parsed(options: &str) -> Result<Command, cli::UsageError> {
-    let line = format!("assemble backend manifest {options}");
-    let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-    cli::parse(&words).map(|invocation| match invocation {
-        Invocation::Run(command, _) => command,
-        other => panic!("{line}: {other:?}"),
-    })
-}
-
-/// The manifest's text and the command for buildx.
-fn made(options: &str) -> (String, String) {
-    match parsed(&format!("--kubernetes {options}")) {
-        Ok(Command::Manifest(wish)) => (text(&wish), builder_command(&wish)),
-        other => panic!("{options}: {other:?}"),
-    }
-}
-
-/// The network policy and the stateful set, read back.
-fn documents(options: &str) -> [Value; 2] {
-    let (text, _) = made(options);
-    let documents = Deserializer::from_str(&text).map(|document| Value::deserialize(document).unwrap());
-    documents.collect::<Vec<_>>().try_into().unwrap()
-}
-
-/// The value at a path such as `spec.containers.0.image`; null where there is none.
-fn at<'v>(value: &'v Value, path: &str) -> &'v Value {
-    path.split('.').fold(value, |value, part| match part.parse::<usize>() {
-        Ok(index) => value.get(index).unwrap_or(&Value::Null),
-        Err(_) => value.get(part).unwrap_or(&Value::Null),
-    })
-}
-
-fn yaml(text: &str) -> Value {
-    serde_norway::from_str(text).unwrap()
-}
-
-fn strings(list: &Value) -> Vec<String> {
-    list.as_sequence().unwrap().iter().map(|item| item.as_str().unwrap().to_owned()).collect()
-}
-
-fn pod(options: &str) -> Value {
-    at(&documents(options)[1], "spec.template.spec").clone()
-}
+use crate::manifests::{COMPOSE, at, documents, made, parsed, pod, strings, yaml};
 
 #[test]
 fn nothing_may_connect_to_the_pods_of_the_set() {
@@ -247,58 +196,6 @@ fn what_no_cluster_takes_is_a_usage_error() {
         assert!(error.text.starts_with(words), "{options}: {}", error.text);
         assert_eq!(error.exit.code(), 125);
     }
-}
-
-/// The program that is in the sidecars' image.
-struct Proxy(PathBuf);
-
-impl Proxy {
-    fn new() -> Self {
-        use std::os::unix::fs::PermissionsExt;
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("proxy-{}", std::process::id()));
-        let proxy = Self(path);
-        std::fs::write(&proxy.0, BINARY).unwrap();
-        std::fs::set_permissions(&proxy.0, std::fs::Permissions::from_mode(0o755)).unwrap();
-        proxy
-    }
-
-    /// Whether it understands these words. With `--help` behind them it does no more than that.
-    fn takes(&self, words: &[String]) -> bool {
-        let output = Process::new(&self.0).args(words).arg("--help").env_clear().output().unwrap();
-        output.status.success()
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        std::fs::remove_file(&self.0).ok();
-    }
-}
-
-// One test, and the only one here that starts processes: a program that is being written while
-// another thread forks cannot be run.
-#[test]
-fn the_proxy_itself_takes_what_it_is_told() {
-    let proxy = Proxy::new();
-    let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
-    assert!(!proxy.takes(&words("--port 5000 --to nowhere:0")), "the check sees bad values");
-    assert!(!proxy.takes(&words("--port 5000 --from gateway")), "and bad options");
-
-    let pod = pod("--allow-host-port 5000,8080");
-    for sidecar in at(&pod, "initContainers").as_sequence().unwrap() {
-        // What the downward API gives on nodes of either family.
-        for node in ["192.0.2.7", "2001:db8::7"] {
-            let told: Vec<String> =
-                strings(at(sidecar, "args")).iter().map(|word| word.replace("$(HOST_IP)", node)).collect();
-            assert!(proxy.takes(&told), "{told:?}");
-        }
-        let probe = strings(at(sidecar, "livenessProbe.exec.command"));
-        assert!(proxy.takes(&probe[1..]), "{probe:?}");
-    }
-
-    let compose = yaml(COMPOSE);
-    let told = strings(at(&compose, "services.proxy-port-5000.command"));
-    assert!(proxy.takes(&told), "{told:?}");
 }
 
 #[test]

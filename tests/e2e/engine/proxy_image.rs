@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use docker_assemble::engine::{Engine, EngineError};
-use docker_assemble::proxy_image::{self, ARCH, BINARY};
+use docker_assemble::proxy_image;
 use docker_assemble::spec::ContainerSpec;
 
 use super::real_engine::engine;
@@ -29,13 +29,14 @@ impl Drop for Loaded {
 async fn the_image_is_loaded_and_runs() {
     let (engine, scope) = (engine(), Scope::new("proxy-image"));
     // A program runs as well with something behind it, and the image is this test's own.
-    let program = [BINARY, scope.0.as_bytes()].concat();
+    let sidecar = std::fs::read(env!("DOCKER_ASSEMBLE_PROXY_PATH")).unwrap();
+    let program = [&sidecar, scope.0.as_bytes()].concat();
     let made = proxy_image::archive(&program);
     let _loaded = Loaded(made.image.0.clone());
     assert_eq!(engine.image(&made.image).await.unwrap(), None);
     for _ in 0..2 {
         engine.load(made.bytes.clone()).await.unwrap();
-        assert_eq!(engine.image(&made.image).await.unwrap().unwrap().arch, ARCH);
+        assert_eq!(engine.image(&made.image).await.unwrap().unwrap().arch, made.arch);
     }
 
     let args = vec!["--help".to_owned()];
