@@ -154,10 +154,7 @@ async fn dispatch(
         return manifest::run(console, wish);
     }
     let (vars, (canceller, cancel)) = (&Environment, cancel::pair());
-    let parent = Parent {
-        socket: vars.get("DOCKER_CLI_PLUGIN_SOCKET"),
-        command: vars.get("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND"),
-    };
+    let parent = Parent::of(vars);
     tokio::spawn(plugin::watch(canceller, parent)?);
     let hears = match &command {
         Command::Start(options) => !options.dry_run,

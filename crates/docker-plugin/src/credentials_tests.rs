@@ -8,7 +8,8 @@ struct ConfigDir(PathBuf);
 
 impl ConfigDir {
     fn new(test: &str, config: &str) -> Self {
-        let dir = std::env::temp_dir().join(format!("assemble-credentials-{}-{test}", std::process::id()));
+        let dir =
+            std::env::temp_dir().join(format!("docker-plugin-credentials-{}-{test}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join("config.json"), config).unwrap();
         Self(dir)

@@ -6,19 +6,11 @@ use std::io;
 use tokio::io::AsyncReadExt;
 
 use crate::cancel::{Canceller, Cause};
+use crate::parent::Parent;
 
 /// How many signals it takes to end at once, whatever is being done; the docker command then also
 /// kills its plugin. The second one ends the cleaning up.
 const PATIENCE: u32 = 3;
-
-/// The docker command that runs this plugin, by what it says in the environment.
-#[derive(Clone, Debug, Default)]
-pub struct Parent {
-    /// `DOCKER_CLI_PLUGIN_SOCKET`: where it listens for as long as the plugin should run.
-    pub socket: Option<String>,
-    /// `DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND`: the name that it was started by.
-    pub command: Option<String>,
-}
 
 /// Watches for the end and passes it on. Never returns: it ends with the runtime, or ends the process on the third signal.
 ///
@@ -51,7 +43,7 @@ pub fn watch(canceller: Canceller, parent: Parent) -> io::Result<impl Future<Out
 }
 
 /// Waits until the docker command closes its end of the socket. Nothing else comes through it.
-async fn parent_ends(Parent { socket, command }: Parent) {
+async fn parent_ends(Parent { socket, command, .. }: Parent) {
     if let Some(socket) = socket {
         match connect(&socket) {
             Ok(mut stream) => {

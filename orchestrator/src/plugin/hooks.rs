@@ -1,9 +1,7 @@
 //! What the plugin says after other docker commands, where the user has turned that on in docker's
 //! configuration: why a build's push to localhost was refused, and what helps. Pure.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
+use docker_plugin::hooks::{self, Ended};
 
 /// The commands that build, by their words behind `docker`; a configured prefix of one of them
 /// stands for it.
@@ -16,31 +14,16 @@ const PUSHES: [&str; 3] = ["push", "output", "o"];
 /// How this host is named in what a builder says about a connection.
 const LOCAL: [&str; 3] = ["127.0.0.1:", "[::1]:", "localhost:"];
 
-/// What docker tells about a command that has ended (docker/cli, `cli-plugins/hooks`).
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Ended {
-    /// The configured prefix that fits the command: `buildx build`.
-    root_cmd: String,
-    /// Its options; of a plugin's without their values.
-    flags: Option<BTreeMap<String, String>>,
-    /// The error; empty after a success. Of a plugin's command only its exit status is known:
-    /// `exited with code 1`.
-    command_error: String,
-}
-
 /// The answer to what docker tells in JSON, itself in JSON. One without words is shown to nobody.
 #[must_use]
 pub fn answer(told: &str) -> String {
-    let ended = serde_json::from_str::<Ended>(told).unwrap_or_default();
-    // 0 is the only kind of answer there is: what to do next. The words are a Go template.
-    serde_json::json!({ "Type": 0, "Template": advice(&ended).unwrap_or_default() }).to_string()
+    hooks::answer(told, advice)
 }
 
 fn advice(ended: &Ended) -> Option<String> {
-    let root = ended.root_cmd.trim();
+    let root = ended.command.trim();
     let builds = BUILDS.iter().any(|build| *build == root || build.starts_with(&format!("{root} ")));
-    let error = ended.command_error.trim();
+    let error = ended.error.trim();
     if !builds || error.is_empty() {
         return None;
     }
@@ -53,24 +36,18 @@ fn advice(ended: &Ended) -> Option<String> {
              'docker assemble backend doctor {port}' tells what is in the way."
         ));
     }
-    let pushes = ended.flags.iter().flatten().any(|(option, _)| {
+    let pushes = ended.flags.keys().any(|option| {
         let name = option.split('=').next().unwrap_or_default();
         PUSHES.contains(&name)
     });
-    (pushes && is_status_of_a_failure(error)).then(|| {
+    // A command that a signal ended (128 and more) has not failed.
+    let failed = ended.status().is_some_and(|status| (1..128).contains(&status));
+    (pushes && failed).then(|| {
         "Was a push to localhost refused? A builder in a container has a localhost of its own.\n\
          'docker assemble backend start --use' makes one that reaches port 5000 of this host,\n\
          'docker assemble backend doctor' tells what is in the way."
             .to_owned()
     })
-}
-
-/// Whether this is some words about an exit status and nothing else, which docker has worded in more
-/// than one way. A command that a signal ended (128 and more) has not failed.
-fn is_status_of_a_failure(error: &str) -> bool {
-    let Some((words, status)) = error.rsplit_once(' ') else { return false };
-    let plain = words.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b' ');
-    plain && status.parse().is_ok_and(|status: u32| (1..128).contains(&status))
 }
 
 /// The port of this host at which a connection was refused.

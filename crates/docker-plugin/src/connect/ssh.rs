@@ -142,7 +142,7 @@ impl Socket {
 
     #[cfg(unix)]
     fn make() -> Option<Self> {
-        let directory = nix::unistd::mkdtemp(&std::env::temp_dir().join("docker-assemble-XXXXXX")).ok()?;
+        let directory = nix::unistd::mkdtemp(&std::env::temp_dir().join("docker-ssh-XXXXXX")).ok()?;
         let socket = Self(directory);
         fits(&socket.path()).then_some(socket)
     }
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_control_socket_has_a_short_and_plain_path() {
-        assert!(fits(Path::new("/tmp/docker-assemble-aB3dE6/ssh")));
+        assert!(fits(Path::new("/tmp/docker-ssh-aB3dE6/ssh")));
         assert!(!fits(Path::new("/tmp/%h/ssh")) && !fits(Path::new("/tmp/a b/ssh")));
         assert!(!fits(&Path::new("/tmp").join("x".repeat(SOCKET_BYTES))));
     }

@@ -65,9 +65,9 @@ mod tests {
             .finish();
         tracing::subscriber::with_default(subscriber, || {
             tracing::warn!("no luck with \"x\"");
-            tracing::debug!(target: "docker_assemble::lock", path = "/x", "no lock");
+            tracing::debug!(target: "some::place", path = "/x", "no luck");
         });
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-        assert_eq!(text, "WARNING: no luck with \"x\"\nDEBUG docker_assemble::lock: no lock path=\"/x\"\n");
+        assert_eq!(text, "WARNING: no luck with \"x\"\nDEBUG some::place: no luck path=\"/x\"\n");
     }
 }
