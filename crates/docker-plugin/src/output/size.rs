@@ -8,8 +8,8 @@ pub fn size(bytes: u64) -> String {
     digits(bytes, 1000.0, &UNITS)
 }
 
-/// A limit in bytes with base 1024, as docker prints those that BuildKit's policies set:
-/// `488.3MiB`, `24.21GiB`.
+/// A size in bytes with base 1024, as docker prints limits and what memory is used: `488.3MiB`,
+/// `24.21GiB`.
 #[must_use]
 pub fn limit(bytes: u64) -> String {
     const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
