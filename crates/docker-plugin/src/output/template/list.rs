@@ -1,11 +1,9 @@
 //! Templates for lists: one text for each row, or a table.
 
-use std::io::Write;
-
 use serde_json::Value as Json;
-use tabwriter::TabWriter;
 
 use super::{Template, TemplateError};
+use crate::output::table::aligned;
 
 /// A format for a list, `table TEMPLATE` or `TEMPLATE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,13 +47,4 @@ impl ListTemplate {
         }
         Ok(if self.is_table { aligned(&text) } else { text })
     }
-}
-
-/// Columns as docker's formatter aligns them: ten wide at least, three spaces between. The
-/// least width is without those three here.
-fn aligned(text: &str) -> String {
-    let mut writer = TabWriter::new(Vec::new()).minwidth(7).padding(3);
-    // Memory takes everything.
-    writer.write_all(text.as_bytes()).ok();
-    writer.into_inner().ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
 }
