@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use docker_plugin::authority::Authority;
+
 use crate::desired::HostPort;
 
 /// What is reached without a proxy whatever the configuration says: the forwarded ports.
@@ -47,16 +49,12 @@ fn value(variable: &str) -> &str {
 fn localhost(url: &str) -> Option<(HostPort, String)> {
     let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
     let authority = rest.split(['/', '?', '#']).next()?;
-    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let name_end = authority.rfind(']').map_or(0, |bracket| bracket + 1);
-    let (host, port) = match authority[name_end..].split_once(':') {
-        Some((rest, port)) => (&authority[..name_end + rest.len()], HostPort::parse(port)?),
-        None => (authority, HostPort::new(if scheme == "https" { 443 } else { 80 })?),
-    };
-    let bare = host.trim_matches(['[', ']']);
-    let is_own = bare.eq_ignore_ascii_case("localhost")
-        || bare.parse::<IpAddr>().is_ok_and(|addr| addr.to_canonical().is_loopback());
-    is_own.then(|| (port, format!("{host}:{port}")))
+    let authority: Authority = authority.parse().ok()?;
+    let host = &authority.host;
+    let port = HostPort::new(authority.port.unwrap_or(if scheme == "https" { 443 } else { 80 }))?;
+    let is_own = host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|addr| addr.to_canonical().is_loopback());
+    is_own.then(|| (port, Authority { port: Some(port.get()), ..authority }.to_string()))
 }
 
 #[cfg(test)]

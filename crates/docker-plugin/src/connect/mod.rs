@@ -66,9 +66,7 @@ impl Connector {
     pub fn new(endpoint: &Endpoint) -> Result<Self, ConnectError> {
         let address = Address::parse(endpoint)?;
         let dresser = match (&address, &endpoint.tls) {
-            (Address::Tcp(authority), Some(tls)) => {
-                Some(Dresser::new(tls, authority).map_err(ConnectError::Tls)?)
-            }
+            (Address::Tcp(host, _), Some(tls)) => Some(Dresser::new(tls, host).map_err(ConnectError::Tls)?),
             _ => None,
         };
         let connections = if address.is_dear() { DEAR_CONNECTIONS } else { Semaphore::MAX_PERMITS };
@@ -119,8 +117,8 @@ impl Connector {
     async fn connect(&self) -> io::Result<Pin<Box<dyn ReadWrite>>> {
         Ok(match &self.address {
             Address::Unix(path) => Box::pin(UnixStream::connect(path).await?),
-            Address::Tcp(authority) => {
-                let stream = TcpStream::connect(authority).await?;
+            Address::Tcp(host, port) => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
                 match &self.dresser {
                     Some(dresser) => Box::pin(dresser.dress(stream).await?),

@@ -10,6 +10,7 @@ use tokio::process::Command;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use super::dial::{self, Dialled};
+use crate::authority::{Authority, AuthorityError};
 
 /// How long ssh may take to connect, as docker's own client has it.
 const CONNECT_SECONDS: &str = "30";
@@ -26,9 +27,9 @@ pub(crate) struct Target {
 
 impl Target {
     /// Takes apart what follows `ssh://`, and refuses what docker refuses.
-    pub(crate) fn parse(rest: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(rest: &str) -> Result<Self, String> {
         if rest.contains(['?', '#']) {
-            return Err("an ssh endpoint takes no query and no fragment");
+            return Err("an ssh endpoint takes no query and no fragment".to_owned());
         }
         let (authority, path) = match rest.find('/') {
             Some(slash) => rest.split_at(slash),
@@ -39,29 +40,21 @@ impl Target {
             None => (None, authority),
         };
         if user.is_some_and(|user| user.contains(':')) {
-            return Err("an ssh endpoint takes no password");
+            return Err("an ssh endpoint takes no password".to_owned());
         }
-        let name_end = address.rfind(']').map_or(0, |bracket| bracket + 1);
-        let (host, port) = match address[name_end..].split_once(':') {
-            Some((name, port)) => (
-                &address[..name_end + name.len()],
-                Some(port.parse().map_err(|_| "its port is not a number from 1 to 65535")?),
-            ),
-            None => (address, None),
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let Authority { host, port } = address.parse().map_err(|error: AuthorityError| error.to_string())?;
         // A word that begins with a dash would be an option of ssh.
         if host.is_empty() || host.starts_with('-') || user.is_some_and(|user| user.starts_with('-')) {
-            return Err("want \"ssh://user@host\"");
+            return Err("want \"ssh://user@host\"".to_owned());
         }
         // The path becomes a word of the remote shell's command line.
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+@".contains(&byte);
         if !path.bytes().all(plain) {
-            return Err("the socket's path may hold letters, digits and \"/._-+@\" only");
+            return Err("the socket's path may hold letters, digits and \"/._-+@\" only".to_owned());
         }
         Ok(Self {
             user: user.filter(|user| !user.is_empty()).map(str::to_owned),
-            host: host.to_owned(),
+            host,
             port,
             socket: (path.len() > 1).then(|| path.to_owned()),
         })
@@ -190,7 +183,7 @@ fn dial(arguments: &[String]) -> io::Result<Dialled> {
 mod tests {
     use super::*;
 
-    fn line(rest: &str) -> Result<String, &'static str> {
+    fn line(rest: &str) -> Result<String, String> {
         Target::parse(rest).map(|target| target.arguments(&[]).join(" "))
     }
 

@@ -28,11 +28,11 @@ pub(super) struct Dresser {
 }
 
 impl Dresser {
-    /// Reads the files; `authority` is the `host:port` that is connected to.
+    /// Reads the files; `host` is who is connected to.
     ///
     /// # Errors
     /// A file that is missing or not what it should be, and a host that no certificate can name.
-    pub(super) fn new(tls: &Tls, authority: &str) -> Result<Self, Failure> {
+    pub(super) fn new(tls: &Tls, host: &str) -> Result<Self, Failure> {
         let provider = Arc::new(ring::default_provider());
         let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?;
@@ -51,9 +51,8 @@ impl Dresser {
             (Some(_), None) => return Err("there is a client certificate and no key for it".into()),
             (None, Some(_)) => return Err("there is a client key and no certificate for it".into()),
         };
-        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let name = ServerName::try_from(host.clone()).map_err(|_| format!("\"{host}\" is no host name"))?;
+        let name =
+            ServerName::try_from(host.to_owned()).map_err(|_| format!("\"{host}\" is no host name"))?;
         Ok(Self { connector: TlsConnector::from(Arc::new(config)), name })
     }
 

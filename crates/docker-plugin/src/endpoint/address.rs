@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::authority::Authority;
 use crate::connect::{ConnectError, ssh};
 
 /// The port of an engine that listens on TCP without TLS, by convention of docker's own CLI.
-const TCP_PORT: u16 = 2375;
+pub(super) const TCP_PORT: u16 = 2375;
 /// The same with TLS.
-const TLS_PORT: u16 = 2376;
+pub(super) const TLS_PORT: u16 = 2376;
 
 /// An engine's endpoint. Nothing in it is read from the environment here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,8 +52,8 @@ pub struct Tls {
 pub(crate) enum Address {
     /// A socket file.
     Unix(PathBuf),
-    /// `host:port`, an IPv6 address in brackets.
-    Tcp(String),
+    /// A host and its port.
+    Tcp(String, u16),
     /// Another machine's engine, by way of ssh.
     Ssh(ssh::Target),
     /// By way of a program; its name and arguments.
@@ -70,22 +71,17 @@ impl Address {
         match host.split_once("://") {
             // Docker too keeps certificates of a socket file's context and does not use them.
             Some(("unix", path)) if !path.is_empty() => Ok(Self::Unix(path.into())),
-            Some(("ssh", rest)) => ssh::Target::parse(rest).map(Self::Ssh).map_err(unsupported),
+            Some(("ssh", rest)) => ssh::Target::parse(rest).map(Self::Ssh).map_err(ConnectError::Endpoint),
             Some(("https", _)) if endpoint.tls.is_none() => {
                 Err(unsupported("an https endpoint needs the option \"--tls\" or \"--tlsverify\""))
             }
             Some(("tcp" | "http" | "https", rest)) => {
-                let authority = rest.trim_end_matches('/');
-                if authority.is_empty() || authority.contains(['/', '?', '@']) {
-                    return Err(unsupported("want \"tcp://host:port\""));
-                }
-                let name_end = authority.rfind(']').map_or(0, |bracket| bracket + 1);
-                if authority[name_end..].contains(':') {
-                    Ok(Self::Tcp(authority.to_owned()))
-                } else {
-                    let port = if endpoint.tls.is_some() { TLS_PORT } else { TCP_PORT };
-                    Ok(Self::Tcp(format!("{authority}:{port}")))
-                }
+                let authority: Option<Authority> = rest.trim_end_matches('/').parse().ok();
+                let usual = if endpoint.tls.is_some() { TLS_PORT } else { TCP_PORT };
+                authority
+                    .filter(|authority| !authority.host.is_empty() && !rest.contains('@'))
+                    .map(|Authority { host, port }| Self::Tcp(host, port.unwrap_or(usual)))
+                    .ok_or_else(|| unsupported("want \"tcp://host:port\""))
             }
             Some(("unix", _)) => Err(unsupported("the socket's path is missing")),
             Some((scheme, _)) => {
@@ -105,7 +101,9 @@ impl Address {
     pub(crate) fn base_uri(&self) -> String {
         match self {
             Self::Unix(_) | Self::Ssh(_) | Self::Program(..) => "http://api.moby.localhost".to_owned(),
-            Self::Tcp(authority) => format!("http://{authority}"),
+            Self::Tcp(host, port) => {
+                format!("http://{}", Authority { host: host.clone(), port: Some(*port) })
+            }
         }
     }
 }
@@ -125,10 +123,11 @@ mod tests {
     #[test]
     fn hosts_become_addresses() {
         assert_eq!(parse("unix:///run/d.sock"), Ok(Address::Unix("/run/d.sock".into())));
-        assert_eq!(parse("tcp://h:1"), Ok(Address::Tcp("h:1".into())));
-        assert_eq!(parse("tcp://h/"), Ok(Address::Tcp("h:2375".into())));
-        assert_eq!(parse("tcp://[::1]"), Ok(Address::Tcp("[::1]:2375".into())));
-        assert_eq!(parse("tcp://[::1]:9"), Ok(Address::Tcp("[::1]:9".into())));
+        assert_eq!(parse("tcp://h:1"), Ok(Address::Tcp("h".into(), 1)));
+        assert_eq!(parse("tcp://h/"), Ok(Address::Tcp("h".into(), 2375)));
+        assert_eq!(parse("tcp://[::1]"), Ok(Address::Tcp("::1".into(), 2375)));
+        assert_eq!(parse("tcp://[::1]:9"), Ok(Address::Tcp("::1".into(), 9)));
+        assert_eq!(parse("tcp://[::1]:9").unwrap().base_uri(), "http://[::1]:9");
     }
 
     #[test]
@@ -138,11 +137,13 @@ mod tests {
         assert!(parse("npipe:////./pipe/x").unwrap_err().contains("\"npipe\""));
         assert!(parse("/var/run/docker.sock").unwrap_err().contains("unix:///path"));
         assert!(parse("unix://").unwrap_err().contains("path is missing"));
-        assert!(parse("tcp://h/with/path").unwrap_err().contains("tcp://host:port"));
+        for bad in ["tcp://h/with/path", "tcp://h:port", "tcp://me@h", "tcp://"] {
+            assert!(parse(bad).unwrap_err().contains("tcp://host:port"), "{bad}");
+        }
         let tls = Endpoint { tls: Some(Tls::default()), ..Endpoint::new("tcp://h:2376") };
-        assert_eq!(Address::parse(&tls).unwrap(), Address::Tcp("h:2376".into()));
+        assert_eq!(Address::parse(&tls).unwrap(), Address::Tcp("h".into(), 2376));
         let usual = Endpoint { host: "tcp://h".into(), ..tls.clone() };
-        assert_eq!(Address::parse(&usual).unwrap(), Address::Tcp("h:2376".into()));
+        assert_eq!(Address::parse(&usual).unwrap(), Address::Tcp("h".into(), 2376));
         let socket = Endpoint { host: "unix:///s".into(), ..tls };
         assert_eq!(Address::parse(&socket).unwrap(), Address::Unix("/s".into()));
     }

@@ -1,12 +1,17 @@
 //! Hosts as people write them.
 
 use super::EndpointError;
+use super::address::{TCP_PORT, TLS_PORT};
+use crate::authority::{Authority, AuthorityError};
 
 /// Where an engine listens when nothing else is said.
 #[cfg(not(windows))]
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 #[cfg(windows)]
 const DEFAULT_HOST: &str = "npipe:////./pipe/docker_engine";
+
+/// The machine of an address that names none.
+const LOCALHOST: &str = "localhost";
 
 /// Writes out what docker lets people leave out: no host is the platform's own, no scheme means
 /// TCP, no address means this machine, and no port the usual one.
@@ -20,24 +25,22 @@ pub(super) fn normalize(host: &str, tls: bool) -> Result<String, EndpointError> 
         "unix" if rest.is_empty() => Ok("unix:///var/run/docker.sock".to_owned()),
         "tcp" => {
             let rest = rest.trim_end_matches('/');
-            let port = if tls { 2376 } else { 2375 };
-            // The last colon begins a port only behind an IPv6 address's bracket.
-            let name_end = rest.rfind(']').map_or(0, |bracket| bracket + 1);
-            Ok(match rest.get(name_end..).and_then(|tail| tail.split_once(':')) {
-                Some((_, "")) => return Err(bad(host, "the port is missing")),
-                Some(("", _)) if name_end == 0 => format!("tcp://localhost{rest}"),
-                Some(_) => format!("tcp://{rest}"),
-                None if rest.is_empty() => format!("tcp://localhost:{port}"),
-                None => format!("tcp://{rest}:{port}"),
-            })
+            let rest = if rest.is_empty() { LOCALHOST } else { rest };
+            let Authority { mut host, port } =
+                rest.parse().map_err(|error: AuthorityError| bad(host, error))?;
+            if host.is_empty() {
+                host = LOCALHOST.to_owned();
+            }
+            let port = port.or(Some(if tls { TLS_PORT } else { TCP_PORT }));
+            Ok(format!("tcp://{}", Authority { host, port }))
         }
         "unix" | "npipe" | "ssh" | "fd" | "http" | "https" => Ok(host.to_owned()),
         _ => Err(bad(host, "want unix:///path, tcp://host:port or ssh://user@host")),
     }
 }
 
-fn bad(host: &str, why: &'static str) -> EndpointError {
-    EndpointError::BadHost { host: host.to_owned(), why }
+fn bad(host: &str, why: impl ToString) -> EndpointError {
+    EndpointError::BadHost { host: host.to_owned(), why: why.to_string() }
 }
 
 #[cfg(test)]
@@ -59,6 +62,14 @@ mod tests {
         for (host, tls, full) in cases {
             assert_eq!(normalize(host, tls).unwrap(), full, "{host}");
         }
-        assert!(normalize("foo://x", false).unwrap_err().to_string().contains("\"foo://x\""));
+        for (bad, why) in [
+            ("foo://x", "want unix:///path"),
+            ("tcp://h:", "its port is not a number"),
+            ("tcp://h:x", "its port is not a number"),
+            ("tcp://h:1/x", "want host or host:port"),
+        ] {
+            let error = normalize(bad, false).unwrap_err().to_string();
+            assert!(error.contains(&format!("\"{bad}\": {why}")), "{error}");
+        }
     }
 }

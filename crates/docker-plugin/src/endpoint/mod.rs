@@ -51,7 +51,7 @@ pub enum EndpointError {
         /// As it was given.
         host: String,
         /// What is wrong with it.
-        why: &'static str,
+        why: String,
     },
 }
 
