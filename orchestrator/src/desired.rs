@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU16;
 
+use docker_plugin::reference::Reference;
+
 use crate::forward::Forward;
 
 /// A container's name, without the engine's leading slash.
@@ -57,13 +59,10 @@ pub struct ImageRef(pub String);
 
 impl ImageRef {
     /// The same image with what docker leaves out written out: `alpine` and
-    /// `docker.io/library/alpine:latest` are one image. Ids stay as they are.
+    /// `docker.io/library/alpine:latest` are one image. What is no name stays as it is.
     #[must_use]
     pub fn normalized(&self) -> Self {
-        let name = self.0.strip_prefix("docker.io/").unwrap_or(&self.0);
-        let name = name.strip_prefix("library/").unwrap_or(name);
-        let last = name.rsplit('/').next().unwrap_or(name);
-        Self(if last.contains(['@', ':']) { name.to_owned() } else { format!("{name}:latest") })
+        Reference::parse(&self.0).map_or_else(|| self.clone(), |name| Self(name.to_string()))
     }
 }
 
@@ -238,6 +237,7 @@ mod tests {
         let normal = |name: &str| ImageRef(name.to_owned()).normalized().0;
         assert_eq!(normal("alpine"), normal("docker.io/library/alpine:latest"));
         assert_eq!(normal("moby/buildkit:x"), normal("docker.io/moby/buildkit:x"));
+        assert_eq!(normal("moby/buildkit:x"), normal("index.docker.io/moby/buildkit:x"));
         assert_eq!(normal("localhost:5000/a"), "localhost:5000/a:latest");
         assert_ne!(normal("a:1"), normal("a:2"));
     }

@@ -1,4 +1,6 @@
-//! Names of images, taken apart as docker does it.
+//! Names of images, taken apart as docker does it (`distribution/reference`).
+
+use std::fmt;
 
 /// The registry of names without one.
 const DEFAULT_REGISTRY: &str = "docker.io";
@@ -20,6 +22,7 @@ pub struct Reference {
 impl Reference {
     /// Takes a name apart; `None` when it is not one. Where a name has a tag and a digest, the
     /// digest counts.
+    #[must_use]
     pub fn parse(image: &str) -> Option<Self> {
         let (name, digest) = match image.split_once('@') {
             Some((name, digest)) => (name, Some(digest)),
@@ -49,14 +52,32 @@ impl Reference {
         })
     }
 
-    /// What the engine calls `fromImage`.
-    pub fn engine_name(&self) -> String {
+    /// The name without tag and digest, in full: `docker.io/library/alpine`. The engine calls it
+    /// `fromImage`.
+    #[must_use]
+    pub fn name(&self) -> String {
         format!("{}/{}", self.registry, self.repository)
     }
 
     /// The key under which docker's configuration file keeps the registry's credentials.
+    #[must_use]
     pub fn credentials_key(&self) -> &str {
         if self.registry == DEFAULT_REGISTRY { DEFAULT_REGISTRY_KEY } else { &self.registry }
+    }
+}
+
+impl fmt::Display for Reference {
+    /// As docker shows it to people: `alpine:latest`, `localhost:5000/x@sha256:…`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let repository = if self.registry == DEFAULT_REGISTRY {
+            self.repository.strip_prefix("library/").unwrap_or(&self.repository)
+        } else {
+            write!(f, "{}/", self.registry)?;
+            &self.repository
+        };
+        // A tag has no colon, and a digest has one.
+        let separator = if self.tag_or_digest.contains(':') { '@' } else { ':' };
+        write!(f, "{repository}{separator}{}", self.tag_or_digest)
     }
 }
 
@@ -108,6 +129,19 @@ mod tests {
         let digest = format!("sha256:{}", "0a".repeat(32));
         assert_eq!(parts(&format!("a@{digest}")), full("docker.io", "library/a", &digest));
         assert_eq!(parts(&format!("h:1/a:t@{digest}")), full("h:1", "a", &digest));
+    }
+
+    #[test]
+    fn people_see_no_more_than_is_needed() {
+        let digest = format!("sha256:{}", "0a".repeat(32));
+        for (image, shown) in [
+            ("docker.io/library/alpine", "alpine:latest".to_owned()),
+            ("index.docker.io/a/b:1", "a/b:1".to_owned()),
+            ("localhost:5000/library/x", "localhost:5000/library/x:latest".to_owned()),
+            (&format!("a:t@{digest}"), format!("a@{digest}")),
+        ] {
+            assert_eq!(Reference::parse(image).unwrap().to_string(), shown);
+        }
     }
 
     #[test]

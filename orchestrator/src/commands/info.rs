@@ -7,6 +7,7 @@ mod object;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use docker_plugin::reference::Reference;
 
 use super::builder::Registered;
 use super::health::{PATIENCE, Question, examine};
@@ -161,13 +162,10 @@ async fn image<E: Engine>(engine: &E, backend: &Container) -> Result<String> {
     }
     let id = crate::desired::ImageRef(backend.image_id.clone());
     let digests = engine.image(&id).await?.map(|image| image.repo_digests).unwrap_or_default();
-    let repository = |name: &str| {
-        let name = name.split('@').next().unwrap_or(name);
-        let tag = name.rfind(':').filter(|colon| !name[*colon..].contains('/'));
-        crate::desired::ImageRef(name[..tag.unwrap_or(name.len())].to_owned()).normalized()
-    };
-    let wanted = repository(&asked.0);
-    Ok(digests.into_iter().find(|digest| repository(digest) == wanted).unwrap_or_else(|| asked.0.clone()))
+    let repository = |name: &str| Reference::parse(name).map(|name| name.name());
+    let Some(wanted) = repository(&asked.0) else { return Ok(asked.0.clone()) };
+    let known = digests.into_iter().find(|digest| repository(digest).as_ref() == Some(&wanted));
+    Ok(known.unwrap_or_else(|| asked.0.clone()))
 }
 
 fn list_workers(console: &Console, workers: &[Worker]) -> Result<()> {

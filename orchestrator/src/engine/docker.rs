@@ -181,7 +181,7 @@ impl Engine for DockerEngine {
             let docker = inner.contact.client().await?;
             let login = inner.credentials.find(name.credentials_key()).await.map(convert::credentials);
             let options = CreateImageOptions {
-                from_image: Some(name.engine_name()),
+                from_image: Some(name.name()),
                 tag: Some(name.tag_or_digest),
                 ..CreateImageOptions::default()
             };
