@@ -22,7 +22,7 @@ use docker_assemble::desired::{Desired, ImageRef, ProxyImage};
 use docker_assemble::endpoint::{self, Resolved};
 use docker_assemble::engine::{DockerEngine, Engine, EngineError};
 use docker_assemble::exit::Exit;
-use docker_assemble::output::{Console, Diagnostics, OutputError};
+use docker_assemble::output::{Console, Diagnostics, OutputError, causes};
 use docker_assemble::plugin::{self, Globals, Parent};
 use docker_assemble::vars::Vars;
 use docker_assemble::{lock, proxy_image};
@@ -94,16 +94,9 @@ fn finish(console: &Console, result: &Result<()>) -> ExitCode {
     commands::status(result)
 }
 
-/// The chain of causes in one line. A cause that its effect already spells out is left out.
+/// The chain of causes in one line, with what may help.
 fn explain(error: &anyhow::Error) -> String {
-    let mut line = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if !line.contains(cause.trim()) {
-            let separator = if line.is_empty() { "" } else { ": " };
-            line.push_str(separator);
-            line.push_str(&cause.split_whitespace().collect::<Vec<_>>().join(" "));
-        }
-    }
+    let mut line = causes(error.as_ref());
     if let Some(hint) = error.chain().find_map(|cause| cause.downcast_ref::<EngineError>()?.hint()) {
         line.push_str("; ");
         line.push_str(&hint);

@@ -1,6 +1,7 @@
 //! Where words go: results to standard output, everything else to standard error.
 
 mod age;
+mod causes;
 mod diagnostics;
 mod size;
 mod table;
@@ -8,6 +9,7 @@ mod template;
 mod time;
 
 pub use age::age;
+pub use causes::causes;
 pub use diagnostics::Diagnostics;
 pub use size::{limit, size};
 pub use table::Table;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use docker_plugin::output::causes;
 use tokio::time::timeout;
 
 use crate::buildkit::{Client, Worker};
@@ -168,8 +169,10 @@ impl<E: Engine> Doctor<'_, E> {
             let examining =
                 health::examine(engine, Some(known), backend, &observed.sidecars, question, limit);
             if backend.state == State::Running {
-                let asking =
-                    within(limit, ask(engine, backend), |error| Failure { why: chain(&error), help: None });
+                let asking = within(limit, ask(engine, backend), |error| Failure {
+                    why: plain(&causes(&error)),
+                    help: None,
+                });
                 let measuring = timeout(limit, measure(engine, backend));
                 let looking = timeout(limit, confined(engine, backend));
                 let finding = health::is_isolated(engine, backend, limit);
@@ -209,21 +212,7 @@ async fn within<T, F>(
 
 fn explain(error: EngineError) -> Failure {
     let help = error.hint();
-    Failure { why: chain(&error), help }
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !line.contains(text.trim()) {
-            line = format!("{line}: {text}");
-        }
-        cause = error.source();
-    }
-    plain(&line)
+    Failure { why: plain(&causes(&error)), help }
 }
 
 async fn ask<E: Engine>(engine: &E, backend: &Container) -> crate::buildkit::Result<Daemon> {
