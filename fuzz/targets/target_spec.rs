@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4};
 
+use assemble_contract::port::PortError;
 use assemble_contract::target::TargetError;
 use assemble_contract::{Port, Target, TargetHost, TargetSpec};
 use libfuzzer_sys::fuzz_target;
@@ -21,7 +22,7 @@ fuzz_target!(|input: (u16, &str)| {
             let again: Target = target.to_string().parse().expect("a target as it is shown can be read");
             assert_eq!(again, target);
         }
-        Err(TargetError::Host(part) | TargetError::Port(part)) => {
+        Err(TargetError::Host(part) | TargetError::Port(PortError(part))) => {
             assert_eq!(model(port, text), None);
             assert!(text.contains(&part), "\"{part}\" is blamed");
         }
@@ -34,16 +35,14 @@ fn model(port: Port, text: &str) -> Option<Target> {
         return Some(Target { host: TargetHost::Address(ip), port });
     }
     for (name, host) in [("gateway", TargetHost::Gateway), ("loopback", TargetHost::Loopback)] {
-        match text.strip_prefix(name) {
-            Some("") => return Some(Target { host, port }),
-            // What may stand before the port of an address may stand before this one's.
-            Some(rest) => {
-                match format!("0.0.0.0{rest}").parse::<SocketAddrV4>().map(|addr| Port::new(addr.port())) {
-                    Ok(Some(port)) => return Some(Target { host, port }),
-                    _ => {}
-                }
-            }
-            None => {}
+        let Some(rest) = text.strip_prefix(name) else { continue };
+        if rest.is_empty() {
+            return Some(Target { host, port });
+        }
+        // What may stand before the port of an address may stand before this one's.
+        let addr = format!("0.0.0.0{rest}").parse::<SocketAddrV4>().ok();
+        if let Some(port) = addr.and_then(|addr| Port::new(addr.port())) {
+            return Some(Target { host, port });
         }
     }
     // A scope is read by the standard library and means nothing in a target.

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use assemble_contract::port::PortError;
 use assemble_contract::{AllowList, Port, TargetSpec, argv};
 use assemble_proxy::config::{Config, Engine};
 use assemble_proxy::congestion::CongestionControl;
@@ -242,7 +243,9 @@ impl Cli {
 
 /// Reads a port, and says what is none in clap's words for a number out of its range.
 fn port() -> impl TypedValueParser<Value = Port> {
-    clap::value_parser!(u16).range(1..).try_map(|number| Port::new(number).ok_or("0 is no port"))
+    clap::value_parser!(u16)
+        .range(1..)
+        .try_map(|number| Port::new(number).ok_or_else(|| PortError(number.to_string())))
 }
 
 /// Reads a number of seconds, fractions allowed, up to a day.

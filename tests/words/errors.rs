@@ -65,7 +65,7 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
 /// Every error's message as it is written, with the place where it was found first.
 fn messages() -> BTreeMap<String, String> {
     let (root, mut files, mut found) = (root(), Vec::new(), BTreeMap::new());
-    for member in ["crates/docker-plugin/src", "orchestrator/src", "sidecar/src"] {
+    for member in ["crates/contract/src", "crates/docker-plugin/src", "orchestrator/src", "sidecar/src"] {
         sources(&root.join(member), &mut files);
     }
     files.retain(|file| !file.with_extension("").starts_with(root.join(RESULTS)));

@@ -35,20 +35,19 @@ impl HostName {
     }
 }
 
-/// Not the name of a host.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not the name of a host")]
-pub struct HostNameError(pub String);
+/// Not the name of a host. Whoever reads one says what else it might have been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAName;
 
 impl FromStr for HostName {
-    type Err = HostNameError;
+    type Err = NotAName;
 
     /// Reads letters, digits, `-` and the `_` of compose files; other alphabets in the form that name
     /// services have them in (`xn--`). What ends with a number was meant to be an address.
     ///
     /// # Errors
     /// Anything else, and what is longer than a name service takes.
-    fn from_str(text: &str) -> Result<Self, HostNameError> {
+    fn from_str(text: &str) -> Result<Self, NotAName> {
         let relative = text.strip_suffix('.').unwrap_or(text);
         let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         let is_label = |label: &str| {
@@ -61,7 +60,7 @@ impl FromStr for HostName {
         let fits = relative.len() <= Self::LENGTH
             && relative.split('.').all(is_label)
             && !relative.rsplit('.').next().is_some_and(numeric);
-        if fits { Ok(Self(text.into())) } else { Err(HostNameError(text.to_owned())) }
+        if fits { Ok(Self(text.into())) } else { Err(NotAName) }
     }
 }
 

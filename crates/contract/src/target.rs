@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
+use crate::port::PortError;
 use crate::{HostName, Port};
 
 /// The word for [`TargetHost::Gateway`].
@@ -79,8 +80,8 @@ pub enum TargetError {
     #[error("\"{0}\" is neither \"gateway\" nor \"loopback\" nor an IP address nor the name of a host")]
     Host(String),
     /// The port part is no port.
-    #[error("\"{0}\" is not a port: want 1 to 65535")]
-    Port(String),
+    #[error(transparent)]
+    Port(#[from] PortError),
 }
 
 impl FromStr for TargetSpec {
@@ -97,9 +98,7 @@ impl FromStr for TargetSpec {
             return Ok(Self { host: TargetHost::Address(ip), port: None });
         }
         let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => {
-                (host, Some(Port::parse(port).ok_or_else(|| TargetError::Port(port.to_owned()))?))
-            }
+            Some((host, port)) if !port.ends_with(']') => (host, Some(port.parse()?)),
             _ => (text, None),
         };
         let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
@@ -126,7 +125,7 @@ impl FromStr for Target {
     /// The part that is wrong, or an empty port where there is none.
     fn from_str(text: &str) -> Result<Self, TargetError> {
         let TargetSpec { host, port } = text.parse()?;
-        Ok(Self { host, port: port.ok_or_else(|| TargetError::Port(String::new()))? })
+        Ok(Self { host, port: port.ok_or_else(|| PortError(String::new()))? })
     }
 }
 
@@ -198,14 +197,14 @@ mod tests {
         let bad = |text: &str| text.parse::<TargetSpec>().unwrap_err();
         assert_eq!(bad("db/internal:5432"), TargetError::Host("db/internal".into()));
         assert_eq!(bad("192.0.2.256:80"), TargetError::Host("192.0.2.256".into()));
-        assert_eq!(bad("db.internal:"), TargetError::Port(String::new()));
-        assert_eq!(bad("gateway:0"), TargetError::Port("0".into()));
-        assert_eq!(bad("gateway:65536"), TargetError::Port("65536".into()));
-        assert_eq!(bad("192.0.2.7:"), TargetError::Port(String::new()));
-        assert_eq!(bad("gateway:+80"), TargetError::Port("+80".into()));
+        assert_eq!(bad("db.internal:"), TargetError::Port(PortError(String::new())));
+        assert_eq!(bad("gateway:0"), TargetError::Port(PortError("0".into())));
+        assert_eq!(bad("gateway:65536"), TargetError::Port(PortError("65536".into())));
+        assert_eq!(bad("192.0.2.7:"), TargetError::Port(PortError(String::new())));
+        assert_eq!(bad("gateway:+80"), TargetError::Port(PortError("+80".into())));
         assert_eq!(bad(""), TargetError::Host(String::new()));
         assert_eq!(bad("[192.0.2.7]:80"), TargetError::Host("[192.0.2.7]".into()));
-        assert_eq!("gateway".parse::<Target>(), Err(TargetError::Port(String::new())));
+        assert_eq!("gateway".parse::<Target>(), Err(TargetError::Port(PortError(String::new()))));
     }
 
     #[test]
