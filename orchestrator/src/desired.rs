@@ -2,11 +2,11 @@
 
 mod user;
 
+pub use assemble_contract::Port as HostPort;
 pub use user::UserName;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::num::NonZeroU16;
 
 use docker_plugin::reference::Reference;
 
@@ -72,42 +72,8 @@ impl fmt::Display for ImageRef {
     }
 }
 
-/// A TCP port that the builder may reach, or by which it is reached, 1 to 65535.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct HostPort(pub NonZeroU16);
-
-impl HostPort {
-    /// The usual port of a local registry, forwarded unless the user says otherwise.
-    pub const REGISTRY: Self = Self(NonZeroU16::new(5000).unwrap());
-
-    /// The port of this number, unless that is 0.
-    #[must_use]
-    pub const fn new(number: u16) -> Option<Self> {
-        match NonZeroU16::new(number) {
-            Some(number) => Some(Self(number)),
-            None => None,
-        }
-    }
-
-    /// Reads digits alone: the parser for numbers takes a sign as well.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse().ok().filter(|_| digits).map(Self)
-    }
-
-    /// The port as a number.
-    #[must_use]
-    pub const fn get(self) -> u16 {
-        self.0.get()
-    }
-}
-
-impl fmt::Display for HostPort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+/// The usual port of a local registry, forwarded unless the user says otherwise.
+pub const REGISTRY_PORT: HostPort = HostPort::new(5000).unwrap();
 
 /// Where the sidecars' image comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,10 @@
 
 mod shipped;
 
+use std::time::Duration;
+
+use assemble_contract::argv;
+use assemble_contract::place::{DIALER_DIRECTORY, NAME, PROGRAM, USER, USER_ID, health};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
@@ -18,22 +22,6 @@ use Entry::{Directory, File};
 
 /// The repository under which the image is known on the engine.
 pub const REPOSITORY: &str = "docker-assemble-proxy";
-
-/// The program within the image.
-const PROGRAM: &str = "assemble-proxy";
-
-/// Who it runs as: nobody in particular, as in distroless images.
-const USER: &str = "65532:65532";
-
-/// That user's id.
-const USER_ID: u64 = 65532;
-
-/// The directory for the dialer's socket. A new volume that is mounted there takes its owner and
-/// mode, so that the dialer may make its socket without being root and nobody else finds it.
-const SOCKET_DIRECTORY: &str = "run/assemble/";
-
-/// Times as the engine counts them, in nanoseconds.
-const SECOND: u64 = 1_000_000_000;
 
 /// An image ready to be loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,10 +38,11 @@ pub struct Archive {
 /// archive, byte for byte.
 #[must_use]
 pub fn archive(binary: &[u8]) -> Archive {
+    let socket_directory = format!("{}/", DIALER_DIRECTORY.trim_start_matches('/'));
     let layer = tar([
-        File(PROGRAM, binary, 0o555),
+        File(NAME, binary, 0o555),
         Directory("run/", 0, 0o755),
-        Directory(SOCKET_DIRECTORY, USER_ID, 0o700),
+        Directory(&socket_directory, USER_ID.into(), 0o700),
     ]);
     let layer_digest = sha256(&layer);
     let arch = arch(binary);
@@ -75,7 +64,8 @@ pub fn archive(binary: &[u8]) -> Archive {
 
 /// The image's configuration, after the OCI image specification, and docker's health check.
 fn config(arch: &str, layer_digest: &str) -> Value {
-    let program = format!("/{PROGRAM}");
+    // As the engine counts times.
+    let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     // A fixed time, or no two builds would give the same image.
     let created = "1970-01-01T00:00:00Z";
     json!({
@@ -85,14 +75,14 @@ fn config(arch: &str, layer_digest: &str) -> Value {
         "config": {
             "User": USER,
             "WorkingDir": "/",
-            "Entrypoint": [program],
+            "Entrypoint": [PROGRAM],
             "Healthcheck": {
-                "Test": ["CMD", program, "health"],
-                "Interval": 30 * SECOND,
-                "Timeout": 3 * SECOND,
-                "StartPeriod": 5 * SECOND,
+                "Test": ["CMD", PROGRAM, argv::HEALTH],
+                "Interval": nanoseconds(health::INTERVAL),
+                "Timeout": nanoseconds(health::TIMEOUT),
+                "StartPeriod": nanoseconds(health::START_PERIOD),
                 // Known since engine 25; an older one asks first after a whole interval.
-                "StartInterval": SECOND,
+                "StartInterval": nanoseconds(Duration::from_secs(1)),
             },
             "Labels": {
                 "org.opencontainers.image.title": REPOSITORY,

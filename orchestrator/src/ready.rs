@@ -7,6 +7,8 @@ pub use error::ReadyError;
 use std::pin::pin;
 use std::time::Duration;
 
+use assemble_contract::argv::{self, Probed};
+use assemble_contract::place::DIALER_SOCKET;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
@@ -14,7 +16,6 @@ use crate::cancel::Cancel;
 use crate::desired::HostPort;
 use crate::engine::{Engine, EngineError};
 use crate::observed::{Container, ContainerId, Observed, Sidecar, State};
-use crate::spec::{DIALER_SOCKET, HEALTH_COMMAND};
 
 /// The command in a backend that succeeds once BuildKit answers; the same that buildx uses.
 const BACKEND_COMMAND: [&str; 3] = ["buildctl", "debug", "workers"];
@@ -208,16 +209,17 @@ impl<E: Engine> Wait<'_, E> {
                 let said = String::from_utf8_lossy(&answer.output).into_owned();
                 Ok(if answer.status == 0 { Found::Serves } else { Found::NotYet(said) })
             }
-            Probe::Health { port, .. } => self.health(["--port", &port.to_string()]).await,
-            Probe::Dialer => self.health(["--socket", DIALER_SOCKET]).await,
+            Probe::Health { port, .. } => self.health(Probed::Relay(port)).await,
+            Probe::Dialer => self.health(Probed::Dialer(DIALER_SOCKET)).await,
             Probe::Listeners { port, backend } => self.listeners(port, backend).await,
             Probe::Runs { since } if since.elapsed() >= TRUSTED_AFTER => Ok(Found::Serves),
             Probe::Runs { .. } => Ok(Found::NotYet(String::new())),
         }
     }
 
-    async fn health(&self, whom: [&str; 2]) -> Result<Found, EngineError> {
-        let command = [HEALTH_COMMAND[0], HEALTH_COMMAND[1], whom[0], whom[1]];
+    async fn health(&self, of: Probed<'_>) -> Result<Found, EngineError> {
+        let command = argv::health(of);
+        let command: Vec<&str> = command.iter().map(String::as_str).collect();
         match self.engine.exec(&self.container.id, &command).await {
             Ok(answer) if answer.status == 0 => Ok(Found::Serves),
             Ok(answer) => {
@@ -289,7 +291,7 @@ mod tests {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when\n\
              0: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000\n\
              1: 0100007F:1770 0100007F:9999 01 00000000:00000000 00:00000000\n";
-        let port = |number: u16| HostPort(number.try_into().unwrap());
+        let port = |number: u16| HostPort::new(number).unwrap();
         assert!(listens(table, port(5000)));
         assert!(!listens(table, port(6000)), "a connection");
         assert!(!listens(table, port(80)));

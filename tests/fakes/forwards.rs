@@ -168,7 +168,7 @@ async fn a_name_that_nobody_here_knows_is_left_to_the_relay() {
     };
     let forwards = resolved("5000=nobody-knows-it.invalid:80").await.unwrap();
     let targets: Vec<_> = forwards.into_iter().map(|forward| forward.target).collect();
-    let name = "nobody-knows-it.invalid".to_owned();
+    let name = "nobody-knows-it.invalid".parse().unwrap();
     assert_eq!(targets, [Target::Name { name, fallback: None, port: port(80) }]);
     // It takes nothing for a name whose last part is a number.
     let error = resolved("5000=nobody-knows-it.999").await.unwrap_err();

@@ -30,7 +30,7 @@ fn status(result: &str) -> String {
 }
 
 fn sidecar(port: u16) -> ContainerName {
-    user().sidecar(&Forward::plain(HostPort(port.try_into().unwrap())))
+    user().sidecar(&Forward::plain(HostPort::new(port).unwrap()))
 }
 
 /// A backend with these ports whose sidecars say that their targets do so.
@@ -60,7 +60,7 @@ async fn described(engine: &FakeEngine) -> String {
 async fn diagnosed(engine: &FakeEngine, port: Option<u16>) -> Value {
     let screen = Screen::default();
     let user = user();
-    let port = port.map(|port| HostPort(port.try_into().unwrap()));
+    let port = port.map(|port| HostPort::new(port).unwrap());
     let patient = Doctor {
         engine: Ok(engine),
         user: Some(&user),

@@ -35,7 +35,10 @@ pub(crate) fn forwards(words: &str) -> BTreeSet<Forward> {
     let hosts: Vec<_> = hosts.into_iter().flat_map(|word| asked::hosts(word).unwrap()).collect();
     let ports = asked::ports(&ports.join(",")).unwrap();
     let asked = asked::merge(Some(&ports), &hosts, false).unwrap();
-    let known = |host: &str| Some(host.parse().map_or(Known::Followed(None), Known::Fixed));
+    let known = |host: &str| {
+        let followed = || Known::Followed(host.parse().unwrap(), None);
+        Some(host.parse().map_or_else(|_| followed(), Known::Fixed))
+    };
     asked.iter().map(|asked| asked.with(known).unwrap()).collect()
 }
 

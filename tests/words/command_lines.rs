@@ -5,7 +5,9 @@ use std::time::Duration;
 use docker_assemble::cli::{Command, Invocation, Start, parse};
 use docker_assemble::commands::cache::{Format, Limits, Purge};
 use docker_assemble::commands::logs::{Logs, Since, Whose};
-use docker_assemble::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security, VolumeName};
+use docker_assemble::desired::{
+    CacheVolume, HostPort, ImageRef, PullPolicy, REGISTRY_PORT, Security, VolumeName,
+};
 use docker_assemble::exit::Exit;
 use docker_assemble::output::{Form, ListTemplate, Progress, Template};
 
@@ -141,7 +143,7 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
         assert_eq!(command("version"), Command::Version(Form::Text));
         assert_eq!(command("version --format=json"), Command::Version(Form::Json));
         assert_eq!(command("backend doctor"), Command::Doctor { port: None, form: Form::Text });
-        let registry = Some(HostPort::REGISTRY);
+        let registry = Some(REGISTRY_PORT);
         let words = command("backend doctor --format json 5000");
         assert_eq!(words, Command::Doctor { port: registry, form: Form::Json });
         let stats = |watch, form| Command::Stats { watch, form, table: None };
@@ -162,7 +164,7 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
             since: Some(Since::Ago(Duration::from_secs(600))),
             until: Some(Since::At(1_714_557_600)),
             timestamps: true,
-            whose: Whose::Forward(HostPort(6000.try_into().unwrap())),
+            whose: Whose::Forward(HostPort::new(6000).unwrap()),
             ..Logs::default()
         };
         let line = "-t --since 10m --until 2024-05-01T10:00:00Z --proxy 6000";

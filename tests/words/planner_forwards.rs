@@ -72,7 +72,7 @@ fn a_name_goes_to_the_relay_with_what_it_meant() {
     let port = HostPort::new(5432).unwrap();
     let (name, addr) = ("db".to_owned(), [192, 0, 2, 7].into());
     let with = |target| Desired { forwards: [Forward { port, target }].into(), ..wish() };
-    let followed = with(Target::Name { name: name.clone(), fallback: Some(addr), port });
+    let followed = with(Target::Name { name: name.parse().unwrap(), fallback: Some(addr), port });
     let plan = plan(&followed, &empty()).unwrap();
     let Some(Action::Run { candidates }) = plan.actions().last() else { panic!("no sidecar") };
     assert_eq!(candidates[0].args, ["--port", "5432", "--to", "db:5432", "--fallback", "192.0.2.7"]);

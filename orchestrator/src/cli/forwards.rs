@@ -4,7 +4,6 @@ use clap::{ArgMatches, Command as Tree};
 
 use super::UsageError;
 use crate::forward::asked::{Asked, Conflict, Known, MOST, Place, Word, merge};
-use crate::forward::can_be_followed;
 use crate::manifest::Forward;
 
 pub(super) const PORTS: &str = "allow-host-port";
@@ -38,11 +37,8 @@ pub(super) fn of_manifest(
         .map(|asked| match asked.place {
             Place::Gateway if asked.outside == asked.port => Ok(Forward { port: asked.port, to: None }),
             Place::Host(ref name) => {
-                let known = if can_be_followed(name) {
-                    Some(Known::Followed(None))
-                } else {
-                    name.parse().ok().map(Known::Fixed)
-                };
+                let followed = name.parse().ok().map(|name| Known::Followed(name, None));
+                let known = followed.or_else(|| name.parse().ok().map(Known::Fixed));
                 let forward = asked.with(|_| known).ok_or_else(|| {
                     let why = format!("\"{name}\" is not a name that a pod can look up");
                     UsageError::value(tree, path, HOSTS, &texts(&hosts), &why)

@@ -9,6 +9,8 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use assemble_contract::argv::{self, Question};
+use assemble_contract::{Outcome, Status, TargetHost};
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -17,26 +19,14 @@ use crate::desired::{ContainerName, HostPort};
 use crate::engine::{Engine, EngineError, EngineFacts};
 use crate::forward::Forward;
 use crate::health::{
-    self, Answer, Case, Chain, Finding, Listening, Outcome, Place, Report, Via, closing_chains, explain,
-    has_no_route, listeners, listening, plain, remedy,
+    self, Answer, Case, Chain, Finding, Listening, Place, closing_chains, explain, has_no_route, listeners,
+    listening, plain, remedy,
 };
 use crate::observed::{Container, Sidecar, State};
-use crate::spec::HEALTH_COMMAND;
 
 /// How long a sidecar may take to answer. Its program gives up its relay and the target after two
 /// seconds each; the rest is for an engine that starts it under load.
 pub const PATIENCE: Duration = Duration::from_secs(8);
-
-/// What to ask of a sidecar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Question {
-    /// Its counters.
-    Counters,
-    /// Whether its target accepts, too.
-    Target,
-    /// What the target speaks, too.
-    Protocol,
-}
 
 /// One forward, looked at.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,7 +44,7 @@ pub struct Examined {
 impl Examined {
     /// What the sidecar told.
     #[must_use]
-    pub fn report(&self) -> Option<&Report> {
+    pub fn report(&self) -> Option<&Status> {
         match &self.answer {
             Some(Answer::Told(report)) => Some(report),
             _ => None,
@@ -126,11 +116,11 @@ async fn publishers<E: Engine>(
     forwards: &[Examined],
     limit: Duration,
 ) -> BTreeMap<u16, ContainerName> {
-    let blocked = |report: &Report| {
+    let blocked = |report: &Status| {
         let attempt = report.probe.as_ref()?;
-        let (via, to) = report.way()?;
+        let target = report.target()?;
         let out = matches!(attempt.result, Outcome::TimedOut | Outcome::Unreachable);
-        HostPort::new(to).filter(|_| out && via == Via::Gateway)
+        (out && target.host == TargetHost::Gateway).then_some(target.port)
     };
     let ports: BTreeSet<HostPort> =
         forwards.iter().filter_map(Examined::report).filter_map(blocked).collect();
@@ -144,7 +134,7 @@ async fn publishers<E: Engine>(
 /// Whether no forward finds a gateway because the backend has no network.
 async fn lost<E: Engine>(engine: &E, backend: &Container, forwards: &[Examined], limit: Duration) -> bool {
     let is_lost =
-        |report: &Report| report.probe.as_ref().is_some_and(|probe| probe.result == Outcome::NoGateway);
+        |report: &Status| report.probe.as_ref().is_some_and(|probe| probe.result == Outcome::NoGateway);
     forwards.iter().filter_map(Examined::report).any(is_lost) && is_isolated(engine, backend, limit).await
 }
 
@@ -159,13 +149,8 @@ pub async fn is_isolated<E: Engine>(engine: &E, backend: &Container, limit: Dura
 
 /// Asks one sidecar.
 pub async fn ask<E: Engine>(engine: &E, sidecar: &Sidecar, question: Question, limit: Duration) -> Answer {
-    let port = sidecar.port.to_string();
-    let mut command = vec![HEALTH_COMMAND[0], "status", "--port", &port, "--format", "json"];
-    command.extend::<&[&str]>(match question {
-        Question::Counters => &[],
-        Question::Target => &["--probe"],
-        Question::Protocol => &["--probe", "--speak"],
-    });
+    let command = argv::status(sidecar.port, question);
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
     match timeout(limit, engine.exec(&sidecar.container.id, &command)).await {
         Ok(Ok(said)) => health::read(said.status, &said.output),
         // An engine says so with status 400 when there is no such program.
@@ -196,8 +181,9 @@ impl Surroundings {
     /// What is known of a forward that was tried, for `judge`.
     fn case<T>(&self, forward: &Examined, judge: impl FnOnce(Case<'_>) -> T) -> Option<T> {
         let report = forward.report()?;
-        let (attempt, (via, to)) = (report.probe.as_ref()?, report.way()?);
-        let addr = report.addr().filter(|_| via == Via::Gateway);
+        let (attempt, target) = (report.probe.as_ref()?, report.target()?);
+        let (via, to) = (&target.host, target.port.get());
+        let addr = report.addr().filter(|_| *via == TargetHost::Gateway);
         let place = place(&self.facts, self.is_local && addr.is_some_and(is_ours));
         let wanted = place == Place::Here && attempt.result != Outcome::Accepted;
         let found = addr.filter(|_| wanted).and_then(|gateway| self.on_this_host(to, gateway));

@@ -7,10 +7,11 @@ mod object;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use assemble_contract::argv::Question;
 use docker_plugin::reference::Reference;
 
 use super::builder::Registered;
-use super::health::{PATIENCE, Question, examine};
+use super::health::{PATIENCE, examine};
 use super::restarts::restarts;
 use super::{Remains, Session, finish, left_behind, logs, namespaces, no_backend, observe, start_command};
 use crate::buildkit::{Client, Record, Worker};

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use assemble_contract::answer::socket_in_table;
+use assemble_contract::argv::{self, Probed};
 use tokio::time::timeout;
 
 use super::health::{PATIENCE, gradually};
 use crate::desired::HostPort;
 use crate::engine::Engine;
 use crate::observed::{Container, Observed, Sidecar, State};
-use crate::spec::{HEALTH_COMMAND, RELAY_SOCKET};
 
 /// Finds out which sidecars serve in the network namespace that their backend has now.
 ///
@@ -31,8 +32,8 @@ pub(super) async fn find<E: Engine>(engine: &E, observed: &mut Observed) {
             if here.contains(&sidecar.port) {
                 return Some(true);
             }
-            let port = sidecar.port.to_string();
-            let command = [HEALTH_COMMAND[0], HEALTH_COMMAND[1], "--port", &port];
+            let command = argv::health(Probed::Relay(sidecar.port));
+            let command: Vec<&str> = command.iter().map(String::as_str).collect();
             let serves = engine.exec(&sidecar.container.id, &command).await.ok()?.status == 0;
             // It may have begun to since the table was read.
             if serves { Some(relays(engine, &backend).await?.contains(&sidecar.port)) } else { None }
@@ -56,12 +57,13 @@ async fn relays<E: Engine>(engine: &E, backend: &Container) -> Option<BTreeSet<H
 fn sockets(table: &str) -> Option<BTreeSet<HostPort>> {
     let mut lines = table.lines();
     lines.next().filter(|line| line.starts_with("Num ") && line.ends_with(" Path"))?;
-    Some(lines.filter_map(|line| HostPort::parse(line.rsplit_once(RELAY_SOCKET)?.1)).collect())
+    Some(lines.filter_map(socket_in_table).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::desired::REGISTRY_PORT;
 
     #[test]
     fn relays_are_found_in_the_kernels_table() {
@@ -71,7 +73,7 @@ mod tests {
              0000000000000000: 00000003 00000000 00000000 0001 03 49035 @assemble-proxy/5000\n\
              0000000000000000: 00000002 00000000 00010000 0001 01 49036 @assemble-proxy/x\n\
              0000000000000000: 00000003 00000000 00000000 0001 03 49037\n";
-        let ports = [HostPort::REGISTRY].into();
+        let ports = [REGISTRY_PORT].into();
         assert_eq!(sockets(table), Some(ports));
         assert_eq!(sockets(table.lines().next().unwrap()), Some(BTreeSet::new()));
         for unknown in ["", "cat: /proc/net/unix: No such file or directory\n", "exec failed: no cat\n"] {

@@ -6,9 +6,10 @@ mod show;
 use std::time::Duration;
 
 use anyhow::Result;
+use assemble_contract::argv::Question;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::health::{PATIENCE, Question, ask, gradually};
+use super::health::{PATIENCE, ask, gradually};
 use super::{Session, namespaces, observe};
 use crate::engine::Engine;
 use crate::health::Answer;

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+use assemble_contract::HostName;
+
 use super::{Forward, Target};
-use crate::desired::HostPort;
+use crate::desired::{HostPort, REGISTRY_PORT};
 
 /// How many ports may be forwarded in all, since each takes a container.
 pub const MOST: usize = 128;
@@ -34,12 +36,12 @@ pub struct Asked {
 }
 
 /// What is known of a host when a forward to it is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known {
     /// Its address, which stays.
     Fixed(IpAddr),
-    /// That its name is to be followed, and what it means now to who asks for the forward.
-    Followed(Option<IpAddr>),
+    /// Its name, which is to be followed, and what it means now to who asks for the forward.
+    Followed(HostName, Option<IpAddr>),
 }
 
 impl Asked {
@@ -51,7 +53,7 @@ impl Asked {
             Place::Loopback => Target::Loopback { port },
             Place::Host(name) => match lookup(name)? {
                 Known::Fixed(addr) => Target::Host { name: name.clone(), addr, port },
-                Known::Followed(fallback) => Target::Name { name: name.clone(), fallback, port },
+                Known::Followed(name, fallback) => Target::Name { name, fallback, port },
             },
         };
         Some(Forward { port: self.port, target })
@@ -218,7 +220,7 @@ pub fn merge(ports: Option<&[Word]>, hosts: &[Word], loopback: bool) -> Result<V
         merged.into_iter().map(|(port, (asked, _))| (port, asked)).collect();
     if ports.is_none() {
         let place = if loopback { Place::Loopback } else { Place::Gateway };
-        let usual = HostPort::REGISTRY;
+        let usual = REGISTRY_PORT;
         all.entry(usual).or_insert(Asked { port: usual, place, outside: usual });
     }
     // Asked of the whole: the usual port takes a container too.

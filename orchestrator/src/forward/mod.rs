@@ -9,7 +9,9 @@ mod options;
 pub use options::options;
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+
+use assemble_contract::{HostName, Mapping, TargetHost, TargetSpec};
 
 use crate::desired::HostPort;
 
@@ -48,7 +50,7 @@ pub enum Target {
     /// follows it.
     Name {
         /// The name.
-        name: String,
+        name: HostName,
         /// What it meant to who made the forward, for as long as the backend's network does not
         /// know it.
         fallback: Option<IpAddr>,
@@ -104,24 +106,23 @@ impl Forward {
         *self == Self::plain(self.port)
     }
 
-    /// The target as the relay's `--to` takes it. A port equal to the one inside is left out
-    /// where the relay fills it in.
+    /// What the relay is told of it.
+    #[must_use]
+    pub fn mapping(&self) -> Mapping {
+        let host = match &self.target {
+            Target::Gateway { .. } => TargetHost::Gateway,
+            Target::Loopback { .. } => TargetHost::Loopback,
+            Target::Host { addr, .. } => TargetHost::Address(*addr),
+            Target::Name { name, .. } => TargetHost::Name(name.clone()),
+        };
+        let target = assemble_contract::Target { host, port: self.target.port() };
+        Mapping { port: self.port, target }
+    }
+
+    /// The target as the relay's `--to` takes it.
     #[must_use]
     pub fn to(&self) -> String {
-        let place = match &self.target {
-            Target::Gateway { .. } => "gateway",
-            Target::Loopback { .. } => "loopback",
-            Target::Host { addr, port, .. } => return SocketAddr::new(*addr, port.get()).to_string(),
-            // The relay's own words, unless they are written in another way.
-            Target::Name { name, port, .. } if matches!(name.as_str(), "gateway" | "loopback") => {
-                return format!("{}:{port}", name.to_ascii_uppercase());
-            }
-            Target::Name { name, port, .. } => return format!("{name}:{port}"),
-        };
-        if self.target.port() == self.port {
-            return place.to_owned();
-        }
-        format!("{place}:{}", self.target.port())
+        self.mapping().to().to_string()
     }
 
     /// The target as a label carries it: [`Self::to`], behind `NAME=` where a host was asked for
@@ -141,51 +142,24 @@ impl Forward {
     /// Reads what [`Self::label`] wrote for this port; `None` for anything else.
     #[must_use]
     pub fn from_label(port: HostPort, label: &str) -> Option<Self> {
-        if let Some(target) = Self::name_from_label(label) {
-            return Some(Self { port, target });
-        }
-        let (name, to) = label.split_once('=').map_or((None, label), |(name, to)| (Some(name), to));
-        let target = match (to.split_once(':').unwrap_or((to, "")), name) {
-            (("gateway", ""), None) if !to.ends_with(':') => Target::Gateway { port },
-            (("loopback", ""), None) if !to.ends_with(':') => Target::Loopback { port },
-            (("gateway", other), None) => Target::Gateway { port: HostPort::parse(other)? },
-            (("loopback", other), None) => Target::Loopback { port: HostPort::parse(other)? },
-            _ => {
-                let address: SocketAddr = to.parse().ok()?;
-                let addr = address.ip();
+        let (to, name, fallback) = match label.split_once('=') {
+            None => (label, None, None),
+            Some((to, addr)) if addr.parse::<IpAddr>().is_ok() => (to, None, addr.parse().ok()),
+            Some((name, to)) => (to, Some(name), None),
+        };
+        let TargetSpec { host, port: outside } = to.parse().ok()?;
+        let target = match (host, outside, name, fallback) {
+            (TargetHost::Gateway, _, None, None) => Target::Gateway { port: outside.unwrap_or(port) },
+            (TargetHost::Loopback, _, None, None) => Target::Loopback { port: outside.unwrap_or(port) },
+            (TargetHost::Address(addr), Some(port), _, None) => {
                 let name = name.map_or_else(|| addr.to_string(), str::to_owned);
-                Target::Host { name, addr, port: HostPort::new(address.port())? }
+                Target::Host { name, addr, port }
             }
+            (TargetHost::Name(name), Some(port), None, _) => Target::Name { name, fallback, port },
+            _ => return None,
         };
         Some(Self { port, target })
     }
-
-    /// A name with its port has no place in the other labels.
-    fn name_from_label(label: &str) -> Option<Target> {
-        let (to, fallback) = label.split_once('=').map_or((label, None), |(to, addr)| (to, Some(addr)));
-        let (name, port) = to.rsplit_once(':')?;
-        if matches!(name, "gateway" | "loopback") || !can_be_followed(name) {
-            return None;
-        }
-        let fallback = fallback.map(|addr| addr.parse().ok().ok_or(())).transpose().ok()?;
-        Some(Target::Name { name: name.to_owned(), fallback, port: HostPort::parse(port)? })
-    }
-}
-
-/// Whether the relay can look a name up, which it takes for one by the same rules: labels of
-/// letters, digits, `-` and `_`, the last one with more than digits.
-#[must_use]
-pub fn can_be_followed(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(inner)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    let last = name.rsplit('.').next().unwrap_or_default();
-    name.len() <= 253 && name.split('.').all(is_label) && !last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -202,7 +176,7 @@ mod tests {
 
     fn name(name: &str, fallback: Option<&str>, number: u16) -> Target {
         let fallback = fallback.map(|addr| addr.parse().unwrap());
-        Target::Name { name: name.to_owned(), fallback, port: port(number) }
+        Target::Name { name: name.parse().unwrap(), fallback, port: port(number) }
     }
 
     #[test]
@@ -221,16 +195,6 @@ mod tests {
         let gateway = Forward { port: port(5000), target: name("gateway", None, 80) };
         assert_eq!(gateway.to(), "GATEWAY:80");
         assert_eq!(name("db", Some("192.0.2.7"), 80).to_string(), "port 80 of db");
-    }
-
-    /// The relay has the same rules, and the same list.
-    #[test]
-    fn what_the_relay_would_take_for_no_name_keeps_its_address() {
-        for line in include_str!("../../../crates/contract/src/host_names.txt").lines() {
-            let (kind, text) = line.split_once(' ').unwrap();
-            let text = text.trim_matches('"');
-            assert_eq!(can_be_followed(text), kind == "name", "{text}");
-        }
     }
 
     #[test]

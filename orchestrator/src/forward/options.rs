@@ -8,7 +8,7 @@ use super::{Forward, Target};
 /// it does by itself.
 #[must_use]
 pub fn options(forwards: &[Forward]) -> String {
-    if matches!(forwards, [only] if *only == Forward::plain(crate::desired::HostPort::REGISTRY)) {
+    if matches!(forwards, [only] if *only == Forward::plain(crate::desired::REGISTRY_PORT)) {
         return String::new();
     }
     let (mut ports, mut hosts): (Vec<Run>, Vec<String>) = (Vec::new(), Vec::new());
@@ -20,7 +20,11 @@ pub fn options(forwards: &[Forward]) -> String {
                 hosts.push(format!("{port}=[{name}]:{outside}"));
                 continue;
             }
-            Target::Host { name, port: outside, .. } | Target::Name { name, port: outside, .. } => {
+            Target::Host { name, port: outside, .. } => {
+                hosts.push(format!("{port}={name}:{outside}"));
+                continue;
+            }
+            Target::Name { name, port: outside, .. } => {
                 hosts.push(format!("{port}={name}:{outside}"));
                 continue;
             }
@@ -77,7 +81,7 @@ impl fmt::Display for Run {
 mod tests {
     use super::super::asked::{self, Known};
     use super::*;
-    use crate::desired::HostPort;
+    use crate::desired::{HostPort, REGISTRY_PORT};
 
     #[test]
     fn the_words_ask_for_the_same_forwards() {
@@ -88,7 +92,7 @@ mod tests {
             addr: addr.parse().unwrap(),
             port: port(5432),
         };
-        let plain = Forward::plain(HostPort::REGISTRY);
+        let plain = Forward::plain(REGISTRY_PORT);
         for (forwards, words) in [
             (vec![plain.clone()], ""),
             (vec![], "--allow-host-port 0"),
@@ -134,7 +138,7 @@ mod tests {
             (
                 vec![forward(
                     1,
-                    Target::Name { name: "db.internal".to_owned(), fallback: None, port: port(5432) },
+                    Target::Name { name: "db.internal".parse().unwrap(), fallback: None, port: port(5432) },
                 )],
                 "--allow-host-port 0 --forward 1=db.internal:5432",
             ),
@@ -149,7 +153,10 @@ mod tests {
                 }
             }
             let asked = asked::merge(ports.as_deref(), &hosts, false).unwrap();
-            let known = |name: &str| Some(name.parse().map_or(Known::Followed(None), Known::Fixed));
+            let known = |name: &str| {
+                let followed = || Known::Followed(name.parse().unwrap(), None);
+                Some(name.parse().map_or_else(|_| followed(), Known::Fixed))
+            };
             let back: Vec<_> = asked.iter().map(|asked| asked.with(known).unwrap()).collect();
             assert_eq!(back, forwards);
         }

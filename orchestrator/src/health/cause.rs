@@ -2,9 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use assemble_contract::{Outcome, TargetHost};
+
 use super::firewall::{self, Chain};
 use super::isolation::{NO_NETWORK, give_network};
-use super::{Listening, Outcome, Place, Via};
+use super::{Listening, Place};
 use crate::desired::HostPort;
 use crate::forward::{self, Forward, Target};
 
@@ -14,7 +16,7 @@ pub struct Case<'a> {
     /// The port that builds see.
     pub port: HostPort,
     /// The way the sidecar takes.
-    pub via: Via<'a>,
+    pub via: &'a TargetHost,
     /// The port there.
     pub to: u16,
     /// The address that this means now.
@@ -72,11 +74,11 @@ fn cause(case: &Case<'_>) -> Option<(String, String)> {
             format!("the dialer on the host does not help{}", words()),
             format!("'{}' makes it anew", case.start(None)),
         ),
-        (Outcome::Unknown, _) => found(
+        (Outcome::Descriptors | Outcome::ClientGone | Outcome::Unknown, _) => found(
             format!("not reached{}", words()),
             format!("'docker assemble backend logs --proxy {}' tells more", case.port),
         ),
-        (Outcome::Loop, Via::Name(name)) => found(
+        (Outcome::Loop, TargetHost::Name(name)) => found(
             format!("\"{name}\" means the backend itself{}", words()),
             format!("'{}' goes by an address", case.start(Some(case.host("ADDRESS")))),
         ),
@@ -84,15 +86,15 @@ fn cause(case: &Case<'_>) -> Option<(String, String)> {
             format!("the connection met itself: nothing listens on port {to} there"),
             start_service(to, THERE),
         ),
-        (outcome, Via::Loopback) if matches!(case.place, Place::Desktop | Place::Rootless) => {
+        (outcome, TargetHost::Loopback) if matches!(case.place, Place::Desktop | Place::Rootless) => {
             let (host, own, help) = elsewhere(case);
             found(format!("{}: the loopback is that of {host} and not of {own}", said(outcome)), help)
         }
-        (Outcome::Refused, Via::Loopback) => found(
+        (Outcome::Refused, TargetHost::Loopback) => found(
             format!("refused: nothing listens on port {to} of the host's 127.0.0.1"),
             start_service(to, THERE),
         ),
-        (outcome, Via::Loopback) => found(
+        (outcome, TargetHost::Loopback) => found(
             format!("{}: the host's loopback does not answer on port {to}{}", said(outcome), words()),
             look(to),
         ),
@@ -111,22 +113,22 @@ fn cause(case: &Case<'_>) -> Option<(String, String)> {
                 super::anew(&case.start(None))
             ),
         ),
-        (Outcome::Refused, Via::Name(name)) => {
-            let host = case.named(name);
+        (Outcome::Refused, TargetHost::Name(name)) => {
+            let host = case.named(name.as_str());
             found(format!("refused: nothing listens on port {to} of {host}"), start_service(to, THERE))
         }
-        (outcome, Via::Name(name)) => {
-            let (said, host) = (said(outcome), case.named(name));
+        (outcome, TargetHost::Name(name)) => {
+            let (said, host) = (said(outcome), case.named(name.as_str()));
             found(
                 format!("{said}: there is no way from the backend's network to port {to} of {host}{}", words()),
                 format!("see whether {name} is up and its firewall lets port {to} in"),
             )
         }
-        (Outcome::Refused, Via::Address(ip)) => {
+        (Outcome::Refused, TargetHost::Address(ip)) => {
             found(format!("refused: nothing listens on port {to} of {ip}"), start_service(to, THERE))
         }
         // What connect(2) says of an address of a family that the network has none of.
-        (_, Via::Address(ip))
+        (_, TargetHost::Address(ip))
             if ip.is_ipv6()
                 && ["Cannot assign requested address", "Network is unreachable"]
                     .iter()
@@ -138,7 +140,7 @@ fn cause(case: &Case<'_>) -> Option<(String, String)> {
                     .to_owned(),
             )
         }
-        (outcome, Via::Address(ip)) => found(
+        (outcome, TargetHost::Address(ip)) => found(
             format!(
                 "{}: there is no way from the backend's network to port {to} of {ip}{}",
                 said(outcome),
@@ -146,7 +148,7 @@ fn cause(case: &Case<'_>) -> Option<(String, String)> {
             ),
             format!("see whether {ip} is up and its firewall lets port {to} in"),
         ),
-        (outcome, Via::Gateway) => Some(gateway(case, outcome)),
+        (outcome, TargetHost::Gateway) => Some(gateway(case, outcome)),
     }
 }
 
@@ -157,13 +159,15 @@ pub fn remedy(case: &Case<'_>) -> Option<Target> {
         return None;
     }
     match (case.via, case.place, case.listening) {
-        (Via::Gateway | Via::Loopback, Place::Desktop, _) => Some(case.host("host.docker.internal")),
-        (Via::Gateway | Via::Loopback, Place::Rootless, _) => Some(case.host("ADDRESS")),
-        (Via::Gateway, Place::Here, Some(Listening::LoopbackOnly(_) | Listening::V6Only)) => {
+        (TargetHost::Gateway | TargetHost::Loopback, Place::Desktop, _) => {
+            Some(case.host("host.docker.internal"))
+        }
+        (TargetHost::Gateway | TargetHost::Loopback, Place::Rootless, _) => Some(case.host("ADDRESS")),
+        (TargetHost::Gateway, Place::Here, Some(Listening::LoopbackOnly(_) | Listening::V6Only)) => {
             Some(Target::Loopback { port: case.there() })
         }
-        (Via::Gateway, Place::Here, Some(Listening::Only(ip))) => Some(case.host(&ip.to_string())),
-        (Via::Gateway, Place::Here | Place::Elsewhere, _) if case.is_blocked() => {
+        (TargetHost::Gateway, Place::Here, Some(Listening::Only(ip))) => Some(case.host(&ip.to_string())),
+        (TargetHost::Gateway, Place::Here | Place::Elsewhere, _) if case.is_blocked() => {
             Some(Target::Loopback { port: case.there() })
         }
         _ => None,
@@ -245,7 +249,7 @@ impl Case<'_> {
             (Outcome::TimedOut | Outcome::Unreachable, Some(Listening::Nothing)) => self.publisher.is_some(),
             (Outcome::TimedOut | Outcome::Unreachable, _) => true,
             (Outcome::Refused, listening) => {
-                self.via == Via::Gateway
+                *self.via == TargetHost::Gateway
                     && self.place == Place::Here
                     && listening == Some(&Listening::Reachable)
             }
@@ -295,9 +299,13 @@ const fn said(outcome: Outcome) -> &'static str {
         Outcome::NoGateway => "no gateway",
         Outcome::Accepted => "accepted",
         Outcome::NoSuchName => "no such name",
-        Outcome::Unreachable | Outcome::Loop | Outcome::NameService | Outcome::Dialer | Outcome::Unknown => {
-            "unreachable"
-        }
+        Outcome::Unreachable
+        | Outcome::Loop
+        | Outcome::NameService
+        | Outcome::Descriptors
+        | Outcome::Dialer
+        | Outcome::ClientGone
+        | Outcome::Unknown => "unreachable",
     }
 }
 

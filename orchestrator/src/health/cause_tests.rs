@@ -1,11 +1,17 @@
 use super::*;
+use crate::desired::REGISTRY_PORT;
 
 const LOCAL: Listening = Listening::LoopbackOnly(IpAddr::V4(Ipv4Addr::LOCALHOST));
 const GATEWAY: IpAddr = IpAddr::V4(Ipv4Addr::new(172, 17, 0, 1));
 
-fn case<'a>(outcome: Outcome, via: Via<'a>, place: Place, listening: Option<&'a Listening>) -> Case<'a> {
+fn case<'a>(
+    outcome: Outcome,
+    via: &'a TargetHost,
+    place: Place,
+    listening: Option<&'a Listening>,
+) -> Case<'a> {
     Case {
-        port: HostPort::REGISTRY,
+        port: REGISTRY_PORT,
         via,
         to: 5000,
         addr: Some(GATEWAY),
@@ -34,7 +40,7 @@ fn says(case: &Case<'_>, why: &str, help: &str) {
 
 #[test]
 fn a_target_that_accepts_is_no_case() {
-    for via in [Via::Gateway, Via::Loopback, Via::Address(GATEWAY)] {
+    for via in [&TargetHost::Gateway, &TargetHost::Loopback, &TargetHost::Address(GATEWAY)] {
         assert_eq!(explain(&case(Outcome::Accepted, via, Place::Desktop, None)), None);
     }
 }
@@ -42,7 +48,7 @@ fn a_target_that_accepts_is_no_case() {
 #[test]
 fn what_listens_on_this_host_explains_a_refusal_by_its_gateway() {
     let other = Listening::Only([192, 0, 2, 1].into());
-    let here = |listening| case(Outcome::Refused, Via::Gateway, Place::Here, Some(listening));
+    let here = |listening| case(Outcome::Refused, &TargetHost::Gateway, Place::Here, Some(listening));
     says(
         &here(&Listening::Nothing),
         "refused: nothing listens on port 5000 of this host",
@@ -72,7 +78,7 @@ fn what_listens_on_this_host_explains_a_refusal_by_its_gateway() {
 
 #[test]
 fn silence_of_a_gateway_is_a_firewalls_unless_nothing_could_be_heard() {
-    let silent = |listening| case(Outcome::TimedOut, Via::Gateway, Place::Here, Some(listening));
+    let silent = |listening| case(Outcome::TimedOut, &TargetHost::Gateway, Place::Here, Some(listening));
     says(
         &silent(&Listening::Reachable),
         "timed out: port 5000 is listened on, so a firewall drops traffic from the engine's bridge",
@@ -83,13 +89,13 @@ fn silence_of_a_gateway_is_a_firewalls_unless_nothing_could_be_heard() {
         "timed out: what listens on port 5000 does so on 127.0.0.1 only, which the gateway does not lead to",
         "'docker assemble backend start --allow-host-port 5000@loopback'",
     );
-    let far = case(Outcome::TimedOut, Via::Gateway, Place::Elsewhere, None);
+    let far = case(Outcome::TimedOut, &TargetHost::Gateway, Place::Elsewhere, None);
     says(
         &far,
         "timed out: a firewall of the engine's host is in the way of traffic from its bridge",
         &BOTH.replace("this", "that"),
     );
-    let rejected = case(Outcome::Unreachable, Via::Gateway, Place::Here, Some(&Listening::Reachable));
+    let rejected = case(Outcome::Unreachable, &TargetHost::Gateway, Place::Here, Some(&Listening::Reachable));
     says(
         &rejected,
         "unreachable: port 5000 is listened on, so a firewall rejects traffic from the engine's bridge",
@@ -102,7 +108,7 @@ fn silence_of_a_gateway_is_a_firewalls_unless_nothing_could_be_heard() {
 #[test]
 fn a_host_that_cannot_be_looked_at_leaves_two_causes() {
     says(
-        &case(Outcome::Refused, Via::Gateway, Place::Elsewhere, None),
+        &case(Outcome::Refused, &TargetHost::Gateway, Place::Elsewhere, None),
         "refused: nothing listens on port 5000 of the engine's host, or on its 127.0.0.1 only",
         "\"ss -ltn 'sport = :5000'\" on that host shows what listens, and on which address; \
          on 127.0.0.1 only: 'docker assemble backend start --allow-host-port 5000@loopback'",
@@ -114,12 +120,12 @@ fn an_engine_whose_gateway_is_not_the_host_is_named() {
     for outcome in [Outcome::Refused, Outcome::TimedOut, Outcome::Unreachable] {
         let said = said(outcome);
         says(
-            &case(outcome, Via::Gateway, Place::Desktop, None),
+            &case(outcome, &TargetHost::Gateway, Place::Desktop, None),
             &format!("{said}: the gateway is Docker Desktop's virtual machine and not this computer"),
             "'docker assemble backend start --allow-host-port 0 --forward 5000=host.docker.internal:5000'",
         );
         says(
-            &case(outcome, Via::Gateway, Place::Rootless, None),
+            &case(outcome, &TargetHost::Gateway, Place::Rootless, None),
             &format!("{said}: the gateway is the network namespace of the rootless engine and not this host"),
             "'docker assemble backend start --allow-host-port 0 --forward 5000=ADDRESS:5000' with an address of this host that the engine can reach",
         );
@@ -130,11 +136,11 @@ fn an_engine_whose_gateway_is_not_the_host_is_named() {
 #[test]
 fn a_loopback_that_is_not_this_computers_is_named() {
     says(
-        &case(Outcome::Refused, Via::Loopback, Place::Desktop, None),
+        &case(Outcome::Refused, &TargetHost::Loopback, Place::Desktop, None),
         "refused: the loopback is that of Docker Desktop's virtual machine and not of this computer",
         "'docker assemble backend start --allow-host-port 0 --forward 5000=host.docker.internal:5000'",
     );
-    let rootless = explain(&case(Outcome::Refused, Via::Loopback, Place::Rootless, None)).unwrap();
+    let rootless = explain(&case(Outcome::Refused, &TargetHost::Loopback, Place::Rootless, None)).unwrap();
     assert!(
         rootless.why.contains("is that of the network namespace of the rootless engine and not of this host"),
         "{rootless:?}"
@@ -145,20 +151,20 @@ fn a_loopback_that_is_not_this_computers_is_named() {
 #[test]
 fn only_what_leads_somewhere_else_has_another_target_for_a_remedy() {
     let of = |outcome, via, place, listening| remedy(&case(outcome, via, place, listening));
-    let loopback = Some(Target::Loopback { port: HostPort::REGISTRY });
-    assert_eq!(of(Outcome::Refused, Via::Gateway, Place::Here, Some(&LOCAL)), loopback);
-    assert_eq!(of(Outcome::TimedOut, Via::Gateway, Place::Here, Some(&Listening::V6Only)), loopback);
-    assert_eq!(of(Outcome::Refused, Via::Gateway, Place::Here, Some(&Listening::Nothing)), None);
+    let loopback = Some(Target::Loopback { port: REGISTRY_PORT });
+    assert_eq!(of(Outcome::Refused, &TargetHost::Gateway, Place::Here, Some(&LOCAL)), loopback);
+    assert_eq!(of(Outcome::TimedOut, &TargetHost::Gateway, Place::Here, Some(&Listening::V6Only)), loopback);
+    assert_eq!(of(Outcome::Refused, &TargetHost::Gateway, Place::Here, Some(&Listening::Nothing)), None);
     // Nobody knows whether anything listens there.
-    assert_eq!(of(Outcome::Refused, Via::Gateway, Place::Elsewhere, None), None);
+    assert_eq!(of(Outcome::Refused, &TargetHost::Gateway, Place::Elsewhere, None), None);
     for outcome in [Outcome::Accepted, Outcome::NoGateway, Outcome::Dialer, Outcome::Unknown] {
-        assert_eq!(of(outcome, Via::Gateway, Place::Desktop, None), None);
+        assert_eq!(of(outcome, &TargetHost::Gateway, Place::Desktop, None), None);
     }
 }
 
 #[test]
 fn other_ways_have_causes_of_their_own() {
-    let loopback = |outcome| case(outcome, Via::Loopback, Place::Here, None);
+    let loopback = |outcome| case(outcome, &TargetHost::Loopback, Place::Here, None);
     let start = "start the service; \"ss -ltn 'sport = :5000'\" on that host shows it once it listens";
     says(&loopback(Outcome::Refused), "refused: nothing listens on port 5000 of the host's 127.0.0.1", start);
     says(
@@ -167,8 +173,8 @@ fn other_ways_have_causes_of_their_own() {
         "'docker assemble backend start' makes it anew",
     );
     assert!(explain(&loopback(Outcome::TimedOut)).unwrap().why.starts_with("timed out: the host's loopback"));
-    let ip = IpAddr::from([192, 0, 2, 7]);
-    let address = |outcome| case(outcome, Via::Address(ip), Place::Here, None);
+    let ip = TargetHost::Address([192, 0, 2, 7].into());
+    let address = |outcome| case(outcome, &ip, Place::Here, None);
     says(&address(Outcome::Refused), "refused: nothing listens on port 5000 of 192.0.2.7", start);
     says(
         &Case { text: Some("No route to host"), ..address(Outcome::Unreachable) },
@@ -178,23 +184,26 @@ fn other_ways_have_causes_of_their_own() {
     let v6: IpAddr = "2001:db8::7".parse().unwrap();
     for text in ["Cannot assign requested address", "Network is unreachable"] {
         says(
-            &Case { text: Some(text), ..case(Outcome::Unreachable, Via::Address(v6), Place::Here, None) },
+            &Case {
+                text: Some(text),
+                ..case(Outcome::Unreachable, &TargetHost::Address(v6), Place::Here, None)
+            },
             "unreachable: the backend's network has no IPv6, and 2001:db8::7 is an address of IPv6",
             "give an IPv4 address of that host, or the engine's networks IPv6 (\"ipv6\" of its daemon.json)",
         );
     }
     says(
-        &case(Outcome::NoGateway, Via::Gateway, Place::Here, None),
+        &case(Outcome::NoGateway, &TargetHost::Gateway, Place::Here, None),
         "no gateway: the backend's network has no default route",
         "'docker assemble backend stop' and then 'docker assemble backend start' give the backend a new network",
     );
     says(
-        &case(Outcome::Loop, Via::Gateway, Place::Here, None),
+        &case(Outcome::Loop, &TargetHost::Gateway, Place::Here, None),
         "the connection met itself: nothing listens on port 5000 there",
         start,
     );
     says(
-        &case(Outcome::Unknown, Via::Gateway, Place::Here, None),
+        &case(Outcome::Unknown, &TargetHost::Gateway, Place::Here, None),
         "not reached",
         "'docker assemble backend logs --proxy 5000' tells more",
     );
@@ -212,13 +221,14 @@ fn the_users_other_forwards_are_kept() {
     let one = Case {
         forwards: &forwards,
         to: 5001,
-        ..case(Outcome::Refused, Via::Gateway, Place::Here, Some(&LOCAL))
+        ..case(Outcome::Refused, &TargetHost::Gateway, Place::Here, Some(&LOCAL))
     };
     assert_eq!(
         explain(&one).unwrap().help,
         "'docker assemble backend start --allow-host-port 5000:5001@loopback,6000 --forward 5432=db:1'"
     );
-    let lost = Case { forwards: &forwards, ..case(Outcome::Dialer, Via::Loopback, Place::Here, None) };
+    let lost =
+        Case { forwards: &forwards, ..case(Outcome::Dialer, &TargetHost::Loopback, Place::Here, None) };
     assert_eq!(
         explain(&lost).unwrap().help,
         "'docker assemble backend start --allow-host-port 5000,6000 --forward 5432=db:1' makes it anew"
@@ -227,7 +237,8 @@ fn the_users_other_forwards_are_kept() {
 
 #[test]
 fn a_name_is_told_apart_from_what_it_leads_to() {
-    let named = |outcome, text| Case { text, ..case(outcome, Via::Name("db"), Place::Here, None) };
+    let named_db = TargetHost::Name("db".parse().unwrap());
+    let named = |outcome, text| Case { text, ..case(outcome, &named_db, Place::Here, None) };
     says(
         &named(Outcome::NoSuchName, Some("no such name: \"db\"")),
         "no such name: \"db\"",
@@ -254,7 +265,7 @@ fn a_name_is_told_apart_from_what_it_leads_to() {
 #[test]
 fn a_port_that_a_container_publishes_in_vain_is_told_from_one_behind_a_firewall() {
     let published = |outcome, place, listening| {
-        let silent = case(outcome, Via::Gateway, place, listening);
+        let silent = case(outcome, &TargetHost::Gateway, place, listening);
         explain(&Case { publisher: Some("registry"), ..silent }).unwrap()
     };
     let around = "'docker assemble backend start --allow-host-port 5000@loopback' goes around it";
@@ -272,8 +283,9 @@ fn a_port_that_a_container_publishes_in_vain_is_told_from_one_behind_a_firewall(
 
 #[test]
 fn only_what_a_later_service_does_not_mend_is_in_the_way() {
-    let blocked =
-        |outcome, listening| explain(&case(outcome, Via::Gateway, Place::Here, listening)).unwrap().blocked;
+    let blocked = |outcome, listening| {
+        explain(&case(outcome, &TargetHost::Gateway, Place::Here, listening)).unwrap().blocked
+    };
     assert!(!blocked(Outcome::Refused, Some(&Listening::Nothing)));
     assert!(!blocked(Outcome::Refused, None));
     assert!(!blocked(Outcome::TimedOut, Some(&Listening::Nothing)));
@@ -286,7 +298,7 @@ fn only_what_a_later_service_does_not_mend_is_in_the_way() {
 
 #[test]
 fn a_backend_without_a_network_is_given_one() {
-    let lost = Case { isolated: true, ..case(Outcome::NoGateway, Via::Gateway, Place::Here, None) };
+    let lost = Case { isolated: true, ..case(Outcome::NoGateway, &TargetHost::Gateway, Place::Here, None) };
     let finding = explain(&lost).unwrap();
     assert!(finding.why.contains("\"bridge\": \"none\"") && finding.blocked, "{finding:?}");
     assert!(

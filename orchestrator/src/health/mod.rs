@@ -15,7 +15,7 @@ pub use firewall::{Chain, closing_chains};
 pub use isolation::{NO_NETWORK, give_network, has_no_route};
 pub use listening::{Listening, listeners, listening};
 pub use place::Place;
-pub use report::{Answer, Attempt, Kernel, LastError, Outcome, Report, Speaks, Via, read};
+pub use report::{Answer, read, target_now};
 
 /// The commands that make a backend anew, whatever it was made from; `start` is the one that keeps all
 /// forwards. A mere `--recreate` leaves one alone that is as it was asked for.

@@ -182,7 +182,7 @@ pub(super) struct Profile {
 pub(super) struct Probe {
     pub(super) exec: Exec,
     pub(super) period_seconds: u32,
-    pub(super) timeout_seconds: u32,
+    pub(super) timeout_seconds: u64,
     pub(super) failure_threshold: u32,
 }
 

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use assemble_contract::argv::{self, Probed};
+use assemble_contract::place;
+
 use super::objects::{
     Capabilities, Container, Exec, Field, Metadata, PodSecurity, PodSpec, Probe, Profile, Resources,
     Security, Source, Sysctl, Template, Variable, VolumeMount,
 };
 use super::{CACHE, DAEMON, Forward, Variant, Wish, labels};
-use crate::spec::{HEALTH_COMMAND, STATE_DIRECTORY};
-
-/// The user of the sidecars, as in their image. The same number for the group.
-const PROXY_USER: u32 = 65532;
+use crate::spec::STATE_DIRECTORY;
 
 /// The user of the rootless image, who owns its state. The same number for the group.
 const ROOTLESS_USER: u32 = 1000;
@@ -70,19 +70,17 @@ fn sidecar(wish: &Wish, forward: &Forward) -> Container {
         // A bare address of either family, so the port is that of the listener.
         None => (format!("$({NODE_VARIABLE})"), vec![node_address()]),
     };
-    let health = [HEALTH_COMMAND[0], HEALTH_COMMAND[1], "--port", &number];
-    // An answer takes the relay at most two seconds.
     let probe = |period_seconds, failure_threshold| Probe {
-        exec: exec(&health),
+        exec: Exec { command: argv::health(Probed::Relay(forward.port)) },
         period_seconds,
-        timeout_seconds: 3,
+        timeout_seconds: place::health::TIMEOUT.as_secs(),
         failure_threshold,
     };
     Container {
         name: format!("proxy-port-{number}"),
         image: wish.proxy_image.0.clone(),
         restart_policy: Some("Always"),
-        args: ["--port", &number, "--to", &to].map(str::to_owned).to_vec(),
+        args: argv::relay_to(forward.port, &to),
         env,
         resources: Some(Resources {
             // No limit on memory (`spec::ContainerSpec::pids`).
@@ -90,8 +88,8 @@ fn sidecar(wish: &Wish, forward: &Forward) -> Container {
         }),
         security_context: Security {
             run_as_non_root: Some(true),
-            run_as_user: Some(PROXY_USER),
-            run_as_group: Some(PROXY_USER),
+            run_as_user: Some(place::USER_ID),
+            run_as_group: Some(place::USER_ID),
             allow_privilege_escalation: Some(false),
             read_only_root_filesystem: Some(true),
             capabilities: Some(Capabilities { drop: vec!["ALL"] }),

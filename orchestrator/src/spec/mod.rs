@@ -11,9 +11,9 @@ mod sidecar;
 
 pub use buildkit::{STATE_DIRECTORY, backend};
 pub use canonical::same as same_settings;
-pub use dialer::{DIALER_SOCKET, dialer, socket_volume};
+pub use dialer::{dialer, socket_volume};
 pub use note::{note, noted};
-pub use sidecar::{HEALTH_COMMAND, RELAY_SOCKET, sidecar};
+pub use sidecar::sidecar;
 
 use std::collections::BTreeMap;
 

@@ -33,6 +33,7 @@ pub fn noted(text: &str) -> Vec<Forward> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::desired::REGISTRY_PORT;
     use crate::forward::Target;
 
     #[test]
@@ -53,6 +54,6 @@ mod tests {
     #[test]
     fn what_is_no_note_is_passed_over() {
         let text = "\n5000\n0 gateway\n5000 gateway\n5000 loopback\n80 \u{1b}[2J=192.0.2.7:1\n81 elsewhere\n";
-        assert_eq!(noted(text), [Forward::plain(HostPort::REGISTRY)]);
+        assert_eq!(noted(text), [Forward::plain(REGISTRY_PORT)]);
     }
 }

@@ -2,53 +2,41 @@
 
 use std::collections::BTreeMap;
 
+use assemble_contract::argv::{Relay, env};
+use assemble_contract::limits::descriptors_for;
+use assemble_contract::place::{DIALER_SOCKET, USER};
+
 use super::buildkit::{FIRST_PORT, LAST_PORT};
-use super::{ContainerSpec, DIALER_SOCKET, Network, Privileges, Restart, dialer};
+use super::{ContainerSpec, Network, Privileges, Restart, dialer};
 use crate::desired::Desired;
 use crate::forward::{Forward, Target};
 use crate::labels;
 
-/// The program in the built-in image with its subcommand that succeeds once the port given
-/// after `--port` is accepted on.
-pub const HEALTH_COMMAND: [&str; 2] = ["/assemble-proxy", "health"];
-
-/// What the kernel shows of the socket at which that program answers, in front of its port
-/// (`sidecar/src/health.rs`).
-pub const RELAY_SOCKET: &str = " @assemble-proxy/";
-
-/// The variable from which the program in the built-in image takes its port when no `--port` is
-/// given.
-const PORT_VARIABLE: &str = "ASSEMBLE_PROXY_PORT";
-
 /// Most threads and processes: the relay's few threads and the health checks run beside them.
 pub(super) const PIDS: u32 = 64;
 
-/// For as many connections as the backend's network has ports for, two each, and the few dozen that a
-/// relay needs besides (`sidecar/src/config.rs`).
-pub(super) const DESCRIPTORS: u32 = 2 * (LAST_PORT - FIRST_PORT + 1) as u32 + 48;
-
-/// Who it runs as: nobody in particular.
-pub(super) const USER: &str = "65532:65532";
+/// For as many connections as the backend's network has ports for.
+pub(super) const DESCRIPTORS: u32 = descriptors_for((LAST_PORT - FIRST_PORT + 1) as u32);
 
 /// The spec of the sidecar for a forward.
 #[must_use]
 pub fn sidecar(desired: &Desired, forward: &Forward) -> ContainerSpec {
     let port = forward.port;
-    let mut args = ["--port", &port.to_string(), "--to", &forward.to()].map(str::to_owned).to_vec();
-    if let Target::Name { fallback: Some(addr), .. } = &forward.target {
-        args.extend(["--fallback".to_owned(), addr.to_string()]);
+    let mut relay = Relay::of(&forward.mapping());
+    if let Target::Name { fallback, .. } = &forward.target {
+        relay.fallback = *fallback;
     }
     let mut mounts = Vec::new();
     if forward.target.is_loopback() {
-        args.extend(["--dialer", DIALER_SOCKET].map(str::to_owned));
+        relay.dialer = Some(DIALER_SOCKET);
         mounts.push(dialer::mount(&desired.user, true));
     }
     ContainerSpec {
         name: desired.user.sidecar(forward),
         image: desired.proxy_image.image().clone(),
-        args,
+        args: relay.args(),
         // The health check of its image has fixed arguments and finds the port here.
-        env: vec![format!("{PORT_VARIABLE}={port}")],
+        env: vec![format!("{}={port}", env::PORT)],
         labels: BTreeMap::from([
             (labels::PORT.to_owned(), port.to_string()),
             (labels::TARGET.to_owned(), forward.label()),

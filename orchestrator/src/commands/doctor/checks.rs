@@ -3,6 +3,9 @@
 mod helpers;
 mod kernel;
 
+use assemble_contract::status::Speaks;
+use assemble_contract::{Outcome, Status, Target, TargetHost};
+
 use super::gather::{Confinement, Daemon, Facts, Failure};
 use super::{Check, Verdict};
 use crate::buildkit::Worker;
@@ -14,7 +17,7 @@ use crate::commands::{Remains, START, finish};
 use crate::desired::{ContainerName, HostPort};
 use crate::engine::EngineFacts;
 use crate::forward::{self, Forward};
-use crate::health::{NO_NETWORK, Outcome, Place, Report, Speaks, Via, anew, give_network};
+use crate::health::{NO_NETWORK, Place, anew, give_network, target_now};
 use crate::observed::{Container, State};
 use helpers::{dialer, missing, sidecar};
 use kernel::{conntrack, descriptors, disk, pipes, ports};
@@ -56,7 +59,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
     checks.extend(facts.proxies_in_vain.as_ref().map(|(why, start)| {
         check("proxy", Verdict::Fail, why, &format!("'{start}' leads to that of the host"))
     }));
-    let reports: Vec<&Report> = facts.forwards.iter().filter_map(Examined::report).collect();
+    let reports: Vec<&Status> = facts.forwards.iter().filter_map(Examined::report).collect();
     if !facts.isolated {
         checks.extend(gateway(&reports, &facts.start));
     }
@@ -326,9 +329,11 @@ fn forwarded(facts: &Facts) -> Option<Check> {
 }
 
 /// Where forwards to the host leave the backend's network. They share it, so one speaks for all.
-fn gateway(reports: &[&Report], start: &str) -> Option<Check> {
+fn gateway(reports: &[&Status], start: &str) -> Option<Check> {
     const NAME: &str = "gateway";
-    let report = reports.iter().find(|report| matches!(report.way(), Some((Via::Gateway, _))))?;
+    let report = reports
+        .iter()
+        .find(|report| matches!(report.target(), Some(Target { host: TargetHost::Gateway, .. })))?;
     Some(match &report.addrs[..] {
         [] => check(
             NAME,
@@ -348,15 +353,15 @@ fn host_of(addr: &str) -> &str {
     addr.rsplit_once(':').map_or(addr, |(host, _)| host).trim_matches(['[', ']'])
 }
 
-fn target(forward: &Examined, report: &Report) -> Option<Check> {
+fn target(forward: &Examined, report: &Status) -> Option<Check> {
     let attempt = report.probe.as_ref()?;
     let name = format!("target {}", forward.sidecar.port);
     Some(match &forward.finding {
         _ if attempt.result == Outcome::Accepted => {
-            fine(name, format!("{} accepts ({} us)", report.target_now(), attempt.latency_us))
+            fine(name, format!("{} accepts ({} us)", target_now(report), attempt.latency_us))
         }
         Some(finding) => {
-            check(name, Verdict::Fail, format!("{}: {}", report.target_now(), finding.why), &finding.help)
+            check(name, Verdict::Fail, format!("{}: {}", target_now(report), finding.why), &finding.help)
         }
         // A target in words of a later version.
         None => check(
@@ -368,7 +373,7 @@ fn target(forward: &Examined, report: &Report) -> Option<Check> {
     })
 }
 
-fn registry(forward: &Examined, report: &Report) -> Option<Check> {
+fn registry(forward: &Examined, report: &Status) -> Option<Check> {
     let port = forward.sidecar.port;
     let name = format!("registry {port}");
     let warn = |why: &str, help: &str| check(name.as_str(), Verdict::Warn, why, help);

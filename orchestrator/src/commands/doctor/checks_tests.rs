@@ -1,11 +1,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use assemble_contract::status::{Kernel, Probe};
+
 use super::super::gather::Disk;
 use super::*;
-use crate::desired::{ContainerName, ImageRef};
+use crate::desired::{ContainerName, ImageRef, REGISTRY_PORT};
 use crate::forward::Target;
-use crate::health::{Answer, Attempt, Finding, Kernel};
+use crate::health::{Answer, Finding};
 use crate::observed::{ContainerId, Sidecar};
 
 fn container(name: &str, state: State) -> Container {
@@ -50,30 +52,30 @@ fn worker(network: Option<&str>) -> Worker {
     Worker { labels: labels.into_iter().collect(), ..Worker::default() }
 }
 
-fn report(outcome: Outcome, speaks: Option<Speaks>) -> Report {
-    let probe = Attempt { result: outcome, latency_us: 90, speaks, ..Attempt::default() };
+fn report(outcome: Outcome, speaks: Option<Speaks>) -> Status {
+    let probe = Probe { result: outcome, latency_us: 90, speaks, ..Probe::default() };
     let kernel = Kernel { pipe_user_pages_soft: Some(16_384), ports: Some(55_001), time_wait: Some(3) };
-    Report {
+    Status {
         version: "0.1.0".to_owned(),
         target: "gateway:5000".to_owned(),
         addrs: vec!["172.17.0.1:5000".to_owned()],
         probe: Some(probe),
-        kernel,
-        ..Report::default()
+        kernel: Some(kernel),
+        ..Status::default()
     }
 }
 
 fn forward(answer: Option<Answer>) -> Examined {
     let sidecar = Sidecar {
-        port: HostPort::REGISTRY,
-        target: Some(Target::Gateway { port: HostPort::REGISTRY }),
+        port: REGISTRY_PORT,
+        target: Some(Target::Gateway { port: REGISTRY_PORT }),
         beside_backend: Some(true),
         container: container("s", State::Running),
     };
     Examined { sidecar, stale: false, answer, finding: None }
 }
 
-fn told(report: Report) -> Examined {
+fn told(report: Status) -> Examined {
     forward(Some(Answer::Told(Box::new(report))))
 }
 
@@ -182,7 +184,7 @@ fn without_a_backend_nothing_has_failed() {
     let lonely = all(&Facts { isolated: true, ..good() });
     let found = lonely.iter().find(|check| check.name == "network").unwrap();
     is(found, Fail, "\"bridge\": \"none\"", "backend stop' and then");
-    let asked = Facts { port: Some(HostPort::REGISTRY), ..facts };
+    let asked = Facts { port: Some(REGISTRY_PORT), ..facts };
     assert!(all(&asked).iter().all(|check| check.verdict != Fail));
 }
 
@@ -242,7 +244,7 @@ fn containers_that_have_ended_unasked_are_told_of() {
 fn connections_without_a_descriptor_are_told_of() {
     let of = |refused, capacity| {
         let failed = [("descriptors".to_owned(), refused), ("reset".to_owned(), 9)].into();
-        descriptors(&[&Report { failed, capacity, ..Report::default() }, &Report::default()], "START")
+        descriptors(&[&Status { failed, capacity, ..Status::default() }, &Status::default()], "START")
     };
     // A relay from before it told how many it has.
     assert_eq!(of(0, None), None);
@@ -279,16 +281,16 @@ fn the_profile_in_force_is_named() {
 fn the_way_out_is_told_before_the_targets() {
     let report = report(Outcome::Accepted, None);
     is(&gateway(&[&report], "START").unwrap(), Fine, "172.17.0.1 is the way out", "");
-    let v6 = Report { addrs: vec!["[fd00::1]:5000".to_owned()], ..report.clone() };
+    let v6 = Status { addrs: vec!["[fd00::1]:5000".to_owned()], ..report.clone() };
     is(&gateway(&[&v6], "START").unwrap(), Fine, "fd00::1 is", "");
-    let lost = Report { addrs: Vec::new(), ..report.clone() };
+    let lost = Status { addrs: Vec::new(), ..report.clone() };
     is(
         &gateway(&[&lost], "START").unwrap(),
         Fail,
         "no default route",
         "'docker assemble backend stop' and then 'START'",
     );
-    let elsewhere = Report { target: "loopback:5000".to_owned(), ..lost };
+    let elsewhere = Status { target: "loopback:5000".to_owned(), ..lost };
     assert_eq!(gateway(&[&elsewhere], "START"), None);
     is(&gateway(&[&elsewhere, &report], "START").unwrap(), Fine, "172.17.0.1", "");
 }
@@ -315,27 +317,27 @@ fn run_steps_must_share_the_network() {
 
 #[test]
 fn a_port_that_is_not_forwarded_is_missed_when_asked_for() {
-    let other = Some(HostPort(6000.try_into().unwrap()));
+    let other = Some(HostPort::new(6000).unwrap());
     let facts = |port, forwards, missing| Facts { port, forwards, missing, ..good() };
     let one = || vec![forward(None)];
     let missing = forwarded(&facts(other, one(), Vec::new())).unwrap();
     is(&missing, Fail, "6000 is not forwarded", "--allow-host-port 5000,6000'");
     assert_eq!(missing.name, "sidecar 6000");
-    assert_eq!(forwarded(&facts(Some(HostPort::REGISTRY), one(), Vec::new())), None);
+    assert_eq!(forwarded(&facts(Some(REGISTRY_PORT), one(), Vec::new())), None);
     assert_eq!(forwarded(&facts(None, one(), Vec::new())), None);
     is(&forwarded(&facts(None, Vec::new(), Vec::new())).unwrap(), Warn, "no port", "--allow-host-port 5000");
 }
 
 #[test]
 fn a_sidecar_that_is_gone_is_missing_and_not_unknown() {
-    let gone = Forward::plain(HostPort(6000.try_into().unwrap()));
+    let gone = Forward::plain(HostPort::new(6000).unwrap());
     let facts = |port: HostPort| Facts { port: Some(port), missing: vec![gone.clone()], ..good() };
     assert_eq!(forwarded(&facts(gone.port)), None);
     let checks = all(&facts(gone.port));
     let found = checks.iter().find(|check| check.name == "sidecar 6000").unwrap();
     is(found, Fail, "is missing", "'START' makes it again");
     // What helps another port keeps it too.
-    let other = forwarded(&facts(HostPort(7000.try_into().unwrap()))).unwrap();
+    let other = forwarded(&facts(HostPort::new(7000).unwrap())).unwrap();
     is(&other, Fail, "7000 is not forwarded", "--allow-host-port 5000,6000,7000'");
 }
 
@@ -355,8 +357,8 @@ fn a_sidecar_is_judged_by_its_state_and_its_answer() {
     );
     let state = |state| {
         let place = Sidecar {
-            port: HostPort::REGISTRY,
-            target: Some(Target::Gateway { port: HostPort::REGISTRY }),
+            port: REGISTRY_PORT,
+            target: Some(Target::Gateway { port: REGISTRY_PORT }),
             beside_backend: None,
             container: container("s", state),
         };
@@ -387,7 +389,7 @@ fn a_target_brings_its_cause_and_what_helps() {
     let finding = Finding { why: "refused: nothing".to_owned(), help: "start it".to_owned(), blocked: false };
     is(&check(Outcome::Refused, Some(finding)), Fail, "gateway:5000: refused: nothing", "start it");
     assert_eq!(check(Outcome::Unknown, None).verdict, Fail);
-    assert_eq!(target(&forward(None), &Report::default()), None, "it was not tried");
+    assert_eq!(target(&forward(None), &Status::default()), None, "it was not tried");
 }
 
 #[test]
@@ -411,7 +413,7 @@ fn what_a_registry_speaks_is_told() {
 fn a_quota_of_pipes_is_compared_with_what_all_sidecars_may_want() {
     let with = |soft, fallbacks| {
         let mut report = report(Outcome::Accepted, None);
-        report.kernel.pipe_user_pages_soft = soft;
+        report.kernel = Some(Kernel { pipe_user_pages_soft: soft, ..Kernel::default() });
         report.splice_fallbacks = fallbacks;
         report
     };
@@ -430,7 +432,7 @@ fn a_quota_of_pipes_is_compared_with_what_all_sidecars_may_want() {
 fn ports_run_out_when_most_of_them_wait() {
     let with = |ports, time_wait| {
         let mut report = report(Outcome::Accepted, None);
-        report.kernel = Kernel { ports, time_wait, ..report.kernel };
+        report.kernel = Some(Kernel { ports, time_wait, ..Kernel::default() });
         super::ports(&[&report], "START")
     };
     is(&with(Some(55_001), Some(100)).unwrap(), Fine, "55001", "");

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use assemble_contract::argv::Question;
 use docker_plugin::output::causes;
 use tokio::time::timeout;
 
 use crate::buildkit::{Client, Worker};
 use crate::commands::builder::Registered;
-use crate::commands::health::{self, Examined, Question};
+use crate::commands::health::{self, Examined};
 use crate::commands::{
     Remains, START, damage, left_behind, namespaces, observe, proxies_in_vain, start_command,
 };
-use crate::desired::{ContainerName, HostPort, UserName};
+use crate::desired::{ContainerName, HostPort, REGISTRY_PORT, UserName};
 use crate::engine::{Engine, EngineError, EngineFacts};
 use crate::forward::Forward;
 use crate::health::{Place, plain};
@@ -163,7 +164,7 @@ impl<E: Engine> Doctor<'_, E> {
         facts.lost_files = observed.has_lost_files();
         if let Some(backend) = &observed.backend {
             let question = |sidecar: &Sidecar| {
-                let asked = self.port.unwrap_or(HostPort::REGISTRY);
+                let asked = self.port.unwrap_or(REGISTRY_PORT);
                 if sidecar.port == asked { Question::Protocol } else { Question::Target }
             };
             let examining =

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use assemble_contract::status::LastError;
+use assemble_contract::{Outcome, Status};
 use serde_json::{Value, json};
 
 use crate::commands::health::Examined;
-use crate::health::{Answer, LastError, Outcome, Report};
+use crate::health::{Answer, target_now};
 use crate::output::{age, size};
 
 /// The lines below its sidecar's; `start` is the command that keeps all forwards. None for one that was not asked, whose state says why.
@@ -18,10 +20,10 @@ pub(super) fn lines(forward: &Examined, start: &str) -> Vec<String> {
     let mut lines = Vec::new();
     match &forward.finding {
         Some(finding) => {
-            lines.push(format!("Target {}: {}", report.target_now(), finding.why));
+            lines.push(format!("Target {}: {}", target_now(report), finding.why));
             lines.push(format!("What helps: {}", finding.help));
         }
-        None => lines.push(format!("Target {} accepts", report.target_now())),
+        None => lines.push(format!("Target {} accepts", target_now(report))),
     }
     let failures = match report.failures() {
         0 => String::new(),
@@ -66,7 +68,7 @@ pub(super) fn unknown() -> Value {
     json!({ "Health": "unknown", "Why": null, "Help": null })
 }
 
-fn counters(report: &Report) -> Value {
+fn counters(report: &Status) -> Value {
     let last = report.last_error.as_ref();
     json!({
         "Version": report.version,
@@ -95,9 +97,11 @@ fn untold(answer: &Answer) -> (&'static str, String) {
 
 #[cfg(test)]
 mod tests {
+    use assemble_contract::status::Probe;
+
     use super::*;
-    use crate::desired::{ContainerName, HostPort, ImageRef};
-    use crate::health::{Attempt, Finding};
+    use crate::desired::{ContainerName, ImageRef, REGISTRY_PORT};
+    use crate::health::Finding;
     use crate::observed::{Container, ContainerId, Sidecar, State};
 
     fn forward(answer: Option<Answer>, finding: Option<Finding>) -> Examined {
@@ -117,23 +121,23 @@ mod tests {
             privileged: false,
         };
         Examined {
-            sidecar: Sidecar { port: HostPort::REGISTRY, target: None, beside_backend: None, container },
+            sidecar: Sidecar { port: REGISTRY_PORT, target: None, beside_backend: None, container },
             stale: false,
             answer,
             finding,
         }
     }
 
-    fn report(result: Outcome) -> Report {
-        Report {
+    fn report(result: Outcome) -> Status {
+        Status {
             version: "0.1.0".to_owned(),
             target: "gateway:5000".to_owned(),
             active: 1,
             opened: 12,
             bytes_up: 3_400_000,
             bytes_down: 12_000,
-            probe: Some(Attempt { result, latency_us: 90, ..Attempt::default() }),
-            ..Report::default()
+            probe: Some(Probe { result, latency_us: 90, ..Probe::default() }),
+            ..Status::default()
         }
     }
 
@@ -156,7 +160,7 @@ mod tests {
             text: "Connection refused".to_owned(),
             age_ms: 180_000,
         };
-        let told = Report {
+        let told = Status {
             failed: [("refused".to_owned(), 2)].into(),
             last_error: Some(last),
             ..report(Outcome::Refused)

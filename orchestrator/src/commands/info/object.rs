@@ -34,9 +34,9 @@ pub(super) fn target(target: &Target, now: Option<IpAddr>) -> Value {
     let (kind, name, address) = match target {
         Target::Gateway { .. } => ("gateway", None, None),
         Target::Loopback { .. } => ("loopback", None, None),
-        Target::Host { name, addr, .. } => ("host", Some(name), Some(addr.to_string())),
+        Target::Host { name, addr, .. } => ("host", Some(name.as_str()), Some(addr.to_string())),
         Target::Name { name, fallback, .. } => {
-            ("host", Some(name), now.or(*fallback).map(|ip| ip.to_string()))
+            ("host", Some(name.as_str()), now.or(*fallback).map(|ip| ip.to_string()))
         }
     };
     json!({ "Kind": kind, "Name": name, "Address": address, "Port": target.port().get() })
@@ -93,7 +93,7 @@ mod tests {
     use crate::buildkit::{Record, Worker};
     use crate::commands::health::Examined;
     use crate::desired::UserName;
-    use crate::desired::{ContainerName, HostPort, ImageRef, VolumeName};
+    use crate::desired::{ContainerName, HostPort, ImageRef, REGISTRY_PORT, VolumeName};
     use crate::forward::Forward;
     use crate::observed::{ContainerId, Observed, Sidecar, State};
 
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn everything_is_in_one_object() {
         let backend = Container { cache_volume: Some(VolumeName("v".to_owned())), ..container("b") };
-        let port = HostPort::REGISTRY;
+        let port = REGISTRY_PORT;
         let forward = |target, name| Examined {
             sidecar: Sidecar {
                 port,

@@ -1,6 +1,8 @@
 //! Forwards that something is in the way of, told by the start that made them.
 
-use crate::commands::health::{PATIENCE, Question, examine, is_isolated};
+use assemble_contract::argv::Question;
+
+use crate::commands::health::{PATIENCE, examine, is_isolated};
 use crate::commands::{Session, observe, proxies_in_vain, start_command};
 use crate::desired::Desired;
 use crate::engine::{Engine, EngineError};

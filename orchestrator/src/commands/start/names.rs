@@ -11,13 +11,15 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use assemble_contract::HostName;
+use assemble_contract::argv::Question;
 
-use crate::commands::health::{self, PATIENCE, Question};
+use crate::commands::health::{self, PATIENCE};
 use crate::commands::{Session, observe};
 use crate::desired::HostPort;
 use crate::engine::Engine;
 use crate::forward::asked::{Asked, Known, Place, is_own_address};
-use crate::forward::{Forward, Target, can_be_followed};
+use crate::forward::{Forward, Target};
 use crate::health::Answer;
 use crate::observed::{Container, Observed, Sidecar, State};
 
@@ -56,26 +58,26 @@ async fn look_up<E: Engine>(
     name: &str,
 ) -> Result<Known> {
     let before = sidecar_of(observed, asked, name);
+    let as_name = name.parse::<HostName>();
     let addr = match address(session, observed, name).await {
         Ok(addr) => addr,
         // The relay may know it all the same, as the engine's own names before any backend runs;
         // where it does not, the start warns of that at its end.
-        Err(error) if can_be_followed(name) => {
+        Err(error) => {
+            let Ok(name) = as_name else { return Err(error) };
             tracing::debug!(%error, "the relay alone looks it up");
-            return Ok(Known::Followed(before.and_then(|(_, fallback)| fallback)));
+            return Ok(Known::Followed(name, before.and_then(|(_, fallback)| fallback)));
         }
-        Err(error) => return Err(error),
     };
     refuse_own(name, addr, asked.port, asked.outside)?;
-    if !can_be_followed(name) || (is_listed(hosts, name) && !is_of_the_engine(name)) {
-        return Ok(Known::Fixed(addr));
-    }
+    let followed = as_name.ok().filter(|_| !is_listed(hosts, name) || is_of_the_engine(name));
+    let Some(name) = followed else { return Ok(Known::Fixed(addr)) };
     match before {
         // No reason to make it anew where it finds the name by itself.
         Some((sidecar, fallback)) if fallback != Some(addr) && finds_it(session.engine, sidecar).await => {
-            Ok(Known::Followed(fallback))
+            Ok(Known::Followed(name, fallback))
         }
-        _ => Ok(Known::Followed(Some(addr))),
+        _ => Ok(Known::Followed(name, Some(addr))),
     }
 }
 
@@ -87,7 +89,7 @@ fn sidecar_of<'a>(
 ) -> Option<(&'a Sidecar, Option<IpAddr>)> {
     let sidecar = observed.sidecars.iter().find(|sidecar| sidecar.port == asked.port)?;
     match &sidecar.target {
-        Some(Target::Name { name, fallback, port }) if name == wanted && *port == asked.outside => {
+        Some(Target::Name { name, fallback, port }) if name.as_str() == wanted && *port == asked.outside => {
             Some((sidecar, *fallback))
         }
         _ => None,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::health::Report;
+use assemble_contract::Status;
 
 /// How many ticks a line remembers, for its sparkline.
 const HISTORY: usize = 20;
@@ -14,7 +14,7 @@ pub(super) struct Sample {
     pub(super) port: u16,
     pub(super) at: Instant,
     /// What it told, or in a word or two why nothing.
-    pub(super) known: Result<Report, String>,
+    pub(super) known: Result<Status, String>,
 }
 
 /// Bytes per second.
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     fn sample(port: u16, at: Instant, up: u64, down: u64) -> Sample {
-        Sample { port, at, known: Ok(Report { bytes_up: up, bytes_down: down, ..Report::default() }) }
+        Sample { port, at, known: Ok(Status { bytes_up: up, bytes_down: down, ..Status::default() }) }
     }
 
     #[test]

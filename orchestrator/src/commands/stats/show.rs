@@ -138,19 +138,20 @@ mod tests {
     use std::collections::VecDeque;
     use std::time::{Instant, UNIX_EPOCH};
 
+    use assemble_contract::Status;
+
     use super::super::rates::{Rate, Sample};
     use super::*;
-    use crate::health::Report;
 
     fn lines() -> Vec<Line> {
-        let report = Report {
+        let report = Status {
             target: "gateway:5000".to_owned(),
             active: 1,
             opened: 12,
             failed: [("reset".to_owned(), 2)].into(),
             bytes_up: 3_400_000,
             bytes_down: 12_000,
-            ..Report::default()
+            ..Status::default()
         };
         let sample = |port, known| Sample { port, at: Instant::now(), known };
         vec![

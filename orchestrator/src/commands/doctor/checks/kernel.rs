@@ -1,20 +1,23 @@
 //! What the kernel has to give: pipes, ports, followed connections, and room on the disk. Pure.
 
+use assemble_contract::Status;
+use assemble_contract::status::FailureReason;
+
 use super::{check, fine};
 use crate::commands::doctor::gather::Disk;
 use crate::commands::doctor::{Check, Verdict};
-use crate::health::{Report, anew};
+use crate::health::anew;
 use crate::output::size;
 
 /// What a relay's pool may hold, in pages: 16 pipes of 256 KiB (`docs/relay.md`).
 const PIPE_PAGES: u64 = 16 * 64;
 
 /// Pages are the kernel's account of a user, and all sidecars are one user.
-pub(super) fn pipes(reports: &[&Report]) -> Option<Check> {
+pub(super) fn pipes(reports: &[&Status]) -> Option<Check> {
     const NAME: &str = "pipes";
     /// What helps most, and is little enough: 256 MiB.
     const ROOMY: u64 = 65_536;
-    let soft = reports.iter().find_map(|report| report.kernel.pipe_user_pages_soft)?;
+    let soft = reports.iter().find_map(|report| report.kernel?.pipe_user_pages_soft)?;
     let fallbacks: u64 = reports.iter().fold(0, |sum, report| sum.saturating_add(report.splice_fallbacks));
     let wanted = PIPE_PAGES.saturating_mul(u64::try_from(reports.len()).unwrap_or(u64::MAX));
     let enough = wanted.checked_next_power_of_two().unwrap_or(wanted).max(ROOMY);
@@ -39,11 +42,11 @@ pub(super) fn pipes(reports: &[&Report]) -> Option<Check> {
 
 /// Told of only where there are few, or were too few: as a rule there are many times as many as a
 /// build wants.
-pub(super) fn descriptors(reports: &[&Report], start: &str) -> Option<Check> {
+pub(super) fn descriptors(reports: &[&Status], start: &str) -> Option<Check> {
     /// More than an engine's `default-ulimits` of 1,024 descriptors allows.
     const FEW: u64 = 1_000;
-    let refused = reports.iter().filter_map(|report| report.failed.get("descriptors"));
-    let refused = refused.fold(0_u64, |sum, refused| sum.saturating_add(*refused));
+    let refused = reports.iter().map(|report| report.failed_by(FailureReason::Descriptors));
+    let refused = refused.fold(0_u64, u64::saturating_add);
     let least = reports.iter().filter_map(|report| report.capacity).min();
     let why = match least {
         _ if refused > 0 => format!("{refused} connection(s) were reset for want of descriptors"),
@@ -58,12 +61,12 @@ pub(super) fn descriptors(reports: &[&Report], start: &str) -> Option<Check> {
     Some(check("descriptors", Verdict::Warn, why, &help))
 }
 
-pub(super) fn ports(reports: &[&Report], start: &str) -> Option<Check> {
+pub(super) fn ports(reports: &[&Status], start: &str) -> Option<Check> {
     const NAME: &str = "ports";
     /// As many as Linux has by itself, less a few thousand.
     const FEW: u64 = 20_000;
     // They share one namespace.
-    let kernel = reports.iter().map(|report| report.kernel).find(|kernel| kernel.ports.is_some())?;
+    let kernel = reports.iter().filter_map(|report| report.kernel).find(|kernel| kernel.ports.is_some())?;
     let (ports, waiting) = (kernel.ports?, kernel.time_wait.unwrap_or(0));
     Some(if waiting.saturating_mul(5) > ports.saturating_mul(4) {
         let why = format!("{waiting} of {ports} ports for outgoing connections wait for their end");
