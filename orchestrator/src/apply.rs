@@ -16,6 +16,7 @@ pub use overtaken::{PAUSE, ROUNDS};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -70,7 +71,8 @@ pub async fn apply<E: Engine>(
     report: Report<'_>,
     ledger: &Ledger,
 ) -> Result<(), Failure> {
-    Run { engine, archive, cancel, report, ledger }.stages(stages).await
+    let refused = Mutex::default();
+    Run { engine, archive, cancel, report, ledger, refused }.stages(stages).await
 }
 
 /// Takes back what a run made, newest first: new containers and volumes are removed, started
@@ -184,6 +186,8 @@ struct Run<'a, E> {
     cancel: &'a Cancel,
     report: Report<'a>,
     ledger: &'a Ledger,
+    /// In what words the engine has refused settings that containers can do without.
+    refused: Mutex<Vec<String>>,
 }
 
 impl<E: Engine> Run<'_, E> {
@@ -305,7 +309,7 @@ impl<E: Engine> Run<'_, E> {
     ) -> Result<(&'p ContainerName, ContainerId), Failure> {
         let mut candidates = candidates.iter().peekable();
         let Some(mut wanted) = candidates.next() else { unreachable!("a run without candidates") };
-        let mut spec = Cow::Borrowed(wanted);
+        let mut spec = self.without_refused(wanted);
         let mut told = BTreeSet::new();
         loop {
             let error = match self.create_and_start(&spec).await {
@@ -319,6 +323,10 @@ impl<E: Engine> Run<'_, E> {
                     (self.report)(Event::SettingRefused(&wanted.name, &setting, &error));
                     told.insert(setting);
                 }
+                self.refused
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .extend(error.refusal().map(str::to_owned));
                 spec = Cow::Owned(less);
                 continue;
             }
@@ -326,12 +334,23 @@ impl<E: Engine> Run<'_, E> {
                 Some(next) if matches!(error, EngineError::PrivilegesRefused { .. }) => {
                     (self.report)(Event::PrivilegesRefused(&wanted.name, &error));
                     wanted = next;
-                    spec = Cow::Borrowed(next);
+                    spec = self.without_refused(next);
                 }
                 _ => return Err(error.into()),
             }
             self.go_on()?;
         }
+    }
+
+    /// The spec without what the engine has refused another container of this run.
+    fn without_refused<'s>(&self, spec: &'s ContainerSpec) -> Cow<'s, ContainerSpec> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let less = |spec: Cow<'s, ContainerSpec>, words: &String| match spec.without_refused(words) {
+            // What has a name is told of each container that goes without.
+            Some((None, less)) => Cow::Owned(less),
+            _ => spec,
+        };
+        refused.iter().fold(Cow::Borrowed(spec), less)
     }
 
     async fn create_and_start(&self, spec: &ContainerSpec) -> Result<ContainerId, EngineError> {

@@ -234,6 +234,8 @@ async fn a_refused_limit_on_descriptors_is_left_out_without_a_word() {
     engine.world().lacking = Some("nofile");
     let screen = must_start(&engine, &two_ports()).await;
     assert_eq!((names(&engine), screen.err()), (all_run(), String::new()));
+    let creations = engine.world().log.iter().filter(|call| call.starts_with("create ")).count();
+    assert_eq!(creations, 4, "one of the backend, and no other sidecar learns it anew");
     let screen = must_start(&engine, &two_ports()).await;
     assert_eq!(screen.out(), "Backend \"docker-assemble-backend-ann\" is already running\n");
 }

@@ -110,6 +110,23 @@ async fn broken_answers_are_told_from_refusals() {
     }
 }
 
+/// As from a filter in front of the engine that keeps the connection.
+#[tokio::test]
+async fn a_refusal_whose_words_have_no_end_is_one() {
+    let words = || Deed::Endless(403, "forbidden".to_owned());
+    let scripted = ScriptedEngine::start(vec![("/containers/json", vec![words()]), ("/exec", vec![words()])]);
+    let refused = scripted.client().containers(&BTreeMap::new()).await.unwrap_err();
+    let no_exec = scripted.client().exec(&ContainerId("c".to_owned()), &["true"]).await.unwrap_err();
+    for error in [refused, no_exec] {
+        assert!(matches!(error, EngineError::Refused { status: 403, .. }), "{error:?}");
+        assert!(error.to_string().ends_with("403 Forbidden and words without an end"), "{error}");
+    }
+    // Others may take the time that they need.
+    let scripted = ScriptedEngine::start(vec![("/version", vec![Deed::Endless(200, "{".to_owned())])]);
+    let error = scripted.client().facts().await.unwrap_err();
+    assert!(matches!(error, EngineError::Timeout { .. }), "{error:?}");
+}
+
 #[tokio::test]
 async fn a_state_that_nobody_knows_ends_no_command() {
     let list = r#"[{"Id": "a", "ImageID": "i", "State": "stopped"}]"#;

@@ -18,6 +18,8 @@ pub(crate) enum Deed {
     CutShort(String),
     /// Answer in chunks, and hang up before the last one.
     Unfinished(String),
+    /// Answer with this status, say nothing of the length of these words, and keep the connection.
+    Endless(u16, String),
     /// Hang up without an answer.
     HangUp,
     /// Say nothing, and keep the connection.
@@ -151,6 +153,10 @@ async fn serve(
         Deed::Unfinished(body) => {
             let head = "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n";
             let _ = stream.write_all(format!("{head}{:x}\r\n{body}\r\n", body.len()).as_bytes()).await;
+        }
+        Deed::Endless(status, body) => {
+            let _ = stream.write_all(format!("HTTP/1.1 {status} X\r\n\r\n{body}").as_bytes()).await;
+            std::future::pending().await
         }
         Deed::HangUp => {}
         Deed::Silence => {

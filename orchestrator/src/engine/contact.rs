@@ -16,7 +16,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
 
 use super::version::ApiVersion;
-use super::{EngineError, EngineStream, Operation, Result, failure, transport};
+use super::{EngineError, EngineStream, Operation, Result, failure, heads, transport};
 
 /// For what an idle engine answers in milliseconds, and a busy one behind its other work: facts, lists
 /// and inspections.
@@ -129,13 +129,20 @@ impl Contact {
     ) -> Result<T> {
         let _turn = self.turns.acquire().await;
         let limit = limit.saturating_add(self.slack);
-        let answer = timeout(limit, call).await;
+        let answer = timeout(limit, heads::heard(call)).await;
         if self.by_program {
             tokio::time::sleep(HANDED_BACK).await;
         }
         match answer {
-            Ok(answer) => {
+            Ok(Ok(answer)) => {
                 answer.map_err(|error| failure::explain(&self.endpoint, self.by_program, operation, error))
+            }
+            Ok(Err(status)) => {
+                let told = format!(
+                    "\"{}\" answered with http status {status} and words without an end",
+                    self.endpoint
+                );
+                Err(failure::refusal(&self.endpoint, operation, status.as_u16(), &told))
             }
             Err(_) => {
                 let endpoint = self.endpoint.to_string();

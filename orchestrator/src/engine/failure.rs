@@ -70,7 +70,8 @@ pub(super) fn root_cause(error: &(dyn StdError + 'static)) -> Box<dyn StdError +
     }
 }
 
-fn refusal(endpoint: &str, operation: Operation, status: u16, message: &str) -> EngineError {
+/// What the engine refuses with this status and these words.
+pub(super) fn refusal(endpoint: &str, operation: Operation, status: u16, message: &str) -> EngineError {
     let mut message = one_line(message);
     if message.is_empty() {
         // Not what the engine does, but many a proxy in front of one.

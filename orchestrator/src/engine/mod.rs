@@ -6,6 +6,7 @@ mod docker;
 mod error;
 mod exec;
 mod failure;
+mod heads;
 mod transport;
 mod version;
 mod words;

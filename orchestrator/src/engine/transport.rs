@@ -12,6 +12,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tokio::sync::OnceCell;
 
+use super::heads;
 use super::version::ApiVersion;
 
 /// bollard's own deadline for the head of an answer, in seconds: a day, so that only the
@@ -49,7 +50,11 @@ pub(super) fn client(
         }
         complete_headers(request.headers_mut(), &headers);
         let answer = http.request(request);
-        async move { Ok(answer.await?) }
+        async move {
+            let answer = answer.await?;
+            heads::note(answer.status());
+            Ok(answer)
+        }
     };
     Ok(Docker::connect_with_custom_transport(transport, Some(base), NEVER_SECS, API_DEFAULT_VERSION)?)
 }
