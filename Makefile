@@ -47,12 +47,8 @@ fuzz: ## Fuzz the relay's readers and its state machine
 	@scripts/fuzz.sh
 
 .PHONY: lint
-lint: ## Check format, lints, documentation and shell scripts
-	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo clippy --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
-	shellcheck --external-sources scripts/*.sh images/*/*.sh .ci/run
+lint: ## Check format, lints, documentation, dependencies and shell scripts
+	@scripts/lint.sh
 
 .PHONY: clean
 clean: ## Delete what was compiled

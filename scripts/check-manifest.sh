@@ -14,22 +14,6 @@ set -euo pipefail
 
 # The last release of Kubernetes that the package knows is its own version.
 version=1.37.0
-venv=$state/kubernetes-validate-$version
-
-# Fails where no index of Python's packages can be reached; the reason is in $work/pip.log.
-ensure_validator() {
-	local python
-	"$venv/bin/python" -c 'import kubernetes_validate' 2>/dev/null && return
-	python=$(python_with_venv) || die "no Python can make virtual environments; scripts/setup.sh installs one"
-	ensure_state
-	rm -rf "$venv"
-	logged kubernetes-validate "$python" -m venv "$venv"
-	"$venv/bin/pip" install --quiet --disable-pip-version-check --retries 1 --timeout 10 \
-		"kubernetes-validate==$version" >"$work/pip.log" 2>&1 || {
-		rm -rf "$venv"
-		return 1
-	}
-}
 
 # Any kubectl will do; else Debian's, unpacked and not installed. The reason for none is in
 # $work/kubectl.log.
@@ -113,9 +97,9 @@ if docker compose version >/dev/null 2>&1; then
 	say "docker compose takes images/compose.yaml"
 fi
 
-if ! ensure_validator; then
+if ! venv=$(python_package kubernetes-validate "$version"); then
 	say "NOT CHECKED: the manifests for Kubernetes, since kubernetes-validate $version cannot be had:"
-	show_end "$work/pip.log"
+	show_end "$state/kubernetes-validate.log"
 	exit "$not_run"
 fi
 

@@ -39,6 +39,21 @@ python_with_venv() {
 	return 1
 }
 
+# python_package NAME VERSION: a virtual environment with that package, made once; its path. Fails with
+# the reason in the log NAME.log where no index of packages can be reached.
+python_package() {
+	local venv=$state/$1-$2 python
+	python=$(python_with_venv) || die "no Python can make virtual environments; scripts/setup.sh installs one"
+	ensure_state
+	if [ ! -e "$venv/complete" ]; then
+		rm -rf "$venv"
+		{ "$python" -m venv "$venv" && "$venv/bin/pip" install --quiet --disable-pip-version-check \
+			--retries 1 --timeout 10 "$1==$2"; } >"$state/$1.log" 2>&1 || return 1
+		touch "$venv/complete"
+	fi
+	echo "$venv"
+}
+
 ensure_state() {
 	mkdir -p "$state"
 	[ -e "$state/.gitignore" ] || echo '*' >"$state/.gitignore"
@@ -99,6 +114,52 @@ plain_lines() { tr '\r' '\n' | sed -n 's/\x1b\[[0-9;]*[A-Za-z]//g; /[^ ]/p'; }
 last_line() { { tail -c 1000 "$1" | plain_lines | tail -n 1 | cut -c -76; } 2>/dev/null || true; }
 
 show_end() { plain_lines <"$1" | sed '/^ *Building \[/d' | tail -n 20 | sed 's/^/  | /' >&2; }
+
+# --- Suites, for scripts that run all of several and say at the end how each went ---
+
+summary=()
+bad=''
+untested=''
+
+# suite NAME COMMAND...: run it, shown and written to $log, and note how it ended.
+suite() {
+	local name=$1 started=$SECONDS status=0 result
+	shift
+	say ''
+	say "== $name"
+	printf '\n== %s\n' "$name" >>"$log"
+	"$@" 2>&1 | tee -a "$log" || status=$?
+	case $status in
+	0) result=passed ;;
+	"$not_run") result='NOT RUN' untested=yes ;;
+	*)
+		# shellcheck disable=SC2034 # used by those who source this
+		bad=yes
+		result=FAILED
+		;;
+	esac
+	summary+=("$(printf '%-8s %5d s  %s' "$result" $((SECONDS - started)) "$name")")
+}
+
+skipped() { # WHY
+	say "NOT RUN: $1"
+	return "$not_run"
+}
+
+summarize() { [ ${#summary[@]} = 0 ] || printf '%s\n' "${summary[@]}" >&2; }
+
+# verdict WHAT STATUS: the last line.
+verdict() {
+	if [ "$2" != 0 ]; then
+		say "The $1 failed; the whole log is ${log#"$root"/}"
+	elif [ -n "$untested" ]; then
+		say "All $1 that could be run passed"
+	else
+		say "All $1 passed"
+	fi
+}
+
+# --- Waiting ---
 
 # until_deadline SECONDS COMMAND...: retry until it succeeds or the time is over.
 until_deadline() {

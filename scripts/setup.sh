@@ -11,6 +11,10 @@ need() { # COMMAND PACKAGE...
 
 have cargo || die "cargo is not installed; see https://rustup.rs"
 
+if ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then
+	logged rustup rustup component add rustfmt clippy
+fi
+
 need cc gcc libc6-dev
 need curl curl ca-certificates
 need debootstrap debootstrap
@@ -23,6 +27,7 @@ need kill procps
 python_with_venv >/dev/null || missing+=(python3-venv)
 need make make
 need nft nftables
+need shellcheck shellcheck
 sshd_was_here=$(command -v sshd || true)
 need sshd openssh-server
 if ! have docker || ! timeout 10 docker version >/dev/null 2>&1; then

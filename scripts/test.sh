@@ -14,33 +14,7 @@ ensure_state
 log=$state/test.log
 : >"$log"
 
-# --- Suites ------------------------------------------------------------------
-
-summary=()
-bad=''
-untested=''
 ended=''
-
-# suite NAME COMMAND...: run it, shown and logged, and note how it ended.
-suite() {
-	local name=$1 started=$SECONDS status=0 result
-	shift
-	say ''
-	say "== $name"
-	printf '\n== %s\n' "$name" >>"$log"
-	"$@" 2>&1 | tee -a "$log" || status=$?
-	case $status in
-	0) result=passed ;;
-	"$not_run") result='NOT RUN' untested=yes ;;
-	*) result=FAILED bad=yes ;;
-	esac
-	summary+=("$(printf '%-8s %5d s  %s' "$result" $((SECONDS - started)) "$name")")
-}
-
-skipped() { # WHY
-	say "NOT RUN: $1"
-	return "$not_run"
-}
 
 # Cargo's own words, without the binaries and crates that have no tests, and the names of what failed.
 results() {
@@ -62,15 +36,9 @@ finish() {
 	results >&2
 	"$root/scripts/engine.sh" release "test.$$" || status=1
 	say ''
-	[ ${#summary[@]} = 0 ] || printf '%s\n' "${summary[@]}" >&2
+	summarize
 	[ -n "$ended" ] || say "NOT RUN: all that would have come next"
-	if [ "$status" != 0 ]; then
-		say "The tests failed; the whole log is ${log#"$root"/}"
-	elif [ -n "$untested" ]; then
-		say "All tests that could be run passed"
-	else
-		say "All tests passed"
-	fi
+	verdict "tests" "$status"
 	exit "$status"
 }
 trap finish EXIT

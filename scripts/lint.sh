@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Checks everything that needs no test: format, lints, documentation, dependencies, packages, scripts.
+# One that fails keeps none of the others from running.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+cd "$root"
+ensure_state
+log=$state/lint.log
+: >"$log"
+[ ! -t 1 ] || export CARGO_TERM_COLOR=always
+
+# shellcheck disable=SC2317 # run by way of suite
+scripts() {
+	have shellcheck || die "shellcheck is not installed; scripts/setup.sh installs it"
+	shellcheck --external-sources scripts/*.sh images/*/*.sh .ci/run
+}
+
+suite "format" cargo fmt --all --check
+suite "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
+suite "lints of the fuzz targets" \
+	cargo clippy --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --all-targets --locked -- -D warnings
+suite "documentation" env RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
+suite "the oldest compiler" scripts/msrv.sh
+suite "dependencies" scripts/deny.sh
+suite "the package of docker-plugin" cargo package --quiet --locked --allow-dirty --package docker-plugin
+suite "scripts" scripts
+
+say ''
+summarize
+status=0
+[ -z "$bad" ] || status=1
+verdict "lints" "$status"
+exit "$status"
