@@ -12,6 +12,8 @@ use nix::sys::signal::{self, SigSet, SigmaskHow, Signal};
 use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 
 /// Most bytes kept of what the program says on standard error.
@@ -72,7 +74,8 @@ fn dial(program: &str, command: &mut Command) -> io::Result<Dialled> {
         words: Some(words),
         started: false,
         at_terminal: false,
-        child,
+        child: Some(child),
+        turn: None,
     })
 }
 
@@ -88,19 +91,41 @@ pub(super) struct Dialled {
     started: bool,
     /// Whether it may ask somebody there.
     at_terminal: bool,
-    child: Child,
+    /// Taken by the end of this.
+    child: Option<Child>,
+    /// Given back when the program has ended.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
-impl Drop for Dialled {
+impl Dialled {
+    /// Holds `turn` until the program has ended, so that no other one begins before.
+    pub(super) fn holding(mut self, turn: Option<OwnedSemaphorePermit>) -> Self {
+        self.turn = turn;
+        self
+    }
+
     /// Kills the program, unless it may be asking for a password: that one is told to end, so that it
     /// switches the terminal's echo on again (ssh's `readpass.c`).
-    fn drop(&mut self) {
+    fn end(&self, child: &mut Child) {
         #[cfg(unix)]
-        if let Some(id) = self.child.id().filter(|_| self.at_terminal && !self.started) {
+        if let Some(id) = child.id().filter(|_| self.at_terminal && !self.started) {
             signal::kill(Pid::from_raw(id.cast_signed()), Signal::SIGTERM).ok();
             return;
         }
-        self.child.start_kill().ok();
+        child.start_kill().ok();
+    }
+}
+
+impl Drop for Dialled {
+    fn drop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        self.end(&mut child);
+        if let (Some(turn), Ok(runtime)) = (self.turn.take(), Handle::try_current()) {
+            runtime.spawn(async move {
+                child.wait().await.ok();
+                drop(turn);
+            });
+        }
     }
 }
 

@@ -52,7 +52,7 @@ pub struct Connector {
     address: Address,
     /// For TCP with TLS.
     dresser: Option<Dresser>,
-    /// One for each connection that there may be.
+    /// One for each connection that there may be at a time, where one is dear.
     turns: Arc<Semaphore>,
     /// What connections by ssh share.
     login: Arc<ssh::Login>,
@@ -101,9 +101,10 @@ impl tower_service::Service<Uri> for Connector {
     fn call(&mut self, _: Uri) -> Self::Future {
         let connector = self.clone();
         Box::pin(async move {
+            // One that is dear keeps it.
             let turn = Arc::clone(&connector.turns).acquire_owned().await.ok();
-            match tokio::time::timeout(CONNECT_DEADLINE, connector.connect()).await {
-                Ok(stream) => Ok(TokioIo::new(Wire { stream: stream?, _turn: turn })),
+            match tokio::time::timeout(CONNECT_DEADLINE, connector.connect(turn)).await {
+                Ok(stream) => Ok(TokioIo::new(Wire(stream?))),
                 Err(_) => Err(io::Error::new(
                     io::ErrorKind::TimedOut,
                     format!("no connection within {} s", CONNECT_DEADLINE.as_secs()),
@@ -114,7 +115,7 @@ impl tower_service::Service<Uri> for Connector {
 }
 
 impl Connector {
-    async fn connect(&self) -> io::Result<Pin<Box<dyn ReadWrite>>> {
+    async fn connect(&self, turn: Option<OwnedSemaphorePermit>) -> io::Result<Pin<Box<dyn ReadWrite>>> {
         Ok(match &self.address {
             Address::Unix(path) => Box::pin(UnixStream::connect(path).await?),
             Address::Tcp(host, port) => {
@@ -125,8 +126,10 @@ impl Connector {
                     None => Box::pin(stream),
                 }
             }
-            Address::Ssh(target) => Box::pin(self.login.dial(target, &self.turns).await?),
-            Address::Program(program, arguments) => Box::pin(dial::dial_apart(program, arguments)?),
+            Address::Ssh(target) => Box::pin(self.login.dial(target, &self.turns).await?.holding(turn)),
+            Address::Program(program, arguments) => {
+                Box::pin(dial::dial_apart(program, arguments)?.holding(turn))
+            }
         })
     }
 }
@@ -135,11 +138,7 @@ trait ReadWrite: AsyncRead + AsyncWrite + Send {}
 impl<T: AsyncRead + AsyncWrite + Send> ReadWrite for T {}
 
 /// A connection as hyper wants it.
-pub struct Wire {
-    stream: Pin<Box<dyn ReadWrite>>,
-    /// Given back when the connection ends.
-    _turn: Option<OwnedSemaphorePermit>,
-}
+pub struct Wire(Pin<Box<dyn ReadWrite>>);
 
 impl Connection for Wire {
     fn connected(&self) -> Connected {
@@ -153,21 +152,21 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.stream.as_mut().poll_read(cx, buf)
+        self.0.as_mut().poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.stream.as_mut().poll_write(cx, buf)
+        self.0.as_mut().poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.as_mut().poll_flush(cx)
+        self.0.as_mut().poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.as_mut().poll_shutdown(cx)
+        self.0.as_mut().poll_shutdown(cx)
     }
 }
 
