@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use crate::program::program;
 use crate::support::{
     Backend, Background, PATIENCE, PLUGIN, TempDir, Witness, eventually, free_port, host, run,
@@ -102,7 +104,6 @@ impl Sshd {
 /// Logins, as whoever watches the way to sshd counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Logins {
-    now: usize,
     most: usize,
     all: usize,
 }
@@ -110,41 +111,54 @@ struct Logins {
 /// The way to sshd.
 struct Gate {
     port: u16,
-    logins: Arc<Mutex<Logins>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    clients: Vec<TcpStream>,
+    logins: Logins,
 }
 
 impl Gate {
     fn before(sshd: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let gate = Self { port: listener.local_addr().unwrap().port(), logins: Arc::default() };
-        let logins = Arc::clone(&gate.logins);
+        let gate = Self { port: listener.local_addr().unwrap().port(), seen: Arc::default() };
+        let seen = Arc::clone(&gate.seen);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let logins = Arc::clone(&logins);
-                {
-                    let mut seen = logins.lock().unwrap();
-                    seen.now += 1;
-                    seen.all += 1;
-                    seen.most = seen.most.max(seen.now);
-                }
-                thread::spawn(move || {
-                    let _ = pass(&client, sshd);
-                    logins.lock().unwrap().now -= 1;
-                });
+                seen.lock().unwrap().enters(client.try_clone().unwrap());
+                thread::spawn(move || pass(&client, sshd));
             }
         });
         gate
     }
 
     fn now(&self) -> usize {
-        self.logins.lock().unwrap().now
+        self.seen.lock().unwrap().now()
     }
 
     /// What has been seen since the last question.
     fn logins(&self) -> Logins {
-        let mut seen = self.logins.lock().unwrap();
-        let fresh = Logins { now: seen.now, ..Logins::default() };
-        std::mem::replace(&mut *seen, fresh)
+        std::mem::take(&mut self.seen.lock().unwrap().logins)
+    }
+}
+
+impl Seen {
+    fn enters(&mut self, client: TcpStream) {
+        self.clients.push(client);
+        self.logins.most = self.logins.most.max(self.now());
+        self.logins.all += 1;
+    }
+
+    /// Asked of the kernel, which knows at once that a client has closed; who passes on its bytes may
+    /// get to know later than that the next one connects.
+    fn now(&mut self) -> usize {
+        self.clients.retain(|client| {
+            let mut asked = [PollFd::new(client, PollFlags::RDHUP)];
+            poll(&mut asked, Some(&Timespec::default())).unwrap() == 0
+        });
+        self.clients.len()
     }
 }
 
