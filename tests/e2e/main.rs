@@ -12,7 +12,7 @@ mod namespace;
 
 #[path = "../support/screen.rs"]
 mod console;
-#[path = "../support/program.rs"]
+#[path = "../../crates/docker-plugin/tests/support/program.rs"]
 mod program;
 
 mod advice;

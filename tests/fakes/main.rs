@@ -22,6 +22,8 @@ mod sidecar;
 #[cfg(unix)]
 mod ssh;
 
+#[path = "../../crates/docker-plugin/tests/support/authority.rs"]
+mod authority;
 #[path = "../support/fake_buildkit.rs"]
 mod fake_buildkit;
 #[path = "../support/fake_engine.rs"]
@@ -29,7 +31,7 @@ mod fake_engine;
 #[path = "../support/manifests.rs"]
 mod manifests;
 #[cfg(unix)]
-#[path = "../support/program.rs"]
+#[path = "../../crates/docker-plugin/tests/support/program.rs"]
 mod program;
 #[path = "../support/screen.rs"]
 mod screen;

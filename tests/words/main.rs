@@ -2,7 +2,6 @@
 //! process, no socket.
 
 mod command_lines;
-mod endpoint;
 mod errors;
 mod help;
 mod manifest;

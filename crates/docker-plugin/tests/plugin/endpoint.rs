@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use docker_assemble::endpoint::resolve;
-use docker_assemble::plugin::Globals;
+use docker_plugin::endpoint::resolve;
+use docker_plugin::globals::Globals;
 
 /// A configuration directory with the contexts `one` and `two`, and `current` in use.
 struct Home(PathBuf);
