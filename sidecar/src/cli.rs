@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use assemble_contract::port::PortError;
 use assemble_contract::{AllowList, Port, TargetSpec, argv};
-use assemble_proxy::config::{Config, Engine};
-use assemble_proxy::congestion::CongestionControl;
+use assemble_proxy::config::{Config, CongestionControl, Engine};
 use assemble_proxy::dialer::HelperConfig;
 use assemble_proxy::exporter::MetricsAddr;
 use clap::builder::TypedValueParser;

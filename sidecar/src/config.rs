@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use assemble_contract::{Target, limits};
 
-use crate::congestion::CongestionControl;
-use crate::sys::Keepalive;
+use crate::keepalive::Keepalive;
 
 /// Everything a relay is told.
 #[derive(Clone, Debug)]
@@ -97,6 +96,16 @@ pub enum Engine {
     Copy,
     /// Splices whenever the kernel allows.
     Splice,
+}
+
+/// Who chooses the congestion control of sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CongestionControl {
+    /// The relay, where the peer is on link: on this host, or its gateway.
+    #[default]
+    Auto,
+    /// The network namespace, always.
+    System,
 }
 
 #[cfg(test)]

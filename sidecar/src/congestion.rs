@@ -7,39 +7,28 @@
 //! windows; every kernel has it, and by default it may be chosen without privileges (ip-sysctl,
 //! `tcp_allowed_congestion_control`).
 
+use crate::config::CongestionControl;
 use crate::sys;
 
-/// Who chooses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CongestionControl {
-    /// The relay, where the peer is on link: on this host, or its gateway.
-    #[default]
-    Auto,
-    /// The network namespace, always.
-    System,
-}
-
-impl CongestionControl {
-    /// What sockets with a peer on link are to use in place of the namespace's own, if anything.
-    /// Asks the kernel, once for all of them.
-    #[must_use]
-    pub fn on_link(self) -> Option<&'static str> {
-        if self == Self::System {
+/// What sockets with a peer on link are to use in place of the namespace's own, if anything.
+/// Asks the kernel, once for all of them.
+#[must_use]
+pub fn on_link(who: CongestionControl) -> Option<&'static str> {
+    if who == CongestionControl::System {
+        return None;
+    }
+    let own = sys::congestion_control()
+        .inspect_err(|error| tracing::debug!(%error, "cannot tell the congestion control"))
+        .ok()?;
+    let name = instead_of(&own)?;
+    match sys::may_use_congestion_control(name) {
+        Ok(()) => tracing::debug!("sending on link with {name}, not {own}"),
+        Err(error) => {
+            tracing::warn!(%error, "cannot send on link with {name}: {own} paces there as well");
             return None;
         }
-        let own = sys::congestion_control()
-            .inspect_err(|error| tracing::debug!(%error, "cannot tell the congestion control"))
-            .ok()?;
-        let name = instead_of(&own)?;
-        match sys::may_use_congestion_control(name) {
-            Ok(()) => tracing::debug!("sending on link with {name}, not {own}"),
-            Err(error) => {
-                tracing::warn!(%error, "cannot send on link with {name}: {own} paces there as well");
-                return None;
-            }
-        }
-        Some(name)
     }
+    Some(name)
 }
 
 /// The better one on link, where there is one. Pure.

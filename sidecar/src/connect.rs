@@ -10,51 +10,29 @@ use assemble_contract::Outcome;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Type};
 
-use crate::dialer::DialerError;
-use crate::resolve::Unresolved;
 use crate::sys::{LocalPorts, Socket};
 
-/// Why a connection to the target was not made.
+/// Why an attempt failed.
 #[derive(Debug, thiserror::Error)]
-pub enum DialError {
-    /// The client broke its connection meanwhile.
-    #[error("the client went away: {0}")]
-    ClientGone(io::Error),
-    /// The namespace has no gateway now.
-    #[error("no default route")]
-    NoGateway,
+pub enum ConnectError {
     /// No answer in time.
     #[error("no answer within {} s", .0.as_secs_f32())]
     TimedOut(Duration),
     /// The connection came back to the very port it started from (self-connect).
     #[error("the connection met itself: nothing listens there")]
     Loop,
-    /// The target's name means the port that the relay itself listens on.
-    #[error("\"{0}\" is where this relay listens")]
-    Itself(SocketAddr),
-    /// The target's name has no address.
-    #[error(transparent)]
-    Unresolved(#[from] Unresolved),
-    /// The helper that was to connect is not there, refuses, or answers nonsense.
-    #[error(transparent)]
-    Dialer(#[from] DialerError),
     /// The kernel's reason: refused, unreachable, …
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-impl DialError {
+impl ConnectError {
     /// The failure in one word.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::ClientGone(_) => Outcome::ClientGone,
-            Self::NoGateway => Outcome::NoGateway,
             Self::TimedOut(_) => Outcome::TimedOut,
-            Self::Loop | Self::Itself(_) => Outcome::Loop,
-            Self::Unresolved(Unresolved::NoSuchName(_)) => Outcome::NoSuchName,
-            Self::Unresolved(Unresolved::NoAnswer { .. }) => Outcome::NameService,
-            Self::Dialer(_) => Outcome::Dialer,
+            Self::Loop => Outcome::Loop,
             Self::Io(error) => match error.kind() {
                 io::ErrorKind::ConnectionRefused => Outcome::Refused,
                 io::ErrorKind::TimedOut => Outcome::TimedOut,
@@ -63,6 +41,16 @@ impl DialError {
                 }
                 _ => Outcome::Unreachable,
             },
+        }
+    }
+
+    /// The failure as an errno, for one who hears of it in another process.
+    #[must_use]
+    pub fn errno(&self) -> i32 {
+        match self {
+            Self::TimedOut(_) => Errno::TIMEDOUT.raw_os_error(),
+            Self::Loop => Errno::CONNREFUSED.raw_os_error(),
+            Self::Io(error) => error.raw_os_error().unwrap_or(Errno::IO.raw_os_error()),
         }
     }
 }
@@ -97,7 +85,7 @@ impl Connector {
     ///
     /// # Errors
     /// Why there is no connection.
-    pub async fn connect(&self, addr: SocketAddr) -> Result<Socket, DialError> {
+    pub async fn connect(&self, addr: SocketAddr) -> Result<Socket, ConnectError> {
         let mut attempt = pin!(self.attempt(addr));
         tokio::select! {
             biased;
@@ -105,10 +93,10 @@ impl Connector {
             () = tokio::task::yield_now() => {}
         }
         let in_time = tokio::time::timeout(self.timeout, attempt).await;
-        in_time.unwrap_or(Err(DialError::TimedOut(self.timeout)))
+        in_time.unwrap_or(Err(ConnectError::TimedOut(self.timeout)))
     }
 
-    async fn attempt(&self, addr: SocketAddr) -> Result<Socket, DialError> {
+    async fn attempt(&self, addr: SocketAddr) -> Result<Socket, ConnectError> {
         let kind = Type::STREAM.nonblocking().cloexec();
         let socket = socket2::Socket::new(Domain::for_address(addr), kind, Some(Protocol::TCP))?;
         Socket::prepare(socket.as_fd())?;
@@ -132,7 +120,7 @@ impl Connector {
         if self.ports.may_be(addr.port()) {
             let local = socket.local_addr()?;
             if local.port() == addr.port() && socket.peer_addr().is_ok_and(|peer| peer == local) {
-                return Err(DialError::Loop);
+                return Err(ConnectError::Loop);
             }
         }
         Ok(socket)
@@ -145,27 +133,20 @@ mod tests {
 
     #[test]
     fn every_failure_has_its_word() {
-        let name = || "db".parse().unwrap();
-        let io = |errno: Errno| DialError::Io(errno.into());
+        let io = |errno: Errno| ConnectError::Io(errno.into());
         let table = [
-            (DialError::ClientGone(Errno::CONNRESET.into()), "client_gone"),
-            (DialError::NoGateway, "no_gateway"),
-            (DialError::TimedOut(Duration::from_secs(1)), "timed_out"),
-            (DialError::Loop, "loop"),
-            (DialError::Itself(([127, 0, 0, 1], 1).into()), "loop"),
-            (Unresolved::NoSuchName(name()).into(), "no_such_name"),
-            (Unresolved::NoAnswer { name: name(), why: String::new() }.into(), "name_service"),
-            (DialError::Dialer(DialerError::Nonsense), "dialer"),
-            (io(Errno::CONNREFUSED), "refused"),
-            (io(Errno::TIMEDOUT), "timed_out"),
-            (io(Errno::HOSTUNREACH), "unreachable"),
-            (io(Errno::NETUNREACH), "unreachable"),
-            (io(Errno::ACCESS), "unreachable"),
-            (io(Errno::MFILE), "descriptors"),
-            (io(Errno::NFILE), "descriptors"),
+            (ConnectError::TimedOut(Duration::from_secs(1)), Outcome::TimedOut),
+            (ConnectError::Loop, Outcome::Loop),
+            (io(Errno::CONNREFUSED), Outcome::Refused),
+            (io(Errno::TIMEDOUT), Outcome::TimedOut),
+            (io(Errno::HOSTUNREACH), Outcome::Unreachable),
+            (io(Errno::NETUNREACH), Outcome::Unreachable),
+            (io(Errno::ACCESS), Outcome::Unreachable),
+            (io(Errno::MFILE), Outcome::Descriptors),
+            (io(Errno::NFILE), Outcome::Descriptors),
         ];
-        for (error, word) in table {
-            assert_eq!(error.outcome().word(), word, "{error}");
+        for (error, outcome) in table {
+            assert_eq!(error.outcome(), outcome, "{error}");
         }
     }
 }

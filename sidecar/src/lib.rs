@@ -1,16 +1,21 @@
 //! A TCP relay from one port of a network namespace's loopback to a target, on splice(2).
 //!
+//! A room uses those below it, and the crate `assemble_contract`, which has what the plugin knows as well.
+//!
 //! | room | what lives there | may use |
 //! |---|---|---|
-//! | [`server`], [`shutdown`], [`health`], [`exporter`] | accept loop and drain; signals; health and status; metrics over HTTP | `session`, `accept`, `config`, `stats`, `sys` |
-//! | [`session`], [`upstream`] | one connection from accept to its closing event; finding and dialling the target | `relay`, `config`, `resolve`, `stats`, `sys` |
+//! | [`server`], [`shutdown`] | accept loop and drain; signals | `session`, `upstream`, `relay`, `reports`, `congestion`, `sys` |
+//! | [`health`], [`exporter`] | health and status for whoever asks; metrics over HTTP | `session` |
+//! | [`session`] | one connection from accept to its closing event | `upstream`, `relay`, `reports`, `sys` |
+//! | [`probe`] | the target tried once, for whoever asks | `upstream`, `sys` |
+//! | [`upstream`] | finding the target and dialling it | `dialer`, `connect`, `resolve`, `sys` |
+//! | [`dialer`] | sockets handed over by a helper, and that helper | `connect`, `congestion`, `reports`, `sys` |
+//! | [`connect`], [`congestion`] | one attempt to connect; congestion control on link | `sys` |
 //! | [`resolve`] | names of hosts to addresses, by the files of the namespace | `sys` |
-//! | [`probe`] | the target tried once, for whoever asks | `upstream`, `config`, `sys` |
-//! | [`dialer`], [`connect`], [`congestion`] | sockets handed over by a helper, and that helper; one attempt to connect; congestion control on link | `accept`, `sys` |
-//! | [`relay`] | bytes both ways between two sockets: copy small, splice big | `stats`, `sys` |
-//! | [`sys`] | one file per kernel object, no decisions | nothing of ours |
-//! | [`reports`] | the log of what any client can cause again and again | `repeats` |
-//! | [`accept`], [`config`], [`repeats`], [`routes`], [`stats`], [`metrics`], [`status`] | **pure**: meaning of accept errors; settings and their words; when repetitions are told; route tables; counters and their texts | nothing of ours |
+//! | [`relay`] | bytes both ways between two sockets: copy small, splice big | `sys` |
+//! | [`reports`] | the log of what any client can cause again and again | the pure ones |
+//! | [`sys`] | one file per kernel object, no decisions | the pure ones |
+//! | [`accept`], [`config`], [`keepalive`], [`repeats`], [`routes`], [`stats`], [`metrics`], [`status`] | **pure**, and open to all: meaning of accept errors; settings; when the kernel probes; when repetitions are told; route tables; counters and their texts | each other |
 //!
 //! The binary (`main.rs`, `cli.rs`) is the life of the process and nothing else.
 
@@ -21,6 +26,7 @@ pub mod connect;
 pub mod dialer;
 pub mod exporter;
 pub mod health;
+pub mod keepalive;
 pub mod metrics;
 pub mod probe;
 pub mod relay;

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use assemble_proxy::sys::Keepalive;
+use assemble_proxy::keepalive::Keepalive;
 
 use crate::namespace::Namespace;
 use crate::peers::{KIB, MIB, Peer, peers};

@@ -18,7 +18,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use arbitrary::Arbitrary;
-use assemble_proxy::congestion::CongestionControl;
+use assemble_proxy::config::CongestionControl;
 use assemble_proxy::dialer::{Dialer, Helper, HelperConfig};
 use libfuzzer_sys::fuzz_target;
 use socket2::SockRef;

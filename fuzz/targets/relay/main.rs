@@ -23,9 +23,10 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use assemble_proxy::config::Engine;
+use assemble_proxy::keepalive::Keepalive;
 use assemble_proxy::relay::{Ending, Options, Relayed, relay};
 use assemble_proxy::stats::Stats;
-use assemble_proxy::sys::{Keepalive, Socket};
+use assemble_proxy::sys::Socket;
 use libfuzzer_sys::fuzz_target;
 use socket2::SockRef;
 use tokio::runtime::{Builder, Runtime};

@@ -9,10 +9,10 @@ use std::time::Duration;
 use assemble_contract::answer::PATIENCE;
 
 use super::{Malformed, Reply, Request};
-use crate::connect::DialError;
+use crate::connect::ConnectError;
 use crate::sys::{Control, Impostor, PacketSocket, Socket, verify_loopback};
 
-/// Why the dialer was of no help; what connect(2) told it is not among this.
+/// Why there is no connection from a dialer.
 #[derive(Debug, thiserror::Error)]
 pub enum DialerError {
     /// Nobody listens at its socket, or it went away before its answer.
@@ -29,6 +29,9 @@ pub enum DialerError {
     /// It answered something else than an answer.
     #[error("the dialer answered nonsense")]
     Nonsense,
+    /// Its attempt to connect failed, or took too long.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// What it sent is not the connection asked for.
     #[error("the dialer handed over something else than a connection to port \"{port}\": {cause}")]
     Impostor {
@@ -66,19 +69,21 @@ impl Dialer {
     ///
     /// # Errors
     /// The dialer does not help, its connect(2) fails, or there is no answer within `timeout`.
-    pub async fn dial(&self, port: u16, timeout: Duration) -> Result<Socket, DialError> {
+    pub async fn dial(&self, port: u16, timeout: Duration) -> Result<Socket, DialerError> {
         let answered = tokio::time::timeout(timeout, ask(&self.path, Request::Dial(port))).await;
-        let (reply, descriptors) = answered.map_err(|_| DialError::TimedOut(timeout))??;
+        let (reply, descriptors) = answered.map_err(|_| ConnectError::TimedOut(timeout))??;
         let mut descriptors = descriptors.into_iter();
         let fd = match (reply, descriptors.next(), descriptors.next()) {
             (Reply::Connected, Some(fd), None) => fd,
-            (Reply::Failed(errno), None, _) => return Err(io::Error::from_raw_os_error(errno).into()),
-            (Reply::NotAllowed, None, _) => return Err(DialerError::NotAllowed(port).into()),
-            _ => return Err(DialerError::Nonsense.into()),
+            (Reply::Failed(errno), None, _) => {
+                return Err(ConnectError::Io(io::Error::from_raw_os_error(errno)).into());
+            }
+            (Reply::NotAllowed, None, _) => return Err(DialerError::NotAllowed(port)),
+            _ => return Err(DialerError::Nonsense),
         };
         verify_loopback(&fd, port).map_err(|cause| DialerError::Impostor { port, cause })?;
-        Socket::prepare(fd.as_fd())?;
-        Ok(Socket::dialled(fd)?)
+        let prepared = Socket::prepare(fd.as_fd()).and_then(|()| Socket::dialled(fd));
+        Ok(prepared.map_err(ConnectError::Io)?)
     }
 }
 

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assemble_contract::AllowList;
-use rustix::io::Errno;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::{Malformed, Reply, Request};
 use crate::accept::{self, Verdict};
-use crate::congestion::CongestionControl;
-use crate::connect::{Connector, DialError};
+use crate::config::CongestionControl;
+use crate::congestion;
+use crate::connect::{ConnectError, Connector};
 use crate::reports::{Matter, Reports, report};
 use crate::sys::{Control, PacketListener, PacketSocket, Rights, Socket};
 
@@ -82,7 +82,8 @@ impl Helper {
         let owner = config.peer_uid.unwrap_or(own_uid);
         let listener = PacketListener::bind(&config.socket, owner)
             .map_err(|cause| HelperError::Listen { path: config.socket.clone(), cause })?;
-        let connector = Arc::new(Connector::new(config.connect_timeout, config.congestion_control.on_link()));
+        let connector =
+            Arc::new(Connector::new(config.connect_timeout, congestion::on_link(config.congestion_control)));
         Ok(Self { listener, config: Arc::new(config), connector, own_uid })
     }
 
@@ -227,7 +228,7 @@ async fn granted(
         }
         Err(error) => {
             tracing::debug!(port, uid, %error, "cannot connect");
-            peer.send(&Reply::Failed(errno(&error)).encode(), None)?;
+            peer.send(&Reply::Failed(error.errno()).encode(), None)?;
         }
     }
     Ok(())
@@ -252,19 +253,10 @@ async fn request(peer: &PacketSocket) -> Result<Request, Refusal> {
 
 /// Connects over IPv4, else over IPv6. When neither works the first one's reason counts: the
 /// second one often is that there is no IPv6.
-async fn dial(port: u16, connector: &Connector) -> Result<Socket, DialError> {
+async fn dial(port: u16, connector: &Connector) -> Result<Socket, ConnectError> {
     let to = |ip: IpAddr| connector.connect(SocketAddr::new(ip, port));
     match to(Ipv4Addr::LOCALHOST.into()).await {
         Ok(socket) => Ok(socket),
         Err(error) => to(Ipv6Addr::LOCALHOST.into()).await.map_err(|_| error),
-    }
-}
-
-fn errno(error: &DialError) -> i32 {
-    match error {
-        DialError::TimedOut(_) => Errno::TIMEDOUT.raw_os_error(),
-        DialError::Loop => Errno::CONNREFUSED.raw_os_error(),
-        DialError::Io(error) => error.raw_os_error().unwrap_or(Errno::IO.raw_os_error()),
-        _ => Errno::IO.raw_os_error(),
     }
 }

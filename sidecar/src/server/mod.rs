@@ -21,6 +21,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::accept::{self, Verdict};
 use crate::config::Config;
+use crate::congestion;
 use crate::relay::Options;
 use crate::reports::{Matter, report};
 use crate::session::Shared;
@@ -68,7 +69,7 @@ impl Server {
     /// # Errors
     /// There is no target, or the port cannot be had; a machine without IPv6 is only warned about.
     pub fn bind(config: &Config) -> Result<Self, ServerError> {
-        let on_link = config.congestion_control.on_link();
+        let on_link = congestion::on_link(config.congestion_control);
         let upstream = Upstream::new(config, on_link)?;
         // Clients come over loopback, so they are on link.
         let listen = |ip: IpAddr, port| Listener::bind(SocketAddr::new(ip, port), config.keepalive, on_link);

@@ -11,9 +11,9 @@ use socket2::{Domain, Protocol, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::options::Keepalive;
 use super::reactor::register;
 use super::socket::Socket;
+use crate::keepalive::Keepalive;
 
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! The kernel, one file per object. Nothing here decides anything; every descriptor is owned,
+//! The kernel, one file per object. Nothing here decides anything or knows of connections and targets; every descriptor is owned,
 //! non-blocking and close-on-exec from its creation.
 
 mod congestion;
@@ -7,7 +7,6 @@ mod fd_passing;
 mod kept_file;
 mod limits;
 mod listener;
-mod nursery;
 mod options;
 mod pipe;
 mod ports;
@@ -24,8 +23,6 @@ pub use fd_passing::{Control, Impostor, verify_loopback};
 pub use kept_file::KeptFile;
 pub use limits::{Reserve, raise_descriptor_limit, refuse_huge_pages};
 pub use listener::{Listener, ListenerError};
-pub use nursery::Nursery;
-pub use options::Keepalive;
 pub use pipe::Pipe;
 pub use ports::LocalPorts;
 pub use routes::{RouteBell, RouteTables};

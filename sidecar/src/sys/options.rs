@@ -6,42 +6,19 @@ use std::time::Duration;
 
 use rustix::net::sockopt;
 
-/// When the kernel asks a silent peer whether it is still there (tcp(7)).
+use crate::keepalive::Keepalive;
+
+/// Has the kernel probe the peer of a socket.
 ///
-/// Besides dead hosts this reaps half-closed leaks: a peer that closed for good answers a
-/// probe with a reset, a living half-closed one with an acknowledgement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keepalive {
-    /// Silence before the first probe (`TCP_KEEPIDLE`, whole seconds).
-    pub idle: Duration,
-    /// Time between probes (`TCP_KEEPINTVL`, whole seconds).
-    pub interval: Duration,
-    /// Unanswered probes before the connection is dead (`TCP_KEEPCNT`).
-    pub probes: u32,
-}
-
-impl Default for Keepalive {
-    fn default() -> Self {
-        Self { idle: Duration::from_secs(60), interval: Duration::from_secs(10), probes: 6 }
-    }
-}
-
-impl Keepalive {
-    /// Has the kernel probe the peer of a socket.
-    ///
-    /// It counts the silence that there has been before, since the time comes last: changed on a
-    /// socket that is probed already it is taken from the last sign of life (net/ipv4/tcp.c,
-    /// `tcp_sock_set_keepidle_locked`).
-    ///
-    /// # Errors
-    /// Those of setsockopt(2).
-    pub(super) fn set(self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        sockopt::set_socket_keepalive(fd, true)?;
-        sockopt::set_tcp_keepintvl(fd, self.interval)?;
-        sockopt::set_tcp_keepcnt(fd, self.probes)?;
-        sockopt::set_tcp_keepidle(fd, self.idle)?;
-        Ok(())
-    }
+/// It counts the silence that there has been before, since the time comes last: changed on a
+/// socket that is probed already it is taken from the last sign of life (net/ipv4/tcp.c,
+/// `tcp_sock_set_keepidle_locked`).
+pub(super) fn keep_alive(fd: BorrowedFd<'_>, keepalive: Keepalive) -> io::Result<()> {
+    sockopt::set_socket_keepalive(fd, true)?;
+    sockopt::set_tcp_keepintvl(fd, keepalive.interval)?;
+    sockopt::set_tcp_keepcnt(fd, keepalive.probes)?;
+    sockopt::set_tcp_keepidle(fd, keepalive.idle)?;
+    Ok(())
 }
 
 /// Sends small messages at once, whatever is unacknowledged.

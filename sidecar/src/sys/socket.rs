@@ -13,9 +13,12 @@ use rustix::pipe::{SpliceFlags, splice};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::options::{Keepalive, acknowledge, hold_acknowledgement, no_delay, reset_on_close, urgent_inline};
+use super::options::{
+    acknowledge, hold_acknowledgement, keep_alive, no_delay, reset_on_close, urgent_inline,
+};
 use super::reactor::register;
 use super::{Pipe, congestion, tcp_info};
+use crate::keepalive::Keepalive;
 
 /// What came of moving bytes from a socket into an empty pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +69,8 @@ impl Socket {
     }
 
     /// Registers a connecting or connected socket that was [prepared](Self::prepare). What else
-    /// it wants is set when needed: `TCP_NODELAY` before its second message, keepalive by a
-    /// [`Nursery`](super::Nursery). It [may owe](Self::owes_acknowledgement) its peer a word.
+    /// it wants is set when needed: `TCP_NODELAY` before its second message, keepalive by
+    /// [`Self::keep_alive`]. It [may owe](Self::owes_acknowledgement) its peer a word.
     ///
     /// # Errors
     /// Whatever epoll_ctl(2) refuses. The connection is reset then.
@@ -91,7 +94,7 @@ impl Socket {
     pub fn tune(fd: BorrowedFd<'_>, keepalive: Keepalive) -> io::Result<()> {
         no_delay(fd)?;
         Self::prepare(fd)?;
-        keepalive.set(fd)
+        keep_alive(fd, keepalive)
     }
 
     /// Sets what has to be there before the first byte comes: a reset when it is closed, urgent data
@@ -116,8 +119,8 @@ impl Socket {
     ///
     /// # Errors
     /// Those of setsockopt(2).
-    pub(super) fn probe(&self, keepalive: Keepalive) -> io::Result<()> {
-        keepalive.set(self.io.as_fd())
+    pub fn keep_alive(&self, keepalive: Keepalive) -> io::Result<()> {
+        keep_alive(self.io.as_fd(), keepalive)
     }
 
     /// Receives into `buf`; 0 is the end of the stream.

@@ -1,6 +1,8 @@
 //! The target: its address now, and connections to it.
 
+mod error;
 mod gateway;
+mod keepalive;
 mod known;
 mod named;
 mod race;
@@ -16,12 +18,13 @@ use assemble_contract::{Target, TargetHost};
 use crate::config::Config;
 use crate::connect::Connector;
 use crate::dialer::Dialer;
-use crate::sys::{Nursery, Socket};
+use crate::sys::Socket;
 use gateway::Gateways;
+use keepalive::LateKeepalive;
 use named::Named;
 use race::race;
 
-pub use crate::connect::DialError;
+pub use error::DialError;
 
 /// Why there is nothing to forward to.
 #[derive(Debug, thiserror::Error)]
@@ -88,8 +91,7 @@ pub struct Upstream {
     port: u16,
     target: Target,
     connector: Connector,
-    /// Has connections probed, once they are old enough.
-    nursery: Nursery,
+    keepalive: LateKeepalive,
     /// Watched unless the target is on loopback, which never goes away.
     gateways: Option<Gateways>,
     addrs: RwLock<Arc<[SocketAddr]>>,
@@ -153,7 +155,7 @@ impl Upstream {
             connector: Connector::new(config.connect_timeout, on_link.filter(|_| is_on_link(&target.host))),
             target: target.clone(),
             named,
-            nursery: Nursery::new(config.keepalive),
+            keepalive: LateKeepalive::new(config.keepalive),
             gateways,
             addrs: RwLock::new(addrs),
             dialer: config.dialer.as_deref().map(Dialer::new),
@@ -223,7 +225,7 @@ impl Upstream {
             () = client.broken() => return Err(DialError::ClientGone(client.take_error())),
         };
         let dialled = Arc::new(dialled);
-        self.nursery.take(&dialled);
+        self.keepalive.add(&dialled);
         Ok(dialled)
     }
 
@@ -233,7 +235,7 @@ impl Upstream {
     /// As for [`Self::dial`].
     pub async fn connect(&self) -> Result<Socket, DialError> {
         if let Some(dialer) = &self.dialer {
-            return dialer.dial(self.target.port.get(), self.connector.timeout()).await;
+            return Ok(dialer.dial(self.target.port.get(), self.connector.timeout()).await?);
         }
         if let Some(named) = &self.named {
             return self.connect_by_name(named).await;
@@ -242,7 +244,7 @@ impl Upstream {
         for &addr in &*self.addrs() {
             match self.connector.connect(addr).await {
                 Ok(socket) => return Ok(socket),
-                Err(error) => failure = error,
+                Err(error) => failure = error.into(),
             }
         }
         Err(failure)
@@ -251,7 +253,7 @@ impl Upstream {
     /// Connects to an address of the name; asked again where it may have moved meanwhile.
     async fn connect_by_name(&self, named: &Arc<Named>) -> Result<Socket, DialError> {
         let limit = self.connector.timeout();
-        let unanswered = |_| DialError::TimedOut(limit);
+        let unanswered = |_| DialError::timed_out(limit);
         let addrs = tokio::time::timeout(limit, named.addrs()).await.map_err(unanswered)??;
         let failure = match self.connect_to_one(named, &addrs).await {
             Ok(socket) => return Ok(socket),
@@ -269,7 +271,7 @@ impl Upstream {
             if is_here(addr.ip()) && addr.port() == self.port {
                 return Err(DialError::Itself(addr));
             }
-            self.connector.connect(addr).await
+            Ok(self.connector.connect(addr).await?)
         };
         let (addr, socket) = race(addrs, connect).await?;
         named.reached(addr);

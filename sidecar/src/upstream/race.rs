@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::connect::DialError;
+use super::DialError;
 
 /// How long an address is given before the next one is tried beside it (RFC 8305, 5).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -82,11 +82,11 @@ async fn any<'a, T>(running: &mut Vec<(Instant, Attempt<'a, T>)>) -> (SocketAddr
 
 #[cfg(test)]
 mod tests {
-    use std::io;
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::connect::ConnectError;
 
     fn addrs(last: &[u8]) -> Vec<SocketAddr> {
         last.iter().map(|n| SocketAddr::from(([192, 0, 2, *n], 1))).collect()
@@ -103,7 +103,7 @@ mod tests {
     async fn connect(addr: SocketAddr) -> Result<(), DialError> {
         match last(addr) % 10 {
             1 => std::future::pending().await,
-            2 => Err(io::Error::from(io::ErrorKind::ConnectionRefused).into()),
+            2 => Err(ConnectError::Io(std::io::ErrorKind::ConnectionRefused.into()).into()),
             _ => Ok(()),
         }
     }
