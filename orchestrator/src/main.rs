@@ -346,7 +346,7 @@ async fn start_alone<E: Engine>(
     let archive = || sidecar.bytes.clone();
     let remember = async || {
         served.set(true);
-        remind::keep(session, &desired, configuration).await;
+        remind::keep(session, &desired, &usual_image(vars), configuration).await;
     };
     start::run_and(session, &desired, progress, &archive, remember).await?;
     let warning = async {
@@ -355,6 +355,11 @@ async fn start_alone<E: Engine>(
         Ok(())
     };
     session.unless_cancelled(warning).await
+}
+
+/// The image of the backend where none is named.
+fn usual_image(vars: &impl Vars) -> ImageRef {
+    ImageRef(vars.get(BACKEND_IMAGE_VARIABLE).unwrap_or_else(|| BACKEND_IMAGE.to_owned()))
 }
 
 /// The wish: what was asked for, and the defaults for what was not.
@@ -366,14 +371,13 @@ async fn desire<E: Engine>(
     vars: &impl Vars,
 ) -> Result<Desired> {
     let files = options.daemon.files()?;
-    let image = options.image.or_else(|| vars.get(BACKEND_IMAGE_VARIABLE).map(ImageRef));
     let proxy_image = options.proxy_image.map_or_else(
         || ProxyImage::BuiltIn { image: sidecar.image.clone(), arch: sidecar.arch.to_owned() },
         ProxyImage::Custom,
     );
     Ok(Desired {
         user: session.user.clone(),
-        image: image.unwrap_or_else(|| ImageRef(BACKEND_IMAGE.to_owned())),
+        image: options.image.unwrap_or_else(|| usual_image(vars)),
         pull: options.pull,
         security: options.security,
         cache: options.cache,

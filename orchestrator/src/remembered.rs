@@ -6,9 +6,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::desired::{UserName, VolumeName};
+use crate::desired::{Desired, ImageRef, ProxyImage, UserName};
 use crate::digest;
-use crate::forward::{self, Forward};
+use crate::forward;
+use crate::observed::Container;
 
 /// The place of the note about one user's backend on one engine.
 #[derive(Clone, Debug)]
@@ -25,29 +26,33 @@ impl Remembered {
         Self(configuration.map(|directory| directory.join("assemble").join(name)))
     }
 
-    /// The options of the last start, as they would be typed; `None` where nothing is remembered.
+    /// What the last start left; `None` where nothing is remembered.
     #[must_use]
-    pub fn recall(&self) -> Option<String> {
+    pub fn recall(&self) -> Option<Last> {
         let text = std::fs::read_to_string(self.0.as_ref()?).ok()?;
-        let line = text.lines().next().unwrap_or_default().trim();
-        (!line.is_empty()).then(|| line.to_owned())
+        let mut lines = text.lines().map(str::trim);
+        let options = lines.next().unwrap_or_default().to_owned();
+        let last = Last { options, configured: lines.any(|line| line == CONFIGURED) };
+        (last != Last::default()).then_some(last)
     }
 
-    /// Remembers these options, whole or not at all.
+    /// Remembers this, whole or not at all.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn keep(&self, options: &str) -> io::Result<()> {
+    pub fn keep(&self, last: &Last) -> io::Result<()> {
         let Some(path) = &self.0 else { return Ok(()) };
-        if self.recall().unwrap_or_default() == options {
+        if self.recall().unwrap_or_default() == *last {
             return Ok(());
         }
-        if options.is_empty() {
+        if *last == Last::default() {
             return self.forget();
         }
+        let configured = if last.configured { format!("{CONFIGURED}\n") } else { String::new() };
+        let text = format!("{}\n{configured}", last.options);
         let new = path.with_extension(format!("{}.new", std::process::id()));
         std::fs::create_dir_all(path.parent().unwrap_or(path))?;
-        let written = std::fs::write(&new, format!("{options}\n")).and_then(|()| std::fs::rename(&new, path));
+        let written = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, path));
         written.inspect_err(|_| {
             std::fs::remove_file(&new).ok();
         })
@@ -65,17 +70,54 @@ impl Remembered {
     }
 }
 
-/// The options of a start that has the same again: empty where that is what it does by itself.
-#[must_use]
-pub fn options(forwards: &[Forward], cache: Option<&VolumeName>) -> String {
-    let cache = cache.map(|volume| format!("--cache-volume {volume}")).unwrap_or_default();
-    format!("{} {cache}", forward::options(forwards)).trim().to_owned()
+/// The line behind the options of a backend with a configuration of its own.
+const CONFIGURED: &str = "configured";
+
+/// What a start leaves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Last {
+    /// The options of a start that has the same again, as they would be typed: empty where that is what
+    /// it does by itself.
+    pub options: String,
+    /// Whether the daemon had a configuration. What is in it is not kept: it comes out of files of the
+    /// user's, which may be others by now, and may hold secrets.
+    pub configured: bool,
+}
+
+impl Last {
+    /// What a start with this wish leaves, which has made the backend or found it. `usual` is the image
+    /// that is taken where none is named.
+    #[must_use]
+    pub fn of(desired: &Desired, backend: Option<&Container>, usual: &ImageRef) -> Self {
+        let forwards: Vec<_> = desired.forwards.iter().cloned().collect();
+        let mut words = vec![forward::options(&forwards)];
+        // A backend that was there already may have another volume than was asked for now.
+        let volume = backend.and_then(|backend| backend.cache_volume.as_ref());
+        let named = volume.filter(|volume| **volume != desired.user.cache_volume());
+        words.extend(named.map(|volume| format!("--cache-volume {volume}")));
+        words.extend((desired.image != *usual).then(|| format!("--image {}", desired.image)));
+        let restricted = backend.is_some_and(|backend| !backend.privileged);
+        words.extend(restricted.then(|| "--security restricted".to_owned()));
+        if let ProxyImage::Custom(image) = &desired.proxy_image {
+            words.push(format!("--proxy-image {image}"));
+        }
+        words.retain(|word| !word.is_empty());
+        Self { options: words.join(" "), configured: !desired.files.is_empty() }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::desired::HostPort;
+    use crate::desired::{CacheVolume, ContainerName, File, HostPort, PullPolicy, Security, VolumeName};
+    use crate::forward::Forward;
+    use crate::observed::{ContainerId, State};
+
+    fn last(options: &str, configured: bool) -> Last {
+        Last { options: options.to_owned(), configured }
+    }
 
     #[test]
     fn what_is_kept_is_recalled_until_it_is_forgotten() {
@@ -84,24 +126,63 @@ mod tests {
         let note = |host| Remembered::of(Some(&directory), &user, "unix:///d.sock", host);
         note("a").forget().unwrap();
         assert_eq!(note("a").recall(), None);
-        note("a").keep("--allow-host-port 6000").unwrap();
-        assert_eq!(note("a").recall().as_deref(), Some("--allow-host-port 6000"));
+        for kept in [last("--allow-host-port 6000", false), last("", true), last("--image a", true)] {
+            note("a").keep(&kept).unwrap();
+            assert_eq!(note("a").recall(), Some(kept));
+        }
         assert_eq!(note("b").recall(), None, "another engine at the same socket");
-        note("a").keep("").unwrap();
+        note("a").keep(&Last::default()).unwrap();
         assert_eq!(note("a").recall(), None);
-        note("a").keep("--allow-host-port 7").unwrap();
+        note("a").keep(&last("--allow-host-port 7", false)).unwrap();
         note("a").forget().unwrap();
         assert_eq!(std::fs::read_dir(directory.join("assemble")).unwrap().count(), 0);
         std::fs::remove_dir_all(directory).unwrap();
-        Remembered::of(None, &user, "", "").keep("--allow-host-port 7").unwrap();
+        Remembered::of(None, &user, "", "").keep(&last("--allow-host-port 7", false)).unwrap();
     }
 
     #[test]
-    fn options_are_those_that_differ_from_the_usual() {
+    fn what_is_left_is_what_differs_from_the_usual() {
+        let image = |name: &str| ImageRef(name.to_owned());
         let port = |number| Forward::plain(HostPort::new(number).unwrap());
+        let usual = Desired {
+            user: UserName::from_login("ann").unwrap(),
+            image: image("usual"),
+            pull: PullPolicy::Missing,
+            security: Security::Auto,
+            cache: CacheVolume::Conventional,
+            forwards: [port(5000)].into(),
+            proxy_image: ProxyImage::BuiltIn { image: image("built-in"), arch: "amd64".to_owned() },
+            files: Vec::new(),
+            proxies: Vec::new(),
+            recreate: false,
+        };
+        let plain = Container {
+            id: ContainerId("id".to_owned()),
+            name: ContainerName("b".to_owned()),
+            image: image("usual"),
+            image_id: String::new(),
+            state: State::Running,
+            unhealthy: false,
+            restarts: 0,
+            out_of_memory: false,
+            started_at: String::new(),
+            labels: BTreeMap::new(),
+            env: Vec::new(),
+            cache_volume: Some(usual.user.cache_volume()),
+            privileged: true,
+        };
+        assert_eq!(Last::of(&usual, Some(&plain), &image("usual")), Last::default());
+        let other = Desired {
+            image: image("mine"),
+            forwards: [port(6000)].into(),
+            proxy_image: ProxyImage::Custom(image("relay")),
+            files: vec![File { path: "/f".to_owned(), content: String::new() }],
+            ..usual
+        };
         let volume = VolumeName("v".to_owned());
-        assert_eq!(options(&[port(5000)], None), "");
-        assert_eq!(options(&[port(5000)], Some(&volume)), "--cache-volume v");
-        assert_eq!(options(&[port(6000)], Some(&volume)), "--allow-host-port 6000 --cache-volume v");
+        let restricted = Container { cache_volume: Some(volume), privileged: false, ..plain };
+        let words =
+            "--allow-host-port 6000 --cache-volume v --image mine --security restricted --proxy-image relay";
+        assert_eq!(Last::of(&other, Some(&restricted), &image("usual")), last(words, true));
     }
 }

@@ -5,12 +5,14 @@ use std::path::Path;
 
 use anyhow::Result;
 use docker_assemble::cli::{self, Start};
+use docker_assemble::commands::start::Daemon;
 use docker_assemble::commands::{Session, observe};
-use docker_assemble::desired::{CacheVolume, Desired};
+use docker_assemble::desired::{CacheVolume, Desired, ImageRef, Security};
 use docker_assemble::engine::Engine;
-use docker_assemble::remembered::{self, Remembered};
+use docker_assemble::remembered::{Last, Remembered};
 
-/// Has a start that says nothing of forwards ask for those of the last one, where that applies.
+/// Has a start that says nothing of forwards ask for what the last one had, where that applies and nothing
+/// else is said.
 ///
 /// # Errors
 /// Those of the engine.
@@ -24,7 +26,7 @@ pub(crate) async fn of_the_last<E: Engine>(
     }
     let Session { engine, user, console, .. } = session;
     let note = session.unless_cancelled(note(session, configuration)).await?;
-    let Some(line) = note.recall() else { return Ok(()) };
+    let Some(Last { options: line, configured }) = note.recall() else { return Ok(()) };
     let Some(before) = cli::remembered(&line) else { return Ok(()) };
     let looking = async {
         let gone = observe::ours(engine, user).await?.backend.is_none();
@@ -36,14 +38,24 @@ pub(crate) async fn of_the_last<E: Engine>(
     };
     let (gone, kept) = session.unless_cancelled(looking).await?;
     if gone {
-        console.note(format_args!(
-            "Backend \"{}\" has gone without 'stop'; it is started as before: '{line}'",
-            user.backend()
-        ));
+        let name = user.backend();
+        let how = if line.is_empty() { "anew".to_owned() } else { format!("as before: '{line}'") };
+        console.note(format_args!("Backend \"{name}\" has gone without 'stop'; it is started {how}"));
+        if configured && options.daemon == Daemon::default() {
+            console.warning(format_args!(
+                "the configuration that \"{name}\" had is not remembered; a start with the options about it, \
+                 --config and others, and '--recreate' brings it back"
+            ));
+        }
         options.forwards = before.forwards;
         if options.cache == CacheVolume::Conventional && kept {
             options.cache = before.cache;
         }
+        if options.security == Security::Auto {
+            options.security = before.security;
+        }
+        options.image = options.image.take().or(before.image);
+        options.proxy_image = options.proxy_image.take().or(before.proxy_image);
     }
     Ok(())
 }
@@ -52,19 +64,16 @@ pub(crate) async fn of_the_last<E: Engine>(
 pub(crate) async fn keep<E: Engine>(
     session: Session<'_, E>,
     desired: &Desired,
+    usual: &ImageRef,
     configuration: Option<&Path>,
 ) {
     let keeping = async {
-        // A backend that was there already may have another volume than was asked for now.
         let backend = session.engine.container(&session.user.backend()).await?;
-        let cache = backend.and_then(|backend| backend.cache_volume);
-        let named = cache.filter(|volume| *volume != session.user.cache_volume());
-        let forwards: Vec<_> = desired.forwards.iter().cloned().collect();
-        let options = remembered::options(&forwards, named.as_ref());
-        anyhow::Ok(note(session, configuration).await?.keep(&options)?)
+        let last = Last::of(desired, backend.as_ref(), usual);
+        anyhow::Ok(note(session, configuration).await?.keep(&last)?)
     };
     if let Err(error) = keeping.await {
-        tracing::debug!(%error, "the forwards cannot be remembered");
+        tracing::debug!(%error, "the options cannot be remembered");
     }
 }
 
@@ -72,7 +81,7 @@ pub(crate) async fn keep<E: Engine>(
 pub(crate) async fn forget<E: Engine>(session: Session<'_, E>, configuration: Option<&Path>) {
     let forgetting = async { anyhow::Ok(note(session, configuration).await?.forget()?) };
     if let Err(error) = forgetting.await {
-        session.console.warning(format_args!("the next start may have the same forwards: {error}"));
+        session.console.warning(format_args!("the next start may have the same options: {error}"));
     }
 }
 

@@ -160,7 +160,10 @@ fn a_backend_that_was_pruned_is_missed_and_comes_back_as_it_was() {
     let Client(backend) = &client;
     let volume = backend.volume(format!("{}-cache", backend.user));
     let port = registry.port.to_string();
+    let config = backend.home().join("buildkitd.toml");
+    std::fs::write(&config, "debug = true\n").unwrap();
     let start = ["start", "--use", "--cache-volume", &volume, "--allow-host-port", &port];
+    let start = [&start[..], &["--security", "restricted", "--config", config.to_str().unwrap()]].concat();
     client.run(&[&["assemble", "backend"], &start[..]].concat()).ok();
     clean_up(backend);
 
@@ -178,8 +181,10 @@ fn a_backend_that_was_pruned_is_missed_and_comes_back_as_it_was() {
     assert_eq!(advised, "docker assemble backend start");
     let words: Vec<_> = advised.split(' ').skip(1).collect();
     let again = client.run(&words).ok();
-    let line = format!("--allow-host-port {port} --cache-volume {volume}");
+    let line = format!("--allow-host-port {port} --cache-volume {volume} --security restricted'");
     assert!(again.stderr.contains("without 'stop'") && again.stderr.contains(&line), "{again:?}");
+    // And what is not as it was.
+    assert!(again.stderr.contains("WARNING: the configuration that"), "{again:?}");
     client.push(&registry, "pushed");
     assert!(backend.volumes().contains(&volume), "{:?}", backend.volumes());
 
@@ -191,7 +196,7 @@ fn a_backend_that_was_pruned_is_missed_and_comes_back_as_it_was() {
 
 #[test]
 #[ignore = "needs a docker engine"]
-fn what_outlives_a_backend_is_named_with_what_removes_it() {
+fn what_outlives_a_backend_is_named_and_replaced_by_the_start_that_is_advised() {
     let backend = Backend::new();
     backend.forward("5000@loopback");
     docker(&["rm", "--force", "--volumes", &backend.name()]).ok();
@@ -200,12 +205,16 @@ fn what_outlives_a_backend_is_named_with_what_removes_it() {
         assert!(info.only_complaint().contains(&name), "{info:?}");
     }
     let doctor = backend.run(&["doctor"]).ok();
-    let told: Vec<_> =
-        doctor.stdout.lines().skip_while(|line| !line.starts_with("warn  left behind")).take(2).collect();
-    assert!(told[0].contains(&backend.dialer()), "{doctor:?}");
-    let advised = told[1].split('\'').nth(1).unwrap();
+    let told = |check: &str| -> Vec<String> {
+        let lines = doctor.stdout.lines().skip_while(|line| !line.starts_with(check));
+        lines.take(2).map(str::to_owned).collect()
+    };
+    assert!(told("warn  left behind")[0].contains(&backend.dialer()), "{doctor:?}");
+    assert!(!doctor.stdout.contains("backend stop"), "{doctor:?}");
+    let backend_missing = told("warn  backend");
+    let advised = backend_missing[1].split('\'').nth(1).unwrap();
     let words: Vec<_> = advised.strip_prefix("docker assemble backend ").unwrap().split(' ').collect();
     backend.run(&words).ok();
-    assert_eq!(backend.containers(), [""; 0]);
-    assert!(!backend.run(&["doctor"]).ok().stdout.contains("left behind"));
+    assert!(!backend.run(&["doctor"]).stdout.contains("left behind"));
+    assert_eq!(backend.containers().len(), 3, "{:?}", backend.containers());
 }

@@ -84,7 +84,7 @@ pub(super) fn switch(matches: &ArgMatches, name: &str) -> bool {
 #[must_use]
 pub fn remembered(options: &str) -> Option<Start> {
     let words: Vec<String> =
-        ["backend", "start"].into_iter().chain(options.split(' ')).map(str::to_owned).collect();
+        ["backend", "start"].into_iter().chain(options.split_whitespace()).map(str::to_owned).collect();
     match super::parse(&words) {
         Ok(super::Invocation::Run(Command::Start(start), _)) => Some(*start),
         _ => None,
