@@ -15,7 +15,6 @@ pub use overtaken::{PAUSE, ROUNDS};
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,8 +24,9 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use crate::cancel::Cancel;
+use crate::cancelled::Cancelled;
 use crate::desired::{ContainerName, ImageRef};
-use crate::engine::{Engine, EngineError, LOAD, Operation, PULL, PullProgress};
+use crate::engine::{AnswerError, Engine, EngineError, LOAD, Operation, PULL, PullProgress};
 use crate::labels;
 use crate::observed::{Container, ContainerId, State};
 use crate::plan::STOP_GRACE;
@@ -299,7 +299,7 @@ impl<E: Engine> Run<'_, E> {
             return Ok(());
         }
         let operation = Operation { verb, object: image.to_string() };
-        let source = io::Error::other("the engine has no such image after it").into();
+        let source = AnswerError::NoImage.into();
         Err(EngineError::Broken { operation, source }.into())
     }
 
@@ -382,7 +382,7 @@ impl<E: Engine> Run<'_, E> {
     }
 
     fn go_on(&self) -> Result<(), Failure> {
-        self.cancel.cause().map_or(Ok(()), |cause| Err(Failure::Cancelled(cause)))
+        self.cancel.cause().map_or(Ok(()), |cause| Err(Cancelled(cause).into()))
     }
 }
 

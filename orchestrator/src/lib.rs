@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`commands`] | observe, plan, apply, print: one file per verb |
 //! | [`apply`], [`ready`] | run a plan and undo it on failure; wait with a deadline |
-//! | [`cancel`], [`remembered`] | the wish to end early; what outlives the containers |
+//! | [`cancel`], [`cancelled`], [`remembered`] | the wish to end early; that it was heard; what outlives the containers |
 //! | [`engine`], [`buildkit`] | the engine's API (the only place that names bollard); BuildKit's Control API |
 //! | [`manifest`] | **pure**: wish to a manifest for Kubernetes |
 //! | [`health`] | **pure**: what is the matter with a forward |
@@ -19,6 +19,7 @@
 
 pub mod apply;
 pub mod buildkit;
+pub mod cancelled;
 pub mod cli;
 pub mod commands;
 pub mod desired;

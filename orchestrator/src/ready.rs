@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::cancel::Cancel;
+use crate::cancelled::Cancelled;
 use crate::desired::HostPort;
 use crate::engine::{Engine, EngineError};
 use crate::observed::{Container, ContainerId, Observed, Sidecar, State};
@@ -67,7 +68,7 @@ pub async fn ready<E: Engine>(
     };
     tokio::select! {
         result = all => result,
-        cause = cancel.cancelled() => Err(ReadyError::Cancelled(cause)),
+        cause = cancel.cancelled() => Err(Cancelled(cause).into()),
     }
 }
 

@@ -1,4 +1,8 @@
-//! What the sidecar's program says to whoever runs it, to the byte.
+//! What the sidecar's program says to whoever runs it, to the byte, and its errors as `docs/errors.md`
+//! explains them.
+
+#[path = "../support/catalogue.rs"]
+mod catalogue;
 
 #[path = "../support/transcript.rs"]
 #[expect(dead_code, reason = "the plugin's has headings")]
@@ -6,6 +10,10 @@ mod transcript;
 
 use std::process::Command;
 
+use assemble_contract::allow_list::AllowListError;
+use assemble_contract::answer::AnswerError;
+use assemble_contract::port::PortError;
+use assemble_contract::target::TargetError;
 use transcript::{Transcript, words};
 
 /// A session of these command lines, all of which end by themselves.
@@ -101,4 +109,10 @@ fn what_cannot_be_done() {
             "dial --socket /nonexistent/d --allow 1",
         ],
     );
+}
+
+#[test]
+fn every_error_is_explained() {
+    let types = explained![AllowListError, AnswerError, PortError, TargetError];
+    catalogue::print("assemble-proxy", types);
 }

@@ -3,6 +3,7 @@
 
 mod command_lines;
 mod errors;
+mod explained;
 mod help;
 mod manifest;
 mod planner;
@@ -10,10 +11,15 @@ mod planner_forwards;
 mod planner_properties;
 mod planner_recreate;
 
+#[path = "../support/catalogue.rs"]
+mod catalogue;
 #[path = "../support/manifests.rs"]
 mod manifests;
 #[path = "../support/steps.rs"]
 mod steps;
+#[path = "../support/transcript.rs"]
+#[expect(dead_code, reason = "only documents are compared")]
+mod transcript;
 #[path = "../support/words.rs"]
 mod words;
 #[path = "../support/world.rs"]

@@ -4,15 +4,19 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use explained::Explained;
+
 use crate::Port;
 
 /// Ports and ranges of them, in the order in which they were named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowList(Vec<RangeInclusive<u16>>);
 
-/// Not a list of ports.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is neither a port from 1 to 65535 nor a range of them such as 8000-8010")]
+/// `--allow` of the dialer with something else in its list.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[error("\"{text}\" is neither a port from 1 to 65535 nor a range of them such as 8000-8010", text = .0)]
+#[advice = "correct it"]
+#[status = "2"]
 pub struct AllowListError(String);
 
 impl AllowList {

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use explained::Explained;
+
 use crate::{Port, Status};
 
 /// What every answer begins with. It is all that a health probe reads.
@@ -46,16 +48,20 @@ pub fn write(status: &Status) -> Vec<u8> {
 }
 
 /// Not what a relay answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[status = "part"]
 pub enum AnswerError {
-    /// It does not even say that it serves.
+    /// Another program holds the name that `status` asks.
     #[error("the answer is not a relay's")]
+    #[advice = "see what runs in this network namespace"]
     Stranger,
-    /// It serves, and says no more: a relay from before there was a status.
+    /// Two versions were mixed: the relay is from before there was a status.
     #[error("the relay is older than this program and tells nothing about itself")]
+    #[advice = "restart the relay with this one"]
     Older,
-    /// What follows is no status.
+    /// Two versions were mixed, or another program answers.
     #[error("the relay's status cannot be understood")]
+    #[advice = "restart the relay with this one"]
     Status,
 }
 

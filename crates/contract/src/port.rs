@@ -4,13 +4,17 @@ use std::fmt;
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
+use explained::Explained;
+
 /// A TCP port, 1 to 65535.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Port(NonZeroU16);
 
-/// Not a port.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not a port: want 1 to 65535")]
+/// A number out of that range, or no number.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[error("\"{text}\" is not a port: want 1 to 65535", text = .0)]
+#[advice = "correct it"]
+#[status = "2"]
 pub struct PortError(pub String);
 
 impl Port {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
+use explained::Explained;
+
 use crate::port::PortError;
 use crate::{HostName, Port};
 
@@ -74,10 +76,15 @@ impl TargetSpec {
 }
 
 /// Why words are no target.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[status = "2"]
 pub enum TargetError {
-    /// The host part is neither an address nor a name.
-    #[error("\"{0}\" is neither \"gateway\" nor \"loopback\" nor an IP address nor the name of a host")]
+    /// The host of `--to`.
+    #[error(
+        "\"{text}\" is neither \"gateway\" nor \"loopback\" nor an IP address nor the name of a host",
+        text = .0
+    )]
+    #[advice = "correct it; names in other alphabets are written as name services have them (`xn--…`)"]
     Host(String),
     /// The port part is no port.
     #[error(transparent)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::cancel::Cause;
+use crate::cancelled::Cancelled;
 use crate::engine::EngineError;
 
 use super::Made;
@@ -14,8 +14,8 @@ pub enum Failure {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The user gave up.
-    #[error("cancelled")]
-    Cancelled(Cause),
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
 }
 
 /// Something a run made that could not be taken back.

@@ -68,7 +68,7 @@ impl Client {
         // There is one stream: a channel that lost it cannot get another.
         let connector = tower::service_fn(move |_: Uri| {
             let wire = wire.lock().unwrap_or_else(PoisonError::into_inner).take();
-            async move { wire.map(TokioIo::new).ok_or_else(|| io::Error::other("the connection has ended")) }
+            async move { wire.map(TokioIo::new).ok_or_else(|| io::Error::other(BuildkitError::Ended)) }
         });
         // Only the authority of requests; nothing is looked up.
         let endpoint = Endpoint::from_static("http://buildkit");

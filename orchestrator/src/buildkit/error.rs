@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use explained::Explained;
+
 use crate::engine::EngineError;
 
 /// What BuildKit was asked for.
@@ -32,7 +34,7 @@ impl fmt::Display for Call {
 }
 
 /// Why BuildKit did not answer as hoped.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Explained)]
 pub enum BuildkitError {
     /// The engine could not run the command that connects.
     #[error(transparent)]
@@ -45,22 +47,30 @@ pub enum BuildkitError {
         /// What the command or the connection said.
         message: String,
     },
-    /// No answer in time.
+    /// It is busy or hangs.
     #[error("{call}: no answer within {seconds} s")]
+    #[advice = "`--timeout`"]
     Timeout {
         /// The call.
         call: Call,
         /// The deadline.
         seconds: u64,
     },
-    /// The daemon does not know this call: it is too old.
+    /// An old BuildKit does not know this call.
     #[error("{call}: the daemon is too old for it")]
+    #[advice = "a newer `--image`"]
     Unsupported {
         /// The call.
         call: Call,
     },
-    /// The daemon refused.
+    /// The daemon or its container ended meanwhile.
+    #[error("the connection has ended")]
+    #[advice = "`backend logs` tells why"]
+    #[status = "part"]
+    Ended,
+    /// The daemon refused, or the connection broke.
     #[error("{call}: {message}")]
+    #[advice = "what `{message}` says; `backend logs`"]
     Refused {
         /// The call.
         call: Call,

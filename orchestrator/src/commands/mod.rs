@@ -22,7 +22,9 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 
-use crate::cancel::{Cancel, Cause};
+pub use crate::cancelled::Cancelled;
+
+use crate::cancel::Cancel;
 use crate::desired::{ContainerName, HostPort, UserName};
 use crate::engine::Engine;
 use crate::exit::Exit;
@@ -137,11 +139,6 @@ impl<E> Clone for Session<'_, E> {
 }
 
 impl<E> Copy for Session<'_, E> {}
-
-/// The user gave up.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("cancelled")]
-pub struct Cancelled(pub Cause);
 
 /// Prints an object in the form that was asked for; words are for the caller to find.
 fn print(console: &Console, object: &serde_json::Value, form: &Form) -> Result<()> {

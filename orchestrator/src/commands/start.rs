@@ -342,7 +342,7 @@ async fn quote<E: Engine>(
         return anyhow!("{error}; {NO_NETWORK}; '{start}' does without one");
     }
     match error {
-        ReadyError::Cancelled(cause) => Cancelled(cause).into(),
+        ReadyError::Cancelled(cancelled) => cancelled.into(),
         // As it is, so that its hint is found.
         ReadyError::Engine(error) => error.into(),
         error if was_there => {
@@ -386,7 +386,7 @@ async fn take_back<E: Engine>(session: Session<'_, E>, made: &[Made], error: any
 
 fn explain(desired: &Desired, cause: Failure) -> anyhow::Error {
     match cause {
-        Failure::Cancelled(cause) => Cancelled(cause).into(),
+        Failure::Cancelled(cancelled) => cancelled.into(),
         Failure::Engine(error @ EngineError::PrivilegesRefused { .. })
             if desired.security == Security::Privileged =>
         {

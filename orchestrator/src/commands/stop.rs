@@ -55,7 +55,7 @@ async fn work<E: Engine>(session: Session<'_, E>, left: &Mutex<Vec<String>>) -> 
             }
         };
         match apply(engine, &plan.stages, &Bytes::new, cancel, &report, &Ledger::default()).await {
-            Err(Failure::Cancelled(cause)) => return Err(Cancelled(cause).into()),
+            Err(Failure::Cancelled(cancelled)) => return Err(cancelled.into()),
             Err(error) if round + 1 < ROUNDS && error.is_overtaken() => tokio::time::sleep(PAUSE).await,
             done => done?,
         }

@@ -2,7 +2,6 @@
 //! of failures, for all calls alike.
 
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +14,8 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
 
-use super::version::ApiVersion;
-use super::{EngineError, EngineStream, Operation, Result, failure, heads, transport};
+use super::version::{ApiVersion, VersionError};
+use super::{AnswerError, EngineError, EngineStream, Operation, Result, failure, heads, transport};
 
 /// For what an idle engine answers in milliseconds, and a busy one behind its other work: facts, lists
 /// and inspections.
@@ -64,7 +63,7 @@ impl Contact {
             .api_version
             .as_deref()
             .filter(|text| !text.is_empty())
-            .map(|text| text.parse().map_err(|error: String| unreachable(error.into())))
+            .map(|text| text.parse().map_err(|error: VersionError| unreachable(error.into())))
             .transpose()?;
         let version = Arc::new(OnceCell::new());
         let by_program = connector.is_dear();
@@ -96,7 +95,7 @@ impl Contact {
             let asking = operation("ask for the api version", "");
             let answer = self.call(asking.clone(), USUAL, self.docker.version()).await;
             let answer = answer.map_err(|error| self.not_an_engine(error))?;
-            let broken = |error: String| {
+            let broken = |error: VersionError| {
                 self.not_an_engine(EngineError::Broken { operation: asking, source: error.into() })
             };
             let newest: ApiVersion = answer.api_version.unwrap_or_default().parse().map_err(broken)?;
@@ -210,7 +209,7 @@ pub(super) fn never_empty<T: Send + 'static>(
     let mut steps = steps.peekable();
     let first = async move {
         if Pin::new(&mut steps).peek().await.is_none() {
-            let source = io::Error::other("the engine said nothing").into();
+            let source = AnswerError::Empty.into();
             return Err(EngineError::Broken { operation, source });
         }
         Ok(steps)

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use docker_plugin::credentials::Credentials;
 use sha2::{Digest, Sha256};
 
-use super::{Amount, EngineFacts, Image, PullProgress};
+use super::{Amount, AnswerError, EngineFacts, Image, PullProgress};
 use crate::desired::{ContainerName, ImageRef, VolumeName};
 use crate::observed::{Container, ContainerId, State};
 use crate::spec::{ContainerSpec, Mount, Network, Privileges, Restart};
@@ -267,7 +267,7 @@ pub(super) fn first_file(archive: &[u8]) -> io::Result<Bytes> {
             return Ok(content.into());
         }
     }
-    Err(io::Error::other("there is no file in the archive"))
+    Err(io::Error::other(AnswerError::NoFile))
 }
 
 fn non_empty(list: &[String]) -> Option<Vec<String>> {

@@ -22,8 +22,8 @@ use tokio::time::{Instant, sleep};
 use super::contact::{Contact, USUAL, never_empty, operation};
 use super::words::leniently;
 use super::{
-    CredentialSource, Duplex, Endpoint, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image,
-    LogChunk, LogOptions, Operation, PullProgress, Result, convert, exec, failure,
+    AnswerError, CredentialSource, Duplex, Endpoint, Engine, EngineError, EngineFacts, EngineStream,
+    ExecOutput, Image, LogChunk, LogOptions, Operation, PullProgress, Result, convert, exec, failure,
 };
 use crate::desired::{ContainerName, HostPort, ImageRef, VolumeName};
 use crate::observed::{Container, ContainerId};
@@ -85,7 +85,7 @@ fn found<T>(answer: Result<T>) -> Result<Option<T>> {
 
 /// What the failure of an answer is that names nothing.
 fn nameless(operation: Operation) -> EngineError {
-    let source = io::Error::other("the engine's answer lacks an id or a name").into();
+    let source = AnswerError::Nameless.into();
     EngineError::Broken { operation, source }
 }
 

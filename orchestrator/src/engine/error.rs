@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use explained::Explained;
+
 use super::failure::{CREATE, PULL};
 
 /// What was being done, with its object: the first half of every engine error.
@@ -119,10 +121,11 @@ const TLS_HINTS: &[(&str, &str)] = &[
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a call of the engine failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Explained)]
 pub enum EngineError {
-    /// No engine answers at the endpoint.
+    /// Nothing answers there.
     #[error("cannot reach the docker engine at \"{endpoint}\"")]
+    #[advice = "see the hint behind it: is the engine up, may you use it, is TLS set up?"]
     Unreachable {
         /// Where it was looked for.
         endpoint: String,
@@ -130,8 +133,9 @@ pub enum EngineError {
         #[source]
         source: Source,
     },
-    /// The engine did not answer in time.
+    /// The engine hangs or is overloaded.
     #[error("the docker engine at \"{endpoint}\" did not answer within {seconds} s: {operation}")]
+    #[advice = "try again; look at the engine"]
     Timeout {
         /// Where it is.
         endpoint: String,
@@ -164,8 +168,9 @@ pub enum EngineError {
         /// The engine's words.
         message: String,
     },
-    /// Any other refusal.
+    /// The engine refused; `{message}` is its own words.
     #[error("{operation}: {message}")]
+    #[advice = "what they say"]
     Refused {
         /// The call.
         operation: Operation,
@@ -174,8 +179,9 @@ pub enum EngineError {
         /// The engine's words.
         message: String,
     },
-    /// The answer could not be read, or the connection broke.
+    /// The connection broke, or an answer cannot be read.
     #[error("{operation}")]
+    #[advice = "see the cause behind it"]
     Broken {
         /// The call.
         operation: Operation,

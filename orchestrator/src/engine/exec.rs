@@ -15,7 +15,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, TryStreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::ExecOutput;
+use super::{AnswerError, ExecOutput};
 
 /// Most bytes kept of what a command says on standard error, or of the engine's own words.
 const WORDS_BYTES: usize = 4096;
@@ -91,7 +91,7 @@ async fn open(
     match docker.start_exec(&exec, None).await? {
         StartExecResults::Attached { output, input } => Ok((exec, output, input)),
         StartExecResults::Detached => {
-            Err(BollardError::IOError { err: io::Error::other("the engine detached the command") })
+            Err(BollardError::IOError { err: io::Error::other(AnswerError::Detached) })
         }
     }
 }
@@ -156,10 +156,8 @@ impl ExecDuplex {
         match status {
             Ok(Some(0) | None) if self.started || words.is_empty() => Ok(()),
             Ok(Some(0) | None) => Err(io::Error::other(words)),
-            Ok(Some(status)) if words.is_empty() => {
-                Err(io::Error::other(format!("the command ended with status {status}")))
-            }
-            Ok(Some(status)) => Err(io::Error::other(format!("{words} (status {status})"))),
+            Ok(Some(status)) if words.is_empty() => Err(io::Error::other(AnswerError::Failed { status })),
+            Ok(Some(status)) => Err(io::Error::other(AnswerError::FailedSaying { words, status })),
             Err(error) => Err(io::Error::other(error)),
         }
     }

@@ -6,7 +6,7 @@ use std::io;
 use bollard::errors::Error as BollardError;
 use http::StatusCode;
 
-use super::{EngineError, Operation};
+use super::{AnswerError, EngineError, Operation};
 
 /// The status given to an error that came inside a stream whose head had said 200.
 const STREAM_STATUS: u16 = 500;
@@ -34,10 +34,9 @@ pub(super) fn explain(
         }
         BollardError::DockerStreamError { error } => refusal(endpoint, operation, STREAM_STATUS, &error),
         BollardError::HyperLegacyError { err } if err.is_connect() => unreachable(endpoint, root_cause(&err)),
-        BollardError::JsonDataError { message, .. } => EngineError::Broken {
-            operation,
-            source: format!("the engine's answer makes no sense: {message}").into(),
-        },
+        BollardError::JsonDataError { message, .. } => {
+            EngineError::Broken { operation, source: AnswerError::Nonsense { message }.into() }
+        }
         other => {
             let cause = root_cause(&other);
             // In TLS 1.3 the other side judges the client's certificate after the connection has
@@ -77,10 +76,10 @@ pub(super) fn refusal(endpoint: &str, operation: Operation, status: u16, message
         // Not what the engine does, but many a proxy in front of one.
         let code = StatusCode::from_u16(status).ok();
         let reason = code.and_then(|code| code.canonical_reason()).unwrap_or("unknown").to_lowercase();
-        message = format!("\"{endpoint}\" answered with http status {status} ({reason}) and no reason");
+        message = AnswerError::NoReason { endpoint: endpoint.to_owned(), status, reason }.to_string();
     }
     if status == 400 && message.contains("HTTP request to an HTTPS server") {
-        return unreachable(endpoint, "it wants tls".into());
+        return unreachable(endpoint, AnswerError::WantsTls.into());
     }
     let may_lack_privileges = operation.verb == CREATE || operation.verb == START;
     if may_lack_privileges && refuses_privileges(status, &message) {

@@ -1,5 +1,6 @@
 //! What this project needs of a container engine, in its own words.
 
+mod answer;
 mod contact;
 mod convert;
 mod docker;
@@ -11,11 +12,13 @@ mod transport;
 mod version;
 mod words;
 
+pub use answer::AnswerError;
 pub use docker::DockerEngine;
 pub use docker_plugin::credentials::CredentialSource;
 pub use docker_plugin::endpoint::{Endpoint, Tls};
 pub use error::{EngineError, Operation};
 pub(crate) use failure::{LOAD, PULL};
+pub use version::VersionError;
 
 use std::collections::BTreeMap;
 use std::future::Future;

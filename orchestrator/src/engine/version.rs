@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use explained::Explained;
+
 /// A version of the engine's API, such as `1.41`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ApiVersion {
@@ -24,14 +26,23 @@ impl ApiVersion {
     }
 }
 
-impl FromStr for ApiVersion {
-    type Err = String;
+/// `DOCKER_API_VERSION`, or what the engine says of itself.
+#[derive(Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[error("\"{text}\" is no API version, want one like \"1.41\"")]
+#[advice = "unset it"]
+#[status = "part"]
+pub struct VersionError {
+    text: String,
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for ApiVersion {
+    type Err = VersionError;
+
+    fn from_str(text: &str) -> Result<Self, VersionError> {
         text.trim_start_matches('v')
             .split_once('.')
             .and_then(|(major, minor)| Some(Self { major: major.parse().ok()?, minor: minor.parse().ok()? }))
-            .ok_or_else(|| format!("\"{text}\" is no API version, want one like \"1.41\""))
+            .ok_or_else(|| VersionError { text: text.to_owned() })
     }
 }
 

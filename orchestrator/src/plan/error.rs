@@ -1,50 +1,57 @@
 //! Wishes that cannot be had.
 
+use explained::Explained;
+
 use super::diff::Difference;
 use crate::desired::{ContainerName, ImageRef, VolumeName};
 
 /// Why there is no plan.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
 pub enum PlanError {
-    /// A name of ours is taken.
+    /// The name is taken.
     #[error(
         "container \"{name}\" was not made by docker assemble; \
          rename or remove it to free the name (docker rename {name} NEW_NAME)"
     )]
+    #[advice = "rename it"]
     Foreign {
         /// The name.
         name: ContainerName,
     },
-    /// The name of the dialer's volume is taken.
+    /// Somebody else's volume has the name of the dialer's.
     #[error(
         "volume \"{name}\" was not made by docker assemble; \
          remove it to free the name (docker volume rm {name})"
     )]
+    #[advice = "remove or rename it"]
     ForeignVolume {
         /// The name.
         name: VolumeName,
     },
-    /// The named cache volume is missing.
+    /// `--cache-volume` names none that exists.
     #[error("no volume \"{name}\" to keep the build cache in; create it with 'docker volume create {name}'")]
+    #[advice = "create it"]
     NoSuchVolume {
         /// Its name.
         name: VolumeName,
     },
-    /// The image is missing and may not be pulled.
+    /// The image may not be pulled.
     #[error(
         "the engine has no image \"{image}\" and --pull is \"never\"; load it, or let it be pulled with '--pull missing'"
     )]
+    #[advice = "load it"]
     NoImage {
         /// The image.
         image: ImageRef,
     },
-    /// The wish needs a new backend in place of one that has a cache.
+    /// The options differ from those it was started with.
     #[error(
-        "backend \"{name}\" was made with other settings ({}); with those it stays as it is; \
-         '--recreate' replaces it, {}",
-        list(differences),
-        other_ways(name, aside.as_ref())
+        "backend \"{name}\" was made with other settings ({differences}); with those it stays as it is; \
+         '--recreate' replaces it, {other_ways}",
+        differences = list(differences),
+        other_ways = other_ways(name, aside.as_ref())
     )]
+    #[advice = "`--recreate`, or the old options; where a killed start has set another backend aside it is named, with what brings it back"]
     NeedsNewBackend {
         /// The backend.
         name: ContainerName,
@@ -53,17 +60,19 @@ pub enum PlanError {
         /// The one before it, which a start has set aside that did not live to see this one serve.
         aside: Option<ContainerName>,
     },
-    /// The backend is frozen.
+    /// Somebody paused it before this start.
     #[error("backend \"{name}\" is paused; run 'docker unpause {name}' to go on")]
+    #[advice = "unpause it"]
     Paused {
         /// The backend.
         name: ContainerName,
     },
-    /// The built-in sidecar does not run on this engine.
+    /// A remote engine of another kind.
     #[error(
         "the built-in sidecar is made for \"{built_in}\" but the engine runs on \"{engine}\"; \
          name an image of the sidecar for it with --proxy-image, or forward no ports with --allow-host-port 0"
     )]
+    #[advice = "build `Dockerfile.sidecar` there"]
     Architecture {
         /// What the built-in binary runs on.
         built_in: String,

@@ -1,21 +1,30 @@
 //! Why something that was started does not serve.
 
-use crate::cancel::Cause;
+use explained::Explained;
+
+use crate::cancelled::Cancelled;
 use crate::desired::ContainerName;
 use crate::engine::EngineError;
 use crate::observed::Container;
 
 /// Why the wait ended badly.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Explained)]
 pub enum ReadyError {
-    /// The container ended, or was started again meanwhile.
-    #[error("container \"{}\" ended right after its start", .0.name)]
+    /// BuildKit does not run with these settings.
+    #[error("container \"{name}\" ended right after its start", name = .0.name)]
+    #[advice = "read its log, which is shown"]
     Ended(Container),
-    /// The container is gone.
-    #[error("container \"{0}\" was removed by somebody else")]
+    /// Two commands at once.
+    #[error("container \"{name}\" was removed by somebody else", name = .0)]
+    #[advice = "start again"]
     Gone(ContainerName),
-    /// It did not serve in time.
-    #[error("container \"{}\" was not ready within {seconds} s{}", container.name, last_words(said))]
+    /// A slow machine, or it does not run.
+    #[error(
+        "container \"{name}\" was not ready within {seconds} s{said}",
+        name = container.name,
+        said = last_words(said)
+    )]
+    #[advice = "`--timeout`, and its log"]
     Late {
         /// The container.
         container: Container,
@@ -28,8 +37,8 @@ pub enum ReadyError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The user gave up.
-    #[error("cancelled")]
-    Cancelled(Cause),
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
 }
 
 impl ReadyError {

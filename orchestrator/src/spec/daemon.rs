@@ -11,6 +11,7 @@ pub use settings::{certificates, differences};
 
 use std::collections::BTreeMap;
 
+use explained::Explained;
 use toml::{Table, Value};
 
 use super::STATE_DIRECTORY;
@@ -70,30 +71,47 @@ pub struct Space {
 }
 
 /// Why there is no configuration that says all of it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
 pub enum ConfigError {
-    /// The user's file is not TOML.
+    /// It is not TOML.
     #[error("cannot understand the file of --config: {why}")]
+    #[advice = "correct it"]
     Syntax {
         /// Where and what.
         why: String,
     },
-    /// An option and the file, or two options, contradict each other.
+    /// Two options, or an option and the file, disagree.
     #[error("conflicting settings: {asked} and {stands}")]
+    #[advice = "leave one out"]
     Conflict {
         /// What was asked for by an option.
         asked: String,
         /// What stands against it.
         stands: String,
     },
-    /// The file has something that the backend does not work with.
+    /// The backend relies on that setting.
     #[error("the file of --config sets \"{key}\", but {why}")]
+    #[advice = "take it out of the file"]
     Unsuitable {
         /// The key.
         key: &'static str,
         /// What the backend needs instead.
-        why: String,
+        why: Need,
     },
+}
+
+/// What the backend needs of a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[status = "part"]
+pub enum Need {
+    /// `root` is set.
+    #[error("the cache volume is at \"{path}\"", path = STATE_DIRECTORY)]
+    #[advice = "take it out"]
+    Root,
+    /// `grpc.address` is set.
+    #[error("\"{socket}\" has to be among its addresses", socket = SOCKET)]
+    #[advice = "add it"]
+    Socket,
 }
 
 /// The files that a backend with these settings is given; none when nothing was asked for.
@@ -124,13 +142,11 @@ pub fn files(settings: &Settings) -> Result<Vec<File>, ConfigError> {
 /// What this program relies on has to stay where it is.
 fn suitable(document: &Table) -> Result<(), ConfigError> {
     if document.get("root").is_some_and(|root| root.as_str() != Some(STATE_DIRECTORY)) {
-        let why = format!("the cache volume is at \"{STATE_DIRECTORY}\"");
-        return Err(ConfigError::Unsuitable { key: "root", why });
+        return Err(ConfigError::Unsuitable { key: "root", why: Need::Root });
     }
     let addresses = document.get("grpc").and_then(|grpc| grpc.get("address")?.as_array());
     if addresses.is_some_and(|list| !list.iter().any(|address| address.as_str() == Some(SOCKET))) {
-        let why = format!("\"{SOCKET}\" has to be among its addresses");
-        return Err(ConfigError::Unsuitable { key: "grpc.address", why });
+        return Err(ConfigError::Unsuitable { key: "grpc.address", why: Need::Socket });
     }
     Ok(())
 }

@@ -152,5 +152,5 @@ fn manual_pages() {
     };
     let all = pages.iter().map(page).collect();
     std::fs::remove_dir_all(&directory).unwrap();
-    compare(all, Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/plugin/man.txt"));
+    compare(all, &Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/plugin/man.txt"));
 }

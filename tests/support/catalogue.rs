@@ -1,0 +1,60 @@
+//! `docs/errors.md`, whose tables are printed from the types of the errors.
+
+use std::path::Path;
+
+use explained::Explanation;
+
+use crate::transcript::compare;
+
+/// A type's name and what it explains.
+pub(crate) type Explained = (&'static str, &'static [Explanation]);
+
+/// The types by their names.
+#[macro_export]
+macro_rules! explained {
+    ($($name:ident),* $(,)?) => {
+        &[$((stringify!($name), <$name as explained::Explained>::EXPLANATIONS)),*]
+    };
+}
+
+/// Prints the tables of a program's errors into the document. Each is behind a comment that names the
+/// program and the types in it: `<!-- program: ThisError, ThatError -->`.
+pub(crate) fn print(program: &str, types: &[Explained]) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/errors.md");
+    let document = std::fs::read_to_string(&path).unwrap();
+    let (mut printed, mut named) = (String::new(), Vec::new());
+    let mut lines = document.lines().peekable();
+    while let Some(line) = lines.next() {
+        printed.push_str(&format!("{line}\n"));
+        let names =
+            line.strip_prefix(&format!("<!-- {program}: ")).and_then(|rest| rest.strip_suffix(" -->"));
+        let Some(names) = names else { continue };
+        while lines.next_if(|line| line.starts_with('|')).is_some() {}
+        printed.push_str("| error | cause | what to do | status | code |\n|---|---|---|---|---|\n");
+        for name in names.split(", ") {
+            let found = types.iter().find(|(known, _)| *known == name);
+            let (name, rows) = found.unwrap_or_else(|| panic!("no {name} is known to the test"));
+            named.push(*name);
+            rows.iter().for_each(|row| printed.push_str(&self::row(row)));
+        }
+    }
+    let mut known: Vec<_> = types.iter().map(|(name, _)| *name).collect();
+    known.sort_unstable();
+    named.sort_unstable();
+    assert_eq!(named, known, "each type has its place in docs/errors.md, and one alone");
+    compare(printed, &path);
+}
+
+fn row(Explanation { code, words, cause, advice, status }: &Explanation) -> String {
+    for text in [words, cause, advice] {
+        assert!(!text.contains(['\n', '|']) && !text.ends_with(['.', ' ', ':']), "{code}: {text:?}");
+    }
+    assert!(!words.starts_with(char::is_uppercase), "{code}: begins with a capital: {words}");
+    format!("| `{words}` | {} | {} | {status} | {code} |\n", sentence(cause), sentence(advice))
+}
+
+/// With a capital at its beginning.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+}

@@ -1,0 +1,26 @@
+//! The errors of the plugin, as `docs/errors.md` explains them.
+
+use docker_assemble::buildkit::BuildkitError;
+use docker_assemble::cancelled::Cancelled;
+use docker_assemble::engine::{AnswerError, EngineError, VersionError};
+use docker_assemble::plan::PlanError;
+use docker_assemble::ready::ReadyError;
+use docker_assemble::spec::daemon::{ConfigError, Need};
+
+use crate::catalogue;
+
+#[test]
+fn every_error_is_explained() {
+    let types = crate::explained![
+        AnswerError,
+        BuildkitError,
+        Cancelled,
+        ConfigError,
+        EngineError,
+        Need,
+        PlanError,
+        ReadyError,
+        VersionError,
+    ];
+    catalogue::print("docker-assemble", types);
+}
