@@ -42,10 +42,14 @@ impl Target {
         if user.is_some_and(|user| user.contains(':')) {
             return Err("an ssh endpoint takes no password".to_owned());
         }
-        let Authority { host, port } = address.parse().map_err(|error: AuthorityError| error.to_string())?;
+        let why = || "want \"ssh://user@host\"".to_owned();
+        let Authority { host, port } = address.parse().map_err(|error| match error {
+            AuthorityError::Host => why(),
+            AuthorityError::Port => error.to_string(),
+        })?;
         // A word that begins with a dash would be an option of ssh.
         if host.is_empty() || host.starts_with('-') || user.is_some_and(|user| user.starts_with('-')) {
-            return Err("want \"ssh://user@host\"".to_owned());
+            return Err(why());
         }
         // The path becomes a word of the remote shell's command line.
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+@".contains(&byte);
