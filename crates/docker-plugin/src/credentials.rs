@@ -1,6 +1,7 @@
-//! The user's credentials for registries, found as docker's own client finds them.
+//! The user's credentials for registries, found as docker's own client finds them (docker/cli,
+//! `cli/config/credentials`).
 //!
-//! Own code because the crates for it ask the configuration file before the credential store,
+//! Found here because the crates for it ask the configuration file before the credential store,
 //! block the thread, and wait for a helper without end.
 
 use std::collections::HashMap;

@@ -1,4 +1,7 @@
-//! Docker's global options.
+//! Docker's global options (docker/cli, `cli/flags/options.go`).
+//!
+//! Read here because they have the rules of Go's pflag: they end at the first word, `-DHtcp://h` is two
+//! of them, `--tls=F` is one, and what is wrong is told in docker's words. clap has other rules for each.
 
 use std::path::PathBuf;
 

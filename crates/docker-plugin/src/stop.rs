@@ -1,5 +1,5 @@
 //! The ways in which a command is asked to end: signals, and the socket by which the docker
-//! command that runs this plugin says that it ends itself.
+//! command that runs this plugin says that it ends itself (docker/cli, `cli-plugins/socket`).
 
 use std::io;
 

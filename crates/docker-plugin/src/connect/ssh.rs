@@ -1,5 +1,8 @@
 //! Engines behind ssh: the machine's own ssh client runs `docker system dial-stdio` over there,
-//! which joins its standard input and output to the engine's socket.
+//! which joins its standard input and output to the engine's socket (docker/cli, `cli/connhelper`).
+//!
+//! The user's own ssh, and no library: it alone reads all of ssh_config(5), asks for passwords, and finds
+//! agents and hardware keys.
 
 use std::io;
 use std::path::{Path, PathBuf};

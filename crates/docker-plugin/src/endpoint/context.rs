@@ -1,4 +1,7 @@
-//! Contexts as docker keeps them on disk.
+//! Contexts as docker keeps them on disk (docker/cli, `cli/context/store`).
+//!
+//! Read here because no crate gives a context's host and certificates: bollard has come to follow
+//! contexts (fussybeaver/bollard#724), but only for connections of its own.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,8 @@
-//! `DOCKER_CUSTOM_HEADERS`: a line of comma-separated values, each `NAME=VALUE`.
+//! `DOCKER_CUSTOM_HEADERS`: a line of comma-separated values, each `NAME=VALUE` (docker/cli,
+//! `cli/command/cli_options.go`).
+//!
+//! Read here because Go's reader of CSV refuses quotes where none belong, and the `csv` crate takes
+//! whatever comes.
 
 use super::EndpointError;
 

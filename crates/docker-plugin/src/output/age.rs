@@ -1,4 +1,5 @@
-//! Ages as docker prints them.
+//! Ages as docker prints them (docker/go-units, `duration.go`): by words and by rounding of its own, as
+//! no crate has them.
 
 use std::time::Duration;
 

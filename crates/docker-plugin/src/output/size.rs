@@ -1,4 +1,5 @@
-//! Sizes as docker prints them.
+//! Sizes as docker prints them (docker/go-units, `size.go`): with C's `%.4g`, where the crates for it
+//! have a fixed number of decimals.
 
 /// A size in bytes with base 1000, at most four significant digits and no space: `0B`,
 /// `8.224kB`, `3.65GB`.

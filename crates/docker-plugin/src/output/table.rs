@@ -1,7 +1,10 @@
 //! Tables as docker prints them: no borders, columns of ten or more, three spaces between.
 //!
-//! Written here because docker counts characters, as Go's `text/tabwriter` does, and not the columns
-//! of a screen, as the crate of that name does; and because rows may be printed as they come.
+//! Written here because rows may be printed as they come, for which the `tabwriter` crate, like Go's
+//! package of that name, wants to see the last one first. Letters that are two columns wide on a screen
+//! count as two, as they do for docker since its docker/cli#3568.
+
+use unicode_width::UnicodeWidthStr;
 
 /// The width of a column without cells, and the least space behind the widest cell of one.
 const LEAST: usize = 10;
@@ -9,13 +12,13 @@ const BETWEEN: usize = 3;
 
 /// The width of a column whose widest cell is this one.
 fn width(cell: &str) -> usize {
-    LEAST.max(cell.chars().count() + BETWEEN)
+    LEAST.max(cell.width() + BETWEEN)
 }
 
 fn push(line: &mut String, cell: &str, width: usize) {
     line.push_str(cell);
     // A cell that is too long pushes the rest of its row to the right.
-    line.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count()).max(1)));
+    line.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.width()).max(1)));
 }
 
 /// Text with a tab behind every cell but the last of a line, as columns. As for Go, a column is made of
@@ -81,13 +84,14 @@ impl Table {
 mod tests {
     use super::{Table, aligned};
 
-    /// What Go's tabwriter makes of the same text with docker's settings.
+    /// What docker's tabwriter makes of the same text.
     #[test]
     fn a_column_ends_where_a_line_has_no_cell_for_it() {
         let cases = [
             ("", ""),
             ("A\tB\na-longer-one\tb\n", "A              B\na-longer-one   b\n"),
             ("äöü-äöü-äöü\tx\ny\tz\n", "äöü-äöü-äöü   x\ny             z\n"),
+            ("汉化汉化汉\tx\n", "汉化汉化汉   x\n"),
             ("a-longer-one\tb\nplain\nc\td\n", "a-longer-one   b\nplain\nc         d\n"),
             ("a\tb\tc\nd\te\n", "a         b         c\nd         e\n"),
             ("a\t\n", "a         \n"),

@@ -1,5 +1,6 @@
 //! Go templates, as docker's `--format` takes them: the language is that of Go's `text/template`,
-//! the functions are docker's own.
+//! the functions are docker's own. The engine is gotmpl; made up here for what Go refuses and it does
+//! not (blocks without an end, functions that nobody has made), and for Go's words about it.
 
 mod blocks;
 mod error;
