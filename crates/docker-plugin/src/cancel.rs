@@ -1,4 +1,4 @@
-//! The wish to end early, and how work is ended by it.
+//! A request to end early, and how work is ended by it.
 
 use std::pin::pin;
 use std::task::Poll;
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 /// works makes a container in less than a second.
 pub const GRACE: Duration = Duration::from_secs(5);
 
-/// Who wants the command to end.
+/// Who asks the command to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// Ctrl-C (SIGINT).
@@ -22,9 +22,9 @@ pub enum Cause {
     Parent,
 }
 
-/// The wish as it is known so far.
+/// The request as it is known so far.
 #[derive(Clone, Copy, Debug, Default)]
-struct Wish {
+struct Request {
     cause: Option<Cause>,
     /// Whether it came twice.
     insists: bool,
@@ -32,25 +32,25 @@ struct Wish {
 
 /// The end that asks: kept by whoever watches signals.
 #[derive(Debug)]
-pub struct Canceller(watch::Sender<Wish>);
+pub struct Canceller(watch::Sender<Request>);
 
-/// The end that is asked. Clones see the same wish.
+/// The end that is asked. Clones see the same request.
 #[derive(Clone, Debug)]
-pub struct Cancel(watch::Receiver<Wish>);
+pub struct Cancel(watch::Receiver<Request>);
 
 /// A connected pair.
 #[must_use]
 pub fn pair() -> (Canceller, Cancel) {
-    let (sender, receiver) = watch::channel(Wish::default());
+    let (sender, receiver) = watch::channel(Request::default());
     (Canceller(sender), Cancel(receiver))
 }
 
 impl Canceller {
     /// Asks for the end. Only the first cause counts.
     pub fn cancel(&self, cause: Cause) {
-        self.0.send_if_modified(|wish| {
-            let first = wish.cause.is_none();
-            wish.cause.get_or_insert(cause);
+        self.0.send_if_modified(|request| {
+            let first = request.cause.is_none();
+            request.cause.get_or_insert(cause);
             first
         });
     }
@@ -58,7 +58,7 @@ impl Canceller {
     /// Asks again: not even what is being taken back is worth the wait.
     pub fn insist(&self, cause: Cause) {
         self.cancel(cause);
-        self.0.send_modify(|wish| wish.insists = true);
+        self.0.send_modify(|request| request.insists = true);
     }
 }
 
@@ -75,20 +75,24 @@ impl Cancel {
         self.0.borrow().cause
     }
 
-    /// Waits for the wish.
+    /// Waits for the request.
     pub async fn cancelled(&self) -> Cause {
-        self.when(|wish| wish.cause).await
+        self.when(|request| request.cause).await
     }
 
     /// Waits until it comes again.
     pub async fn insisted(&self) {
-        self.when(|wish| wish.insists.then_some(())).await;
+        self.when(|request| request.insists.then_some(())).await;
     }
 
-    async fn when<T>(&self, known: impl Fn(&Wish) -> Option<T>) -> T {
+    async fn when<T>(&self, known: impl Fn(&Request) -> Option<T>) -> T {
         let mut receiver = self.0.clone();
         // The borrow ends before the wait below begins.
-        let found = receiver.wait_for(|wish| known(wish).is_some()).await.ok().and_then(|wish| known(&wish));
+        let found = receiver
+            .wait_for(|request| known(request).is_some())
+            .await
+            .ok()
+            .and_then(|request| known(&request));
         match found {
             Some(found) => found,
             // Nobody is left to ask.

@@ -66,7 +66,7 @@ impl Contact {
             .map(|text| text.parse().map_err(|error: VersionError| unreachable(error.into())))
             .transpose()?;
         let version = Arc::new(OnceCell::new());
-        let by_program = connector.is_dear();
+        let by_program = connector.is_costly();
         let docker = transport::client(endpoint, connector, Arc::clone(&version)).map_err(unreachable)?;
         let slack = if endpoint.host.starts_with("ssh:") { LOGIN } else { Duration::ZERO };
         let endpoint = endpoint.host.as_str().into();

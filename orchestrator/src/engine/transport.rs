@@ -39,7 +39,7 @@ pub(super) fn client(
 ) -> Result<Docker, Box<dyn std::error::Error + Send + Sync>> {
     // A connection per request: an idle one that the engine closed would cost a retry, and
     // the calls of one command are few.
-    let idle = if connector.is_dear() { usize::MAX } else { 0 };
+    let idle = if connector.is_costly() { usize::MAX } else { 0 };
     let base = connector.base_uri();
     let http = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(idle).build(connector);
     let headers = connect::headers(endpoint, HeaderValue::from_static(AGENT))?;

@@ -22,7 +22,7 @@ const WORDS_BYTES: u64 = 4096;
 /// Starts `program` apart from the terminal, whose Ctrl-C is for this process to hear: what a command
 /// has made is taken back over this connection then. That it cannot connect is known only when the
 /// connection is read.
-pub(super) fn dial_apart(program: &str, arguments: &[String]) -> io::Result<Dialled> {
+pub(super) fn dial_in_background(program: &str, arguments: &[String]) -> io::Result<ProgramStream> {
     let mut command = Command::new(program);
     command.args(arguments);
     #[cfg(unix)]
@@ -33,20 +33,20 @@ pub(super) fn dial_apart(program: &str, arguments: &[String]) -> io::Result<Dial
 /// Starts the command at the terminal, where it may ask for a password, but deaf to its Ctrl-C. A program
 /// may give up ignoring the signal, as ssh does where it shares a login (its `mux.c`), but hardly takes
 /// it out of the mask that it was born with.
-pub(super) fn dial_deaf(program: &str, command: &mut Command) -> io::Result<Dialled> {
+pub(super) fn dial_at_terminal(program: &str, command: &mut Command) -> io::Result<ProgramStream> {
     #[cfg(unix)]
     let before = SigSet::from(Signal::SIGINT).thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-    let dialled = dial(program, command);
+    let stream = dial(program, command);
     #[cfg(unix)]
     before.thread_set_mask()?;
-    dialled.map(|mut dialled| {
-        dialled.at_terminal = true;
-        dialled
+    stream.map(|mut stream| {
+        stream.at_terminal = true;
+        stream
     })
 }
 
 /// Starts the command, which is called `program` in messages.
-fn dial(program: &str, command: &mut Command) -> io::Result<Dialled> {
+fn dial(program: &str, command: &mut Command) -> io::Result<ProgramStream> {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -67,7 +67,7 @@ fn dial(program: &str, command: &mut Command) -> io::Result<Dialled> {
         String::from_utf8_lossy(&words).split_whitespace().collect::<Vec<_>>().join(" ")
     });
     let name = program.rsplit('/').next().unwrap_or(program).to_owned();
-    Ok(Dialled {
+    Ok(ProgramStream {
         name,
         stdin: Some(stdin),
         stdout,
@@ -80,7 +80,7 @@ fn dial(program: &str, command: &mut Command) -> io::Result<Dialled> {
 }
 
 /// A connection through a program, which ends with this.
-pub(super) struct Dialled {
+pub(super) struct ProgramStream {
     /// What the program is called.
     name: String,
     stdin: Option<ChildStdin>,
@@ -97,7 +97,7 @@ pub(super) struct Dialled {
     turn: Option<OwnedSemaphorePermit>,
 }
 
-impl Dialled {
+impl ProgramStream {
     /// Holds `turn` until the program has ended, so that no other one begins before.
     pub(super) fn holding(mut self, turn: Option<OwnedSemaphorePermit>) -> Self {
         self.turn = turn;
@@ -116,7 +116,7 @@ impl Dialled {
     }
 }
 
-impl Drop for Dialled {
+impl Drop for ProgramStream {
     fn drop(&mut self) {
         let Some(mut child) = self.child.take() else { return };
         self.end(&mut child);
@@ -129,7 +129,7 @@ impl Drop for Dialled {
     }
 }
 
-impl AsyncRead for Dialled {
+impl AsyncRead for ProgramStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -151,7 +151,7 @@ impl AsyncRead for Dialled {
     }
 }
 
-impl AsyncWrite for Dialled {
+impl AsyncWrite for ProgramStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.stdin {
             // A failed program is told about by reading, which has its words.

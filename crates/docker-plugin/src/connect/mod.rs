@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use self::tls::Dresser;
+use self::tls::TlsClient;
 use crate::endpoint::{Address, Endpoint};
 
 /// How long a connection may take to come about. Docker's own client allows 30 s over ssh and
@@ -29,7 +29,7 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(4);
 
 /// How many connections there are at a time where each costs a login or a process: an ssh server
 /// turns logins away at random once ten are under way (`MaxStartups` of sshd_config(5)).
-const DEAR_CONNECTIONS: usize = 4;
+const COSTLY_CONNECTIONS: usize = 4;
 
 /// Why no connection to an endpoint can be made.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +51,7 @@ pub enum ConnectError {
 pub struct Connector {
     address: Address,
     /// For TCP with TLS.
-    dresser: Option<Dresser>,
+    tls: Option<TlsClient>,
     /// One for each connection that there may be at a time, where one is dear.
     turns: Arc<Semaphore>,
     /// What connections by ssh share.
@@ -65,20 +65,20 @@ impl Connector {
     /// An endpoint of a kind that is not spoken, and certificates that are no good.
     pub fn new(endpoint: &Endpoint) -> Result<Self, ConnectError> {
         let address = Address::parse(endpoint)?;
-        let dresser = match (&address, &endpoint.tls) {
-            (Address::Tcp(host, _), Some(tls)) => Some(Dresser::new(tls, host).map_err(ConnectError::Tls)?),
+        let tls = match (&address, &endpoint.tls) {
+            (Address::Tcp(host, _), Some(tls)) => Some(TlsClient::new(tls, host).map_err(ConnectError::Tls)?),
             _ => None,
         };
-        let connections = if address.is_dear() { DEAR_CONNECTIONS } else { Semaphore::MAX_PERMITS };
+        let connections = if address.is_costly() { COSTLY_CONNECTIONS } else { Semaphore::MAX_PERMITS };
         let turns = Arc::new(Semaphore::new(connections));
-        Ok(Self { address, dresser, turns, login: Arc::new(ssh::Login::default()) })
+        Ok(Self { address, tls, turns, login: Arc::new(ssh::Login::default()) })
     }
 
     /// Whether a connection costs more than that: a login, or a program's start. Few should be made
     /// then, and kept.
     #[must_use]
-    pub const fn is_dear(&self) -> bool {
-        self.address.is_dear()
+    pub const fn is_costly(&self) -> bool {
+        self.address.is_costly()
     }
 
     /// The base of the URIs of requests: `http://h:2375`. Over a socket file the name is the one that
@@ -90,9 +90,9 @@ impl Connector {
 }
 
 impl tower_service::Service<Uri> for Connector {
-    type Response = TokioIo<Wire>;
+    type Response = TokioIo<Stream>;
     type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<TokioIo<Wire>>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<TokioIo<Stream>>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
@@ -104,7 +104,7 @@ impl tower_service::Service<Uri> for Connector {
             // One that is dear keeps it.
             let turn = Arc::clone(&connector.turns).acquire_owned().await.ok();
             match tokio::time::timeout(CONNECT_DEADLINE, connector.connect(turn)).await {
-                Ok(stream) => Ok(TokioIo::new(Wire(stream?))),
+                Ok(stream) => Ok(TokioIo::new(Stream(stream?))),
                 Err(_) => Err(io::Error::new(
                     io::ErrorKind::TimedOut,
                     format!("no connection within {} s", CONNECT_DEADLINE.as_secs()),
@@ -121,14 +121,14 @@ impl Connector {
             Address::Tcp(host, port) => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
-                match &self.dresser {
-                    Some(dresser) => Box::pin(dresser.dress(stream).await?),
+                match &self.tls {
+                    Some(tls) => Box::pin(tls.handshake(stream).await?),
                     None => Box::pin(stream),
                 }
             }
             Address::Ssh(target) => Box::pin(self.login.dial(target, &self.turns).await?.holding(turn)),
             Address::Program(program, arguments) => {
-                Box::pin(dial::dial_apart(program, arguments)?.holding(turn))
+                Box::pin(dial::dial_in_background(program, arguments)?.holding(turn))
             }
         })
     }
@@ -138,15 +138,15 @@ trait ReadWrite: AsyncRead + AsyncWrite + Send {}
 impl<T: AsyncRead + AsyncWrite + Send> ReadWrite for T {}
 
 /// A connection as hyper wants it.
-pub struct Wire(Pin<Box<dyn ReadWrite>>);
+pub struct Stream(Pin<Box<dyn ReadWrite>>);
 
-impl Connection for Wire {
+impl Connection for Stream {
     fn connected(&self) -> Connected {
         Connected::new()
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for Stream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -156,7 +156,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.0.as_mut().poll_write(cx, buf)
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::process::Command;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
-use super::dial::{self, Dialled};
+use super::dial::{self, ProgramStream};
 use crate::authority::{Authority, AuthorityError};
 
 /// How long ssh may take to connect, as docker's own client has it.
@@ -111,7 +111,7 @@ impl Login {
     ///
     /// A login that is shared has one of the `turns` for itself: where it takes no session more, each
     /// further connection is a login beside it.
-    pub(super) async fn dial(&self, target: &Target, turns: &Arc<Semaphore>) -> io::Result<Dialled> {
+    pub(super) async fn dial(&self, target: &Target, turns: &Arc<Semaphore>) -> io::Result<ProgramStream> {
         let share = async || {
             let socket = Socket::new(target).await?;
             Some((socket, Arc::clone(turns).try_acquire_owned().ok()?))
@@ -182,8 +182,8 @@ fn fits(path: &Path) -> bool {
 }
 
 /// Starts ssh with these arguments.
-fn dial(arguments: &[String]) -> io::Result<Dialled> {
-    dial::dial_deaf("ssh", Command::new("ssh").args(arguments))
+fn dial(arguments: &[String]) -> io::Result<ProgramStream> {
+    dial::dial_at_terminal("ssh", Command::new("ssh").args(arguments))
 }
 
 #[cfg(test)]

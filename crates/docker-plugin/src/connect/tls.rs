@@ -22,12 +22,12 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Makes TLS connections to one engine.
 #[derive(Clone)]
-pub(super) struct Dresser {
+pub(super) struct TlsClient {
     connector: TlsConnector,
     name: ServerName<'static>,
 }
 
-impl Dresser {
+impl TlsClient {
     /// Reads the files; `host` is who is connected to.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl Dresser {
     }
 
     /// Puts TLS over a connection.
-    pub(super) async fn dress(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub(super) async fn handshake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         self.connector.connect(self.name.clone(), stream).await
     }
 }

@@ -92,7 +92,7 @@ impl Address {
     }
 
     /// Whether a connection costs more than that: a login, or a program's start.
-    pub(crate) const fn is_dear(&self) -> bool {
+    pub(crate) const fn is_costly(&self) -> bool {
         matches!(self, Self::Ssh(_) | Self::Program(..))
     }
 
