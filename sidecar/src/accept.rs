@@ -18,7 +18,7 @@ pub enum Verdict {
 }
 
 /// How long a listener rests after exhaustion, unless a connection that was served ends sooner.
-pub const REST: Duration = Duration::from_millis(100);
+pub const BACKOFF: Duration = Duration::from_millis(100);
 
 /// So many connections at most are shed before that rest: who is served has its turn, whoever comes
 /// again at once.

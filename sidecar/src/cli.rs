@@ -8,7 +8,7 @@ use std::time::Duration;
 use assemble_contract::port::PortError;
 use assemble_contract::{AllowList, Port, TargetSpec, argv};
 use assemble_proxy::config::{Config, CongestionControl, Engine};
-use assemble_proxy::dialer::HelperConfig;
+use assemble_proxy::dialer::DialServerConfig;
 use assemble_proxy::exporter::MetricsAddr;
 use clap::builder::TypedValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -107,8 +107,8 @@ pub(crate) struct Dial {
 }
 
 impl Dial {
-    pub(crate) fn config(&self) -> HelperConfig {
-        HelperConfig {
+    pub(crate) fn config(&self) -> DialServerConfig {
+        DialServerConfig {
             socket: self.socket.clone(),
             allow: self.allow.clone(),
             peer_uid: self.peer_uid,

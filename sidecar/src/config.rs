@@ -18,7 +18,7 @@ pub struct Config {
     pub target: Target,
     /// The address of a target that has a name, for as long as nobody here knows the name.
     pub fallback: Option<IpAddr>,
-    /// The socket of the helper that connects to [`TargetHost::Loopback`](assemble_contract::TargetHost::Loopback), and only to that.
+    /// The socket of the dialer that connects to [`TargetHost::Loopback`](assemble_contract::TargetHost::Loopback), and only to that.
     pub dialer: Option<PathBuf>,
     /// Limit on one attempt to connect; the kernel's own is about two minutes.
     pub connect_timeout: Duration,

@@ -68,7 +68,7 @@ enum Listener {
 }
 
 /// A scraper sends its request at once, or it is none.
-const PATIENCE: Duration = Duration::from_secs(2);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How many are answered at once. More wait in the kernel's queue, since each takes one of the
 /// descriptors that are left beside the connections.
@@ -109,7 +109,7 @@ impl Exporter {
                     Ok(stream) => drop(answering.spawn(answer_in_time(stream, Arc::clone(&self.shared)))),
                     Err(error) => {
                         tracing::debug!(%error, "no request for metrics was accepted");
-                        tokio::time::sleep(accept::REST).await;
+                        tokio::time::sleep(accept::BACKOFF).await;
                     }
                 },
             }
@@ -132,7 +132,7 @@ trait Client: AsyncRead + AsyncWrite + Send {}
 impl<T: AsyncRead + AsyncWrite + Send> Client for T {}
 
 async fn answer_in_time(stream: Pin<Box<dyn Client>>, shared: Arc<Shared>) {
-    let answered = match tokio::time::timeout(PATIENCE, answer(stream, &shared.stats)).await {
+    let answered = match tokio::time::timeout(REQUEST_TIMEOUT, answer(stream, &shared.stats)).await {
         Ok(answered) => answered,
         Err(late) => Err(late.into()),
     };

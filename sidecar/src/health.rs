@@ -12,7 +12,7 @@ use std::os::unix::net::{SocketAddr, UnixListener as StdUnixListener, UnixStream
 use std::sync::Arc;
 use std::time::Instant;
 
-use assemble_contract::answer::{self, LONGEST, PATIENCE, SERVES};
+use assemble_contract::answer::{self, LONGEST, SERVES, TIMEOUT};
 use tokio::net::UnixListener;
 
 use crate::session::Shared;
@@ -52,7 +52,7 @@ impl Responder {
             if let Err(error) = answered {
                 tracing::debug!(%error, "a health probe was not answered");
                 // Descriptors may be exhausted, and the loop must not spin on it.
-                tokio::time::sleep(crate::accept::REST).await;
+                tokio::time::sleep(crate::accept::BACKOFF).await;
             }
         }
     }
@@ -77,7 +77,7 @@ impl Responder {
 /// Nobody answers: no relay of that port runs here, or it hangs.
 pub fn probe(port: u16) -> io::Result<()> {
     let mut stream = UnixStream::connect_addr(&address(port)?)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     let mut answer = [0; SERVES.len()];
     stream.read_exact(&mut answer)?;
     if answer == *SERVES { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
@@ -89,7 +89,7 @@ pub fn probe(port: u16) -> io::Result<()> {
 /// # Errors
 /// Nobody answers, or not to the end in that time.
 pub fn ask(port: u16) -> io::Result<Vec<u8>> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     let mut stream = UnixStream::connect_addr(&address(port)?)?;
     let mut answer = Vec::new();
     let mut piece = [0; 4096];

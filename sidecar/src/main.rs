@@ -10,7 +10,7 @@ use anyhow::Context;
 use assemble_contract::TargetHost;
 use assemble_contract::answer::{self, AnswerError};
 use assemble_proxy::config::Config;
-use assemble_proxy::dialer::{self, Helper};
+use assemble_proxy::dialer::{self, DialServer};
 use assemble_proxy::exporter::{Exporter, MetricsAddr};
 use assemble_proxy::health::{self, Responder};
 use assemble_proxy::probe;
@@ -94,14 +94,14 @@ async fn dial(of: &Dial) -> anyhow::Result<()> {
     let mut signals = Signals::catch()?;
     let config = of.config();
     let (path, allow) = (config.socket.clone(), config.allow.clone());
-    let helper = Helper::bind(config)?;
+    let dialer = DialServer::bind(config)?;
     if !of.no_sandbox {
-        let landlock = confine(helper.rights())?;
+        let landlock = confine(dialer.rights())?;
         tracing::debug!(?landlock, "confined");
     }
     tracing::info!(%allow, "dialling for those who ask at \"{}\"", path.display());
     let told = async { tracing::info!("{}: no more requests", signals.next().await) };
-    helper.run(told).await;
+    dialer.run(told).await;
     Ok(())
 }
 

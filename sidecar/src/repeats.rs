@@ -22,7 +22,7 @@ pub const MOST: usize = 16;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repeated<M> {
     /// What they are about.
-    pub matter: M,
+    pub topic: M,
     /// What the last one said.
     pub text: String,
     /// How many.
@@ -49,17 +49,17 @@ impl<M> Default for Repeats<M> {
 
 impl<M: Copy + PartialEq> Repeats<M> {
     /// Whether a report is to be told; else it is counted.
-    pub fn note(&mut self, matter: M, text: &str, now: Instant) -> bool {
-        let alike = |entry: &Entry<M>| entry.repeated.matter == matter && entry.repeated.text == text;
+    pub fn note(&mut self, topic: M, text: &str, now: Instant) -> bool {
+        let alike = |entry: &Entry<M>| entry.repeated.topic == topic && entry.repeated.text == text;
         let at = self.0.iter().position(alike).or_else(|| (self.0.len() > MOST).then_some(MOST));
         if let Some(Entry { repeated, .. }) = at.map(|at| &mut self.0[at]) {
             repeated.times += 1;
             if repeated.text != text {
-                (repeated.matter, repeated.text) = (matter, text.to_owned());
+                (repeated.topic, repeated.text) = (topic, text.to_owned());
             }
             return false;
         }
-        let repeated = Repeated { matter, text: text.to_owned(), times: 0 };
+        let repeated = Repeated { topic, text: text.to_owned(), times: 0 };
         self.0.push(Entry { repeated, told: now, pause: FIRST_PAUSE, due: now + FIRST_PAUSE });
         true
     }
@@ -91,9 +91,9 @@ impl<M: Copy + PartialEq> Repeats<M> {
     /// What this is about has gone well. What was counted is told, and what was not is forgotten,
     /// once [`FIRST_PAUSE`] has passed since it was told last: what fails every other time would fill
     /// the log else. Says whether that changes [`Self::next_due`].
-    pub fn went_well(&mut self, matter: M) -> bool {
+    pub fn went_well(&mut self, topic: M) -> bool {
         let mut changed = false;
-        for entry in self.0.iter_mut().filter(|entry| entry.repeated.matter == matter) {
+        for entry in self.0.iter_mut().filter(|entry| entry.repeated.topic == topic) {
             let due = entry.due.min(entry.told + FIRST_PAUSE);
             changed |= replace(&mut entry.due, due) != due;
         }
@@ -109,7 +109,7 @@ impl<M: Copy + PartialEq> Repeats<M> {
 
 impl<M: Copy> Repeated<M> {
     fn tell(&mut self) -> Self {
-        Self { matter: self.matter, text: self.text.clone(), times: take(&mut self.times) }
+        Self { topic: self.topic, text: self.text.clone(), times: take(&mut self.times) }
     }
 }
 
@@ -120,7 +120,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn repeated(text: &str, times: u64) -> Repeated<char> {
-        Repeated { matter: 'm', text: text.to_owned(), times }
+        Repeated { topic: 'm', text: text.to_owned(), times }
     }
 
     /// A day of failures, one a second: the numbers that are told add up to all of them.
@@ -146,9 +146,9 @@ mod tests {
     #[test]
     fn every_text_and_matter_is_told_by_itself() {
         let (now, mut repeats) = (Instant::now(), Repeats::default());
-        for (matter, text) in [('m', "refused"), ('m', "no route"), ('n', "refused")] {
-            assert!(repeats.note(matter, text, now));
-            assert!(!repeats.note(matter, text, now));
+        for (topic, text) in [('m', "refused"), ('m', "no route"), ('n', "refused")] {
+            assert!(repeats.note(topic, text, now));
+            assert!(!repeats.note(topic, text, now));
         }
         let told = repeats.flush();
         assert_eq!(told[..2], [repeated("refused", 1), repeated("no route", 1)]);

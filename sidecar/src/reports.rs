@@ -12,7 +12,7 @@ use crate::repeats::{Repeated, Repeats};
 
 /// What a report is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Matter {
+pub enum Topic {
     /// The target is not reached.
     Target,
     /// A connection is accepted but cannot be served.
@@ -26,7 +26,7 @@ pub enum Matter {
 /// Tells of a failure the first time, and then how often it has repeated itself.
 #[derive(Debug, Default)]
 pub struct Reports {
-    repeats: Mutex<Repeats<Matter>>,
+    repeats: Mutex<Repeats<Topic>>,
     /// Whether something is remembered: what goes well, as it usually does, looks no further.
     busy: AtomicBool,
     changed: Notify,
@@ -34,9 +34,9 @@ pub struct Reports {
 
 impl Reports {
     /// Whether a failure is to be told, rather than counted. For `report!`.
-    pub fn note(&self, matter: Matter, text: &str) -> bool {
+    pub fn note(&self, topic: Topic, text: &str) -> bool {
         let (first, before) = self.with(|repeats| {
-            let first = repeats.note(matter, text, Instant::now());
+            let first = repeats.note(topic, text, Instant::now());
             (first, if first { repeats.flush() } else { Vec::new() })
         });
         // What came before stands before it.
@@ -48,8 +48,8 @@ impl Reports {
     }
 
     /// Something of this kind did not fail.
-    pub fn went_well(&self, matter: Matter) {
-        if self.busy.load(Ordering::Relaxed) && self.with(|repeats| repeats.went_well(matter)) {
+    pub fn went_well(&self, topic: Topic) {
+        if self.busy.load(Ordering::Relaxed) && self.with(|repeats| repeats.went_well(topic)) {
             self.changed.notify_one();
         }
     }
@@ -74,7 +74,7 @@ impl Reports {
         }
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Repeats<Matter>) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut Repeats<Topic>) -> T) -> T {
         let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
         let done = act(&mut repeats);
         self.busy.store(!repeats.is_empty(), Ordering::Relaxed);
@@ -105,11 +105,11 @@ macro_rules! report {
 pub(crate) use report;
 
 /// The same message again, with how often.
-fn tell(Repeated { matter, text: error, times: repeated }: &Repeated<Matter>) {
-    match matter {
-        Matter::Target => tracing::info!(%error, repeated, "cannot reach the target"),
-        Matter::Connection => tracing::warn!(%error, repeated, "cannot serve a connection"),
-        Matter::Accept => tracing::warn!(%error, repeated, "cannot accept just now"),
-        Matter::Request => tracing::info!(%error, repeated, "a request was refused"),
+fn tell(Repeated { topic, text: error, times: repeated }: &Repeated<Topic>) {
+    match topic {
+        Topic::Target => tracing::info!(%error, repeated, "cannot reach the target"),
+        Topic::Connection => tracing::warn!(%error, repeated, "cannot serve a connection"),
+        Topic::Accept => tracing::warn!(%error, repeated, "cannot accept just now"),
+        Topic::Request => tracing::info!(%error, repeated, "a request was refused"),
     }
 }

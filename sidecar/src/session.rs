@@ -11,7 +11,7 @@ use assemble_contract::Outcome;
 use tokio::sync::Notify;
 
 use crate::relay::{Ending, Options, Relayed, relay};
-use crate::reports::{Matter, Reports, report};
+use crate::reports::{Reports, Topic, report};
 use crate::stats::{Failure, Stats};
 use crate::sys::Socket;
 use crate::upstream::{DialError, Upstream};
@@ -34,34 +34,34 @@ pub struct Shared {
     pub capacity: usize,
 }
 
-/// Serves one accepted connection, and keeps its `place` until it has ended.
+/// Serves one accepted connection, and keeps its `registration` until it has ended.
 ///
 /// Every way out but the good one resets both peers, being dropped half-way included.
 ///
 /// What a connection needs only while it is dialled, or only for a log that is off, it does not
 /// carry to its end: most of a relay's memory are futures that wait.
-pub fn serve<P>(place: P, fd: OwnedFd, client_addr: SocketAddr) -> impl Future<Output = ()> + Send
+pub fn serve<P>(registration: P, fd: OwnedFd, client_addr: SocketAddr) -> impl Future<Output = ()> + Send
 where
     P: Deref<Target = Arc<Shared>> + Send + Sync,
 {
     let opened = Instant::now();
     let mut told = tracing::enabled!(tracing::Level::DEBUG).then(|| Box::new((client_addr, None, opened)));
-    let dialled = Box::pin(dial(Arc::clone(&place), fd, client_addr, opened));
+    let dialled = Box::pin(dial(Arc::clone(&registration), fd, client_addr, opened));
     // One block, with what it awaits made in place: a future that is handed in it would have room
     // for twice.
     async move {
-        let Some((client, upstream)) = dialled.await else { return drop(place) };
+        let Some((client, upstream)) = dialled.await else { return drop(registration) };
         if let Some(told) = &mut told {
             told.1 = upstream.peer_addr().ok();
         }
-        let relayed = relay(&client, &upstream, &place.options, &place.stats).await;
+        let relayed = relay(&client, &upstream, &registration.options, &registration.stats).await;
         match &relayed.ending {
             Ending::Complete => {
                 client.finish();
                 upstream.finish();
             }
-            Ending::Idle => place.stats.idle.increment(),
-            Ending::Client(_) | Ending::Upstream(_) => place.stats.reset.increment(),
+            Ending::Idle => registration.stats.idle.increment(),
+            Ending::Client(_) | Ending::Upstream(_) => registration.stats.reset.increment(),
         }
         if let Some(told) = &told {
             let (client_addr, server_addr, opened) = **told;
@@ -69,8 +69,8 @@ where
         }
         // Who counts connections finds its descriptors closed.
         drop((client, upstream));
-        place.freed.notify_waiters();
-        drop(place);
+        registration.freed.notify_waiters();
+        drop(registration);
     }
 }
 
@@ -84,14 +84,14 @@ async fn dial(
     let stats = &shared.stats;
     let client = Socket::new(fd)
         .inspect_err(|error| {
-            let told = shared.reports.note(Matter::Connection, &error.to_string());
+            let told = shared.reports.note(Topic::Connection, &error.to_string());
             report!(told, warn, client.addr = %client_addr, %error, "cannot serve a connection");
         })
         .ok()?;
     match shared.upstream.dial(&client).await {
         Ok(upstream) => {
             stats.dials.record(opened.elapsed());
-            shared.reports.went_well(Matter::Target);
+            shared.reports.went_well(Topic::Target);
             Some((client, upstream))
         }
         Err(DialError::ClientGone(error)) => {
@@ -111,7 +111,7 @@ async fn dial(
             }
             let (tried, seconds) = (shared.upstream.addrs(), opened.elapsed().as_secs_f64());
             let text = error.to_string();
-            let told = shared.reports.note(Matter::Target, &text);
+            let told = shared.reports.note(Topic::Target, &text);
             report!(told, info, client.addr = %client_addr, server.addrs = ?tried, error = %text, seconds, "cannot reach the target");
             stats.failed(Failure { outcome: error.outcome(), text, at: Instant::now() });
             None

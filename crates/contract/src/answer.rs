@@ -17,7 +17,7 @@ pub const SERVES: &[u8] = b"ok\n";
 pub const LONGEST: usize = 64 * 1024;
 
 /// How long whoever asks a relay or a dialer waits: one that cannot answer in that time does not serve.
-pub const PATIENCE: Duration = Duration::from_secs(2);
+pub const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What the names of all those sockets begin with; a port follows.
 const PREFIX: &str = "assemble-proxy/";

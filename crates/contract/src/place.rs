@@ -30,7 +30,7 @@ pub mod health {
 
     /// The time between two checks.
     pub const INTERVAL: Duration = Duration::from_secs(30);
-    /// The time a check may take: [`crate::answer::PATIENCE`], and some for the program's start.
+    /// The time a check may take: [`crate::answer::TIMEOUT`], and some for the program's start.
     pub const TIMEOUT: Duration = Duration::from_secs(3);
     /// The time after the start in which failures do not count.
     pub const START_PERIOD: Duration = Duration::from_secs(5);
@@ -46,7 +46,7 @@ mod tests {
         assert_eq!(PROGRAM, format!("/{NAME}"));
         assert_eq!(USER, format!("{USER_ID}:{USER_ID}"));
         assert_eq!(DIALER_SOCKET.strip_prefix(DIALER_DIRECTORY), Some("/dial.sock"));
-        assert!(health::TIMEOUT > crate::answer::PATIENCE);
+        assert!(health::TIMEOUT > crate::answer::TIMEOUT);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use arbitrary::Arbitrary;
 use assemble_proxy::config::CongestionControl;
-use assemble_proxy::dialer::{Dialer, Helper, HelperConfig};
+use assemble_proxy::dialer::{DialClient, DialServer, DialServerConfig};
 use libfuzzer_sys::fuzz_target;
 use socket2::SockRef;
 use tokio::runtime::{Builder, Runtime};
@@ -62,7 +62,7 @@ struct Stage {
     helper: PathBuf,
     /// Where a relay looks for one and finds somebody else.
     impostor: OwnedFd,
-    dialer: Dialer,
+    dialer: DialClient,
 }
 
 static STAGE: LazyLock<Stage> = LazyLock::new(|| {
@@ -72,7 +72,7 @@ static STAGE: LazyLock<Stage> = LazyLock::new(|| {
     let port = target.local_addr().expect("a listener has an address").port();
     let path = |name: &str| std::env::temp_dir().join(format!("fuzz-{name}-{}.sock", std::process::id()));
     let (helper, false_one) = (path("dialer"), path("impostor"));
-    let config = HelperConfig {
+    let config = DialServerConfig {
         socket: helper.clone(),
         allow: port.to_string().parse().expect("a port is a list"),
         peer_uid: None,
@@ -81,7 +81,7 @@ static STAGE: LazyLock<Stage> = LazyLock::new(|| {
     };
     runtime.block_on(async {
         tokio::spawn(
-            Helper::bind(config).expect("a path in the temporary directory").run(std::future::pending()),
+            DialServer::bind(config).expect("a path in the temporary directory").run(std::future::pending()),
         );
     });
     // Now, so that it is not taken for a descriptor that a scene has left.
@@ -91,7 +91,7 @@ static STAGE: LazyLock<Stage> = LazyLock::new(|| {
     let address = socket2::SockAddr::unix(&false_one).expect("a short path");
     SockRef::from(&impostor).bind(&address).expect("a path in the temporary directory");
     SockRef::from(&impostor).listen(16).expect("a bound socket listens");
-    Stage { runtime, target, port, helper, impostor, dialer: Dialer::new(&false_one) }
+    Stage { runtime, target, port, helper, impostor, dialer: DialClient::new(&false_one) }
 });
 
 impl Stage {

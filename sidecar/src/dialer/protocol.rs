@@ -7,7 +7,7 @@ const MAGIC: [u8; 4] = *b"apd1";
 const DIAL: u8 = 1;
 const HEALTH: u8 = 2;
 
-/// What a helper is asked.
+/// What a dialer is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// To connect to this port of its loopback.
@@ -23,7 +23,7 @@ pub enum Reply {
     Connected,
     /// connect(2) failed with this errno.
     Failed(i32),
-    /// The port is not on the helper's list.
+    /// The port is not on the dialer's list.
     NotAllowed,
     /// The request was none.
     Malformed,

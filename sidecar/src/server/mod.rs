@@ -1,11 +1,11 @@
 //! The listeners, the connections in flight, and their end.
 //!
 //! One acceptor takes connections off the queue; `sessions` are those that one thread serves,
-//! and the `crew` is the other threads.
+//! and `workers` are the other threads.
 
-mod crew;
 mod queues;
 mod sessions;
+mod workers;
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -23,14 +23,14 @@ use crate::accept::{self, Verdict};
 use crate::config::Config;
 use crate::congestion;
 use crate::relay::Options;
-use crate::reports::{Matter, report};
+use crate::reports::{Topic, report};
 use crate::session::Shared;
 use crate::stats::{Failure, Stats};
 use crate::sys::{Listener, ListenerError, Reserve};
 use crate::upstream::{Upstream, UpstreamError};
-use crew::Crew;
 use queues::Queues;
 use sessions::{Accepted, Sessions};
+use workers::Workers;
 
 /// Why a relay cannot start, or cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -122,7 +122,7 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<Drained, ServerError> {
         let mut reserve = Reserve::new().map_err(ServerError::Start)?;
         let sessions = Sessions::new(Arc::clone(&self.shared), Arc::clone(&self.slots));
-        let crew = Crew::new(self.threads, &sessions, self.grace).map_err(ServerError::Start)?;
+        let workers = Workers::new(self.threads, &sessions, self.grace).map_err(ServerError::Start)?;
         let _summed_up = self.shared.reports.summed_up();
         let mut queues = Queues::new(&self.listeners);
         {
@@ -136,8 +136,8 @@ impl Server {
                     accepted = self.accept(&mut queues) => match accepted {
                         Ok(accepted) if self.is_full() => self.refuse(accepted),
                         Ok(accepted) => {
-                            self.shared.reports.went_well(Matter::Accept);
-                            crew.serve(accepted, &sessions);
+                            self.shared.reports.went_well(Topic::Accept);
+                            workers.serve(accepted, &sessions);
                         }
                         Err(error) => self.accept_failed(&error, &mut queues, &mut reserve).await,
                     },
@@ -149,10 +149,10 @@ impl Server {
         }
         // Beyond the limit as well: those who waited for a turn would get a reset instead.
         while let Some((fd, peer)) = queues.take() {
-            crew.serve(Accepted { fd, peer, slot: None }, &sessions);
+            workers.serve(Accepted { fd, peer, slot: None }, &sessions);
         }
         drop(self.listeners);
-        let (here, elsewhere) = tokio::join!(sessions.drain(self.grace), crew.drain());
+        let (here, elsewhere) = tokio::join!(sessions.drain(self.grace), workers.drain());
         Ok(Drained { cut: here + elsewhere })
     }
 
@@ -174,7 +174,7 @@ impl Server {
         self.refused(1);
         let most = self.shared.capacity;
         let text = format!("all {most} connections that the limit on open descriptors allows are open");
-        let told = self.shared.reports.note(Matter::Accept, &text);
+        let told = self.shared.reports.note(Topic::Accept, &text);
         report!(told, warn, error = %text, "cannot accept just now");
         self.shared.stats.failed(Failure { outcome: Outcome::Descriptors, text, at: Instant::now() });
     }
@@ -206,10 +206,10 @@ impl Server {
             });
             self.refused(shed);
         }
-        let told = self.shared.reports.note(Matter::Accept, &error.to_string());
+        let told = self.shared.reports.note(Topic::Accept, &error.to_string());
         report!(told, warn, %error, shed, "cannot accept just now");
         // Either way there may be a descriptor again.
-        let _ = tokio::time::timeout(accept::REST, self.shared.freed.notified()).await;
+        let _ = tokio::time::timeout(accept::BACKOFF, self.shared.freed.notified()).await;
     }
 }
 

@@ -21,12 +21,12 @@ pub(super) struct Accepted {
     pub(super) slot: Option<OwnedSemaphorePermit>,
 }
 
-/// The connections of a thread, by whichever thread they are entered.
+/// The connections of a thread, by whichever thread they are registered.
 ///
 /// Not a set of tasks to join: that costs an allocation for each and wakes whoever waits for
 /// them when one ends.
 #[derive(Clone)]
-pub(super) struct Roll(Arc<Entries>);
+pub(super) struct Registry(Arc<Entries>);
 
 struct Entries {
     open: Mutex<Slab<Option<AbortHandle>>>,
@@ -37,37 +37,37 @@ struct Entries {
     shared: Arc<Shared>,
 }
 
-/// A connection with its place on the roll, which it leaves when this is dropped.
-pub(super) struct Entered {
+/// A connection with its registration, which ends when this is dropped.
+pub(super) struct Registered {
     fd: OwnedFd,
     peer: SocketAddr,
-    place: Place,
+    registration: Registration,
 }
 
-struct Place {
-    roll: Roll,
+struct Registration {
+    registry: Registry,
     key: u32,
     has_slot: bool,
 }
 
-impl Roll {
+impl Registry {
     fn open(&self) -> MutexGuard<'_, Slab<Option<AbortHandle>>> {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many connections are entered, served already or not.
+    /// How many connections are registered, served already or not.
     pub(super) fn len(&self) -> usize {
         self.open().len()
     }
 
-    pub(super) fn enter(&self, Accepted { fd, peer, slot }: Accepted) -> Entered {
+    pub(super) fn register(&self, Accepted { fd, peer, slot }: Accepted) -> Registered {
         self.0.shared.stats.accepted.increment();
         #[expect(clippy::cast_possible_truncation, reason = "there are not so many descriptors")]
         let key = self.open().insert(None) as u32;
         let has_slot = slot.is_some();
-        // A permit knows its semaphore, which is more than each place can afford.
+        // A permit knows its semaphore, which is more than each connection can afford.
         slot.into_iter().for_each(OwnedSemaphorePermit::forget);
-        Entered { fd, peer, place: Place { roll: self.clone(), key, has_slot } }
+        Registered { fd, peer, registration: Registration { registry: self.clone(), key, has_slot } }
     }
 
     fn abort_all(&self) {
@@ -83,39 +83,39 @@ impl Roll {
     }
 }
 
-impl Deref for Place {
+impl Deref for Registration {
     type Target = Arc<Shared>;
 
     fn deref(&self) -> &Self::Target {
-        &self.roll.0.shared
+        &self.registry.0.shared
     }
 }
 
-impl Drop for Place {
+impl Drop for Registration {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.stats.panicked.increment();
             tracing::error!("a connection was dropped");
         }
         self.stats.closed.increment();
-        let mut open = self.roll.open();
+        let mut open = self.registry.open();
         open.remove(self.key as usize);
         if open.is_empty() {
-            self.roll.0.none.notify_one();
+            self.registry.0.none.notify_one();
         }
         drop(open);
         if self.has_slot {
-            self.roll.0.slots.add_permits(1);
+            self.registry.0.slots.add_permits(1);
         }
     }
 }
 
 /// A thread's own connections; they are reset when this is dropped.
-pub(super) struct Sessions(Roll);
+pub(super) struct Sessions(Registry);
 
 impl Sessions {
     pub(super) fn new(shared: Arc<Shared>, slots: Arc<Semaphore>) -> Self {
-        Self(Roll(Arc::new(Entries { open: Mutex::default(), none: Notify::new(), slots, shared })))
+        Self(Registry(Arc::new(Entries { open: Mutex::default(), none: Notify::new(), slots, shared })))
     }
 
     /// The same for another thread.
@@ -124,13 +124,13 @@ impl Sessions {
         Self::new(Arc::clone(shared), Arc::clone(slots))
     }
 
-    pub(super) const fn roll(&self) -> &Roll {
+    pub(super) const fn registry(&self) -> &Registry {
         &self.0
     }
 
-    pub(super) fn serve(&self, Entered { fd, peer, place }: Entered) {
-        let key = place.key as usize;
-        let task = tokio::spawn(session::serve(place, fd, peer)).abort_handle();
+    pub(super) fn serve(&self, Registered { fd, peer, registration }: Registered) {
+        let key = registration.key as usize;
+        let task = tokio::spawn(session::serve(registration, fd, peer)).abort_handle();
         // Unless it has ended already, as it may where the runtime stops.
         if let Some(entry) = self.0.open().get_mut(key) {
             *entry = Some(task);
@@ -173,8 +173,9 @@ mod tests {
         let sessions = Sessions::new(shared, Arc::new(Semaphore::new(1)));
         let fd = std::net::TcpListener::bind("127.0.0.1:0").unwrap().into();
         let peer = (Ipv4Addr::LOCALHOST, 3).into();
-        let Entered { fd, peer, place } = sessions.roll().enter(Accepted { fd, peer, slot: None });
-        let size = size_of_val(&session::serve(place, fd, peer));
+        let Registered { fd, peer, registration } =
+            sessions.registry().register(Accepted { fd, peer, slot: None });
+        let size = size_of_val(&session::serve(registration, fd, peer));
         assert!(size + RUNTIME <= 384, "{size}");
     }
 }

@@ -25,7 +25,7 @@ pub use limits::{Reserve, raise_descriptor_limit, refuse_huge_pages};
 pub use listener::{Listener, ListenerError};
 pub use pipe::Pipe;
 pub use ports::LocalPorts;
-pub use routes::{RouteBell, RouteTables};
+pub use routes::{RouteMonitor, RouteTables};
 pub use sandbox::{Landlock, Rights, SandboxError, confine};
 pub use seqpacket::{Packet, PacketListener, PacketSocket};
 pub use socket::{Socket, Spliced};

@@ -68,16 +68,16 @@ impl RouteTables {
     }
 }
 
-/// Rings when a route or a link of this namespace changes (rtnetlink(7)).
+/// Tells when a route or a link of this namespace changes (rtnetlink(7)).
 ///
-/// It carries no news itself: whoever hears it reads the tables again, so lost or reordered
+/// It does not tell what: whoever waits for it reads the tables again, so lost or reordered
 /// messages cannot mislead.
 #[derive(Debug)]
-pub struct RouteBell {
+pub struct RouteMonitor {
     io: AsyncFd<OwnedFd>,
 }
 
-impl RouteBell {
+impl RouteMonitor {
     /// Subscribes to changes. Needs a runtime.
     ///
     /// # Errors
@@ -99,8 +99,8 @@ impl RouteBell {
     ///
     /// # Errors
     /// The socket is broken.
-    pub async fn rung(&self) -> io::Result<()> {
-        let mut rung = false;
+    pub async fn changed(&self) -> io::Result<()> {
+        let mut changed = false;
         loop {
             let mut guard = self.io.readable().await?;
             // Messages are cut short: that one came is all they say.
@@ -108,13 +108,13 @@ impl RouteBell {
             loop {
                 match recv(&self.io, &mut message, RecvFlags::empty()) {
                     // ENOBUFS: messages were lost, so something has changed (netlink(7)).
-                    Ok(_) | Err(Errno::NOBUFS) => rung = true,
+                    Ok(_) | Err(Errno::NOBUFS) => changed = true,
                     Err(Errno::AGAIN) => break guard.clear_ready(),
                     Err(Errno::INTR) => {}
                     Err(error) => return Err(error.into()),
                 }
             }
-            if rung {
+            if changed {
                 return Ok(());
             }
         }

@@ -5,24 +5,24 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 
 use crate::routes::{default_gateways, interface_index, only_loopback};
-use crate::sys::{RouteBell, RouteTables};
+use crate::sys::{RouteMonitor, RouteTables};
 
 /// The gateways of the namespace this was opened in.
 #[derive(Debug)]
 pub(super) struct Gateways {
     tables: RouteTables,
-    bell: Option<RouteBell>,
+    monitor: Option<RouteMonitor>,
 }
 
 impl Gateways {
     pub(super) fn open() -> io::Result<Self> {
         // Hung up before the tables are first read: no change can fall in between.
-        let bell = RouteBell::new()
+        let monitor = RouteMonitor::new()
             .inspect_err(
                 |error| tracing::warn!(%error, "cannot hear of route changes: the gateway stays as it is"),
             )
             .ok();
-        Ok(Self { tables: RouteTables::open()?, bell })
+        Ok(Self { tables: RouteTables::open()?, monitor })
     }
 
     /// The default gateways with a port, link-local ones with their scope.
@@ -48,9 +48,9 @@ impl Gateways {
 
     /// Waits until something may have changed; for ever where that cannot be heard.
     pub(super) async fn changed(&self) {
-        match &self.bell {
-            Some(bell) => {
-                if let Err(error) = bell.rung().await {
+        match &self.monitor {
+            Some(monitor) => {
+                if let Err(error) = monitor.changed().await {
                     tracing::warn!(%error, "cannot hear of route changes any more");
                     std::future::pending().await
                 }

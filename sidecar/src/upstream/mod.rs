@@ -17,7 +17,7 @@ use assemble_contract::{Target, TargetHost};
 
 use crate::config::Config;
 use crate::connect::Connector;
-use crate::dialer::Dialer;
+use crate::dialer::DialClient;
 use crate::sys::Socket;
 use gateway::Gateways;
 use keepalive::LateKeepalive;
@@ -98,7 +98,7 @@ pub struct Upstream {
     /// The target's name, if it has one, in place of the addresses.
     named: Option<Arc<Named>>,
     /// Who reaches the target in this namespace's stead.
-    dialer: Option<Dialer>,
+    dialer: Option<DialClient>,
 }
 
 impl Upstream {
@@ -158,7 +158,7 @@ impl Upstream {
             keepalive: LateKeepalive::new(config.keepalive),
             gateways,
             addrs: RwLock::new(addrs),
-            dialer: config.dialer.as_deref().map(Dialer::new),
+            dialer: config.dialer.as_deref().map(DialClient::new),
         })
     }
 
@@ -177,7 +177,7 @@ impl Upstream {
     /// The socket of the dialer that reaches the target, if one does.
     #[must_use]
     pub fn dialer(&self) -> Option<&Path> {
-        self.dialer.as_ref().map(Dialer::path)
+        self.dialer.as_ref().map(DialClient::path)
     }
 
     /// The addresses new connections go to, tried in this order; those of a name as it was looked

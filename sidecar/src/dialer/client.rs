@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use assemble_contract::answer::PATIENCE;
+use assemble_contract::answer::TIMEOUT;
 
 use super::{Malformed, Reply, Request};
 use crate::connect::ConnectError;
@@ -47,11 +47,11 @@ pub enum DialerError {
 /// Each request connects anew: a dialer that was restarted is found again, and one that is gone
 /// is noticed at once.
 #[derive(Debug)]
-pub struct Dialer {
+pub struct DialClient {
     path: PathBuf,
 }
 
-impl Dialer {
+impl DialClient {
     /// Knows the path; nothing is asked yet.
     #[must_use]
     pub fn new(path: &Path) -> Self {
@@ -124,7 +124,7 @@ async fn connect(path: &Path) -> io::Result<PacketSocket> {
 /// # Errors
 /// Nobody answers, or nonsense.
 pub async fn probe(path: &Path) -> io::Result<()> {
-    match tokio::time::timeout(PATIENCE, ask(path, Request::Health)).await? {
+    match tokio::time::timeout(TIMEOUT, ask(path, Request::Health)).await? {
         Ok((Reply::Healthy, descriptors)) if descriptors.is_empty() => Ok(()),
         Ok(_) => Err(io::Error::other(DialerError::Nonsense)),
         Err(error) => Err(io::Error::other(error)),

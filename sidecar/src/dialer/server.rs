@@ -1,4 +1,4 @@
-//! The helper: takes requests, and hands over what it has connected.
+//! The dialer: takes requests, and hands over what it has connected.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -18,12 +18,12 @@ use crate::accept::{self, Verdict};
 use crate::config::CongestionControl;
 use crate::congestion;
 use crate::connect::{ConnectError, Connector};
-use crate::reports::{Matter, Reports, report};
+use crate::reports::{Reports, Topic, report};
 use crate::sys::{Control, PacketListener, PacketSocket, Rights, Socket};
 
-/// Everything a helper is told.
+/// Everything a dialer is told.
 #[derive(Clone, Debug)]
-pub struct HelperConfig {
+pub struct DialServerConfig {
     /// Where it listens.
     pub socket: PathBuf,
     /// What it dials.
@@ -36,9 +36,9 @@ pub struct HelperConfig {
     pub congestion_control: CongestionControl,
 }
 
-/// Why a helper cannot start.
+/// Why a dialer cannot start.
 #[derive(Debug, thiserror::Error)]
-pub enum HelperError {
+pub enum DialServerError {
     /// The path cannot be listened on.
     #[error("cannot listen at \"{}\": {}", .path.display(), listen_reason(.cause))]
     Listen {
@@ -60,28 +60,28 @@ fn listen_reason(cause: &io::Error) -> String {
 const REQUESTS: usize = 64;
 
 /// Who asks does so at once, or not at all.
-const PATIENCE: Duration = Duration::from_secs(2);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A helper that listens. Dropping it removes its socket.
+/// A dialer that listens. Dropping it removes its socket.
 #[derive(Debug)]
-pub struct Helper {
+pub struct DialServer {
     listener: PacketListener,
-    config: Arc<HelperConfig>,
+    config: Arc<DialServerConfig>,
     connector: Arc<Connector>,
     /// Who it runs as; found out in time, since a confined process may not ask.
     own_uid: u32,
 }
 
-impl Helper {
+impl DialServer {
     /// Listens. Needs a runtime.
     ///
     /// # Errors
     /// The path is taken or not allowed.
-    pub fn bind(config: HelperConfig) -> Result<Self, HelperError> {
+    pub fn bind(config: DialServerConfig) -> Result<Self, DialServerError> {
         let own_uid = rustix::process::geteuid().as_raw();
         let owner = config.peer_uid.unwrap_or(own_uid);
         let listener = PacketListener::bind(&config.socket, owner)
-            .map_err(|cause| HelperError::Listen { path: config.socket.clone(), cause })?;
+            .map_err(|cause| DialServerError::Listen { path: config.socket.clone(), cause })?;
         let connector =
             Arc::new(Connector::new(config.connect_timeout, congestion::on_link(config.congestion_control)));
         Ok(Self { listener, config: Arc::new(config), connector, own_uid })
@@ -120,7 +120,7 @@ impl Helper {
                     Ok((slot, peer)) => {
                         let (config, connector) = (Arc::clone(&self.config), Arc::clone(&self.connector));
                         let (own_uid, reports) = (self.own_uid, Arc::clone(&reports));
-                        reports.went_well(Matter::Accept);
+                        reports.went_well(Topic::Accept);
                         requests.spawn(async move {
                             serve(&peer, &config, &connector, own_uid, &reports).await;
                             drop(slot);
@@ -128,9 +128,9 @@ impl Helper {
                     }
                     Err(error) if accept::classify(&error) == Verdict::Next => {}
                     Err(error) => {
-                        let told = reports.note(Matter::Accept, &error.to_string());
+                        let told = reports.note(Topic::Accept, &error.to_string());
                         report!(told, warn, %error, "cannot accept just now");
-                        tokio::time::sleep(accept::REST).await;
+                        tokio::time::sleep(accept::BACKOFF).await;
                     }
                 },
             }
@@ -138,7 +138,7 @@ impl Helper {
     }
 }
 
-impl Drop for Helper {
+impl Drop for DialServer {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_file(&self.config.socket) {
             tracing::warn!(%error, "cannot remove \"{}\"", self.config.socket.display());
@@ -151,7 +151,7 @@ impl Drop for Helper {
 enum Refusal {
     #[error("user \"{0}\" may not ask")]
     User(u32),
-    #[error("no request within {} s", PATIENCE.as_secs())]
+    #[error("no request within {} s", REQUEST_TIMEOUT.as_secs())]
     Silent,
     #[error("an empty request")]
     Empty,
@@ -170,7 +170,7 @@ enum Refusal {
 /// Answers one request.
 async fn serve(
     peer: &PacketSocket,
-    config: &HelperConfig,
+    config: &DialServerConfig,
     connector: &Connector,
     own_uid: u32,
     reports: &Reports,
@@ -179,7 +179,7 @@ async fn serve(
         Ok(()) => return,
         Err(refusal) => refusal,
     };
-    let told = reports.note(Matter::Request, &refusal.to_string());
+    let told = reports.note(Topic::Request, &refusal.to_string());
     report!(told, info, error = %refusal, "a request was refused");
     let reply = match refusal {
         Refusal::User(_) | Refusal::Broken(_) => return,
@@ -192,7 +192,7 @@ async fn serve(
 
 async fn granted(
     peer: &PacketSocket,
-    config: &HelperConfig,
+    config: &DialServerConfig,
     connector: &Connector,
     own_uid: u32,
 ) -> Result<(), Refusal> {
@@ -200,7 +200,7 @@ async fn granted(
     if uid != 0 && uid != own_uid && Some(uid) != config.peer_uid {
         return Err(Refusal::User(uid));
     }
-    let asked = tokio::time::timeout(PATIENCE, request(peer)).await;
+    let asked = tokio::time::timeout(REQUEST_TIMEOUT, request(peer)).await;
     let port = match asked.map_err(|_| Refusal::Silent)?? {
         Request::Health => return Ok(peer.send(&Reply::Healthy.encode(), None)?),
         Request::Dial(port) if config.allow.allows(port) => port,
