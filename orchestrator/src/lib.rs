@@ -17,6 +17,7 @@
 //!
 //! Pure rooms know neither tokio, bollard, clap, a clock nor the environment.
 
+pub mod account;
 pub mod apply;
 pub mod buildkit;
 pub mod cancelled;
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod commands;
 pub mod desired;
 pub mod digest;
+pub mod docker_command;
 pub mod engine;
 pub mod forward;
 pub mod health;

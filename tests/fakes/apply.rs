@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use docker_assemble::cancel::{self, Cancel};
-use docker_assemble::cli::Source;
+use docker_assemble::commands::complete::Source;
 use docker_assemble::commands::{self, Session, complete, start, stop};
 use docker_assemble::desired::{Desired, File, PullPolicy, Security, VolumeName};
 use docker_assemble::exit::Exit;

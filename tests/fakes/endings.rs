@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use docker_assemble::cancel::{self, Cancel};
 use docker_assemble::commands::builder::Registered;
+use docker_assemble::commands::info::Info;
 use docker_assemble::commands::{self, Session, info, start, stop};
 use docker_assemble::desired::{Desired, Security};
 use docker_assemble::exit::Exit;
@@ -77,8 +78,8 @@ async fn a_change_whose_words_are_lost_was_made_and_words_that_were_asked_for_ar
 
     let session = Session { engine: &engine, user: &user, console: &console, cancel: &never, limit: None };
     for error in [
-        info::run(session, Form::Text, Registered::No).await.unwrap_err(),
-        info::ids(session, false).await.unwrap_err(),
+        info::run(session, Info::All(Form::Text), Registered::No).await.unwrap_err(),
+        info::run(session, Info::Ids { whole: false }, Registered::No).await.unwrap_err(),
         start::preview(session, &wish()).await.unwrap_err(),
     ] {
         assert_eq!(error.to_string(), "cannot write the result");

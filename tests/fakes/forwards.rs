@@ -143,7 +143,8 @@ async fn hints_keep_what_is_forwarded() {
     run_start(&engine, &wish).await.unwrap();
     let backend = engine.world().containers.iter().position(|container| container.name == user().backend());
     engine.world().containers[backend.unwrap()].state = State::Exited;
-    let (result, screen) = run!(&engine, session => info::run(session, Form::Text, Registered::No));
+    let (result, screen) =
+        run!(&engine, session => info::run(session, info::Info::All(Form::Text), Registered::No));
     result.unwrap();
     assert_eq!(screen.err(), "");
     let out = screen.out();

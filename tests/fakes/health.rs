@@ -4,7 +4,8 @@
 use bytes::Bytes;
 use docker_assemble::cancel::{self, Cancel, Cause};
 use docker_assemble::commands::builder::Registered;
-use docker_assemble::commands::doctor::{self, Doctor};
+use docker_assemble::commands::doctor::{self, Doctor, Examination};
+use docker_assemble::commands::info::Info;
 use docker_assemble::commands::{self, Session, info, start, stats};
 use docker_assemble::desired::{ContainerName, Desired, HostPort};
 use docker_assemble::exit::Exit;
@@ -53,7 +54,7 @@ async fn described(engine: &FakeEngine) -> String {
     let (screen, user, cancel) = (Screen::default(), user(), Cancel::never());
     let console = screen.console();
     let session = Session { engine, user: &user, console: &console, cancel: &cancel, limit: None };
-    info::run(session, Form::Text, Registered::No).await.unwrap_err();
+    info::run(session, Info::All(Form::Text), Registered::No).await.unwrap_err();
     screen.out()
 }
 
@@ -61,15 +62,10 @@ async fn diagnosed(engine: &FakeEngine, port: Option<u16>) -> Value {
     let screen = Screen::default();
     let user = user();
     let port = port.map(|port| HostPort::new(port).unwrap());
-    let patient = Doctor {
-        engine: Ok(engine),
-        user: Some(&user),
-        port,
-        limit: None,
-        builder: Registered::No,
-        proxies: Vec::new(),
-    };
-    let ended = doctor::run(patient, &screen.console(), Form::Json).await;
+    let patient =
+        Doctor { engine: Ok(engine), user: Some(&user), builder: Registered::No, proxies: Vec::new() };
+    let ended =
+        doctor::run(patient, &screen.console(), Examination { port, limit: None, form: Form::Json }).await;
     let object: Value = serde_json::from_str(&screen.out()).unwrap();
     assert_eq!(ended.is_err(), object["Verdict"] == "fail", "{object}");
     object
@@ -166,12 +162,10 @@ async fn a_doctor_needs_no_backend_and_no_engine() {
     let patient: Doctor<'_, FakeEngine> = Doctor {
         engine: Err("no such context".to_owned()),
         user: None,
-        port: None,
-        limit: None,
         builder: Registered::No,
         proxies: Vec::new(),
     };
-    let ended = doctor::run(patient, &screen.console(), Form::Text).await;
+    let ended = doctor::run(patient, &screen.console(), Examination::default()).await;
     // The machine's own tables may be a check more.
     assert!(ended.unwrap_err().to_string().starts_with("1 of "));
     assert!(screen.out().starts_with("fail  engine          no such context\n"), "{}", screen.out());
@@ -210,29 +204,30 @@ async fn a_paused_sidecar_is_not_asked() {
 
 async fn measured(
     engine: &FakeEngine,
-    manner: stats::Manner,
+    stats: stats::Stats,
+    screen_moves: bool,
     cancel: &Cancel,
 ) -> (anyhow::Result<()>, String) {
     let (screen, user) = (Screen::default(), user());
     let console = screen.console();
     let session = Session { engine, user: &user, console: &console, cancel, limit: None };
     // As every command is run.
-    (session.unless_cancelled(stats::run(session, manner)).await, screen.out())
+    (session.unless_cancelled(stats::run(session, &stats, screen_moves)).await, screen.out())
 }
 
 #[tokio::test]
 async fn stats_are_one_sample_unless_watched() {
     let engine = started(&[5000, 6000], "accepted").await;
     engine.world().said.remove(&sidecar(6000));
-    let (ended, text) = measured(&engine, stats::Manner::default(), &Cancel::never()).await;
+    let (ended, text) = measured(&engine, stats::Stats::default(), false, &Cancel::never()).await;
     ended.unwrap();
     let lines: Vec<_> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).collect();
     assert_eq!(lines.len(), 3, "{text}");
     assert_eq!(lines[1], ["5000", "gateway:5000", "1", "12", "2", "0B", "0B", "3.4MB", "12kB"]);
     assert_eq!(lines[2][..3], ["6000", "(no", "answer)"]);
 
-    let manner = stats::Manner { form: Form::Json, ..stats::Manner::default() };
-    let (ended, text) = measured(&engine, manner, &Cancel::never()).await;
+    let stats = stats::Stats { form: Form::Json, ..stats::Stats::default() };
+    let (ended, text) = measured(&engine, stats, false, &Cancel::never()).await;
     ended.unwrap();
     assert_eq!(text.lines().count(), 1);
     let object: Value = serde_json::from_str(&text).unwrap();
@@ -244,13 +239,13 @@ async fn stats_are_one_sample_unless_watched() {
 async fn a_watch_ends_when_the_user_wants_it() {
     let engine = started(&[5000], "accepted").await;
     let (canceller, cancel) = cancel::pair();
-    let manner = stats::Manner { watch: true, form: Form::Json, screen: true, table: None };
+    let stats = stats::Stats { watch: true, form: Form::Json, table: None };
     let ending = async {
         // Two samples at least.
         tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
         canceller.cancel(Cause::Interrupt);
     };
-    let ((ended, text), ()) = tokio::join!(measured(&engine, manner, &cancel), ending);
+    let ((ended, text), ()) = tokio::join!(measured(&engine, stats, true, &cancel), ending);
     assert_eq!(commands::exit(&ended.unwrap_err()), Exit::Cancelled(Cause::Interrupt));
     assert!(text.lines().count() >= 2, "{text}");
     assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{text}");
@@ -258,7 +253,8 @@ async fn a_watch_ends_when_the_user_wants_it() {
 
 #[tokio::test]
 async fn stats_need_a_backend_that_runs() {
-    let (ended, text) = measured(&FakeEngine::default(), stats::Manner::default(), &Cancel::never()).await;
+    let (ended, text) =
+        measured(&FakeEngine::default(), stats::Stats::default(), false, &Cancel::never()).await;
     assert!(ended.unwrap_err().to_string().contains("backend start"));
     assert_eq!(text, "");
 }

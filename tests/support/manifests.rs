@@ -1,17 +1,18 @@
 //! What is written down for other machinery than an engine, read back.
 
-use docker_assemble::cli::{self, Command, Invocation};
+use docker_assemble::cli::{Invocation, UsageError};
+use docker_assemble::commands::{Command, Offline, parse};
 use docker_assemble::manifest::{builder_command, text};
 use serde::Deserialize;
 use serde_norway::{Deserializer, Value};
 
 pub(crate) const COMPOSE: &str = include_str!("../../images/compose.yaml");
 
-pub(crate) fn parsed(options: &str) -> Result<Command, cli::UsageError> {
+pub(crate) fn parsed(options: &str) -> Result<Command, UsageError> {
     let line = format!("assemble backend manifest {options}");
     let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-    cli::parse(&words).map(|invocation| match invocation {
-        Invocation::Run(command, _) => command,
+    parse(&words).map(|invocation| match invocation {
+        Invocation::Run(command) => command,
         other => panic!("{line}: {other:?}"),
     })
 }
@@ -19,7 +20,7 @@ pub(crate) fn parsed(options: &str) -> Result<Command, cli::UsageError> {
 /// The manifest's text and the command for buildx.
 pub(crate) fn made(options: &str) -> (String, String) {
     match parsed(&format!("--kubernetes {options}")) {
-        Ok(Command::Manifest(wish)) => (text(&wish), builder_command(&wish)),
+        Ok(Command::Offline(Offline::Manifest(wish))) => (text(&wish), builder_command(&wish)),
         other => panic!("{options}: {other:?}"),
     }
 }

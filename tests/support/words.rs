@@ -1,6 +1,6 @@
 //! A command line as a test writes it.
 
-use docker_assemble::cli::parse;
+use docker_assemble::commands::parse;
 use docker_assemble::exit::Exit;
 
 /// Its words; `''` is an empty one.

@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use docker_assemble::cli::{Command, Invocation, Start, parse};
-use docker_assemble::commands::cache::{Format, Limits, Purge};
+use docker_assemble::cli::Invocation;
+use docker_assemble::commands::cache::{Format, Limits, Manner, Purge, Usage};
+use docker_assemble::commands::doctor::Examination;
+use docker_assemble::commands::info::Info;
 use docker_assemble::commands::logs::{Logs, Since, Whose};
+use docker_assemble::commands::start::Start;
+use docker_assemble::commands::stats::Stats;
+use docker_assemble::commands::{Command, Offline, OnEngine, Tolerant, parse};
 use docker_assemble::desired::{
     CacheVolume, HostPort, ImageRef, PullPolicy, REGISTRY_PORT, Security, VolumeName,
 };
@@ -15,16 +20,31 @@ use crate::words::{refused, words};
 
 fn command(line: &str) -> Command {
     match parse(&words(line)) {
-        Ok(Invocation::Run(command, _)) => command,
+        Ok(Invocation::Run(command)) => command,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn on_engine(line: &str) -> OnEngine {
+    match command(line) {
+        Command::OnEngine(command, _) => command,
         other => panic!("{line}: {other:?}"),
     }
 }
 
 fn start(line: &str) -> Start {
-    match command(&format!("assemble backend start {line}")) {
-        Command::Start(start) => *start,
+    match on_engine(&format!("assemble backend start {line}")) {
+        OnEngine::Start(start) => *start,
         other => panic!("{line}: {other:?}"),
     }
+}
+
+fn version(form: Form) -> Command {
+    Command::Tolerant(Tolerant::Version(form))
+}
+
+fn doctor(port: Option<HostPort>, form: Form) -> Command {
+    Command::Tolerant(Tolerant::Doctor(Examination { port, limit: None, form }))
 }
 
 fn ports(line: &str) -> Vec<u16> {
@@ -116,10 +136,13 @@ fn what_the_daemon_is_told() {
 #[test]
 fn a_limit_for_waits_is_given_to_whatever_waits() {
     for line in ["start", "stop", "info", "doctor", "stats", "cache usage", "cache purge"] {
-        let parsed = parse(&words(&format!("backend {line} --timeout 90")));
-        assert!(matches!(parsed, Ok(Invocation::Run(_, Some(limit))) if limit.as_secs() == 90), "{parsed:?}");
-        let parsed = parse(&words(&format!("backend {line}")));
-        assert!(matches!(parsed, Ok(Invocation::Run(_, None))), "{parsed:?}");
+        let limit = |line: &str| match command(line) {
+            Command::OnEngine(_, limit) => limit,
+            Command::Tolerant(Tolerant::Doctor(examination)) => examination.limit,
+            other => panic!("{line}: {other:?}"),
+        };
+        assert_eq!(limit(&format!("backend {line} --timeout 90")), Some(Duration::from_secs(90)));
+        assert_eq!(limit(&format!("backend {line}")), None);
         for bad in ["0", "-1", "1.5", "10ms", "x"] {
             let (text, exit) = refused(&format!("backend {line} --timeout {bad}"));
             assert!(text.contains("--timeout\" flag: must be a time of 1s or more"), "{text}");
@@ -132,34 +155,35 @@ fn a_limit_for_waits_is_given_to_whatever_waits() {
 fn every_command_is_found_with_and_without_the_plugins_name() {
     for name in ["assemble ", ""] {
         let command = |line: &str| command(&format!("{name}{line}"));
-        assert_eq!(command("backend stop"), Command::Stop);
-        assert_eq!(command("backend use"), Command::Use);
-        assert_eq!(command("backend env"), Command::Env);
-        assert_eq!(command("backend info"), Command::Info(Form::Text));
-        assert_eq!(command("backend info --format json"), Command::Info(Form::Json));
-        assert_eq!(command("backend info -f json"), Command::Info(Form::Json));
-        assert_eq!(command("backend info -q"), Command::Ids { whole: false });
-        assert_eq!(command("backend info --quiet --no-trunc"), Command::Ids { whole: true });
-        assert_eq!(command("version"), Command::Version(Form::Text));
-        assert_eq!(command("version --format=json"), Command::Version(Form::Json));
-        assert_eq!(command("backend doctor"), Command::Doctor { port: None, form: Form::Text });
+        let on_engine = |line: &str| on_engine(&format!("{name}{line}"));
+        assert_eq!(on_engine("backend stop"), OnEngine::Stop);
+        assert_eq!(on_engine("backend use"), OnEngine::Use);
+        assert_eq!(command("backend env"), Command::Offline(Offline::Env));
+        assert_eq!(on_engine("backend info"), OnEngine::Info(Info::All(Form::Text)));
+        assert_eq!(on_engine("backend info --format json"), OnEngine::Info(Info::All(Form::Json)));
+        assert_eq!(on_engine("backend info -f json"), OnEngine::Info(Info::All(Form::Json)));
+        assert_eq!(on_engine("backend info -q"), OnEngine::Info(Info::Ids { whole: false }));
+        assert_eq!(on_engine("backend info --quiet --no-trunc"), OnEngine::Info(Info::Ids { whole: true }));
+        assert_eq!(command("version"), version(Form::Text));
+        assert_eq!(command("version --format=json"), version(Form::Json));
+        assert_eq!(command("backend doctor"), doctor(None, Form::Text));
         let registry = Some(REGISTRY_PORT);
         let words = command("backend doctor --format json 5000");
-        assert_eq!(words, Command::Doctor { port: registry, form: Form::Json });
-        let stats = |watch, form| Command::Stats { watch, form, table: None };
-        assert_eq!(command("backend stats"), stats(false, Form::Text));
-        assert_eq!(command("backend stats -w --format=json"), stats(true, Form::Json));
-        assert_eq!(command("backend stats --format table"), stats(false, Form::Text));
+        assert_eq!(words, doctor(registry, Form::Json));
+        let stats = |watch, form| OnEngine::Stats(Stats { watch, form, table: None });
+        assert_eq!(on_engine("backend stats"), stats(false, Form::Text));
+        assert_eq!(on_engine("backend stats -w --format=json"), stats(true, Form::Json));
+        assert_eq!(on_engine("backend stats --format table"), stats(false, Form::Text));
         let own = ListTemplate::new("table{{.Port}}").unwrap();
         assert_eq!(
-            command("backend stats --format table{{.Port}}"),
-            Command::Stats { watch: false, form: Form::Text, table: Some(own) }
+            on_engine("backend stats --format table{{.Port}}"),
+            OnEngine::Stats(Stats { watch: false, form: Form::Text, table: Some(own) })
         );
-        assert_eq!(command("backend logs"), Command::Logs(Logs::default()));
+        assert_eq!(on_engine("backend logs"), OnEngine::Logs(Logs::default()));
         let ten = Logs { follow: true, tail: Some(10), ..Logs::default() };
-        assert_eq!(command("backend logs -f --tail 10"), Command::Logs(ten.clone()));
-        assert_eq!(command("backend logs -fn 10"), Command::Logs(ten));
-        assert_eq!(command("backend logs --follow=false -n all"), Command::Logs(Logs::default()));
+        assert_eq!(on_engine("backend logs -f --tail 10"), OnEngine::Logs(ten.clone()));
+        assert_eq!(on_engine("backend logs -fn 10"), OnEngine::Logs(ten));
+        assert_eq!(on_engine("backend logs --follow=false -n all"), OnEngine::Logs(Logs::default()));
         let one = Logs {
             since: Some(Since::Ago(Duration::from_secs(600))),
             until: Some(Since::At(1_714_557_600)),
@@ -168,28 +192,28 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
             ..Logs::default()
         };
         let line = "-t --since 10m --until 2024-05-01T10:00:00Z --proxy 6000";
-        assert_eq!(command(&format!("backend logs {line}")), Command::Logs(one));
+        assert_eq!(on_engine(&format!("backend logs {line}")), OnEngine::Logs(one));
         let named = Logs { whose: Whose::Container("x".to_owned()), tail: Some(1), ..Logs::default() };
-        assert_eq!(command("backend logs -n 1 x"), Command::Logs(named));
-        let usage = |format, filters: &[&str]| Command::CacheUsage {
-            filters: filters.iter().map(|filter| (*filter).to_owned()).collect(),
-            format,
+        assert_eq!(on_engine("backend logs -n 1 x"), OnEngine::Logs(named));
+        let usage = |format, filters: &[&str]| {
+            let filters = filters.iter().map(|filter| (*filter).to_owned()).collect();
+            OnEngine::CacheUsage(Usage { filters, format })
         };
-        assert_eq!(command("backend cache usage"), usage(Format::Table, &[]));
-        assert_eq!(command("backend cache du"), usage(Format::Table, &[]));
-        assert_eq!(command("backend cache usage --verbose"), usage(Format::Pretty, &[]));
+        assert_eq!(on_engine("backend cache usage"), usage(Format::Table, &[]));
+        assert_eq!(on_engine("backend cache du"), usage(Format::Table, &[]));
+        assert_eq!(on_engine("backend cache usage --verbose"), usage(Format::Pretty, &[]));
         assert_eq!(
-            command("backend cache usage --format json --filter type=regular --filter inuse"),
+            on_engine("backend cache usage --format json --filter type=regular --filter inuse"),
             usage(Format::Json, &["type==regular", "inuse"])
         );
         let purge = Purge { until: Some(Duration::from_secs(3600)), all: true, ..Purge::default() };
         assert_eq!(
-            command("backend cache purge -af --filter until=1h --dry-run"),
-            Command::CachePurge { purge: purge.clone(), force: true, dry_run: true, verbose: false }
+            on_engine("backend cache purge -af --filter until=1h --dry-run"),
+            OnEngine::CachePurge(purge.clone(), Manner { ask: false, dry_run: true, verbose: false })
         );
         assert_eq!(
-            command("backend cache prune -a --filter until=1h"),
-            Command::CachePurge { purge, force: false, dry_run: false, verbose: false }
+            on_engine("backend cache prune -a --filter until=1h"),
+            OnEngine::CachePurge(purge, Manner { ask: true, dry_run: false, verbose: false })
         );
         let limits = Limits {
             reserved_bytes: Some(1 << 30),
@@ -199,13 +223,11 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
         for reserved in ["reserved-space", "keep-storage"] {
             let line = format!("--{reserved} 1gb --max-used-space=2GB --min-free-space 3mb --verbose");
             assert_eq!(
-                command(&format!("backend cache purge {line}")),
-                Command::CachePurge {
-                    purge: Purge { limits: limits.clone(), ..Purge::default() },
-                    force: false,
-                    dry_run: false,
-                    verbose: true
-                }
+                on_engine(&format!("backend cache purge {line}")),
+                OnEngine::CachePurge(
+                    Purge { limits: limits.clone(), ..Purge::default() },
+                    Manner { ask: true, dry_run: false, verbose: true }
+                )
             );
         }
     }
@@ -214,11 +236,14 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
 #[test]
 fn outputs_have_forms() {
     let template = |source: &str| Form::Template(Template::new(source).unwrap());
-    assert_eq!(command("backend info --format {{.Name}}"), Command::Info(template("{{.Name}}")));
-    assert_eq!(command("version --format={{.Version}}"), Command::Version(template("{{.Version}}")));
-    assert_eq!(command("version --format ''"), Command::Version(Form::Text));
-    let usage = |line: &str| match command(&format!("backend cache usage {line}")) {
-        Command::CacheUsage { format, .. } => format,
+    assert_eq!(
+        on_engine("backend info --format {{.Name}}"),
+        OnEngine::Info(Info::All(template("{{.Name}}")))
+    );
+    assert_eq!(command("version --format={{.Version}}"), version(template("{{.Version}}")));
+    assert_eq!(command("version --format ''"), version(Form::Text));
+    let usage = |line: &str| match on_engine(&format!("backend cache usage {line}")) {
+        OnEngine::CacheUsage(usage) => usage.format,
         other => panic!("{line}: {other:?}"),
     };
     let list = |source: &str| Format::Template(ListTemplate::new(source).unwrap());

@@ -1,6 +1,8 @@
 //! What helps with command lines: help, completion, scripts for shells, manual pages.
 
-use docker_assemble::cli::{self, Invocation, Source, parse};
+use docker_assemble::cli::{Invocation, Source as From};
+use docker_assemble::commands::complete::Source;
+use docker_assemble::commands::{manual, parse};
 
 use crate::words::{refused, words};
 
@@ -88,19 +90,19 @@ fn completion_asks_the_engine_for_names() {
         other => panic!("{line}: {other:?}"),
     };
     for (line, source) in [
-        ("backend start --cache-volume ''", Source::Volumes),
-        ("backend start --cache-volume=x", Source::Volumes),
-        ("backend start --image ''", Source::Images),
-        ("backend start --proxy-image ''", Source::Images),
-        ("backend start --allow-host-port ''", Source::HostPorts),
-        ("backend logs --proxy ''", Source::ForwardedPorts),
-        ("backend logs ''", Source::Containers),
-        ("backend logs -f --tail 10 ''", Source::Containers),
-        ("backend logs -fn 10 d", Source::Containers),
-        ("backend doctor ''", Source::HostPorts),
-        ("--context ''", Source::Contexts),
-        ("--context=x", Source::Contexts),
-        ("-H x -c ''", Source::Contexts),
+        ("backend start --cache-volume ''", From::Own(Source::Volumes)),
+        ("backend start --cache-volume=x", From::Own(Source::Volumes)),
+        ("backend start --image ''", From::Own(Source::Images)),
+        ("backend start --proxy-image ''", From::Own(Source::Images)),
+        ("backend start --allow-host-port ''", From::Own(Source::HostPorts)),
+        ("backend logs --proxy ''", From::Own(Source::ForwardedPorts)),
+        ("backend logs ''", From::Own(Source::Containers)),
+        ("backend logs -f --tail 10 ''", From::Own(Source::Containers)),
+        ("backend logs -fn 10 d", From::Own(Source::Containers)),
+        ("backend doctor ''", From::Own(Source::HostPorts)),
+        ("--context ''", From::Contexts),
+        ("--context=x", From::Contexts),
+        ("-H x -c ''", From::Contexts),
     ] {
         assert_eq!(wanted(&format!("__complete {line}")).source, Some(source), "{line}");
     }
@@ -175,7 +177,7 @@ fn scripts_for_shells_know_the_options() {
 #[test]
 fn every_command_has_a_manual_page() {
     let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("man");
-    cli::manual(&directory).unwrap();
+    manual(&directory).unwrap();
     let page = std::fs::read_to_string(directory.join("docker-assemble-backend-start.1")).unwrap();
     assert!(page.contains("cache\\-max\\-used"), "{page}");
     assert!(page.contains("\n.SH EXAMPLES\n.nf\n\\&$ docker assemble backend start \\-\\-use\n"), "{page}");

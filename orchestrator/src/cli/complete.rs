@@ -1,9 +1,12 @@
 //! Shell completion in the protocol of docker's plugins.
 
-use clap::{Arg, ArgAction, Command};
+use std::fmt::Debug;
+
+use clap::builder::ArgExt;
+use clap::{Arg, ArgAction, Command, ValueHint};
 
 use super::help::is_switch;
-use crate::forward::asked;
+use super::place::Place;
 use crate::plugin::{GlobalError, Globals, NAME};
 
 /// Directives behind the candidates (bits of cobra's `ShellCompDirective`): no file names, as
@@ -12,12 +15,12 @@ const NO_FILES: u8 = 4;
 const NO_SPACE: u8 = 2;
 
 /// What the shell wants to know.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Completion {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completion<S> {
     /// The global options in front, by which the engine is found.
     pub globals: Globals,
     /// Where more candidates come from.
-    pub source: Option<Source>,
+    pub source: Option<Source<S>>,
     candidates: Vec<(String, String)>,
     /// What is typed of the candidate.
     partial: String,
@@ -31,22 +34,60 @@ pub struct Completion {
 
 /// Where candidates come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The engine's volumes.
-    Volumes,
-    /// The engine's images.
-    Images,
-    /// The ports that the backend forwards.
-    ForwardedPorts,
-    /// The ports on which something listens on this host.
-    HostPorts,
+pub enum Source<S> {
     /// Docker's contexts.
     Contexts,
-    /// The backend's containers.
-    Containers,
+    /// Whatever the program has a name for.
+    Own(S),
 }
 
-impl Completion {
+/// Beside an option that it is added to: how its values are completed.
+#[derive(Clone, Copy, Debug)]
+pub struct Completes<S>(pub fn(&Typed<'_>) -> Offer<S>);
+
+impl<S: Copy + Debug + Send + Sync + 'static> ArgExt for Completes<S> {}
+
+/// What is typed of a value.
+#[derive(Clone, Copy, Debug)]
+pub struct Typed<'a> {
+    /// Up to the cursor.
+    pub partial: &'a str,
+    /// The words in front of the option.
+    words: &'a [&'a str],
+}
+
+impl Typed<'_> {
+    /// The values that an option was given.
+    #[must_use]
+    pub fn given(&self, option: &str) -> Vec<String> {
+        given(self.words, option)
+    }
+}
+
+/// What a value may go on with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offer<S> {
+    /// Values that are always the same.
+    pub values: Vec<String>,
+    /// Where more of them come from.
+    pub source: Option<S>,
+    /// Those that nobody wants again, beside the ones that the option was given.
+    pub taken: Vec<String>,
+    /// How many bytes of what is typed are done, such as the words of a list.
+    pub done: usize,
+    /// Whether what is offered goes on.
+    pub goes_on: bool,
+}
+
+impl<S> Offer<S> {
+    /// What there is.
+    #[must_use]
+    pub fn of(source: S) -> Self {
+        Self { values: Vec::new(), source: Some(source), taken: Vec::new(), done: 0, goes_on: false }
+    }
+}
+
+impl<S> Completion<S> {
     /// What to print: a candidate per line, its description behind a tab, the directive last.
     /// `found` comes from [`Self::source`].
     #[must_use]
@@ -67,15 +108,24 @@ impl Completion {
         }
         text + &format!(":{}\n", self.directive)
     }
-
-    fn offer(&mut self, values: &[&str]) {
-        self.candidates = values.iter().map(|value| ((*value).to_owned(), String::new())).collect();
-    }
 }
 
 /// Understands what is to be completed: the last of `words`.
-pub(super) fn complete(root: &Command, words: &[&str], describe: bool) -> Completion {
-    let mut wanted = Completion { directive: NO_FILES, describe, ..Completion::default() };
+pub(super) fn complete<S: Copy + Debug + Send + Sync + 'static>(
+    root: &Command,
+    words: &[&str],
+    describe: bool,
+) -> Completion<S> {
+    let mut wanted = Completion {
+        globals: Globals::default(),
+        source: None,
+        candidates: Vec::new(),
+        partial: String::new(),
+        before: String::new(),
+        taken: Vec::new(),
+        directive: NO_FILES,
+        describe,
+    };
     let Some((partial, before)) = words.split_last() else { return wanted };
     wanted.partial = (*partial).to_owned();
     let before: Vec<String> = before.iter().map(|word| (*word).to_owned()).collect();
@@ -94,22 +144,23 @@ pub(super) fn complete(root: &Command, words: &[&str], describe: bool) -> Comple
         Err(_) => return wanted,
     };
     let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
-    let (_, command, rest) = super::descend(root, rest.strip_prefix(&[NAME]).unwrap_or(&rest));
+    let (place, rest) = Place::find(root, rest.strip_prefix(&[NAME]).unwrap_or(&rest));
+    let command = place.command;
     let option = |name: &str| command.get_arguments().find(|option| option.get_long() == Some(name));
     if let Some((name, value)) = partial.strip_prefix("--").and_then(|word| word.split_once('=')) {
         wanted.partial = value.to_owned();
         if let Some(option) = option(name) {
-            values(&mut wanted, command, option, rest);
+            values(&mut wanted, option, rest);
         } else if name == "context" && rest.is_empty() {
             wanted.source = Some(Source::Contexts);
         }
     } else if let Some(option) = rest.last().and_then(|word| taking(command, word)) {
-        values(&mut wanted, command, option, &rest[..rest.len() - 1]);
+        values(&mut wanted, option, &rest[..rest.len() - 1]);
     } else if partial.starts_with('-') {
         wanted.candidates = options(command);
-    } else if command.get_positionals().next().is_some() {
+    } else if let Some(word) = command.get_positionals().next() {
         if words_of(command, rest) == 0 {
-            positional(&mut wanted, command);
+            values(&mut wanted, word, &[]);
         }
     } else if rest.is_empty() {
         let about = |sub: &Command| sub.get_about().map(ToString::to_string).unwrap_or_default();
@@ -151,26 +202,10 @@ fn words_of(command: &Command, words: &[&str]) -> usize {
     (0..words.len()).filter(|at| !words[*at].starts_with('-') && !is_value(*at)).count()
 }
 
-/// Offers what may stand behind a command.
-fn positional(wanted: &mut Completion, command: &Command) {
-    wanted.source = match command.get_name() {
-        "logs" => Some(Source::Containers),
-        "doctor" => Some(Source::HostPorts),
-        _ => None,
-    };
-}
-
-/// The values of an option of a command that are always the same; a format may also be a template.
-pub(super) fn fixed_values(command: &str, option: &str) -> &'static [&'static str] {
-    match (command, option) {
-        (_, "pull") => &["missing", "always", "never"],
-        (_, "security") => &["auto", "privileged", "restricted"],
-        (_, "progress") => &["auto", "plain", "tty", "quiet"],
-        ("usage", "format") => &["table", "pretty", "json"],
-        ("stats", "format") => &["table", "json"],
-        (_, "format") => &["pretty", "json"],
-        _ => &[],
-    }
+/// The values of an option that are always the same; a format may also be a template.
+pub(super) fn fixed_values(option: &Arg) -> Vec<String> {
+    let values = option.get_value_parser().possible_values().into_iter().flatten();
+    values.map(|value| value.get_name().to_owned()).collect()
 }
 
 /// The values that an option was given in these words.
@@ -183,70 +218,25 @@ fn given(words: &[&str], option: &str) -> Vec<String> {
     words.iter().enumerate().filter_map(value).collect()
 }
 
-/// The ports inside that these values forward, as far as they can be understood.
-fn forwarded(values: &[String]) -> impl Iterator<Item = String> {
-    let words = values.iter().flat_map(|list| list.split(','));
-    let read = words.filter_map(|word| asked::ports(word).or_else(|_| asked::hosts(word)).ok()).flatten();
-    read.flat_map(|word| word.inside().map(|port| port.to_string()).collect::<Vec<_>>())
-}
-
 /// Offers the values of an option, which comes behind `words`.
-fn values(wanted: &mut Completion, command: &Command, option: &Arg, words: &[&str]) {
-    let name = option.get_long().unwrap_or_default();
-    wanted.offer(fixed_values(command.get_name(), name));
+fn values<S: Copy + Debug + Send + Sync + 'static>(wanted: &mut Completion<S>, option: &Arg, words: &[&str]) {
+    let mut offered = fixed_values(option);
     if matches!(option.get_action(), ArgAction::Append) {
-        wanted.taken = given(words, name);
+        wanted.taken = given(words, option.get_long().unwrap_or_default());
     }
-    match name {
-        "filter" => filters(wanted, command.get_name() == "usage"),
-        "cache-volume" => wanted.source = Some(Source::Volumes),
-        "image" | "proxy-image" => wanted.source = Some(Source::Images),
-        "proxy" => wanted.source = Some(Source::ForwardedPorts),
-        "allow-host-port" => {
-            wanted.source = Some(Source::HostPorts);
-            if let Some(comma) = wanted.partial.rfind(',') {
-                let partial = wanted.partial.split_off(comma + 1);
-                wanted.before = std::mem::replace(&mut wanted.partial, partial);
-                wanted.taken.push(wanted.before.trim_end_matches(',').to_owned());
-            }
-            wanted.taken.extend(given(words, "forward"));
-            wanted.taken = forwarded(&wanted.taken).collect();
+    if option.get_value_hint() == ValueHint::FilePath {
+        wanted.directive = 0;
+    }
+    if let Some(Completes(complete)) = option.get::<Completes<S>>() {
+        let offer = complete(&Typed { partial: &wanted.partial, words });
+        offered.extend(offer.values);
+        wanted.source = offer.source.map(Source::Own);
+        wanted.taken.extend(offer.taken);
+        let partial = wanted.partial.split_off(offer.done);
+        wanted.before = std::mem::replace(&mut wanted.partial, partial);
+        if offer.goes_on {
+            wanted.directive |= NO_SPACE;
         }
-        "config" => wanted.directive = 0,
-        _ => {}
     }
-}
-
-/// The keys of filters, and the kinds of records.
-fn filters(wanted: &mut Completion, in_usage: bool) {
-    if wanted.partial.starts_with("type=") {
-        wanted.offer(&[
-            "type=exec.cachemount",
-            "type=frontend",
-            "type=internal",
-            "type=regular",
-            "type=source.git.checkout",
-            "type=source.local",
-        ]);
-        return;
-    }
-    wanted.offer(&[
-        "description~=",
-        "id=",
-        "inuse",
-        "mutable",
-        "parents=",
-        "private",
-        "shared",
-        "type=",
-        "until=",
-    ]);
-    if in_usage {
-        wanted.candidates.retain(|(value, _)| value != "until=");
-    }
-    // A key that is whole needs no value behind it.
-    let is_whole = |value: &String| value.starts_with(&wanted.partial) && !value.ends_with('=');
-    if !wanted.candidates.iter().any(|(value, _)| is_whole(value)) {
-        wanted.directive |= NO_SPACE;
-    }
+    wanted.candidates = offered.into_iter().map(|value| (value, String::new())).collect();
 }

@@ -6,6 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 
 use super::help;
+use super::place::Place;
 use crate::exit::Exit;
 use crate::output::TemplateError;
 
@@ -18,21 +19,45 @@ pub struct UsageError {
     pub exit: Exit,
 }
 
+/// Why options that are right each for itself are none together. The command that they are for says so.
+#[derive(Debug)]
+pub enum Refusal {
+    /// In words of the command's own.
+    Options(String),
+    /// It is one value that is wrong beside the others.
+    Value {
+        /// The option's long name.
+        option: &'static str,
+        /// The value.
+        value: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A template for one object that cannot be understood.
+    Template(TemplateError),
+    /// The same for a list.
+    ListTemplate(TemplateError),
+}
+
 impl UsageError {
-    /// A bad option in front of the plugin's name.
-    #[must_use]
-    pub fn global(words: &str) -> Self {
-        Self::option(&super::tree::tree(), &[], words)
+    /// What a command says of its own options.
+    pub(super) fn refused(place: &Place<'_>, refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Options(words) => Self::option(place, words),
+            Refusal::Value { option, value, why } => Self::value(place, option, value, why),
+            Refusal::Template(error) => Self::template(error),
+            Refusal::ListTemplate(error) => Self::list_template(error),
+        }
     }
 
-    /// A bad option of the command at `path`.
-    pub(super) fn option(command: &Command, path: &[&str], words: &str) -> Self {
-        Self { text: text(command, path, words), exit: Exit::Usage }
+    /// A bad option of a command.
+    pub(super) fn option(place: &Place<'_>, words: &str) -> Self {
+        Self { text: text(place, words), exit: Exit::Usage }
     }
 
-    /// A bad value of an option of the command at `path`.
-    pub(super) fn value(command: &Command, path: &[&str], option: &str, value: &str, why: &str) -> Self {
-        let words = match find(command, option) {
+    /// A bad value of an option of a command.
+    fn value(place: &Place<'_>, option: &str, value: &str, why: &str) -> Self {
+        let words = match find(place.command, option) {
             // clap names an argument without dashes by its value's name, in brackets.
             None if !option.starts_with('-') => format!("invalid argument \"{value}\": {why}"),
             found => {
@@ -40,34 +65,34 @@ impl UsageError {
                 format!("invalid argument \"{value}\" for \"{name}\" flag: {why}")
             }
         };
-        Self::option(command, path, &words)
+        Self::option(place, &words)
     }
 
     /// A template for one object that cannot be understood: one line, as docker tells it.
-    pub(super) fn template(error: &TemplateError) -> Self {
+    fn template(error: &TemplateError) -> Self {
         Self { text: format!("template parsing error: {error}\n"), exit: Exit::Template }
     }
 
     /// The same for a list, where docker says it otherwise.
-    pub(super) fn list_template(error: &TemplateError) -> Self {
+    fn list_template(error: &TemplateError) -> Self {
         Self { text: format!("failed to parse template: {error}\n"), exit: Exit::Failure }
     }
 
-    /// A word too many for the command at `path`, or one that names no command.
-    pub(super) fn word(command: &Command, path: &[&str], word: &str) -> Self {
-        let name = help::full_name(path);
-        let words = if command.has_subcommands() {
+    /// A word too many for a command, or one that names no command.
+    pub(super) fn word(place: &Place<'_>, word: &str) -> Self {
+        let name = place.name();
+        let words = if place.command.has_subcommands() {
             format!("docker: unknown command: {name} {word}")
-        } else if command.get_positionals().next().is_some() {
+        } else if place.command.get_positionals().next().is_some() {
             format!("docker: '{name}' requires at most 1 argument")
         } else {
             format!("docker: '{name}' accepts no arguments")
         };
-        Self { text: text(command, path, &words), exit: Exit::Failure }
+        Self { text: text(place, &words), exit: Exit::Failure }
     }
 
-    /// What clap found wrong with `words`, the arguments of the command at `path`.
-    pub(super) fn from_clap(command: &Command, path: &[&str], words: &[&str], error: &clap::Error) -> Self {
+    /// What clap found wrong with `words`, the arguments of a command.
+    pub(super) fn from_clap(place: &Place<'_>, words: &[&str], error: &clap::Error) -> Self {
         let context = |kind| match error.get(kind) {
             Some(ContextValue::String(text)) => text.as_str(),
             _ => "",
@@ -77,7 +102,7 @@ impl UsageError {
         let option = argument.split([' ', '=', '[']).next().unwrap_or_default();
         match error.kind() {
             ErrorKind::UnknownArgument if option.starts_with("--") => {
-                Self::option(command, path, &format!("unknown flag: {option}"))
+                Self::option(place, &format!("unknown flag: {option}"))
             }
             ErrorKind::UnknownArgument if option.starts_with('-') => {
                 let letter = option.chars().nth(1).unwrap_or('-');
@@ -85,24 +110,22 @@ impl UsageError {
                 let has_it =
                     |word: &&&str| !word.starts_with("--") && word.starts_with('-') && word.contains(letter);
                 let word = words.iter().find(has_it).copied().unwrap_or(option);
-                Self::option(command, path, &format!("unknown shorthand flag: '{letter}' in {word}"))
+                Self::option(place, &format!("unknown shorthand flag: '{letter}' in {word}"))
             }
-            ErrorKind::UnknownArgument | ErrorKind::TooManyValues => Self::word(command, path, argument),
-            ErrorKind::InvalidSubcommand => {
-                Self::word(command, path, context(ContextKind::InvalidSubcommand))
-            }
+            ErrorKind::UnknownArgument | ErrorKind::TooManyValues => Self::word(place, argument),
+            ErrorKind::InvalidSubcommand => Self::word(place, context(ContextKind::InvalidSubcommand)),
             ErrorKind::ValueValidation => {
                 let why = error.source().map(ToString::to_string).unwrap_or_default();
-                Self::value(command, path, option, context(ContextKind::InvalidValue), &why)
+                Self::value(place, option, context(ContextKind::InvalidValue), &why)
             }
             // clap's word for an option at the line's end without its value.
             ErrorKind::InvalidValue | ErrorKind::WrongNumberOfValues | ErrorKind::TooFewValues => {
-                Self::option(command, path, &format!("flag needs an argument: {option}"))
+                Self::option(place, &format!("flag needs an argument: {option}"))
             }
             _ => {
                 let words = error.to_string();
                 let line = words.lines().next().unwrap_or_default();
-                Self::option(command, path, line.trim_start_matches("error: "))
+                Self::option(place, line.trim_start_matches("error: "))
             }
         }
     }
@@ -116,7 +139,7 @@ fn find<'a>(command: &'a Command, option: &str) -> Option<&'a Arg> {
     })
 }
 
-fn text(command: &Command, path: &[&str], words: &str) -> String {
-    let (usage, name) = (help::usage(command, path), help::full_name(path));
+fn text(place: &Place<'_>, words: &str) -> String {
+    let (usage, name) = (help::usage(place), place.name());
     format!("{words}\n\n{usage}\n\nRun '{name} --help' for more information\n")
 }

@@ -1,8 +1,8 @@
 //! Help in the shape of docker's own.
 
-use clap::{Arg, Command};
+use clap::Arg;
 
-use super::tree::PROGRAM;
+use super::place::Place;
 
 /// How wide help is: what docker assumes where it cannot tell.
 const WIDTH: usize = 80;
@@ -10,13 +10,9 @@ const WIDTH: usize = 80;
 /// Names of commands are padded to this, as in docker's help.
 const NAME_WIDTH: usize = 11;
 
-/// The full name of the command at `path`: `docker assemble backend start`.
-pub(super) fn full_name(path: &[&str]) -> String {
-    std::iter::once(PROGRAM).chain(path.iter().copied()).collect::<Vec<_>>().join(" ")
-}
-
 /// The line that says how a command is used.
-pub(super) fn usage(command: &Command, path: &[&str]) -> String {
+pub(super) fn usage(place: &Place<'_>) -> String {
+    let command = place.command;
     let shape = match (command.has_subcommands(), command.get_arguments().next().is_some()) {
         (true, _) => " COMMAND",
         (false, true) => " [OPTIONS]",
@@ -24,20 +20,18 @@ pub(super) fn usage(command: &Command, path: &[&str]) -> String {
     };
     let words = command.get_positionals().filter_map(|word| word.get_value_names()?.first());
     let words: String = words.map(|word| format!(" [{word}]")).collect();
-    format!("Usage:  {}{shape}{words}", full_name(path))
+    format!("Usage:  {}{shape}{words}", place.name())
 }
 
-/// The help of the command at `path`.
-pub(super) fn help(command: &Command, path: &[&str]) -> String {
-    let mut text = format!("{}\n", usage(command, path));
+/// The help of a command.
+pub(super) fn help(place: &Place<'_>) -> String {
+    let command = place.command;
+    let mut text = format!("{}\n", usage(place));
     if let Some(about) = command.get_about() {
         text.push_str(&format!("\n{about}\n"));
     }
-    let aliases: Vec<_> = command.get_visible_aliases().collect();
-    if let (false, [parent @ .., _]) = (aliases.is_empty(), path) {
-        let all = std::iter::once(command.get_name()).chain(aliases);
-        let all: Vec<_> = all.map(|name| format!("{} {name}", full_name(parent))).collect();
-        text.push_str(&format!("\nAliases:\n  {}\n", all.join(", ")));
+    if command.get_visible_aliases().next().is_some() {
+        text.push_str(&format!("\nAliases:\n  {}\n", place.names().join(", ")));
     }
     if let Some(examples) = command.get_after_help() {
         text.push_str(&format!("\nExamples:\n{examples}\n"));
@@ -58,7 +52,7 @@ pub(super) fn help(command: &Command, path: &[&str]) -> String {
         text.push_str(&option_lines(&options));
     }
     if command.has_subcommands() {
-        let name = full_name(path);
+        let name = place.name();
         text.push_str(&format!("\nRun '{name} COMMAND --help' for more information on a command.\n"));
     }
     text

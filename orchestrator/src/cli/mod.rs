@@ -1,43 +1,43 @@
-//! The command line: the only place that knows clap.
+//! Docker's way with command lines, around a tree of commands in clap's terms: help, wrong usage,
+//! completion, scripts for shells. Which commands there are is for [`Program`] to say.
 
 mod complete;
-mod daemon;
 mod error;
-mod filters;
-mod forwards;
 mod help;
-mod manifest;
-mod read;
+mod place;
 mod scripts;
 mod times;
-mod tree;
-mod user;
-mod values;
+pub mod values;
 
-pub use complete::{Completion, Source};
-pub use error::UsageError;
-pub use filters::with_configured;
-pub use read::remembered;
+pub use complete::{Completes, Completion, Offer, Source, Typed};
+pub use error::{Refusal, UsageError};
 pub use scripts::manual;
-pub use user::{home, user};
+pub use times::duration;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::Command as Tree;
+use clap::{ArgAction, Command as Tree, Parser};
 
-use crate::commands::cache::{Format, Purge};
-use crate::commands::logs::Logs;
-use crate::commands::start::Daemon;
-use crate::desired::{CacheVolume, HostPort, ImageRef, PullPolicy, Security};
-use crate::forward::asked::Asked;
-use crate::manifest::Wish;
-use crate::output::{Form, ListTemplate, Progress};
-use crate::plugin::{HOOK_COMMAND, METADATA_COMMAND, NAME};
+use crate::plugin::{Globals, HOOK_COMMAND, METADATA_COMMAND, NAME};
+use place::Place;
+
+/// A program that docker runs: the derived tree of its commands, as clap has read them.
+pub trait Program: Parser {
+    /// A command with its options, checked.
+    type Command;
+    /// Where the values of its options come from, if not from the tree.
+    type Source: Copy + std::fmt::Debug + Send + Sync + 'static;
+
+    /// Checks what clap cannot: options that do not go together.
+    ///
+    /// # Errors
+    /// What does not.
+    fn check(self) -> Result<Self::Command, Refusal>;
+}
 
 /// What the user wants of this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Invocation {
+pub enum Invocation<C, S> {
     /// Print the plugin's metadata.
     Metadata,
     /// Answer what docker tells about another command of its own.
@@ -47,104 +47,26 @@ pub enum Invocation {
     /// The same, asked for by the short option that docker discourages.
     ShortHelp(String),
     /// Offer what a word may go on with.
-    Complete(Completion),
+    Complete(Box<Completion<S>>),
     /// Print this text to standard error, since a command is missing; that is no failure.
     Bare(String),
     /// Write manual pages into this directory.
     Manual(PathBuf),
-    /// Run a command, and wait no longer than this for the backend where that was said.
-    Run(Command, Option<Duration>),
+    /// Run a command.
+    Run(C),
 }
 
-/// A command with its options, checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// `backend start`.
-    Start(Box<Start>),
-    /// `backend stop`.
-    Stop,
-    /// `backend use`.
-    Use,
-    /// `backend env`.
-    Env,
-    /// `backend info`.
-    Info(Form),
-    /// `backend info --quiet`.
-    Ids {
-        /// All digits of an id.
-        whole: bool,
-    },
-    /// `backend manifest`.
-    Manifest(Box<Wish>),
-    /// `backend doctor`.
-    Doctor {
-        /// The port whose service is asked what it speaks.
-        port: Option<HostPort>,
-        /// How to print it.
-        form: Form,
-    },
-    /// `backend stats`.
-    Stats {
-        /// Go on until the user ends it.
-        watch: bool,
-        /// How to print a sample.
-        form: Form,
-        /// How to print each forward of it, in place of that.
-        table: Option<ListTemplate>,
-    },
-    /// `backend logs`.
-    Logs(Logs),
-    /// `backend cache usage`.
-    CacheUsage {
-        /// A record has to match all of them.
-        filters: Vec<String>,
-        /// How to print it.
-        format: Format,
-    },
-    /// `backend cache volume`.
-    CacheVolume,
-    /// `backend cache purge`.
-    CachePurge {
-        /// What to purge.
-        purge: Purge,
-        /// Do not ask.
-        force: bool,
-        /// Only tell what would go.
-        dry_run: bool,
-        /// A paragraph for each record.
-        verbose: bool,
-    },
-    /// `version`.
-    Version(Form),
-}
+/// What the user wants of a program.
+pub type Wanted<P> = Invocation<<P as Program>::Command, <P as Program>::Source>;
 
-/// The options of `backend start`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Start {
-    /// What to forward, by port inside, each once; empty means nothing.
-    pub forwards: Vec<Asked>,
-    /// Whether nothing was said about that.
-    pub usual: bool,
-    /// Which volume keeps the cache.
-    pub cache: CacheVolume,
-    /// The BuildKit image, when it was named.
-    pub image: Option<ImageRef>,
-    /// When to pull.
-    pub pull: PullPolicy,
-    /// What the backend may do.
-    pub security: Security,
-    /// The sidecars' image, when it was named.
-    pub proxy_image: Option<ImageRef>,
-    /// What the daemon itself is told.
-    pub daemon: Daemon,
-    /// Whether a living backend may be replaced.
-    pub recreate: bool,
-    /// Only tell what would be done.
-    pub dry_run: bool,
-    /// Make it the builder of buildx that is in use.
-    pub select: bool,
-    /// How to show what goes on.
-    pub progress: Progress,
+/// Takes docker's global options off the front of a command line, and understands the rest.
+///
+/// # Errors
+/// The text to print and the exit status.
+pub fn understand<P: Program>(words: &[String]) -> Result<(Globals, Wanted<P>), UsageError> {
+    let (globals, rest) = Globals::take(words)
+        .map_err(|error| UsageError::option(&Place::root(&tree::<P>()), &error.to_string()))?;
+    Ok((globals, parse::<P>(rest)?))
 }
 
 /// Understands the words behind docker's global options: `assemble backend start …`, the same
@@ -152,76 +74,87 @@ pub struct Start {
 ///
 /// # Errors
 /// The text to print and the exit status.
-pub fn parse(words: &[String]) -> Result<Invocation, UsageError> {
+pub fn parse<P: Program>(words: &[String]) -> Result<Wanted<P>, UsageError> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         [METADATA_COMMAND, ..] => Ok(Invocation::Metadata),
-        ["__complete", words @ ..] => {
-            Ok(Invocation::Complete(complete::complete(&tree::tree(), words, true)))
+        [ask @ ("__complete" | "__completeNoDesc"), words @ ..] => {
+            let wanted = complete::complete(&tree::<P>(), words, *ask == "__complete");
+            Ok(Invocation::Complete(Box::new(wanted)))
         }
-        ["__completeNoDesc", words @ ..] => {
-            Ok(Invocation::Complete(complete::complete(&tree::tree(), words, false)))
-        }
-        ["completion", words @ ..] => scripts::completion(words).map(Invocation::Help),
+        ["completion", words @ ..] => scripts::completion(&tree::<P>(), words).map(Invocation::Help),
         ["man-pages", directory] => Ok(Invocation::Manual(PathBuf::from(directory))),
         [NAME, HOOK_COMMAND, told] => Ok(Invocation::Hook((*told).to_owned())),
-        [NAME, words @ ..] | words => below_name(words),
+        [NAME, words @ ..] | words => below_name::<P>(words),
     }
 }
 
-fn below_name(words: &[&str]) -> Result<Invocation, UsageError> {
-    let root = tree::tree();
+/// The tree of commands, as docker would have it.
+fn tree<P: Program>() -> Tree {
+    // Help and errors are printed in docker's own shape, so clap's are turned off. As in docker, the
+    // last of two equal options wins.
+    let tree = P::command().disable_help_flag(true).disable_version_flag(true);
+    like_dockers(tree.disable_help_subcommand(true).args_override_self(true))
+}
+
+/// Has a switch take `=true` and `=false` too, and every other option whatever follows for its value, a
+/// word with a dash too.
+fn like_dockers(command: Tree) -> Tree {
+    const NO_NAMES: [&str; 0] = [];
+    let option = |option: clap::Arg| match option.get_action() {
+        ArgAction::SetTrue => option
+            .action(ArgAction::Set)
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_value("false")
+            .hide_default_value(true)
+            .default_missing_value("true")
+            .value_parser(values::boolean)
+            .value_names(NO_NAMES),
+        _ if option.is_positional() => option,
+        _ if help::is_switch(&option) => option.value_names(NO_NAMES),
+        _ => option.num_args(1).allow_hyphen_values(true).hide_possible_values(true),
+    };
+    command.subcommand_required(false).mut_args(option).mut_subcommands(like_dockers)
+}
+
+fn below_name<P: Program>(words: &[&str]) -> Result<Wanted<P>, UsageError> {
+    let root = tree::<P>();
     if let ["help", topic @ ..] = words {
         let topic = topic.strip_prefix(&[NAME]).unwrap_or(topic);
-        let (path, command, rest) = descend(&root, topic);
+        let (place, rest) = Place::find(&root, topic);
         return match rest.first() {
-            Some(word) if !word.starts_with('-') => Err(UsageError::word(command, &path, word)),
-            _ => Ok(Invocation::Help(help::help(command, &path))),
+            Some(word) if !word.starts_with('-') => Err(UsageError::word(&place, word)),
+            _ => Ok(Invocation::Help(help::help(&place))),
         };
     }
-    let (path, command, rest) = descend(&root, words);
+    let (place, rest) = Place::find(&root, words);
     let asks = |option: &str| rest.iter().take_while(|word| **word != "--").any(|word| *word == option);
     if asks("--help") {
-        return Ok(Invocation::Help(help::help(command, &path)));
+        return Ok(Invocation::Help(help::help(&place)));
     }
     if asks("-h") {
-        return Ok(Invocation::ShortHelp(help::help(command, &path)));
+        return Ok(Invocation::ShortHelp(help::help(&place)));
     }
-    if command.has_subcommands() {
+    if place.command.has_subcommands() {
         return match rest.first() {
-            None => Ok(Invocation::Bare(help::help(command, &path))),
+            None => Ok(Invocation::Bare(help::help(&place))),
             Some(word) if word.starts_with("--") => {
-                Err(UsageError::option(command, &path, &format!("unknown flag: {word}")))
+                Err(UsageError::option(&place, &format!("unknown flag: {word}")))
             }
             Some(word) if word.starts_with('-') => {
                 let letter = word.chars().nth(1).unwrap_or('-');
-                Err(UsageError::option(
-                    command,
-                    &path,
-                    &format!("unknown shorthand flag: '{letter}' in {word}"),
-                ))
+                Err(UsageError::option(&place, &format!("unknown shorthand flag: '{letter}' in {word}")))
             }
-            Some(word) => Err(UsageError::word(command, &path, word)),
+            Some(word) => Err(UsageError::word(&place, word)),
         };
     }
-    let arguments = std::iter::once(command.get_name()).chain(rest.iter().copied());
-    let matches = command
+    let line = std::iter::once(&NAME).chain(place.path()).chain(rest);
+    let mut matches = root
         .clone()
-        .try_get_matches_from(arguments)
-        .map_err(|error| UsageError::from_clap(command, &path, rest, &error))?;
-    let limit = matches.try_get_one("timeout").ok().flatten().copied();
-    read::read(command, &path, &matches).map(|command| Invocation::Run(command, limit))
-}
-
-/// Follows words down the tree as far as they name commands.
-/// The path has their names, whatever alias was written.
-fn descend<'t, 'w>(root: &'t Tree, words: &'w [&'w str]) -> (Vec<&'t str>, &'t Tree, &'w [&'w str]) {
-    let mut command = root;
-    let mut path = Vec::new();
-    while let Some(sub) = words.get(path.len()).and_then(|word| command.find_subcommand(word)) {
-        command = sub;
-        path.push(sub.get_name());
-    }
-    let rest = &words[path.len()..];
-    (path, command, rest)
+        .try_get_matches_from(line)
+        .map_err(|error| UsageError::from_clap(&place, rest, &error))?;
+    let program =
+        P::from_arg_matches_mut(&mut matches).map_err(|error| UsageError::from_clap(&place, rest, &error))?;
+    program.check().map(Invocation::Run).map_err(|refusal| UsageError::refused(&place, &refusal))
 }

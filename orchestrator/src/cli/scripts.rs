@@ -9,19 +9,21 @@ use clap::{Arg, ArgAction, Command, ValueHint};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::UsageError;
 use super::complete::fixed_values;
 use super::help::is_switch;
-use super::tree::tree;
+use super::place::Place;
+use super::{Program, UsageError};
 
 /// The program's file, by which shells know it.
-const FILE: &str = "docker-assemble";
+fn file(tree: &Command) -> String {
+    format!("docker-{}", tree.get_name())
+}
 
 /// The completion script for the shell that `words` name.
 ///
 /// # Errors
 /// Words that name no shell, or more than one.
-pub(super) fn completion(words: &[&str]) -> Result<String, UsageError> {
+pub(super) fn completion(tree: &Command, words: &[&str]) -> Result<String, UsageError> {
     let shell = match words {
         ["bash"] => Shell::Bash,
         ["zsh"] => Shell::Zsh,
@@ -29,25 +31,25 @@ pub(super) fn completion(words: &[&str]) -> Result<String, UsageError> {
         ["powershell"] => Shell::PowerShell,
         _ => {
             let words = "completion wants one shell: \"bash\", \"zsh\", \"fish\" or \"powershell\"";
-            return Err(UsageError::option(&tree(), &[], words));
+            return Err(UsageError::option(&Place::root(tree), words));
         }
     };
+    let file = file(tree);
     let generated = |name: &str| {
         let mut script = Vec::new();
-        clap_complete::generate(shell, &mut plain(tree()), name, &mut script);
+        clap_complete::generate(shell, &mut plain(tree.clone()), name, &mut script);
         String::from_utf8_lossy(&script).into_owned()
     };
-    Ok(if shell == Shell::Bash { bash(&generated(FUNCTION)) } else { generated(FILE) })
+    // A hyphen is spelled in two ways by clap_complete 4.6, within one script for bash.
+    let function = file.replace('-', "_");
+    Ok(if shell == Shell::Bash { bash(&generated(&function), &function, &file) } else { generated(&file) })
 }
 
-/// A name without a hyphen, which clap_complete 4.6 spells in two ways within one script for bash.
-const FUNCTION: &str = "docker_assemble";
-
-/// A script whose functions have that name, for the command that has the other.
-fn bash(script: &str) -> String {
+/// A script whose functions are named after `function`, for the command `file`.
+fn bash(script: &str, function: &str, file: &str) -> String {
     let line = |line: &str| match line.trim_start().strip_prefix("complete ") {
         Some(_) => {
-            line.strip_suffix(FUNCTION).map_or_else(|| line.to_owned(), |start| format!("{start}{FILE}"))
+            line.strip_suffix(function).map_or_else(|| line.to_owned(), |start| format!("{start}{file}"))
         }
         None => line.to_owned(),
     };
@@ -57,17 +59,19 @@ fn bash(script: &str) -> String {
 /// The tree as scripts are to show it: switches without a value, and options with the
 /// values that are known beforehand.
 fn plain(command: Command) -> Command {
-    let name = command.get_name().to_owned();
     let option = |option: Arg| {
-        let long = option.get_long().unwrap_or_default().to_owned();
         if is_switch(&option) {
             let option = option.require_equals(false).default_missing_value(None);
+            let option = option.default_value(None).hide_default_value(false);
             return option.num_args(0).value_parser(clap::value_parser!(bool)).action(ArgAction::SetTrue);
         }
-        match fixed_values(&name, &long) {
-            _ if long == "config" => option.value_hint(ValueHint::FilePath),
-            [] => option.value_hint(ValueHint::Other),
-            values => option.value_parser(PossibleValuesParser::new(values)),
+        let values = fixed_values(&option);
+        if option.get_value_hint() == ValueHint::FilePath {
+            option
+        } else if values.is_empty() {
+            option.value_hint(ValueHint::Other)
+        } else {
+            option.value_parser(PossibleValuesParser::new(values))
         }
     };
     command.mut_args(option).mut_subcommands(plain)
@@ -77,9 +81,11 @@ fn plain(command: Command) -> Command {
 ///
 /// # Errors
 /// Those of the file system.
-pub fn manual(directory: &Path) -> io::Result<()> {
+pub fn manual<P: Program>(directory: &Path) -> io::Result<()> {
     std::fs::create_dir_all(directory)?;
-    let mut root = tree().name(FILE);
+    let tree = super::tree::<P>();
+    let name = file(&tree);
+    let mut root = tree.name(name);
     // Gives each command its full name.
     root.build();
     pages(&root, directory)

@@ -2,97 +2,101 @@
 
 use std::time::Duration;
 
-use super::times;
-use crate::commands::cache::Format;
-use crate::desired::{HostPort, ImageRef, PullPolicy, Security, VolumeName};
-use crate::output::{Form, ListTemplate, Progress, Template, TemplateError};
+use clap::builder::{PossibleValue, TypedValueParser};
 
-type Parsed<T> = Result<T, String>;
+use super::{Refusal, times};
+use crate::output::{Form, Template};
 
-pub(super) fn image(text: &str) -> Parsed<ImageRef> {
-    if text.trim().is_empty() {
-        Err("must name an image".to_owned())
-    } else {
-        Ok(ImageRef(text.trim().to_owned()))
+/// A value, or what would fit in its place.
+pub type Parsed<T> = Result<T, String>;
+
+/// One of a few words, each with what it means.
+#[derive(Debug)]
+pub struct OneOf<T: 'static>(pub &'static [(&'static str, T)]);
+
+// Derived, these would ask the meaning to be copied too.
+impl<T> Clone for OneOf<T> {
+    fn clone(&self) -> Self {
+        *self
     }
 }
 
-/// The engine's rule for names; a path in its place would become a bind mount.
-pub(super) fn volume(text: &str) -> Parsed<VolumeName> {
-    let mut bytes = text.bytes();
-    let first = bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    let fits = first && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
-    if fits {
-        Ok(VolumeName(text.to_owned()))
-    } else {
-        Err("must be the name of a volume (letters, digits and \"_.-\")".to_owned())
+impl<T> Copy for OneOf<T> {}
+
+impl<T: Clone + PartialEq> OneOf<T> {
+    /// The word that means this.
+    pub fn word(&self, meaning: &T) -> &'static str {
+        self.0.iter().find(|(_, known)| known == meaning).map_or("", |(word, _)| word)
+    }
+
+    fn meaning(&self, text: &str) -> Parsed<T> {
+        let words: Vec<_> = self.0.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        let (last, others) = words.split_last().map_or(("", &[][..]), |(last, others)| (last, others));
+        let why = || format!("must be {} or {last}", others.join(", "));
+        let found = self.0.iter().find(|(word, _)| *word == text).map(|(_, meaning)| meaning.clone());
+        found.ok_or_else(why)
     }
 }
 
-pub(super) fn pull(text: &str) -> Parsed<PullPolicy> {
-    match text {
-        "missing" => Ok(PullPolicy::Missing),
-        "always" => Ok(PullPolicy::Always),
-        "never" => Ok(PullPolicy::Never),
-        _ => Err("must be \"missing\", \"always\" or \"never\"".to_owned()),
+impl<T: Clone + PartialEq + Send + Sync + 'static> TypedValueParser for OneOf<T> {
+    type Value = T;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        option: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<T, clap::Error> {
+        let this = *self;
+        (move |text: &str| this.meaning(text)).parse_ref(command, option, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().map(|(word, _)| PossibleValue::new(*word))))
     }
 }
 
-pub(super) fn security(text: &str) -> Parsed<Security> {
-    match text {
-        "auto" => Ok(Security::Auto),
-        "privileged" => Ok(Security::Privileged),
-        "restricted" => Ok(Security::Restricted),
-        _ => Err("must be \"auto\", \"privileged\" or \"restricted\"".to_owned()),
+/// Any text; some are offered.
+#[derive(Clone, Copy, Debug)]
+pub struct Suggest(pub &'static [&'static str]);
+
+impl TypedValueParser for Suggest {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        option: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<String, clap::Error> {
+        clap::builder::StringValueParser::new().parse_ref(command, option, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().map(|word| PossibleValue::new(*word))))
     }
 }
 
-/// A number of lines; as for docker, `all` and negative numbers mean all of them.
-pub(super) fn tail(text: &str) -> Parsed<Option<u64>> {
-    if text == "all" || text.strip_prefix('-').is_some_and(|rest| rest.parse::<u64>().is_ok()) {
-        return Ok(None);
-    }
-    text.parse().map(Some).map_err(|_| "must be a number of lines or \"all\"".to_owned())
-}
-
-/// The form of a list.
-pub(super) fn format(text: Option<&str>) -> Result<Format, TemplateError> {
-    Ok(match text {
-        None | Some("table") => Format::Table,
-        Some("pretty") => Format::Pretty,
-        Some("json") => Format::Json,
-        Some(template) => Format::Template(ListTemplate::new(template)?),
-    })
-}
-
-/// The columns of a list that has a form for the whole of it too: `table TEMPLATE` is for its
-/// rows, all else is for the whole.
-pub(super) fn rows(text: Option<&str>) -> Result<Option<ListTemplate>, TemplateError> {
-    let own = text.filter(|text| text.strip_prefix("table").is_some_and(|rest| !rest.trim().is_empty()));
-    own.map(ListTemplate::new).transpose()
-}
+/// What a template for one object may be instead.
+pub const FORMS: Suggest = Suggest(&["pretty", "json"]);
 
 /// The form of one object; nothing at all means the usual words, as for docker.
-pub(super) fn form(text: Option<&str>) -> Result<Form, TemplateError> {
+///
+/// # Errors
+/// A template that cannot be understood.
+pub fn form(text: Option<&str>) -> Result<Form, Refusal> {
     Ok(match text {
         None | Some("" | "pretty") => Form::Text,
         Some("json") => Form::Json,
-        Some(template) => Form::Template(Template::new(template)?),
+        Some(template) => Form::Template(Template::new(template).map_err(Refusal::Template)?),
     })
 }
 
-pub(super) fn progress(text: &str) -> Parsed<Progress> {
-    match text {
-        "auto" => Ok(Progress::Auto),
-        "plain" => Ok(Progress::Plain),
-        "tty" => Ok(Progress::Tty),
-        "quiet" => Ok(Progress::Quiet),
-        _ => Err("must be \"auto\", \"plain\", \"tty\" or \"quiet\"".to_owned()),
-    }
-}
-
 /// The spellings that docker's options accept (Go's `strconv.ParseBool`).
-pub(super) fn boolean(text: &str) -> Parsed<bool> {
+///
+/// # Errors
+/// What would fit.
+pub fn boolean(text: &str) -> Parsed<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
@@ -101,7 +105,10 @@ pub(super) fn boolean(text: &str) -> Parsed<bool> {
 }
 
 /// A size in docker's spelling, base 1024 whatever the case of its unit: `128mb`, `2gb`, `10GiB`.
-pub(super) fn bytes(text: &str) -> Parsed<u64> {
+///
+/// # Errors
+/// What would fit.
+pub fn bytes(text: &str) -> Parsed<u64> {
     const UNITS: &str = "kmgtp";
     let number_end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(number_end);
@@ -117,7 +124,10 @@ pub(super) fn bytes(text: &str) -> Parsed<u64> {
 
 /// How long to wait, a second at least: a number of seconds as `docker stop` takes it, or a time
 /// with its units as buildx does.
-pub(super) fn limit(text: &str) -> Parsed<Duration> {
+///
+/// # Errors
+/// What would fit.
+pub fn limit(text: &str) -> Parsed<Duration> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let seconds =
         text.parse::<u32>().ok().filter(|_| digits).map(|seconds| Duration::from_secs(seconds.into()));
@@ -126,22 +136,9 @@ pub(super) fn limit(text: &str) -> Parsed<Duration> {
     time.filter(|time| time.as_secs() <= u32::MAX.into()).ok_or_else(why)
 }
 
-/// A port to name one sidecar by.
-pub(super) fn port(text: &str) -> Parsed<HostPort> {
-    HostPort::parse(text).ok_or_else(|| format!("\"{text}\" is not a port (1 to 65535)"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn volumes_are_names_and_not_paths() {
-        assert!(volume("my-cache_1.x").is_ok());
-        for bad in ["", "/tmp/cache", "./x", "-x", "a b"] {
-            assert!(volume(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn sizes_count_in_1024() {
@@ -171,13 +168,5 @@ mod tests {
         for bad in ["", "0", "0s", "10ms", "-1", "+1", "20x", "99999999999"] {
             assert!(limit(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn tails() {
-        assert_eq!(tail("all"), Ok(None));
-        assert_eq!(tail("-1"), Ok(None));
-        assert_eq!(tail("10"), Ok(Some(10)));
-        assert!(tail("ten").is_err());
     }
 }

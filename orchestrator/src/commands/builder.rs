@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
+use clap::Args;
 use serde::Deserialize;
 use tokio::process::Command;
 
@@ -15,6 +16,18 @@ use crate::engine::Engine;
 
 /// How long buildx may take; what it is asked for here is a matter of files.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// Make the backend the current builder of docker buildx
+#[derive(Args)]
+#[command(after_help = "  $ docker assemble backend use
+  $ docker buildx build --push -t localhost:5000/app .")]
+pub(super) struct UseOptions {}
+
+/// Print the BUILDKIT_HOST of the backend, for buildctl and other clients
+#[derive(Args)]
+#[command(after_help = "  $ eval \"$(docker assemble backend env)\"
+  $ buildctl debug workers")]
+pub(super) struct EnvOptions {}
 
 /// The way to buildx.
 #[derive(Clone, Debug)]

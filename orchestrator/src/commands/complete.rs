@@ -4,11 +4,77 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::cli::Source;
+use crate::account;
+use crate::cli::{self, Offer, Typed};
 use crate::desired::UserName;
-use crate::engine::Engine;
+use crate::endpoint;
+use crate::engine::{DockerEngine, Engine};
+use crate::plugin::Globals;
+use crate::vars::Vars;
 
 use super::observe;
+
+/// Where candidates come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The engine's volumes.
+    Volumes,
+    /// The engine's images.
+    Images,
+    /// The ports that the backend forwards.
+    ForwardedPorts,
+    /// The ports on which something listens on this host.
+    HostPorts,
+    /// The backend's containers.
+    Containers,
+}
+
+/// To add to an option: the engine's volumes.
+pub(super) fn volumes(_: &Typed<'_>) -> Offer<Source> {
+    Offer::of(Source::Volumes)
+}
+
+/// The engine's images.
+pub(super) fn images(_: &Typed<'_>) -> Offer<Source> {
+    Offer::of(Source::Images)
+}
+
+/// The ports that the backend forwards.
+pub(super) fn forwarded_ports(_: &Typed<'_>) -> Offer<Source> {
+    Offer::of(Source::ForwardedPorts)
+}
+
+/// What listens on this host.
+pub(super) fn listening_ports(_: &Typed<'_>) -> Offer<Source> {
+    Offer::of(Source::HostPorts)
+}
+
+/// The backend's containers.
+pub(super) fn containers(_: &Typed<'_>) -> Offer<Source> {
+    Offer::of(Source::Containers)
+}
+
+/// Candidates that are not in the tree of commands. An engine that ssh leads to is not asked: nobody
+/// wants a login for a press of the Tab key.
+pub fn candidates(source: cli::Source<Source>, globals: &Globals, vars: &impl Vars) -> Vec<String> {
+    let home = account::home(vars);
+    let source = match source {
+        cli::Source::Contexts => return endpoint::contexts(globals, vars, home.as_deref()),
+        cli::Source::Own(source) => source,
+    };
+    let Ok(resolved) = endpoint::resolve(globals, vars, home.as_deref()) else { return Vec::new() };
+    let host = &resolved.endpoint.host;
+    if source == Source::HostPorts {
+        return if host.starts_with("unix:") { host_ports() } else { Vec::new() };
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let (false, Ok(runtime)) = (host.starts_with("ssh:"), runtime) else { return Vec::new() };
+    let Ok(engine) = DockerEngine::new(&resolved.endpoint, resolved.credentials) else { return Vec::new() };
+    let found = runtime.block_on(of_engine(&engine, account::user(vars).as_ref(), source));
+    // The name of an engine's host may still be looked up.
+    runtime.shutdown_background();
+    found
+}
 
 /// How long a person who pressed Tab is kept waiting for an engine.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -50,8 +116,7 @@ pub async fn of_engine<E: Engine>(engine: &E, user: Option<&UserName>, source: S
 }
 
 /// The ports of this host that a backend on it could reach.
-#[must_use]
-pub fn host_ports() -> Vec<String> {
+fn host_ports() -> Vec<String> {
     let tables = SOCKET_TABLES.map(|path| std::fs::read_to_string(path).unwrap_or_default());
     let mut ports: Vec<u16> = tables.iter().flat_map(|table| listening(table)).collect();
     ports.sort_unstable();

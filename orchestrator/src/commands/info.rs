@@ -8,32 +8,85 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use assemble_contract::argv::Question;
+use clap::Args;
 use docker_plugin::reference::Reference;
 
 use super::builder::Registered;
 use super::health::{PATIENCE, examine};
+use super::remains::{Remains, finish, left_behind, no_backend};
 use super::restarts::restarts;
-use super::{Remains, Session, finish, left_behind, logs, namespaces, no_backend, observe, start_command};
+use super::start::start_command;
+use super::{Session, logs, namespaces, observe};
 use crate::buildkit::{Client, Record, Worker};
+use crate::cli::Refusal;
+use crate::cli::values::{FORMS, form, limit};
 use crate::desired::UserName;
 use crate::engine::Engine;
 use crate::observed::{Container, ContainerId, Observed, State};
 use crate::output::{Console, Form, size};
 use helpers::Helpers;
 
+/// Describe the backend, what it forwards and its cache
+#[derive(Args)]
+#[command(after_help = "  $ docker assemble backend info --format '{{.State}}'
+  $ docker assemble backend info --format '{{range .Sidecars}}{{.Port}} {{.State}}{{println}}{{end}}'
+  $ docker inspect $(docker assemble backend info -q)")]
+pub(super) struct Options {
+    /// Format output: "pretty", "json" (one object) or a Go template; fields: .ID .Name .State
+    /// .Unhealthy .Image .CacheVolume .Privileged .Sidecars (.ID .Name .State .Unhealthy .Port .Target
+    /// .Stale .Forward (.Health .Why .Help .Active .Opened .BytesUp .BytesDown .LastError)) .Dialer
+    /// .Workers (.ID .Platforms .Labels .GCPolicy) .Cache (.Entries .Size .InUse)
+    #[arg(long, short, value_name = "string", value_parser = FORMS)]
+    format: Option<String>,
+
+    /// Don't truncate the ids of --quiet
+    #[arg(long)]
+    no_trunc: bool,
+
+    /// Only display the ids of the containers
+    #[arg(long, short)]
+    quiet: bool,
+
+    /// Time BuildKit has for each answer (default 10s; 2m for its cache)
+    #[arg(long, value_name = "duration", value_parser = limit)]
+    pub(super) timeout: Option<Duration>,
+}
+
+/// What to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Info {
+    /// Everything, in this form.
+    All(Form),
+    /// The ids of the containers.
+    Ids {
+        /// With all their digits.
+        whole: bool,
+    },
+}
+
+impl Options {
+    /// What they come to together.
+    pub(super) fn check(self) -> Result<Info, Refusal> {
+        if self.quiet {
+            return Ok(Info::Ids { whole: self.no_trunc });
+        }
+        form(self.format.as_deref()).map(Info::All)
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// A missing backend, and those of the engine and BuildKit.
-pub async fn run<E: Engine>(session: Session<'_, E>, form: Form, builder: Registered) -> Result<()> {
-    describe(session, form, builder).await
+pub async fn run<E: Engine>(session: Session<'_, E>, info: Info, builder: Registered) -> Result<()> {
+    match info {
+        Info::All(form) => describe(session, form, builder).await,
+        Info::Ids { whole } => ids(session, whole).await,
+    }
 }
 
-/// Prints the ids of the containers, the backend's first; `whole` ids have all their digits.
-///
-/// # Errors
-/// A missing backend, and those of the engine.
-pub async fn ids<E: Engine>(session: Session<'_, E>, whole: bool) -> Result<()> {
+/// Prints the ids of the containers, the backend's first.
+async fn ids<E: Engine>(session: Session<'_, E>, whole: bool) -> Result<()> {
     let observed = observe::ours(session.engine, session.user).await?;
     if observed.backend.is_none() {
         session.backend().await?;

@@ -3,13 +3,71 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, anyhow};
+use clap::Args;
 use futures_util::StreamExt;
 
+use super::complete::{containers, forwarded_ports};
+use super::values::port;
 use super::{Session, observe};
 use crate::buildkit::BuildkitError;
+use crate::cli::{Completes, Refusal, duration};
 use crate::desired::HostPort;
 use crate::engine::{Engine, LogChunk, LogOptions};
 use crate::observed::Container;
+
+/// Fetch the logs of the backend, or of one of its other containers
+#[derive(Args)]
+#[command(after_help = "  $ docker assemble backend logs --follow --tail 20
+  $ docker assemble backend logs --proxy 5000 --since 10m")]
+pub(super) struct Options {
+    /// Its name or the beginning of its id (default: the backend's)
+    #[arg(value_name = "CONTAINER", add = Completes(containers))]
+    container: Option<String>,
+
+    /// Follow log output
+    #[arg(long, short)]
+    follow: bool,
+
+    /// Show the logs of the container that forwards this port
+    #[arg(long, value_name = "port", value_parser = port, add = Completes(forwarded_ports))]
+    proxy: Option<HostPort>,
+
+    /// Show logs since timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)
+    #[arg(long, value_name = "string", value_parser = since)]
+    since: Option<Since>,
+
+    /// Number of lines to show from the end of the log (default "all")
+    #[arg(long, short = 'n', value_name = "string", value_parser = tail)]
+    tail: Option<Tail>,
+
+    /// Show timestamps
+    #[arg(long, short)]
+    timestamps: bool,
+
+    /// Show logs before a timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)
+    #[arg(long, value_name = "string", value_parser = since)]
+    until: Option<Since>,
+}
+
+impl Options {
+    /// What they come to together.
+    pub(super) fn check(self) -> Result<Logs, Refusal> {
+        let port = self.proxy.map(Whose::Forward);
+        let container = self.container.map(Whose::Container);
+        if port.is_some() && container.is_some() {
+            let words = "conflicting options: cannot specify both --proxy and a container";
+            return Err(Refusal::Options(words.to_owned()));
+        }
+        Ok(Logs {
+            whose: port.or(container).unwrap_or_default(),
+            follow: self.follow,
+            tail: self.tail.and_then(|tail| tail.0),
+            since: self.since,
+            until: self.until,
+            timestamps: self.timestamps,
+        })
+    }
+}
 
 /// Which lines to show, and whose.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,6 +118,30 @@ impl Since {
             }
         }
     }
+}
+
+/// How many last lines; all where that is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tail(Option<u64>);
+
+/// A number of lines; as for docker, `all` and negative numbers mean all of them.
+fn tail(text: &str) -> Result<Tail, String> {
+    if text == "all" || text.strip_prefix('-').is_some_and(|rest| rest.parse::<u64>().is_ok()) {
+        return Ok(Tail(None));
+    }
+    text.parse().map(|lines| Tail(Some(lines))).map_err(|_| "must be a number of lines or \"all\"".to_owned())
+}
+
+/// A point in time as `docker logs --since` takes it: how long ago (`10m`), seconds since 1970,
+/// or a date with its zone (RFC 3339). Without a zone docker means the user's own, which is not
+/// known here.
+fn since(text: &str) -> Result<Since, String> {
+    let seconds = || text.split('.').next().and_then(|whole| whole.parse().ok()).map(Since::At);
+    duration(text)
+        .map(Since::Ago)
+        .or_else(seconds)
+        .or_else(|| crate::output::seconds(text).map(Since::At))
+        .ok_or_else(|| "must be how long ago (10m), or a time such as 2024-05-01T10:00:00Z".to_owned())
 }
 
 /// How many last lines of a log are shown when its container fails.
@@ -199,5 +281,34 @@ mod tests {
         assert_eq!(Since::Ago(Duration::from_secs(400)).seconds(now), 600);
         assert_eq!(Since::Ago(Duration::from_secs(4_000)).seconds(now), 0);
         assert_eq!(Since::At(7).seconds(now), 7);
+    }
+
+    #[test]
+    fn a_point_in_time_has_many_spellings() {
+        let cases = [
+            ("10m", Since::Ago(Duration::from_secs(600))),
+            ("1h30m", Since::Ago(Duration::from_secs(5_400))),
+            ("1714557600", Since::At(1_714_557_600)),
+            ("1714557600.25", Since::At(1_714_557_600)),
+            ("2024-05-01T10:00:00Z", Since::At(1_714_557_600)),
+            ("2024-05-01T12:00:00.5+02:00", Since::At(1_714_557_600)),
+            ("2024-05-01T08:30:00-01:30", Since::At(1_714_557_600)),
+            ("2000-02-29T00:00:00Z", Since::At(951_782_400)),
+            ("1969-12-31T23:59:59Z", Since::At(-1)),
+        ];
+        for (text, time) in cases {
+            assert_eq!(since(text), Ok(time), "{text}");
+        }
+        for bad in ["", "yesterday", "2024-05-01", "2024-05-01T10:00:00", "2024-13-01T10:00:00Z", "5x"] {
+            assert!(since(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn tails() {
+        assert_eq!(tail("all"), Ok(Tail(None)));
+        assert_eq!(tail("-1"), Ok(Tail(None)));
+        assert_eq!(tail("10"), Ok(Tail(Some(10))));
+        assert!(tail("ten").is_err());
     }
 }

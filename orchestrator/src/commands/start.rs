@@ -1,15 +1,24 @@
 //! `backend start`: makes the backend what the user wants, with the least that it takes.
 
+mod again;
 mod bar;
 mod blocked;
 mod daemon;
+mod life;
 mod names;
+mod options;
+mod registries;
+pub(in crate::commands) mod remind;
 mod report;
 mod setback;
 
+pub(in crate::commands) use again::{START, proxies_in_vain, start_command};
 pub use blocked::{warn_of_blocked, warn_of_proxies};
 pub use daemon::Daemon;
+pub use life::{Around, command};
 pub use names::resolve;
+pub(in crate::commands) use options::Options;
+pub use options::Start;
 
 use std::time::Duration;
 

@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use anyhow::Result;
 use assemble_contract::argv::Question;
+use clap::Args;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::health::{PATIENCE, ask, gradually};
 use super::{Session, namespaces, observe};
+use crate::cli::Refusal;
+use crate::cli::values::{Suggest, form, limit};
 use crate::engine::Engine;
 use crate::health::Answer;
 use crate::observed::{Sidecar, State};
@@ -20,24 +23,56 @@ use rates::{Line, Sample};
 /// How far apart samples are taken.
 const TICK: Duration = Duration::from_secs(1);
 
+/// Show the connections and the throughput of each forward
+#[derive(Args)]
+#[command(after_help = "  $ docker assemble backend stats --watch
+  $ docker assemble backend stats --format 'table {{.Port}}\\t{{.UpPerSecond}}'")]
+pub(super) struct Options {
+    /// Format output: "table", "table TEMPLATE", "json" (one object per sample) or a Go template for a
+    /// sample; fields: .Time .Forwards (.Port .Target .Active .Opened .Failed .BytesUp .BytesDown
+    /// .UpPerSecond .DownPerSecond .Error); in a table those of .Forwards
+    #[arg(long, value_name = "string", value_parser = Suggest(&["table", "json"]))]
+    format: Option<String>,
+
+    /// Time a sidecar has to answer (default 8s)
+    #[arg(long, value_name = "duration", value_parser = limit)]
+    pub(super) timeout: Option<Duration>,
+
+    /// Go on with a sample each second until interrupted
+    #[arg(long, short)]
+    watch: bool,
+}
+
 /// How to go on and how to show it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Manner {
+pub struct Stats {
     /// Until the user ends it, in place of one sample.
     pub watch: bool,
     /// The form of a sample.
     pub form: Form,
     /// A table of the user's own in place of that, a row for each forward.
     pub table: Option<ListTemplate>,
-    /// Whether standard output is a terminal whose cursor moves.
-    pub screen: bool,
 }
 
-/// Runs the command.
+impl Options {
+    /// What they come to together.
+    pub(super) fn check(self) -> Result<Stats, Refusal> {
+        let format = self.format.as_deref();
+        // `table TEMPLATE` is for the rows, all else is for the whole.
+        let own =
+            format.filter(|text| text.strip_prefix("table").is_some_and(|rest| !rest.trim().is_empty()));
+        let table = own.map(ListTemplate::new).transpose().map_err(Refusal::ListTemplate)?;
+        let is_table = table.is_some() || format == Some("table");
+        let form = if is_table { Form::Text } else { form(format)? };
+        Ok(Stats { watch: self.watch, form, table })
+    }
+}
+
+/// Runs the command; `screen` tells whether standard output is a terminal whose cursor moves.
 ///
 /// # Errors
 /// A backend that is missing or does not run, those of the engine, and an output that is closed.
-pub async fn run<E: Engine>(session: Session<'_, E>, manner: Manner) -> Result<()> {
+pub async fn run<E: Engine>(session: Session<'_, E>, stats: &Stats, screen: bool) -> Result<()> {
     let mut lines: Vec<Line> = Vec::new();
     let mut ticks = interval(TICK);
     // Samples may take longer than a tick; the next one is a whole tick after them all the same,
@@ -50,8 +85,8 @@ pub async fn run<E: Engine>(session: Session<'_, E>, manner: Manner) -> Result<(
         if tick == 0 {
             continue;
         }
-        show::tick(session.console, &lines, &manner, tick == 1)?;
-        if !manner.watch {
+        show::tick(session.console, &lines, stats, screen, tick == 1)?;
+        if !stats.watch {
             break;
         }
     }

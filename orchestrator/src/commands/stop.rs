@@ -1,17 +1,49 @@
 //! `backend stop`: everything of the user's is removed, volumes that a person named excepted.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use bytes::Bytes;
+use clap::Args;
 
-use super::{Cancelled, Session, observe};
+use super::start::{Around, remind};
+use super::{Cancelled, Session, builder, observe};
 use crate::apply::{Event, Failure, Ledger, PAUSE, ROUNDS, apply};
+use crate::cli::values::limit;
 use crate::engine::Engine;
 use crate::plan::action::Action;
 use crate::plan::{STOP_GRACE, teardown};
 
-/// Runs the command. Where there is nothing to stop, it succeeds and says nothing.
+/// Stop and remove the backend; a cache in a named volume is kept
+#[derive(Args)]
+pub(super) struct Options {
+    /// Time the backend has to end before it is killed (default 10s)
+    #[arg(long, short, value_name = "duration", value_parser = limit)]
+    pub(super) timeout: Option<Duration>,
+}
+
+/// Runs the whole command: what others know of the backend is forgotten too. A wish to end is heard
+/// wherever it waits.
+///
+/// # Errors
+/// Those of [`run`].
+pub async fn command<E: Engine>(session: Session<'_, E>, around: &Around) -> Result<()> {
+    let forgetting = async {
+        builder::forget(session, &around.buildx).await;
+        Ok(())
+    };
+    session.unless_cancelled(forgetting).await?;
+    run(session).await?;
+    // What was stopped is forgotten, whatever comes now.
+    tokio::select! {
+        () = remind::forget(session, around.configuration.as_deref()) => {}
+        () = session.cancel.insisted() => {}
+    }
+    Ok(())
+}
+
+/// Stops the backend. Where there is nothing to stop, it succeeds and says nothing.
 ///
 /// It looks again after it has removed something, since the engine may have been asked for more
 /// by a start that was killed. A wish to end is heard wherever it waits, and what may be left then is
@@ -35,10 +67,10 @@ pub async fn run<E: Engine>(session: Session<'_, E>) -> Result<()> {
 
 /// `left` has the names of what is not known to be removed.
 async fn work<E: Engine>(session: Session<'_, E>, left: &Mutex<Vec<String>>) -> Result<()> {
-    let Session { engine, user, console, cancel, limit } = session;
+    let Session { engine, user, console, cancel, limit: grace } = session;
     for round in 0.. {
         let observed = observe::ours(engine, user).await?;
-        let plan = teardown(&observed, limit.unwrap_or(STOP_GRACE));
+        let plan = teardown(&observed, grace.unwrap_or(STOP_GRACE));
         *lock(left) = plan.actions().filter_map(removed).collect();
         let Some(next) = plan.actions().next() else { break };
         if round == ROUNDS {

@@ -3,14 +3,33 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use clap::Args;
 use serde_json::json;
 
 use crate::buildkit::Client;
+use crate::cli::Refusal;
+use crate::cli::values::{FORMS, form};
 use crate::desired::UserName;
 use crate::engine::Engine;
 use crate::output::{Console, Form};
 
 use super::observe;
+
+/// Show the version
+#[derive(Args)]
+pub(super) struct Options {
+    /// Format output: "pretty", "json" (one object) or a Go template; fields: .Version .Commit .BuildKit
+    /// .Os .Arch
+    #[arg(long, short, value_name = "string", value_parser = FORMS)]
+    format: Option<String>,
+}
+
+impl Options {
+    /// How to print it.
+    pub(super) fn check(self) -> Result<Form, Refusal> {
+        form(self.format.as_deref())
+    }
+}
 
 /// How long to wait for BuildKit's version, which is not worth more.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -3,11 +3,11 @@
 use anyhow::Result;
 use bytes::Bytes;
 use docker_assemble::cancel::Cancel;
-use docker_assemble::cli::{self, Command, Invocation};
+use docker_assemble::cli::Invocation;
 use docker_assemble::commands::builder::{self, Registered};
-use docker_assemble::commands::cache::{self, Manner};
 use docker_assemble::commands::doctor::{self, Doctor};
-use docker_assemble::commands::{self, Session, info, logs, start, stats, stop, version};
+use docker_assemble::commands::{self, Command, Offline, OnEngine, Session, Tolerant, parse};
+use docker_assemble::commands::{cache, info, logs, start, stats, stop, version};
 use docker_assemble::desired::{Desired, ImageRef};
 use docker_assemble::output::Console;
 
@@ -56,11 +56,30 @@ impl Shell {
     }
 
     async fn obey(&self, line: &str, console: &Console) -> Result<()> {
-        let Ok(Invocation::Run(command, limit)) = cli::parse(&words(line)) else { panic!("{line}") };
-        let (engine, user, cancel) = (&self.engine, user(), Cancel::never());
-        let session = Session { engine, user: &user, console, cancel: &cancel, limit };
+        let Ok(Invocation::Run(command)) = parse(&words(line)) else { panic!("{line}") };
+        let user = user();
         match command {
-            Command::Start(options) => {
+            Command::Offline(Offline::Env) => Ok(console.line(builder::shell_line(&user))?),
+            Command::Offline(Offline::CacheVolume) => Ok(console.line(user.cache_volume())?),
+            Command::Offline(Offline::Manifest(_)) => panic!("{line} is no command on an engine"),
+            Command::Tolerant(Tolerant::Doctor(examination)) => {
+                let (engine, proxies) = (Ok(&self.engine), self.proxies.clone());
+                let patient = Doctor { engine, user: Some(&user), builder: self.builder, proxies };
+                doctor::run(patient, console, examination).await
+            }
+            Command::Tolerant(Tolerant::Version(form)) => {
+                version::run(Some(&self.engine), Some(&user), console, form).await
+            }
+            Command::OnEngine(command, limit) => {
+                let (engine, user, cancel) = (&self.engine, &user, &Cancel::never());
+                self.on_engine(command, Session { engine, user, console, cancel, limit }).await
+            }
+        }
+    }
+
+    async fn on_engine(&self, command: OnEngine, session: Session<'_, FakeEngine>) -> Result<()> {
+        match command {
+            OnEngine::Start(options) => {
                 let desired = Desired {
                     image: options.image.unwrap_or_else(|| ImageRef(IMAGE.to_owned())),
                     pull: options.pull,
@@ -81,27 +100,13 @@ impl Shell {
                 start::warn_of_proxies(session, &desired);
                 Ok(())
             }
-            Command::Stop => stop::run(session).await,
-            Command::Env => Ok(console.line(builder::shell_line(&user))?),
-            Command::Info(form) => info::run(session, form, self.builder).await,
-            Command::Ids { whole } => info::ids(session, whole).await,
-            Command::Doctor { port, form } => {
-                let (user, proxies) = (Some(&user), self.proxies.clone());
-                let patient =
-                    Doctor { engine: Ok(engine), user, port, limit, builder: self.builder, proxies };
-                doctor::run(patient, console, form).await
-            }
-            Command::Stats { watch, form, table } => {
-                stats::run(session, stats::Manner { watch, form, table, screen: false }).await
-            }
-            Command::Logs(logs) => logs::run(session, &logs).await,
-            Command::CacheUsage { filters, format } => cache::usage(session, &filters, &format).await,
-            Command::CacheVolume => Ok(console.line(user.cache_volume())?),
-            Command::CachePurge { purge, force, dry_run, verbose } => {
-                cache::purge(session, &purge, Manner { ask: !force, dry_run, verbose }).await
-            }
-            Command::Version(form) => version::run(Some(engine), Some(&user), console, form).await,
-            Command::Use | Command::Manifest(_) => panic!("{line} needs no engine"),
+            OnEngine::Stop => stop::run(session).await,
+            OnEngine::Info(what) => info::run(session, what, self.builder).await,
+            OnEngine::Stats(stats) => stats::run(session, &stats, false).await,
+            OnEngine::Logs(logs) => logs::run(session, &logs).await,
+            OnEngine::CacheUsage(usage) => cache::usage(session, &usage).await,
+            OnEngine::CachePurge(purge, manner) => cache::purge(session, &purge, manner).await,
+            OnEngine::Use => panic!("buildx is a program"),
         }
     }
 }

@@ -48,16 +48,16 @@ async fn info(engine: &FakeEngine) -> String {
     let (screen, user, cancel) = (Screen::default(), user(), Cancel::never());
     let console = screen.console();
     let session = Session { engine, user: &user, console: &console, cancel: &cancel, limit: None };
-    let result = info::run(session, Form::Text, Registered::No).await;
+    let result = info::run(session, info::Info::All(Form::Text), Registered::No).await;
     screen.out() + &result.map_or_else(|error| error.to_string(), |()| String::new())
 }
 
 async fn doctor(engine: &FakeEngine) -> String {
     let (screen, user) = (Screen::default(), user());
-    let (port, limit, builder, proxies) = (None, None, Registered::No, Vec::new());
-    let patient = Doctor { engine: Ok(engine), user: Some(&user), port, limit, builder, proxies };
+    let (builder, proxies) = (Registered::No, Vec::new());
+    let patient = Doctor { engine: Ok(engine), user: Some(&user), builder, proxies };
     // What fails is in its words.
-    doctor::run(patient, &screen.console(), Form::Text).await.ok();
+    doctor::run(patient, &screen.console(), doctor::Examination::default()).await.ok();
     screen.out()
 }
 

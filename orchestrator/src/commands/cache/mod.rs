@@ -1,5 +1,6 @@
 //! `backend cache`: what the build cache holds, and how to empty it.
 
+mod filters;
 mod forecast;
 mod limits;
 mod policy;
@@ -7,11 +8,29 @@ mod purge;
 mod record;
 mod usage;
 
+pub use filters::with_configured;
 pub use limits::Limits;
 pub use purge::{Manner, Purge, run as purge};
-pub use usage::run as usage;
+pub use usage::{Usage, run as usage};
+
+use clap::{Args, Subcommand};
 
 use crate::output::ListTemplate;
+
+/// Manage the build cache
+#[derive(Subcommand)]
+pub(super) enum Cache {
+    #[command(visible_alias = "prune")]
+    Purge(purge::Options),
+    #[command(visible_alias = "du")]
+    Usage(usage::Options),
+    Volume(VolumeOptions),
+}
+
+/// Print the name of the volume that keeps the cache where it exists
+#[derive(Args)]
+#[command(after_help = "  $ docker volume create \"$(docker assemble backend cache volume)\"")]
+pub(super) struct VolumeOptions {}
 
 /// How to print a usage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,17 +1,83 @@
 //! `backend cache purge`.
 
 use std::io::IsTerminal;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
+use clap::Args;
 use futures_util::StreamExt;
 
+use super::filters::{Filter, OF_PURGE, filter, split};
 use super::forecast::forecast;
 use super::{Limits, record, together};
 use crate::buildkit::{BuildkitError, Client, PruneOptions, Record};
+use crate::cli::Refusal;
+use crate::cli::values::{bytes, limit};
 use crate::commands::{Session, logs};
 use crate::engine::Engine;
 use crate::output::{Console, OutputError, Table, size};
+
+/// Remove build cache that no build uses
+#[derive(Args)]
+#[command(after_help = "  $ docker assemble backend cache purge --filter until=72h
+  $ docker assemble backend cache purge --filter type=exec.cachemount --dry-run
+  $ docker assemble backend cache purge --all --reserved-space 10gb --force")]
+pub(in crate::commands) struct Options {
+    /// Include internal and frontend records, and those shared with images
+    #[arg(long, short)]
+    all: bool,
+
+    /// Only list what would be removed, and its size
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Provide filter values (e.g. "until=24h"; keys: until, id, parents, description, type, inuse,
+    /// mutable, immutable, shared, private)
+    #[arg(long, value_name = "filter", value_parser = filter, add = OF_PURGE)]
+    filter: Vec<Filter>,
+
+    /// Do not prompt for confirmation
+    #[arg(long, short)]
+    force: bool,
+
+    /// Remove until the cache takes at most this (BuildKit 0.17)
+    #[arg(long, value_name = "bytes", value_parser = bytes)]
+    max_used_space: Option<u64>,
+
+    /// Remove until this much of the disk is free (BuildKit 0.17)
+    #[arg(long, value_name = "bytes", value_parser = bytes)]
+    min_free_space: Option<u64>,
+
+    /// Keep this much cache, the most useful records first
+    #[arg(long, alias = "keep-storage", value_name = "bytes", value_parser = bytes)]
+    reserved_space: Option<u64>,
+
+    /// Time BuildKit has for each record (default 5m), or to list them all (default 2m)
+    #[arg(long, value_name = "duration", value_parser = limit)]
+    pub(in crate::commands) timeout: Option<Duration>,
+
+    /// Provide a more verbose output
+    #[arg(long)]
+    verbose: bool,
+}
+
+impl Options {
+    /// What they come to together.
+    pub(in crate::commands) fn check(self) -> Result<(Purge, Manner), Refusal> {
+        let (filters, until) = split(self.filter);
+        let limits = Limits {
+            reserved_bytes: self.reserved_space,
+            max_used_bytes: self.max_used_space,
+            min_free_bytes: self.min_free_space,
+        };
+        if self.dry_run && limits != Limits::default() {
+            let words = "conflicting options: --dry-run cannot tell what a limit of space leaves";
+            return Err(Refusal::Options(words.to_owned()));
+        }
+        let manner = Manner { ask: !self.force, dry_run: self.dry_run, verbose: self.verbose };
+        Ok((Purge { filters, until, all: self.all, limits }, manner))
+    }
+}
 
 /// What to purge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +85,7 @@ pub struct Purge {
     /// A record has to match all of these, given in BuildKit's words.
     pub filters: Vec<String>,
     /// Keep what was used within this time.
-    pub until: Option<std::time::Duration>,
+    pub until: Option<Duration>,
     /// Internal and frontend records too.
     pub all: bool,
     /// How much to leave.
@@ -194,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_question_says_what_is_at_stake() {
-        let old = Purge { until: Some(std::time::Duration::from_secs(1)), ..Purge::default() };
+        let old = Purge { until: Some(Duration::from_secs(1)), ..Purge::default() };
         assert_eq!(what(&old), "the build cache that matches the filters and is not in use");
         let all = Purge { all: true, ..Purge::default() };
         assert_eq!(what(&all), "all build cache that is not in use, internal and frontend records too");

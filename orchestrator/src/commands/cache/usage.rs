@@ -1,22 +1,90 @@
 //! `backend cache usage`.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
+use clap::Args;
 
+use super::filters::{Filter, OF_USAGE, filter, split};
 use super::{Format, policy, record, together};
 use crate::buildkit::{Client, Record};
+use crate::cli::Refusal;
+use crate::cli::values::{Suggest, limit};
 use crate::commands::{Session, logs};
 use crate::engine::Engine;
 use crate::observed::ContainerId;
 use crate::output::{Console, ListTemplate, Table, size};
 use crate::spec::STATE_DIRECTORY;
 
-/// Runs the command. A record has to match all `filters`, given in BuildKit's words.
+/// Show what the build cache holds and how much it takes
+#[derive(Args)]
+#[command(after_help = "  $ docker assemble backend cache usage --filter type=exec.cachemount
+  $ docker assemble backend cache usage --format 'table {{.ID}}\\t{{.Size}}\\t{{.Description}}'")]
+pub(in crate::commands) struct Options {
+    /// Provide filter values (e.g. "type=regular"; keys: id, parents, description, type, inuse, mutable,
+    /// immutable, shared, private)
+    #[arg(long, value_name = "filter", value_parser = filter, add = OF_USAGE)]
+    filter: Vec<Filter>,
+
+    /// Format output: "table", "pretty", "json" (one object per line), a Go template, or "table
+    /// TEMPLATE"; fields: .ID .Parents .CreatedAt .Mutable .Reclaimable .Shared .Size .Description
+    /// .UsageCount .LastUsedAt .Type
+    #[arg(long, value_name = "string", value_parser = Suggest(&["table", "pretty", "json"]))]
+    format: Option<String>,
+
+    /// Only display ids
+    #[arg(long, short)]
+    quiet: bool,
+
+    /// Time BuildKit has to add up its cache (default 2m)
+    #[arg(long, value_name = "duration", value_parser = limit)]
+    pub(in crate::commands) timeout: Option<Duration>,
+
+    /// Shorthand for --format=pretty; adds the size on disk and the daemon's own limits
+    #[arg(long)]
+    verbose: bool,
+}
+
+/// What to show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// A record has to match all of these, given in BuildKit's words.
+    pub filters: Vec<String>,
+    /// How to print it.
+    pub format: Format,
+}
+
+impl Options {
+    /// What they come to together.
+    pub(in crate::commands) fn check(self) -> Result<Usage, Refusal> {
+        let (filters, until) = split(self.filter);
+        if until.is_some() {
+            let why = "\"until\" is for cache purge only".to_owned();
+            return Err(Refusal::Value { option: "filter", value: "until".to_owned(), why });
+        }
+        let format = self.format.as_deref().filter(|format| !format.is_empty());
+        if format.is_some() && self.verbose {
+            let words = "conflicting options: cannot specify both --format and --verbose";
+            return Err(Refusal::Options(words.to_owned()));
+        }
+        let format = match format {
+            _ if self.quiet => Format::Ids,
+            None if self.verbose => Format::Pretty,
+            None | Some("table") => Format::Table,
+            Some("pretty") => Format::Pretty,
+            Some("json") => Format::Json,
+            Some(template) => Format::Template(ListTemplate::new(template).map_err(Refusal::ListTemplate)?),
+        };
+        Ok(Usage { filters, format })
+    }
+}
+
+/// Runs the command.
 ///
 /// # Errors
 /// A backend that is missing or does not run, and those of the engine and BuildKit.
-pub async fn run<E: Engine>(session: Session<'_, E>, filters: &[String], format: &Format) -> Result<()> {
+pub async fn run<E: Engine>(session: Session<'_, E>, usage: &Usage) -> Result<()> {
+    let Usage { filters, format } = usage;
     let backend = session.running_backend().await?;
     // Every file is looked at for the sum, so only those who want to know much wait.
     let wanted = *format == Format::Pretty && filters.is_empty();

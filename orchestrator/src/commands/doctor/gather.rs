@@ -9,9 +9,9 @@ use tokio::time::timeout;
 use crate::buildkit::{Client, Worker};
 use crate::commands::builder::Registered;
 use crate::commands::health::{self, Examined};
-use crate::commands::{
-    Remains, START, damage, left_behind, namespaces, observe, proxies_in_vain, start_command,
-};
+use crate::commands::remains::{Remains, left_behind};
+use crate::commands::start::{START, proxies_in_vain, start_command};
+use crate::commands::{damage, namespaces, observe};
 use crate::desired::{ContainerName, HostPort, REGISTRY_PORT, UserName};
 use crate::engine::{Engine, EngineError, EngineFacts};
 use crate::forward::Forward;
@@ -22,16 +22,12 @@ use crate::spec::STATE_DIRECTORY;
 /// How long each step may take, unless the user says otherwise. There are three, one after another.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Whom to look at, and how closely.
+/// Whom to look at.
 pub struct Doctor<'a, E> {
     /// The engine, or why it cannot even be asked.
     pub engine: Result<&'a E, String>,
     /// Whose backend.
     pub user: Option<&'a UserName>,
-    /// The port whose service is asked what it speaks.
-    pub port: Option<HostPort>,
-    /// In place of the usual deadline of each step.
-    pub limit: Option<Duration>,
     /// What buildx has of the backend.
     pub builder: Registered,
     /// Variables with the proxies of docker's configuration.
@@ -110,8 +106,8 @@ pub(super) struct Disk {
 }
 
 impl<E: Engine> Doctor<'_, E> {
-    pub(super) async fn gather(self) -> Facts {
-        let limit = self.limit.unwrap_or(PATIENCE);
+    pub(super) async fn gather(self, port: Option<HostPort>, limit: Option<Duration>) -> Facts {
+        let limit = limit.unwrap_or(PATIENCE);
         let mut facts = Facts {
             endpoint: String::new(),
             engine: Err(Failure { why: String::new(), help: None }),
@@ -126,7 +122,7 @@ impl<E: Engine> Doctor<'_, E> {
             proxies_in_vain: None,
             builder: None,
             start: START.to_owned(),
-            port: self.port,
+            port,
             confinement: None,
             disk: None,
             isolated: false,
@@ -164,7 +160,7 @@ impl<E: Engine> Doctor<'_, E> {
         facts.lost_files = observed.has_lost_files();
         if let Some(backend) = &observed.backend {
             let question = |sidecar: &Sidecar| {
-                let asked = self.port.unwrap_or(REGISTRY_PORT);
+                let asked = port.unwrap_or(REGISTRY_PORT);
                 if sidecar.port == asked { Question::Protocol } else { Question::Target }
             };
             let examining =

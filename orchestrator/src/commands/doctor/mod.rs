@@ -5,13 +5,58 @@
 mod checks;
 mod gather;
 
+use std::time::Duration;
+
 use anyhow::{Result, anyhow};
+use clap::Args;
 use serde_json::json;
 
+use super::complete::listening_ports;
+use super::values::port;
+use crate::cli::values::{FORMS, form, limit};
+use crate::cli::{Completes, Refusal};
+use crate::desired::HostPort;
 use crate::engine::Engine;
 use crate::output::{Console, Form};
 
 pub use gather::Doctor;
+
+/// Check the whole way from builds to the host's ports
+#[derive(Args)]
+#[command(after_help = "  $ docker assemble backend doctor
+  $ docker assemble backend doctor 8080")]
+pub(super) struct Options {
+    /// Format output: "pretty", "json" (one object) or a Go template; fields: .Verdict .Checks (.Name
+    /// .Verdict .Why .Help)
+    #[arg(long, short, value_name = "string", value_parser = FORMS)]
+    format: Option<String>,
+
+    /// The port whose service is asked whether it is a registry (default 5000)
+    #[arg(value_name = "PORT", value_parser = port, add = Completes(listening_ports))]
+    port: Option<HostPort>,
+
+    /// Time each step has (default 10s)
+    #[arg(long, value_name = "duration", value_parser = limit)]
+    timeout: Option<Duration>,
+}
+
+/// How closely to look, and how to tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Examination {
+    /// The port whose service is asked what it speaks.
+    pub port: Option<HostPort>,
+    /// In place of the usual deadline of each step.
+    pub limit: Option<Duration>,
+    /// How to print it.
+    pub form: Form,
+}
+
+impl Options {
+    /// What they come to together.
+    pub(super) fn check(self) -> Result<Examination, Refusal> {
+        Ok(Examination { port: self.port, limit: self.timeout, form: form(self.format.as_deref())? })
+    }
+}
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,8 +96,13 @@ pub struct Check {
 ///
 /// # Errors
 /// A check that failed, and an output that is closed.
-pub async fn run<E: Engine>(doctor: Doctor<'_, E>, console: &Console, form: Form) -> Result<()> {
-    let checks = checks::all(&doctor.gather().await);
+pub async fn run<E: Engine>(
+    doctor: Doctor<'_, E>,
+    console: &Console,
+    examination: Examination,
+) -> Result<()> {
+    let Examination { port, limit, form } = examination;
+    let checks = checks::all(&doctor.gather(port, limit).await);
     match form {
         Form::Text => checks.iter().flat_map(lines).try_for_each(|line| console.line(line))?,
         Form::Json | Form::Template(_) => super::print(console, &object(&checks), &form)?,

@@ -2,8 +2,9 @@
 
 use assemble_contract::argv::Question;
 
+use super::{proxies_in_vain, start_command};
 use crate::commands::health::{PATIENCE, examine, is_isolated};
-use crate::commands::{Session, observe, proxies_in_vain, start_command};
+use crate::commands::{Session, observe};
 use crate::desired::Desired;
 use crate::engine::{Engine, EngineError};
 use crate::forward::{self, Forward, Target};

@@ -5,20 +5,26 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::Manner;
+use super::Stats;
 use super::rates::{Line, sparkline};
 use crate::output::{Console, Form, ListTemplate, Table, size, timestamp};
 
 /// Shows one round. `first` is the first of several.
-pub(super) fn tick(console: &Console, lines: &[Line], manner: &Manner, first: bool) -> Result<()> {
-    if manner.form != Form::Text {
-        return crate::commands::print(console, &object(lines, SystemTime::now()), &manner.form);
+pub(super) fn tick(
+    console: &Console,
+    lines: &[Line],
+    stats: &Stats,
+    screen: bool,
+    first: bool,
+) -> Result<()> {
+    if stats.form != Form::Text {
+        return crate::commands::print(console, &object(lines, SystemTime::now()), &stats.form);
     }
-    let table = match &manner.table {
+    let table = match &stats.table {
         Some(template) => own_table(lines, template)?,
-        None => table(lines, manner.screen),
+        None => table(lines, screen),
     };
-    if manner.watch && manner.screen {
+    if stats.watch && screen {
         // Clear the screen once, then go home and write over what is there, line by line, or it
         // would flicker (ECMA-48: CUP, ED, EL).
         let mut frame = String::from(if first { "\x1b[2J\x1b[H" } else { "\x1b[H" });

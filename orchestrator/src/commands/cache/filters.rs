@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::times;
-use crate::commands::cache::Purge;
+use super::Purge;
+use crate::cli::{Completes, Offer, Typed, duration};
+use crate::commands::complete::Source;
 
 /// One `--filter`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Filter {
+pub(super) enum Filter {
     /// In BuildKit's words.
     Expression(String),
     /// Only what was not used for this long.
@@ -31,7 +32,7 @@ pub(super) fn filter(text: &str) -> Result<Filter, String> {
     };
     let (key, value) = (key.trim().to_ascii_lowercase(), value.trim_start_matches('=').trim());
     if key == "until" {
-        return times::duration(value)
+        return duration(value)
             .map(Filter::Until)
             .ok_or_else(|| "\"until\" must be a time such as 24h".to_owned());
     }
@@ -48,6 +49,53 @@ pub(super) fn filter(text: &str) -> Result<Filter, String> {
         (_, "") => format!("{name}=={value}"),
         _ => format!("{key}={value}"),
     }))
+}
+
+/// How filters of a usage are completed.
+pub(super) const OF_USAGE: Completes<Source> = Completes(|typed| offer(typed, false));
+
+/// The same of a purge, which knows more of them.
+pub(super) const OF_PURGE: Completes<Source> = Completes(|typed| offer(typed, true));
+
+/// The keys of filters, and the kinds of records.
+fn offer(typed: &Typed<'_>, has_until: bool) -> Offer<Source> {
+    let of = |values: &[&str], goes_on| Offer {
+        values: values.iter().map(|value| (*value).to_owned()).collect(),
+        source: None,
+        taken: Vec::new(),
+        done: 0,
+        goes_on,
+    };
+    if typed.partial.starts_with("type=") {
+        let kinds = [
+            "type=exec.cachemount",
+            "type=frontend",
+            "type=internal",
+            "type=regular",
+            "type=source.git.checkout",
+            "type=source.local",
+        ];
+        return of(&kinds, false);
+    }
+    let mut keys =
+        vec!["description~=", "id=", "inuse", "mutable", "parents=", "private", "shared", "type=", "until="];
+    keys.retain(|key| has_until || *key != "until=");
+    // A key that is whole needs no value behind it.
+    let is_whole = |key: &&str| key.starts_with(typed.partial) && !key.ends_with('=');
+    let goes_on = !keys.iter().any(is_whole);
+    of(&keys, goes_on)
+}
+
+/// What the filters of a line come to: expressions, and a time.
+pub(super) fn split(filters: Vec<Filter>) -> (Vec<String>, Option<Duration>) {
+    let (mut expressions, mut until) = (Vec::new(), None);
+    for filter in filters {
+        match filter {
+            Filter::Expression(text) => expressions.push(text),
+            Filter::Until(duration) => until = Some(duration),
+        }
+    }
+    (expressions, until)
 }
 
 /// A purge with the filters of `pruneFilters` in docker's configuration added. The command line

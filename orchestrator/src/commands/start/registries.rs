@@ -1,31 +1,8 @@
-//! The options about the daemon's own configuration.
+//! The values of the options about the daemon's own configuration.
 
 use std::path::PathBuf;
 
-use clap::ArgMatches;
-
-use crate::commands::start::Daemon;
-use crate::spec::daemon::{Mirror, Space};
-
-/// Reads the options of a start.
-pub(super) fn daemon(matches: &ArgMatches) -> Daemon {
-    let bytes = |name| matches.get_one(name).copied();
-    Daemon {
-        config: matches.get_one("config").cloned(),
-        insecure: many(matches, "registry-insecure"),
-        mirrors: many(matches, "registry-mirror"),
-        authorities: many(matches, "registry-ca"),
-        space: Space {
-            reserved_bytes: bytes("cache-reserved"),
-            max_used_bytes: bytes("cache-max-used"),
-            min_free_bytes: bytes("cache-min-free"),
-        },
-    }
-}
-
-fn many<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, name: &str) -> Vec<T> {
-    matches.get_many(name).into_iter().flatten().cloned().collect()
-}
+use crate::spec::daemon::Mirror;
 
 pub(super) fn file(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() { Err("must name a file".to_owned()) } else { Ok(PathBuf::from(text)) }

@@ -1,4 +1,8 @@
-//! `manifest`: the backend for a cluster, as a text. Needs no engine.
+//! `backend manifest`: the backend for a cluster, as a text. Needs no engine.
+
+mod options;
+
+pub(super) use options::Options;
 
 use anyhow::Result;
 

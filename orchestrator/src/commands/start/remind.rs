@@ -4,19 +4,20 @@
 use std::path::Path;
 
 use anyhow::Result;
-use docker_assemble::cli::{self, Start};
-use docker_assemble::commands::start::Daemon;
-use docker_assemble::commands::{Session, observe};
-use docker_assemble::desired::{CacheVolume, Desired, ImageRef, Security};
-use docker_assemble::engine::Engine;
-use docker_assemble::remembered::{Last, Remembered};
+
+use super::{Daemon, Start};
+use crate::cli::Invocation;
+use crate::commands::{Command, OnEngine, Session, observe, parse};
+use crate::desired::{CacheVolume, Desired, ImageRef, Security};
+use crate::engine::Engine;
+use crate::remembered::{Last, Remembered};
 
 /// Has a start that says nothing of forwards ask for what the last one had, where that applies and nothing
 /// else is said.
 ///
 /// # Errors
 /// Those of the engine.
-pub(crate) async fn of_the_last<E: Engine>(
+pub(in crate::commands) async fn of_the_last<E: Engine>(
     session: Session<'_, E>,
     options: &mut Start,
     configuration: Option<&Path>,
@@ -27,7 +28,7 @@ pub(crate) async fn of_the_last<E: Engine>(
     let Session { engine, user, console, .. } = session;
     let note = session.unless_cancelled(note(session, configuration)).await?;
     let Some(Last { options: line, configured }) = note.recall() else { return Ok(()) };
-    let Some(before) = cli::remembered(&line) else { return Ok(()) };
+    let Some(before) = read(&line) else { return Ok(()) };
     let looking = async {
         let gone = observe::ours(engine, user).await?.backend.is_none();
         let kept = match &before.cache {
@@ -61,7 +62,7 @@ pub(crate) async fn of_the_last<E: Engine>(
 }
 
 /// Remembers a start that has succeeded. That it cannot be is no failure of the start.
-pub(crate) async fn keep<E: Engine>(
+pub(in crate::commands) async fn keep<E: Engine>(
     session: Session<'_, E>,
     desired: &Desired,
     usual: &ImageRef,
@@ -78,7 +79,7 @@ pub(crate) async fn keep<E: Engine>(
 }
 
 /// Forgets it after a stop.
-pub(crate) async fn forget<E: Engine>(session: Session<'_, E>, configuration: Option<&Path>) {
+pub(in crate::commands) async fn forget<E: Engine>(session: Session<'_, E>, configuration: Option<&Path>) {
     let forgetting = async { anyhow::Ok(note(session, configuration).await?.forget()?) };
     if let Err(error) = forgetting.await {
         session.console.warning(format_args!("the next start may have the same options: {error}"));
@@ -90,4 +91,13 @@ async fn note<E: Engine>(session: Session<'_, E>, configuration: Option<&Path>) 
     let Session { engine, user, .. } = session;
     let facts = engine.facts().await?;
     Ok(Remembered::of(configuration, user, engine.endpoint(), &facts.name))
+}
+
+/// A start with these options; `None` where they are not understood.
+fn read(options: &str) -> Option<Start> {
+    let words = ["backend", "start"].into_iter().chain(options.split_whitespace()).map(str::to_owned);
+    match parse(&words.collect::<Vec<_>>()) {
+        Ok(Invocation::Run(Command::OnEngine(OnEngine::Start(start), _))) => Some(*start),
+        _ => None,
+    }
 }

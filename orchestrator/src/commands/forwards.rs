@@ -1,0 +1,54 @@
+//! The options of a start and of a manifest that say what to forward.
+
+use crate::cli::{Offer, Refusal, Typed};
+use crate::forward::asked::{self, Asked, Conflict, MOST, Word, merge};
+
+use super::complete::Source;
+
+pub(super) const PORTS: &str = "allow-host-port";
+pub(super) const HOSTS: &str = "forward";
+
+/// What one value of such an option lists.
+pub(super) type Words = Vec<Word>;
+
+/// All that these options list come to together; `ports` were perhaps not given at all.
+pub(super) fn merged(ports: Option<&[Word]>, hosts: &[Word], loopback: bool) -> Result<Vec<Asked>, Refusal> {
+    merge(ports, hosts, loopback).map_err(|conflict| match conflict {
+        Conflict::NoneAndSome => {
+            let why = "0 means no port at all and cannot stand beside others";
+            refusal(PORTS, texts(ports.unwrap_or_default()), why)
+        }
+        Conflict::Twice { port, first, second } => {
+            let option = if second.contains('=') { HOSTS } else { PORTS };
+            let why = format!("port {port} has another target in \"{first}\" already");
+            refusal(option, second, &why)
+        }
+        Conflict::TooMany(many) => {
+            let why = format!("conflicting options: {many} ports to forward, of at most {MOST}, since each takes a container");
+            Refusal::Options(why)
+        }
+    })
+}
+
+/// One of these options is wrong.
+pub(super) fn refusal(option: &'static str, value: String, why: &str) -> Refusal {
+    Refusal::Value { option, value, why: why.to_owned() }
+}
+
+/// A list as it was written.
+pub(super) fn texts(words: &[Word]) -> String {
+    words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(",")
+}
+
+/// Offers what listens on this host, behind the ports that are listed already. One that is forwarded
+/// already is not offered again.
+pub(super) fn complete(typed: &Typed<'_>) -> Offer<Source> {
+    let done = typed.partial.rfind(',').map_or(0, |comma| comma + 1);
+    let mut lists = [typed.given(PORTS), typed.given(HOSTS)].concat();
+    lists.push(typed.partial[..done].trim_end_matches(',').to_owned());
+    let words = lists.iter().flat_map(|list| list.split(','));
+    // As far as they can be understood.
+    let read = words.filter_map(|word| asked::ports(word).or_else(|_| asked::hosts(word)).ok()).flatten();
+    let taken = read.flat_map(|word| word.inside().map(|port| port.to_string()).collect::<Vec<_>>());
+    Offer { taken: taken.collect(), done, ..Offer::of(Source::HostPorts) }
+}

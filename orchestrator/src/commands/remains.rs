@@ -1,0 +1,61 @@
+//! What is left of a backend that was replaced, or is gone.
+
+use anyhow::anyhow;
+
+use super::start::{START, start_command};
+use crate::desired::{ContainerName, UserName};
+use crate::observed::Observed;
+use crate::plan::way_back;
+
+/// What there is beside a backend that runs, or in its place.
+#[derive(Clone, Debug)]
+pub(super) enum Remains {
+    /// The name of one that a start has set aside and did not live to put back. A `stop` would remove it
+    /// with its cache.
+    SetAside(ContainerName),
+    /// The same where another one was started in its place that nobody has seen serve.
+    Kept {
+        /// The other one.
+        backend: ContainerName,
+        /// The one that is set aside.
+        aside: ContainerName,
+    },
+    /// The names of containers that served a backend that is gone.
+    Helpers {
+        /// Sidecars that forward nothing, and a dialer that still has its place in the host's network.
+        names: String,
+        /// Whether there is something among them that no start takes the place of.
+        stray: bool,
+    },
+}
+
+/// What is left of a backend that was replaced, or is gone.
+pub(super) fn left_behind(observed: &Observed) -> Option<Remains> {
+    let old = observed.replaced_backend().map(|old| old.name.clone());
+    if let Some(backend) = &observed.backend {
+        return old.map(|aside| Remains::Kept { backend: backend.name.clone(), aside });
+    }
+    if let Some(old) = old {
+        return Some(Remains::SetAside(old));
+    }
+    let in_place = observed.containers().filter(|container| container.name.back().is_none());
+    let names: Vec<_> = in_place.map(|container| format!("\"{}\"", container.name)).collect();
+    let stray = !observed.strays.is_empty();
+    (!names.is_empty()).then(|| Remains::Helpers { names: names.join(", "), stray })
+}
+
+/// That a backend is missing, and the start that makes one or puts the one back that is set aside.
+pub(super) fn no_backend(observed: &Observed, user: &UserName) -> anyhow::Error {
+    let (name, start) = (user.backend(), start_command(observed));
+    match left_behind(observed) {
+        Some(Remains::SetAside(aside)) => anyhow!(
+            "backend \"{name}\" is set aside as \"{aside}\" by a start that was ended; '{start}' puts it back"
+        ),
+        _ => anyhow!("there is no backend \"{name}\"; '{START}' makes one"),
+    }
+}
+
+/// What ends a replacement that was begun, one way or the other.
+pub(super) fn finish(name: &ContainerName, aside: &ContainerName) -> String {
+    format!("the same start once more removes that one when this one serves; {}", way_back(name, aside))
+}

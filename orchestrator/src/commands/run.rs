@@ -1,0 +1,173 @@
+//! From a command to its work: the user, docker's configuration and the engine that it needs, and no
+//! more than that.
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+
+use super::builder::{self, Buildx, Registered};
+use super::doctor::{self, Doctor};
+use super::start::{self, Around};
+use super::{
+    Offline, OnEngine, Session, Tolerant, cache, explain, info, logs, manifest, stats, stop, version,
+};
+use crate::account;
+use crate::cancel::Cancel;
+use crate::desired::{ImageRef, UserName};
+use crate::docker_command;
+use crate::endpoint::{self, EndpointError, Resolved};
+use crate::engine::DockerEngine;
+use crate::output::Console;
+use crate::plugin::Globals;
+use crate::vars::Vars;
+
+/// The image of the backend, unless the user names another: the one that buildx runs.
+const BACKEND_IMAGE: &str = "moby/buildkit:buildx-stable-1";
+
+/// The variable that names another, for those who keep a copy of it.
+const BACKEND_IMAGE_VARIABLE: &str = "DOCKER_ASSEMBLE_BACKEND_IMAGE";
+
+/// Where this program runs.
+#[derive(Debug)]
+pub struct Here<'a, V> {
+    /// Its environment.
+    pub vars: &'a V,
+    /// The words of its command line.
+    pub words: &'a [String],
+    /// Docker's global options among them.
+    pub globals: &'a Globals,
+}
+
+impl Offline {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// A user that cannot be told, and an output that is closed.
+    pub fn run(&self, vars: &impl Vars, console: &Console) -> Result<()> {
+        match self {
+            Self::CacheVolume => Ok(console.line(user(vars)?.cache_volume())?),
+            Self::Env => Ok(console.line(builder::shell_line(&user(vars)?))?),
+            Self::Manifest(wish) => manifest::run(console, wish),
+        }
+    }
+}
+
+fn user(vars: &impl Vars) -> Result<UserName> {
+    account::user(vars).ok_or_else(|| anyhow!("cannot tell who you are; set USER to your login name"))
+}
+
+impl<V: Vars> Here<'_, V> {
+    /// Runs a command that may do without an engine.
+    ///
+    /// # Errors
+    /// Those of the command.
+    pub async fn tolerate(&self, command: Tolerant, console: &Console) -> Result<()> {
+        let (resolved, user) = (self.resolve(), account::user(self.vars));
+        match command {
+            Tolerant::Version(form) => {
+                let engine = resolved.ok().and_then(|found| connect(found, console).ok());
+                version::run(engine.as_ref(), user.as_ref(), console, form).await
+            }
+            Tolerant::Doctor(examination) => {
+                let found = resolved.as_ref().ok();
+                let builder = match (found, &user) {
+                    (Some(found), Some(user)) => self.buildx(found).registered(&user.backend(), host(found)),
+                    _ => Registered::No,
+                };
+                let proxies = found.map(|found| found.proxies.clone()).unwrap_or_default();
+                // What is wrong with the endpoint is the first thing it tells.
+                let engine = resolved.map_err(anyhow::Error::from).and_then(|found| connect(found, console));
+                let engine = engine.as_ref().map_err(explain);
+                let doctor = Doctor { engine, user: user.as_ref(), builder, proxies };
+                doctor::run(doctor, console, examination).await
+            }
+        }
+    }
+
+    /// Runs a command on the engine, and waits no longer than `limit` where that is said. A wish to end
+    /// is heard wherever it waits.
+    ///
+    /// # Errors
+    /// An engine or a user that cannot be told, those of the command, and [`super::Cancelled`].
+    pub async fn obey(
+        &self,
+        command: OnEngine,
+        limit: Option<Duration>,
+        console: &Console,
+        cancel: &Cancel,
+    ) -> Result<()> {
+        let found = self.resolve()?;
+        let around = Around {
+            configuration: found.credentials.config_dir.clone(),
+            proxies: found.proxies.clone(),
+            buildx: self.buildx(&found),
+            image: usual_image(self.vars),
+            locks: self.vars.get("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from),
+        };
+        let (host, prune_filters) = (host(&found).to_owned(), found.prune_filters.clone());
+        let engine = connect(found, console)?;
+        let user = &user(self.vars)?;
+        let session = Session { engine: &engine, user, console, cancel, limit };
+        match command {
+            OnEngine::CachePurge(purge, manner) => {
+                let purge = cache::with_configured(purge, &prune_filters);
+                session.unless_cancelled(cache::purge(session, &purge, manner)).await
+            }
+            OnEngine::CacheUsage(usage) => session.unless_cancelled(cache::usage(session, &usage)).await,
+            OnEngine::Info(what) => {
+                let builder = around.buildx.registered(&user.backend(), &host);
+                session.unless_cancelled(info::run(session, what, builder)).await
+            }
+            OnEngine::Logs(logs) => session.unless_cancelled(logs::run(session, &logs)).await,
+            // These hear of the end by themselves: what they have done by then is taken back, or told.
+            OnEngine::Start(start) => start::command(session, *start, &around).await,
+            OnEngine::Stats(stats) => {
+                session.unless_cancelled(stats::run(session, &stats, self.has_screen())).await
+            }
+            OnEngine::Stop => stop::command(session, &around).await,
+            OnEngine::Use => session.unless_cancelled(builder::run(session, &around.buildx)).await,
+        }
+    }
+
+    /// The engine that is meant.
+    pub(super) fn resolve(&self) -> Result<Resolved, EndpointError> {
+        let mut found = endpoint::resolve(self.globals, self.vars, account::home(self.vars).as_deref())?;
+        found.endpoint.through = docker_command::dial_stdio(self.words, self.vars);
+        Ok(found)
+    }
+
+    /// The way to buildx, with the same options.
+    fn buildx(&self, found: &Resolved) -> Buildx {
+        let own = found.credentials.config_dir.as_ref().map(|directory| directory.join("buildx"));
+        Buildx {
+            docker: docker_command::name(self.vars),
+            globals: Globals::words(self.words).to_vec(),
+            store: self.vars.get("BUILDX_CONFIG").map(PathBuf::from).or(own),
+            chosen: self.vars.get("BUILDX_BUILDER"),
+            installed: found.builder_alias.as_deref() == Some("buildx"),
+        }
+    }
+
+    /// Whether standard output is a terminal whose cursor moves.
+    fn has_screen(&self) -> bool {
+        io::stdout().is_terminal() && self.vars.get("TERM").as_deref() != Some("dumb")
+    }
+}
+
+/// The image of the backend where none is named.
+fn usual_image(vars: &impl Vars) -> ImageRef {
+    ImageRef(vars.get(BACKEND_IMAGE_VARIABLE).unwrap_or_else(|| BACKEND_IMAGE.to_owned()))
+}
+
+fn host(found: &Resolved) -> &str {
+    &found.endpoint.host
+}
+
+fn connect(found: Resolved, console: &Console) -> Result<DockerEngine> {
+    if let Some(warning) = found.warning {
+        console.warning(warning);
+    }
+    Ok(DockerEngine::new(&found.endpoint, found.credentials)?)
+}

@@ -1,0 +1,88 @@
+//! What every command on an engine works with.
+
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+
+use super::remains::no_backend;
+use super::start::start_command;
+use super::{info, observe};
+use crate::cancel::Cancel;
+use crate::cancelled::Cancelled;
+use crate::desired::UserName;
+use crate::engine::Engine;
+use crate::observed::{Container, State};
+use crate::output::Console;
+
+/// What every command works with.
+pub struct Session<'a, E> {
+    /// The engine.
+    pub engine: &'a E,
+    /// Whose backend it is about.
+    pub user: &'a UserName,
+    /// Where words go.
+    pub console: &'a Console,
+    /// The wish to end early.
+    pub cancel: &'a Cancel,
+    /// The longest wait for the backend, where the user named one.
+    pub limit: Option<Duration>,
+}
+
+// Derived, these would ask the engine to be copied too.
+impl<E> Clone for Session<'_, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for Session<'_, E> {}
+
+impl<E: Engine> Session<'_, E> {
+    /// The backend, whatever it does.
+    pub(super) async fn backend(&self) -> Result<Container> {
+        let mut observed = observe::ours(self.engine, self.user).await?;
+        match observed.backend.take() {
+            Some(backend) => Ok(backend),
+            None => {
+                // The note names the forwards that a start has to keep.
+                let observed = observe::with_note(self.engine, self.user).await?;
+                Err(no_backend(&observed, self.user))
+            }
+        }
+    }
+
+    /// The backend, which must run.
+    pub(super) async fn running_backend(&self) -> Result<Container> {
+        let backend = self.backend().await?;
+        match backend.state {
+            State::Running => Ok(backend),
+            State::Paused => {
+                Err(anyhow!("backend \"{0}\" is paused; 'docker unpause {0}' wakes it", backend.name))
+            }
+            state => {
+                let state = info::state(state);
+                let start = start_command(&observe::with_note(self.engine, self.user).await?);
+                Err(anyhow!("backend \"{}\" is not running ({state}); '{start}' starts it", backend.name))
+            }
+        }
+    }
+
+    /// Runs something that may be given up at any moment without leaving anything behind.
+    ///
+    /// # Errors
+    /// Its own, and [`Cancelled`].
+    pub async fn unless_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        unless_cancelled(self.cancel, work).await
+    }
+}
+
+/// Does the work, unless somebody wishes the end before it is done.
+///
+/// # Errors
+/// Its own, and [`Cancelled`].
+pub async fn unless_cancelled<T>(cancel: &Cancel, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        result = work => result,
+        cause = cancel.cancelled() => Err(Cancelled(cause).into()),
+    }
+}

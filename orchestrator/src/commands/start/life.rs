@@ -1,0 +1,127 @@
+//! A start from its options to its last warning: it waits for its turn, remembers, wishes, and runs.
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+
+use super::{Start, preview, remind, resolve, run_and, warn_of_blocked, warn_of_proxies};
+use crate::commands::builder::{self, Buildx};
+use crate::commands::{Cancelled, Session};
+use crate::desired::{Desired, ImageRef, ProxyImage};
+use crate::engine::Engine;
+use crate::lock::{self, Lock};
+use crate::proxy_image::{self, Archive};
+
+/// How long a start waits for another one, which may pull images meanwhile.
+const LOCK_LIMIT: Duration = Duration::from_secs(600);
+
+/// What this machine says beside the command line.
+#[derive(Clone, Debug)]
+pub struct Around {
+    /// Where docker's configuration is.
+    pub configuration: Option<PathBuf>,
+    /// Variables with the proxies of docker's configuration.
+    pub proxies: Vec<String>,
+    /// The way to buildx.
+    pub buildx: Buildx,
+    /// The image of the backend where none is named.
+    pub image: ImageRef,
+    /// Where starts wait for each other.
+    pub locks: PathBuf,
+}
+
+/// Runs the whole command. It hears of the wish to end by itself.
+///
+/// # Errors
+/// Those of [`run_and`], and files or hosts that the options name and that cannot be read or found.
+pub async fn command<E: Engine>(session: Session<'_, E>, start: Start, around: &Around) -> Result<()> {
+    if start.dry_run {
+        let previewing =
+            async { preview(session, &desire(session, start, proxy_image::shipped()?, around).await?).await };
+        return session.unless_cancelled(previewing).await;
+    }
+    let (select, served) = (start.select, Cell::new(false));
+    let work = async {
+        serve(session, start, around, &served).await?;
+        if select { session.unless_cancelled(builder::run(session, &around.buildx)).await } else { Ok(()) }
+    };
+    let done = work.await;
+    if select && served.get() && done.as_ref().is_err_and(|error| error.is::<Cancelled>()) {
+        session.console.note("'docker assemble backend use' makes it the builder of docker buildx");
+    }
+    done
+}
+
+/// A start in its turn; `served` tells when the backend has come to serve.
+async fn serve<E: Engine>(
+    session: Session<'_, E>,
+    start: Start,
+    around: &Around,
+    served: &Cell<bool>,
+) -> Result<()> {
+    let (sidecar, progress) = (proxy_image::shipped()?, start.progress);
+    let wishing = async {
+        let lock = turn(session, around).await?;
+        Ok((lock, desire(session, start, sidecar, around).await?))
+    };
+    let (_lock, desired) = session.unless_cancelled(wishing).await?;
+    let archive = || sidecar.bytes.clone();
+    let remember = async || {
+        served.set(true);
+        remind::keep(session, &desired, &around.image, around.configuration.as_deref()).await;
+    };
+    run_and(session, &desired, progress, &archive, remember).await?;
+    let warning = async {
+        warn_of_blocked(session).await;
+        warn_of_proxies(session, &desired);
+        Ok(())
+    };
+    session.unless_cancelled(warning).await
+}
+
+/// Waits until no other start for the same backend is at work. Where no lock can be had, nobody is
+/// waited for.
+async fn turn<E: Engine>(session: Session<'_, E>, around: &Around) -> Result<Option<Lock>> {
+    let path = lock::path(&around.locks, session.user, session.engine.endpoint());
+    let waiting = || session.console.note("Waiting for another start to finish...");
+    let limit = session.limit.unwrap_or(LOCK_LIMIT);
+    match tokio::time::timeout(limit, lock::acquire(&path, waiting)).await {
+        Ok(lock) => {
+            Ok(lock.inspect_err(|error| tracing::debug!(%error, path = %path.display(), "no lock")).ok())
+        }
+        Err(_) => Err(anyhow!(
+            "another start of \"{}\" is still at work after {} s; try again when it is done",
+            session.user.backend(),
+            limit.as_secs()
+        )),
+    }
+}
+
+/// The wish: what was asked for, by this start or by the last one, and the defaults for what was not.
+async fn desire<E: Engine>(
+    session: Session<'_, E>,
+    mut start: Start,
+    sidecar: &Archive,
+    around: &Around,
+) -> Result<Desired> {
+    remind::of_the_last(session, &mut start, around.configuration.as_deref()).await?;
+    let files = start.daemon.files()?;
+    let proxy_image = start.proxy_image.map_or_else(
+        || ProxyImage::BuiltIn { image: sidecar.image.clone(), arch: sidecar.arch.to_owned() },
+        ProxyImage::Custom,
+    );
+    Ok(Desired {
+        user: session.user.clone(),
+        image: start.image.unwrap_or_else(|| around.image.clone()),
+        pull: start.pull,
+        security: start.security,
+        cache: start.cache,
+        forwards: resolve(session, &start.forwards).await?,
+        proxy_image,
+        files,
+        proxies: around.proxies.clone(),
+        recreate: start.recreate,
+    })
+}

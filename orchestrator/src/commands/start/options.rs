@@ -1,0 +1,218 @@
+//! The options of a start, and what they ask for.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueHint};
+
+use super::Daemon;
+use super::registries::{authority, file, mirror, registry};
+use crate::cli::values::{OneOf, Parsed, bytes, limit};
+use crate::cli::{Completes, Refusal};
+use crate::commands::complete::{images, volumes};
+use crate::commands::forwards::{self, Words, merged};
+use crate::commands::values::image;
+use crate::desired::{CacheVolume, ImageRef, PullPolicy, Security, VolumeName};
+use crate::forward::asked::{self, Asked};
+use crate::output::Progress;
+use crate::spec::daemon::{Mirror, Space};
+
+const PROGRESS: OneOf<Progress> = OneOf(&[
+    ("auto", Progress::Auto),
+    ("plain", Progress::Plain),
+    ("tty", Progress::Tty),
+    ("quiet", Progress::Quiet),
+]);
+
+const PULL: OneOf<PullPolicy> =
+    OneOf(&[("missing", PullPolicy::Missing), ("always", PullPolicy::Always), ("never", PullPolicy::Never)]);
+
+const SECURITY: OneOf<Security> = OneOf(&[
+    ("auto", Security::Auto),
+    ("privileged", Security::Privileged),
+    ("restricted", Security::Restricted),
+]);
+
+/// Start the backend, or change what it forwards
+#[derive(Args)]
+#[command(after_help = "  $ docker assemble backend start --use
+  $ docker assemble backend start --allow-host-port 5000,8080:80
+  $ docker assemble backend start --allow-host-port 5000@loopback
+  $ docker assemble backend start --forward 5432=db.internal:5432
+  $ docker assemble backend start --dry-run --recreate --cache-max-used 20gb")]
+pub(in crate::commands) struct Options {
+    /// Let builds reach ports of the host as localhost:PORT: PORT, INSIDE:OUTSIDE, FIRST-LAST, each
+    /// with @loopback for services on 127.0.0.1; 0 for none (default 5000)
+    #[arg(long, value_name = "list", value_parser = asked::ports, add = Completes(forwards::complete))]
+    allow_host_port: Option<Vec<Words>>,
+
+    /// Let the daemon keep at most this much cache
+    #[arg(long, value_name = "bytes", value_parser = bytes)]
+    cache_max_used: Option<u64>,
+
+    /// Let the daemon keep this much of the disk free (BuildKit 0.17)
+    #[arg(long, value_name = "bytes", value_parser = bytes)]
+    cache_min_free: Option<u64>,
+
+    /// Let the daemon keep at least this much cache
+    #[arg(long, value_name = "bytes", value_parser = bytes)]
+    cache_reserved: Option<u64>,
+
+    /// Keep the build cache in this volume (default "docker-assemble-backend-cache-USER" if it exists)
+    #[arg(long, value_name = "string", value_parser = volume, add = Completes(volumes))]
+    cache_volume: Option<VolumeName>,
+
+    /// BuildKit's configuration file (buildkitd.toml), to which the other options are added
+    #[arg(long, value_name = "file", value_parser = file, value_hint = ValueHint::FilePath)]
+    config: Option<PathBuf>,
+
+    /// Only list what would be done
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Let builds reach a port of another host as localhost:PORT; a name is followed as it moves
+    #[arg(long, value_name = "port=host:port", value_parser = asked::hosts)]
+    forward: Option<Vec<Words>>,
+
+    /// Reach all ports on the host's 127.0.0.1, as a local user would
+    #[arg(long)]
+    host_loopback: bool,
+
+    /// BuildKit image to run, also $DOCKER_ASSEMBLE_BACKEND_IMAGE (default
+    /// "moby/buildkit:buildx-stable-1")
+    #[arg(long, value_name = "string", value_parser = image, add = Completes(images))]
+    image: Option<ImageRef>,
+
+    /// Set type of progress output ("auto", "plain", "tty", "quiet") (default "auto")
+    #[arg(long, value_name = "string", value_parser = PROGRESS)]
+    progress: Option<Progress>,
+
+    /// Image of the containers that forward ports (default built in)
+    #[arg(long, value_name = "string", value_parser = image, add = Completes(images))]
+    proxy_image: Option<ImageRef>,
+
+    /// Pull images before running ("always", "missing", "never") (default "missing")
+    #[arg(long, value_name = "string", value_parser = PULL)]
+    pull: Option<PullPolicy>,
+
+    /// Suppress the pull output
+    #[arg(long, short)]
+    quiet: bool,
+
+    /// Replace a backend that differs from what is asked for; a cache in a named volume is kept
+    #[arg(long)]
+    recreate: bool,
+
+    /// Trust the certificates in this file for a registry
+    #[arg(long, value_name = "host=file", value_parser = authority)]
+    registry_ca: Vec<(String, PathBuf)>,
+
+    /// Accept any certificate of a registry, and plain HTTP
+    #[arg(long, value_name = "host", value_parser = registry)]
+    registry_insecure: Vec<String>,
+
+    /// Ask another registry before this one
+    #[arg(long, value_name = "host=url", value_parser = mirror)]
+    registry_mirror: Vec<(String, Mirror)>,
+
+    /// Privileges of the backend ("auto", "privileged", "restricted"); auto is privileged where the
+    /// engine allows it (default "auto")
+    #[arg(long, value_name = "string", value_parser = SECURITY)]
+    security: Option<Security>,
+
+    /// Time the backend has to answer (default 1m)
+    #[arg(long, value_name = "duration", value_parser = limit)]
+    pub(in crate::commands) timeout: Option<Duration>,
+
+    /// Make the backend the current builder of docker buildx
+    #[arg(long = "use")]
+    select: bool,
+}
+
+/// What a start is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// What to forward, by port inside, each once; empty means nothing.
+    pub forwards: Vec<Asked>,
+    /// Whether nothing was said about that.
+    pub usual: bool,
+    /// Which volume keeps the cache.
+    pub cache: CacheVolume,
+    /// The BuildKit image, when it was named.
+    pub image: Option<ImageRef>,
+    /// When to pull.
+    pub pull: PullPolicy,
+    /// What the backend may do.
+    pub security: Security,
+    /// The sidecars' image, when it was named.
+    pub proxy_image: Option<ImageRef>,
+    /// What the daemon itself is told.
+    pub daemon: Daemon,
+    /// Whether a living backend may be replaced.
+    pub recreate: bool,
+    /// Only tell what would be done.
+    pub dry_run: bool,
+    /// Make it the builder of buildx that is in use.
+    pub select: bool,
+    /// How to show what goes on.
+    pub progress: Progress,
+}
+
+impl Options {
+    /// What they come to together.
+    pub(in crate::commands) fn check(self) -> Result<Start, Refusal> {
+        let usual = self.allow_host_port.is_none() && self.forward.is_none() && !self.host_loopback;
+        let ports = self.allow_host_port.map(|lists| lists.concat());
+        let hosts = self.forward.unwrap_or_default().concat();
+        let daemon = Daemon {
+            config: self.config,
+            insecure: self.registry_insecure,
+            mirrors: self.registry_mirror,
+            authorities: self.registry_ca,
+            space: Space {
+                reserved_bytes: self.cache_reserved,
+                max_used_bytes: self.cache_max_used,
+                min_free_bytes: self.cache_min_free,
+            },
+        };
+        Ok(Start {
+            forwards: merged(ports.as_deref(), &hosts, self.host_loopback)?,
+            usual,
+            cache: self.cache_volume.map_or(CacheVolume::Conventional, CacheVolume::Named),
+            image: self.image,
+            pull: self.pull.unwrap_or_default(),
+            security: self.security.unwrap_or_default(),
+            proxy_image: self.proxy_image,
+            daemon,
+            recreate: self.recreate,
+            dry_run: self.dry_run,
+            select: self.select,
+            progress: if self.quiet { Progress::Quiet } else { self.progress.unwrap_or_default() },
+        })
+    }
+}
+
+/// The engine's rule for names; a path in its place would become a bind mount.
+fn volume(text: &str) -> Parsed<VolumeName> {
+    let mut bytes = text.bytes();
+    let first = bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let fits = first && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
+    if fits {
+        Ok(VolumeName(text.to_owned()))
+    } else {
+        Err("must be the name of a volume (letters, digits and \"_.-\")".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn volumes_are_names_and_not_paths() {
+        assert!(volume("my-cache_1.x").is_ok());
+        for bad in ["", "/tmp/cache", "./x", "-x", "a b"] {
+            assert!(volume(bad).is_err(), "{bad}");
+        }
+    }
+}
