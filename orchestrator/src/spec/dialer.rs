@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use assemble_contract::argv;
 use assemble_contract::place::{DIALER_DIRECTORY, DIALER_SOCKET, USER};
 
-use super::sidecar::{DESCRIPTORS, PIDS};
-use super::{ContainerSpec, Mount, Network, Privileges, Restart, VolumeSpec};
+use super::{ContainerSpec, DESCRIPTORS, Mount, Network, PIDS, Privileges, Restart, VolumeSpec};
 use crate::desired::{Desired, UserName};
 use crate::labels;
 

@@ -17,8 +17,17 @@ pub use sidecar::sidecar;
 
 use std::collections::BTreeMap;
 
+use assemble_contract::limits::descriptors_for;
+use buildkit::{FIRST_PORT, LAST_PORT};
+
 use crate::desired::{ContainerName, File, ImageRef, UserName, VolumeName};
 use crate::labels;
+
+/// Most threads and processes: the relay's few threads and the health checks run beside them.
+const PIDS: u32 = 64;
+
+/// For as many connections as the backend's network has ports for.
+const DESCRIPTORS: u32 = descriptors_for((LAST_PORT - FIRST_PORT + 1) as u32);
 
 /// A container to be made, in the terms of `POST /containers/create`.
 #[derive(Clone, Debug, PartialEq, Eq)]

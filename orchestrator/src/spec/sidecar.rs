@@ -3,20 +3,12 @@
 use std::collections::BTreeMap;
 
 use assemble_contract::argv::{Relay, env};
-use assemble_contract::limits::descriptors_for;
 use assemble_contract::place::{DIALER_SOCKET, USER};
 
-use super::buildkit::{FIRST_PORT, LAST_PORT};
-use super::{ContainerSpec, Network, Privileges, Restart, dialer};
+use super::{ContainerSpec, DESCRIPTORS, Network, PIDS, Privileges, Restart, dialer};
 use crate::desired::Desired;
 use crate::forward::{Forward, Target};
 use crate::labels;
-
-/// Most threads and processes: the relay's few threads and the health checks run beside them.
-pub(super) const PIDS: u32 = 64;
-
-/// For as many connections as the backend's network has ports for.
-pub(super) const DESCRIPTORS: u32 = descriptors_for((LAST_PORT - FIRST_PORT + 1) as u32);
 
 /// The spec of the sidecar for a forward.
 #[must_use]
