@@ -2,6 +2,7 @@
 
 mod user;
 
+pub use crate::forward::REGISTRY_PORT;
 pub use assemble_contract::Port as HostPort;
 pub use user::UserName;
 
@@ -71,9 +72,6 @@ impl fmt::Display for ImageRef {
         f.write_str(&self.0)
     }
 }
-
-/// The usual port of a local registry, forwarded unless the user says otherwise.
-pub const REGISTRY_PORT: HostPort = HostPort::new(5000).unwrap();
 
 /// Where the sidecars' image comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use assemble_contract::HostName;
+use assemble_contract::{HostName, Port as HostPort};
 
-use super::{Forward, Target};
-use crate::desired::{HostPort, REGISTRY_PORT};
+use super::{Forward, REGISTRY_PORT, Target};
 
 /// How many ports may be forwarded in all, since each takes a container.
 pub const MOST: usize = 128;

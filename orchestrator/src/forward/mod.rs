@@ -11,9 +11,10 @@ pub use options::options;
 use std::fmt;
 use std::net::IpAddr;
 
-use assemble_contract::{HostName, Mapping, TargetHost, TargetSpec};
+use assemble_contract::{HostName, Mapping, Port as HostPort, TargetHost, TargetSpec};
 
-use crate::desired::HostPort;
+/// The usual port of a local registry, forwarded unless the user says otherwise.
+pub const REGISTRY_PORT: HostPort = HostPort::new(5000).unwrap();
 
 /// A port that the builder may connect to on its localhost, and what it reaches there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -8,7 +8,7 @@ use super::{Forward, Target};
 /// it does by itself.
 #[must_use]
 pub fn options(forwards: &[Forward]) -> String {
-    if matches!(forwards, [only] if *only == Forward::plain(crate::desired::REGISTRY_PORT)) {
+    if matches!(forwards, [only] if *only == Forward::plain(super::REGISTRY_PORT)) {
         return String::new();
     }
     let (mut ports, mut hosts): (Vec<Run>, Vec<String>) = (Vec::new(), Vec::new());
