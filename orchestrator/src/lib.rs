@@ -1,19 +1,22 @@
 //! The backend of `docker assemble`: one isolated BuildKit container and one small
 //! forwarding sidecar per host port, run through the engine's API.
 //!
-//! A command goes one way through these rooms, and a room may use only those below it:
+//! A command goes one way through these rooms. A room may use only those that come after it here:
 //!
 //! | room | what lives there |
 //! |---|---|
+//! | [`cli`] | the command line, read |
 //! | [`commands`] | observe, plan, apply, print: one file per verb |
+//! | [`plugin`] | the product's words where docker asks for some |
 //! | [`apply`], [`ready`] | run a plan and undo it on failure; wait with a deadline |
-//! | [`cancel`], [`cancelled`], [`remembered`] | the wish to end early; that it was heard; what outlives the containers |
-//! | [`engine`], [`buildkit`] | the engine's API (the only place that names bollard); BuildKit's Control API |
+//! | [`cancelled`], [`remembered`], [`lock`] | that an early end was heard; what outlives the containers; one start at a time |
+//! | [`buildkit`], [`engine`] | BuildKit's Control API; the engine's API (the only place that names bollard) |
 //! | [`manifest`] | **pure**: wish to a manifest for Kubernetes |
 //! | [`health`] | **pure**: what is the matter with a forward |
 //! | [`plan`] | **pure**: wish and state to a list of actions |
 //! | [`spec`] | **pure**: wish to complete container specs |
-//! | [`desired`], [`observed`], [`labels`], [`forward`], [`digest`] | **pure**: the wish; the state; ownership; what a port leads to; hashes in names |
+//! | [`proxy_image`] | the sidecar's image |
+//! | [`observed`], [`desired`], [`labels`], [`forward`], [`digest`] | **pure**: the state; the wish; ownership; what a port leads to; hashes in names |
 //!
 //! Pure rooms know neither tokio, bollard, clap, a clock nor the environment.
 

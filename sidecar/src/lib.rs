@@ -1,6 +1,7 @@
 //! A TCP relay from one port of a network namespace's loopback to a target, on splice(2).
 //!
-//! A room uses those below it, and the crate `assemble_contract`, which has what the plugin knows as well.
+//! A room uses those that come after it here (`tests/words/rooms.rs` sees to it), and the crate
+//! `assemble_contract`, which has what the plugin knows as well.
 //!
 //! | room | what lives there | may use |
 //! |---|---|---|
@@ -15,7 +16,7 @@
 //! | [`relay`] | bytes both ways between two sockets: copy small, splice big | `sys` |
 //! | [`reports`] | the log of what any client can cause again and again | the pure ones |
 //! | [`sys`] | one file per kernel object, no decisions | the pure ones |
-//! | [`accept`], [`config`], [`keepalive`], [`repeats`], [`routes`], [`stats`], [`metrics`], [`status`] | **pure**, and open to all: meaning of accept errors; settings; when the kernel probes; when repetitions are told; route tables; counters and their texts | each other |
+//! | [`accept`], [`config`], [`keepalive`], [`repeats`], [`routes`], [`metrics`], [`status`], [`stats`] | **pure**, and open to all: meaning of accept errors; settings; when the kernel probes; when repetitions are told; route tables; counters and their texts | each other |
 //!
 //! The binary (`main.rs`, `cli.rs`) is the life of the process and nothing else.
 

@@ -10,6 +10,7 @@ mod planner;
 mod planner_forwards;
 mod planner_properties;
 mod planner_recreate;
+mod rooms;
 
 #[path = "../support/catalogue.rs"]
 mod catalogue;

@@ -6,12 +6,14 @@
 //!
 //! | module | what both know |
 //! |---|---|
-//! | [`port`], [`host_name`], [`target`], [`allow_list`] | ports, names of hosts, what a port leads to, which ports a dialer dials: each with its one grammar |
 //! | [`argv`] | verbs, options and environment of the sidecar's command line |
-//! | [`status`], [`outcome`], [`answer`] | the status object; what comes of connecting; how a relay is asked and answers |
 //! | [`place`] | paths, the user and the health check of the sidecar's image |
 //! | [`limits`] | descriptors for so many connections |
 //! | [`age`] | how a sidecar is told that is older than what it is asked |
+//! | [`answer`], [`status`], [`outcome`] | how a relay is asked and answers; the status object; what comes of connecting |
+//! | [`allow_list`], [`target`], [`host_name`], [`port`] | which ports a dialer dials, what a port leads to, names of hosts, ports: each with its one grammar |
+//!
+//! A module may use only those that come after it here.
 //!
 //! Everything here is pure: no I/O, no clock, no environment.
 
