@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use assemble_contract::port::PortError;
 use assemble_contract::{AllowList, Port, TargetSpec, argv};
-use assemble_proxy::config::{Config, CongestionControl, Engine};
+use assemble_proxy::config::{Config, CongestionControl, Engine, seconds};
 use assemble_proxy::dialer::DialServerConfig;
 use assemble_proxy::exporter::MetricsAddr;
 use clap::builder::TypedValueParser;
@@ -245,15 +245,6 @@ fn port() -> impl TypedValueParser<Value = Port> {
     clap::value_parser!(u16)
         .range(1..)
         .try_map(|number| Port::new(number).ok_or_else(|| PortError(number.to_string())))
-}
-
-/// Reads a number of seconds, fractions allowed, up to a day.
-fn seconds(text: &str) -> Result<Duration, String> {
-    const DAY: f64 = 86_400.0;
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=DAY).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err(format!("\"{text}\" is not a number of seconds between 0 and {DAY}")),
-    }
 }
 
 #[cfg(test)]

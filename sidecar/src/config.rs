@@ -6,8 +6,30 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use assemble_contract::{Target, limits};
+use explained::Explained;
 
 use crate::keepalive::Keepalive;
+
+/// A time that is none, or longer than a day.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[error("\"{text}\" is not a number of seconds between 0 and {most}", text = .0, most = DAY)]
+#[advice = "correct it"]
+#[status = "2"]
+pub struct SecondsError(String);
+
+/// The longest time, in seconds.
+const DAY: f64 = 86_400.0;
+
+/// Reads a number of seconds, fractions allowed, up to a day.
+///
+/// # Errors
+/// Anything else.
+pub fn seconds(text: &str) -> Result<Duration, SecondsError> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=DAY).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(SecondsError(text.to_owned())),
+    }
+}
 
 /// Everything a relay is told.
 #[derive(Clone, Debug)]

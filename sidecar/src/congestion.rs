@@ -9,6 +9,7 @@
 
 use crate::config::CongestionControl;
 use crate::sys;
+use crate::warning::Warning;
 
 /// What sockets with a peer on link are to use in place of the namespace's own, if anything.
 /// Asks the kernel, once for all of them.
@@ -24,7 +25,7 @@ pub fn on_link(who: CongestionControl) -> Option<&'static str> {
     match sys::may_use_congestion_control(name) {
         Ok(()) => tracing::debug!("sending on link with {name}, not {own}"),
         Err(error) => {
-            tracing::warn!(%error, "cannot send on link with {name}: {own} paces there as well");
+            tracing::warn!(%error, "{}", Warning::Congestion { name, own });
             return None;
         }
     }

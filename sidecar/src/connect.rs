@@ -7,19 +7,23 @@ use std::pin::pin;
 use std::time::Duration;
 
 use assemble_contract::Outcome;
+use explained::Explained;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Type};
 
 use crate::sys::{LocalPorts, Socket};
 
 /// Why an attempt failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Explained)]
+#[status = "log"]
 pub enum ConnectError {
-    /// No answer in time.
-    #[error("no answer within {} s", .0.as_secs_f32())]
+    /// The target does not answer.
+    #[error("no answer within {seconds} s", seconds = .0.as_secs_f32())]
+    #[advice = "is it up? a firewall?"]
     TimedOut(Duration),
-    /// The connection came back to the very port it started from (self-connect).
+    /// The target is a free port of this namespace (self-connect).
     #[error("the connection met itself: nothing listens there")]
+    #[advice = "start the service"]
     Loop,
     /// The kernel's reason: refused, unreachable, …
     #[error(transparent)]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
+use explained::Explained;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinSet;
@@ -28,10 +29,26 @@ pub enum MetricsAddr {
     Unix(PathBuf),
 }
 
-/// Not a metrics address.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is neither ADDR:PORT nor unix:PATH")]
+/// `--metrics` with something else.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[error("\"{text}\" is neither ADDR:PORT nor unix:PATH", text = .0)]
+#[advice = "write it so"]
+#[status = "2"]
 pub struct MetricsAddrError(String);
+
+/// Why metrics are not served, to all or to one client.
+#[derive(Debug, thiserror::Error, Explained)]
+pub enum ExporterError {
+    /// The address is taken or not here.
+    #[error("cannot serve metrics at \"{address}\"", address = .0)]
+    #[advice = "take another"]
+    Bind(MetricsAddr),
+    /// A client of `--metrics` sent more than a request.
+    #[error("the request has no end")]
+    #[advice = "look who asks"]
+    #[status = "log"]
+    Endless,
+}
 
 impl fmt::Display for MetricsAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -180,7 +197,7 @@ async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>>
     let mut searched: usize = 0;
     while !head[searched.saturating_sub(3)..].windows(4).any(|end| end == b"\r\n\r\n") {
         if head.len() > REQUEST_BYTES {
-            return Err(io::Error::other("the request has no end"));
+            return Err(io::Error::other(ExporterError::Endless));
         }
         searched = head.len();
         if stream.read_buf(&mut head).await? == 0 {

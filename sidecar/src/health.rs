@@ -12,11 +12,32 @@ use std::os::unix::net::{SocketAddr, UnixListener as StdUnixListener, UnixStream
 use std::sync::Arc;
 use std::time::Instant;
 
+use assemble_contract::Port;
 use assemble_contract::answer::{self, LONGEST, SERVES, TIMEOUT};
+use explained::Explained;
 use tokio::net::UnixListener;
 
 use crate::session::Shared;
 use crate::status::{self, Way};
+
+/// Why nothing is known of a relay; the cause is beside it.
+#[derive(Debug, thiserror::Error, Explained)]
+pub enum HealthError {
+    /// `health`: no such relay in this namespace, or it hangs.
+    #[error("no relay of port {port} serves here")]
+    #[advice = "look at its log"]
+    NoRelay {
+        /// The port.
+        port: Port,
+    },
+    /// `status` was asked about a port that no relay of this network namespace serves, or one that hangs.
+    #[error("no relay of port {port} answers here")]
+    #[advice = "check the port and the namespace"]
+    NoAnswer {
+        /// The port.
+        port: Port,
+    },
+}
 
 fn address(port: u16) -> io::Result<SocketAddr> {
     SocketAddr::from_abstract_name(answer::socket_name(port))

@@ -11,13 +11,14 @@ use assemble_contract::TargetHost;
 use assemble_contract::answer::{self, AnswerError};
 use assemble_proxy::config::Config;
 use assemble_proxy::dialer::{self, DialServer};
-use assemble_proxy::exporter::{Exporter, MetricsAddr};
-use assemble_proxy::health::{self, Responder};
+use assemble_proxy::exporter::{Exporter, ExporterError, MetricsAddr};
+use assemble_proxy::health::{self, HealthError, Responder};
 use assemble_proxy::probe;
 use assemble_proxy::resolve::conf;
 use assemble_proxy::server::{Drained, Server};
 use assemble_proxy::shutdown::Signals;
 use assemble_proxy::sys::{Rights, confine, raise_descriptor_limit, refuse_huge_pages};
+use assemble_proxy::warning::Warning;
 use clap::Parser;
 use tokio::runtime::Builder;
 
@@ -60,16 +61,13 @@ fn healthy(of: &Probed) -> anyhow::Result<()> {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             Ok(runtime.block_on(dialer::probe(path))?)
         }
-        (None, Some(port)) => {
-            health::probe(port.get()).with_context(|| format!("no relay of port {port} serves here"))
-        }
+        (None, Some(port)) => health::probe(port.get()).context(HealthError::NoRelay { port }),
         (None, None) => unreachable!("the parser wants one of them"),
     }
 }
 
 fn tell(of: &Asked) -> anyhow::Result<()> {
-    let answer =
-        health::ask(of.port.get()).with_context(|| format!("no relay of port {} answers here", of.port))?;
+    let answer = health::ask(of.port.get()).context(HealthError::NoAnswer { port: of.port })?;
     let mut status = answer::read(&answer)?;
     if status.target().is_none() {
         return Err(AnswerError::Status.into());
@@ -110,7 +108,7 @@ async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
     let server = Server::bind(config)?;
     match Responder::bind(config.port, server.shared()) {
         Ok(responder) => drop(tokio::spawn(responder.run())),
-        Err(error) => tracing::warn!(%error, "health probes will not be answered"),
+        Err(error) => tracing::warn!(%error, "{}", Warning::Probes),
     }
     if let Some(addr) = cli.metrics() {
         serve_metrics(addr, &server).await?;
@@ -138,9 +136,9 @@ async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
     tokio::select! {
         drained = serving => match drained?? {
             Drained { cut: 0 } => tracing::info!("all connections have finished"),
-            Drained { cut } => tracing::warn!("{cut} connections were still open and were reset"),
+            Drained { cut } => tracing::warn!("{}", Warning::Cut(cut)),
         },
-        signal = signals.next() => tracing::warn!("{signal} again: connections are reset"),
+        signal = signals.next() => tracing::warn!("{}", Warning::Again(signal)),
     }
     Ok(())
 }
@@ -160,6 +158,6 @@ fn rights(config: &Config) -> Rights {
 
 async fn serve_metrics(addr: &MetricsAddr, server: &Server) -> anyhow::Result<()> {
     let exporter = Exporter::bind(addr, server.shared()).await;
-    tokio::spawn(exporter.with_context(|| format!("cannot serve metrics at \"{addr}\""))?.run());
+    tokio::spawn(exporter.context(ExporterError::Bind(addr.clone()))?.run());
     Ok(())
 }

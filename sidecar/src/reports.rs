@@ -9,6 +9,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout_at;
 
 use crate::repeats::{Repeated, Repeats};
+use crate::warning::Warning;
 
 /// What a report is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,8 +109,8 @@ pub(crate) use report;
 fn tell(Repeated { topic, text: error, times: repeated }: &Repeated<Topic>) {
     match topic {
         Topic::Target => tracing::info!(%error, repeated, "cannot reach the target"),
-        Topic::Connection => tracing::warn!(%error, repeated, "cannot serve a connection"),
-        Topic::Accept => tracing::warn!(%error, repeated, "cannot accept just now"),
+        Topic::Connection => tracing::warn!(%error, repeated, "{}", Warning::Connection),
+        Topic::Accept => tracing::warn!(%error, repeated, "{}", Warning::Accept),
         Topic::Request => tracing::info!(%error, repeated, "a request was refused"),
     }
 }

@@ -14,6 +14,17 @@ use assemble_contract::allow_list::AllowListError;
 use assemble_contract::answer::AnswerError;
 use assemble_contract::port::PortError;
 use assemble_contract::target::TargetError;
+use assemble_proxy::config::SecondsError;
+use assemble_proxy::connect::ConnectError;
+use assemble_proxy::dialer::{DialServerError, DialerError, Malformed, Refusal};
+use assemble_proxy::exporter::{ExporterError, MetricsAddrError};
+use assemble_proxy::health::HealthError;
+use assemble_proxy::resolve::Unresolved;
+use assemble_proxy::resolve::exchange::OtherAnswer;
+use assemble_proxy::server::ServerError;
+use assemble_proxy::sys::{Impostor, ListenerError, SandboxError};
+use assemble_proxy::upstream::{DialError, UpstreamError};
+use assemble_proxy::warning::Warning;
 use transcript::{Transcript, words};
 
 /// A session of these command lines, all of which end by themselves.
@@ -113,6 +124,29 @@ fn what_cannot_be_done() {
 
 #[test]
 fn every_error_is_explained() {
-    let types = explained![AllowListError, AnswerError, PortError, TargetError];
+    let types = explained![
+        AllowListError,
+        AnswerError,
+        ConnectError,
+        DialError,
+        DialerError,
+        ExporterError,
+        HealthError,
+        DialServerError,
+        Impostor,
+        ListenerError,
+        Malformed,
+        MetricsAddrError,
+        OtherAnswer,
+        PortError,
+        Refusal,
+        SandboxError,
+        SecondsError,
+        ServerError,
+        TargetError,
+        UpstreamError,
+        Unresolved,
+        Warning,
+    ];
     catalogue::print("assemble-proxy", types);
 }

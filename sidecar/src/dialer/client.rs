@@ -7,33 +7,41 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use assemble_contract::answer::TIMEOUT;
+use explained::Explained;
 
 use super::{Malformed, Reply, Request};
 use crate::connect::ConnectError;
 use crate::sys::{Control, Impostor, PacketSocket, Socket, verify_loopback};
 
 /// Why there is no connection from a dialer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Explained)]
+#[status = "log"]
 pub enum DialerError {
-    /// Nobody listens at its socket, or it went away before its answer.
-    #[error("no dialer at \"{}\": {cause}", .path.display())]
+    /// The dialer has ended, or may not be asked.
+    #[error("no dialer at \"{path}\": {cause}", path = .path.display())]
+    #[advice = "start it, look at `--peer-uid`"]
+    #[status = "log, and 1 from `health`"]
     Absent {
         /// Where it should listen.
         path: PathBuf,
         /// The kernel's reason, part of the message already.
         cause: io::Error,
     },
-    /// The port is not on its list.
-    #[error("the dialer does not allow port \"{0}\"")]
+    /// It is not in its `--allow`.
+    #[error("the dialer does not allow port \"{port}\"", port = .0)]
+    #[advice = "add it"]
     NotAllowed(u16),
-    /// It answered something else than an answer.
+    /// Something else listens at its socket.
     #[error("the dialer answered nonsense")]
+    #[advice = "look who does"]
+    #[status = "log, and 1 from `health`"]
     Nonsense,
     /// Its attempt to connect failed, or took too long.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// What it sent is not the connection asked for.
+    /// Something else listens at its socket.
     #[error("the dialer handed over something else than a connection to port \"{port}\": {cause}")]
+    #[advice = "look who does"]
     Impostor {
         /// The port asked for.
         port: u16,

@@ -12,4 +12,4 @@ mod server;
 
 pub use client::{DialClient, DialerError, probe};
 pub use protocol::{Malformed, Reply, Request};
-pub use server::{DialServer, DialServerConfig, DialServerError};
+pub use server::{DialServer, DialServerConfig, DialServerError, Refusal};

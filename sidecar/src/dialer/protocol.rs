@@ -2,6 +2,8 @@
 //!
 //! Both begin with four bytes that name the protocol and its version; numbers are big-endian.
 
+use explained::Explained;
+
 /// Begins every packet.
 const MAGIC: [u8; 4] = *b"apd1";
 const DIAL: u8 = 1;
@@ -31,9 +33,11 @@ pub enum Reply {
     Healthy,
 }
 
-/// Not a packet of this protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// A peer is no relay, or no dialer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Explained)]
 #[error("not a packet of this protocol")]
+#[advice = "look who asks"]
+#[status = "log"]
 pub struct Malformed;
 
 impl Request {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assemble_contract::AllowList;
+use explained::Explained;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -20,6 +21,7 @@ use crate::congestion;
 use crate::connect::{ConnectError, Connector};
 use crate::reports::{Reports, Topic, report};
 use crate::sys::{Control, PacketListener, PacketSocket, Rights, Socket};
+use crate::warning::Warning;
 
 /// Everything a dialer is told.
 #[derive(Clone, Debug)]
@@ -37,10 +39,11 @@ pub struct DialServerConfig {
 }
 
 /// Why a dialer cannot start.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Explained)]
 pub enum DialServerError {
-    /// The path cannot be listened on.
-    #[error("cannot listen at \"{}\": {}", .path.display(), listen_reason(.cause))]
+    /// The dialer's socket cannot be made.
+    #[error("cannot listen at \"{path}\": {reason}", path = .path.display(), reason = listen_reason(.cause))]
+    #[advice = "correct the path or its rights"]
     Listen {
         /// The path.
         path: PathBuf,
@@ -141,29 +144,46 @@ impl DialServer {
 impl Drop for DialServer {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_file(&self.config.socket) {
-            tracing::warn!(%error, "cannot remove \"{}\"", self.config.socket.display());
+            tracing::warn!(%error, "{}", Warning::Socket(self.config.socket.clone()));
         }
     }
 }
 
 /// Why a request was not granted.
-#[derive(Debug, thiserror::Error)]
-enum Refusal {
-    #[error("user \"{0}\" may not ask")]
+#[derive(Debug, thiserror::Error, Explained)]
+#[status = "log"]
+pub enum Refusal {
+    /// Another user's relay.
+    #[error("user \"{uid}\" may not ask", uid = .0)]
+    #[advice = "`--peer-uid`"]
     User(u32),
-    #[error("no request within {} s", REQUEST_TIMEOUT.as_secs())]
+    /// A peer says nothing.
+    #[error("no request within {seconds} s", seconds = REQUEST_TIMEOUT.as_secs())]
+    #[advice = "nothing"]
     Silent,
+    /// A peer is no relay.
     #[error("an empty request")]
+    #[advice = "look who asks"]
     Empty,
+    /// A peer is no relay.
     #[error("a request that comes with descriptors")]
+    #[advice = "look who asks"]
     Descriptors,
+    /// A peer is no relay.
     #[error("a request that cannot be read")]
+    #[advice = "look who asks"]
     Malformed,
+    /// A peer is no relay.
     #[error("more than one request")]
+    #[advice = "look who asks"]
     Several,
-    #[error("port \"{0}\" is not on the list")]
+    /// A relay asks for a port that is not allowed.
+    #[error("port \"{port}\" is not on the list", port = .0)]
+    #[advice = "`--allow`"]
     NotAllowed(u16),
-    #[error("the peer broke off: {0}")]
+    /// A relay ended meanwhile.
+    #[error("the peer broke off: {error}", error = .0)]
+    #[advice = "nothing"]
     Broken(#[from] io::Error),
 }
 

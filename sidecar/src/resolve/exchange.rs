@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use explained::Explained;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -11,6 +12,13 @@ use crate::sys::datagrams;
 
 /// More than fits into a datagram that is not asked to be longer (RFC 1035, 4.2.1).
 const DATAGRAM_BYTES: usize = 1024;
+
+/// A name server sends something else over TCP than what it was asked for.
+#[derive(Debug, thiserror::Error, Explained)]
+#[error("the answer is none to the question")]
+#[advice = "see to the servers in `/etc/resolv.conf` of the relay's namespace"]
+#[status = "part"]
+pub struct OtherAnswer;
 
 /// Asks; the caller sets the limit in time.
 pub(super) async fn ask(server: SocketAddr, question: &Question, tcp: bool) -> io::Result<Reply> {
@@ -47,5 +55,5 @@ async fn over_tcp(server: SocketAddr, question: &Question) -> io::Result<Reply> 
         .reply(&answer)
         // It cannot be truncated: that would be asked for here again.
         .filter(|reply| *reply != Reply::Truncated)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is none to the question"))
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, OtherAnswer))
 }

@@ -5,7 +5,7 @@
 //! each question, and it does not tell for how long an answer holds.
 
 pub mod conf;
-mod exchange;
+pub mod exchange;
 pub mod hosts;
 pub mod message;
 
@@ -13,6 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::pin;
 use std::time::Duration;
 
+use explained::Explained;
 use tokio::time::timeout;
 
 use crate::sys::KeptFile;
@@ -30,13 +31,16 @@ pub struct Found {
 }
 
 /// Why a name has no address.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[status = "log"]
 pub enum Unresolved {
-    /// The name service knows that there is none.
-    #[error("no such name: \"{0}\"")]
+    /// Neither `/etc/hosts` nor the name servers of the relay's namespace know the target's name.
+    #[error("no such name: \"{name}\"", name = .0)]
+    #[advice = "correct the name, or start the service that has it"]
     NoSuchName(HostName),
-    /// The name service knows nothing: it does not answer, or not with an answer.
+    /// The name servers of the relay's namespace do not answer, or fail.
     #[error("the name service does not tell the address of \"{name}\": {why}")]
+    #[advice = "see to the servers in its `/etc/resolv.conf`"]
     NoAnswer {
         /// The name.
         name: HostName,

@@ -17,6 +17,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use assemble_contract::Outcome;
+use explained::Explained;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::accept::{self, Verdict};
@@ -28,12 +29,13 @@ use crate::session::Shared;
 use crate::stats::{Failure, Stats};
 use crate::sys::{Listener, ListenerError, Reserve};
 use crate::upstream::{Upstream, UpstreamError};
+use crate::warning::Warning;
 use queues::Queues;
 use sessions::{Accepted, Sessions};
 use workers::Workers;
 
 /// Why a relay cannot start, or cannot go on.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Explained)]
 pub enum ServerError {
     /// The port cannot be listened on.
     #[error(transparent)]
@@ -41,8 +43,9 @@ pub enum ServerError {
     /// There is nothing to forward to.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
-    /// The process has no descriptor or thread left to begin with.
+    /// The system refuses a descriptor or a thread.
     #[error("cannot start to serve")]
+    #[advice = "raise the limits"]
     Start(#[source] io::Error),
 }
 
@@ -79,7 +82,7 @@ impl Server {
         let ipv6 = match listen(Ipv6Addr::LOCALHOST.into(), port) {
             Ok(listener) => Some(listener),
             Err(error) if error.family_missing() => {
-                tracing::warn!("no IPv6 here: not listening on [::1]:{port}");
+                tracing::warn!("{}", Warning::NoIpv6 { port });
                 None
             }
             Err(error) => return Err(error.into()),

@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
+use explained::Explained;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, SocketType, getpeername, getsockname, ipproto,
@@ -39,19 +40,24 @@ pub(super) fn descriptors(ancillary: &mut RecvAncillaryBuffer<'_>) -> Vec<OwnedF
 }
 
 /// Why a descriptor is not what was asked for.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Explained)]
+#[status = "part"]
 pub enum Impostor {
-    /// Not a TCP socket over IPv4 or IPv6.
+    /// Something else listens at the dialer's socket.
     #[error("it is no tcp socket")]
+    #[advice = "look who does"]
     Kind,
-    /// It is connected to something else.
-    #[error("it leads to \"{0}\"")]
+    /// The same: it is connected to something else.
+    #[error("it leads to \"{address}\"", address = .0)]
+    #[advice = "look who does"]
     Elsewhere(SocketAddr),
-    /// It has met itself: nothing listens there.
+    /// The same: nothing listens there.
     #[error("it is connected to itself")]
+    #[advice = "look who does"]
     Itself,
-    /// The kernel tells nothing about it, as when it is not connected.
-    #[error("it is not connected: {0}")]
+    /// The same: the kernel tells nothing about it.
+    #[error("it is not connected: {error}", error = .0)]
+    #[advice = "look who does"]
     Unknown(#[from] io::Error),
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
+use explained::Explained;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::{Domain, Protocol, Type};
@@ -15,9 +16,10 @@ use super::reactor::register;
 use super::socket::Socket;
 use crate::keepalive::Keepalive;
 
-/// Why an address cannot be listened on.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on \"{addr}\": {}", reason(.cause))]
+/// The port is taken, or may not be listened on.
+#[derive(Debug, thiserror::Error, Explained)]
+#[error("cannot listen on \"{addr}\": {reason}", reason = reason(.cause))]
+#[advice = "end the other process, or take another port"]
 pub struct ListenerError {
     /// The address.
     pub addr: SocketAddr,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use explained::Explained;
 use landlock::{
     ABI, Access, AccessFs, AccessNet, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr,
     RulesetStatus,
@@ -12,19 +13,23 @@ use seccompiler::{
 };
 
 /// Why the process could not confine itself.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Explained)]
 pub enum SandboxError {
-    /// Landlock is there and fails.
+    /// The kernel has landlock and refuses.
     #[error("cannot confine this process with landlock")]
+    #[advice = "`--no-sandbox`"]
     Landlock(#[from] landlock::RulesetError),
-    /// A directory that is to stay usable is not there.
+    /// Its directory cannot be opened.
     #[error("cannot keep the right to remove the socket")]
+    #[advice = "correct its rights"]
     Directory(#[from] landlock::PathFdError),
-    /// The filter cannot be built for this machine.
+    /// An unknown architecture.
     #[error("cannot build the seccomp filter")]
+    #[advice = "`--no-sandbox`"]
     Filter(#[from] seccompiler::BackendError),
     /// The kernel refuses the filter.
     #[error("cannot confine this process with seccomp")]
+    #[advice = "`--no-sandbox`"]
     Seccomp(#[from] seccompiler::Error),
 }
 

@@ -5,22 +5,27 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use assemble_contract::Outcome;
+use explained::Explained;
 
 use crate::connect::ConnectError;
 use crate::dialer::DialerError;
 use crate::resolve::Unresolved;
 
 /// Why a connection to the target was not made.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Explained)]
+#[status = "log"]
 pub enum DialError {
-    /// The client broke its connection meanwhile.
-    #[error("the client went away: {0}")]
+    /// The client gave up while the target was dialled.
+    #[error("the client went away: {error}", error = .0)]
+    #[advice = "nothing"]
     ClientGone(io::Error),
-    /// The namespace has no gateway now.
+    /// The gateway has gone.
     #[error("no default route")]
+    #[advice = "look at the container's network"]
     NoGateway,
-    /// The target's name means the port that the relay itself listens on.
-    #[error("\"{0}\" is where this relay listens")]
+    /// The target's name leads to the relay itself.
+    #[error("\"{address}\" is where this relay listens", address = .0)]
+    #[advice = "correct the name's record, or another target"]
     Itself(SocketAddr),
     /// The target's name has no address.
     #[error(transparent)]

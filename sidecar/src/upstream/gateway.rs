@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::routes::{default_gateways, interface_index, only_loopback};
 use crate::sys::{RouteMonitor, RouteTables};
+use crate::warning::Warning;
 
 /// The gateways of the namespace this was opened in.
 #[derive(Debug)]
@@ -17,11 +18,8 @@ pub(super) struct Gateways {
 impl Gateways {
     pub(super) fn open() -> io::Result<Self> {
         // Hung up before the tables are first read: no change can fall in between.
-        let monitor = RouteMonitor::new()
-            .inspect_err(
-                |error| tracing::warn!(%error, "cannot hear of route changes: the gateway stays as it is"),
-            )
-            .ok();
+        let monitor =
+            RouteMonitor::new().inspect_err(|error| tracing::warn!(%error, "{}", Warning::GatewayStays)).ok();
         Ok(Self { tables: RouteTables::open()?, monitor })
     }
 
@@ -51,7 +49,7 @@ impl Gateways {
         match &self.monitor {
             Some(monitor) => {
                 if let Err(error) = monitor.changed().await {
-                    tracing::warn!(%error, "cannot hear of route changes any more");
+                    tracing::warn!(%error, "{}", Warning::RouteChanges);
                     std::future::pending().await
                 }
             }

@@ -19,6 +19,8 @@ use crate::config::Config;
 use crate::connect::Connector;
 use crate::dialer::DialClient;
 use crate::sys::Socket;
+use crate::warning::Warning;
+use explained::Explained;
 use gateway::Gateways;
 use keepalive::LateKeepalive;
 use named::Named;
@@ -27,54 +29,61 @@ use race::race;
 pub use error::DialError;
 
 /// Why there is nothing to forward to.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Explained)]
 pub enum UpstreamError {
-    /// The namespace has no default route.
+    /// The container is in no network, or is not up yet.
     #[error("no default route in this network namespace: no gateway to forward port {port} to")]
+    #[advice = "`--to` an address, or `--wait-for-gateway`"]
     NoGateway {
         /// The port that was to be forwarded.
         port: u16,
     },
-    /// The routing tables cannot be read.
+    /// `/proc/net` is missing.
     #[error("cannot read the routing tables: no gateway to forward port {port} to")]
+    #[advice = "mount it, or `--to` an address"]
     Routes {
         /// The port that was to be forwarded.
         port: u16,
         /// The reason.
         source: io::Error,
     },
-    /// The relay would be its own client.
+    /// The target is the relay.
     #[error("port {port} would be forwarded to itself: \"{target}\" is where this relay listens")]
+    #[advice = "another target"]
     Itself {
         /// The port.
         port: u16,
         /// The target as it was given.
         target: Target,
     },
-    /// Nobody is named who could reach the target, or somebody for a target that needs nobody.
+    /// One without the other.
     #[error(
         "\"{target}\" and --dialer go together only: \"loopback\" needs a dialer, and no other target has one"
     )]
+    #[advice = "give both or neither"]
     Dialer {
         /// The target as it was given.
         target: Target,
     },
-    /// The files that say how names are looked up cannot be read.
+    /// `--to` has a name, and one of these files may not be read.
     #[error("cannot look up \"{target}\": cannot read /etc/hosts and /etc/resolv.conf")]
+    #[advice = "correct the rights of the files, or `--to` an address"]
     Names {
         /// The target as it was given.
         target: Target,
         /// The reason.
         source: io::Error,
     },
-    /// An address to fall back to, for a target that has no name.
+    /// `--fallback` beside another kind of `--to`.
     #[error("--fallback is for a target that has a name, and \"{target}\" has none")]
+    #[advice = "leave one of them out"]
     Fallback {
         /// The target as it was given.
         target: Target,
     },
-    /// All interfaces but loopback are gone: the container whose namespace this was has ended.
+    /// The container it belongs to has ended: all interfaces but loopback are gone.
     #[error("the network namespace has lost its interfaces: port {port} leads nowhere")]
+    #[advice = "start it again there, as a restart policy does"]
     NamespaceGone {
         /// The port.
         port: u16,
@@ -291,7 +300,7 @@ impl Upstream {
             if self.target.host == TargetHost::Gateway {
                 match gateways.addrs(self.port()) {
                     Ok(addrs) => self.moved(addrs),
-                    Err(error) => tracing::warn!(%error, "cannot read the routing tables"),
+                    Err(error) => tracing::warn!(%error, "{}", Warning::Routes),
                 }
             }
             if gateways.gone() {

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use super::known::{Advice, Known};
 use crate::resolve::{Found, Resolver, Unresolved};
+use crate::warning::Warning;
 
 /// A name with what is known of it.
 #[derive(Debug)]
@@ -102,7 +103,7 @@ impl Asking {
         match (self.0.known().answered(found, Instant::now()), said) {
             (false, _) => {}
             (true, Ok(addrs)) => tracing::info!(?addrs, "\"{name}\" is found"),
-            (true, Err(error)) => tracing::warn!(%error, "the target is not found"),
+            (true, Err(error)) => tracing::warn!(%error, "{}", Warning::Target),
         }
     }
 }
