@@ -2,6 +2,11 @@
 
 use docker_assemble::buildkit::BuildkitError;
 use docker_assemble::cancelled::Cancelled;
+use docker_assemble::commands::builder::{BuilderWarning, BuildxError};
+use docker_assemble::commands::cache::TooOld;
+use docker_assemble::commands::logs::LogsError;
+use docker_assemble::commands::start::{NameError, StartWarning};
+use docker_assemble::commands::stop::NothingRemoved;
 use docker_assemble::engine::{AnswerError, EngineError, VersionError};
 use docker_assemble::plan::PlanError;
 use docker_assemble::ready::ReadyError;
@@ -13,13 +18,20 @@ use crate::catalogue;
 fn every_error_is_explained() {
     let types = crate::explained![
         AnswerError,
+        BuilderWarning,
         BuildkitError,
+        BuildxError,
         Cancelled,
         ConfigError,
         EngineError,
+        LogsError,
+        NameError,
         Need,
+        NothingRemoved,
         PlanError,
         ReadyError,
+        StartWarning,
+        TooOld,
         VersionError,
     ];
     catalogue::print("docker-assemble", types);

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::Result;
 use clap::Args;
+use explained::Explained;
 use serde::Deserialize;
 use tokio::process::Command;
 
@@ -58,6 +59,64 @@ pub enum Registered {
     InUse,
 }
 
+/// Why buildx does not do what it is asked for.
+#[derive(Debug, thiserror::Error, Explained)]
+pub enum BuildxError {
+    /// The plugin is missing.
+    #[error("docker has no buildx here; see https://github.com/docker/buildx#installing")]
+    #[advice = "install it"]
+    Missing,
+    /// The docker command is missing.
+    #[error("cannot run \"{program}\": {error}")]
+    #[advice = "install it"]
+    Run {
+        /// The docker command.
+        program: String,
+        /// The system's reason.
+        error: std::io::Error,
+    },
+    /// Buildx hangs.
+    #[error("'{command}' did not end within {seconds} s", seconds = LIMIT.as_secs())]
+    #[advice = "run that command by hand"]
+    Late {
+        /// As a person would give it.
+        command: String,
+    },
+    /// Buildx' own words.
+    #[error("'{command}' failed: {words}")]
+    #[advice = "what they say"]
+    Failed {
+        /// As a person would give it.
+        command: String,
+        /// The last line of what it said.
+        words: String,
+    },
+}
+
+/// What is told of builders beside a success.
+#[derive(Debug, thiserror::Error, Explained)]
+#[status = "warning"]
+pub enum BuilderWarning {
+    /// `backend use` where that variable names another builder.
+    #[error(
+        "\"BUILDX_BUILDER\" is \"{chosen}\" here, and builds use that one; 'unset BUILDX_BUILDER' ends it"
+    )]
+    #[advice = "that command"]
+    Chosen {
+        /// The other builder.
+        chosen: String,
+    },
+    /// Buildx failed while the backend was stopped.
+    #[error("could not forget the builder: {error}; 'docker buildx rm {name}' tries again")]
+    #[advice = "that command"]
+    Remembered {
+        /// Why.
+        error: BuildxError,
+        /// The builder.
+        name: ContainerName,
+    },
+}
+
 /// The file that names the builder in use, and for which context or host that counts (`store` of
 /// buildx).
 #[derive(Default, Deserialize)]
@@ -90,9 +149,7 @@ pub async fn run<E: Engine>(session: Session<'_, E>, buildx: &Buildx) -> Result<
     buildx.select(&backend).await?;
     session.console.done(format_args!("Builder \"{backend}\" is in use by docker buildx"));
     if let Some(chosen) = buildx.chosen.as_ref().filter(|chosen| **chosen != backend.0) {
-        session.console.warning(format_args!(
-            "\"BUILDX_BUILDER\" is \"{chosen}\" here, and builds use that one; 'unset BUILDX_BUILDER' ends it"
-        ));
+        session.console.warning(BuilderWarning::Chosen { chosen: chosen.clone() });
     }
     if !buildx.installed && buildx.chosen.as_ref() != Some(&backend.0) {
         session.console.note(format_args!(
@@ -111,9 +168,7 @@ pub async fn forget<E>(session: Session<'_, E>, buildx: &Buildx) {
         return;
     }
     if let Err(error) = buildx.call(&["rm", "--force", &name.0]).await {
-        session.console.warning(format_args!(
-            "could not forget the builder: {error}; 'docker buildx rm {name}' tries again"
-        ));
+        session.console.warning(BuilderWarning::Remembered { error, name });
     }
 }
 
@@ -132,7 +187,7 @@ impl Buildx {
         if counts && current.name == name.0 { Registered::InUse } else { Registered::Aside }
     }
 
-    async fn select(&self, name: &ContainerName) -> Result<()> {
+    async fn select(&self, name: &ContainerName) -> Result<(), BuildxError> {
         if self.knows(name) {
             self.call(&["use", &name.0]).await
         } else {
@@ -145,14 +200,14 @@ impl Buildx {
         self.store.as_ref().is_some_and(|store| store.join("instances").join(&name.0).is_file())
     }
 
-    async fn call(&self, words: &[&str]) -> Result<()> {
+    async fn call(&self, words: &[&str]) -> Result<(), BuildxError> {
         let mut command = Command::new(&self.docker);
         command.args(&self.globals).arg("buildx").args(words).stdin(Stdio::null()).kill_on_drop(true);
         let line = format!("docker buildx {}", words.join(" "));
-        let output = tokio::time::timeout(LIMIT, command.output())
-            .await
-            .map_err(|_| anyhow!("'{line}' did not end within {} s", LIMIT.as_secs()))?
-            .map_err(|error| anyhow!("cannot run \"{}\": {error}", self.docker))?;
+        let Ok(output) = tokio::time::timeout(LIMIT, command.output()).await else {
+            return Err(BuildxError::Late { command: line });
+        };
+        let output = output.map_err(|error| BuildxError::Run { program: self.docker.clone(), error })?;
         if output.status.success() {
             return Ok(());
         }
@@ -160,11 +215,12 @@ impl Buildx {
         // Without the plugin docker stumbles over the word or the first option, and names its own
         // help; the plugin would name that of its command.
         if said.contains("is not a docker command") || said.contains("Run 'docker --help'") {
-            bail!("docker has no buildx here; see https://github.com/docker/buildx#installing");
+            return Err(BuildxError::Missing);
         }
         let last =
             said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing").trim();
-        bail!("'{line}' failed: {}", last.trim_start_matches("ERROR: "))
+        let words = last.trim_start_matches("ERROR: ").to_owned();
+        Err(BuildxError::Failed { command: line, words })
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use clap::Args;
+use explained::Explained;
 use futures_util::StreamExt;
 
 use super::complete::{containers, forwarded_ports};
@@ -188,6 +189,29 @@ pub async fn run<E: Engine>(session: Session<'_, E>, logs: &Logs) -> Result<()> 
     }
 }
 
+/// A log that is not there.
+#[derive(Debug, thiserror::Error, Explained)]
+pub enum LogsError {
+    /// `logs --proxy` of a port without a sidecar.
+    #[error("port \"{port}\" is not forwarded; {known}")]
+    #[advice = "name one that is listed"]
+    NotForwarded {
+        /// The port.
+        port: HostPort,
+        /// Those that are.
+        known: String,
+    },
+    /// `logs` of another container.
+    #[error("container \"{name}\" is not the backend's; these are: {names}")]
+    #[advice = "name one that is listed; `docker logs` shows others"]
+    NotOurs {
+        /// As it was given.
+        name: String,
+        /// Those that are.
+        names: String,
+    },
+}
+
 async fn sidecar<E: Engine>(session: Session<'_, E>, port: HostPort) -> Result<Container> {
     let sidecars = observe::ours(session.engine, session.user).await?.sidecars;
     let known = sidecars.iter().map(|sidecar| sidecar.port.to_string()).collect::<Vec<_>>().join(", ");
@@ -195,7 +219,7 @@ async fn sidecar<E: Engine>(session: Session<'_, E>, port: HostPort) -> Result<C
         || {
             let known =
                 if known.is_empty() { "no port is".to_owned() } else { format!("these are: {known}") };
-            anyhow!("port \"{port}\" is not forwarded; {known}")
+            LogsError::NotForwarded { port, known }.into()
         },
     )
 }
@@ -209,7 +233,7 @@ async fn named<E: Engine>(session: Session<'_, E>, text: &str) -> Result<Contain
     let is_it = |container: &&Container| container.name.0 == text || container.id.0.starts_with(text);
     observed.containers().find(is_it).cloned().ok_or_else(|| {
         let names: Vec<_> = observed.containers().map(|container| container.name.0.as_str()).collect();
-        anyhow!("container \"{text}\" is not the backend's; these are: {}", names.join(", "))
+        LogsError::NotOurs { name: text.to_owned(), names: names.join(", ") }.into()
     })
 }
 

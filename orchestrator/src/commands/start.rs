@@ -16,9 +16,10 @@ pub(in crate::commands) use again::{START, proxies_in_vain, start_command};
 pub use blocked::{warn_of_blocked, warn_of_proxies};
 pub use daemon::Daemon;
 pub use life::{Around, command};
-pub use names::resolve;
+pub use names::{NameError, resolve};
 pub(in crate::commands) use options::Options;
 pub use options::Start;
+pub use report::StartWarning;
 
 use std::time::Duration;
 

@@ -3,9 +3,10 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use bytes::Bytes;
 use clap::Args;
+use explained::Explained;
 
 use super::start::{Around, remind};
 use super::{Cancelled, Session, builder, observe};
@@ -43,6 +44,14 @@ pub async fn command<E: Engine>(session: Session<'_, E>, around: &Around) -> Res
     Ok(())
 }
 
+/// It says that it did, and has it still.
+#[derive(Debug, thiserror::Error, Explained)]
+#[error("the engine removes nothing: it was asked {rounds} times to {left}", rounds = ROUNDS)]
+#[advice = "see whether a proxy is in between; the engine's log"]
+pub struct NothingRemoved {
+    left: String,
+}
+
 /// Stops the backend. Where there is nothing to stop, it succeeds and says nothing.
 ///
 /// It looks again after it has removed something, since the engine may have been asked for more
@@ -74,7 +83,7 @@ async fn work<E: Engine>(session: Session<'_, E>, left: &Mutex<Vec<String>>) -> 
         *lock(left) = plan.actions().filter_map(removed).collect();
         let Some(next) = plan.actions().next() else { break };
         if round == ROUNDS {
-            bail!("the engine removes nothing: it was asked {ROUNDS} times to {next}");
+            return Err(NothingRemoved { left: next.to_string() }.into());
         }
         console.status(format_args!("Stopping \"{}\"...", user.backend()));
         let report = |event: Event<'_>| {

@@ -1,6 +1,7 @@
 //! Limits of space for a purge, and which daemons know them.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+use explained::Explained;
 
 use crate::buildkit::Client;
 
@@ -18,6 +19,20 @@ pub struct Limits {
 /// The first BuildKit that knows two of the limits.
 const SINCE: (u32, u32) = (0, 17);
 
+/// An old BuildKit.
+#[derive(Debug, thiserror::Error, Explained)]
+#[error(
+    "\"{option}\" needs BuildKit v{major}.{minor} and the backend's is \"{version}\"; \
+     \"--reserved-space\" works with all of them",
+    major = SINCE.0,
+    minor = SINCE.1
+)]
+#[advice = "that option, or a newer `--image`"]
+pub struct TooOld {
+    option: &'static str,
+    version: String,
+}
+
 impl Limits {
     /// Makes sure that the daemon knows these limits. One that does not would take no notice
     /// and remove everything.
@@ -31,13 +46,8 @@ impl Limits {
         if number(&version).is_some_and(|number| number >= SINCE) {
             return Ok(());
         }
-        let runs = if version.is_empty() { "older" } else { &version };
-        bail!(
-            "\"{option}\" needs BuildKit v{}.{} and the backend's is \"{runs}\"; \
-             \"--reserved-space\" works with all of them",
-            SINCE.0,
-            SINCE.1
-        )
+        let version = if version.is_empty() { "older".to_owned() } else { version };
+        Err(TooOld { option, version }.into())
     }
 }
 

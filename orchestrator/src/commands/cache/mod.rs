@@ -9,7 +9,7 @@ mod record;
 mod usage;
 
 pub use filters::with_configured;
-pub use limits::Limits;
+pub use limits::{Limits, TooOld};
 pub use purge::{Manner, Purge, run as purge};
 pub use usage::{Usage, run as usage};
 

@@ -10,9 +10,10 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result};
 use assemble_contract::HostName;
 use assemble_contract::argv::Question;
+use explained::Explained;
 
 use crate::commands::health::{self, PATIENCE};
 use crate::commands::{Session, observe};
@@ -120,13 +121,47 @@ fn is_of_the_engine(name: &str) -> bool {
     name.trim_end_matches('.').to_ascii_lowercase().ends_with(".docker.internal")
 }
 
+/// A host of `--forward` to which no relay can lead.
+#[derive(Debug, thiserror::Error, Explained)]
+pub enum NameError {
+    /// It is none that the relay could look up, as its last part is a number, for instance, and neither this
+    /// machine nor a backend that runs knows it.
+    #[error("cannot look up host \"{name}\" of --forward")]
+    #[advice = "correct it, or give an address; any other name that is not known here is looked up in the backend's network"]
+    Unknown {
+        /// The name.
+        name: String,
+    },
+    /// The name is known without one.
+    #[error("host \"{name}\" of --forward has no address")]
+    #[advice = "give an address"]
+    NoAddress {
+        /// The name.
+        name: String,
+    },
+    /// The name stands for this machine itself.
+    #[error(
+        "host \"{name}\" of --forward has the address {address}, which would be the relay's own network; \
+         '--allow-host-port {mapped}@loopback' reaches the host's loopback"
+    )]
+    #[advice = "use that option"]
+    Own {
+        /// The name.
+        name: String,
+        /// Its address.
+        address: IpAddr,
+        /// What `--allow-host-port` is to be given.
+        mapped: String,
+    },
+}
+
 /// An address of a host. A backend that runs knows names that this machine does not: those of the
 /// engine's own name service, as Docker Desktop's `host.docker.internal`.
 async fn address<E: Engine>(session: Session<'_, E>, observed: &Observed, name: &str) -> Result<IpAddr> {
     let error = match tokio::time::timeout(LIMIT, tokio::net::lookup_host((name, 0))).await {
         Ok(Ok(found)) => {
             let found = choose(found.map(|address| address.ip()));
-            return found.ok_or_else(|| anyhow!("host \"{name}\" of --forward has no address"));
+            return found.ok_or_else(|| NameError::NoAddress { name: name.to_owned() }.into());
         }
         Ok(Err(error)) => error,
         Err(_) => {
@@ -139,10 +174,7 @@ async fn address<E: Engine>(session: Session<'_, E>, observed: &Observed, name: 
         Some(backend) => ask(session.engine, backend, name).await,
         None => None,
     };
-    found.map_or_else(
-        || Err(error).with_context(|| format!("cannot look up host \"{name}\" of --forward")),
-        Ok,
-    )
+    found.map_or_else(|| Err(error).context(NameError::Unknown { name: name.to_owned() }), Ok)
 }
 
 /// What the backend's own name service says; its image may have no program that asks it.
@@ -166,10 +198,7 @@ fn hosts(text: &str) -> Option<IpAddr> {
 fn refuse_own(name: &str, addr: IpAddr, port: HostPort, outside: HostPort) -> Result<()> {
     if is_own_address(addr) {
         let mapped = if port == outside { port.to_string() } else { format!("{port}:{outside}") };
-        bail!(
-            "host \"{name}\" of --forward has the address {addr}, which would be the relay's own network; \
-             '--allow-host-port {mapped}@loopback' reaches the host's loopback"
-        );
+        return Err(NameError::Own { name: name.to_owned(), address: addr, mapped }.into());
     }
     Ok(())
 }

@@ -3,11 +3,49 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use explained::Explained;
+
 use super::bar::Bar;
 use crate::apply::Event;
-use crate::desired::ImageRef;
+use crate::desired::{ContainerName, ImageRef};
 use crate::engine::{Amount, PullProgress};
 use crate::output::{Console, Progress, size};
+
+/// What a start does without.
+#[derive(Debug, thiserror::Error, Explained)]
+#[status = "warning"]
+pub enum StartWarning {
+    /// The engine's kernel lacks this sysctl, or the engine may not write it.
+    #[error("\"{name}\" runs without the setting \"{setting}\", which the engine refuses: {why}")]
+    #[advice = "nothing; without it there are fewer ports for short connections, or none below 1024"]
+    Setting {
+        /// The container.
+        name: ContainerName,
+        /// The sysctl.
+        setting: String,
+        /// The engine's words.
+        why: String,
+    },
+    /// A rootless or otherwise confined engine.
+    #[error(
+        "the engine refuses privileged containers; \"{name}\" runs with a restricted set of \
+         privileges ('--security restricted' asks for that at once)"
+    )]
+    #[advice = "nothing, or `--security restricted`"]
+    Restricted {
+        /// The container.
+        name: ContainerName,
+    },
+    /// The registry is out of reach or refuses.
+    #[error("could not {error}; the engine's copy of \"{image}\" is used")]
+    #[advice = "nothing, or what `{error}` says"]
+    OldImage {
+        /// Why it was not pulled.
+        error: String,
+        /// The image.
+        image: ImageRef,
+    },
+}
 
 /// Prints events: results to standard output, the rest beside it.
 ///
@@ -51,15 +89,16 @@ impl<'a> Reporter<'a> {
                 console.done(format_args!("Pulling image {image}{digest}: Success"));
             }
             Event::PullFailed(image, error) => {
-                console.warning(format_args!("could not {error}; the engine's copy of \"{image}\" is used"));
+                let (error, image) = (error.to_string(), (*image).clone());
+                console.warning(StartWarning::OldImage { error, image });
             }
-            Event::SettingRefused(name, setting, error) => console.warning(format_args!(
-                "\"{name}\" runs without the setting \"{setting}\", which the engine refuses: {error}"
-            )),
-            Event::PrivilegesRefused(name, _) => console.warning(format_args!(
-                "the engine refuses privileged containers; \"{name}\" runs with a restricted set of \
-                 privileges ('--security restricted' asks for that at once)"
-            )),
+            Event::SettingRefused(name, setting, why) => {
+                let (name, setting, why) = ((*name).clone(), (*setting).to_owned(), why.to_string());
+                console.warning(StartWarning::Setting { name, setting, why });
+            }
+            Event::PrivilegesRefused(name, _) => {
+                console.warning(StartWarning::Restricted { name: (*name).clone() });
+            }
             Event::Started(name, id) => {
                 console.done(format_args!("Started container \"{name}\" ({})", id.short()));
             }
