@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, Command, ValueHint};
 
 use super::help::is_switch;
 use super::place::Place;
-use crate::plugin::{GlobalError, Globals, NAME};
+use crate::plugin::{GlobalError, Globals};
 
 /// Directives behind the candidates (bits of cobra's `ShellCompDirective`): no file names, as
 /// everywhere but for files; and no space behind a candidate that goes on.
@@ -144,7 +144,7 @@ pub(super) fn complete<S: Copy + Debug + Send + Sync + 'static>(
         Err(_) => return wanted,
     };
     let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
-    let (place, rest) = Place::find(root, rest.strip_prefix(&[NAME]).unwrap_or(&rest));
+    let (place, rest) = Place::find(root, rest.strip_prefix(&[root.get_name()]).unwrap_or(&rest));
     let command = place.command;
     let option = |name: &str| command.get_arguments().find(|option| option.get_long() == Some(name));
     if let Some((name, value)) = partial.strip_prefix("--").and_then(|word| word.split_once('=')) {

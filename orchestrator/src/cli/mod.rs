@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Command as Tree, Parser};
 
-use crate::plugin::{Globals, HOOK_COMMAND, METADATA_COMMAND, NAME};
+use crate::plugin::{Globals, HOOK_COMMAND, METADATA_COMMAND};
 use place::Place;
 
 /// A program that docker runs: the derived tree of its commands, as clap has read them.
@@ -76,16 +76,18 @@ pub fn understand<P: Program>(words: &[String]) -> Result<(Globals, Wanted<P>), 
 /// The text to print and the exit status.
 pub fn parse<P: Program>(words: &[String]) -> Result<Wanted<P>, UsageError> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let root = tree::<P>();
+    let name = root.get_name();
     match words.as_slice() {
         [METADATA_COMMAND, ..] => Ok(Invocation::Metadata),
         [ask @ ("__complete" | "__completeNoDesc"), words @ ..] => {
-            let wanted = complete::complete(&tree::<P>(), words, *ask == "__complete");
+            let wanted = complete::complete(&root, words, *ask == "__complete");
             Ok(Invocation::Complete(Box::new(wanted)))
         }
-        ["completion", words @ ..] => scripts::completion(&tree::<P>(), words).map(Invocation::Help),
+        ["completion", words @ ..] => scripts::completion(&root, words).map(Invocation::Help),
         ["man-pages", directory] => Ok(Invocation::Manual(PathBuf::from(directory))),
-        [NAME, HOOK_COMMAND, told] => Ok(Invocation::Hook((*told).to_owned())),
-        [NAME, words @ ..] | words => below_name::<P>(words),
+        [plugin, HOOK_COMMAND, told] if *plugin == name => Ok(Invocation::Hook((*told).to_owned())),
+        words => below_name::<P>(&root, words.strip_prefix(&[name]).unwrap_or(words)),
     }
 }
 
@@ -118,17 +120,17 @@ fn like_dockers(command: Tree) -> Tree {
     command.subcommand_required(false).mut_args(option).mut_subcommands(like_dockers)
 }
 
-fn below_name<P: Program>(words: &[&str]) -> Result<Wanted<P>, UsageError> {
-    let root = tree::<P>();
+fn below_name<P: Program>(root: &Tree, words: &[&str]) -> Result<Wanted<P>, UsageError> {
+    let name = root.get_name();
     if let ["help", topic @ ..] = words {
-        let topic = topic.strip_prefix(&[NAME]).unwrap_or(topic);
-        let (place, rest) = Place::find(&root, topic);
+        let topic = topic.strip_prefix(&[name]).unwrap_or(topic);
+        let (place, rest) = Place::find(root, topic);
         return match rest.first() {
             Some(word) if !word.starts_with('-') => Err(UsageError::word(&place, word)),
             _ => Ok(Invocation::Help(help::help(&place))),
         };
     }
-    let (place, rest) = Place::find(&root, words);
+    let (place, rest) = Place::find(root, words);
     let asks = |option: &str| rest.iter().take_while(|word| **word != "--").any(|word| *word == option);
     if asks("--help") {
         return Ok(Invocation::Help(help::help(&place)));
@@ -149,7 +151,7 @@ fn below_name<P: Program>(words: &[&str]) -> Result<Wanted<P>, UsageError> {
             Some(word) => Err(UsageError::word(&place, word)),
         };
     }
-    let line = std::iter::once(&NAME).chain(place.path()).chain(rest);
+    let line = std::iter::once(&name).chain(place.path()).chain(rest);
     let mut matches = root
         .clone()
         .try_get_matches_from(line)
