@@ -24,7 +24,6 @@ pub mod account;
 pub mod apply;
 pub mod buildkit;
 pub mod cancelled;
-pub mod cli;
 pub mod commands;
 pub mod desired;
 pub mod digest;
@@ -44,4 +43,4 @@ pub mod remembered;
 pub mod spec;
 
 // Their place is another crate; the paths are those that the rooms above still use.
-pub use docker_plugin::{cancel, endpoint, exit, output, vars};
+pub use docker_plugin::{cancel, cli, endpoint, exit, output, vars};

@@ -3,6 +3,7 @@
 
 pub mod authority;
 pub mod cancel;
+pub mod cli;
 pub mod connect;
 pub mod credentials;
 pub mod endpoint;

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, Command, ValueHint};
 
 use super::help::is_switch;
 use super::place::Place;
-use crate::plugin::{GlobalError, Globals};
+use crate::globals::{GlobalError, Globals};
 
 /// Directives behind the candidates (bits of cobra's `ShellCompDirective`): no file names, as
 /// everywhere but for files; and no space behind a candidate that goes on.

@@ -18,7 +18,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Command as Tree, Parser};
 
-use crate::plugin::{Globals, HOOK_COMMAND, METADATA_COMMAND};
+use crate::globals::Globals;
+use crate::{hooks, metadata};
 use place::Place;
 
 /// A program that docker runs: the derived tree of its commands, as clap has read them.
@@ -79,14 +80,14 @@ pub fn parse<P: Program>(words: &[String]) -> Result<Wanted<P>, UsageError> {
     let root = tree::<P>();
     let name = root.get_name();
     match words.as_slice() {
-        [METADATA_COMMAND, ..] => Ok(Invocation::Metadata),
+        [metadata::COMMAND, ..] => Ok(Invocation::Metadata),
         [ask @ ("__complete" | "__completeNoDesc"), words @ ..] => {
             let wanted = complete::complete(&root, words, *ask == "__complete");
             Ok(Invocation::Complete(Box::new(wanted)))
         }
         ["completion", words @ ..] => scripts::completion(&root, words).map(Invocation::Help),
         ["man-pages", directory] => Ok(Invocation::Manual(PathBuf::from(directory))),
-        [plugin, HOOK_COMMAND, told] if *plugin == name => Ok(Invocation::Hook((*told).to_owned())),
+        [plugin, hooks::COMMAND, told] if *plugin == name => Ok(Invocation::Hook((*told).to_owned())),
         words => below_name::<P>(&root, words.strip_prefix(&[name]).unwrap_or(words)),
     }
 }
