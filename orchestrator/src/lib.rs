@@ -5,8 +5,8 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`cli`] | the command line, read |
 //! | [`commands`] | observe, plan, apply, print: one file per verb |
+//! | [`account`] | who runs this program |
 //! | [`plugin`] | the product's words where docker asks for some |
 //! | [`apply`], [`ready`] | run a plan and undo it on failure; wait with a deadline |
 //! | [`cancelled`], [`remembered`], [`lock`] | that an early end was heard; what outlives the containers; one start at a time |
@@ -27,7 +27,6 @@ pub mod cancelled;
 pub mod commands;
 pub mod desired;
 pub mod digest;
-pub mod docker_command;
 pub mod engine;
 pub mod forward;
 pub mod health;

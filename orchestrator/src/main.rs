@@ -11,16 +11,7 @@ use docker_assemble::commands::{self, Command, Here, complete};
 use docker_assemble::exit::Exit;
 use docker_assemble::output::{Console, Diagnostics, OutputError};
 use docker_assemble::plugin::{self, Globals, Parent};
-use docker_assemble::vars::Vars;
-
-/// The process's environment.
-struct Environment;
-
-impl Vars for Environment {
-    fn get(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok().filter(|value| !value.is_empty())
-    }
-}
+use docker_assemble::vars::{Environment, Vars};
 
 fn main() -> ExitCode {
     // A terminal that cannot move its cursor is told lines only.

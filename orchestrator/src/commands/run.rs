@@ -16,11 +16,10 @@ use super::{
 use crate::account;
 use crate::cancel::Cancel;
 use crate::desired::{ImageRef, UserName};
-use crate::docker_command;
 use crate::endpoint::{self, EndpointError, Resolved};
 use crate::engine::DockerEngine;
 use crate::output::Console;
-use crate::plugin::Globals;
+use crate::plugin::{Globals, Parent};
 use crate::vars::Vars;
 
 /// The image of the backend, unless the user names another: the one that buildx runs.
@@ -134,7 +133,7 @@ impl<V: Vars> Here<'_, V> {
     /// The engine that is meant.
     pub(super) fn resolve(&self) -> Result<Resolved, EndpointError> {
         let mut found = endpoint::resolve(self.globals, self.vars, account::home(self.vars).as_deref())?;
-        found.endpoint.through = docker_command::dial_stdio(self.words, self.vars);
+        found.endpoint.through = Parent::of(self.vars).through(self.words);
         Ok(found)
     }
 
@@ -142,7 +141,7 @@ impl<V: Vars> Here<'_, V> {
     fn buildx(&self, found: &Resolved) -> Buildx {
         let own = found.credentials.config_dir.as_ref().map(|directory| directory.join("buildx"));
         Buildx {
-            docker: docker_command::name(self.vars),
+            docker: Parent::of(self.vars).docker().to_owned(),
             globals: Globals::words(self.words).to_vec(),
             store: self.vars.get("BUILDX_CONFIG").map(PathBuf::from).or(own),
             chosen: self.vars.get("BUILDX_BUILDER"),
