@@ -218,6 +218,11 @@ fn the_contracts_rooms_use_only_those_below() {
 }
 
 #[test]
+fn dockers_ways_use_only_those_below() {
+    demand_downward("crates/docker-plugin");
+}
+
+#[test]
 fn an_arrow_up_is_seen_however_it_is_written() {
     let text = "use crate::{a::{B, c::D as E}, f};\nfn g() { super::h::i(); } // crate::no\n";
     let module = ["x".to_owned(), "y".to_owned()];

@@ -1,4 +1,19 @@
 #![doc = include_str!("../README.md")]
+//!
+//! ## What uses what
+//!
+//! A module may use only those that come after it here:
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`cli`] | command lines in docker's way, around a tree of commands in clap's terms |
+//! | [`connect`], [`endpoint`] | the way to an engine; which engine is meant |
+//! | [`stop`], [`parent`] | the end of the docker command that runs the plugin; what it says of itself |
+//! | [`globals`], [`metadata`], [`hooks`] | its global options; what a plugin says about itself, and after other commands |
+//! | [`exit`], [`cancel`] | the exit status; a request to end early |
+//! | [`credentials`], [`reference`](mod@reference) | logins for registries; names of images |
+//! | [`output`] | templates, tables, sizes, ages, times, the two streams |
+//! | [`authority`], [`vars`] | hosts and ports; the environment |
 #![warn(missing_docs)]
 
 pub mod authority;

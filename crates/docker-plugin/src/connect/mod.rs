@@ -1,8 +1,9 @@
 //! Connections to an engine, whatever way its endpoint names, for any client that speaks HTTP over
 //! them.
 
+mod address;
 mod dial;
-pub(crate) mod ssh;
+mod ssh;
 mod tls;
 
 use std::future::Future;
@@ -19,8 +20,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::address::Address;
 use self::tls::TlsClient;
-use crate::endpoint::{Address, Endpoint};
+use crate::endpoint::Endpoint;
 
 /// How long a connection may take to come about. Docker's own client allows 30 s over ssh and
 /// the kernel's two minutes over TCP; an engine that is near answers in milliseconds. Below the

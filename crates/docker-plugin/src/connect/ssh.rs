@@ -20,7 +20,7 @@ const CONNECT_SECONDS: &str = "30";
 
 /// Who and where, of `ssh://[user@]host[:port][/path/to/docker.sock]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Target {
+pub(super) struct Target {
     user: Option<String>,
     host: String,
     port: Option<u16>,
@@ -30,7 +30,7 @@ pub(crate) struct Target {
 
 impl Target {
     /// Takes apart what follows `ssh://`, and refuses what docker refuses.
-    pub(crate) fn parse(rest: &str) -> Result<Self, String> {
+    pub(super) fn parse(rest: &str) -> Result<Self, String> {
         if rest.contains(['?', '#']) {
             return Err("an ssh endpoint takes no query and no fragment".to_owned());
         }

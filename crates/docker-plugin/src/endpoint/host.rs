@@ -1,7 +1,6 @@
 //! Hosts as people write them.
 
-use super::EndpointError;
-use super::address::{TCP_PORT, TLS_PORT};
+use super::{EndpointError, TCP_PORT, TLS_PORT};
 use crate::authority::{Authority, AuthorityError};
 
 /// Where an engine listens when nothing else is said.

@@ -1,14 +1,14 @@
 //! Which engine is meant: docker's own order of options, variables, configuration and contexts.
 
-mod address;
 mod config;
 mod context;
+mod engine;
 mod headers;
 mod host;
 
-pub(crate) use address::Address;
-pub use address::{Endpoint, Tls};
 pub use config::Config;
+pub use engine::{Endpoint, Tls};
+pub(crate) use engine::{TCP_PORT, TLS_PORT};
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,6 @@
 //! Docker's contract as a plugin meets it, without docker and without an engine.
 
+mod command_line;
 mod endpoint;
 #[cfg(unix)]
 mod hello;

@@ -1,55 +1,14 @@
-//! Where an engine is and how to speak to it, as the caller found out.
+//! An endpoint's host, taken apart.
 
 use std::path::PathBuf;
 
+use super::{ConnectError, ssh};
 use crate::authority::Authority;
-use crate::connect::{ConnectError, ssh};
+use crate::endpoint::{Endpoint, TCP_PORT, TLS_PORT};
 
-/// The port of an engine that listens on TCP without TLS, by convention of docker's own CLI.
-pub(super) const TCP_PORT: u16 = 2375;
-/// The same with TLS.
-pub(super) const TLS_PORT: u16 = 2376;
-
-/// An engine's endpoint. Nothing in it is read from the environment here.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Endpoint {
-    /// `unix:///path`, `tcp://host:port` or `ssh://user@host`, as in `DOCKER_HOST`.
-    pub host: String,
-    /// Certificates for a TCP endpoint; plain TCP when absent.
-    pub tls: Option<Tls>,
-    /// Headers for every request: `HttpHeaders` of docker's configuration file.
-    pub headers: Vec<(String, String)>,
-    /// The program, with its arguments, that joins its standard input and output to the engine: the
-    /// docker command that runs this plugin, where it asks for that. The host is for messages then.
-    pub through: Option<Vec<String>>,
-    /// The API version to speak (`DOCKER_API_VERSION`); negotiated when absent.
-    pub api_version: Option<String>,
-}
-
-impl Endpoint {
-    /// An endpoint without TLS, headers or a fixed API version.
-    #[must_use]
-    pub fn new(host: impl Into<String>) -> Self {
-        Self { host: host.into(), ..Self::default() }
-    }
-}
-
-/// The files that make up a TLS connection, all PEM.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tls {
-    /// Who may have signed the engine's certificate; the system's roots when absent.
-    pub ca: Option<PathBuf>,
-    /// The client's certificate.
-    pub cert: Option<PathBuf>,
-    /// Its key.
-    pub key: Option<PathBuf>,
-    /// Whether to take any certificate of the engine.
-    pub skip_verify: bool,
-}
-
-/// An endpoint's host, taken apart.
+/// The way to an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Address {
+pub(super) enum Address {
     /// A socket file.
     Unix(PathBuf),
     /// A host and its port.
@@ -63,7 +22,7 @@ pub(crate) enum Address {
 impl Address {
     /// # Errors
     /// [`ConnectError::Endpoint`] for an address of a kind that is not spoken.
-    pub(crate) fn parse(endpoint: &Endpoint) -> Result<Self, ConnectError> {
+    pub(super) fn parse(endpoint: &Endpoint) -> Result<Self, ConnectError> {
         if let Some((program, arguments)) = endpoint.through.as_deref().and_then(<[String]>::split_first) {
             return Ok(Self::Program(program.clone(), arguments.to_vec()));
         }
@@ -92,13 +51,13 @@ impl Address {
     }
 
     /// Whether a connection costs more than that: a login, or a program's start.
-    pub(crate) const fn is_costly(&self) -> bool {
+    pub(super) const fn is_costly(&self) -> bool {
         matches!(self, Self::Ssh(_) | Self::Program(..))
     }
 
     /// The base of the URIs of requests, whatever lies under HTTP. Over a socket file the name is the one that docker's
     /// own client sends, since some proxies in front of an engine check it.
-    pub(crate) fn base_uri(&self) -> String {
+    pub(super) fn base_uri(&self) -> String {
         match self {
             Self::Unix(_) | Self::Ssh(_) | Self::Program(..) => "http://api.moby.localhost".to_owned(),
             Self::Tcp(host, port) => {
@@ -115,6 +74,7 @@ fn unsupported(why: &str) -> ConnectError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::Tls;
 
     fn parse(host: &str) -> Result<Address, String> {
         Address::parse(&Endpoint::new(host)).map_err(|error| error.to_string())
