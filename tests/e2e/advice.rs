@@ -2,14 +2,15 @@
 //! that is advised, types it word for word, and sees that it helps.
 
 use crate::support::{
-    Backend, Outcome, PATIENCE, Registry, Volume, docker, eventually, free_port, freeze, run,
+    Backend, Certificate, Context, Outcome, PATIENCE, Registry, Volume, docker, eventually, free_port,
+    freeze, run,
 };
 
 /// Somebody who reads what the plugin says and types it.
-struct Reader(Backend);
+pub(crate) struct Reader(pub(crate) Backend);
 
 impl Reader {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let backend = Backend::new();
         backend.install_plugin();
         Self(backend)
@@ -17,13 +18,13 @@ impl Reader {
 
     /// Types a line into a shell.
     #[track_caller]
-    fn types(&self, line: &str) -> Outcome {
+    pub(crate) fn types(&self, line: &str) -> Outcome {
         run(&mut self.0.command_of("sh", &["-c", line]))
     }
 
     /// Follows the advice that begins like this, and demands that the command succeeds.
     #[track_caller]
-    fn follows(&self, said: &Outcome, beginning: &str) -> String {
+    pub(crate) fn follows(&self, said: &Outcome, beginning: &str) -> String {
         let command = advice(said, beginning);
         self.types(&command).ok();
         command
@@ -189,4 +190,42 @@ fn privileges_that_the_engine_refuses() {
     let words: Vec<_> = option.split(' ').collect();
     reader.0.run(&[&start[..3], &words].concat()).ok();
     assert_eq!(reader.0.inspect()["HostConfig"]["Privileged"], false);
+}
+
+/// The file that is named is what the reader has to bring.
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_registry_with_a_certificate_of_its_own() {
+    let (reader, certificate) = (Reader::new(), Certificate::new());
+    let (cert, key) = (certificate.certificate(), certificate.key());
+    let registry = Registry::start_with_tls(&cert, &key);
+    reader.0.start(&[registry.port]);
+    std::fs::copy(&cert, reader.0.home().join("ca.pem")).unwrap();
+    let doctor = reader.0.run(&["doctor", &registry.port.to_string()]).ok();
+    let command = advice(&doctor, "docker assemble backend start ");
+    assert!(command.ends_with(&format!("--registry-ca localhost:{}=ca.pem", registry.port)), "{command}");
+    reader.types(&format!("cd {} && {command}", reader.0.home().display())).ok();
+    let push = Context::new("FROM scratch\nADD busybox.tar /\n");
+    reader.0.push(&push, &registry.image("pushed")).ok();
+}
+
+/// `ADDRESS` is what the reader has to fill in.
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_host_whose_name_nobody_knows() {
+    let (reader, registry, inside) = (Reader::new(), Registry::start(), free_port());
+    let kept = registry.port;
+    let target = format!("{inside}=nobody-knows.invalid:{kept}");
+    let start = ["start", "--allow-host-port", &kept.to_string(), "--forward", &target];
+    let started = reader.0.run(&start).ok();
+    let gateway = &reader.0.inspect()["NetworkSettings"]["Networks"]["bridge"]["Gateway"];
+    let doctor = reader.0.run(&["doctor"]).fails(1);
+    let command = advice(&doctor, "docker assemble backend start ");
+    assert!(started.stderr.contains(&command), "{started:?}");
+    let blank = format!("--forward {inside}=ADDRESS:{kept}");
+    assert!(command.contains(&blank), "{command}");
+    reader.types(&command.replace("ADDRESS", gateway.as_str().unwrap())).ok();
+    for port in [inside, kept] {
+        assert_eq!(reader.0.get(port).ok().stdout, "{}");
+    }
 }

@@ -16,6 +16,7 @@ mod console;
 mod program;
 
 mod advice;
+mod advice_kernel;
 mod blocked;
 mod buildx;
 mod cache;

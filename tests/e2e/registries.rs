@@ -1,44 +1,9 @@
 //! What the daemon is told about registries and its cache, seen from builds.
 
-use std::process::Command;
-
-use crate::support::{Backend, Context, Registry, TempDir, run};
+use crate::support::{Backend, Certificate, Context, Registry, TempDir};
 
 fn hello() -> Context {
     Context::new("FROM scratch\nADD busybox.tar /\nCMD [\"echo\", \"hello\"]\n")
-}
-
-/// A certificate for localhost that nobody but its holder has signed.
-struct Certificate(TempDir);
-
-impl Certificate {
-    fn new() -> Self {
-        let made = Self(TempDir::new());
-        let mut openssl = Command::new("openssl");
-        openssl.args([
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=localhost",
-        ]);
-        openssl.args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]);
-        openssl.args(["-keyout", &made.key(), "-out", &made.certificate()]);
-        run(&mut openssl).ok();
-        made
-    }
-
-    fn certificate(&self) -> String {
-        self.0.path().join("cert.pem").display().to_string()
-    }
-
-    fn key(&self) -> String {
-        self.0.path().join("key.pem").display().to_string()
-    }
 }
 
 #[test]

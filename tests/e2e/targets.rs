@@ -2,7 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use crate::support::{Backend, Context, PATIENCE, Registry, docker, eventually, free_port, inspect};
+use crate::support::{
+    Backend, Context, PATIENCE, Registry, base_image, docker, eventually, free_port, inspect, unique,
+};
 
 #[test]
 #[ignore = "needs a docker engine"]
@@ -129,4 +131,71 @@ fn a_name_is_followed_where_the_backend_finds_it() {
     let info = backend.run(&["info"]).ok();
     let accepts = format!("Target {name}:{} ({gateway}) accepts", registry.port);
     assert!(info.stdout.contains(&accepts), "{info:?}");
+}
+
+/// A network with name service of the engine's own, and the containers in it, gone when dropped.
+struct UserNetwork {
+    name: String,
+    containers: Vec<String>,
+}
+
+impl UserNetwork {
+    fn new() -> Self {
+        let name = unique();
+        docker(&["network", "create", &name]).ok();
+        Self { name, containers: Vec::new() }
+    }
+
+    /// Runs a container there, known by the last part of its name, and tells its address.
+    fn run(&mut self, name: &str, image_and_command: &[&str]) -> String {
+        let whole = format!("{}-{name}", self.name);
+        self.containers.push(whole.clone());
+        let run = ["run", "--detach", "--name", &whole, "--network", &self.name, "--network-alias", name];
+        docker(&[&run[..], image_and_command].concat()).ok();
+        let address = &inspect(&whole)["NetworkSettings"]["Networks"][&self.name]["IPAddress"];
+        address.as_str().unwrap().to_owned()
+    }
+
+    /// Removes one of them.
+    fn remove(&self, name: &str) {
+        docker(&["rm", "--force", &format!("{}-{name}", self.name)]).ok();
+    }
+}
+
+impl Drop for UserNetwork {
+    fn drop(&mut self) {
+        for container in &self.containers {
+            let _ = docker(&["rm", "--force", container]);
+        }
+        let _ = docker(&["network", "rm", &self.name]);
+    }
+}
+
+/// The relay without the plugin, beside a service that the engine knows by a name and that comes back with
+/// another address.
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_name_of_the_engines_own_service_is_followed() {
+    let (backend, base) = (Backend::new(), base_image());
+    // The image of the relay is loaded by a start.
+    backend.start(&[5000]);
+    let image = inspect(&backend.sidecar(5000))["Config"]["Image"].as_str().unwrap().to_owned();
+    let mut network = UserNetwork::new();
+    let serve = |says: &str| format!("echo {says} >/tmp/index.html; exec busybox httpd -f -p 8080 -h /tmp");
+    let first = network.run("web", &[&base, "sh", "-c", &serve("first")]);
+    network.run("relay", &[&image, "--port", "8000", "--to", "web:8080"]);
+    let relay = format!("container:{}-relay", network.name);
+    let says = |words: &str| {
+        let line = "timeout 5 wget -q -O - http://localhost:8000/";
+        let said = docker(&["run", "--rm", "--network", &relay, &base, "sh", "-c", line]);
+        (said.stdout.trim() == words).then_some(())
+    };
+    eventually("the service is reached by its name", PATIENCE, || says("first"));
+
+    network.remove("web");
+    // The engine gives the lowest address that is free.
+    network.run("in-its-place", &[&base, "sleep", "600"]);
+    let second = network.run("web", &[&base, "sh", "-c", &serve("second")]);
+    assert_ne!(first, second);
+    eventually("the name is followed", PATIENCE, || says("second"));
 }

@@ -6,6 +6,7 @@
 
 mod backend;
 mod build;
+mod certificate;
 mod engine;
 mod own_engine;
 mod port;
@@ -19,6 +20,7 @@ mod witness;
 
 pub(crate) use backend::{Backend, PLUGIN, unique};
 pub(crate) use build::{Context, busybox_tar};
+pub(crate) use certificate::Certificate;
 pub(crate) use engine::{Image, Volume, backend_image, base_image, docker, freeze, host, inspect};
 pub(crate) use own_engine::OwnEngine;
 pub(crate) use port::free_port;

@@ -21,6 +21,8 @@ pub(crate) struct OwnEngine {
     pub(crate) network: Namespace,
     process: Option<Background>,
     options: Vec<String>,
+    /// The most descriptors that it may have and give, where it may not go beyond its own limit.
+    descriptors: Option<u32>,
     // After the process, whose files these are.
     dir: TempDir,
 }
@@ -29,8 +31,20 @@ impl OwnEngine {
     /// Starts one that also takes these options.
     #[track_caller]
     pub(crate) fn start(options: &[String]) -> Self {
+        Self::start_with(options, None)
+    }
+
+    /// Starts one as a service manager does that limits its descriptors, without the right to exceed
+    /// the limit.
+    #[track_caller]
+    pub(crate) fn limited_to(descriptors: u32) -> Self {
+        Self::start_with(&[], Some(descriptors))
+    }
+
+    #[track_caller]
+    fn start_with(options: &[String], descriptors: Option<u32>) -> Self {
         let (dir, network) = (TempDir::new(), Namespace::new());
-        let mut engine = Self { network, process: None, options: options.to_vec(), dir };
+        let mut engine = Self { network, process: None, options: options.to_vec(), descriptors, dir };
         engine.launch();
         engine
     }
@@ -47,11 +61,16 @@ impl OwnEngine {
     /// In namespaces for processes and mounts, so that nothing outlives it; and without what the
     /// machine's own engine keeps in /run, containerd's socket among it.
     fn launch(&mut self) {
-        let script = "for d in /run/docker /run/containerd; do \
-                      [ ! -d $d ] || mount -t tmpfs tmpfs $d; done; exec dockerd \"$@\"";
+        let limited = self.descriptors.map(|most| {
+            format!("ulimit -n {most}; exec setpriv --bounding-set -sys_resource --inh-caps -sys_resource ")
+        });
+        let run = limited.as_deref().unwrap_or("exec ");
+        let script = format!(
+            "for d in /run/docker /run/containerd; do [ ! -d $d ] || mount -t tmpfs tmpfs $d; done; {run}dockerd \"$@\""
+        );
         let mut command = Command::new("unshare");
         command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]);
-        command.args(["sh", "-c", script, "dockerd", "--host", &self.host()]);
+        command.args(["sh", "-c", &script, "dockerd", "--host", &self.host()]);
         for (option, name) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")] {
             command.arg(option).arg(self.path(name));
         }
@@ -92,6 +111,13 @@ impl OwnEngine {
     #[track_caller]
     pub(crate) fn restart_with(&mut self, options: &[String]) {
         self.options = options.to_vec();
+        self.restart();
+    }
+
+    /// The same with this limit in place of that it was started with.
+    #[track_caller]
+    pub(crate) fn restart_limited_to(&mut self, descriptors: u32) {
+        self.descriptors = Some(descriptors);
         self.restart();
     }
 

@@ -69,7 +69,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
         checks.push(sidecar(forward, backend, &facts.start));
         if let Some(report) = forward.report() {
             checks.extend(target(forward, report));
-            checks.extend(registry(forward, report));
+            checks.extend(registry(forward, report, &facts.start));
         }
     }
     checks.extend(facts.missing.iter().map(|forward| missing(forward, &facts.start)));
@@ -374,7 +374,7 @@ fn target(forward: &Examined, report: &Status) -> Option<Check> {
     })
 }
 
-fn registry(forward: &Examined, report: &Status) -> Option<Check> {
+fn registry(forward: &Examined, report: &Status, start: &str) -> Option<Check> {
     let port = forward.sidecar.port;
     let name = format!("registry {port}");
     let warn = |why: &str, help: &str| check(name.as_str(), Verdict::Warn, why, help);
@@ -389,7 +389,10 @@ fn registry(forward: &Examined, report: &Status) -> Option<Check> {
         ),
         Speaks::Tls => warn(
             "speaks https",
-            &format!("'--registry-ca localhost:{port}=ca.pem' of a start has BuildKit trust its certificate"),
+            &format!(
+                "'{start} --recreate --registry-ca localhost:{port}=ca.pem' has BuildKit trust it, with its \
+                 authority's certificate in the file ca.pem"
+            ),
         ),
         Speaks::Closed | Speaks::Silent | Speaks::Other => warn(
             "speaks neither http nor recognizable https: not a registry",

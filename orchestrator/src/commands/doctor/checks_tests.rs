@@ -396,7 +396,7 @@ fn a_target_brings_its_cause_and_what_helps() {
 fn what_a_registry_speaks_is_told() {
     let check = |speaks| {
         let report = report(Outcome::Accepted, Some(speaks));
-        registry(&told(report.clone()), &report).unwrap()
+        registry(&told(report.clone()), &report, START).unwrap()
     };
     is(&check(Speaks::Http { status: 200, registry: true }), Fine, "speaks http", "");
     is(&check(Speaks::Http { status: 401, registry: false }), Fine, "/v2/", "");
@@ -406,7 +406,7 @@ fn what_a_registry_speaks_is_told() {
         is(&check(speaks), Warn, "neither", "nothing");
     }
     let report = report(Outcome::Accepted, None);
-    assert_eq!(registry(&told(report.clone()), &report), None, "it was not asked");
+    assert_eq!(registry(&told(report.clone()), &report, START), None, "it was not asked");
 }
 
 #[test]
@@ -450,7 +450,7 @@ fn ports_run_out_when_most_of_them_wait() {
 #[test]
 fn a_table_of_connections_that_fills_up_is_warned_of() {
     is(&conntrack((800, 1000)), Fine, "800 of at most 1000", "");
-    is(&conntrack((801, 1000)), Warn, "801", "nf_conntrack_max");
+    is(&conntrack((801, 1000)), Warn, "801", "nf_conntrack_max=2000");
     is(&conntrack((1000, 1000)), Fail, "dropped", "nf_conntrack_max");
 }
 

@@ -86,12 +86,12 @@ pub(super) fn ports(reports: &[&Status], start: &str) -> Option<Check> {
 
 pub(super) fn conntrack((count, max): (u64, u64)) -> Check {
     const NAME: &str = "conntrack";
-    const HELP: &str = "'sysctl net.netfilter.nf_conntrack_max' with a greater number";
+    let help = format!("'sysctl net.netfilter.nf_conntrack_max={}'", max.saturating_mul(2));
     let why = format!("this host follows {count} of at most {max} connections");
     if count >= max {
-        check(NAME, Verdict::Fail, format!("{why}: new ones are dropped"), HELP)
+        check(NAME, Verdict::Fail, format!("{why}: new ones are dropped"), &help)
     } else if count.saturating_mul(5) > max.saturating_mul(4) {
-        check(NAME, Verdict::Warn, why, HELP)
+        check(NAME, Verdict::Warn, why, &help)
     } else {
         fine(NAME, why)
     }
