@@ -28,11 +28,7 @@ need docker-proxy docker.io
 need pasta passt
 
 if [ ${#missing[@]} -gt 0 ] && [ "${COMPARE_INSTALL:-yes}" != no ]; then
-	have apt-get || die "missing: ${missing[*]}; only Debian's apt is known here, install them by hand or set COMPARE_INSTALL=no"
-	say "Installing ${missing[*]}"
-	export DEBIAN_FRONTEND=noninteractive
-	logged apt-update apt-get update -q
-	without_daemons logged apt-install apt-get install -qy --no-install-recommends "${missing[@]}"
+	without_daemons install_packages "${missing[@]}"
 fi
 
 # --- The relay, as it is shipped ---------------------------------------------

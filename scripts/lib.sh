@@ -225,6 +225,17 @@ without_daemons() {
 	fi
 }
 
+# install_packages PACKAGE...: with Debian's apt, as root; nothing to do for none.
+install_packages() {
+	[ $# -gt 0 ] || return 0
+	have apt-get || die "missing: $*; only Debian's apt is known here, install them by hand"
+	[ "$(id -u)" = 0 ] || die "missing: $*; run this as root once to install them"
+	say "Installing $*"
+	export DEBIAN_FRONTEND=noninteractive
+	logged apt-update apt-get update -q
+	logged apt-install apt-get install -qy --no-install-recommends "$@"
+}
+
 # The Debian mirror this machine uses for its own release; empty if it is not
 # Debian, and then tools fall back on their own default.
 debian_mirror() {

@@ -26,13 +26,7 @@ install_missing() {
 	have qemu-system-x86_64 || missing+=(qemu-system-x86)
 	have mmdebstrap || missing+=(mmdebstrap)
 	have mke2fs || missing+=(e2fsprogs)
-	[ ${#missing[@]} -gt 0 ] || return 0
-	have apt-get || die "missing: ${missing[*]}; only Debian's apt is known here, install them by hand"
-	[ "$(id -u)" = 0 ] || die "missing: ${missing[*]}; run this as root once to install them"
-	say "Installing ${missing[*]}"
-	export DEBIAN_FRONTEND=noninteractive
-	logged apt-update apt-get update -q
-	logged apt-install apt-get install -qy --no-install-recommends "${missing[@]}"
+	install_packages "${missing[@]}"
 }
 
 # --- The machine -------------------------------------------------------------

@@ -33,14 +33,7 @@ have go || missing+=(golang-go)
 # Debian's Go libraries are sources in a workspace of the old kind.
 gopath=/usr/share/gocode
 [ -d "$gopath/src/golang.org/x/net/nettest" ] || missing+=(golang-golang-x-net-dev)
-if [ ${#missing[@]} -gt 0 ]; then
-	have apt-get || die "missing: ${missing[*]}; only Debian's apt is known here, install them by hand"
-	[ "$(id -u)" = 0 ] || die "missing: ${missing[*]}; run this as root once to install them"
-	say "Installing ${missing[*]}"
-	export DEBIAN_FRONTEND=noninteractive
-	logged apt-update apt-get update -q
-	logged apt-install apt-get install -qy --no-install-recommends "${missing[@]}"
-fi
+install_packages "${missing[@]}"
 
 say "Building the relay and its cases"
 logged soak-relay cargo build --release --locked --package assemble-proxy
