@@ -2,8 +2,8 @@
 //! that is advised, types it word for word, and sees that it helps.
 
 use crate::support::{
-    Backend, Certificate, Context, Outcome, PATIENCE, Registry, Volume, docker, eventually, free_port,
-    freeze, run,
+    Backend, Certificate, Context, Outcome, PATIENCE, Registry, Volume, docker, eventually, free_port, run,
+    signal,
 };
 
 /// Somebody who reads what the plugin says and types it.
@@ -122,7 +122,7 @@ fn a_sidecar_and_a_dialer_that_are_paused() {
 fn a_sidecar_that_hangs() {
     let (reader, registry) = (Reader::new(), Registry::start());
     reader.0.start(&[registry.port]);
-    freeze(&reader.0.sidecar(registry.port));
+    signal(&reader.0.sidecar(registry.port), "STOP");
     let ill = reader.0.run(&["doctor"]).fails(1);
     reader.follows(&ill, "docker restart ");
     eventually("the forward works", PATIENCE, || (reader.0.get(registry.port).code == Some(0)).then_some(()));

@@ -1,11 +1,10 @@
 //! What the engine repairs by itself, and that the rest is named and repaired by a start.
 
-use std::process::Command;
 use std::time::Instant;
 
 use crate::support::{
     Backend, Outcome, OwnEngine, PATIENCE, Registry, backend_image, base_image, docker, eventually,
-    free_port, inspect, run, serve,
+    free_port, inspect, serve, signal,
 };
 
 /// Waits until the forward works, and says how long that took.
@@ -37,7 +36,7 @@ fn a_forward_heals_by_itself_when_buildkit_crashes() {
     backend.start(&[registry.port]);
     backend.get(registry.port).ok();
     let before = backend.inspect();
-    signal(&before, "KILL");
+    signal(&backend.name(), "KILL");
     eventually("the engine starts it again", PATIENCE, || {
         let now = backend.inspect();
         let is_new = now["State"]["StartedAt"] != before["State"]["StartedAt"];
@@ -47,20 +46,13 @@ fn a_forward_heals_by_itself_when_buildkit_crashes() {
     assert_eq!(backend.id(), before["Id"]);
 }
 
-/// Sends a signal to the first process of a container, of which the engine knows nothing.
-#[track_caller]
-fn signal(container: &serde_json::Value, name: &str) {
-    let pid = container["State"]["Pid"].as_u64().filter(|pid| *pid > 1).expect("it runs").to_string();
-    run(Command::new("kill").args(["-s", name, &pid])).ok();
-}
-
 #[test]
 #[ignore = "needs a docker engine"]
 fn a_forward_heals_by_itself_when_a_sidecar_crashes() {
     let (backend, registry) = (Backend::new(), Registry::start());
     backend.start(&[registry.port]);
     let before = inspect(&backend.sidecar(registry.port));
-    signal(&before, "KILL");
+    signal(&backend.sidecar(registry.port), "KILL");
     eventually("the engine starts it again", PATIENCE, || {
         let now = inspect(&backend.sidecar(registry.port));
         (now["State"]["StartedAt"] != before["State"]["StartedAt"]).then_some(())
@@ -89,7 +81,7 @@ fn helpers_that_are_killed_are_told_of() {
         let told = eventually("the doctor tells of it", PATIENCE, || {
             let found = check();
             if found["Verdict"] == "ok" {
-                signal(&inspect(&container), "KILL");
+                signal(&container, "KILL");
             }
             Some(found).filter(|found| found["Why"].as_str().unwrap().contains("has ended "))
         });
@@ -116,12 +108,11 @@ fn helpers_that_are_killed_are_told_of() {
 fn a_daemon_that_hangs_is_given_up_and_quoted() {
     let backend = Backend::new();
     backend.start(&[]);
-    let frozen = backend.inspect();
-    signal(&frozen, "STOP");
+    signal(&backend.name(), "STOP");
     let purge = backend.run(&["cache", "purge", "--force", "--timeout", "2"]).fails(1);
     let usage = backend.run(&["cache", "usage", "--timeout", "2"]).fails(1);
     let info = backend.run(&["info", "--timeout", "2"]).fails(1);
-    signal(&frozen, "CONT");
+    signal(&backend.name(), "CONT");
     let complaint = purge.stderr.lines().last().unwrap();
     assert_eq!(complaint, "purge buildkit's cache: no answer within 2 s", "{purge:?}");
     assert!(purge.stderr.contains(&format!("The end of the log of \"{}\":\n", backend.name())), "{purge:?}");

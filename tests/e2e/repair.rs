@@ -6,8 +6,8 @@ use std::os::unix::net::UnixStream;
 use serde_json::Value;
 
 use crate::support::{
-    Backend, Image, PATIENCE, Registry, Tap, Volume, base_image, docker, eventually, free_port, freeze, host,
-    inspect, run,
+    Backend, Image, PATIENCE, Registry, Tap, Volume, base_image, docker, eventually, free_port, host,
+    inspect, run, signal,
 };
 
 #[track_caller]
@@ -33,7 +33,7 @@ fn stale_and_missing_sidecars_are_named_and_repaired() {
     backend.forward(&list);
     let id = backend.id();
     // It stays in the network that its backend is about to leave.
-    freeze(&backend.sidecar(registry.port));
+    signal(&backend.sidecar(registry.port), "STOP");
     docker(&["restart", "--time", "5", &backend.name()]).ok();
     docker(&["rm", "--force", &backend.sidecar(gone), &backend.dialer()]).ok();
 

@@ -100,9 +100,10 @@ impl Drop for Image {
     }
 }
 
-/// Keeps a container's program from noticing anything.
+/// Sends a signal to the first process of a container, of which the engine knows nothing: `KILL` ends it,
+/// `STOP` keeps it from noticing anything.
 #[track_caller]
-pub(crate) fn freeze(container: &str) {
+pub(crate) fn signal(container: &str, name: &str) {
     let pid = inspect(container)["State"]["Pid"].as_u64().filter(|pid| *pid > 1).expect("it runs");
-    run(Command::new("kill").args(["-s", "STOP", &pid.to_string()])).ok();
+    run(Command::new("kill").args(["-s", name, &pid.to_string()])).ok();
 }

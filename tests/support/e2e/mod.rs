@@ -21,7 +21,7 @@ mod witness;
 pub(crate) use backend::{Backend, PLUGIN, unique};
 pub(crate) use build::{Context, busybox_tar};
 pub(crate) use certificate::Certificate;
-pub(crate) use engine::{Image, Volume, backend_image, base_image, docker, freeze, host, inspect};
+pub(crate) use engine::{Image, Volume, backend_image, base_image, docker, host, inspect, signal};
 pub(crate) use own_engine::OwnEngine;
 pub(crate) use port::free_port;
 pub(crate) use process::{Background, Outcome, PATIENCE, eventually, run};
