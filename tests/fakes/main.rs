@@ -26,7 +26,7 @@ mod ssh;
 mod authority;
 #[path = "../support/fake_buildkit.rs"]
 mod fake_buildkit;
-#[path = "../support/fake_engine.rs"]
+#[path = "../support/fake_engine/mod.rs"]
 mod fake_engine;
 #[path = "../support/manifests.rs"]
 mod manifests;
