@@ -41,5 +41,5 @@ pub mod ready;
 pub mod remembered;
 pub mod spec;
 
-// Their place is another crate; the paths are those that the rooms above still use.
+// Docker's ways are a crate of their own, which any room may use.
 pub use docker_plugin::{cancel, cli, endpoint, exit, output, vars};

@@ -3,15 +3,10 @@
 
 pub mod hooks;
 
-pub use docker_plugin::globals::{GlobalError, Globals};
-pub use docker_plugin::hooks::COMMAND as HOOK_COMMAND;
-pub use docker_plugin::metadata::COMMAND as METADATA_COMMAND;
+pub use docker_plugin::globals::Globals;
 use docker_plugin::metadata::Metadata;
 pub use docker_plugin::parent::Parent;
 pub use docker_plugin::stop::watch;
-
-/// The name under which the docker command knows this plugin.
-pub const NAME: &str = "assemble";
 
 /// What the plugin says about itself, as one JSON object.
 #[must_use]

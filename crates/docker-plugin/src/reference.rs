@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn names_are_completed_as_docker_does() {
         assert_eq!(parts("alpine"), full("docker.io", "library/alpine", "latest"));
-        assert_eq!(parts("moby/buildkit:v0.13"), full("docker.io", "moby/buildkit", "v0.13"));
+        assert_eq!(parts("grafana/loki:v3.1"), full("docker.io", "grafana/loki", "v3.1"));
         assert_eq!(parts("localhost/x"), full("localhost", "x", "latest"));
         assert_eq!(parts("localhost:5000/x/y:1"), full("localhost:5000", "x/y", "1"));
         assert_eq!(parts("ghcr.io/a/b/c"), full("ghcr.io", "a/b/c", "latest"));

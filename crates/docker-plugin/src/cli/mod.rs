@@ -70,7 +70,7 @@ pub fn understand<P: Program>(words: &[String]) -> Result<(Globals, Wanted<P>), 
     Ok((globals, parse::<P>(rest)?))
 }
 
-/// Understands the words behind docker's global options: `assemble backend start …`, the same
+/// Understands the words behind docker's global options: `hello say …`, the same
 /// without the plugin's name when run by itself, and what docker asks of its plugins.
 ///
 /// # Errors

@@ -35,7 +35,7 @@ impl<'t> Place<'t> {
         &self.path[1..]
     }
 
-    /// The full name, as users run it through docker: `docker assemble backend start`.
+    /// The full name, as users run it through docker: `docker hello say`.
     pub(super) fn name(&self) -> String {
         format!("docker {}", self.path.join(" "))
     }
