@@ -208,6 +208,11 @@ fn demand_downward(name: &str) {
 }
 
 #[test]
+fn the_plugins_rooms_use_only_those_below() {
+    demand_downward("orchestrator");
+}
+
+#[test]
 fn the_sidecars_rooms_use_only_those_below() {
     demand_downward("sidecar");
 }

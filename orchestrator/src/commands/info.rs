@@ -1,5 +1,6 @@
 //! `backend info`: what runs, for whom, how its forwards do, and what its cache holds.
 
+mod container;
 mod forwards;
 mod helpers;
 mod object;

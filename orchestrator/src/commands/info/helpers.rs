@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::{condition, forwards, object};
+use super::{condition, container, forwards};
 use crate::commands::health::Examined;
 use crate::commands::restarts::restarts;
 use crate::desired::{ContainerName, HostPort, UserName};
@@ -95,7 +95,7 @@ impl<'a> Helpers<'a> {
             let mut object = sidecar.helper.object();
             object["Port"] = sidecar.port.get().into();
             let now = sidecar.examined.and_then(|examined| examined.report()?.addr());
-            object["Target"] = sidecar.target.as_ref().map(|target| object::target(target, now)).into();
+            object["Target"] = sidecar.target.as_ref().map(|target| container::target(target, now)).into();
             object["Stale"] = sidecar.examined.is_some_and(|examined| examined.stale).into();
             object["Forward"] = sidecar.examined.map_or_else(forwards::unknown, forwards::object);
             object
@@ -153,7 +153,7 @@ impl Helper<'_> {
 
     fn object(&self) -> Value {
         match self {
-            Self::There(container) => object::common(container),
+            Self::There(there) => container::common(there),
             Self::Missing(name) => {
                 json!({ "ID": "", "Name": name.0, "State": MISSING, "Unhealthy": false, "Restarts": 0, "OutOfMemory": false })
             }

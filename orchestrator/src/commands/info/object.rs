@@ -1,13 +1,11 @@
 //! The description as one JSON object, for programs. Sizes are bytes, ids complete.
 
-use std::net::IpAddr;
-
 use serde_json::{Value, json};
 
+use super::Daemon;
+use super::container::common;
 use super::helpers::Helpers;
-use super::{Daemon, state};
 use crate::buildkit::GcPolicy;
-use crate::forward::Target;
 use crate::observed::Container;
 
 /// The object; `Workers` and `Cache` are null where the backend does not run.
@@ -26,31 +24,6 @@ pub(super) fn info(
     object["Workers"] = daemon.map(workers).into();
     object["Cache"] = daemon.map(cache).into();
     object
-}
-
-/// Where a sidecar leads; `Name` and `Address` are null but for another host, whose address may not be
-/// known. `now` is what its name means now, where that is known.
-pub(super) fn target(target: &Target, now: Option<IpAddr>) -> Value {
-    let (kind, name, address) = match target {
-        Target::Gateway { .. } => ("gateway", None, None),
-        Target::Loopback { .. } => ("loopback", None, None),
-        Target::Host { name, addr, .. } => ("host", Some(name.as_str()), Some(addr.to_string())),
-        Target::Name { name, fallback, .. } => {
-            ("host", Some(name.as_str()), now.or(*fallback).map(|ip| ip.to_string()))
-        }
-    };
-    json!({ "Kind": kind, "Name": name, "Address": address, "Port": target.port().get() })
-}
-
-pub(super) fn common(container: &Container) -> Value {
-    json!({
-        "ID": container.id.0,
-        "Name": container.name.0,
-        "State": state(container.state),
-        "Unhealthy": container.unhealthy,
-        "Restarts": container.restarts,
-        "OutOfMemory": container.out_of_memory,
-    })
 }
 
 fn workers(daemon: &Daemon) -> Vec<Value> {
@@ -94,7 +67,7 @@ mod tests {
     use crate::commands::health::Examined;
     use crate::desired::UserName;
     use crate::desired::{ContainerName, HostPort, ImageRef, REGISTRY_PORT, VolumeName};
-    use crate::forward::Forward;
+    use crate::forward::{Forward, Target};
     use crate::observed::{ContainerId, Observed, Sidecar, State};
 
     fn container(name: &str) -> Container {
