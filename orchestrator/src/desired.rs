@@ -54,6 +54,9 @@ impl fmt::Display for VolumeName {
     }
 }
 
+/// The image of the backend, unless the user names another: the one that buildx runs.
+pub const BACKEND_IMAGE: &str = "moby/buildkit:buildx-stable-1";
+
 /// An image as a person names it: `repo`, `repo:tag`, `repo@sha256:…` or an id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ImageRef(pub String);

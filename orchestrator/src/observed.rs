@@ -227,6 +227,13 @@ impl Observed {
         self.sidecars.iter().filter_map(Sidecar::forward).collect()
     }
 
+    /// The image of the containers that forward, where there is one.
+    #[must_use]
+    pub fn helper_image(&self) -> Option<&ImageRef> {
+        let mut helpers = self.sidecars.iter().map(|sidecar| &sidecar.container).chain(&self.dialer);
+        helpers.next().map(|helper| &helper.image)
+    }
+
     /// The backend that was set aside last, if any was.
     #[must_use]
     pub fn replaced_backend(&self) -> Option<&Container> {

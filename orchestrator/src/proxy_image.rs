@@ -23,6 +23,16 @@ use Entry::{Directory, File};
 /// The repository under which the image is known on the engine.
 pub const REPOSITORY: &str = "docker-assemble-proxy";
 
+/// How many digits of its digest are the image's tag.
+const TAG: usize = 12;
+
+/// Whether an image is one of these, of this version or of another.
+#[must_use]
+pub fn is_built_in(image: &ImageRef) -> bool {
+    let tag = image.0.strip_prefix(REPOSITORY).and_then(|rest| rest.strip_prefix(':'));
+    tag.is_some_and(|tag| tag.len() == TAG && tag.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 /// An image ready to be loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Archive {
@@ -49,7 +59,7 @@ pub fn archive(binary: &[u8]) -> Archive {
     let config = config(arch, &layer_digest).to_string();
     // It names the layer's digest, so its own stands for everything.
     let digest = sha256(config.as_bytes());
-    let image = format!("{REPOSITORY}:{}", &digest[..12]);
+    let image = format!("{REPOSITORY}:{}", &digest[..TAG]);
 
     let (config_name, layer_name) = (format!("{digest}.json"), format!("{layer_digest}.tar"));
     let manifest =

@@ -6,10 +6,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::desired::{Desired, ImageRef, ProxyImage, UserName};
+use crate::desired::UserName;
 use crate::digest;
-use crate::forward;
-use crate::observed::Container;
 
 /// The place of the note about one user's backend on one engine.
 #[derive(Clone, Debug)]
@@ -84,36 +82,9 @@ pub struct Last {
     pub configured: bool,
 }
 
-impl Last {
-    /// What a start with this wish leaves, which has made the backend or found it. `usual` is the image
-    /// that is taken where none is named.
-    #[must_use]
-    pub fn of(desired: &Desired, backend: Option<&Container>, usual: &ImageRef) -> Self {
-        let forwards: Vec<_> = desired.forwards.iter().cloned().collect();
-        let mut words = vec![forward::options(&forwards)];
-        // A backend that was there already may have another volume than was asked for now.
-        let volume = backend.and_then(|backend| backend.cache_volume.as_ref());
-        let named = volume.filter(|volume| **volume != desired.user.cache_volume());
-        words.extend(named.map(|volume| format!("--cache-volume {volume}")));
-        words.extend((desired.image != *usual).then(|| format!("--image {}", desired.image)));
-        let restricted = backend.is_some_and(|backend| !backend.privileged);
-        words.extend(restricted.then(|| "--security restricted".to_owned()));
-        if let ProxyImage::Custom(image) = &desired.proxy_image {
-            words.push(format!("--proxy-image {image}"));
-        }
-        words.retain(|word| !word.is_empty());
-        Self { options: words.join(" "), configured: !desired.files.is_empty() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::desired::{CacheVolume, ContainerName, File, HostPort, PullPolicy, Security, VolumeName};
-    use crate::forward::Forward;
-    use crate::observed::{ContainerId, State};
 
     fn last(options: &str, configured: bool) -> Last {
         Last { options: options.to_owned(), configured }
@@ -138,51 +109,5 @@ mod tests {
         assert_eq!(std::fs::read_dir(directory.join("assemble")).unwrap().count(), 0);
         std::fs::remove_dir_all(directory).unwrap();
         Remembered::of(None, &user, "", "").keep(&last("--allow-host-port 7", false)).unwrap();
-    }
-
-    #[test]
-    fn what_is_left_is_what_differs_from_the_usual() {
-        let image = |name: &str| ImageRef(name.to_owned());
-        let port = |number| Forward::plain(HostPort::new(number).unwrap());
-        let usual = Desired {
-            user: UserName::from_login("ann").unwrap(),
-            image: image("usual"),
-            pull: PullPolicy::Missing,
-            security: Security::Auto,
-            cache: CacheVolume::Conventional,
-            forwards: [port(5000)].into(),
-            proxy_image: ProxyImage::BuiltIn { image: image("built-in"), arch: "amd64".to_owned() },
-            files: Vec::new(),
-            proxies: Vec::new(),
-            recreate: false,
-        };
-        let plain = Container {
-            id: ContainerId("id".to_owned()),
-            name: ContainerName("b".to_owned()),
-            image: image("usual"),
-            image_id: String::new(),
-            state: State::Running,
-            unhealthy: false,
-            restarts: 0,
-            out_of_memory: false,
-            started_at: String::new(),
-            labels: BTreeMap::new(),
-            env: Vec::new(),
-            cache_volume: Some(usual.user.cache_volume()),
-            privileged: true,
-        };
-        assert_eq!(Last::of(&usual, Some(&plain), &image("usual")), Last::default());
-        let other = Desired {
-            image: image("mine"),
-            forwards: [port(6000)].into(),
-            proxy_image: ProxyImage::Custom(image("relay")),
-            files: vec![File { path: "/f".to_owned(), content: String::new() }],
-            ..usual
-        };
-        let volume = VolumeName("v".to_owned());
-        let restricted = Container { cache_volume: Some(volume), privileged: false, ..plain };
-        let words =
-            "--allow-host-port 6000 --cache-volume v --image mine --security restricted --proxy-image relay";
-        assert_eq!(Last::of(&other, Some(&restricted), &image("usual")), last(words, true));
     }
 }

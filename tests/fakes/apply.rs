@@ -77,7 +77,7 @@ async fn a_start_makes_everything_in_order_and_names_it() {
     assert_eq!(
         engine.world().log,
         [
-            "load assemble-proxy:0123",
+            "load docker-assemble-proxy:0123456789ab",
             "create B",
             "upload B",
             "start B",

@@ -11,7 +11,7 @@ use docker_assemble::observed::{Container, ContainerId, Observed, State};
 use docker_assemble::plan::plan;
 
 pub(crate) const IMAGE: &str = "moby/buildkit:buildx-stable-1";
-pub(crate) const PROXY: &str = "assemble-proxy:0123";
+pub(crate) const PROXY: &str = "docker-assemble-proxy:0123456789ab";
 
 pub(crate) fn user() -> UserName {
     UserName::from_login("ann").unwrap()

@@ -2,7 +2,7 @@
 //! successor with the same volume.
 
 use super::logs;
-use crate::desired::{UserName, VolumeName};
+use crate::desired::VolumeName;
 use crate::engine::Engine;
 use crate::observed::Container;
 
@@ -54,14 +54,6 @@ pub(super) enum Damage {
     /// In the backend's own.
     #[error("its build cache is damaged; 'docker assemble backend stop' removes it")]
     Own,
-}
-
-/// The option by which a start finds the backend's volume again.
-pub(super) fn option(backend: &Container, user: &UserName) -> String {
-    match &backend.cache_volume {
-        Some(volume) if *volume != user.cache_volume() => format!(" --cache-volume {volume}"),
-        _ => String::new(),
-    }
 }
 
 #[cfg(test)]

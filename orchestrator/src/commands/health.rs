@@ -15,6 +15,7 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::commands::start::Start;
 use crate::desired::{ContainerName, HostPort};
 use crate::engine::{Engine, EngineError, EngineFacts};
 use crate::forward::Forward;
@@ -22,7 +23,7 @@ use crate::health::{
     self, Answer, Case, Chain, Finding, Listening, Place, closing_chains, explain, has_no_route, listeners,
     listening, plain, remedy,
 };
-use crate::observed::{Container, Sidecar, State};
+use crate::observed::{Container, Observed, Sidecar, State};
 
 /// How long a sidecar may take to answer. Its program gives up its relay and the target after two
 /// seconds each; the rest is for an engine that starts it under load.
@@ -63,13 +64,13 @@ pub async fn gradually<T>(at_once: usize, work: impl Iterator<Item = impl Future
     join_all(work.map(in_turn)).await
 }
 
-/// Looks at all forwards. Never an error, and no longer than `limit` and a moment for every few of
+/// Looks at all forwards; `again` is the start that has all again. Never an error, and no longer than `limit` and a moment for every few of
 /// them: what could not be found out is part of the answer.
 pub async fn examine<E: Engine>(
     engine: &E,
     facts: Option<&EngineFacts>,
     backend: &Container,
-    sidecars: &[Sidecar],
+    (observed, again): (&Observed, &Start),
     question: impl Fn(&Sidecar) -> Question,
     limit: Duration,
 ) -> Vec<Examined> {
@@ -79,7 +80,7 @@ pub async fn examine<E: Engine>(
         let answer = if asked { Some(ask(engine, sidecar, question(sidecar), limit).await) } else { None };
         Examined { sidecar: sidecar.clone(), stale, answer, finding: None }
     };
-    let mut forwards = gradually(engine.at_once(), sidecars.iter().map(look)).await;
+    let mut forwards = gradually(engine.at_once(), observed.sidecars.iter().map(look)).await;
     let surroundings = Surroundings {
         facts: facts.cloned().unwrap_or_default(),
         is_local: engine.endpoint().starts_with("unix:"),
@@ -87,8 +88,12 @@ pub async fn examine<E: Engine>(
         filters: OnceCell::new(),
         publishers: publishers(engine, &forwards, limit).await,
         isolated: lost(engine, backend, &forwards, limit).await,
+        start: &|forwards| match forwards {
+            [] => again.command(),
+            forwards => again.forwarding(forwards).command(),
+        },
     };
-    let kept: Vec<Forward> = sidecars.iter().filter_map(Sidecar::forward).collect();
+    let kept = observed.wanted();
     // Each command that changes a target changes all that want it: whoever tries one after the
     // other would take the first change back with the second.
     let mut mended = kept.clone();
@@ -163,7 +168,7 @@ pub async fn ask<E: Engine>(engine: &E, sidecar: &Sidecar, question: Question, l
 }
 
 /// What all forwards have in common.
-struct Surroundings {
+struct Surroundings<'a> {
     facts: EngineFacts,
     /// Whether the engine's socket is one of this machine.
     is_local: bool,
@@ -175,9 +180,11 @@ struct Surroundings {
     publishers: BTreeMap<u16, ContainerName>,
     /// Whether the backend has no network.
     isolated: bool,
+    /// The command with these forwards, and all else as it is.
+    start: &'a dyn Fn(&[Forward]) -> String,
 }
 
-impl Surroundings {
+impl Surroundings<'_> {
     /// What is known of a forward that was tried, for `judge`.
     fn case<T>(&self, forward: &Examined, judge: impl FnOnce(Case<'_>) -> T) -> Option<T> {
         let report = forward.report()?;
@@ -204,6 +211,7 @@ impl Surroundings {
             },
             isolated: self.isolated,
             forwards: &[],
+            start: self.start,
         }))
     }
 

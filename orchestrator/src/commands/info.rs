@@ -16,7 +16,7 @@ use super::builder::Registered;
 use super::health::{PATIENCE, examine};
 use super::remains::{Remains, finish, left_behind, no_backend};
 use super::restarts::restarts;
-use super::start::start_command;
+use super::start::again;
 use super::{Session, logs, namespaces, observe};
 use crate::buildkit::{Client, Record, Worker};
 use crate::cli::Refusal;
@@ -101,13 +101,14 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form, builder: Regis
     let Session { engine, console, user, limit, .. } = session;
     let mut observed = observe::with_note(engine, user).await?;
     namespaces::find(engine, &mut observed).await;
-    let start = start_command(&observed);
+    let again = again(&observed, user);
+    let start = again.command();
     let backend = observed.backend.clone().ok_or_else(|| absent(&observed, builder, user))?;
     let image = image(engine, &backend).await?;
     // Worth an answer without them: they tell only where the engine is.
     let facts = engine.facts().await.ok();
     let examining =
-        examine(engine, facts.as_ref(), &backend, &observed.sidecars, |_| Question::Target, PATIENCE);
+        examine(engine, facts.as_ref(), &backend, (&observed, &again), |_| Question::Target, PATIENCE);
     if form != Form::Text {
         let asking = async {
             if backend.state == State::Running {

@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 
-use super::start::{START, start_command};
+use super::start::{START, again};
 use crate::desired::{ContainerName, UserName};
 use crate::observed::Observed;
 use crate::plan::way_back;
@@ -46,7 +46,7 @@ pub(super) fn left_behind(observed: &Observed) -> Option<Remains> {
 
 /// That a backend is missing, and the start that makes one or puts the one back that is set aside.
 pub(super) fn no_backend(observed: &Observed, user: &UserName) -> anyhow::Error {
-    let (name, start) = (user.backend(), start_command(observed));
+    let (name, start) = (user.backend(), again(observed, user).command());
     match left_behind(observed) {
         Some(Remains::SetAside(aside)) => anyhow!(
             "backend \"{name}\" is set aside as \"{aside}\" by a start that was ended; '{start}' puts it back"

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 
 use super::remains::no_backend;
-use super::start::start_command;
+use super::start::again;
 use super::{info, observe};
 use crate::cancel::Cancel;
 use crate::cancelled::Cancelled;
@@ -61,7 +61,7 @@ impl<E: Engine> Session<'_, E> {
             }
             state => {
                 let state = info::state(state);
-                let start = start_command(&observe::with_note(self.engine, self.user).await?);
+                let start = again(&observe::with_note(self.engine, self.user).await?, self.user).command();
                 Err(anyhow!("backend \"{}\" is not running ({state}); '{start}' starts it", backend.name))
             }
         }

@@ -11,8 +11,9 @@ mod registries;
 pub(in crate::commands) mod remind;
 mod report;
 mod setback;
+mod words;
 
-pub(in crate::commands) use again::{START, proxies_in_vain, start_command};
+pub(in crate::commands) use again::{START, again, proxies_in_vain};
 pub use blocked::{warn_of_blocked, warn_of_proxies};
 pub use daemon::Daemon;
 pub use life::{Around, command};

@@ -34,6 +34,19 @@ pub struct Asked {
     pub outside: HostPort,
 }
 
+/// What asks for a forward.
+impl From<&Forward> for Asked {
+    fn from(forward: &Forward) -> Self {
+        let place = match &forward.target {
+            Target::Gateway { .. } => Place::Gateway,
+            Target::Loopback { .. } => Place::Loopback,
+            Target::Host { name, .. } => Place::Host(name.clone()),
+            Target::Name { name, .. } => Place::Host(name.to_string()),
+        };
+        Self { port: forward.port, place, outside: forward.target.port() }
+    }
+}
+
 /// What is known of a host when a forward to it is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known {

@@ -6,7 +6,7 @@
 pub mod asked;
 mod options;
 
-pub use options::options;
+pub use options::lists;
 
 use std::fmt;
 use std::net::IpAddr;

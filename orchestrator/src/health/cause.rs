@@ -8,10 +8,10 @@ use super::firewall::{self, Chain};
 use super::isolation::{NO_NETWORK, give_network};
 use super::{Listening, Place};
 use crate::desired::HostPort;
-use crate::forward::{self, Forward, Target};
+use crate::forward::{Forward, Target};
 
 /// All that is known of one forward.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Case<'a> {
     /// The port that builds see.
     pub port: HostPort,
@@ -37,6 +37,8 @@ pub struct Case<'a> {
     pub isolated: bool,
     /// All of the user's forwards, this one among them, as a command that helps has to keep them.
     pub forwards: &'a [Forward],
+    /// The command that has these forwards, and all else as it is.
+    pub start: &'a dyn Fn(&[Forward]) -> String,
 }
 
 /// What is the matter.
@@ -270,8 +272,7 @@ impl Case<'_> {
             forwards.push(Forward { port: self.port, target });
             forwards.sort();
         }
-        let options = if forwards.is_empty() { String::new() } else { forward::options(&forwards) };
-        format!("docker assemble backend start {options}").trim_end().to_owned()
+        (self.start)(&forwards)
     }
 
     /// The port there, which is one.

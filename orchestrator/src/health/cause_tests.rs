@@ -1,5 +1,7 @@
 use super::*;
 use crate::desired::REGISTRY_PORT;
+use crate::forward::asked::Asked;
+use crate::forward::lists;
 
 const LOCAL: Listening = Listening::LoopbackOnly(IpAddr::V4(Ipv4Addr::LOCALHOST));
 const GATEWAY: IpAddr = IpAddr::V4(Ipv4Addr::new(172, 17, 0, 1));
@@ -23,6 +25,15 @@ fn case<'a>(
         filters: &[],
         isolated: false,
         forwards: &[],
+        start: &|forwards| {
+            let asked: Vec<_> = forwards.iter().map(Asked::from).collect();
+            let words = match lists(&asked) {
+                _ if forwards.is_empty() => String::new(),
+                (ports, hosts) if hosts.is_empty() => format!(" --allow-host-port {ports}"),
+                (ports, hosts) => format!(" --allow-host-port {ports} --forward {hosts}"),
+            };
+            format!("docker assemble backend start{words}")
+        },
     }
 }
 

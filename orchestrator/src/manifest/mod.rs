@@ -9,7 +9,7 @@ pub use words::{builder_command, text};
 
 use std::collections::BTreeMap;
 
-use crate::desired::{HostPort, ImageRef};
+use crate::desired::{BACKEND_IMAGE, HostPort, ImageRef};
 use objects::{Claim, ClaimSpec, Metadata, NetworkPolicySpec, Object, Resources, Selector, StatefulSetSpec};
 
 /// The container of the daemon, which buildx is told to enter.
@@ -59,7 +59,7 @@ impl Variant {
     /// The image that buildx runs, and its rootless sister.
     const fn image(self) -> &'static str {
         match self {
-            Self::Privileged => "moby/buildkit:buildx-stable-1",
+            Self::Privileged => BACKEND_IMAGE,
             Self::Rootless => "moby/buildkit:buildx-stable-1-rootless",
         }
     }

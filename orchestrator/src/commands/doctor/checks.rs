@@ -14,10 +14,8 @@ use crate::commands::health::{self, Examined};
 use crate::commands::info::state;
 use crate::commands::remains::{Remains, finish};
 use crate::commands::restarts::restarts;
-use crate::commands::start::START;
-use crate::desired::{ContainerName, HostPort};
+use crate::desired::ContainerName;
 use crate::engine::EngineFacts;
-use crate::forward::{self, Forward};
 use crate::health::{NO_NETWORK, Place, anew, give_network, target_now};
 use crate::observed::{Container, State};
 use helpers::{dialer, missing, sidecar};
@@ -302,24 +300,14 @@ fn namespace(workers: &[Worker], start: &str) -> Check {
 
 /// Whether anything is forwarded at all, and the port that was asked for.
 fn forwarded(facts: &Facts) -> Option<Check> {
-    let there = facts.forwards.iter().filter_map(|forward| forward.sidecar.forward());
-    let mut wanted: Vec<Forward> = there.chain(facts.missing.iter().cloned()).collect();
-    let known = |port: HostPort| {
-        facts.forwards.iter().any(|forward| forward.sidecar.port == port)
-            || facts.missing.iter().any(|forward| forward.port == port)
-    };
-    match facts.port {
-        Some(port) if !known(port) => {
-            wanted.push(Forward::plain(port));
-            wanted.sort();
-            Some(check(
-                format!("sidecar {port}"),
-                Verdict::Fail,
-                format!("port {port} is not forwarded"),
-                &format!("'{}'", format!("{START} {}", forward::options(&wanted)).trim_end()),
-            ))
-        }
-        None if facts.forwards.is_empty() && facts.missing.is_empty() => Some(check(
+    match (facts.port, &facts.more) {
+        (Some(port), Some(start)) => Some(check(
+            format!("sidecar {port}"),
+            Verdict::Fail,
+            format!("port {port} is not forwarded"),
+            &format!("'{start}'"),
+        )),
+        (None, _) if facts.forwards.is_empty() && facts.missing.is_empty() => Some(check(
             "sidecars",
             Verdict::Warn,
             "no port of the host is forwarded",

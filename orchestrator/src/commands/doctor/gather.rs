@@ -10,13 +10,13 @@ use crate::buildkit::{Client, Worker};
 use crate::commands::builder::Registered;
 use crate::commands::health::{self, Examined};
 use crate::commands::remains::{Remains, left_behind};
-use crate::commands::start::{START, proxies_in_vain, start_command};
+use crate::commands::start::{START, Start, again, proxies_in_vain};
 use crate::commands::{damage, namespaces, observe};
 use crate::desired::{ContainerName, HostPort, REGISTRY_PORT, UserName};
 use crate::engine::{Engine, EngineError, EngineFacts};
 use crate::forward::Forward;
 use crate::health::{Place, plain};
-use crate::observed::{Container, Sidecar, State};
+use crate::observed::{Container, Observed, Sidecar, State};
 use crate::spec::STATE_DIRECTORY;
 
 /// How long each step may take, unless the user says otherwise. There are three, one after another.
@@ -69,6 +69,8 @@ pub(super) struct Facts {
     pub(super) start: String,
     /// The port that was asked for.
     pub(super) port: Option<HostPort>,
+    /// The start that forwards that one too, where no other does.
+    pub(super) more: Option<String>,
     /// What the backend's first process is confined by; absent where that cannot be read.
     pub(super) confinement: Option<Confinement>,
     pub(super) disk: Option<Disk>,
@@ -122,6 +124,7 @@ impl<E: Engine> Doctor<'_, E> {
             proxies_in_vain: None,
             builder: None,
             start: START.to_owned(),
+            more: None,
             port,
             confinement: None,
             disk: None,
@@ -149,14 +152,16 @@ impl<E: Engine> Doctor<'_, E> {
             }
         };
         timeout(limit, namespaces::find(engine, &mut observed)).await.ok();
-        facts.start = start_command(&observed);
+        let again = again(&observed, user);
+        facts.start = again.command();
         facts.left_behind = left_behind(&observed);
         facts.builder = (self.builder != Registered::No).then(|| (user.backend(), self.builder));
         if observed.backend.is_some() {
             facts.missing = observed.missing();
-            facts.proxies_in_vain = proxies_in_vain(&self.proxies, &observed.wanted());
+            facts.proxies_in_vain = proxies_in_vain(&self.proxies, &observed.wanted(), &again);
             facts.dialer.clone_from(&observed.dialer);
         }
+        facts.more = port.and_then(|port| more(port, &observed, &again));
         facts.lost_files = observed.has_lost_files();
         if let Some(backend) = &observed.backend {
             let question = |sidecar: &Sidecar| {
@@ -164,7 +169,7 @@ impl<E: Engine> Doctor<'_, E> {
                 if sidecar.port == asked { Question::Protocol } else { Question::Target }
             };
             let examining =
-                health::examine(engine, Some(known), backend, &observed.sidecars, question, limit);
+                health::examine(engine, Some(known), backend, (&observed, &again), question, limit);
             if backend.state == State::Running {
                 let asking = within(limit, ask(engine, backend), |error| Failure {
                     why: plain(&causes(&error)),
@@ -186,14 +191,24 @@ impl<E: Engine> Doctor<'_, E> {
             // One that ends at every start may run at this moment.
             let ends = backend.state != State::Paused && !matches!(facts.daemon, Some(Ok(_)));
             let damage = if ends { damage::find(engine, backend).await } else { None };
-            facts.damage = damage.map(|damage| {
-                let start = format!("{}{}", facts.start, damage::option(backend, user));
-                Failure { why: damage.to_string(), help: Some(format!("then '{start}'")) }
+            facts.damage = damage.map(|damage| Failure {
+                why: damage.to_string(),
+                help: Some(format!("then '{}'", facts.start)),
             });
         }
         facts.backend = Some(Ok(observed.backend));
         facts
     }
+}
+
+/// The start that forwards one more port.
+fn more(port: HostPort, observed: &Observed, again: &Start) -> Option<String> {
+    let mut forwards = observed.wanted();
+    let is_known = forwards.iter().any(|forward| forward.port == port)
+        || observed.sidecars.iter().any(|sidecar| sidecar.port == port);
+    forwards.push(Forward::plain(port));
+    forwards.sort();
+    (!is_known).then(|| again.forwarding(&forwards).command())
 }
 
 async fn within<T, F>(
@@ -263,6 +278,16 @@ fn conntrack() -> Option<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_start_that_forwards_one_more_port_keeps_the_others() {
+        let port = |number| HostPort::new(number).unwrap();
+        let noted = Some([5000, 7000].map(|number| Forward::plain(port(number))).to_vec());
+        let observed = Observed { noted, ..Observed::default() };
+        assert_eq!(more(port(7000), &observed, &Start::default()), None);
+        let start = more(port(6000), &observed, &Start::default()).unwrap();
+        assert_eq!(start, "docker assemble backend start --allow-host-port 5000,6000,7000");
+    }
 
     #[test]
     fn what_confines_a_process_is_read() {

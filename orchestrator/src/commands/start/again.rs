@@ -1,21 +1,54 @@
-//! The starts that others tell of.
+//! The starts that bring back what a user has: hints tell them, and the next start may ask for one.
 
-use crate::desired::HostPort;
-use crate::forward::{self, Forward, Target};
-use crate::observed::Observed;
+use super::Start;
+use crate::desired::{
+    BACKEND_IMAGE, CacheVolume, Desired, HostPort, ImageRef, ProxyImage, Security, UserName,
+};
+use crate::forward::{Forward, Target};
+use crate::observed::{Container, Observed};
+use crate::proxy_image::is_built_in;
 use crate::spec::proxies::on_localhost;
 
 /// The command that helps where there is no backend.
 pub(in crate::commands) const START: &str = "docker assemble backend start";
 
-/// The same for a backend that has sidecars already: a start without options would forward the
-/// usual port in place of theirs.
-pub(in crate::commands) fn start_command(observed: &Observed) -> String {
+/// The start that has all again that is known of a user's backend, as far as a start without options would
+/// do something else.
+pub(in crate::commands) fn again(observed: &Observed, user: &UserName) -> Start {
+    let usual = ImageRef(BACKEND_IMAGE.to_owned()).normalized();
+    let named = |image: &ImageRef| (image.normalized() != usual).then(|| image.clone());
+    let start = Start {
+        image: observed.backend.as_ref().and_then(|backend| named(&backend.image)),
+        proxy_image: observed.helper_image().filter(|image| !is_built_in(image)).cloned(),
+        ..of_backend(observed.backend.as_ref(), user)
+    };
     let forwards = observed.wanted();
     // Without any, only the backend's note tells whether none was wanted.
-    let known = !forwards.is_empty() || observed.noted.is_some();
-    let options = if known { forward::options(&forwards) } else { String::new() };
-    if options.is_empty() { START.to_owned() } else { format!("{START} {options}") }
+    if forwards.is_empty() && observed.noted.is_none() { start } else { start.forwarding(&forwards) }
+}
+
+/// The start that has all again that this wish has come to, with the backend that was made or found for
+/// it. `usual` is the image that is taken where none is named.
+pub(super) fn left_by(desired: &Desired, backend: Option<&Container>, usual: &ImageRef) -> Start {
+    let forwards: Vec<_> = desired.forwards.iter().cloned().collect();
+    let proxy_image = match &desired.proxy_image {
+        ProxyImage::BuiltIn { .. } => None,
+        ProxyImage::Custom(image) => Some(image.clone()),
+    };
+    let image = (desired.image != *usual).then(|| desired.image.clone());
+    Start { image, proxy_image, ..of_backend(backend, &desired.user) }.forwarding(&forwards)
+}
+
+/// What only the backend's container tells: it may have another volume than was asked for now.
+fn of_backend(backend: Option<&Container>, user: &UserName) -> Start {
+    let volume = backend.and_then(|backend| backend.cache_volume.clone());
+    let named = volume.filter(|volume| *volume != user.cache_volume());
+    let restricted = backend.is_some_and(|backend| !backend.privileged);
+    Start {
+        cache: named.map_or(CacheVolume::Conventional, CacheVolume::Named),
+        security: if restricted { Security::Restricted } else { Security::Auto },
+        ..Start::default()
+    }
 }
 
 /// Which proxies are on the builds' own localhost without a forward there, and the start that makes
@@ -23,6 +56,7 @@ pub(in crate::commands) fn start_command(observed: &Observed) -> String {
 pub(in crate::commands) fn proxies_in_vain(
     proxies: &[String],
     forwards: &[Forward],
+    again: &Start,
 ) -> Option<(String, String)> {
     let is_forwarded = |port: &HostPort| forwards.iter().any(|forward| forward.port == *port);
     let mut vain = on_localhost(proxies);
@@ -35,5 +69,70 @@ pub(in crate::commands) fn proxies_in_vain(
         "proxy {} of the docker configuration is localhost of the backend itself",
         names.join(" and ")
     );
-    (!names.is_empty()).then(|| (told, format!("{START} {}", forward::options(&all))))
+    (!names.is_empty()).then(|| (told, again.forwarding(&all).command()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::desired::{ContainerName, PullPolicy, VolumeName};
+    use crate::observed::{ContainerId, State};
+
+    #[test]
+    fn what_is_left_is_what_differs_from_the_usual() {
+        let image = |name: &str| ImageRef(name.to_owned());
+        let port = |number| Forward::plain(HostPort::new(number).unwrap());
+        let usual = Desired {
+            user: UserName::from_login("ann").unwrap(),
+            image: image("usual"),
+            pull: PullPolicy::Missing,
+            security: Security::Auto,
+            cache: CacheVolume::Conventional,
+            forwards: [port(5000)].into(),
+            proxy_image: ProxyImage::BuiltIn { image: image("built-in"), arch: "amd64".to_owned() },
+            files: Vec::new(),
+            proxies: Vec::new(),
+            recreate: false,
+        };
+        let plain = Container {
+            id: ContainerId("id".to_owned()),
+            name: ContainerName("b".to_owned()),
+            image: image("usual"),
+            image_id: String::new(),
+            state: State::Running,
+            unhealthy: false,
+            restarts: 0,
+            out_of_memory: false,
+            started_at: String::new(),
+            labels: BTreeMap::new(),
+            env: Vec::new(),
+            cache_volume: Some(usual.user.cache_volume()),
+            privileged: true,
+        };
+        assert_eq!(left_by(&usual, Some(&plain), &image("usual")), Start::default());
+        let other = Desired {
+            image: image("mine"),
+            forwards: [port(6000)].into(),
+            proxy_image: ProxyImage::Custom(image("relay")),
+            ..usual
+        };
+        let volume = VolumeName("v".to_owned());
+        let restricted = Container { cache_volume: Some(volume), privileged: false, ..plain };
+        let left = left_by(&other, Some(&restricted), &image("usual"));
+        assert_eq!(
+            left.command(),
+            "docker assemble backend start --allow-host-port 6000 --cache-volume v --image mine \
+             --proxy-image relay --security restricted"
+        );
+
+        // Of the containers alone the same is known.
+        let user = &other.user;
+        let backend = Some(Container { image: image("mine"), ..restricted.clone() });
+        let helper = Some(Container { image: image("relay"), ..restricted });
+        let noted = Some(other.forwards.iter().cloned().collect());
+        let observed = Observed { backend, dialer: helper, noted, ..Observed::default() };
+        assert_eq!(again(&observed, user), left);
+    }
 }

@@ -2,12 +2,13 @@
 
 use assemble_contract::argv::Question;
 
-use super::{proxies_in_vain, start_command};
+use super::again::left_by;
+use super::{again, proxies_in_vain};
 use crate::commands::health::{PATIENCE, examine, is_isolated};
 use crate::commands::{Session, observe};
-use crate::desired::Desired;
+use crate::desired::{BACKEND_IMAGE, Desired, ImageRef};
 use crate::engine::{Engine, EngineError};
-use crate::forward::{self, Forward, Target};
+use crate::forward::{Forward, Target};
 use crate::health::{NO_NETWORK, give_network};
 use crate::observed::{Container, Observed, State};
 
@@ -24,7 +25,8 @@ pub async fn warn_of_blocked<E: Engine>(session: Session<'_, E>) {
 /// forward leads out.
 pub fn warn_of_proxies<E>(session: Session<'_, E>, desired: &Desired) {
     let forwards: Vec<_> = desired.forwards.iter().cloned().collect();
-    if let Some((why, start)) = proxies_in_vain(&desired.proxies, &forwards) {
+    let again = left_by(desired, None, &ImageRef(BACKEND_IMAGE.to_owned()));
+    if let Some((why, start)) = proxies_in_vain(&desired.proxies, &forwards, &again) {
         session.console.warning(format_args!("{why}; '{start}' leads to that of the host"));
     }
 }
@@ -41,9 +43,8 @@ pub(super) async fn start_without_network<E: Engine>(
         _ => forward.clone(),
     };
     let forwards: Vec<_> = desired.forwards.iter().map(around).collect();
-    is_isolated(session.engine, &backend, PATIENCE)
-        .await
-        .then(|| format!("docker assemble backend start {}", forward::options(&forwards)))
+    let again = left_by(desired, Some(&backend), &ImageRef(BACKEND_IMAGE.to_owned()));
+    is_isolated(session.engine, &backend, PATIENCE).await.then(|| again.forwarding(&forwards).command())
 }
 
 async fn look<E: Engine>(session: Session<'_, E>) -> Result<(), EngineError> {
@@ -52,7 +53,7 @@ async fn look<E: Engine>(session: Session<'_, E>) -> Result<(), EngineError> {
     let running = |backend: &&Container| backend.state == State::Running;
     let Some(backend) = observed.backend.as_ref().filter(running) else { return Ok(()) };
     if is_isolated(engine, backend, PATIENCE).await {
-        console.warning(format_args!("{NO_NETWORK}; {}", give_network(&start_command(&observed))));
+        console.warning(format_args!("{NO_NETWORK}; {}", give_network(&again(&observed, user).command())));
         return Ok(());
     }
     warn(session, &observed, backend).await
@@ -65,8 +66,9 @@ async fn warn<E: Engine>(
 ) -> Result<(), EngineError> {
     let Session { engine, console, .. } = session;
     let facts = engine.facts().await?;
-    let sidecars = &observed.sidecars;
-    let forwards = examine(engine, Some(&facts), backend, sidecars, |_| Question::Target, PATIENCE).await;
+    let again = again(observed, session.user);
+    let forwards =
+        examine(engine, Some(&facts), backend, (observed, &again), |_| Question::Target, PATIENCE).await;
     for forward in forwards {
         let (port, target) = (forward.sidecar.port, forward.report().map(|report| report.target.clone()));
         if let (Some(finding), Some(target)) = (forward.finding.filter(|finding| finding.blocked), target) {

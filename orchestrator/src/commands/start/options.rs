@@ -17,17 +17,17 @@ use crate::forward::asked::{self, Asked};
 use crate::output::Progress;
 use crate::spec::daemon::{Mirror, Space};
 
-const PROGRESS: OneOf<Progress> = OneOf(&[
+pub(super) const PROGRESS: OneOf<Progress> = OneOf(&[
     ("auto", Progress::Auto),
     ("plain", Progress::Plain),
     ("tty", Progress::Tty),
     ("quiet", Progress::Quiet),
 ]);
 
-const PULL: OneOf<PullPolicy> =
+pub(super) const PULL: OneOf<PullPolicy> =
     OneOf(&[("missing", PullPolicy::Missing), ("always", PullPolicy::Always), ("never", PullPolicy::Never)]);
 
-const SECURITY: OneOf<Security> = OneOf(&[
+pub(super) const SECURITY: OneOf<Security> = OneOf(&[
     ("auto", Security::Auto),
     ("privileged", Security::Privileged),
     ("restricted", Security::Restricted),

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::again::left_by;
+use super::words::{line, read};
 use super::{Daemon, Start};
-use crate::cli::Invocation;
-use crate::commands::{Command, OnEngine, Session, observe, parse};
+use crate::commands::{Session, observe};
 use crate::desired::{CacheVolume, Desired, ImageRef, Security};
 use crate::engine::Engine;
 use crate::remembered::{Last, Remembered};
@@ -27,8 +28,8 @@ pub(in crate::commands) async fn of_the_last<E: Engine>(
     }
     let Session { engine, user, console, .. } = session;
     let note = session.unless_cancelled(note(session, configuration)).await?;
-    let Some(Last { options: line, configured }) = note.recall() else { return Ok(()) };
-    let Some(before) = read(&line) else { return Ok(()) };
+    let Some(Last { options: last, configured }) = note.recall() else { return Ok(()) };
+    let Some(before) = read(&last) else { return Ok(()) };
     let looking = async {
         let gone = observe::ours(engine, user).await?.backend.is_none();
         let kept = match &before.cache {
@@ -40,7 +41,7 @@ pub(in crate::commands) async fn of_the_last<E: Engine>(
     let (gone, kept) = session.unless_cancelled(looking).await?;
     if gone {
         let name = user.backend();
-        let how = if line.is_empty() { "anew".to_owned() } else { format!("as before: '{line}'") };
+        let how = if last.is_empty() { "anew".to_owned() } else { format!("as before: '{last}'") };
         console.note(format_args!("Backend \"{name}\" has gone without 'stop'; it is started {how}"));
         if configured && options.daemon == Daemon::default() {
             console.warning(format_args!(
@@ -70,7 +71,8 @@ pub(in crate::commands) async fn keep<E: Engine>(
 ) {
     let keeping = async {
         let backend = session.engine.container(&session.user.backend()).await?;
-        let last = Last::of(desired, backend.as_ref(), usual);
+        let options = line(&left_by(desired, backend.as_ref(), usual).words());
+        let last = Last { options, configured: !desired.files.is_empty() };
         anyhow::Ok(note(session, configuration).await?.keep(&last)?)
     };
     if let Err(error) = keeping.await {
@@ -91,13 +93,4 @@ async fn note<E: Engine>(session: Session<'_, E>, configuration: Option<&Path>) 
     let Session { engine, user, .. } = session;
     let facts = engine.facts().await?;
     Ok(Remembered::of(configuration, user, engine.endpoint(), &facts.name))
-}
-
-/// A start with these options; `None` where they are not understood.
-fn read(options: &str) -> Option<Start> {
-    let words = ["backend", "start"].into_iter().chain(options.split_whitespace()).map(str::to_owned);
-    match parse(&words.collect::<Vec<_>>()) {
-        Ok(Invocation::Run(Command::OnEngine(OnEngine::Start(start), _))) => Some(*start),
-        _ => None,
-    }
 }
