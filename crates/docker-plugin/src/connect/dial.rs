@@ -4,7 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::process::Stdio;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 #[cfg(unix)]
 use nix::sys::signal::{self, SigSet, SigmaskHow, Signal};
@@ -72,6 +72,8 @@ fn dial(program: &str, command: &mut Command) -> io::Result<ProgramStream> {
         stdin: Some(stdin),
         stdout,
         words: Some(words),
+        asked: false,
+        reader: None,
         started: false,
         at_terminal: false,
         child: Some(child),
@@ -87,6 +89,10 @@ pub(super) struct ProgramStream {
     stdout: ChildStdout,
     /// What the program says on standard error, until it was asked for.
     words: Option<JoinHandle<String>>,
+    /// Whether anything was written.
+    asked: bool,
+    /// Who reads at the end before anything was written.
+    reader: Option<Waker>,
     /// Whether anything came back.
     started: bool,
     /// Whether it may ask somebody there.
@@ -140,7 +146,13 @@ impl AsyncRead for ProgramStream {
         if buf.filled().len() > before {
             self.started = true;
         } else if !self.started {
-            // An end before a beginning: this program or the one over there failed and says why.
+            // An end before a beginning: this program or the one over there failed and says why. Not
+            // before it was asked: whoever has no request under way would take it for the end of a
+            // connection that was not needed, and never tell.
+            if !self.asked {
+                self.reader = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
             let Some(words) = &mut self.words else { return Poll::Ready(Ok(())) };
             let said = ready!(Pin::new(words).poll(cx)).unwrap_or_default();
             self.words = None;
@@ -153,6 +165,10 @@ impl AsyncRead for ProgramStream {
 
 impl AsyncWrite for ProgramStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.asked = true;
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
         match &mut self.stdin {
             // A failed program is told about by reading, which has its words.
             Some(stdin) => match ready!(Pin::new(stdin).poll_write(cx, buf)) {
@@ -171,5 +187,29 @@ impl AsyncWrite for ProgramStream {
     fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.stdin = None;
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_failed_program_says_answers_the_first_request() {
+        let mut stream = dial_in_background("sh", &["-c".to_owned(), "echo no way >&2".to_owned()]).unwrap();
+        assert_eq!(stream.stdout.read(&mut [0]).await.unwrap(), 0);
+        while stream.words.as_ref().is_some_and(|words| !words.is_finished()) {
+            tokio::task::yield_now().await;
+        }
+        let mut room = [0];
+        let read =
+            poll_fn(|cx| Poll::Ready(Pin::new(&mut stream).poll_read(cx, &mut ReadBuf::new(&mut room))));
+        assert!(read.await.is_pending());
+        stream.write_all(b"GET").await.unwrap();
+        assert_eq!(stream.read(&mut room).await.unwrap_err().to_string(), "no way");
     }
 }
