@@ -1,6 +1,8 @@
 //! A build cache that BuildKit cannot read any more: it ends at every start then, and so does its
 //! successor with the same volume.
 
+use explained::Explained;
+
 use super::logs;
 use crate::desired::VolumeName;
 use crate::engine::Engine;
@@ -43,16 +45,20 @@ fn tells_of_damage(log: &str) -> bool {
 }
 
 /// What is the matter, with the commands after which a start begins with an empty cache.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Damage {
-    /// In a named volume, which outlives its backend.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[status = "part"]
+pub enum Damage {
+    /// A disk that was full or was switched off, for example.
     #[error(
-        "the build cache in volume \"{0}\" is damaged; 'docker assemble backend stop', \
-         'docker volume rm {0}' and 'docker volume create {0}' put an empty one in its place"
+        "the build cache in volume \"{volume}\" is damaged; 'docker assemble backend stop', \
+         'docker volume rm {volume}' and 'docker volume create {volume}' put an empty one in its place",
+        volume = .0
     )]
+    #[advice = "run these commands; a named volume outlives every backend"]
     Volume(VolumeName),
-    /// In the backend's own.
+    /// The same, without a volume of its own.
     #[error("its build cache is damaged; 'docker assemble backend stop' removes it")]
+    #[advice = "run this command"]
     Own,
 }
 

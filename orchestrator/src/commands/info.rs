@@ -7,14 +7,14 @@ mod object;
 
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use assemble_contract::argv::Question;
 use clap::Args;
 use docker_plugin::reference::Reference;
 
 use super::builder::Registered;
 use super::health::{PATIENCE, examine};
-use super::remains::{Remains, finish, left_behind, no_backend};
+use super::remains::{BackendError, Remains, finish, left_behind, no_backend};
 use super::restarts::restarts;
 use super::start::again;
 use super::{Session, logs, namespaces, observe};
@@ -155,14 +155,14 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form, builder: Regis
 }
 
 /// That there is no backend, and what there still is that leads to it or belongs to it.
-fn absent(observed: &Observed, builder: Registered, user: &UserName) -> anyhow::Error {
+fn absent(observed: &Observed, builder: Registered, user: &UserName) -> BackendError {
     let error = no_backend(observed, user);
-    let mut words = error.to_string();
+    let mut beside = String::new();
     match left_behind(observed) {
         Some(Remains::SetAside(_)) => return error,
         Some(Remains::Helpers { names, stray }) => {
             let replaced = if stray { "" } else { "that start replaces it, " };
-            words.push_str(&format!(
+            beside.push_str(&format!(
                 "; {names} outlived it: {replaced}'docker assemble backend stop' removes it"
             ));
         }
@@ -170,11 +170,11 @@ fn absent(observed: &Observed, builder: Registered, user: &UserName) -> anyhow::
     }
     if builder != Registered::No {
         let name = user.backend();
-        words.push_str(&format!(
+        beside.push_str(&format!(
             "; buildx has a builder that leads to it, and 'docker buildx rm {name}' forgets that"
         ));
     }
-    anyhow!(words)
+    if beside.is_empty() { error } else { BackendError::Gone { error: Box::new(error), beside } }
 }
 
 /// What only the daemon knows.

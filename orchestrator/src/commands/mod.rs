@@ -4,7 +4,7 @@
 pub mod builder;
 pub mod cache;
 pub mod complete;
-mod damage;
+pub mod damage;
 pub mod doctor;
 mod forwards;
 pub mod health;
@@ -14,7 +14,7 @@ pub mod manifest;
 mod namespaces;
 pub mod observe;
 mod outcome;
-mod remains;
+pub mod remains;
 pub mod restarts;
 mod run;
 mod session;

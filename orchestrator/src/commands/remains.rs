@@ -1,11 +1,64 @@
 //! What is left of a backend that was replaced, or is gone.
 
-use anyhow::anyhow;
+use explained::Explained;
 
 use super::start::{START, again};
 use crate::desired::{ContainerName, UserName};
 use crate::observed::Observed;
 use crate::plan::way_back;
+
+/// A backend that a command needs, and that is not there or does not run.
+#[derive(Debug, thiserror::Error, Explained)]
+pub enum BackendError {
+    /// It was not started, or as another user.
+    #[error("there is no backend \"{name}\"; '{command}' makes one", command = START)]
+    #[advice = "start it"]
+    Missing {
+        /// The backend.
+        name: ContainerName,
+    },
+    /// The same, where it has left something behind, or a builder of buildx leads to it: `{beside}` names
+    /// that, and what removes it.
+    #[error("{error}{beside}")]
+    #[advice = "start it, or what it says"]
+    Gone {
+        /// That it is missing.
+        error: Box<Self>,
+        /// What there is still.
+        beside: String,
+    },
+    /// A `start --recreate` was killed before the new backend was made.
+    #[error(
+        "backend \"{name}\" is set aside as \"{aside}\" by a start that was ended; '{start}' puts it back"
+    )]
+    #[advice = "that start; `stop` would remove it with its cache"]
+    SetAside {
+        /// The backend.
+        name: ContainerName,
+        /// Its name meanwhile.
+        aside: ContainerName,
+        /// What puts it back.
+        start: String,
+    },
+    /// It was stopped or has crashed.
+    #[error("backend \"{name}\" is not running ({state}); '{start}' starts it")]
+    #[advice = "start it; `backend logs` tells why"]
+    Stopped {
+        /// The backend.
+        name: ContainerName,
+        /// What it does.
+        state: &'static str,
+        /// The start that has all again.
+        start: String,
+    },
+    /// Somebody paused it.
+    #[error("backend \"{name}\" is paused; 'docker unpause {name}' wakes it")]
+    #[advice = "unpause it"]
+    Paused {
+        /// The backend.
+        name: ContainerName,
+    },
+}
 
 /// What there is beside a backend that runs, or in its place.
 #[derive(Clone, Debug)]
@@ -45,13 +98,11 @@ pub(super) fn left_behind(observed: &Observed) -> Option<Remains> {
 }
 
 /// That a backend is missing, and the start that makes one or puts the one back that is set aside.
-pub(super) fn no_backend(observed: &Observed, user: &UserName) -> anyhow::Error {
+pub(super) fn no_backend(observed: &Observed, user: &UserName) -> BackendError {
     let (name, start) = (user.backend(), again(observed, user).command());
     match left_behind(observed) {
-        Some(Remains::SetAside(aside)) => anyhow!(
-            "backend \"{name}\" is set aside as \"{aside}\" by a start that was ended; '{start}' puts it back"
-        ),
-        _ => anyhow!("there is no backend \"{name}\"; '{START}' makes one"),
+        Some(Remains::SetAside(aside)) => BackendError::SetAside { name, aside, start },
+        _ => BackendError::Missing { name },
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
-use super::remains::no_backend;
+use super::remains::{BackendError, no_backend};
 use super::start::again;
 use super::{info, observe};
 use crate::cancel::Cancel;
@@ -46,7 +46,7 @@ impl<E: Engine> Session<'_, E> {
             None => {
                 // The note names the forwards that a start has to keep.
                 let observed = observe::with_note(self.engine, self.user).await?;
-                Err(no_backend(&observed, self.user))
+                Err(no_backend(&observed, self.user).into())
             }
         }
     }
@@ -56,13 +56,11 @@ impl<E: Engine> Session<'_, E> {
         let backend = self.backend().await?;
         match backend.state {
             State::Running => Ok(backend),
-            State::Paused => {
-                Err(anyhow!("backend \"{0}\" is paused; 'docker unpause {0}' wakes it", backend.name))
-            }
+            State::Paused => Err(BackendError::Paused { name: backend.name }.into()),
             state => {
                 let state = info::state(state);
                 let start = again(&observe::with_note(self.engine, self.user).await?, self.user).command();
-                Err(anyhow!("backend \"{}\" is not running ({state}); '{start}' starts it", backend.name))
+                Err(BackendError::Stopped { name: backend.name, state, start }.into())
             }
         }
     }

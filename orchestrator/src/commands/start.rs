@@ -4,6 +4,7 @@ mod again;
 mod bar;
 mod blocked;
 mod daemon;
+mod error;
 mod life;
 mod names;
 mod options;
@@ -15,16 +16,16 @@ mod words;
 
 pub(in crate::commands) use again::{START, again, proxies_in_vain};
 pub use blocked::{warn_of_blocked, warn_of_proxies};
-pub use daemon::Daemon;
+pub use daemon::{Daemon, FileError};
+pub use error::{StartError, StartWarning};
 pub use life::{Around, command};
 pub use names::{NameError, resolve};
 pub(in crate::commands) use options::Options;
 pub use options::Start;
-pub use report::StartWarning;
 
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -32,7 +33,6 @@ use super::{Cancelled, Session, damage, logs, observe};
 use crate::apply::{Failure, Ledger, Made, Origin, PAUSE, ROUNDS, apply, undo};
 use crate::desired::{ContainerName, Desired, Security};
 use crate::engine::{Engine, EngineError};
-use crate::health::NO_NETWORK;
 use crate::observed::{ContainerId, Observed};
 use crate::output::Progress;
 use crate::plan::action::Action;
@@ -220,7 +220,8 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
         // Removed after all.
         if !left.is_empty() {
             let names = left.join(", ");
-            console.warning(format_args!("{error}; the backend serves, and another start removes {names}"));
+            let error = error.to_string();
+            console.warning(StartWarning::Replaced { error, names });
         }
     }
 
@@ -284,17 +285,10 @@ fn mention<E>(session: Session<'_, E>, plan: &Plan, desired: &Desired, observed:
     let old = observed.backend.as_ref().filter(|old| old.cache_volume.is_none() && removed(&old.id));
     if let Some(old) = old {
         let volume = desired.user.cache_volume();
-        session.console.warning(format_args!(
-            "the build cache of \"{}\" goes with it; one in volume \"{volume}\" would outlive it",
-            old.name
-        ));
+        session.console.warning(StartWarning::CacheGoes { name: old.name.clone(), volume });
     }
     if observed.has_lost_files() && desired.files.is_empty() {
-        session.console.warning(format_args!(
-            "backend \"{}\" has lost its configuration, since something else made its container anew; a \
-             start with the same options and '--recreate' brings it back",
-            desired.user.backend()
-        ));
+        session.console.warning(StartWarning::LostFiles { name: desired.user.backend() });
     }
     for difference in &plan.left_alone {
         let what = match difference.field {
@@ -338,27 +332,25 @@ async fn quote<E: Engine>(
     }
     // A stop, which others are helped by, would remove what is set aside.
     if let Some(help) = help {
-        return anyhow!("{error}; {help}");
+        return StartError::Kept { error, help }.into();
     }
     if let ReadyError::Ended(container) = &error
         && container.name == session.user.backend()
         && let Some(damage) = damage::find(session.engine, container).await
     {
-        return anyhow!("{error}: {damage}; then start again");
+        return StartError::Damaged { error, damage }.into();
     }
     let was_there = error.container().is_some_and(|failed| !made.iter().any(|made| made.is(&failed.id)));
     if error.container().is_some()
         && let Some(start) = blocked::start_without_network(session, desired).await
     {
-        return anyhow!("{error}; {NO_NETWORK}; '{start}' does without one");
+        return StartError::NoNetwork { error, start }.into();
     }
     match error {
         ReadyError::Cancelled(cancelled) => cancelled.into(),
         // As it is, so that its hint is found.
         ReadyError::Engine(error) => error.into(),
-        error if was_there => {
-            anyhow!("{error}; 'docker assemble backend stop' and another start make a new one")
-        }
+        error if was_there => StartError::Old { error }.into(),
         error => error.into(),
     }
 }
@@ -392,7 +384,7 @@ async fn take_back<E: Engine>(session: Session<'_, E>, made: &[Made], error: any
     }
     let left = left.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     // The first failure stays what the exit status is taken from.
-    error.context(format!("cleaning up failed too: {left}"))
+    error.context(StartError::Left { left })
 }
 
 fn explain(desired: &Desired, cause: Failure) -> anyhow::Error {
@@ -401,11 +393,9 @@ fn explain(desired: &Desired, cause: Failure) -> anyhow::Error {
         Failure::Engine(error @ EngineError::PrivilegesRefused { .. })
             if desired.security == Security::Privileged =>
         {
-            anyhow!("{error}; '--security restricted' does without privileges that the engine refuses")
+            StartError::Privileges { error }.into()
         }
-        Failure::Engine(error) if error.is_taken_name() => {
-            anyhow!("{error}; is another start at work? try again when it is done")
-        }
+        Failure::Engine(error) if error.is_taken_name() => StartError::Taken { error }.into(),
         Failure::Engine(error) => error.into(),
     }
 }

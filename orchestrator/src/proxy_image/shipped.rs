@@ -4,11 +4,14 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use explained::Explained;
+
 use super::{Archive, archive};
 
-/// A debug build without its sidecar.
-#[derive(Debug, thiserror::Error)]
+/// A debug build embeds none.
+#[derive(Debug, thiserror::Error, Explained)]
 #[error("this debug build's sidecar \"{path}\" cannot be read ({error}); run scripts/sidecar.sh")]
+#[advice = "that script"]
 pub struct Missing {
     path: &'static str,
     error: std::io::Error,

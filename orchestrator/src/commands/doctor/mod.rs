@@ -7,8 +7,9 @@ mod gather;
 
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use clap::Args;
+use explained::Explained;
 use serde_json::json;
 
 use super::complete::listening_ports;
@@ -92,6 +93,15 @@ pub struct Check {
     pub help: Option<String>,
 }
 
+/// `backend doctor` found what keeps builds from the host's ports.
+#[derive(Debug, thiserror::Error, Explained)]
+#[error("{failed} of {checks} checks failed")]
+#[advice = "what stands behind `->` at each `fail`"]
+pub struct ChecksFailed {
+    failed: usize,
+    checks: usize,
+}
+
 /// Runs the command, which needs neither a backend nor an engine.
 ///
 /// # Errors
@@ -109,7 +119,7 @@ pub async fn run<E: Engine>(
     }
     match checks.iter().filter(|check| check.verdict == Verdict::Fail).count() {
         0 => Ok(()),
-        n => Err(anyhow!("{n} of {} checks failed", checks.len())),
+        failed => Err(ChecksFailed { failed, checks: checks.len() }.into()),
     }
 }
 

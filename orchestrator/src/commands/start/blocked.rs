@@ -3,13 +3,13 @@
 use assemble_contract::argv::Question;
 
 use super::again::left_by;
-use super::{again, proxies_in_vain};
+use super::{StartWarning, again, proxies_in_vain};
 use crate::commands::health::{PATIENCE, examine, is_isolated};
 use crate::commands::{Session, observe};
 use crate::desired::{BACKEND_IMAGE, Desired, ImageRef};
 use crate::engine::{Engine, EngineError};
 use crate::forward::{Forward, Target};
-use crate::health::{NO_NETWORK, give_network};
+use crate::health::give_network;
 use crate::observed::{Container, Observed, State};
 
 /// Warns of each. That nothing listens yet is no reason: services may come later. What cannot be found
@@ -27,7 +27,7 @@ pub fn warn_of_proxies<E>(session: Session<'_, E>, desired: &Desired) {
     let forwards: Vec<_> = desired.forwards.iter().cloned().collect();
     let again = left_by(desired, None, &ImageRef(BACKEND_IMAGE.to_owned()));
     if let Some((why, start)) = proxies_in_vain(&desired.proxies, &forwards, &again) {
-        session.console.warning(format_args!("{why}; '{start}' leads to that of the host"));
+        session.console.warning(StartWarning::Proxies { why, start });
     }
 }
 
@@ -53,7 +53,8 @@ async fn look<E: Engine>(session: Session<'_, E>) -> Result<(), EngineError> {
     let running = |backend: &&Container| backend.state == State::Running;
     let Some(backend) = observed.backend.as_ref().filter(running) else { return Ok(()) };
     if is_isolated(engine, backend, PATIENCE).await {
-        console.warning(format_args!("{NO_NETWORK}; {}", give_network(&again(&observed, user).command())));
+        let help = give_network(&again(&observed, user).command());
+        console.warning(StartWarning::NoNetwork { help });
         return Ok(());
     }
     warn(session, &observed, backend).await
@@ -72,10 +73,8 @@ async fn warn<E: Engine>(
     for forward in forwards {
         let (port, target) = (forward.sidecar.port, forward.report().map(|report| report.target.clone()));
         if let (Some(finding), Some(target)) = (forward.finding.filter(|finding| finding.blocked), target) {
-            console.warning(format_args!(
-                "builds do not reach {target} on port {port}: {}; {}",
-                finding.why, finding.help
-            ));
+            let (why, help) = (finding.why, finding.help);
+            console.warning(StartWarning::Blocked { target, port, why, help });
         }
     }
     Ok(())

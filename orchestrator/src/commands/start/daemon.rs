@@ -3,10 +3,32 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use explained::Explained;
 
 use crate::desired::File;
 use crate::spec::daemon::{self, Mirror, Registry, Settings, Space};
+
+/// A file that an option names is no good.
+#[derive(Debug, thiserror::Error, Explained)]
+pub enum FileError {
+    /// It is missing or may not be read.
+    #[error("cannot read the file \"{path}\" of {option}", path = .path.display())]
+    #[advice = "correct the path"]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The option.
+        option: &'static str,
+    },
+    /// Another format.
+    #[error("the file \"{path}\" of --registry-ca holds no certificate in PEM format", path = .path.display())]
+    #[advice = "convert it"]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
+}
 
 /// The options about the daemon, not read yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +63,7 @@ impl Daemon {
         for (host, path) in &self.authorities {
             let text = read("--registry-ca", path)?;
             if !text.contains("-----BEGIN CERTIFICATE-----") {
-                bail!("the file \"{}\" of --registry-ca holds no certificate in PEM format", path.display());
+                return Err(FileError::NoCertificate { path: path.clone() }.into());
             }
             entry(registries, host).authorities.push(text);
         }
@@ -53,7 +75,6 @@ fn entry<'r>(registries: &'r mut BTreeMap<String, Registry>, host: &str) -> &'r 
     registries.entry(host.to_owned()).or_default()
 }
 
-fn read(option: &str, path: &Path) -> Result<String> {
-    std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the file \"{}\" of {option}", path.display()))
+fn read(option: &'static str, path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| FileError::Read { path: path.to_owned(), option })
 }

@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
-use super::{Start, preview, remind, resolve, run_and, warn_of_blocked, warn_of_proxies};
+use super::{Start, StartError, preview, remind, resolve, run_and, warn_of_blocked, warn_of_proxies};
 use crate::commands::builder::{self, Buildx};
 use crate::commands::{Cancelled, Session};
 use crate::desired::{Desired, ImageRef, ProxyImage};
@@ -91,11 +91,7 @@ async fn turn<E: Engine>(session: Session<'_, E>, around: &Around) -> Result<Opt
         Ok(lock) => {
             Ok(lock.inspect_err(|error| tracing::debug!(%error, path = %path.display(), "no lock")).ok())
         }
-        Err(_) => Err(anyhow!(
-            "another start of \"{}\" is still at work after {} s; try again when it is done",
-            session.user.backend(),
-            limit.as_secs()
-        )),
+        Err(_) => Err(StartError::Busy { name: session.user.backend(), seconds: limit.as_secs() }.into()),
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::again::left_by;
 use super::words::{line, read};
-use super::{Daemon, Start};
+use super::{Daemon, Start, StartWarning};
 use crate::commands::{Session, observe};
 use crate::desired::{CacheVolume, Desired, ImageRef, Security};
 use crate::engine::Engine;
@@ -44,10 +44,7 @@ pub(in crate::commands) async fn of_the_last<E: Engine>(
         let how = if last.is_empty() { "anew".to_owned() } else { format!("as before: '{last}'") };
         console.note(format_args!("Backend \"{name}\" has gone without 'stop'; it is started {how}"));
         if configured && options.daemon == Daemon::default() {
-            console.warning(format_args!(
-                "the configuration that \"{name}\" had is not remembered; a start with the options about it, \
-                 --config and others, and '--recreate' brings it back"
-            ));
+            console.warning(StartWarning::NotRemembered { name });
         }
         options.forwards = before.forwards;
         if options.cache == CacheVolume::Conventional && kept {
@@ -84,7 +81,7 @@ pub(in crate::commands) async fn keep<E: Engine>(
 pub(in crate::commands) async fn forget<E: Engine>(session: Session<'_, E>, configuration: Option<&Path>) {
     let forgetting = async { anyhow::Ok(note(session, configuration).await?.forget()?) };
     if let Err(error) = forgetting.await {
-        session.console.warning(format_args!("the next start may have the same options: {error}"));
+        session.console.warning(StartWarning::Remembered { error: error.to_string() });
     }
 }
 

@@ -3,49 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use explained::Explained;
-
+use super::StartWarning;
 use super::bar::Bar;
 use crate::apply::Event;
-use crate::desired::{ContainerName, ImageRef};
+use crate::desired::ImageRef;
 use crate::engine::{Amount, PullProgress};
 use crate::output::{Console, Progress, size};
-
-/// What a start does without.
-#[derive(Debug, thiserror::Error, Explained)]
-#[status = "warning"]
-pub enum StartWarning {
-    /// The engine's kernel lacks this sysctl, or the engine may not write it.
-    #[error("\"{name}\" runs without the setting \"{setting}\", which the engine refuses: {why}")]
-    #[advice = "nothing; without it there are fewer ports for short connections, or none below 1024"]
-    Setting {
-        /// The container.
-        name: ContainerName,
-        /// The sysctl.
-        setting: String,
-        /// The engine's words.
-        why: String,
-    },
-    /// A rootless or otherwise confined engine.
-    #[error(
-        "the engine refuses privileged containers; \"{name}\" runs with a restricted set of \
-         privileges ('--security restricted' asks for that at once)"
-    )]
-    #[advice = "nothing, or `--security restricted`"]
-    Restricted {
-        /// The container.
-        name: ContainerName,
-    },
-    /// The registry is out of reach or refuses.
-    #[error("could not {error}; the engine's copy of \"{image}\" is used")]
-    #[advice = "nothing, or what `{error}` says"]
-    OldImage {
-        /// Why it was not pulled.
-        error: String,
-        /// The image.
-        image: ImageRef,
-    },
-}
 
 /// Prints events: results to standard output, the rest beside it.
 ///

@@ -1,0 +1,191 @@
+//! Why a start fails, and what it warns of.
+
+use explained::Explained;
+
+use crate::commands::damage::Damage;
+use crate::desired::{ContainerName, HostPort, ImageRef, VolumeName};
+use crate::engine::EngineError;
+use crate::health::NO_NETWORK;
+use crate::ready::ReadyError;
+
+/// What only a start can say about a failure.
+#[derive(Debug, thiserror::Error, Explained)]
+pub enum StartError {
+    /// It pulls images, or hangs.
+    #[error("another start of \"{name}\" is still at work after {seconds} s; try again when it is done")]
+    #[advice = "wait for it, or end it"]
+    Busy {
+        /// The backend.
+        name: ContainerName,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// A backend does not serve while the one before it is set aside: one that may have served is not taken
+    /// back.
+    #[error("{error}; {help}")]
+    #[advice = "what it says; `stop` would remove both"]
+    Kept {
+        /// Why it does not serve.
+        error: ReadyError,
+        /// How the one before it comes back.
+        help: String,
+    },
+    /// BuildKit cannot read its databases, and ends at every start.
+    #[error("{error}: {damage}; then start again")]
+    #[advice = "the commands that it names"]
+    Damaged {
+        /// That it has ended.
+        error: ReadyError,
+        /// Which cache it is.
+        damage: Damage,
+    },
+    /// A sidecar ended, as the engine gives containers no network.
+    #[error("{error}; {no_network}; '{start}' does without one", no_network = NO_NETWORK)]
+    #[advice = "that start; it tells how the backend gets a network"]
+    NoNetwork {
+        /// That it has ended.
+        error: ReadyError,
+        /// The start whose forwards need no network.
+        start: String,
+    },
+    /// An old backend does not come up.
+    #[error("{error}; 'docker assemble backend stop' and another start make a new one")]
+    #[advice = "what it says"]
+    Old {
+        /// Why it does not serve.
+        error: ReadyError,
+    },
+    /// The engine gives no privileges.
+    #[error("{error}; '--security restricted' does without privileges that the engine refuses")]
+    #[advice = "what it says"]
+    Privileges {
+        /// The engine's refusal.
+        error: EngineError,
+    },
+    /// The name was taken in between.
+    #[error("{error}; is another start at work? try again when it is done")]
+    #[advice = "try again"]
+    Taken {
+        /// The engine's refusal.
+        error: EngineError,
+    },
+    /// What this start made could not be removed, or what it had set aside not put back.
+    #[error("cleaning up failed too: {left}")]
+    #[advice = "`backend start` again; `backend stop` removes all of it"]
+    Left {
+        /// What there is still, and why.
+        left: String,
+    },
+}
+
+/// What is told beside a start that goes on.
+#[derive(Debug, thiserror::Error, Explained)]
+#[status = "warning"]
+pub enum StartWarning {
+    /// The engine's kernel lacks this sysctl, or the engine may not write it.
+    #[error("\"{name}\" runs without the setting \"{setting}\", which the engine refuses: {why}")]
+    #[advice = "nothing; without it there are fewer ports for short connections, or none below 1024"]
+    Setting {
+        /// The container.
+        name: ContainerName,
+        /// The sysctl.
+        setting: String,
+        /// The engine's words.
+        why: String,
+    },
+    /// A rootless or otherwise confined engine.
+    #[error(
+        "the engine refuses privileged containers; \"{name}\" runs with a restricted set of \
+         privileges ('--security restricted' asks for that at once)"
+    )]
+    #[advice = "nothing, or `--security restricted`"]
+    Restricted {
+        /// The container.
+        name: ContainerName,
+    },
+    /// The registry is out of reach or refuses.
+    #[error("could not {error}; the engine's copy of \"{image}\" is used")]
+    #[advice = "nothing, or what `{error}` says"]
+    OldImage {
+        /// Why it was not pulled.
+        error: String,
+        /// The image.
+        image: ImageRef,
+    },
+    /// A start with `--recreate` and no cache volume.
+    #[error("the build cache of \"{name}\" goes with it; one in volume \"{volume}\" would outlive it")]
+    #[advice = "`docker volume create` that volume, for the next time"]
+    CacheGoes {
+        /// The backend.
+        name: ContainerName,
+        /// The volume that would keep the cache.
+        volume: VolumeName,
+    },
+    /// A program that keeps containers up to date, for example, makes them anew without the files they were
+    /// given.
+    #[error(
+        "backend \"{name}\" has lost its configuration, since something else made its container anew; a \
+         start with the same options and '--recreate' brings it back"
+    )]
+    #[advice = "start it so; containers of this version have labels by which the usual ones leave them alone"]
+    LostFiles {
+        /// The backend.
+        name: ContainerName,
+    },
+    /// The configuration of a backend that has gone without `stop` is not among what is remembered.
+    #[error(
+        "the configuration that \"{name}\" had is not remembered; a start with the options about it, \
+         --config and others, and '--recreate' brings it back"
+    )]
+    #[advice = "start it so"]
+    NotRemembered {
+        /// The backend.
+        name: ContainerName,
+    },
+    /// After `stop`, the note about them in docker's configuration could not be removed.
+    #[error("the next start may have the same options: {error}")]
+    #[advice = "remove `assemble/{backend}-*` there, or name the options"]
+    Remembered {
+        /// Why.
+        error: String,
+    },
+    /// What the start has replaced could not be removed.
+    #[error("{error}; the backend serves, and another start removes {names}")]
+    #[advice = "start again"]
+    Replaced {
+        /// Why.
+        error: String,
+        /// What is left.
+        names: String,
+    },
+    /// The engine's `daemon.json` has `"bridge": "none"`, and the backend was made without a network.
+    #[error("{no_network}; {help}", no_network = NO_NETWORK)]
+    #[advice = "what it says"]
+    NoNetwork {
+        /// How it gets one.
+        help: String,
+    },
+    /// A proxy in docker's configuration is on localhost, which is the backend's own for builds.
+    #[error("{why}; '{start}' leads to that of the host")]
+    #[advice = "that start"]
+    Proxies {
+        /// Which proxies.
+        why: String,
+        /// The start that forwards them.
+        start: String,
+    },
+    /// A firewall, or the engine, is in the way of a forward, or the backend's network does not know the
+    /// target's name; `info` and `doctor` say the same.
+    #[error("builds do not reach {target} on port {port}: {why}; {help}")]
+    #[advice = "what it says"]
+    Blocked {
+        /// Where the forward leads.
+        target: String,
+        /// The port inside.
+        port: HostPort,
+        /// What is in the way.
+        why: String,
+        /// What helps.
+        help: String,
+    },
+}
