@@ -1,6 +1,7 @@
 //! `host` and `host:port`, as URLs and docker's options have them.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use http::uri;
@@ -29,8 +30,8 @@ impl FromStr for Authority {
     type Err = AuthorityError;
 
     /// Reads the authority of a URL (RFC 3986, 3.2); a user's name and password in front of the host
-    /// are passed over. The `http` crate takes `h:` and `h:x` for a host without a port; here they are
-    /// errors.
+    /// are passed over. The `http` crate takes `h:` and `h:x` for a host without a port, and `[x]` for a
+    /// host; here they are errors.
     fn from_str(text: &str) -> Result<Self, AuthorityError> {
         let authority: uri::Authority = text.parse().map_err(|_| AuthorityError::Host)?;
         let host = authority.host();
@@ -45,8 +46,15 @@ impl FromStr for Authority {
             }
             None => return Err(AuthorityError::Host),
         };
-        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        Ok(Self { host: bare.unwrap_or(host).to_owned(), port })
+        let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            Some(address) => {
+                let (number, _zone) = address.split_once('%').unwrap_or((address, ""));
+                number.parse::<Ipv6Addr>().map_err(|_| AuthorityError::Host)?;
+                address
+            }
+            None => host,
+        };
+        Ok(Self { host: host.to_owned(), port })
     }
 }
 
@@ -83,7 +91,7 @@ mod tests {
         for bad in ["h:", "h:h", "h:0", "h:+1", "h:70000"] {
             assert_eq!(bad.parse::<Authority>(), Err(AuthorityError::Port), "{bad}");
         }
-        for bad in ["", "h:1:2", "::1", "[::1", "[::1]x", "h/x", "a b", "me@"] {
+        for bad in ["", "h:1:2", "::1", "[::1", "[::1]x", "[x]:1", "h/x", "a b", "me@"] {
             assert_eq!(bad.parse::<Authority>(), Err(AuthorityError::Host), "{bad}");
         }
     }

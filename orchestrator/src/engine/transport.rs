@@ -72,7 +72,7 @@ fn version_path(uri: &Uri, version: Option<ApiVersion>) -> Option<Uri> {
 fn complete_headers(headers: &mut HeaderMap, more: &HeaderMap) {
     headers.extend(more.clone());
     // The engine reads this header with the URL-safe base64 alphabet; bollard 0.21 writes it
-    // with the standard one, which differs in these two letters.
+    // with the standard one (fussybeaver/bollard#169), which differs in these two letters.
     if let Some(auth) = headers.get_mut(REGISTRY_AUTH) {
         let safe: Vec<u8> = auth
             .as_bytes()

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use docker_plugin::authority::Authority;
+
 use crate::spec::daemon::Mirror;
 
 pub(super) fn file(text: &str) -> Result<PathBuf, String> {
@@ -10,18 +12,11 @@ pub(super) fn file(text: &str) -> Result<PathBuf, String> {
 
 /// A registry as images name it: `host` or `host:port`.
 pub(super) fn registry(text: &str) -> Result<String, String> {
-    let port_at = text.rfind(']').map_or(0, |bracket| bracket + 1);
-    let (name, port) = match text[port_at..].find(':') {
-        Some(colon) => (&text[..port_at + colon], Some(&text[port_at + colon + 1..])),
-        None => (text, None),
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    let good = |Authority { host, .. }: Authority| {
+        !host.is_empty() && host.chars().all(plain) && !text.contains('@')
     };
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let literal = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let good = match literal {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !name.is_empty() && name.chars().all(plain),
-    };
-    if good && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|number| number != 0)) {
+    if text.parse().is_ok_and(good) {
         Ok(text.to_owned())
     } else {
         Err(format!("\"{text}\" is not the name of a registry (host or host:port)"))
