@@ -77,10 +77,10 @@ fn tell(of: &Asked) -> anyhow::Result<()> {
         status.probe = runtime.block_on(probe::attempt(&status, of.port.get(), of.timeout, of.speak));
     }
     status.kernel = Some(kernel::facts());
+    let object = status.object();
     let text = match of.format {
-        StatusFormat::Json => format!("{}\n", serde_json::to_string(&status)?),
+        StatusFormat::Json => format!("{object}\n"),
         StatusFormat::Text => {
-            let object = serde_json::to_value(&status)?;
             let lines = object.as_object().into_iter().flatten();
             lines.map(|(name, value)| format!("{name}: {value}\n")).collect()
         }
