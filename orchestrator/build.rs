@@ -138,7 +138,14 @@ fn build() -> Result<PathBuf, Box<dyn Error>> {
     }
     let package = PathBuf::from(var("CARGO_MANIFEST_DIR")?);
     let root = package.parent().ok_or("the workspace is missing")?;
-    for source in ["crates/contract", "crates/explained", "sidecar/src", "sidecar/Cargo.toml", "Cargo.toml", "Cargo.lock"] {
+    for source in [
+        "crates/contract",
+        "crates/explained",
+        "sidecar/src",
+        "sidecar/Cargo.toml",
+        "Cargo.toml",
+        "Cargo.lock",
+    ] {
         println!("cargo::rerun-if-changed={}", root.join(source).display());
     }
     let target = var("TARGET")?;

@@ -36,7 +36,6 @@ pub fn seconds(text: &str) -> Result<Duration, SecondsError> {
 pub struct Config {
     /// The port to listen on, on 127.0.0.1 and ::1.
     pub port: u16,
-    /// Where connections go.
     pub target: Target,
     /// The address of a target that has a name, for as long as nobody here knows the name.
     pub fallback: Option<IpAddr>,
@@ -48,7 +47,6 @@ pub struct Config {
     pub grace: Duration,
     /// Probing of silent peers, on both sides.
     pub keepalive: Keepalive,
-    /// How bytes move.
     pub engine: Engine,
     /// What sets the pace of sending to peers on link.
     pub congestion_control: CongestionControl,
@@ -60,7 +58,6 @@ pub struct Config {
     /// Whether to start without a gateway, resetting clients until there is one. Otherwise that
     /// is an error, which a restart policy or a person can act on.
     pub wait_for_gateway: bool,
-    /// How many threads serve connections.
     pub threads: NonZeroUsize,
     /// How long a connection may be silent in both directions; no limit when absent. Off by
     /// default: it would kill paused readers and pooled connections (keepalive finds dead peers).

@@ -76,7 +76,6 @@ impl Connector {
         Self { timeout, ports: LocalPorts::open(), congestion_control }
     }
 
-    /// Limit on one attempt.
     #[must_use]
     pub const fn timeout(&self) -> Duration {
         self.timeout

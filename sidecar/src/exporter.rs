@@ -23,9 +23,7 @@ use crate::stats::Stats;
 /// Where metrics are served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MetricsAddr {
-    /// A TCP address.
     Tcp(SocketAddr),
-    /// The path of a unix socket.
     Unix(PathBuf),
 }
 
@@ -71,7 +69,6 @@ impl FromStr for MetricsAddr {
     }
 }
 
-/// A bound endpoint.
 #[derive(Debug)]
 pub struct Exporter {
     listener: Listener,

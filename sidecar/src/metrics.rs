@@ -9,7 +9,6 @@ use crate::stats::{Histogram, Stats};
 /// What a scraper is told the text is.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The counters as they are now.
 #[must_use]
 pub fn render(stats: &Stats) -> String {
     let mut text = Text(String::with_capacity(4096));

@@ -25,7 +25,6 @@ pub struct Repeated<M> {
     pub topic: M,
     /// What the last one said.
     pub text: String,
-    /// How many.
     pub times: u64,
 }
 

@@ -11,7 +11,6 @@ use tokio::time::timeout_at;
 use crate::repeats::{Repeated, Repeats};
 use crate::warning::Warning;
 
-/// What a report is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
     /// The target is not reached.

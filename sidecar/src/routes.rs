@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// A next hop towards everywhere, with the interface it is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gateway {
-    /// Its address.
     pub ip: IpAddr,
     /// The interface's name; a link-local address means nothing without it.
     pub interface: String,

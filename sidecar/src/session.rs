@@ -19,11 +19,8 @@ use crate::upstream::{DialError, Upstream};
 /// What all connections of a relay share.
 #[derive(Debug)]
 pub struct Shared {
-    /// Where they go.
     pub upstream: Upstream,
-    /// How they are relayed.
     pub options: Options,
-    /// What they add up to.
     pub stats: Stats,
     /// Their failures on the way to the log.
     pub reports: Arc<Reports>,

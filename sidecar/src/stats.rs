@@ -12,17 +12,14 @@ use assemble_contract::status::FailureReason;
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// Adds `n`.
     pub fn add(&self, n: u64) {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
-    /// Adds one.
     pub fn increment(&self) {
         self.add(1);
     }
 
-    /// The value now.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -52,7 +49,6 @@ impl Histogram {
         Duration::from_secs(10),
     ];
 
-    /// Counts one.
     pub fn record(&self, took: Duration) {
         self.buckets[Self::BOUNDS.partition_point(|bound| *bound < took)].increment();
         self.micros.add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
@@ -66,7 +62,6 @@ impl Histogram {
         })
     }
 
-    /// The sum of all durations.
     #[must_use]
     pub fn sum(&self) -> Duration {
         Duration::from_micros(self.micros.get())
@@ -76,7 +71,6 @@ impl Histogram {
 /// What a relay has done since it started.
 #[derive(Debug, Default)]
 pub struct Stats {
-    /// Connections accepted.
     pub accepted: Counter,
     /// Connections that have ended, however.
     pub closed: Counter,
@@ -119,16 +113,13 @@ pub struct Stats {
 /// Why a connection to the target was not made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// In one word.
     pub outcome: Outcome,
     /// In the words of whoever refused.
     pub text: String,
-    /// When.
     pub at: Instant,
 }
 
 impl Stats {
-    /// Connections open now.
     #[must_use]
     pub fn active(&self) -> u64 {
         // The later count first: an ending between the two reads must not make it negative.
@@ -157,7 +148,6 @@ impl Stats {
         *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
     }
 
-    /// The last failure.
     #[must_use]
     pub fn last_failure(&self) -> Option<Failure> {
         self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -17,6 +17,8 @@
 //!
 //! Everything here is pure: no I/O, no clock, no environment.
 
+#![warn(missing_docs)]
+
 pub mod age;
 pub mod allow_list;
 pub mod answer;

@@ -43,7 +43,6 @@ pub enum DialerError {
     #[error("the dialer handed over something else than a connection to port \"{port}\": {cause}")]
     #[advice = "look who does"]
     Impostor {
-        /// The port asked for.
         port: u16,
         /// What it is instead, part of the message already.
         cause: Impostor,
@@ -66,7 +65,6 @@ impl DialClient {
         Self { path: path.to_owned() }
     }
 
-    /// Where it listens.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

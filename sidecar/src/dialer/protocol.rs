@@ -14,7 +14,6 @@ const HEALTH: u8 = 2;
 pub enum Request {
     /// To connect to this port of its loopback.
     Dial(u16),
-    /// Whether it serves.
     Health,
 }
 
@@ -29,7 +28,6 @@ pub enum Reply {
     NotAllowed,
     /// The request was none.
     Malformed,
-    /// It serves.
     Healthy,
 }
 
@@ -41,10 +39,8 @@ pub enum Reply {
 pub struct Malformed;
 
 impl Request {
-    /// The length of a request.
     pub const BYTES: usize = MAGIC.len() + 3;
 
-    /// The packet.
     #[must_use]
     pub const fn encode(self) -> [u8; Self::BYTES] {
         let (kind, port) = match self {
@@ -70,10 +66,8 @@ impl Request {
 }
 
 impl Reply {
-    /// The length of a reply.
     pub const BYTES: usize = MAGIC.len() + 5;
 
-    /// The packet.
     #[must_use]
     pub const fn encode(self) -> [u8; Self::BYTES] {
         let (kind, errno) = match self {

@@ -26,7 +26,6 @@ use crate::warning::Warning;
 /// Everything a dialer is told.
 #[derive(Clone, Debug)]
 pub struct DialServerConfig {
-    /// Where it listens.
     pub socket: PathBuf,
     /// What it dials.
     pub allow: AllowList,
@@ -45,7 +44,6 @@ pub enum DialServerError {
     #[error("cannot listen at \"{path}\": {reason}", path = .path.display(), reason = listen_reason(.cause))]
     #[advice = "correct the path or its rights"]
     Listen {
-        /// The path.
         path: PathBuf,
         /// The kernel's reason, part of the message already.
         cause: io::Error,
@@ -187,7 +185,6 @@ pub enum Refusal {
     Broken(#[from] io::Error),
 }
 
-/// Answers one request.
 async fn serve(
     peer: &PacketSocket,
     config: &DialServerConfig,

@@ -32,13 +32,11 @@ const LAST_BYTES: Duration = Duration::from_secs(1);
 /// How connections are relayed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// How bytes move.
     pub engine: Engine,
     /// How long a connection may go without a byte read, written or acknowledged; no limit when absent.
     pub idle_timeout: Option<Duration>,
 }
 
-/// How a connection ended.
 #[derive(Debug)]
 pub enum Ending {
     /// Both streams ended and were delivered.
@@ -71,7 +69,6 @@ pub struct Relayed {
     pub down: u64,
     /// How many of all these never came into user memory.
     pub spliced: u64,
-    /// How it ended.
     pub ending: Ending,
 }
 

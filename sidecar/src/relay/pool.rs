@@ -10,7 +10,6 @@ use crate::sys::Pipe;
 #[derive(Debug)]
 pub(super) struct Filled {
     pub(super) pipe: Pipe,
-    /// Bytes.
     pub(super) len: usize,
 }
 

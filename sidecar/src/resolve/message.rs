@@ -10,9 +10,7 @@ use domain::rdata::{A, Aaaa, Cname};
 /// Which addresses are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
-    /// Those of IPv6.
     V6,
-    /// Those of IPv4.
     V4,
 }
 
@@ -25,7 +23,6 @@ pub struct Question(Message<Vec<u8>>);
 pub enum Reply {
     /// These addresses, none where the name has none of the family, for so long.
     Addresses(Vec<IpAddr>, Duration),
-    /// There is no such name.
     NoSuchName,
     /// The answer did not fit: it is to be asked for over TCP.
     Truncated,

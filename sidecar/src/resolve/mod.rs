@@ -42,7 +42,6 @@ pub enum Unresolved {
     #[error("the name service does not tell the address of \"{name}\": {why}")]
     #[advice = "see to the servers in its `/etc/resolv.conf`"]
     NoAnswer {
-        /// The name.
         name: HostName,
         /// What each server did, in a few words.
         why: String,

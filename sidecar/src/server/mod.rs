@@ -37,10 +37,8 @@ use workers::Workers;
 /// Why a relay cannot start, or cannot go on.
 #[derive(Debug, thiserror::Error, Explained)]
 pub enum ServerError {
-    /// The port cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenerError),
-    /// There is nothing to forward to.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
     /// The system refuses a descriptor or a thread.
@@ -104,7 +102,6 @@ impl Server {
         })
     }
 
-    /// The addresses listened on.
     pub fn local_addrs(&self) -> impl Iterator<Item = SocketAddr> {
         self.listeners.iter().map(Listener::local_addr)
     }

@@ -21,7 +21,6 @@ use crate::keepalive::Keepalive;
 #[error("cannot listen on \"{addr}\": {reason}", reason = reason(.cause))]
 #[advice = "end the other process, or take another port"]
 pub struct ListenerError {
-    /// The address.
     pub addr: SocketAddr,
     /// The kernel's reason, part of the message already.
     pub cause: io::Error,
@@ -93,7 +92,6 @@ impl Listener {
         Ok(Self { io, addr })
     }
 
-    /// The bound address.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.addr

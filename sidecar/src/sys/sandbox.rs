@@ -63,7 +63,6 @@ pub struct Rights {
 }
 
 impl From<u16> for Rights {
-    /// Connecting to one port.
     fn from(port: u16) -> Self {
         Self { connect: vec![port], ..Self::default() }
     }

@@ -27,7 +27,6 @@ pub enum DialError {
     #[error("\"{address}\" is where this relay listens", address = .0)]
     #[advice = "correct the name's record, or another target"]
     Itself(SocketAddr),
-    /// The target's name has no address.
     #[error(transparent)]
     Unresolved(#[from] Unresolved),
     /// The dialer that was to connect is not there, refuses, or answers nonsense.

@@ -34,60 +34,33 @@ pub enum UpstreamError {
     /// The container is in no network, or is not up yet.
     #[error("no default route in this network namespace: no gateway to forward port {port} to")]
     #[advice = "`--to` an address, or `--wait-for-gateway`"]
-    NoGateway {
-        /// The port that was to be forwarded.
-        port: u16,
-    },
+    NoGateway { port: u16 },
     /// `/proc/net` is missing.
     #[error("cannot read the routing tables: no gateway to forward port {port} to")]
     #[advice = "mount it, or `--to` an address"]
-    Routes {
-        /// The port that was to be forwarded.
-        port: u16,
-        /// The reason.
-        source: io::Error,
-    },
+    Routes { port: u16, source: io::Error },
     /// The target is the relay.
     #[error("port {port} would be forwarded to itself: \"{target}\" is where this relay listens")]
     #[advice = "another target"]
-    Itself {
-        /// The port.
-        port: u16,
-        /// The target as it was given.
-        target: Target,
-    },
+    Itself { port: u16, target: Target },
     /// One without the other.
     #[error(
         "\"{target}\" and --dialer go together only: \"loopback\" needs a dialer, and no other target has one"
     )]
     #[advice = "give both or neither"]
-    Dialer {
-        /// The target as it was given.
-        target: Target,
-    },
+    Dialer { target: Target },
     /// `--to` has a name, and one of these files may not be read.
     #[error("cannot look up \"{target}\": cannot read /etc/hosts and /etc/resolv.conf")]
     #[advice = "correct the rights of the files, or `--to` an address"]
-    Names {
-        /// The target as it was given.
-        target: Target,
-        /// The reason.
-        source: io::Error,
-    },
+    Names { target: Target, source: io::Error },
     /// `--fallback` beside another kind of `--to`.
     #[error("--fallback is for a target that has a name, and \"{target}\" has none")]
     #[advice = "leave one of them out"]
-    Fallback {
-        /// The target as it was given.
-        target: Target,
-    },
+    Fallback { target: Target },
     /// The container it belongs to has ended: all interfaces but loopback are gone.
     #[error("the network namespace has lost its interfaces: port {port} leads nowhere")]
     #[advice = "start it again there, as a restart policy does"]
-    NamespaceGone {
-        /// The port.
-        port: u16,
-    },
+    NamespaceGone { port: u16 },
 }
 
 /// A namespace without interfaces for this long has lost them for good; one that is moved
