@@ -13,6 +13,15 @@ use docker_plugin::reference::Reference;
 
 use crate::forward::Forward;
 
+/// The image of the backend, unless the user names another: the one that buildx runs.
+pub const BACKEND_IMAGE: &str = "moby/buildkit:buildx-stable-1";
+
+/// Its sister, which needs no root.
+pub const ROOTLESS_BACKEND_IMAGE: &str = "moby/buildkit:buildx-stable-1-rootless";
+
+/// The variable that names another image, for those who keep a copy of it.
+pub const BACKEND_IMAGE_VARIABLE: &str = "DOCKER_ASSEMBLE_BACKEND_IMAGE";
+
 /// A container's name, without the engine's leading slash.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContainerName(pub String);
@@ -53,9 +62,6 @@ impl fmt::Display for VolumeName {
         f.write_str(&self.0)
     }
 }
-
-/// The image of the backend, unless the user names another: the one that buildx runs.
-pub const BACKEND_IMAGE: &str = "moby/buildkit:buildx-stable-1";
 
 /// An image as a person names it: `repo`, `repo:tag`, `repo@sha256:…` or an id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -10,7 +10,7 @@ use docker_assemble::forward::asked::{self, Known};
 use docker_assemble::observed::{Container, ContainerId, Observed, State};
 use docker_assemble::plan::plan;
 
-pub(crate) const IMAGE: &str = "moby/buildkit:buildx-stable-1";
+pub(crate) const IMAGE: &str = docker_assemble::desired::BACKEND_IMAGE;
 pub(crate) const PROXY: &str = "docker-assemble-proxy:0123456789ab";
 
 pub(crate) fn user() -> UserName {

@@ -15,15 +15,12 @@ use super::{
 };
 use crate::account;
 use crate::cancel::Cancel;
-use crate::desired::{BACKEND_IMAGE, ImageRef, UserName};
+use crate::desired::{BACKEND_IMAGE, BACKEND_IMAGE_VARIABLE, ImageRef, UserName};
 use crate::endpoint::{self, EndpointError, Resolved};
 use crate::engine::DockerEngine;
 use crate::output::Console;
 use crate::plugin::{Globals, Parent};
 use crate::vars::Vars;
-
-/// The variable that names another image of the backend, for those who keep a copy of the usual one.
-const BACKEND_IMAGE_VARIABLE: &str = "DOCKER_ASSEMBLE_BACKEND_IMAGE";
 
 /// Where this program runs.
 #[derive(Debug)]

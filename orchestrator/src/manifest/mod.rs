@@ -9,7 +9,7 @@ pub use words::{builder_command, text};
 
 use std::collections::BTreeMap;
 
-use crate::desired::{BACKEND_IMAGE, HostPort, ImageRef};
+use crate::desired::{BACKEND_IMAGE, HostPort, ImageRef, ROOTLESS_BACKEND_IMAGE};
 use objects::{Claim, ClaimSpec, Metadata, NetworkPolicySpec, Object, Resources, Selector, StatefulSetSpec};
 
 /// The container of the daemon, which buildx is told to enter.
@@ -60,7 +60,7 @@ impl Variant {
     const fn image(self) -> &'static str {
         match self {
             Self::Privileged => BACKEND_IMAGE,
-            Self::Rootless => "moby/buildkit:buildx-stable-1-rootless",
+            Self::Rootless => ROOTLESS_BACKEND_IMAGE,
         }
     }
 

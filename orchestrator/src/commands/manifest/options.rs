@@ -7,7 +7,7 @@ use crate::cli::{Completes, Refusal};
 use crate::commands::complete::images;
 use crate::commands::forwards::{self, HOSTS, PORTS, Words, merged, refusal, texts};
 use crate::commands::values::image;
-use crate::desired::ImageRef;
+use crate::desired::{BACKEND_IMAGE, ImageRef, ROOTLESS_BACKEND_IMAGE};
 use crate::forward::asked::{self, Asked, Known, Place, Word};
 use crate::manifest::{Forward, Variant, Wish};
 
@@ -42,9 +42,9 @@ pub(in crate::commands) struct Options {
     #[arg(long, value_name = "port=host:port", value_parser = asked::hosts)]
     forward: Option<Vec<Words>>,
 
-    /// BuildKit image to run (default "moby/buildkit:buildx-stable-1", with --rootless
-    /// "moby/buildkit:buildx-stable-1-rootless")
-    #[arg(long, value_name = "string", value_parser = image, add = Completes(images))]
+    #[arg(long, value_name = "string", value_parser = image, add = Completes(images), help = format!(
+        "BuildKit image to run (default \"{BACKEND_IMAGE}\", with --rootless \"{ROOTLESS_BACKEND_IMAGE}\")"
+    ))]
     image: Option<ImageRef>,
 
     /// Print a manifest for Kubernetes (needed: the only kind there is)

@@ -12,7 +12,9 @@ use crate::cli::{Completes, Refusal};
 use crate::commands::complete::{images, volumes};
 use crate::commands::forwards::{self, Words, merged};
 use crate::commands::values::image;
-use crate::desired::{CacheVolume, ImageRef, PullPolicy, Security, VolumeName};
+use crate::desired::{
+    BACKEND_IMAGE, BACKEND_IMAGE_VARIABLE, CacheVolume, ImageRef, PullPolicy, Security, VolumeName,
+};
 use crate::forward::asked::{self, Asked};
 use crate::output::Progress;
 use crate::spec::daemon::{Mirror, Space};
@@ -78,9 +80,9 @@ pub(in crate::commands) struct Options {
     #[arg(long)]
     host_loopback: bool,
 
-    /// BuildKit image to run, also $DOCKER_ASSEMBLE_BACKEND_IMAGE (default
-    /// "moby/buildkit:buildx-stable-1")
-    #[arg(long, value_name = "string", value_parser = image, add = Completes(images))]
+    #[arg(long, value_name = "string", value_parser = image, add = Completes(images), help = format!(
+        "BuildKit image to run, also ${BACKEND_IMAGE_VARIABLE} (default \"{BACKEND_IMAGE}\")"
+    ))]
     image: Option<ImageRef>,
 
     /// Set type of progress output ("auto", "plain", "tty", "quiet") (default "auto")
