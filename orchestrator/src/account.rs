@@ -2,8 +2,16 @@
 
 use std::path::PathBuf;
 
+use explained::Explained;
+
 use crate::desired::UserName;
 use crate::vars::Vars;
+
+/// Neither the environment nor the system knows.
+#[derive(Debug, thiserror::Error, Explained)]
+#[error("cannot tell who you are; set USER to your login name")]
+#[advice = "set it"]
+pub struct NoUser;
 
 /// The login name: `USER`, else `LOGNAME`, else (Windows) `USERNAME`, else what the password
 /// database says of the process's user. `None` when nothing fit for a name is found.

@@ -148,5 +148,5 @@ fn every_error_is_explained() {
         Unresolved,
         Warning,
     ];
-    catalogue::print("assemble-proxy", types);
+    catalogue::print("assemble-proxy", &["crates/contract/src", "sidecar/src"], types);
 }

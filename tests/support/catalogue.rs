@@ -18,8 +18,9 @@ macro_rules! explained {
 }
 
 /// Prints the tables of a program's errors into the document. Each is behind a comment that names the
-/// program and the types in it: `<!-- program: ThisError, ThatError -->`.
-pub(crate) fn print(program: &str, types: &[Explained]) {
+/// program and the types in it: `<!-- program: ThisError, ThatError -->`. These are all the errors that its
+/// sources declare.
+pub(crate) fn print(program: &str, sources: &[&str], types: &[Explained]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/errors.md");
     let document = std::fs::read_to_string(&path).unwrap();
     let (mut printed, mut named) = (String::new(), Vec::new());
@@ -42,7 +43,32 @@ pub(crate) fn print(program: &str, types: &[Explained]) {
     known.sort_unstable();
     named.sort_unstable();
     assert_eq!(named, known, "each type has its place in docs/errors.md, and one alone");
+    let mut declared = Vec::new();
+    for directory in sources {
+        find(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(directory), &mut declared);
+    }
+    declared.sort_unstable();
+    assert_eq!(known, declared, "the test knows all errors");
     compare(printed, &path);
+}
+
+/// The names of the errors that are declared below a directory.
+fn find(directory: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            find(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let declaration = |(at, _): (usize, &str)| {
+                let mut words = text[at..].split(|c: char| !c.is_alphanumeric());
+                words
+                    .find(|word| ["enum", "struct"].contains(word))
+                    .and_then(|_| words.next().map(str::to_owned))
+            };
+            found.extend(text.match_indices("thiserror::Error").filter_map(declaration));
+        }
+    }
 }
 
 fn row(Explanation { code, words, cause, advice, status }: &Explanation) -> String {

@@ -1,5 +1,7 @@
 //! The errors of the plugin, as `docs/errors.md` explains them.
 
+use docker_assemble::account::NoUser;
+use docker_assemble::apply::Failure;
 use docker_assemble::buildkit::BuildkitError;
 use docker_assemble::cancelled::Cancelled;
 use docker_assemble::commands::builder::{BuilderWarning, BuildxError};
@@ -31,11 +33,13 @@ fn every_error_is_explained() {
         ConfigError,
         Damage,
         EngineError,
+        Failure,
         FileError,
         LogsError,
         Missing,
         NameError,
         Need,
+        NoUser,
         NothingRemoved,
         PlanError,
         ReadyError,
@@ -44,5 +48,5 @@ fn every_error_is_explained() {
         TooOld,
         VersionError,
     ];
-    catalogue::print("docker-assemble", types);
+    catalogue::print("docker-assemble", &["orchestrator/src"], types);
 }

@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use explained::Explained;
+
 use crate::cancelled::Cancelled;
 use crate::engine::EngineError;
 
 use super::Made;
 
 /// Why a step failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Explained)]
 pub enum Failure {
     /// The engine refused it or did not answer.
     #[error(transparent)]

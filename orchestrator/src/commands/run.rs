@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
 use super::builder::{self, Buildx, Registered};
 use super::doctor::{self, Doctor};
@@ -48,7 +48,7 @@ impl Offline {
 }
 
 fn user(vars: &impl Vars) -> Result<UserName> {
-    account::user(vars).ok_or_else(|| anyhow!("cannot tell who you are; set USER to your login name"))
+    account::user(vars).ok_or_else(|| account::NoUser.into())
 }
 
 impl<V: Vars> Here<'_, V> {
