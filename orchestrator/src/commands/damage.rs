@@ -3,7 +3,7 @@
 
 use explained::Explained;
 
-use super::logs;
+use super::log_end;
 use crate::desired::VolumeName;
 use crate::engine::Engine;
 use crate::observed::Container;
@@ -20,7 +20,7 @@ const SIGNS: [&str; 4] = ["invalid database", "file size too small", "checksum e
 pub(super) async fn find<E: Engine>(engine: &E, backend: &Container) -> Option<Damage> {
     let volume = backend.cache_volume.clone();
     let damage = || volume.map_or(Damage::Own, Damage::Volume);
-    tells_of_damage(&logs::end(engine, backend, LINES).await).then(damage)
+    tells_of_damage(&log_end::end(engine, backend, LINES).await).then(damage)
 }
 
 /// What BuildKit says when it serves: whatever stands before it in a log is of no interest.
@@ -33,7 +33,7 @@ const SHORT: u64 = 1000;
 /// Whether it is known that BuildKit has not served in this container, ever: nothing is in its cache, then.
 /// The beginning of a long log may be gone, and some logs cannot be read.
 pub(super) async fn has_never_served<E: Engine>(engine: &E, backend: &Container) -> bool {
-    let Some(log) = logs::whole_end(engine, backend, SHORT).await else { return false };
+    let Some(log) = log_end::whole_end(engine, backend, SHORT).await else { return false };
     let lines = log.lines().count() as u64;
     (1..SHORT).contains(&lines) && !log.contains(SERVES)
 }

@@ -17,7 +17,7 @@ use super::health::{PATIENCE, examine};
 use super::remains::{BackendError, Remains, finish, left_behind, no_backend};
 use super::restarts::restarts;
 use super::start::again;
-use super::{Session, logs, namespaces, observe};
+use super::{Session, log_end, namespaces, observe};
 use crate::buildkit::{Client, Record, Worker};
 use crate::cli::Refusal;
 use crate::cli::values::{FORMS, form, limit};
@@ -112,7 +112,7 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form, builder: Regis
     if form != Form::Text {
         let asking = async {
             if backend.state == State::Running {
-                logs::quoting(session, &backend, ask(engine, &backend, limit)).await.map(Some)
+                log_end::quoting(session, &backend, ask(engine, &backend, limit)).await.map(Some)
             } else {
                 Ok(None)
             }
@@ -148,7 +148,7 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form, builder: Regis
         ))?;
         return Ok(());
     }
-    let daemon = logs::quoting(session, &backend, ask(engine, &backend, limit)).await?;
+    let daemon = log_end::quoting(session, &backend, ask(engine, &backend, limit)).await?;
     list_workers(console, &daemon.workers)?;
     console.line(cache_line(&daemon.records))?;
     Ok(())

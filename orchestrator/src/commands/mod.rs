@@ -9,6 +9,7 @@ pub mod doctor;
 mod forwards;
 pub mod health;
 pub mod info;
+mod log_end;
 pub mod logs;
 pub mod manifest;
 mod namespaces;

@@ -5,6 +5,7 @@ mod bar;
 mod blocked;
 mod daemon;
 mod error;
+mod failed;
 mod life;
 mod names;
 mod options;
@@ -29,17 +30,17 @@ use anyhow::Result;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{Cancelled, Session, damage, logs, observe};
-use crate::apply::{Failure, Ledger, Made, Origin, PAUSE, ROUNDS, apply, undo};
-use crate::desired::{ContainerName, Desired, Security};
+use super::{Cancelled, Session, damage, observe};
+use crate::apply::{Failure, Ledger, Made, Origin, PAUSE, ROUNDS, apply};
+use crate::desired::{ContainerName, Desired};
 use crate::engine::{Engine, EngineError};
-use crate::observed::{ContainerId, Observed};
+use crate::observed::Observed;
 use crate::output::Progress;
 use crate::plan::action::Action;
-use crate::plan::diff::Field;
 use crate::plan::{Plan, plan, prepare, way_back};
 use crate::ready::{Helpers, ReadyError, ready};
-use report::Reporter;
+use failed::{explain, quote, take_back};
+use report::{Reporter, mention};
 use setback::Setback;
 
 /// How long a backend and its sidecars may take to serve. One that finds a cache of hundreds of
@@ -277,31 +278,6 @@ async fn settled<E: Engine>(session: Session<'_, E>, desired: &Desired) -> Resul
     }
 }
 
-/// Names what differs from the wish and stays as it is, and a cache that will be lost.
-fn mention<E>(session: Session<'_, E>, plan: &Plan, desired: &Desired, observed: &Observed) {
-    let removed = |id: &ContainerId| {
-        plan.actions().any(|action| matches!(action, Action::Remove { id: gone, .. } if gone == id))
-    };
-    let old = observed.backend.as_ref().filter(|old| old.cache_volume.is_none() && removed(&old.id));
-    if let Some(old) = old {
-        let volume = desired.user.cache_volume();
-        session.console.warning(StartWarning::CacheGoes { name: old.name.clone(), volume });
-    }
-    if observed.has_lost_files() && desired.files.is_empty() {
-        session.console.warning(StartWarning::LostFiles { name: desired.user.backend() });
-    }
-    for difference in &plan.left_alone {
-        let what = match difference.field {
-            Field::ImageContent => format!("image \"{}\" is newer than the running backend", desired.image),
-            Field::Proxies => {
-                "docker's configuration names other proxies than when the backend was made".to_owned()
-            }
-            _ => format!("the running backend was made by docker assemble v{}", difference.has),
-        };
-        session.console.note(format_args!("{what}; '--recreate' brings it up to date"));
-    }
-}
-
 /// Waits for everything that was wished for, made by this run or not.
 async fn wait<E: Engine>(session: Session<'_, E>, desired: &Desired) -> Result<(), ReadyError> {
     let Session { engine, user, console, cancel, limit } = session;
@@ -317,85 +293,4 @@ async fn wait<E: Engine>(session: Session<'_, E>, desired: &Desired) -> Result<(
     let backend = observed.backend.as_ref().ok_or_else(|| ReadyError::Gone(user.backend()))?;
     console.status(format_args!("Waiting for \"{}\" to answer...", backend.name));
     ready(engine, backend, Helpers::from(&observed), limit.unwrap_or(READY_LIMIT), cancel).await
-}
-
-/// Shows what the failed container said, and says why it is given up, with `help` where that is known.
-async fn quote<E: Engine>(
-    session: Session<'_, E>,
-    desired: &Desired,
-    made: &[Made],
-    error: ReadyError,
-    help: Option<String>,
-) -> anyhow::Error {
-    if let Some(container) = error.container() {
-        logs::show_end(session, container).await;
-    }
-    // A stop, which others are helped by, would remove what is set aside.
-    if let Some(help) = help {
-        return StartError::Kept { error, help }.into();
-    }
-    if let ReadyError::Ended(container) = &error
-        && container.name == session.user.backend()
-        && let Some(damage) = damage::find(session.engine, container).await
-    {
-        return StartError::Damaged { error, damage }.into();
-    }
-    let was_there = error.container().is_some_and(|failed| !made.iter().any(|made| made.is(&failed.id)));
-    if error.container().is_some()
-        && let Some(start) = blocked::start_without_network(session, desired).await
-    {
-        return StartError::NoNetwork { error, start }.into();
-    }
-    match error {
-        ReadyError::Cancelled(cancelled) => cancelled.into(),
-        // As it is, so that its hint is found.
-        ReadyError::Engine(error) => error.into(),
-        error if was_there => StartError::Old { error }.into(),
-        error => error.into(),
-    }
-}
-
-/// Takes back what this run made; what cannot be is told beside the error. Whoever asks for the end
-/// once more while it does is not kept.
-async fn take_back<E: Engine>(session: Session<'_, E>, made: &[Made], error: anyhow::Error) -> anyhow::Error {
-    if made.is_empty() {
-        return error;
-    }
-    let left = tokio::select! {
-        left = undo(session.engine, made) => left,
-        () = session.cancel.insisted() => {
-            let has_replaced = made.iter().any(|made| matches!(made, Made::SetAside { .. }));
-            session.console.note(if has_replaced {
-                // With it a stop would remove what was set aside.
-                "Ended at once; another start puts back what this one set aside, and repairs the rest"
-            } else {
-                "Ended at once; 'docker assemble backend stop' removes what this start made, and another start repairs it"
-            });
-            return error;
-        }
-    };
-    if left.is_empty() {
-        for made in made {
-            if let Made::SetAside { name, .. } = made {
-                session.console.note(format_args!("Put back container \"{name}\""));
-            }
-        }
-        return error;
-    }
-    let left = left.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    // The first failure stays what the exit status is taken from.
-    error.context(StartError::Left { left })
-}
-
-fn explain(desired: &Desired, cause: Failure) -> anyhow::Error {
-    match cause {
-        Failure::Cancelled(cancelled) => cancelled.into(),
-        Failure::Engine(error @ EngineError::PrivilegesRefused { .. })
-            if desired.security == Security::Privileged =>
-        {
-            StartError::Privileges { error }.into()
-        }
-        Failure::Engine(error) if error.is_taken_name() => StartError::Taken { error }.into(),
-        Failure::Engine(error) => error.into(),
-    }
 }

@@ -13,7 +13,7 @@ use super::{Limits, record, together};
 use crate::buildkit::{BuildkitError, Client, PruneOptions, Record};
 use crate::cli::Refusal;
 use crate::cli::values::{bytes, limit};
-use crate::commands::{Session, logs};
+use crate::commands::{Session, log_end};
 use crate::engine::Engine;
 use crate::output::{Console, OutputError, Table, size};
 
@@ -145,7 +145,7 @@ pub async fn run<E: Engine>(session: Session<'_, E>, purge: &Purge, manner: Mann
                     list.sum();
                 }
                 if matches!(error, BuildkitError::Timeout { .. }) {
-                    logs::show_end(session, &backend).await;
+                    log_end::show_end(session, &backend).await;
                 }
                 return Err(error.into());
             }

@@ -10,7 +10,7 @@ use super::{Format, policy, record, together};
 use crate::buildkit::{Client, Record};
 use crate::cli::Refusal;
 use crate::cli::values::{Suggest, limit};
-use crate::commands::{Session, logs};
+use crate::commands::{Session, log_end};
 use crate::engine::Engine;
 use crate::observed::ContainerId;
 use crate::output::{Console, ListTemplate, Table, size};
@@ -93,7 +93,7 @@ pub async fn run<E: Engine>(session: Session<'_, E>, usage: &Usage) -> Result<()
         let records = client.disk_usage(&together(filters)).await?;
         Ok((records, if wanted { client.workers().await? } else { Vec::new() }))
     };
-    let (mut records, workers) = logs::quoting(session, &backend, asking).await?;
+    let (mut records, workers) = log_end::quoting(session, &backend, asking).await?;
     let on_disk = if wanted { on_disk(session.engine, &backend.id).await } else { None };
     // The largest is what people look for.
     records.sort_by(|a, b| b.size_bytes.cmp(&a.size_bytes).then_with(|| a.id.cmp(&b.id)));

@@ -4,6 +4,7 @@
 
 mod checks;
 mod gather;
+mod measure;
 
 use std::time::Duration;
 

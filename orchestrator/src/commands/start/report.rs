@@ -6,9 +6,14 @@ use std::sync::{Mutex, PoisonError};
 use super::StartWarning;
 use super::bar::Bar;
 use crate::apply::Event;
-use crate::desired::ImageRef;
+use crate::commands::Session;
+use crate::desired::{Desired, ImageRef};
 use crate::engine::{Amount, PullProgress};
+use crate::observed::{ContainerId, Observed};
 use crate::output::{Console, Progress, size};
+use crate::plan::Plan;
+use crate::plan::action::Action;
+use crate::plan::diff::Field;
 
 /// Prints events: results to standard output, the rest beside it.
 ///
@@ -97,6 +102,31 @@ fn words(progress: &PullProgress) -> String {
         Some(Amount::Seconds(seconds)) => format!(" {seconds} s"),
     };
     format!("{layer}{status}{amount}")
+}
+
+/// Names what differs from the wish and stays as it is, and a cache that will be lost.
+pub(super) fn mention<E>(session: Session<'_, E>, plan: &Plan, desired: &Desired, observed: &Observed) {
+    let removed = |id: &ContainerId| {
+        plan.actions().any(|action| matches!(action, Action::Remove { id: gone, .. } if gone == id))
+    };
+    let old = observed.backend.as_ref().filter(|old| old.cache_volume.is_none() && removed(&old.id));
+    if let Some(old) = old {
+        let volume = desired.user.cache_volume();
+        session.console.warning(StartWarning::CacheGoes { name: old.name.clone(), volume });
+    }
+    if observed.has_lost_files() && desired.files.is_empty() {
+        session.console.warning(StartWarning::LostFiles { name: desired.user.backend() });
+    }
+    for difference in &plan.left_alone {
+        let what = match difference.field {
+            Field::ImageContent => format!("image \"{}\" is newer than the running backend", desired.image),
+            Field::Proxies => {
+                "docker's configuration names other proxies than when the backend was made".to_owned()
+            }
+            _ => format!("the running backend was made by docker assemble v{}", difference.has),
+        };
+        session.console.note(format_args!("{what}; '--recreate' brings it up to date"));
+    }
 }
 
 #[cfg(test)]

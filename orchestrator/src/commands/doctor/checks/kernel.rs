@@ -4,7 +4,7 @@ use assemble_contract::Status;
 use assemble_contract::status::FailureReason;
 
 use super::{check, fine};
-use crate::commands::doctor::gather::Disk;
+use crate::commands::doctor::measure::Disk;
 use crate::commands::doctor::{Check, Verdict};
 use crate::health::anew;
 use crate::output::size;

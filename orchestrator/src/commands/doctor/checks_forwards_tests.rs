@@ -1,0 +1,161 @@
+use std::time::Duration;
+
+use assemble_contract::Outcome;
+use assemble_contract::status::{Kernel, Speaks};
+
+use super::tests::{container, forward, good, is, report, told};
+use super::*;
+use crate::commands::start::START;
+use crate::desired::{HostPort, REGISTRY_PORT};
+use crate::forward::{Forward, Target};
+use crate::health::{Answer, Finding};
+use crate::observed::Sidecar;
+use Verdict::{Fail, Ok as Fine, Warn};
+
+#[test]
+fn the_way_out_is_told_before_the_targets() {
+    let report = report(Outcome::Accepted, None);
+    is(&gateway(&[&report], "START").unwrap(), Fine, "172.17.0.1 is the way out", "");
+    let v6 = Status { addrs: vec!["[fd00::1]:5000".to_owned()], ..report.clone() };
+    is(&gateway(&[&v6], "START").unwrap(), Fine, "fd00::1 is", "");
+    let lost = Status { addrs: Vec::new(), ..report.clone() };
+    is(
+        &gateway(&[&lost], "START").unwrap(),
+        Fail,
+        "no default route",
+        "'docker assemble backend stop' and then 'START'",
+    );
+    let elsewhere = Status { target: "loopback:5000".to_owned(), ..lost };
+    assert_eq!(gateway(&[&elsewhere], "START"), None);
+    is(&gateway(&[&elsewhere, &report], "START").unwrap(), Fine, "172.17.0.1", "");
+}
+
+#[test]
+fn a_port_that_is_not_forwarded_is_missed_when_asked_for() {
+    let other = Some(HostPort::new(6000).unwrap());
+    let facts = |port, forwards, missing| Facts { port, forwards, missing, ..good() };
+    let one = || vec![forward(None)];
+    let asked = Facts { more: Some("MORE".to_owned()), ..facts(other, one(), Vec::new()) };
+    let missing = forwarded(&asked).unwrap();
+    is(&missing, Fail, "6000 is not forwarded", "'MORE'");
+    assert_eq!(missing.name, "sidecar 6000");
+    assert_eq!(forwarded(&facts(Some(REGISTRY_PORT), one(), Vec::new())), None);
+    assert_eq!(forwarded(&facts(None, one(), Vec::new())), None);
+    is(&forwarded(&facts(None, Vec::new(), Vec::new())).unwrap(), Warn, "no port", "--allow-host-port 5000");
+}
+
+#[test]
+fn a_sidecar_that_is_gone_is_missing_and_not_unknown() {
+    let gone = Forward::plain(HostPort::new(6000).unwrap());
+    let facts = |port: HostPort| Facts { port: Some(port), missing: vec![gone.clone()], ..good() };
+    assert_eq!(forwarded(&facts(gone.port)), None);
+    let checks = all(&facts(gone.port));
+    let found = checks.iter().find(|check| check.name == "sidecar 6000").unwrap();
+    is(found, Fail, "is missing", "'START' makes it again");
+}
+
+#[test]
+fn a_sidecar_is_judged_by_its_state_and_its_answer() {
+    let answers = |answer| sidecar(&forward(Some(answer)), None, "START");
+    is(&answers(Answer::Told(Box::default())), Fine, "answers", "");
+    is(&answers(Answer::Old), Warn, "older version", "'START' replaces it");
+    is(&answers(Answer::Foreign), Warn, "another image", "logs --proxy 5000");
+    is(&answers(Answer::Silent(Duration::from_secs(8))), Fail, "within 8 s", "docker restart s");
+    is(&answers(Answer::Failed("no relay".to_owned())), Fail, "no relay", "docker restart s");
+    is(
+        &sidecar(&Examined { stale: true, ..forward(None) }, None, "START"),
+        Fail,
+        "has left",
+        "'START' repairs it",
+    );
+    let state = |state| {
+        let place = Sidecar {
+            port: REGISTRY_PORT,
+            target: Some(Target::Gateway { port: REGISTRY_PORT }),
+            beside_backend: None,
+            container: container("s", state),
+        };
+        sidecar(&Examined { sidecar: place, ..forward(None) }, None, "START")
+    };
+    is(&state(State::Paused), Fail, "paused", "docker unpause s");
+    is(&state(State::Exited), Fail, "(exited)", "repairs");
+    is(&state(State::Restarting), Fail, "(restarting)", "repairs");
+}
+
+#[test]
+fn a_dialer_must_run() {
+    let state = |state| dialer(&container("d", state), "START");
+    is(&state(State::Running), Fine, "runs", "");
+    is(&state(State::Paused), Fail, "paused", "docker unpause d");
+    is(&state(State::Exited), Fail, "(exited)", "'START' repairs it");
+    let checks = all(&Facts { dialer: Some(container("d", State::Running)), ..good() });
+    assert!(checks.iter().any(|check| check.name == "dialer"));
+}
+
+#[test]
+fn a_target_brings_its_cause_and_what_helps() {
+    let check = |outcome, finding| {
+        let report = report(outcome, None);
+        target(&Examined { finding, ..told(report.clone()) }, &report).unwrap()
+    };
+    is(&check(Outcome::Accepted, None), Fine, "gateway:5000 accepts (90 us)", "");
+    let finding = Finding { why: "refused: nothing".to_owned(), help: "start it".to_owned(), blocked: false };
+    is(&check(Outcome::Refused, Some(finding)), Fail, "gateway:5000: refused: nothing", "start it");
+    assert_eq!(check(Outcome::Unknown, None).verdict, Fail);
+    assert_eq!(target(&forward(None), &Status::default()), None, "it was not tried");
+}
+
+#[test]
+fn what_a_registry_speaks_is_told() {
+    let check = |speaks| {
+        let report = report(Outcome::Accepted, Some(speaks));
+        registry(&told(report.clone()), &report, START).unwrap()
+    };
+    is(&check(Speaks::Http { status: 200, registry: true }), Fine, "speaks http", "");
+    is(&check(Speaks::Http { status: 401, registry: false }), Fine, "/v2/", "");
+    is(&check(Speaks::Http { status: 404, registry: false }), Warn, "status 404: not a registry", "nothing");
+    is(&check(Speaks::Tls), Warn, "https", "--registry-ca localhost:5000=ca.pem");
+    for speaks in [Speaks::Closed, Speaks::Silent, Speaks::Other] {
+        is(&check(speaks), Warn, "neither", "nothing");
+    }
+    let report = report(Outcome::Accepted, None);
+    assert_eq!(registry(&told(report.clone()), &report, START), None, "it was not asked");
+}
+
+#[test]
+fn ports_run_out_when_most_of_them_wait() {
+    let with = |ports, time_wait| {
+        let mut report = report(Outcome::Accepted, None);
+        report.kernel = Some(Kernel { ports, time_wait, ..Kernel::default() });
+        super::ports(&[&report], "START")
+    };
+    is(&with(Some(55_001), Some(100)).unwrap(), Fine, "55001", "");
+    is(&with(Some(55_001), None).unwrap(), Fine, "55001", "");
+    is(&with(Some(55_000), Some(44_001)).unwrap(), Warn, "44001 of 55000", "keep connections open");
+    is(
+        &with(Some(1000), Some(0)).unwrap(),
+        Warn,
+        "only 1000",
+        "'docker assemble backend stop' and then 'START'",
+    );
+    assert_eq!(with(None, Some(1)), None);
+}
+
+#[test]
+fn a_quota_of_pipes_is_compared_with_what_all_sidecars_may_want() {
+    let with = |soft, fallbacks| {
+        let mut report = report(Outcome::Accepted, None);
+        report.kernel = Some(Kernel { pipe_user_pages_soft: soft, ..Kernel::default() });
+        report.splice_fallbacks = fallbacks;
+        report
+    };
+    let roomy = with(Some(16_384), 0);
+    is(&pipes(&[&roomy]).unwrap(), Fine, "16384 pages, of which 1024", "");
+    is(&pipes(&[&roomy; 17]).unwrap(), Warn, "less than the 17408", "pipe-user-pages-soft=65536'");
+    // A remedy that leaves the warning in place would be none.
+    is(&pipes(&[&roomy; 100]).unwrap(), Warn, "102400", "pipe-user-pages-soft=131072'");
+    is(&pipes(&[&with(Some(16_384), 2)]).unwrap(), Warn, "refused a pipe 2 time(s)", "pipe-user-pages-soft");
+    is(&pipes(&[&with(Some(0), 0)]).unwrap(), Fine, "no quota", "");
+    assert_eq!(pipes(&[&with(None, 9)]), None);
+    assert_eq!(pipes(&[]), None);
+}

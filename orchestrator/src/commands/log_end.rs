@@ -1,0 +1,75 @@
+//! The end of a container's log, beside an error that it may explain.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use futures_util::StreamExt;
+
+use super::Session;
+use crate::buildkit::BuildkitError;
+use crate::engine::{Engine, LogChunk, LogOptions};
+use crate::observed::Container;
+
+/// How many last lines of a log are shown when its container fails.
+const END_LINES: u64 = 20;
+
+/// How long they may take to come.
+const END_LIMIT: Duration = Duration::from_secs(10);
+
+/// Does the work, and shows the end of the daemon's log beside an error that is its silence.
+pub(super) async fn quoting<E: Engine, T>(
+    session: Session<'_, E>,
+    daemon: &Container,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let result = work.await;
+    let is_silent = |error: &anyhow::Error| {
+        matches!(error.downcast_ref::<BuildkitError>(), Some(BuildkitError::Timeout { .. }))
+    };
+    if result.as_ref().is_err_and(is_silent) {
+        show_end(session, daemon).await;
+    }
+    result
+}
+
+/// Shows the last lines of a container that failed, beside what the command says.
+pub(super) async fn show_end<E: Engine>(session: Session<'_, E>, container: &Container) {
+    let text = end(session.engine, container, END_LINES).await;
+    if text.trim().is_empty() {
+        session.console.note(format_args!("The log of \"{}\" is empty.", container.name));
+    } else {
+        session.console.note(format_args!("The end of the log of \"{}\":", container.name));
+        for line in text.lines() {
+            session.console.note(format_args!("  {line}"));
+        }
+    }
+}
+
+/// The last lines of a container's log, or what came of them in time.
+pub(super) async fn end<E: Engine>(engine: &E, container: &Container, lines: u64) -> String {
+    let mut text = Vec::new();
+    read_end(engine, container, lines, &mut text).await;
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The last lines of a container's log, if all of them can be read in time.
+pub(super) async fn whole_end<E: Engine>(engine: &E, container: &Container, lines: u64) -> Option<String> {
+    let mut text = Vec::new();
+    let is_whole = read_end(engine, container, lines, &mut text).await;
+    is_whole.then(|| String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Returns whether it came to the end of the log.
+async fn read_end<E: Engine>(engine: &E, container: &Container, lines: u64, text: &mut Vec<u8>) -> bool {
+    let options = LogOptions { tail: Some(lines), ..LogOptions::default() };
+    let mut log = engine.logs(&container.id, options);
+    let read = async {
+        loop {
+            match log.next().await {
+                Some(Ok(LogChunk::Stdout(bytes) | LogChunk::Stderr(bytes))) => text.extend_from_slice(&bytes),
+                other => return other.is_none(),
+            }
+        }
+    };
+    tokio::time::timeout(END_LIMIT, read).await.unwrap_or(false)
+}

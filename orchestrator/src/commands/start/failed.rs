@@ -1,0 +1,93 @@
+//! A start that failed: what is said of it, and what is undone.
+
+use super::{StartError, blocked};
+use crate::apply::{Failure, Made, undo};
+use crate::commands::{Session, damage, log_end};
+use crate::desired::{Desired, Security};
+use crate::engine::{Engine, EngineError};
+use crate::ready::ReadyError;
+
+/// Shows what the failed container said, and says why it is given up, with `help` where that is known.
+pub(super) async fn quote<E: Engine>(
+    session: Session<'_, E>,
+    desired: &Desired,
+    made: &[Made],
+    error: ReadyError,
+    help: Option<String>,
+) -> anyhow::Error {
+    if let Some(container) = error.container() {
+        log_end::show_end(session, container).await;
+    }
+    // A stop, which others are helped by, would remove what is set aside.
+    if let Some(help) = help {
+        return StartError::Kept { error, help }.into();
+    }
+    if let ReadyError::Ended(container) = &error
+        && container.name == session.user.backend()
+        && let Some(damage) = damage::find(session.engine, container).await
+    {
+        return StartError::Damaged { error, damage }.into();
+    }
+    let was_there = error.container().is_some_and(|failed| !made.iter().any(|made| made.is(&failed.id)));
+    if error.container().is_some()
+        && let Some(start) = blocked::start_without_network(session, desired).await
+    {
+        return StartError::NoNetwork { error, start }.into();
+    }
+    match error {
+        ReadyError::Cancelled(cancelled) => cancelled.into(),
+        // As it is, so that its hint is found.
+        ReadyError::Engine(error) => error.into(),
+        error if was_there => StartError::Old { error }.into(),
+        error => error.into(),
+    }
+}
+
+/// Takes back what this run made; what cannot be is told beside the error. Whoever asks for the end
+/// once more while it does is not kept.
+pub(super) async fn take_back<E: Engine>(
+    session: Session<'_, E>,
+    made: &[Made],
+    error: anyhow::Error,
+) -> anyhow::Error {
+    if made.is_empty() {
+        return error;
+    }
+    let left = tokio::select! {
+        left = undo(session.engine, made) => left,
+        () = session.cancel.insisted() => {
+            let has_replaced = made.iter().any(|made| matches!(made, Made::SetAside { .. }));
+            session.console.note(if has_replaced {
+                // With it a stop would remove what was set aside.
+                "Ended at once; another start puts back what this one set aside, and repairs the rest"
+            } else {
+                "Ended at once; 'docker assemble backend stop' removes what this start made, and another start repairs it"
+            });
+            return error;
+        }
+    };
+    if left.is_empty() {
+        for made in made {
+            if let Made::SetAside { name, .. } = made {
+                session.console.note(format_args!("Put back container \"{name}\""));
+            }
+        }
+        return error;
+    }
+    let left = left.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    // The first failure stays what the exit status is taken from.
+    error.context(StartError::Left { left })
+}
+
+pub(super) fn explain(desired: &Desired, cause: Failure) -> anyhow::Error {
+    match cause {
+        Failure::Cancelled(cancelled) => cancelled.into(),
+        Failure::Engine(error @ EngineError::PrivilegesRefused { .. })
+            if desired.security == Security::Privileged =>
+        {
+            StartError::Privileges { error }.into()
+        }
+        Failure::Engine(error) if error.is_taken_name() => StartError::Taken { error }.into(),
+        Failure::Engine(error) => error.into(),
+    }
+}
