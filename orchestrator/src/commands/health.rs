@@ -15,13 +15,11 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::commands::start::Start;
 use crate::desired::{ContainerName, HostPort};
 use crate::engine::{Engine, EngineError, EngineFacts};
-use crate::forward::Forward;
 use crate::health::{
-    self, Answer, Case, Chain, Finding, Listening, Place, closing_chains, explain, has_no_route, listeners,
-    listening, plain, remedy,
+    self, Answer, Case, Chain, Finding, Listening, Place, StartWith, closing_chains, explain, has_no_route,
+    listeners, listening, plain, remedy,
 };
 use crate::observed::{Container, Observed, Sidecar, State};
 
@@ -64,13 +62,13 @@ pub async fn gradually<T>(at_once: usize, work: impl Iterator<Item = impl Future
     join_all(work.map(in_turn)).await
 }
 
-/// Looks at all forwards; `again` is the start that has all again. Never an error, and no longer than `limit` and a moment for every few of
+/// Looks at all forwards; `start` is the command that has these forwards. Never an error, and no longer than `limit` and a moment for every few of
 /// them: what could not be found out is part of the answer.
 pub async fn examine<E: Engine>(
     engine: &E,
     facts: Option<&EngineFacts>,
     backend: &Container,
-    (observed, again): (&Observed, &Start),
+    (observed, start): (&Observed, &StartWith<'_>),
     question: impl Fn(&Sidecar) -> Question,
     limit: Duration,
 ) -> Vec<Examined> {
@@ -88,10 +86,7 @@ pub async fn examine<E: Engine>(
         filters: OnceCell::new(),
         publishers: publishers(engine, &forwards, limit).await,
         isolated: lost(engine, backend, &forwards, limit).await,
-        start: &|forwards| match forwards {
-            [] => again.command(),
-            forwards => again.forwarding(forwards).command(),
-        },
+        start,
     };
     let kept = observed.wanted();
     // Each command that changes a target changes all that want it: whoever tries one after the
@@ -181,7 +176,7 @@ struct Surroundings<'a> {
     /// Whether the backend has no network.
     isolated: bool,
     /// The command with these forwards, and all else as it is.
-    start: &'a dyn Fn(&[Forward]) -> String,
+    start: &'a StartWith<'a>,
 }
 
 impl Surroundings<'_> {

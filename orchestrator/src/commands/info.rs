@@ -23,6 +23,7 @@ use crate::cli::Refusal;
 use crate::cli::values::{FORMS, form, limit};
 use crate::desired::UserName;
 use crate::engine::Engine;
+use crate::forward::Forward;
 use crate::observed::{Container, ContainerId, Observed, State};
 use crate::output::{Console, Form, size};
 use helpers::Helpers;
@@ -103,12 +104,13 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form, builder: Regis
     namespaces::find(engine, &mut observed).await;
     let again = again(&observed, user);
     let start = again.command();
+    let start_with = |forwards: &[Forward]| again.command_with(forwards);
     let backend = observed.backend.clone().ok_or_else(|| absent(&observed, builder, user))?;
     let image = image(engine, &backend).await?;
     // Worth an answer without them: they tell only where the engine is.
     let facts = engine.facts().await.ok();
     let examining =
-        examine(engine, facts.as_ref(), &backend, (&observed, &again), |_| Question::Target, PATIENCE);
+        examine(engine, facts.as_ref(), &backend, (&observed, &start_with), |_| Question::Target, PATIENCE);
     if form != Form::Text {
         let asking = async {
             if backend.state == State::Running {

@@ -10,6 +10,9 @@ use super::{Listening, Place};
 use crate::desired::HostPort;
 use crate::forward::{Forward, Target};
 
+/// The command of a start with these forwards.
+pub type StartWith<'a> = dyn Fn(&[Forward]) -> String + 'a;
+
 /// All that is known of one forward.
 #[derive(Clone, Copy)]
 pub struct Case<'a> {
@@ -38,7 +41,7 @@ pub struct Case<'a> {
     /// All of the user's forwards, this one among them, as a command that helps has to keep them.
     pub forwards: &'a [Forward],
     /// The command that has these forwards, and all else as it is.
-    pub start: &'a dyn Fn(&[Forward]) -> String,
+    pub start: &'a StartWith<'a>,
 }
 
 /// What is the matter.

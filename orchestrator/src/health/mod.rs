@@ -10,7 +10,7 @@ mod listening;
 mod place;
 mod report;
 
-pub use cause::{Case, Finding, explain, remedy};
+pub use cause::{Case, Finding, StartWith, explain, remedy};
 pub use firewall::{Chain, closing_chains};
 pub use isolation::{NO_NETWORK, give_network, has_no_route};
 pub use listening::{Listening, listeners, listening};

@@ -134,6 +134,7 @@ impl<E: Engine> Doctor<'_, E> {
         timeout(limit, namespaces::find(engine, &mut observed)).await.ok();
         let again = again(&observed, user);
         facts.start = again.command();
+        let start_with = |forwards: &[Forward]| again.command_with(forwards);
         facts.left_behind = left_behind(&observed);
         facts.builder = (self.builder != Registered::No).then(|| (user.backend(), self.builder));
         if observed.backend.is_some() {
@@ -149,7 +150,7 @@ impl<E: Engine> Doctor<'_, E> {
                 if sidecar.port == asked { Question::Protocol } else { Question::Target }
             };
             let examining =
-                health::examine(engine, Some(known), backend, (&observed, &again), question, limit);
+                health::examine(engine, Some(known), backend, (&observed, &start_with), question, limit);
             if backend.state == State::Running {
                 let asking = within(limit, ask(engine, backend), |error| Failure {
                     why: plain(&causes(&error)),

@@ -68,8 +68,9 @@ async fn warn<E: Engine>(
     let Session { engine, console, .. } = session;
     let facts = engine.facts().await?;
     let again = again(observed, session.user);
+    let start_with = |forwards: &[Forward]| again.command_with(forwards);
     let forwards =
-        examine(engine, Some(&facts), backend, (observed, &again), |_| Question::Target, PATIENCE).await;
+        examine(engine, Some(&facts), backend, (observed, &start_with), |_| Question::Target, PATIENCE).await;
     for forward in forwards {
         let (port, target) = (forward.sidecar.port, forward.report().map(|report| report.target.clone()));
         if let (Some(finding), Some(target)) = (forward.finding.filter(|finding| finding.blocked), target) {

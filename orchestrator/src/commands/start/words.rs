@@ -41,6 +41,11 @@ impl Start {
         Self { forwards, usual, ..self.clone() }
     }
 
+    /// The command with these forwards, where there are any.
+    pub(in crate::commands) fn command_with(&self, forwards: &[Forward]) -> String {
+        if forwards.is_empty() { self.command() } else { self.forwarding(forwards).command() }
+    }
+
     /// The options that ask for it, none where it is what a start does by itself.
     pub(in crate::commands) fn words(&self) -> Vec<String> {
         // Whoever adds an option is told by the compiler that its words are missing here.
