@@ -48,6 +48,8 @@ trap finish EXIT
 "$root/scripts/setup.sh"
 
 [ ! -t 1 ] || export CARGO_TERM_COLOR=always
+# Most of a test's time goes by in waiting: for peers, limits, the engine.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))}
 
 "$root/scripts/engine.sh" ensure "test.$$"
 ASSEMBLE_TEST_BACKEND_IMAGE=$("$root/scripts/backend-image.sh")

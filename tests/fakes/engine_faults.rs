@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
-use std::time::{Duration, Instant};
 
 use docker_assemble::desired::{ContainerName, ImageRef};
 use docker_assemble::engine::{
@@ -13,14 +12,9 @@ use futures_util::{StreamExt, TryStreamExt};
 
 use crate::scripted_engine::{Deed, ScriptedEngine};
 
-/// The longest that a dead endpoint may take.
-const BOUND: Duration = Duration::from_secs(30);
-
 async fn reach(host: &str) -> EngineError {
-    let before = Instant::now();
     let engine = DockerEngine::new(&Endpoint::new(host), CredentialSource::default()).unwrap();
     let error = engine.facts().await.unwrap_err();
-    assert!(before.elapsed() < BOUND, "{host} took {:?}", before.elapsed());
     assert!(error.to_string().contains(host), "{error}");
     error
 }
@@ -69,10 +63,8 @@ async fn a_silent_engine_is_given_up() {
     let error = reach(&scripted.endpoint().host).await;
     assert!(matches!(error, EngineError::Timeout { seconds: 20, .. }), "{error:?}");
     // Streams too: they settle the version first.
-    let before = Instant::now();
     let error = scripted.client().pull(&ImageRef("a".into())).next().await.unwrap().unwrap_err();
     assert!(matches!(error, EngineError::Timeout { .. }), "{error:?}");
-    assert!(before.elapsed() < BOUND);
 }
 
 #[tokio::test]

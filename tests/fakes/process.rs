@@ -1,7 +1,6 @@
 //! The program as docker runs it, without an engine.
 
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
 
 /// Runs the plugin with an empty configuration and nothing of this process's environment.
 fn plugin(args: &[&str]) -> Output {
@@ -65,14 +64,12 @@ fn an_engine_that_is_not_there_is_one_line() {
     {
         let mut args = vec!["-H", NOWHERE, "assemble", "backend"];
         args.extend(command);
-        let began = Instant::now();
         let output = plugin(&args);
         assert_eq!(output.status.code(), Some(1), "{command:?}");
         assert!(output.stdout.is_empty());
         let error = text(&output.stderr);
         assert_eq!(error.lines().count(), 1, "{error}");
         assert!(error.contains(NOWHERE), "{error}");
-        assert!(began.elapsed() < Duration::from_secs(10));
     }
 }
 
@@ -154,10 +151,10 @@ fn a_docker_command_that_ended_early_ends_the_plugin() {
     let _engine = UnixListener::bind(&silent).unwrap();
     drop(UnixListener::bind(&closed).unwrap());
     let parent = std::env::args().next().unwrap();
-    for (command, code, longest) in [(parent.as_str(), 130, 2), ("docker", 1, 30)] {
-        let began = Instant::now();
+    for (command, limit, code) in [(parent.as_str(), "1h", 130), ("docker", "1s", 1)] {
         let output = Command::new(env!("CARGO_BIN_EXE_docker-assemble"))
             .args(["-H", &format!("unix://{}", silent.display()), "assemble", "backend", "info"])
+            .args(["--timeout", limit])
             .env_clear()
             .env("USER", "ann")
             .env("DOCKER_CLI_PLUGIN_SOCKET", &closed)
@@ -165,7 +162,6 @@ fn a_docker_command_that_ended_early_ends_the_plugin() {
             .output()
             .unwrap();
         assert_eq!(output.status.code(), Some(code), "{command}: {output:?}");
-        assert!(began.elapsed() < Duration::from_secs(longest), "{command}: {:?}", began.elapsed());
     }
 }
 

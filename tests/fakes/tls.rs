@@ -1,7 +1,6 @@
 //! What is said of engines behind TLS, against small ones with certificates made here.
 
 use std::error::Error as _;
-use std::time::{Duration, Instant};
 
 use docker_assemble::engine::{CredentialSource, DockerEngine, Endpoint, Engine, EngineError, Tls};
 use tokio::io::AsyncWriteExt;
@@ -15,12 +14,10 @@ fn connect(host: String, tls: Tls) -> Result<DockerEngine, EngineError> {
 
 /// The reason and the hint of an engine that cannot be reached.
 async fn refused(host: String, tls: Tls) -> (String, String) {
-    let began = Instant::now();
     let error = match connect(host.clone(), tls) {
         Ok(engine) => engine.facts().await.unwrap_err(),
         Err(error) => error,
     };
-    assert!(began.elapsed() < Duration::from_secs(10));
     assert!(matches!(error, EngineError::Unreachable { .. }), "{error:?}");
     assert!(error.to_string().contains(&host), "{error}");
     let reason = error.source().unwrap().to_string();

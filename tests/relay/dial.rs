@@ -13,14 +13,12 @@ use crate::sockets::{End, PATIENCE, accept, accept_within, answer, connect, even
 use crate::targets::{Closed, Crowded};
 
 every_engine! {
-    /// A target that refuses shows to the client as a reset, at once, and never as an empty
+    /// A target that refuses shows to the client as a reset, and never as an empty
     /// stream that ends in good order.
     fn a_refusal_is_a_reset(setup: Setup) {
         let target = Closed::new();
         let relay = setup.relay_to(target.addr());
-        let asked = Instant::now();
         assert_eq!(answer(relay.addr()), (Vec::new(), End::Reset));
-        assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
         relay.wait_for_closed(1);
         assert_eq!(relay.stats().refused.get(), 1);
     }
