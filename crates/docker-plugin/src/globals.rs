@@ -57,6 +57,15 @@ pub enum GlobalError {
     },
 }
 
+/// What a switch takes as its value, as Go's `strconv.ParseBool` does.
+pub(crate) fn truth(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("must be \"true\" or \"false\""),
+    }
+}
+
 impl Globals {
     /// Takes the global options off the front of `args`, as the docker command does: up to the
     /// first word that is no option. Returns the rest, `--help` and what follows it included.
@@ -95,8 +104,9 @@ impl Globals {
         };
         let flag = format!("--{name}");
         if matches!(name, "debug" | "tls" | "tlsverify") {
-            let on =
-                value.is_none_or(|value| !matches!(value, "0" | "f" | "F" | "false" | "FALSE" | "False"));
+            let value = value.unwrap_or("true");
+            let bad = |why| GlobalError::Value { flag, value: value.to_owned(), why };
+            let on = truth(value).map_err(bad)?;
             match name {
                 "debug" => self.debug = on,
                 "tls" => self.tls = Some(on),
@@ -209,6 +219,13 @@ mod tests {
         assert_eq!(take("-x").unwrap_err().to_string(), "unknown shorthand flag: 'x' in -x");
         assert_eq!(take("--host").unwrap_err().to_string(), "flag needs an argument: --host");
         assert!(take("-H a -H b").unwrap_err().to_string().contains("only one -H"));
+        for option in ["debug", "tls", "tlsverify"] {
+            let error = take(&format!("--{option}=maybe")).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("invalid argument \"maybe\" for \"--{option}\" flag")),
+                "{error}"
+            );
+        }
         assert!(take("-l loud").unwrap_err().to_string().contains("\"loud\""));
     }
 }

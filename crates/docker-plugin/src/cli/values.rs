@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValue, TypedValueParser};
 
 use super::{Refusal, times};
+use crate::globals::truth;
 use crate::output::{Form, Template};
 
 /// A value, or what would fit in its place.
@@ -97,11 +98,7 @@ pub fn form(text: Option<&str>) -> Result<Form, Refusal> {
 /// # Errors
 /// What would fit.
 pub fn boolean(text: &str) -> Parsed<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err("must be \"true\" or \"false\"".to_owned()),
-    }
+    truth(text).map_err(str::to_owned)
 }
 
 /// A size in docker's spelling, base 1024 whatever the case of its unit: `128mb`, `2gb`, `10GiB`.
