@@ -7,7 +7,7 @@ demo: ## Show the whole story on this machine, from nothing (DEMO_PORT=5000)
 	@scripts/demo.sh
 
 .PHONY: demo-clean
-demo-clean: ## Undo what the demo left running and installed
+demo-clean: ## Take back what the demo started, its images and the plugin
 	@scripts/demo.sh clean
 
 .PHONY: test
