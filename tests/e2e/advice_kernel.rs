@@ -136,7 +136,8 @@ fn descriptors_that_the_engines_service_may_not_give() {
     engine.restart_limited_to(8_192);
     let commands = lines[1].split("'docker assemble backend ").skip(1).map(|rest| rest.split('\'').next());
     let commands: Vec<_> = commands.flatten().collect();
-    assert_eq!(commands, ["stop", &start.join(" ")], "{lines:?}");
+    assert!(commands.len() == 2 && commands[0] == "stop", "{lines:?}");
+    assert!(commands[1].starts_with(&start.join(" ")), "{lines:?}");
     for command in commands {
         engine.plugin(&backend, &command.split(' ').collect::<Vec<_>>()).ok();
     }
