@@ -10,6 +10,7 @@ use tracing::{Event, Metadata, Subscriber};
 use crate::peers::KIB;
 use crate::process::Launch;
 use crate::relay::{Near, Route, Setup};
+use crate::sockets::{PATIENCE, eventually};
 
 /// So many bytes are the sign to panic.
 const UNLUCKY: u64 = 1313;
@@ -84,6 +85,8 @@ fn a_panic_ends_its_own_connection_only() {
 fn a_case_whose_relay_panics_fails() {
     let route = sabotaged();
     have_one_panic(&route);
+    // It is counted by whoever waits for the task, a moment after its connection has closed.
+    eventually("the panic is counted", PATIENCE, || route.relay.stats().panicked.get() == 1);
     assert!(std::thread::spawn(|| drop(route)).join().is_err());
 
     let blurts = ["sh", "-c", "echo thread main panicked at some place >&2; exec \"$0\" \"$@\""];

@@ -134,6 +134,25 @@ fn all_addresses_are_tried() {
     assert_eq!(world.status()["probe"]["result"], "accepted");
 }
 
+/// Whoever asks the doctor learns that it is the name server that keeps silent, and not the target.
+#[test]
+fn a_name_server_that_keeps_silent_is_not_taken_for_the_target() {
+    let world = World::new();
+    world.server.say("db.lan", Say::Silence);
+    world.etc.write_conf(&format!("search lan\nnameserver {SERVER}\noptions timeout:30 attempts:1\n"));
+    let _relay = world.start("db");
+    assert_eq!(world.ask(&["--probe", "--timeout", "1"])["probe"]["result"], "name_service");
+}
+
+/// Names that nobody has by definition are known to be none, whatever name servers do.
+#[test]
+fn a_name_that_ends_in_invalid_is_asked_of_nobody() {
+    let world = World::new();
+    let _relay = world.start("db.invalid");
+    assert_eq!(world.status()["probe"]["result"], "no_such_name");
+    assert_eq!(world.server.asked(), 0);
+}
+
 /// Whoever has an answer does not wait for a name server that has become slow.
 #[test]
 fn a_slow_name_server_delays_nobody_who_has_an_answer() {

@@ -30,8 +30,17 @@ impl HostName {
     /// Whether it means this host by definition (RFC 6761, 6.3).
     #[must_use]
     pub fn is_localhost(&self) -> bool {
-        let last = self.relative().rsplit('.').next();
-        last.is_some_and(|label| label.eq_ignore_ascii_case("localhost"))
+        self.ends_in("localhost")
+    }
+
+    /// Whether nobody's name server knows it by definition (RFC 6761, 6.4). `/etc/hosts` may.
+    #[must_use]
+    pub fn is_invalid(&self) -> bool {
+        self.ends_in("invalid")
+    }
+
+    fn ends_in(&self, last: &str) -> bool {
+        self.relative().rsplit('.').next().is_some_and(|label| label.eq_ignore_ascii_case(last))
     }
 }
 

@@ -100,6 +100,9 @@ impl Resolver {
         if !addrs.is_empty() {
             return Ok(Found { addrs, ttl: HOSTS_TTL });
         }
+        if name.is_invalid() {
+            return Err(Unresolved::NoSuchName(name.clone()));
+        }
         let conf = Conf::read(&self.conf.read().map_err(unreadable)?);
         let mut failed = None;
         for whole in conf.candidates(name) {

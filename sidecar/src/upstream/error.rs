@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use assemble_contract::Outcome;
 use explained::Explained;
@@ -47,11 +46,6 @@ impl From<DialerError> for DialError {
 }
 
 impl DialError {
-    /// No answer within this time.
-    pub(super) const fn timed_out(limit: Duration) -> Self {
-        Self::Connect(ConnectError::TimedOut(limit))
-    }
-
     /// The failure in one word.
     #[must_use]
     pub fn outcome(&self) -> Outcome {

@@ -235,7 +235,7 @@ impl Upstream {
     /// Connects to an address of the name; asked again where it may have moved meanwhile.
     async fn connect_by_name(&self, named: &Arc<Named>) -> Result<Socket, DialError> {
         let limit = self.connector.timeout();
-        let unanswered = |_| DialError::timed_out(limit);
+        let unanswered = |_| named.unanswered(limit);
         let addrs = tokio::time::timeout(limit, named.addrs()).await.map_err(unanswered)??;
         let failure = match self.connect_to_one(named, &addrs).await {
             Ok(socket) => return Ok(socket),

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use assemble_contract::HostName;
 use tokio::sync::Notify;
@@ -33,6 +33,11 @@ impl Named {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// That its question has gone without an answer for so long.
+    pub(super) fn unanswered(&self, limit: Duration) -> Unresolved {
+        Unresolved::NoAnswer { name: self.name.clone(), why: format!("no answer within {limit:?}") }
     }
 
     /// Where a connection may go. One question at a time is asked for all who wait, by a task of its
