@@ -101,7 +101,7 @@ fn a_dialer_that_is_gone_means_resets_until_it_is_back() {
         "{forward:#}"
     );
     assert!(
-        forward["Help"].as_str().unwrap().contains(&format!("start --allow-host-port {list}'")),
+        forward["Help"].as_str().unwrap().contains(&format!("start --allow-host-port {list} ")),
         "{forward:#}"
     );
     // Started again, it makes its socket anew in the place of the one that it left behind.
