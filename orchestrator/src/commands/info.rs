@@ -91,7 +91,7 @@ pub async fn run<E: Engine>(session: Session<'_, E>, info: Info, builder: Regist
 async fn ids<E: Engine>(session: Session<'_, E>, whole: bool) -> Result<()> {
     let observed = observe::ours(session.engine, session.user).await?;
     if observed.backend.is_none() {
-        session.backend().await?;
+        return Err(session.missing_backend().await?);
     }
     let shown = |id: &ContainerId| if whole { id.0.clone() } else { id.short().to_owned() };
     observed.containers().try_for_each(|container| session.console.line(shown(&container.id)))?;

@@ -221,7 +221,7 @@ async fn sidecar<E: Engine>(session: Session<'_, E>, port: HostPort) -> Result<C
 async fn named<E: Engine>(session: Session<'_, E>, text: &str) -> Result<Container> {
     let observed = observe::ours(session.engine, session.user).await?;
     if observed.backend.is_none() {
-        session.backend().await?;
+        return Err(session.missing_backend().await?);
     }
     let is_it = |container: &&Container| container.name.0 == text || container.id.0.starts_with(text);
     observed.containers().find(is_it).cloned().ok_or_else(|| {

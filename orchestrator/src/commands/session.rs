@@ -43,12 +43,15 @@ impl<E: Engine> Session<'_, E> {
         let mut observed = observe::ours(self.engine, self.user).await?;
         match observed.backend.take() {
             Some(backend) => Ok(backend),
-            None => {
-                // The note names the forwards that a start has to keep.
-                let observed = observe::with_note(self.engine, self.user).await?;
-                Err(no_backend(&observed, self.user).into())
-            }
+            None => Err(self.missing_backend().await?),
         }
+    }
+
+    /// That there is no backend, with the start that makes one.
+    pub(super) async fn missing_backend(&self) -> Result<anyhow::Error> {
+        // The note names the forwards that a start has to keep.
+        let observed = observe::with_note(self.engine, self.user).await?;
+        Ok(no_backend(&observed, self.user).into())
     }
 
     /// The backend, which must run.
