@@ -5,7 +5,6 @@ mod probes;
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use docker_assemble::cancel::{self, Cancel};
 use docker_assemble::commands::complete::Source;
 use docker_assemble::commands::{self, Session, complete, start, stop};
@@ -13,30 +12,11 @@ use docker_assemble::desired::{Desired, File, PullPolicy, Security, VolumeName};
 use docker_assemble::exit::Exit;
 use docker_assemble::forward::Forward;
 use docker_assemble::observed::State;
-use docker_assemble::output::Progress;
 
 use crate::fake_engine::{FakeEngine, Refusal};
 use crate::screen::Screen;
-use crate::world::{self, IMAGE, PROXY, port, ports, user, wish};
-
-/// Runs a start and returns what it printed.
-async fn run_start(engine: &FakeEngine, wish: &Desired, cancel: &Cancel) -> (anyhow::Result<()>, Screen) {
-    let screen = Screen::default();
-    let (user, console) = (user(), screen.console());
-    let session = Session { engine, user: &user, console: &console, cancel, limit: None };
-    let result = start::run(session, wish, Progress::Auto, &|| Bytes::from_static(PROXY.as_bytes())).await;
-    (result, screen)
-}
-
-async fn must_start(engine: &FakeEngine, wish: &Desired) -> Screen {
-    let (result, screen) = run_start(engine, wish, &Cancel::never()).await;
-    result.unwrap();
-    screen
-}
-
-fn fresh() -> FakeEngine {
-    FakeEngine::with_images(&[IMAGE])
-}
+use crate::starting::{fresh, must_start, run_start};
+use crate::world::{self, IMAGE, port, ports, user, wish};
 
 fn two_ports() -> Desired {
     Desired { forwards: ports(&[5000, 6000]), ..wish() }

@@ -9,6 +9,7 @@ mod health;
 mod killed;
 mod overtaken;
 mod recreate;
+mod starting;
 
 mod engine_faults;
 mod tls;

@@ -1,23 +1,14 @@
 //! Starts and stops while the engine still carries out what somebody else has asked it for.
 
-use bytes::Bytes;
 use docker_assemble::cancel::Cancel;
-use docker_assemble::commands::{Session, start, stop};
+use docker_assemble::commands::{Session, stop};
 use docker_assemble::observed::{Container, State};
-use docker_assemble::output::Progress;
 use docker_assemble::spec;
 
 use crate::fake_engine::{FakeEngine, World};
 use crate::screen::Screen;
-use crate::world::{IMAGE, PROXY, user, wish};
-
-async fn run_start(engine: &FakeEngine) -> (anyhow::Result<()>, Screen) {
-    let screen = Screen::default();
-    let (user, console, cancel) = (user(), screen.console(), Cancel::never());
-    let session = Session { engine, user: &user, console: &console, cancel: &cancel, limit: None };
-    let result = start::run(session, &wish(), Progress::Auto, &|| Bytes::from_static(PROXY.as_bytes())).await;
-    (result, screen)
-}
+use crate::starting::run_start;
+use crate::world::{IMAGE, user, wish};
 
 async fn run_stop(engine: &FakeEngine) -> anyhow::Result<()> {
     let (user, screen, cancel) = (user(), Screen::default(), Cancel::never());
@@ -28,7 +19,7 @@ async fn run_stop(engine: &FakeEngine) -> anyhow::Result<()> {
 /// An engine with a backend and a sidecar that run, and both containers.
 async fn started() -> (FakeEngine, [Container; 2]) {
     let engine = FakeEngine::with_images(&[IMAGE]);
-    run_start(&engine).await.0.unwrap();
+    run_start(&engine, &wish(), &Cancel::never()).await.0.unwrap();
     let both = engine.world().containers.clone().try_into().unwrap();
     (engine, both)
 }
@@ -60,7 +51,7 @@ async fn a_container_that_takes_its_name_late_is_replaced() {
         let engine = FakeEngine::with_images(&[IMAGE]);
         let late = half_made(container);
         before_call(&engine, call, |world| world.containers.push(late));
-        let (result, screen) = run_start(&engine).await;
+        let (result, screen) = run_start(&engine, &wish(), &Cancel::never()).await;
         result.unwrap();
         all_runs(&engine);
         assert!(engine.world().containers.iter().all(|now| !now.id.0.starts_with("late-")));
@@ -82,7 +73,8 @@ async fn what_another_start_has_just_made_is_left_to_it() {
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         engine.world().containers = whole.to_vec();
     };
-    let ((result, _), ()) = tokio::join!(run_start(&engine), other);
+    let (wish, cancel) = (wish(), Cancel::never());
+    let ((result, _), ()) = tokio::join!(run_start(&engine, &wish, &cancel), other);
     result.unwrap();
     let world = engine.world();
     assert_eq!((world.log.len(), &world.containers[..]), (calls, &whole[..]));
@@ -92,7 +84,7 @@ async fn what_another_start_has_just_made_is_left_to_it() {
 async fn a_container_that_comes_while_others_are_looked_at_is_nobody_elses() {
     let (engine, _) = started().await;
     engine.world().early_listings = 1;
-    run_start(&engine).await.0.unwrap();
+    run_start(&engine, &wish(), &Cancel::never()).await.0.unwrap();
     all_runs(&engine);
 }
 
@@ -109,7 +101,7 @@ async fn a_backend_that_a_killed_stop_still_ends_is_started_again() {
                 world.containers[0].state = State::Exited;
             }
         });
-        run_start(&engine).await.0.unwrap();
+        run_start(&engine, &wish(), &Cancel::never()).await.0.unwrap();
         all_runs(&engine);
     }
 }
@@ -118,7 +110,7 @@ async fn a_backend_that_a_killed_stop_still_ends_is_started_again() {
 async fn a_name_that_stays_taken_is_told_after_some_looks() {
     let engine = FakeEngine::with_images(&[IMAGE]);
     engine.world().taken = Some(user().backend());
-    let (result, _) = run_start(&engine).await;
+    let (result, _) = run_start(&engine, &wish(), &Cancel::never()).await;
     let error = result.unwrap_err().to_string();
     assert!(error.contains("is another start at work?"), "{error}");
     let tries = engine.world().log.iter().filter(|call| *call == "create B").count();

@@ -2,37 +2,17 @@
 
 mod aside;
 
-use bytes::Bytes;
 use docker_assemble::cancel::{self, Cancel};
 use docker_assemble::commands::{Session, start};
 use docker_assemble::desired::{Desired, File, PullPolicy, Security};
 use docker_assemble::labels;
 use docker_assemble::observed::{Container, ContainerId, State};
-use docker_assemble::output::Progress;
 use docker_assemble::spec::daemon::CONFIG_FILE;
 
 use crate::fake_engine::FakeEngine;
 use crate::screen::Screen;
+use crate::starting::{fresh, must_start, run_start};
 use crate::world::{self, IMAGE, PROXY, forwards, user, wish};
-
-/// Runs a start and returns what it printed.
-async fn run_start(engine: &FakeEngine, wish: &Desired, cancel: &Cancel) -> (anyhow::Result<()>, Screen) {
-    let screen = Screen::default();
-    let (user, console) = (user(), screen.console());
-    let session = Session { engine, user: &user, console: &console, cancel, limit: None };
-    let result = start::run(session, wish, Progress::Auto, &|| Bytes::from_static(PROXY.as_bytes())).await;
-    (result, screen)
-}
-
-async fn must_start(engine: &FakeEngine, wish: &Desired) -> Screen {
-    let (result, screen) = run_start(engine, wish, &Cancel::never()).await;
-    result.unwrap();
-    screen
-}
-
-fn fresh() -> FakeEngine {
-    FakeEngine::with_images(&[IMAGE])
-}
 
 fn names(engine: &FakeEngine) -> Vec<(String, State)> {
     engine.containers_now()
