@@ -76,7 +76,8 @@ at_once! {
         let asked = Instant::now();
         assert_eq!(answer(relay.addr()), (Vec::new(), End::Reset));
         let took = asked.elapsed();
-        assert!(took > LIMIT.mul_f32(0.9) && took < LIMIT * 3, "{took:?}");
+        // The kernel would try for two minutes, for longer than the client waits.
+        assert!(took > LIMIT.mul_f32(0.9), "{took:?}");
         assert_eq!(relay.stats().unreachable.get(), 1);
     }
 
@@ -100,16 +101,12 @@ at_once! {
     fn a_reset_cancels_the_dial(setup: Setup) {
         let target = Crowded::new();
         let relay = setup.relay_to(target.addr());
-        let round = |round| {
-            let client = connect(relay.addr());
-            eventually("the relay dials", PATIENCE, || relay.stats().accepted.get() == round);
-            reset(client);
-            // Its descriptors are closed before it is counted.
-            relay.wait_for_closed(round)
-        };
-        let quickest = (1..=3).map(round).min().unwrap();
-        assert!(quickest < Duration::from_secs(1), "{quickest:?}");
-        assert_eq!(relay.stats().reset.get(), 3);
+        let client = connect(relay.addr());
+        eventually("the relay dials", PATIENCE, || relay.stats().accepted.get() == 1);
+        reset(client);
+        // The limit of this wait is shorter than that of the dial.
+        relay.wait_for_closed(1);
+        assert_eq!(relay.stats().reset.get(), 1);
         let came = accept_within(target.make_room(), Duration::from_millis(1500));
         assert!(came.is_none(), "the relay connected for a client that was gone");
     }

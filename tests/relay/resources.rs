@@ -262,6 +262,6 @@ fn an_idle_timeout_ends_silent_connections_only() {
         assert_eq!(silent.join().unwrap(), (Vec::new(), End::Reset));
     });
     let took = asked.elapsed();
-    assert!(took > Duration::from_millis(450) && took < Duration::from_secs(5), "{took:?}");
+    assert!(took > Duration::from_millis(450), "{took:?}");
     assert_eq!(relay.metric(r#"connections_failed_total{reason="idle"}"#), 1);
 }

