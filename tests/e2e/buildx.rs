@@ -5,10 +5,10 @@ use std::os::unix::fs::symlink;
 use crate::support::{Backend, Context, Outcome, Registry, docker, run};
 
 /// A user whose docker command has this plugin and buildx.
-struct Client(Backend);
+pub(crate) struct Client(pub(crate) Backend);
 
 impl Client {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let backend = Backend::new();
         let plugins = backend.install_plugin();
         let buildx = std::env::var("ASSEMBLE_TEST_BUILDX")
@@ -19,19 +19,19 @@ impl Client {
 
     /// `docker ARGS`.
     #[track_caller]
-    fn run(&self, args: &[&str]) -> Outcome {
+    pub(crate) fn run(&self, args: &[&str]) -> Outcome {
         run(&mut self.0.command_of("docker", args))
     }
 
     /// The line of `docker buildx ls` for the backend, a star behind the name of the one in use.
-    fn builder(&self) -> Option<String> {
+    pub(crate) fn builder(&self) -> Option<String> {
         let list = self.run(&["buildx", "ls"]).ok();
         list.stdout.lines().find(|line| line.starts_with(&self.0.name())).map(str::to_owned)
     }
 
     /// Builds a directory, pushes the result and demands that it arrives.
     #[track_caller]
-    fn push(&self, registry: &Registry, name: &str) {
+    pub(crate) fn push(&self, registry: &Registry, name: &str) {
         let context = Context::new("FROM scratch\nADD busybox.tar /\nRUN echo built > /said\n");
         let (image, directory) = (registry.image(name), context.path().to_str().unwrap().to_owned());
         self.run(&["buildx", "build", "--progress=plain", "--push", "-t", &image, &directory]).ok();

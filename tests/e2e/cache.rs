@@ -7,14 +7,14 @@ use crate::support::{
 };
 
 /// A build whose second run can come out of the cache from end to end.
-fn build() -> Context {
+pub(crate) fn build() -> Context {
     Context::new(
         "FROM scratch\nADD busybox.tar /\nRUN head -c 3000000 /dev/zero >/zeros\nRUN echo done >/done\n",
     )
 }
 
 /// The steps of a build that were done, and those that were found in the cache.
-fn steps(build: &Outcome) -> (usize, usize) {
+pub(crate) fn steps(build: &Outcome) -> (usize, usize) {
     // Written as `#5 [2/3] RUN …` and, on a line of its own, `#5 CACHED`.
     let steps = build.stderr.lines().filter(|line| line.starts_with('#') && line.contains("/3] "));
     let mut numbers: Vec<&str> = steps.filter_map(|line| line.split_whitespace().next()).collect();

@@ -3,7 +3,7 @@
 use crate::support::{Backend, Context, Image, PATIENCE, Registry, docker, eventually, free_port};
 
 /// An image whose build reads from the registry, and which says what it read when it is run.
-fn reader_of(port: u16) -> Context {
+pub(crate) fn reader_of(port: u16) -> Context {
     Context::new(&format!(
         "FROM scratch\n\
          ADD busybox.tar /\n\

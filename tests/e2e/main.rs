@@ -20,6 +20,7 @@ mod advice_kernel;
 mod blocked;
 mod buildx;
 mod cache;
+mod capability;
 mod compose;
 mod containers;
 mod crashes;

@@ -148,13 +148,13 @@ impl Backend {
     /// Whether the backend's container runs at this moment; one that is refused its privileges is gone
     /// again in the next.
     pub(crate) fn runs(&self) -> bool {
-        let name = format!("name=^/{}$", self.name());
+        let name = format!("name=^/?{}$", self.name());
         !docker(&["ps", "--quiet", "--filter", &name]).ok().stdout.is_empty()
     }
 
     /// The ids of everything that has this user's names or label, running or not.
     pub(crate) fn containers(&self) -> Vec<String> {
-        let name = format!("name=^/{}(-proxy-port-[0-9]+(-to-[0-9]+)?|-dialer)?$", self.name());
+        let name = format!("name=^/?{}(-proxy-port-[0-9]+(-to-[0-9]+)?|-dialer)?$", self.name());
         let label = format!("label=io.github.docker-assemble.user={}", self.user);
         let mut ids = Vec::new();
         for filter in [name, label] {
@@ -170,7 +170,7 @@ impl Backend {
     /// The ports that have a sidecar, by the names of the containers.
     pub(crate) fn forwarded(&self) -> Vec<u16> {
         let start = format!("{}-proxy-port-", self.name());
-        let filter = format!("name=^/{start}");
+        let filter = format!("name=^/?{start}");
         let found = docker(&["ps", "--all", "--format", "{{.Names}}", "--filter", &filter]).ok();
         let inside = |name: &str| name.strip_prefix(&start)?.split('-').next()?.parse().ok();
         let mut ports: Vec<u16> = found.stdout.lines().map(|name| inside(name).unwrap()).collect();

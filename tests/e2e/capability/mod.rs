@@ -1,0 +1,326 @@
+//! What a user does, each in a short walk that has to work on every engine: the columns of the table in
+//! `docs/engines.md`. Where an engine cannot do a thing, its walk demands what `start` says in its place.
+
+mod engine;
+mod walk;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::buildx::Client;
+use crate::cache::{build, steps};
+use crate::forward::reader_of;
+use crate::support::{Backend, Context, PATIENCE, Registry, Volume, docker, eventually, free_port, inspect};
+use engine::{Gateway, Service};
+use walk::{fill, is_filled, is_gone, json, reach, sizes};
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn start() {
+    let (backend, registry) = (Backend::new(), Registry::start());
+    let start = reach(&backend, &registry.port.to_string());
+    for name in [backend.name(), backend.sidecar(registry.port)] {
+        let id = inspect(&name)["Id"].as_str().unwrap()[..12].to_owned();
+        assert!(start.stdout.contains(&format!("Started container \"{name}\" ({id})\n")), "{start:?}");
+        assert_eq!(inspect(&name)["State"]["Running"], true, "{name}");
+    }
+    assert_eq!(backend.get(registry.port).ok().stdout, "{}");
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn again() {
+    let (backend, port) = (Backend::new(), free_port().to_string());
+    reach(&backend, &port);
+    let before = backend.containers();
+    let again = reach(&backend, &port);
+    assert_eq!(again.stdout, format!("Backend \"{}\" is already running\n", backend.name()), "{again:?}");
+    assert_eq!(backend.containers(), before);
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn change_of_ports() {
+    let (backend, registry, [kept, gone]) = (Backend::new(), Registry::start(), [free_port(), free_port()]);
+    let run = |name: &str| (inspect(name)["Id"].clone(), inspect(name)["State"]["StartedAt"].clone());
+    reach(&backend, &format!("{kept},{gone}"));
+    let before = (run(&backend.name()), run(&backend.sidecar(kept)));
+    reach(&backend, &format!("{kept},{}", registry.port));
+    assert_eq!((run(&backend.name()), run(&backend.sidecar(kept))), before);
+    let ports: BTreeSet<u16> = backend.forwarded().into_iter().collect();
+    assert_eq!(ports, BTreeSet::from([kept, registry.port]));
+    assert_eq!(backend.get(registry.port).ok().stdout, "{}");
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn loopback() {
+    let (backend, registry) = (Backend::new(), Registry::start_on_loopback());
+    let list = format!("{}@loopback", registry.port);
+    backend.forward(&list);
+    assert_eq!(backend.get(registry.port).ok().stdout, "{}");
+    let info = json(&backend, "info");
+    assert_eq!(info["Sidecars"][0]["Forward"]["Health"], "accepted", "{info:#}");
+    let again = backend.forward(&list);
+    assert!(again.stdout.ends_with("is already running\n"), "{again:?}");
+    backend.run(&["stop"]).ok();
+    is_gone(&backend);
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn range() {
+    let (backend, registry) = (Backend::new(), Registry::start());
+    let (first, last) = (registry.port - 1, registry.port + 1);
+    reach(&backend, &format!("{first}-{last},8000-8002:{first}-{last}"));
+    assert_eq!(backend.forwarded(), [8000, 8001, 8002, first, registry.port, last]);
+    for port in [registry.port, 8001] {
+        assert_eq!(backend.get(port).ok().stdout, "{}");
+    }
+}
+
+/// To a service beside the backend, by a name that its network alone knows.
+#[test]
+#[ignore = "needs a docker engine"]
+fn forward() {
+    let (backend, inside) = (Backend::new(), free_port());
+    backend.start(&[]);
+    let service = Service::beside(&backend);
+    let name = "service.invalid";
+    let line = format!("echo {} {name} >>/etc/hosts", service.address);
+    docker(&["exec", &backend.name(), "sh", "-c", &line]).ok();
+    let target = format!("{inside}={name}:8080");
+    backend.run(&["start", "--allow-host-port", "0", "--forward", &target]).ok();
+    let ask = format!("timeout 60 wget -q -O - http://localhost:{inside}/");
+    eventually("the service answers", PATIENCE, || {
+        (backend.inside(&ask).stdout.trim() == Service::SAYS).then_some(())
+    });
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn named_cache() {
+    let backend = Backend::new();
+    let volume = backend.volume(format!("{}-cache", backend.user));
+    let start = ["start", "--allow-host-port", "0", "--cache-volume", &volume];
+    backend.run(&start).ok();
+    fill(&backend);
+    backend.run(&["stop"]).ok();
+    backend.run(&start).ok();
+    assert_eq!(backend.volumes(), [volume.as_str()]);
+    is_filled(&backend);
+}
+
+/// The engine's own volume, which lasts as long as the backend.
+#[test]
+#[ignore = "needs a docker engine"]
+fn anonymous_cache() {
+    let backend = Backend::new();
+    backend.start(&[]);
+    let id = backend.id();
+    let volumes = backend.volumes();
+    fill(&backend);
+    docker(&["stop", &backend.name()]).ok();
+    backend.start(&[]);
+    assert_eq!(backend.id(), id);
+    is_filled(&backend);
+    backend.run(&["stop"]).ok();
+    for volume in volumes {
+        assert!(!Volume::exists(&volume), "{volume}");
+    }
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn info() {
+    let (backend, registry) = (Backend::new(), Registry::start());
+    reach(&backend, &registry.port.to_string());
+    let info = json(&backend, "info");
+    assert_eq!((&info["State"], &info["ID"]), (&"running".into(), &backend.id().into()), "{info:#}");
+    let sidecar = &info["Sidecars"][0];
+    assert_eq!((&sidecar["State"], &sidecar["Stale"]), (&"running".into(), &false.into()), "{info:#}");
+    assert_eq!(sidecar["Forward"]["Health"], "accepted", "{info:#}");
+    assert_eq!(info["Workers"].as_array().map(Vec::len), Some(1), "{info:#}");
+    let text = backend.run(&["info"]).ok();
+    assert!(text.stdout.starts_with(&format!("ID: {} (running)\n", backend.id())), "{text:?}");
+    assert_eq!(text.stderr, "");
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn doctor() {
+    let (backend, registry) = (Backend::new(), Registry::start());
+    reach(&backend, &registry.port.to_string());
+    let doctor = backend.run(&["doctor"]).ok();
+    for name in ["engine", "backend", "buildkit", &format!("target {}", registry.port)] {
+        let is_well = doctor.stdout.lines().any(|line| {
+            line.strip_prefix("ok    ")
+                .and_then(|rest| rest.strip_prefix(name))
+                .is_some_and(|rest| rest.starts_with(' '))
+        });
+        assert!(is_well, "{name}: {doctor:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn stats() {
+    let (backend, registry) = (Backend::new(), Registry::start());
+    reach(&backend, &registry.port.to_string());
+    backend.get(registry.port).ok();
+    // A connection is counted as it ends, which the client does not wait for.
+    eventually("the connection is counted", PATIENCE, || {
+        let stats = json(&backend, "stats");
+        let forward = &stats["Forwards"][0];
+        let counted = |name: &str| forward[name].as_u64().unwrap_or_default() > 50;
+        (counted("BytesUp") && counted("BytesDown")).then_some(())
+    });
+    let table = backend.run(&["stats"]).ok();
+    assert!(table.stdout.starts_with("PORT ") && table.stdout.lines().count() == 2, "{table:?}");
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn logs() {
+    let (backend, port) = (Backend::new(), free_port().to_string());
+    reach(&backend, &port);
+    let own = backend.run(&["logs"]).ok();
+    assert!(own.words().contains("running server on"), "{own:?}");
+    let last = backend.run(&["logs", "--tail", "1"]).ok();
+    assert!(last.words().lines().count() == 1 && own.words().ends_with(&last.words()), "{last:?}");
+    let relay = backend.run(&["logs", "--proxy", &port]).ok();
+    assert!(relay.words().contains(&port), "{relay:?}");
+}
+
+#[test]
+#[ignore = "needs a docker engine and buildx"]
+fn use_builder() {
+    let (client, registry) = (Client::new(), Registry::start());
+    reach(&client.0, &registry.port.to_string());
+    client.run(&["assemble", "backend", "use"]).ok();
+    let builder = client.builder().expect("buildx lists the backend");
+    assert!(builder.starts_with(&format!("{}*", client.0.name())), "{builder}");
+    client.push(&registry, "pushed");
+    client.run(&["assemble", "backend", "stop"]).ok();
+    assert_eq!(client.builder(), None);
+}
+
+/// A step reads from the registry, the result goes there, and another build takes it from there.
+#[test]
+#[ignore = "needs a docker engine"]
+fn push() {
+    let (backend, registry) = (Backend::new(), Registry::start());
+    reach(&backend, &registry.port.to_string());
+    let image = registry.image("pushed");
+    backend.push(&reader_of(registry.port), &image).ok();
+    assert!(registry.catalog().contains("pushed"), "{}", registry.catalog());
+    backend.build(&Context::new(&format!("FROM {image}\nRUN [ \"$(cat /said)\" = 'read {{}}' ]\n"))).ok();
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn stop() {
+    let backend = Backend::new();
+    reach(&backend, &free_port().to_string());
+    let volumes = backend.volumes();
+    let stop = backend.run(&["stop"]).ok();
+    assert_eq!(stop.words(), "");
+    assert_eq!(backend.containers(), [""; 0]);
+    for volume in volumes {
+        assert!(!Volume::exists(&volume), "{volume}");
+    }
+    backend.run(&["stop"]).ok();
+    let info = backend.run(&["info"]).fails(1);
+    assert!(info.only_complaint().contains("docker assemble backend start"), "{info:?}");
+}
+
+/// Every command says how it is, and a start brings it back.
+#[test]
+#[ignore = "needs a docker engine"]
+fn stop_from_outside() {
+    let (backend, registry) = (Backend::new(), Registry::start());
+    let port = registry.port.to_string();
+    reach(&backend, &port);
+    let id = backend.id();
+    docker(&["stop", &backend.name()]).ok();
+
+    let info = backend.run(&["info"]).ok();
+    assert!(info.stdout.contains("The backend does not run"), "{info:?}");
+    let doctor = backend.run(&["doctor"]).fails(1);
+    assert!(doctor.stdout.contains("\nfail  backend "), "{doctor:?}");
+    for args in [&["stats"][..], &["cache", "usage"], &["cache", "purge", "--force"]] {
+        let refusal = backend.run(args).fails(1);
+        assert!(refusal.only_complaint().contains("is not running"), "{refusal:?}");
+    }
+    backend.run(&["logs"]).ok();
+    reach(&backend, &port);
+    assert_eq!(backend.id(), id);
+    assert_eq!(backend.get(registry.port).ok().stdout, "{}");
+
+    docker(&["stop", &backend.name()]).ok();
+    backend.run(&["stop"]).ok();
+    assert_eq!(backend.containers(), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn restart_from_outside() {
+    let (backend, registry) = (Backend::new(), Registry::start());
+    reach(&backend, &registry.port.to_string());
+    docker(&["restart", &backend.name()]).ok();
+    eventually("the forward heals by itself", PATIENCE, || {
+        (backend.get(registry.port).code == Some(0)).then_some(())
+    });
+    eventually("all of it runs", PATIENCE, || {
+        let info = backend.run(&["info", "--format", "json"]);
+        let info: Value = serde_json::from_str(&info.stdout).ok()?;
+        let sidecar = &info["Sidecars"][0];
+        let runs = info["State"] == "running" && sidecar["State"] == "running" && sidecar["Stale"] == false;
+        runs.then_some(())
+    });
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn restricted() {
+    let (backend, registry) = (Backend::new(), Registry::start());
+    let way = Gateway::of_the_engine().way_to(&registry.port.to_string());
+    backend.run(&["start", "--allow-host-port", &way, "--security", "restricted"]).ok();
+    assert_eq!(backend.inspect()["HostConfig"]["Privileged"], false);
+    backend.push(&reader_of(registry.port), &registry.image("pushed")).ok();
+    backend.run(&["doctor"]).ok();
+    backend.run(&["stop"]).ok();
+    assert_eq!(backend.containers(), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn cache_usage() {
+    let backend = Backend::new();
+    backend.start(&[]);
+    fill(&backend);
+    let sizes = sizes(&backend);
+    assert!(sizes.len() >= 3 && sizes.iter().sum::<u64>() > 3_000_000, "{sizes:?}");
+    let table = backend.run(&["cache", "usage"]).ok();
+    assert!(table.stdout.starts_with("ID ") && table.stdout.contains("\nTotal:"), "{table:?}");
+    let info = backend.run(&["info"]).ok();
+    let counted = format!("\nBuild cache contains {} entries, ", sizes.len());
+    assert!(info.stdout.contains(&counted), "{info:?}");
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn cache_purge() {
+    let backend = Backend::new();
+    backend.start(&[]);
+    fill(&backend);
+    // The daemon lets go of what a build used a moment after the client has ended.
+    eventually("everything is removed", PATIENCE, || {
+        let purge = backend.run(&["cache", "purge", "--force"]).ok();
+        assert!(purge.stdout.contains("Total:"), "{purge:?}");
+        sizes(&backend).is_empty().then_some(())
+    });
+    let build = backend.build(&build()).ok();
+    assert_eq!(steps(&build), (3, 0), "{build:?}");
+}
