@@ -19,6 +19,7 @@ mod advice;
 mod advice_kernel;
 mod blocked;
 mod buildx;
+mod buildx_commands;
 mod cache;
 mod capability;
 mod compose;
