@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# newest-engine.sh fetch            unpack the newest engine that Debian ships into our own state
-#                                   directory; fails where no mirror gives one
+# newest-engine.sh fetch            unpack the newest engine that Debian ships, its docker command
+#                                   and its buildx into our own state directory; fails where no
+#                                   mirror gives them
 # newest-engine.sh run IMAGE... -- COMMAND...
-#                                   run COMMAND beside that engine, with DOCKER_HOST naming it and
+#                                   run COMMAND beside that engine with these, DOCKER_HOST naming it and
 #                                   copies of these images of the engine in use loaded into it
 #
 # The engine in use, the system's packages and its apt sources stay as they are. The new engine
@@ -17,10 +18,15 @@ log=$dir/dockerd.log
 
 # --- Fetching ----------------------------------------------------------------
 
-runs_here() { "$1/usr/sbin/dockerd" --version && "$1/usr/bin/containerd" --version; }
+buildx_of() { echo "$1/usr/libexec/docker/cli-plugins/docker-buildx"; }
 
-# from SUITE: its engine into $dir/new. The runtime below it stays the installed one, since
-# Debian's newest is linked with a newer libc than this machine may have.
+runs_here() {
+	"$1/usr/sbin/dockerd" --version && "$1/usr/bin/containerd" --version &&
+		"$1/usr/bin/docker" --version && "$(buildx_of "$1")" version
+}
+
+# from SUITE: its engine and clients into $dir/new. The runtime below it stays the installed one,
+# since Debian's newest is linked with a newer libc than this machine may have.
 from() {
 	local work=$1 suite=$2 mirror=$3 package
 	echo "deb $mirror $suite main" >"$work/sources.list"
@@ -33,7 +39,7 @@ from() {
 		cd "$work"
 		rm -f ./*.deb
 		"${apt[@]}" update
-		"${apt[@]}" download docker.io containerd
+		"${apt[@]}" download docker.io containerd docker-cli docker-buildx
 	) || return 1
 	rm -rf "$dir/new"
 	for package in "$work"/*.deb; do
@@ -53,7 +59,7 @@ from_newest_suite() {
 }
 
 fetch() {
-	[ ! -x "$dir/root/usr/sbin/dockerd" ] || return 0
+	[ ! -x "$(buildx_of "$dir/root")" ] || return 0
 	have apt-get || die "Debian's newest engine is fetched with apt, which is not here"
 	local work
 	work=$(mktemp -d)
@@ -88,6 +94,9 @@ inside() {
 	PATH=$dir/root/usr/sbin:$dir/root/usr/bin:$PATH
 	export DOCKER_HOST=unix://$work/docker.sock
 	unset DOCKER_CONTEXT
+	# Which is what the tests of buildx take.
+	ASSEMBLE_TEST_BUILDX=$(buildx_of "$dir/root")
+	export ASSEMBLE_TEST_BUILDX
 	# No packet filter: the containers reach nothing but this namespace, and may reach all of it.
 	dockerd --host "$DOCKER_HOST" --data-root "$dir/data" --exec-root "$work/exec" --pidfile "$work/pid" \
 		--cgroup-parent "/${work##*/}" --iptables=false --ip6tables=false >"$log" 2>&1 &
