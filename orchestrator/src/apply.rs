@@ -26,12 +26,13 @@ use tokio::time::Instant;
 use crate::cancel::Cancel;
 use crate::cancelled::Cancelled;
 use crate::desired::{ContainerName, ImageRef};
+use crate::dialer::{self, DialerError};
 use crate::engine::{AnswerError, Engine, EngineError, LOAD, Operation, PULL, PullProgress};
 use crate::labels;
 use crate::observed::{Container, ContainerId, State};
 use crate::plan::STOP_GRACE;
 use crate::plan::action::{Action, Reason};
-use crate::spec::ContainerSpec;
+use crate::spec::{ContainerSpec, HostDialer};
 
 /// What happens while a plan runs, for people to see.
 #[derive(Debug)]
@@ -48,6 +49,10 @@ pub enum Event<'a> {
     PrivilegesRefused(&'a ContainerName, &'a EngineError),
     /// A container was started.
     Started(&'a ContainerName, &'a ContainerId),
+    /// A dialer was started on this host, as this process.
+    Dials(u32),
+    /// A dialer on this host was ended.
+    DialerEnded(&'a str),
     /// A container was removed.
     Removed(&'a ContainerName, Reason),
     /// A container that an earlier run had set aside is in its place again.
@@ -99,12 +104,27 @@ pub async fn undo<E: Engine>(engine: &E, made: &[Made]) -> Vec<UndoFailure> {
                 let told = engine.upload(id, files::archive([before])).await.or_else(ignore_missing);
                 told.map_err(|error| error.about(name))
             }
+            Made::Dialer { dialer, before, .. } => {
+                if let Err(error) = take_back_dialer(dialer, before.as_deref()).await {
+                    failures.push(UndoFailure { left: left.clone(), error: error.into() });
+                }
+                continue;
+            }
         };
         if let Err(error) = result {
-            failures.push(UndoFailure { left: left.clone(), error });
+            failures.push(UndoFailure { left: left.clone(), error: error.into() });
         }
     }
     failures
+}
+
+/// Puts back the dialer that had the place of this one, or leaves none.
+async fn take_back_dialer(now: &HostDialer, before: Option<&[String]>) -> Result<(), DialerError> {
+    let directory = now.directory.clone();
+    match before.and_then(|command| HostDialer::of(&directory, command)) {
+        Some(before) => dialer::start(&before).await.map(drop),
+        None => dialer::end(&directory).await,
+    }
 }
 
 /// Removes what the engine may have made without having said so, which was never started.
@@ -178,6 +198,8 @@ enum Done<'p> {
     Started(&'p ContainerName, ContainerId),
     Removed(&'p ContainerName, Reason),
     PutBack(&'p ContainerName),
+    Dials(u32),
+    DialerEnded(&'p str),
 }
 
 struct Run<'a, E> {
@@ -199,6 +221,8 @@ impl<E: Engine> Run<'_, E> {
                     // What was removed stays removed; what was started is taken back.
                     Ok(Some(Done::Removed(name, reason))) => (self.report)(Event::Removed(name, reason)),
                     Ok(Some(Done::PutBack(name))) => (self.report)(Event::PutBack(name)),
+                    Ok(Some(Done::DialerEnded(directory))) => (self.report)(Event::DialerEnded(directory)),
+                    Ok(Some(Done::Dials(process))) if failed.is_ok() => (self.report)(Event::Dials(process)),
                     Ok(Some(Done::Started(name, id))) if failed.is_ok() => {
                         (self.report)(Event::Started(name, &id));
                     }
@@ -259,6 +283,16 @@ impl<E: Engine> Run<'_, E> {
                 self.ledger.add(id, name, Origin::Started);
                 self.engine.start(id).await.map_err(|error| error.about(name))?;
                 return Ok(Some(Done::Started(name, id.clone())));
+            }
+            Action::Dial { dialer, before } => {
+                self.ledger.asked_dialer(dialer, before.as_ref());
+                let started = dialer::start(dialer).await;
+                self.ledger.answered_dialer();
+                return Ok(Some(Done::Dials(started?)));
+            }
+            Action::EndDialer { directory } => {
+                dialer::end(directory).await?;
+                return Ok(Some(Done::DialerEnded(directory)));
             }
             Action::Run { candidates } => {
                 let (name, id) = self.run(candidates).await?;

@@ -170,6 +170,9 @@ pub struct Desired {
     pub files: Vec<File>,
     /// Variables that tell the daemon its proxies, `NAME=value`.
     pub proxies: Vec<String>,
+    /// The directory on this host of a dialer that is a process of this user's, where a container of the
+    /// engine's would not be in the host's network.
+    pub dialer_directory: Option<String>,
     /// Whether a backend that differs may be replaced though it lives; the volume that keeps its
     /// cache goes over to the new one unless another is named.
     pub recreate: bool,
@@ -179,7 +182,8 @@ impl Desired {
     /// The names that its containers have.
     #[must_use]
     pub fn container_names(&self) -> Vec<ContainerName> {
-        let dialer = self.loopback_ports().next().map(|_| self.user.dialer());
+        let in_container = self.dialer_directory.is_none() && self.loopback_ports().next().is_some();
+        let dialer = in_container.then(|| self.user.dialer());
         let sidecars = self.forwards.iter().map(|forward| self.user.sidecar(forward));
         std::iter::once(self.user.backend()).chain(dialer).chain(sidecars).collect()
     }

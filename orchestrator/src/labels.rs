@@ -16,6 +16,9 @@ pub const PORT: &str = "io.github.docker-assemble.port";
 /// Where a sidecar forwards to, as in `--to`, with `NAME=` in front for a host that was asked for
 /// by its name.
 pub const TARGET: &str = "io.github.docker-assemble.target";
+/// The directory with the socket of the dialer that a sidecar asks, where that is a process on the
+/// engine's host.
+pub const DIALER_DIRECTORY: &str = "io.github.docker-assemble.dialer-directory";
 /// Fingerprint of the settings a container was made from: two containers with the same one
 /// are interchangeable.
 pub const SETTINGS: &str = "io.github.docker-assemble.settings-hash";

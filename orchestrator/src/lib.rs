@@ -9,6 +9,7 @@
 //! | [`account`] | who runs this program |
 //! | [`plugin`] | the product's words where docker asks for some |
 //! | [`apply`], [`ready`] | run a plan and undo it on failure; wait with a deadline |
+//! | [`dialer`] | the dialer as a process on this host |
 //! | [`cancelled`], [`remembered`], [`lock`] | that an early end was heard; what outlives the containers; one start at a time |
 //! | [`buildkit`], [`engine`] | BuildKit's Control API; the engine's API (the only place that names bollard) |
 //! | [`manifest`] | **pure**: wish to a manifest for Kubernetes |
@@ -26,6 +27,7 @@ pub mod buildkit;
 pub mod cancelled;
 pub mod commands;
 pub mod desired;
+pub mod dialer;
 pub mod digest;
 pub mod engine;
 pub mod forward;

@@ -84,6 +84,24 @@ pub struct Sidecar {
     pub container: Container,
 }
 
+/// A dialer that is a process of the user's on this host, or what one has left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostDialer {
+    /// Where its socket is.
+    pub directory: String,
+    /// The process; absent where nothing listens there.
+    pub process: Option<Process>,
+}
+
+/// A process of this host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Its id.
+    pub id: u32,
+    /// Its command line.
+    pub command: Vec<String>,
+}
+
 /// Everything a plan needs to know about the engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
@@ -98,6 +116,8 @@ pub struct Observed {
     pub sidecars: Vec<Sidecar>,
     /// The user's dialer, found by label.
     pub dialer: Option<Container>,
+    /// The dialer that is a process on this host, where there is one or its directory.
+    pub host_dialer: Option<HostDialer>,
     /// The user's volumes for its socket, found by label.
     pub socket_volumes: Vec<VolumeName>,
     /// The daemon's configuration and what it names, as the container of [`Self::owned_backend`] really
@@ -219,6 +239,14 @@ impl Observed {
     #[must_use]
     pub fn owned_backend(&self) -> Option<&Container> {
         self.backend.as_ref().or_else(|| self.replaced_backend())
+    }
+
+    /// The directory of a dialer that is a process on the engine's host, which sidecars ask.
+    #[must_use]
+    pub fn dialer_directory(&self) -> Option<&str> {
+        self.containers()
+            .find_map(|container| container.labels.get(labels::DIALER_DIRECTORY))
+            .map(String::as_str)
     }
 
     /// What there are sidecars for, in the order of the ports.

@@ -16,7 +16,7 @@ use tar::{Builder, EntryType, Header};
 use crate::desired::ImageRef;
 use crate::digest;
 
-pub use shipped::{Missing, shipped};
+pub use shipped::{Missing, program, shipped};
 
 use Entry::{Directory, File};
 

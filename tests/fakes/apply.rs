@@ -302,7 +302,7 @@ async fn a_stop_finds_orphans_by_label() {
 async fn stop_all(engine: &FakeEngine) {
     let screen = Screen::default();
     let (user, console, cancel) = (user(), screen.console(), Cancel::never());
-    stop::run(Session { engine, user: &user, console: &console, cancel: &cancel, limit: None })
+    stop::run(Session { engine, user: &user, console: &console, cancel: &cancel, limit: None }, None)
         .await
         .unwrap();
     assert_eq!((screen.out(), screen.err()), (String::new(), String::new()));

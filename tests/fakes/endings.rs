@@ -85,7 +85,7 @@ async fn a_change_whose_words_are_lost_was_made_and_words_that_were_asked_for_ar
         assert_eq!(error.to_string(), "cannot write the result");
         assert_eq!(commands::exit(&error), Exit::Failure);
     }
-    stop::run(session).await.unwrap();
+    stop::run(session, None).await.unwrap();
     assert_eq!(engine.containers_now(), []);
 }
 
@@ -146,7 +146,7 @@ async fn a_stop_that_is_given_up_names_what_may_be_left() {
         }
         let session =
             Session { engine: &engine, user: &user, console: &console, cancel: &cancel, limit: None };
-        let result = stop::run(session).await;
+        let result = stop::run(session, None).await;
         if engine.world().cancel.is_some() {
             assert!(call > 5);
             result.unwrap();

@@ -34,7 +34,7 @@ async fn run_start(engine: &FakeEngine, wish: &Desired) -> anyhow::Result<()> {
 }
 
 async fn run_stop(engine: &FakeEngine) -> anyhow::Result<()> {
-    run!(engine, session => stop::run(session)).0
+    run!(engine, session => stop::run(session, None)).0
 }
 
 fn is_empty(engine: &FakeEngine) -> bool {

@@ -62,8 +62,13 @@ async fn diagnosed(engine: &FakeEngine, port: Option<u16>) -> Value {
     let screen = Screen::default();
     let user = user();
     let port = port.map(|port| HostPort::new(port).unwrap());
-    let patient =
-        Doctor { engine: Ok(engine), user: Some(&user), builder: Registered::No, proxies: Vec::new() };
+    let patient = Doctor {
+        engine: Ok(engine),
+        user: Some(&user),
+        builder: Registered::No,
+        proxies: Vec::new(),
+        runtime: None,
+    };
     let ended =
         doctor::run(patient, &screen.console(), Examination { port, limit: None, form: Form::Json }).await;
     let object: Value = serde_json::from_str(&screen.out()).unwrap();
@@ -164,6 +169,7 @@ async fn a_doctor_needs_no_backend_and_no_engine() {
         user: None,
         builder: Registered::No,
         proxies: Vec::new(),
+        runtime: None,
     };
     let ended = doctor::run(patient, &screen.console(), Examination::default()).await;
     // The machine's own tables may be a check more.

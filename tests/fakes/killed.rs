@@ -15,6 +15,7 @@ use crate::world::{IMAGE, PROXY, forwards, user, wish};
 
 /// What a person does.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there are few of them")]
 enum Command {
     Start(Desired),
     Stop,
@@ -27,7 +28,7 @@ async fn run(engine: &FakeEngine, command: &Command) -> anyhow::Result<()> {
     let archive = || Bytes::from_static(PROXY.as_bytes());
     match command {
         Command::Start(wish) => start::run(session, wish, Progress::Auto, &archive).await,
-        Command::Stop => stop::run(session).await,
+        Command::Stop => stop::run(session, None).await,
     }
 }
 

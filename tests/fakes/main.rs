@@ -6,6 +6,8 @@ mod endings;
 mod forwards;
 mod golden;
 mod health;
+#[cfg(target_os = "linux")]
+mod host_dialer;
 mod killed;
 mod overtaken;
 mod recreate;

@@ -13,7 +13,7 @@ use crate::world::{IMAGE, user, wish};
 async fn run_stop(engine: &FakeEngine) -> anyhow::Result<()> {
     let (user, screen, cancel) = (user(), Screen::default(), Cancel::never());
     let console = screen.console();
-    stop::run(Session { engine, user: &user, console: &console, cancel: &cancel, limit: None }).await
+    stop::run(Session { engine, user: &user, console: &console, cancel: &cancel, limit: None }, None).await
 }
 
 /// An engine with a backend and a sidecar that run, and both containers.

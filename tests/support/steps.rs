@@ -36,6 +36,8 @@ fn step(action: &Action) -> String {
         }
         Action::RemoveVolume { name } => format!("remove volume {}", short(&ContainerName(name.0.clone()))),
         Action::Start { name, .. } => format!("start {}", short(name)),
+        Action::Dial { dialer, .. } => format!("dial {}", dialer.args.last().unwrap()),
+        Action::EndDialer { .. } => "end the dialer".to_owned(),
         Action::Run { candidates } => format!("run {} x{}", short(&candidates[0].name), candidates.len()),
     }
 }

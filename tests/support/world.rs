@@ -54,6 +54,7 @@ pub(crate) fn wish() -> Desired {
         proxy_image: ProxyImage::BuiltIn { image: ImageRef(PROXY.to_owned()), arch: "amd64".to_owned() },
         files: Vec::new(),
         proxies: Vec::new(),
+        dialer_directory: None,
         recreate: false,
     }
 }

@@ -12,6 +12,7 @@ use docker_assemble::commands::logs::LogsError;
 use docker_assemble::commands::remains::BackendError;
 use docker_assemble::commands::start::{FileError, NameError, StartError, StartWarning};
 use docker_assemble::commands::stop::NothingRemoved;
+use docker_assemble::dialer::DialerError;
 use docker_assemble::engine::{AnswerError, EngineError, VersionError};
 use docker_assemble::plan::PlanError;
 use docker_assemble::proxy_image::Missing;
@@ -32,6 +33,7 @@ fn every_error_is_explained() {
         ChecksFailed,
         ConfigError,
         Damage,
+        DialerError,
         EngineError,
         Failure,
         FileError,

@@ -8,6 +8,7 @@ mod help;
 mod manifest;
 mod planner;
 mod planner_forwards;
+mod planner_host_dialer;
 mod planner_properties;
 mod planner_recreate;
 mod rooms;

@@ -13,6 +13,12 @@ use crate::{Port, Status};
 /// What every answer begins with. It is all that a health probe reads.
 pub const SERVES: &[u8] = b"ok\n";
 
+/// The packet that asks a dialer at its socket whether it serves.
+pub const DIALER_ASKED: [u8; 7] = *b"apd1\x02\0\0";
+
+/// The packet by which it says that it does.
+pub const DIALER_SERVES: [u8; 9] = *b"apd1\x04\0\0\0\0";
+
 /// The longest answer that is read, in bytes: many times what a relay says.
 pub const LONGEST: usize = 64 * 1024;
 

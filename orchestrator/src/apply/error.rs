@@ -5,6 +5,7 @@ use std::fmt;
 use explained::Explained;
 
 use crate::cancelled::Cancelled;
+use crate::dialer::DialerError;
 use crate::engine::EngineError;
 
 use super::Made;
@@ -15,6 +16,9 @@ pub enum Failure {
     /// The engine refused it or did not answer.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// There is no dialer on this host.
+    #[error(transparent)]
+    Dialer(#[from] DialerError),
     /// The user gave up.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -26,7 +30,7 @@ pub struct UndoFailure {
     /// What is left.
     pub left: Made,
     /// Why.
-    pub error: EngineError,
+    pub error: Failure,
 }
 
 impl fmt::Display for UndoFailure {
@@ -36,7 +40,9 @@ impl fmt::Display for UndoFailure {
             Made::Asked(name) => {
                 return write!(f, "container \"{name}\" may be left behind: {}", self.error);
             }
-            Made::SetAside { name, .. } if matches!(self.error, EngineError::NotFound { .. }) => {
+            Made::SetAside { name, .. }
+                if matches!(self.error, Failure::Engine(EngineError::NotFound { .. })) =>
+            {
                 return write!(f, "container \"{name}\" cannot be put back, since it is gone");
             }
             Made::SetAside { id, name, .. } => {
@@ -48,6 +54,7 @@ impl fmt::Display for UndoFailure {
                 );
             }
             Made::Volume(name) => write!(f, "volume \"{name}\"")?,
+            Made::Dialer { dialer, .. } => write!(f, "the dialer in \"{}\"", dialer.directory)?,
             Made::Note { name, .. } => write!(f, "the note of new forwards in \"{name}\"")?,
         }
         write!(f, " is left behind: {}", self.error)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::desired::{ContainerName, File, VolumeName};
 use crate::observed::ContainerId;
+use crate::spec::HostDialer;
 
 /// Something that exists or runs because of this run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,15 @@ pub enum Made {
     },
     /// A volume, which was created.
     Volume(VolumeName),
+    /// A dialer on this host.
+    Dialer {
+        /// The process.
+        dialer: HostDialer,
+        /// The command line of the one that had its place.
+        before: Option<Vec<String>>,
+        /// Whether it is known what has become of it.
+        known: bool,
+    },
     /// A note in a container that was there.
     Note {
         /// The container.
@@ -76,11 +86,15 @@ impl Ledger {
         self.list().clone()
     }
 
-    /// Whether the engine owes no answer without which it is not known what was made, and what is due
+    /// Whether the engine, or a dialer that was started, owes no answer without which it is not known what was made, and what is due
     /// once everything serves was done.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        !self.due.load(Ordering::Relaxed) && !self.list().iter().any(|made| matches!(made, Made::Asked(_)))
+        !self.due.load(Ordering::Relaxed)
+            && !self
+                .list()
+                .iter()
+                .any(|made| matches!(made, Made::Asked(_) | Made::Dialer { known: false, .. }))
     }
 
     /// Nothing of it is to be taken back any more; something is due until [`Self::settle`].
@@ -128,6 +142,19 @@ impl Ledger {
 
     pub(super) fn add_note(&self, id: &ContainerId, name: &ContainerName, before: &File) {
         self.push(Made::Note { id: id.clone(), name: name.clone(), before: before.clone() });
+    }
+
+    pub(super) fn asked_dialer(&self, dialer: &HostDialer, before: Option<&Vec<String>>) {
+        self.push(Made::Dialer { dialer: dialer.clone(), before: before.cloned(), known: false });
+    }
+
+    /// The answer to [`Self::asked_dialer`].
+    pub(super) fn answered_dialer(&self) {
+        for made in self.list().iter_mut() {
+            if let Made::Dialer { known, .. } = made {
+                *known = true;
+            }
+        }
     }
 
     pub(super) fn forget(&self, id: &ContainerId) {

@@ -21,6 +21,7 @@ use crate::health::{
     self, Answer, Case, Chain, Finding, Listening, Place, StartWith, closing_chains, explain, has_no_route,
     listeners, listening, plain, remedy,
 };
+use crate::labels;
 use crate::observed::{Container, Observed, Sidecar, State};
 
 /// How long a sidecar may take to answer. Its program gives up its relay and the target after two
@@ -186,7 +187,13 @@ impl Surroundings<'_> {
         let (attempt, target) = (report.probe.as_ref()?, report.target()?);
         let (via, to) = (&target.host, target.port.get());
         let addr = report.addr().filter(|_| *via == TargetHost::Gateway);
-        let place = place(&self.facts, self.is_local && addr.is_some_and(is_ours));
+        let place = match place(&self.facts, self.is_local && addr.is_some_and(is_ours)) {
+            // Its dialer is not in that namespace.
+            Place::Rootless if forward.sidecar.container.labels.contains_key(labels::DIALER_DIRECTORY) => {
+                Place::Elsewhere
+            }
+            place => place,
+        };
         let wanted = place == Place::Here && attempt.result != Outcome::Accepted;
         let found = addr.filter(|_| wanted).and_then(|gateway| self.on_this_host(to, gateway));
         Some(judge(Case {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::{join_all, try_join_all};
 
 use crate::desired::{CacheVolume, ContainerName, Desired, File, UserName};
+use crate::dialer;
 use crate::engine::{Engine, EngineError};
 use crate::forward::Forward;
 use crate::labels;
@@ -29,6 +30,10 @@ pub async fn ours<E: Engine>(engine: &E, user: &UserName) -> Result<Observed, En
     let mut observed = Observed { socket_volumes, ..Observed::default() };
     containers.into_iter().for_each(|container| observed.place(container, user));
     observed.tell_unfinished();
+    // Of another machine's nothing can be seen from here.
+    if let Some(directory) = observed.dialer_directory().filter(|_| engine.endpoint().starts_with("unix:")) {
+        observed.host_dialer = dialer::look(directory).await;
+    }
     Ok(observed)
 }
 
@@ -91,6 +96,10 @@ pub async fn all<E: Engine>(engine: &E, desired: &Desired) -> Result<Observed, E
     let (facts, observed) = tokio::try_join!(engine.facts(), with_note(engine, &desired.user))?;
     let mut observed = Observed { arch: facts.arch, ..observed };
     namespaces::find(engine, &mut observed).await;
+    // A start that was killed may have left one before there was a sidecar to name it.
+    if let (None, Some(directory)) = (&observed.host_dialer, &desired.dialer_directory) {
+        observed.host_dialer = dialer::look(directory).await;
+    }
 
     let images = [&desired.image, desired.proxy_image.image()];
     for (name, image) in images.iter().zip(join_all(images.map(|name| engine.image(name))).await) {

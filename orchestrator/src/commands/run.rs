@@ -73,7 +73,8 @@ impl<V: Vars> Here<'_, V> {
                 // What is wrong with the endpoint is the first thing it tells.
                 let engine = resolved.map_err(anyhow::Error::from).and_then(|found| connect(found, console));
                 let engine = engine.as_ref().map_err(explain);
-                let doctor = Doctor { engine, user: user.as_ref(), builder, proxies };
+                let doctor =
+                    Doctor { engine, user: user.as_ref(), builder, proxies, runtime: self.runtime() };
                 doctor::run(doctor, console, examination).await
             }
         }
@@ -97,7 +98,8 @@ impl<V: Vars> Here<'_, V> {
             proxies: found.proxies.clone(),
             buildx: self.buildx(&found),
             image: usual_image(self.vars),
-            locks: self.vars.get("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from),
+            locks: self.runtime().unwrap_or_else(std::env::temp_dir),
+            runtime: self.runtime(),
         };
         let (host, prune_filters) = (host(&found).to_owned(), found.prune_filters.clone());
         let engine = connect(found, console)?;
@@ -129,6 +131,11 @@ impl<V: Vars> Here<'_, V> {
         let mut found = endpoint::resolve(self.globals, self.vars, account::home(self.vars).as_deref())?;
         found.endpoint.through = Parent::of(self.vars).through(self.words);
         Ok(found)
+    }
+
+    /// The user's directory for sockets, where one is named.
+    fn runtime(&self) -> Option<PathBuf> {
+        self.vars.get("XDG_RUNTIME_DIR").map(PathBuf::from)
     }
 
     /// The way to buildx, with the same options.

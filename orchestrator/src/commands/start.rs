@@ -19,7 +19,7 @@ pub(in crate::commands) use again::{START, again, proxies_in_vain};
 pub use blocked::{warn_of_blocked, warn_of_proxies};
 pub use daemon::{Daemon, FileError};
 pub use error::{StartError, StartWarning};
-pub use life::{Around, command};
+pub use life::{Around, command, dialed};
 pub use names::{NameError, resolve};
 pub(in crate::commands) use options::Options;
 pub use options::Start;
@@ -163,6 +163,10 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
                     ledger.settle();
                     match self.apply(&plan.finally).await {
                         Err(Failure::Engine(error)) => self.warn_of_leftovers(&plan, &error).await,
+                        Err(Failure::Dialer(error)) => {
+                            let (error, names) = (error.to_string(), "the dialer on this host".to_owned());
+                            session.console.warning(StartWarning::Replaced { error, names });
+                        }
                         done => done.map_err(|cause| explain(desired, cause))?,
                     }
                     if plan.is_empty() && made.is_empty() {

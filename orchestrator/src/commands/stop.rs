@@ -1,5 +1,6 @@
 //! `backend stop`: everything of the user's is removed, volumes that a person named excepted.
 
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::start::{Around, remind};
 use super::{Cancelled, Session, builder, observe};
 use crate::apply::{Event, Failure, Ledger, PAUSE, ROUNDS, apply};
 use crate::cli::values::limit;
+use crate::dialer;
 use crate::engine::Engine;
 use crate::plan::action::Action;
 use crate::plan::{STOP_GRACE, teardown};
@@ -35,7 +37,7 @@ pub async fn command<E: Engine>(session: Session<'_, E>, around: &Around) -> Res
         Ok(())
     };
     session.unless_cancelled(forgetting).await?;
-    run(session).await?;
+    run(session, around.runtime.as_deref()).await?;
     // What was stopped is forgotten, whatever comes now.
     tokio::select! {
         () = remind::forget(session, around.configuration.as_deref()) => {}
@@ -61,9 +63,9 @@ pub struct NothingRemoved {
 /// # Errors
 /// Those of the engine, and what is there still after some tries. What was removed by then stays
 /// removed.
-pub async fn run<E: Engine>(session: Session<'_, E>) -> Result<()> {
+pub async fn run<E: Engine>(session: Session<'_, E>, runtime: Option<&Path>) -> Result<()> {
     let left = Mutex::default();
-    let done = session.unless_cancelled(work(session, &left)).await;
+    let done = session.unless_cancelled(work(session, runtime, &left)).await;
     session.console.settle();
     if done.as_ref().is_err_and(|error| error.is::<Cancelled>()) {
         let left = lock(&left);
@@ -75,10 +77,19 @@ pub async fn run<E: Engine>(session: Session<'_, E>) -> Result<()> {
 }
 
 /// `left` has the names of what is not known to be removed.
-async fn work<E: Engine>(session: Session<'_, E>, left: &Mutex<Vec<String>>) -> Result<()> {
+async fn work<E: Engine>(
+    session: Session<'_, E>,
+    runtime: Option<&Path>,
+    left: &Mutex<Vec<String>>,
+) -> Result<()> {
     let Session { engine, user, console, cancel, limit: grace } = session;
     for round in 0.. {
-        let observed = observe::ours(engine, user).await?;
+        let mut observed = observe::ours(engine, user).await?;
+        // A start that was killed may have left one before there was a sidecar to name it.
+        let directory = dialer::directory(user, engine.endpoint(), runtime);
+        if let (None, Some(directory)) = (&observed.host_dialer, directory) {
+            observed.host_dialer = dialer::look(&directory).await;
+        }
         let plan = teardown(&observed, grace.unwrap_or(STOP_GRACE));
         *lock(left) = plan.actions().filter_map(removed).collect();
         let Some(next) = plan.actions().next() else { break };
@@ -87,12 +98,15 @@ async fn work<E: Engine>(session: Session<'_, E>, left: &Mutex<Vec<String>>) -> 
         }
         console.status(format_args!("Stopping \"{}\"...", user.backend()));
         let report = |event: Event<'_>| {
-            if let Event::Removed(gone, _) = event {
-                let mut left = lock(left);
-                // Containers come first: a volume may have the same name.
-                if let Some(at) = left.iter().position(|name| *name == gone.0) {
-                    left.remove(at);
-                }
+            let gone = match event {
+                Event::Removed(gone, _) => &gone.0,
+                Event::DialerEnded(directory) => directory,
+                _ => return,
+            };
+            let mut left = lock(left);
+            // Containers come first: a volume may have the same name.
+            if let Some(at) = left.iter().position(|name| name == gone) {
+                left.remove(at);
             }
         };
         match apply(engine, &plan.stages, &Bytes::new, cancel, &report, &Ledger::default()).await {
@@ -109,6 +123,7 @@ fn removed(action: &Action) -> Option<String> {
     match action {
         Action::Remove { name, .. } => Some(name.to_string()),
         Action::RemoveVolume { name } => Some(name.to_string()),
+        Action::EndDialer { directory } => Some(directory.clone()),
         _ => None,
     }
 }

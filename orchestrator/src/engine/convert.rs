@@ -158,7 +158,9 @@ fn mount(mount: &Mount) -> ApiMount {
         Mount::Own { volume, target, read_only } => {
             (MountType::VOLUME, volume.name.0.clone(), target, Some(hash_map(&volume.labels)), *read_only)
         }
-        Mount::Bind { source, target } => (MountType::BIND, source.clone(), target, None, false),
+        Mount::Bind { source, target, read_only } => {
+            (MountType::BIND, source.clone(), target, None, *read_only)
+        }
     };
     let volume_options =
         labels.map(|labels| MountVolumeOptions { labels: Some(labels), ..MountVolumeOptions::default() });

@@ -33,7 +33,7 @@ fn a_builder_is_sent_empty_path_lists() {
     let privileges = Privileges::Builder { add: vec!["SYS_ADMIN".into()] };
     let mut spec = spec(privileges);
     spec.mounts = vec![
-        Mount::Bind { source: "/sys/fs/cgroup".into(), target: "/sys/fs/cgroup".into() },
+        Mount::Bind { source: "/sys/fs/cgroup".into(), target: "/sys/fs/cgroup".into(), read_only: false },
         Mount::Volume { name: VolumeName("v".into()), target: "/var/lib/buildkit".into() },
     ];
     assert_eq!(

@@ -91,7 +91,7 @@ fn cause(case: &Case<'_>) -> Option<(String, String)> {
             format!("the connection met itself: nothing listens on port {to} there"),
             start_service(to, THERE),
         ),
-        (outcome, TargetHost::Loopback) if matches!(case.place, Place::Desktop | Place::Rootless) => {
+        (outcome, TargetHost::Loopback) if case.is_elsewhere() => {
             let (host, own, help) = elsewhere(case);
             found(format!("{}: the loopback is that of {host} and not of {own}", said(outcome)), help)
         }
@@ -164,10 +164,12 @@ pub fn remedy(case: &Case<'_>) -> Option<Target> {
         return None;
     }
     match (case.via, case.place, case.listening) {
-        (TargetHost::Gateway | TargetHost::Loopback, Place::Desktop, _) => {
+        (TargetHost::Gateway | TargetHost::Loopback, Place::Virtual(_), _) => {
             Some(case.host("host.docker.internal"))
         }
-        (TargetHost::Gateway | TargetHost::Loopback, Place::Rootless, _) => Some(case.host("ADDRESS")),
+        (TargetHost::Gateway | TargetHost::Loopback, Place::Rootless, _) => {
+            Some(Target::Loopback { port: case.there() })
+        }
         (TargetHost::Gateway, Place::Here, Some(Listening::LoopbackOnly(_) | Listening::V6Only)) => {
             Some(Target::Loopback { port: case.there() })
         }
@@ -180,12 +182,12 @@ pub fn remedy(case: &Case<'_>) -> Option<Target> {
 }
 
 /// What an engine takes for its host that is not this computer, and the way around it.
-fn elsewhere(case: &Case<'_>) -> (&'static str, &'static str, String) {
-    if case.place == Place::Desktop {
-        ("Docker Desktop's virtual machine", "this computer", case.instead())
+fn elsewhere(case: &Case<'_>) -> (String, &'static str, String) {
+    if let Place::Virtual(program) = case.place {
+        (format!("{program}'s virtual machine"), "this computer", case.instead())
     } else {
-        let help = case.instead() + " with an address of this host that the engine can reach";
-        ("the network namespace of the rootless engine", HERE, help)
+        let help = case.instead() + ", run on this host by the user of the engine, leads to its 127.0.0.1";
+        ("the network namespace of the rootless engine".to_owned(), HERE, help)
     }
 }
 
@@ -194,7 +196,7 @@ fn gateway(case: &Case<'_>, outcome: Outcome) -> (String, String) {
     let Case { to, .. } = *case;
     let said = said(outcome);
     let (why, help) = match (case.place, case.listening) {
-        (Place::Desktop | Place::Rootless, _) => {
+        (Place::Virtual(_) | Place::Rootless, _) => {
             let (host, own, help) = elsewhere(case);
             (format!("the gateway is {host} and not {own}"), help)
         }
@@ -250,7 +252,8 @@ impl Case<'_> {
     /// Whether something is in the way; that nothing listens is not.
     fn is_blocked(&self) -> bool {
         match (self.outcome, self.listening) {
-            (Outcome::NoGateway | Outcome::NoSuchName, _) => true,
+            (Outcome::NoGateway | Outcome::NoSuchName | Outcome::Dialer, _) => true,
+            (Outcome::Refused, _) if self.is_elsewhere() => true,
             (Outcome::TimedOut | Outcome::Unreachable, Some(Listening::Nothing)) => self.publisher.is_some(),
             (Outcome::TimedOut | Outcome::Unreachable, _) => true,
             (Outcome::Refused, listening) => {
@@ -260,6 +263,12 @@ impl Case<'_> {
             }
             _ => false,
         }
+    }
+
+    /// Whether it leads to another host than the one that was meant.
+    fn is_elsewhere(&self) -> bool {
+        matches!(self.via, TargetHost::Gateway | TargetHost::Loopback)
+            && matches!(self.place, Place::Virtual(_) | Place::Rootless)
     }
 
     /// The start that takes the way that works in place of the one there is.

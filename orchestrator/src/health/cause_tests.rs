@@ -52,7 +52,7 @@ fn says(case: &Case<'_>, why: &str, help: &str) {
 #[test]
 fn a_target_that_accepts_is_no_case() {
     for via in [&TargetHost::Gateway, &TargetHost::Loopback, &TargetHost::Address(GATEWAY)] {
-        assert_eq!(explain(&case(Outcome::Accepted, via, Place::Desktop, None)), None);
+        assert_eq!(explain(&case(Outcome::Accepted, via, Place::Virtual("Docker Desktop"), None)), None);
     }
 }
 
@@ -131,14 +131,14 @@ fn an_engine_whose_gateway_is_not_the_host_is_named() {
     for outcome in [Outcome::Refused, Outcome::TimedOut, Outcome::Unreachable] {
         let said = said(outcome);
         says(
-            &case(outcome, &TargetHost::Gateway, Place::Desktop, None),
+            &case(outcome, &TargetHost::Gateway, Place::Virtual("Docker Desktop"), None),
             &format!("{said}: the gateway is Docker Desktop's virtual machine and not this computer"),
             "'docker assemble backend start --allow-host-port 0 --forward 5000=host.docker.internal:5000'",
         );
         says(
             &case(outcome, &TargetHost::Gateway, Place::Rootless, None),
             &format!("{said}: the gateway is the network namespace of the rootless engine and not this host"),
-            "'docker assemble backend start --allow-host-port 0 --forward 5000=ADDRESS:5000' with an address of this host that the engine can reach",
+            "'docker assemble backend start --allow-host-port 5000@loopback', run on this host by the user of the engine, leads to its 127.0.0.1",
         );
     }
 }
@@ -147,7 +147,7 @@ fn an_engine_whose_gateway_is_not_the_host_is_named() {
 #[test]
 fn a_loopback_that_is_not_this_computers_is_named() {
     says(
-        &case(Outcome::Refused, &TargetHost::Loopback, Place::Desktop, None),
+        &case(Outcome::Refused, &TargetHost::Loopback, Place::Virtual("Docker Desktop"), None),
         "refused: the loopback is that of Docker Desktop's virtual machine and not of this computer",
         "'docker assemble backend start --allow-host-port 0 --forward 5000=host.docker.internal:5000'",
     );
@@ -156,7 +156,7 @@ fn a_loopback_that_is_not_this_computers_is_named() {
         rootless.why.contains("is that of the network namespace of the rootless engine and not of this host"),
         "{rootless:?}"
     );
-    assert!(rootless.help.contains("--forward 5000=ADDRESS:5000'"), "{rootless:?}");
+    assert!(rootless.help.contains("5000@loopback', run on this host"), "{rootless:?}");
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn only_what_leads_somewhere_else_has_another_target_for_a_remedy() {
     // Nobody knows whether anything listens there.
     assert_eq!(of(Outcome::Refused, &TargetHost::Gateway, Place::Elsewhere, None), None);
     for outcome in [Outcome::Accepted, Outcome::NoGateway, Outcome::Dialer, Outcome::Unknown] {
-        assert_eq!(of(outcome, &TargetHost::Gateway, Place::Desktop, None), None);
+        assert_eq!(of(outcome, &TargetHost::Gateway, Place::Virtual("Docker Desktop"), None), None);
     }
 }
 

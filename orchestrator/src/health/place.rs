@@ -9,8 +9,10 @@ pub enum Place {
     Elsewhere,
     /// The network namespace of an engine without root.
     Rootless,
-    /// The virtual machine of Docker Desktop.
-    Desktop,
+    /// The virtual machine of a program of this name. In there "host.docker.internal" is the computer that
+    /// it runs on, with what listens on its 127.0.0.1: so say the documents of Docker Desktop, OrbStack, Lima
+    /// and Colima and Rancher Desktop, which are made with it.
+    Virtual(&'static str),
 }
 
 impl Place {
@@ -19,8 +21,8 @@ impl Place {
     #[must_use]
     pub fn of(security_options: &[String], operating_system: &str, name: &str, own: bool) -> Self {
         let mut options = security_options.iter().flat_map(|option| option.split(','));
-        if operating_system.contains("Docker Desktop") || name == "docker-desktop" {
-            Self::Desktop
+        if let Some(program) = virtual_machine(operating_system, name) {
+            Self::Virtual(program)
         } else if options.any(|option| option == "name=rootless") {
             Self::Rootless
         } else if own {
@@ -28,6 +30,27 @@ impl Place {
         } else {
             Self::Elsewhere
         }
+    }
+}
+
+/// Whose virtual machine this is. Lima names the machine after its instance, with `lima-` before it, as does
+/// Rancher Desktop, and Colima after its profile.
+fn virtual_machine(operating_system: &str, name: &str) -> Option<&'static str> {
+    let is = |instance: &str| {
+        name.strip_prefix(instance).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    };
+    if operating_system.contains("Docker Desktop") || name == "docker-desktop" {
+        Some("Docker Desktop")
+    } else if operating_system == "OrbStack" {
+        Some("OrbStack")
+    } else if is("colima") {
+        Some("Colima")
+    } else if name == "lima-rancher-desktop" {
+        Some("Rancher Desktop")
+    } else if is("lima") {
+        Some("Lima")
+    } else {
+        None
     }
 }
 
@@ -39,13 +62,18 @@ mod tests {
     fn engines_say_what_they_are() {
         let debian = "Debian GNU/Linux 12 (bookworm)";
         let seccomp = "name=seccomp,profile=default";
-        let table: [(&[&str], &str, &str, bool, Place); 6] = [
+        let table: [(&[&str], &str, &str, bool, Place); 11] = [
             (&[seccomp], debian, "box", true, Place::Here),
             (&[seccomp], debian, "box", false, Place::Elsewhere),
             (&[seccomp, "name=rootless"], debian, "box", true, Place::Rootless),
-            (&[], "Docker Desktop", "docker-desktop", true, Place::Desktop),
-            (&[], "Docker Desktop 4.30", "mine", false, Place::Desktop),
-            (&["name=rootless"], "Linux", "docker-desktop", false, Place::Desktop),
+            (&[], "Docker Desktop", "docker-desktop", true, Place::Virtual("Docker Desktop")),
+            (&[], "Docker Desktop 4.30", "mine", false, Place::Virtual("Docker Desktop")),
+            (&["name=rootless"], "Linux", "docker-desktop", false, Place::Virtual("Docker Desktop")),
+            (&[], "OrbStack", "orbstack", false, Place::Virtual("OrbStack")),
+            (&[], "Ubuntu 24.04.1 LTS", "colima", false, Place::Virtual("Colima")),
+            (&[], "Ubuntu 24.04.1 LTS", "colima-work", false, Place::Virtual("Colima")),
+            (&["name=rootless"], "Ubuntu 24.04.1 LTS", "lima-docker", false, Place::Virtual("Lima")),
+            (&[], "Alpine Linux v3.20", "lima-rancher-desktop", false, Place::Virtual("Rancher Desktop")),
         ];
         for (options, system, name, own, want) in table {
             let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();

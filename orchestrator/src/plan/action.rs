@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::desired::{ContainerName, File, ImageRef, VolumeName};
 use crate::observed::ContainerId;
-use crate::spec::{ContainerSpec, Mount, Network, Privileges, VolumeSpec};
+use crate::spec::{ContainerSpec, HostDialer, Mount, Network, Privileges, VolumeSpec};
 
 /// One step of a plan, complete: whoever carries it out decides nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +88,18 @@ pub enum Action {
         /// The specs, the preferred one first; never empty.
         candidates: Vec<ContainerSpec>,
     },
+    /// Run a dialer as a process of the user's on this host.
+    Dial {
+        /// The process.
+        dialer: HostDialer,
+        /// The command line of the one that has its place, and ends first.
+        before: Option<Vec<String>>,
+    },
+    /// End that process, if there is one, and remove its directory.
+    EndDialer {
+        /// The directory.
+        directory: String,
+    },
 }
 
 /// What the action is, for people, in words that follow `would`.
@@ -118,6 +130,17 @@ impl fmt::Display for Action {
             Self::Note { name, .. } => write!(f, "note the new forwards in container \"{name}\""),
             Self::CreateVolume { spec } => write!(f, "create volume \"{}\"", spec.name),
             Self::RemoveVolume { name } => write!(f, "remove volume \"{name}\""),
+            Self::Dial { dialer, before } => {
+                let verb = if before.is_some() { "replace" } else { "start" };
+                write!(
+                    f,
+                    "{verb} a process on this host that connects to its loopback, in \"{}\"",
+                    dialer.directory
+                )
+            }
+            Self::EndDialer { directory } => {
+                write!(f, "end the process on this host that connects to its loopback, in \"{directory}\"")
+            }
             Self::Start { id, name } => write!(f, "start container \"{name}\" ({})", id.short()),
             Self::Run { candidates } => {
                 let spec = &candidates[0];

@@ -6,7 +6,7 @@ use super::action::Action;
 use crate::desired::HostPort;
 use crate::forward::Forward;
 use crate::labels;
-use crate::observed::{Container, ContainerId, Observed, Sidecar, State};
+use crate::observed::{Container, ContainerId, HostDialer, Observed, Process, Sidecar, State};
 use crate::spec::{self, ContainerSpec, Privileges};
 
 impl Observed {
@@ -63,6 +63,13 @@ impl Observed {
                 }
             }
             Action::Run { candidates } => self.add(&candidates[0], now),
+            Action::Dial { dialer, .. } => {
+                let process = Some(Process { id: 1, command: dialer.command() });
+                self.host_dialer = Some(HostDialer { directory: dialer.directory.clone(), process });
+            }
+            Action::EndDialer { directory } => {
+                self.host_dialer.take_if(|dialer| dialer.directory == *directory);
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! What becomes of the dialer and of the volume with its socket.
+//! What becomes of the dialer and of what has its socket: a volume, or a directory of this host.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use super::action::{Action, Reason};
 use super::diff;
 use super::leaving::Leaving;
 use crate::desired::Desired;
-use crate::observed::{Observed, State};
+use crate::observed::{HostDialer, Observed, State};
 use crate::spec;
 
 /// Steps, each for its place in the plan.
 #[derive(Default)]
 pub(super) struct Changes {
-    /// The removal of volumes that nobody needs, once the dialer is gone.
-    pub(super) volumes_gone: Vec<Action>,
+    /// The removal of volumes and of a process that nobody needs, once what asks there is gone.
+    pub(super) gone: Vec<Action>,
     /// The creation of the volume.
     pub(super) volume: Option<Action>,
     /// The creation of the dialer.
@@ -37,17 +37,32 @@ pub(super) fn changes(desired: &Desired, observed: &Observed, leaving: &mut Leav
             Some(_) => keeps = true,
         }
     }
+    let here = spec::host_dialer(desired);
+    let directory = here.as_ref().map(|dialer| &dialer.directory);
+    let other = observed.host_dialer.as_ref().filter(|there| Some(&there.directory) != directory);
+    let mut gone: Vec<_> = other.into_iter().map(end).collect();
     let Some(spec) = wanted else {
         // What is in nobody's place may have it mounted, and goes with a stop: so does the volume.
         let volumes = observed.socket_volumes.iter().filter(|_| observed.strays.is_empty());
-        let volumes_gone = volumes.map(|name| Action::RemoveVolume { name: name.clone() }).collect();
-        return Changes { volumes_gone, ..Changes::default() };
+        gone.extend(volumes.map(|name| Action::RemoveVolume { name: name.clone() }));
+        return Changes { gone, volume: None, run: here.and_then(|dialer| dial(dialer, observed)) };
     };
     let volume = spec::socket_volume(&desired.user);
     let has_volume = observed.socket_volumes.contains(&volume.name);
     Changes {
-        volumes_gone: Vec::new(),
+        gone,
         volume: (!has_volume).then_some(Action::CreateVolume { spec: volume }),
         run: (!keeps).then(|| Action::Run { candidates: vec![spec] }),
     }
+}
+
+/// The start of a dialer on this host, unless that one runs already. Sidecars find a new one by themselves.
+fn dial(dialer: spec::HostDialer, observed: &Observed) -> Option<Action> {
+    let there = observed.host_dialer.as_ref().filter(|there| there.directory == dialer.directory);
+    let before = there.and_then(|there| there.process.as_ref()).map(|process| process.command.clone());
+    (before.as_ref() != Some(&dialer.command())).then_some(Action::Dial { dialer, before })
+}
+
+pub(super) fn end(dialer: &HostDialer) -> Action {
+    Action::EndDialer { directory: dialer.directory.clone() }
 }

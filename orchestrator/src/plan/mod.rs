@@ -121,7 +121,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
     if fate == Backend::Make {
         images.extend(need_image(&desired.image, desired.pull, observed)?);
     }
-    if !missing.is_empty() || dialer.run.is_some() {
+    if !missing.is_empty() || matches!(dialer.run, Some(Action::Run { .. })) {
         images.extend(need_proxy_image(desired, observed)?);
     }
     plan.stage(images);
@@ -152,7 +152,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
     plan.stage(missing.into_iter().map(|spec| Action::Run { candidates: vec![spec] }).collect());
     plan.finally(leaving.last);
     // Those that mounted it are gone by then.
-    plan.finally(dialer.volumes_gone);
+    plan.finally(dialer.gone);
     Ok(plan)
 }
 
@@ -253,7 +253,7 @@ fn reject_foreign_names(desired: &Desired, observed: &Observed) -> Result<(), Pl
         return Err(PlanError::Foreign { name });
     }
     let volume = desired.user.dialer_volume();
-    let needs_volume = desired.loopback_ports().next().is_some();
+    let needs_volume = spec::dialer(desired).is_some();
     if needs_volume && observed.volumes.contains(&volume) && !observed.socket_volumes.contains(&volume) {
         return Err(PlanError::ForeignVolume { name: volume });
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Plan;
 use super::action::{Action, Reason};
+use super::{Plan, dialer};
 use crate::observed::{Container, Observed};
 
 /// How long a backend may take to end. It flushes its cache's database and lets short requests
@@ -11,7 +11,7 @@ use crate::observed::{Container, Observed};
 pub const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// Removes sidecars and the dialer, then the backend, whatever state they are in, then the volume
-/// with the dialer's socket. Sidecars go first: they live in the backend's network; the backend
+/// with the dialer's socket and a dialer on this host. Sidecars go first: they live in the backend's network; the backend
 /// has `grace` to end by itself. Volumes that a person named are nobody's to remove.
 #[must_use]
 pub fn teardown(observed: &Observed, grace: Duration) -> Plan {
@@ -29,6 +29,7 @@ pub fn teardown(observed: &Observed, grace: Duration) -> Plan {
     let others = observed.unfinished.iter().chain(&observed.replaced).chain(&observed.strays);
     plan.stage(observed.backend.iter().chain(others).map(asked(grace)).collect());
     let volumes = observed.socket_volumes.iter();
-    plan.stage(volumes.map(|name| Action::RemoveVolume { name: name.clone() }).collect());
+    let volumes = volumes.map(|name| Action::RemoveVolume { name: name.clone() });
+    plan.stage(volumes.chain(observed.host_dialer.iter().map(dialer::end)).collect());
     plan
 }

@@ -28,13 +28,21 @@ pub fn shipped() -> Result<&'static Archive, &'static Missing> {
     SHIPPED.as_ref()
 }
 
+/// The program alone.
+///
+/// # Errors
+/// As [`shipped`].
 #[cfg(embedded_sidecar)]
-fn program() -> Result<Cow<'static, [u8]>, Missing> {
+pub fn program() -> Result<Cow<'static, [u8]>, Missing> {
     Ok(Cow::Borrowed(include_bytes!(concat!(env!("OUT_DIR"), "/assemble-proxy"))))
 }
 
+/// The program alone.
+///
+/// # Errors
+/// As [`shipped`].
 #[cfg(not(embedded_sidecar))]
-fn program() -> Result<Cow<'static, [u8]>, Missing> {
+pub fn program() -> Result<Cow<'static, [u8]>, Missing> {
     let path = env!("DOCKER_ASSEMBLE_PROXY_PATH");
     std::fs::read(path).map(Cow::Owned).map_err(|error| Missing { path, error })
 }

@@ -46,7 +46,7 @@ fn spec(desired: &Desired, cache: Option<&VolumeName>, privileges: Privileges) -
         // RUN steps get cgroups of their own, and without privileges the engine mounts the
         // tree read-only.
         let cgroups = "/sys/fs/cgroup".to_owned();
-        mounts.push(Mount::Bind { source: cgroups.clone(), target: cgroups });
+        mounts.push(Mount::Bind { source: cgroups.clone(), target: cgroups, read_only: false });
     }
     // RUN steps then live in the backend's own network and see its forwarded ports. The
     // default, `auto`, means the same only as long as an image brings no CNI settings.

@@ -9,11 +9,11 @@ use super::{ContainerSpec, DESCRIPTORS, Mount, Network, PIDS, Privileges, Restar
 use crate::desired::{Desired, UserName};
 use crate::labels;
 
-/// The spec of the dialer, when a forward needs one.
+/// The spec of the dialer, when a forward needs one that is a container.
 #[must_use]
 pub fn dialer(desired: &Desired) -> Option<ContainerSpec> {
     let ports: BTreeSet<_> = desired.loopback_ports().collect();
-    if ports.is_empty() {
+    if ports.is_empty() || desired.dialer_directory.is_some() {
         return None;
     }
     let spec = ContainerSpec {

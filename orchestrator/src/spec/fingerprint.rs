@@ -50,7 +50,10 @@ pub(super) fn of(spec: &ContainerSpec) -> String {
                 settings.add("volume of ours", [&name.0, target]);
                 settings.add("that is read-only", read_only.then_some("yes"));
             }
-            Mount::Bind { source, target } => settings.add("bind", [source, target]),
+            Mount::Bind { source, target, read_only } => {
+                settings.add("bind", [source, target]);
+                settings.add("that is read-only", read_only.then_some("yes"));
+            }
         }
     }
     match privileges {

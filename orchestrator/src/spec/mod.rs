@@ -5,6 +5,7 @@ mod canonical;
 pub mod daemon;
 mod dialer;
 mod fingerprint;
+mod host_dialer;
 mod note;
 pub mod proxies;
 mod sidecar;
@@ -12,6 +13,7 @@ mod sidecar;
 pub use buildkit::{STATE_DIRECTORY, backend};
 pub use canonical::same as same_settings;
 pub use dialer::{dialer, socket_volume};
+pub use host_dialer::{HostDialer, host_dialer, socket as dialer_socket};
 pub use note::{note, noted};
 pub use sidecar::sidecar;
 
@@ -112,12 +114,14 @@ pub enum Mount {
         /// Nothing in it may be made, removed or renamed.
         read_only: bool,
     },
-    /// A path of the engine's host, read-write.
+    /// A path of the engine's host.
     Bind {
         /// The path on the host.
         source: String,
         /// Where it appears.
         target: String,
+        /// Nothing in it may be made, removed or renamed.
+        read_only: bool,
     },
 }
 

@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use assemble_contract::argv::{Relay, env};
 use assemble_contract::place::{DIALER_SOCKET, USER};
 
-use super::{ContainerSpec, DESCRIPTORS, Network, PIDS, Privileges, Restart, dialer};
+use super::{ContainerSpec, DESCRIPTORS, Network, PIDS, Privileges, Restart, dialer, host_dialer};
 use crate::desired::Desired;
 use crate::forward::{Forward, Target};
 use crate::labels;
+
+/// Root of a container is the user who runs a rootless engine. To that one alone belong the directory and
+/// the socket of a dialer that is a process of that user's, which lets nobody else ask.
+const ROOT: &str = "0:0";
 
 /// The spec of the sidecar for a forward.
 #[must_use]
@@ -18,10 +22,21 @@ pub fn sidecar(desired: &Desired, forward: &Forward) -> ContainerSpec {
     if let Target::Name { fallback, .. } = &forward.target {
         relay.fallback = *fallback;
     }
-    let mut mounts = Vec::new();
+    let mut labels = BTreeMap::from([
+        (labels::PORT.to_owned(), port.to_string()),
+        (labels::TARGET.to_owned(), forward.label()),
+    ]);
+    let (mut user, mut mounts) = (USER, Vec::new());
     if forward.target.is_loopback() {
         relay.dialer = Some(DIALER_SOCKET);
-        mounts.push(dialer::mount(&desired.user, true));
+        mounts.push(match &desired.dialer_directory {
+            None => dialer::mount(&desired.user, true),
+            Some(directory) => {
+                user = ROOT;
+                labels.insert(labels::DIALER_DIRECTORY.to_owned(), directory.clone());
+                host_dialer::mount(directory)
+            }
+        });
     }
     ContainerSpec {
         name: desired.user.sidecar(forward),
@@ -29,11 +44,8 @@ pub fn sidecar(desired: &Desired, forward: &Forward) -> ContainerSpec {
         args: relay.args(),
         // The health check of its image has fixed arguments and finds the port here.
         env: vec![format!("{}={port}", env::PORT)],
-        labels: BTreeMap::from([
-            (labels::PORT.to_owned(), port.to_string()),
-            (labels::TARGET.to_owned(), forward.label()),
-        ]),
-        user: Some(USER.to_owned()),
+        labels,
+        user: Some(user.to_owned()),
         sysctls: BTreeMap::new(),
         network: Network::Container(desired.user.backend()),
         mounts,

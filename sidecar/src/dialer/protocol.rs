@@ -122,6 +122,12 @@ mod tests {
     }
 
     #[test]
+    fn the_plugin_asks_in_these_packets() {
+        assert_eq!(Request::Health.encode(), assemble_contract::answer::DIALER_ASKED);
+        assert_eq!(Reply::Healthy.encode(), assemble_contract::answer::DIALER_SERVES);
+    }
+
+    #[test]
     fn what_is_almost_a_request_is_none() {
         let good = Request::Dial(5000).encode();
         for end in 0..good.len() {

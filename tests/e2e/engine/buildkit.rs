@@ -32,7 +32,7 @@ async fn start(engine: &DockerEngine, scope: &Scope) -> ContainerId {
         image: buildkit(),
         args: vec!["--oci-worker-net=host".to_owned()],
         privileges: Privileges::Builder { add },
-        mounts: vec![Mount::Bind { source: cgroups.clone(), target: cgroups }],
+        mounts: vec![Mount::Bind { source: cgroups.clone(), target: cgroups, read_only: false }],
         read_only: false,
         ..scope.spec("backend", "")
     };

@@ -211,7 +211,7 @@ async fn a_builder_gets_enough_and_a_sidecar_nothing() {
                   touch /proc/sys/kernel/domainname && echo unmasked; sleep 600";
     let fewer = ContainerSpec {
         privileges: Privileges::Builder { add },
-        mounts: vec![Mount::Bind { source: cgroups.clone(), target: cgroups }],
+        mounts: vec![Mount::Bind { source: cgroups.clone(), target: cgroups, read_only: false }],
         read_only: false,
         ..scope.spec("fewer", script)
     };

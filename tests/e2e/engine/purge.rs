@@ -38,7 +38,7 @@ async fn start(engine: &DockerEngine, scope: &Scope, user: &UserName) -> Contain
         args: vec!["--oci-worker-net=host".to_owned()],
         labels: scope.labels().into_iter().chain(ours).collect(),
         privileges: Privileges::Builder { add },
-        mounts: vec![Mount::Bind { source: cgroups.clone(), target: cgroups }],
+        mounts: vec![Mount::Bind { source: cgroups.clone(), target: cgroups, read_only: false }],
         read_only: false,
         ..scope.spec("backend", "")
     };

@@ -64,7 +64,8 @@ impl Shell {
             Command::Offline(Offline::Manifest(_)) => panic!("{line} is no command on an engine"),
             Command::Tolerant(Tolerant::Doctor(examination)) => {
                 let (engine, proxies) = (Ok(&self.engine), self.proxies.clone());
-                let patient = Doctor { engine, user: Some(&user), builder: self.builder, proxies };
+                let patient =
+                    Doctor { engine, user: Some(&user), builder: self.builder, proxies, runtime: None };
                 doctor::run(patient, console, examination).await
             }
             Command::Tolerant(Tolerant::Version(form)) => {
@@ -100,7 +101,7 @@ impl Shell {
                 start::warn_of_proxies(session, &desired);
                 Ok(())
             }
-            OnEngine::Stop => stop::run(session).await,
+            OnEngine::Stop => stop::run(session, None).await,
             OnEngine::Info(what) => info::run(session, what, self.builder).await,
             OnEngine::Stats(stats) => stats::run(session, &stats, false).await,
             OnEngine::Logs(logs) => logs::run(session, &logs).await,

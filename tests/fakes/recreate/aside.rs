@@ -55,7 +55,7 @@ async fn info(engine: &FakeEngine) -> String {
 async fn doctor(engine: &FakeEngine) -> String {
     let (screen, user) = (Screen::default(), user());
     let (builder, proxies) = (Registered::No, Vec::new());
-    let patient = Doctor { engine: Ok(engine), user: Some(&user), builder, proxies };
+    let patient = Doctor { engine: Ok(engine), user: Some(&user), builder, proxies, runtime: None };
     // What fails is in its words.
     doctor::run(patient, &screen.console(), doctor::Examination::default()).await.ok();
     screen.out()

@@ -19,7 +19,8 @@ use super::{FakeEngine, Refusal, operation};
 
 impl Engine for FakeEngine {
     fn endpoint(&self) -> &str {
-        if self.remote { "tcp://engine.example:2375" } else { "unix:///fake.sock" }
+        let here = self.rootless.as_deref().unwrap_or("unix:///fake.sock");
+        if self.remote { "tcp://engine.example:2375" } else { here }
     }
 
     fn at_once(&self) -> usize {
@@ -34,6 +35,8 @@ impl Engine for FakeEngine {
             arch: "amd64".to_owned(),
             os: "linux".to_owned(),
             operating_system,
+            security_options: self.rootless.iter().map(|_| "name=rootless".to_owned()).collect(),
+            name: self.rootless.as_ref().map(|_| hostname()).unwrap_or_default(),
             ..EngineFacts::default()
         })
     }
@@ -340,4 +343,8 @@ impl Engine for FakeEngine {
             message: "there is no BuildKit in here".to_owned(),
         })
     }
+}
+
+fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim_end().to_owned()
 }

@@ -104,6 +104,8 @@ pub(crate) struct FakeEngine {
     world: Mutex<World>,
     /// Whether it is another machine's.
     pub(crate) remote: bool,
+    /// Where it is, if it is one of this machine without root.
+    pub(crate) rootless: Option<String>,
     /// Told when a command would be killed; it waits for ever then, and is dropped.
     pub(crate) killed: Notify,
 }

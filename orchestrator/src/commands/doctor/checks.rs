@@ -20,7 +20,7 @@ use crate::engine::EngineFacts;
 use crate::health::{NO_NETWORK, Place, anew, give_network};
 use crate::observed::{Container, State};
 use forwards::{forwarded, gateway, registry, target};
-use helpers::{dialer, missing, sidecar};
+use helpers::{dialer, host_dialer, missing, sidecar};
 use kernel::{conntrack, descriptors, disk, pipes, ports};
 
 /// All checks that there are facts for, on the way from the engine to the targets.
@@ -28,7 +28,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
     let mut checks = vec![engine(&facts.endpoint, &facts.engine)];
     if let Ok(engine) = &facts.engine {
         checks.push(version(engine));
-        checks.push(place(engine));
+        checks.push(place(engine, facts.no_dialer.as_ref()));
     }
     if let Some(found) = &facts.backend {
         checks.push(match &facts.damage {
@@ -57,6 +57,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
         checks.push(check);
     }
     checks.extend(facts.dialer.as_ref().map(|container| dialer(container, &facts.start)));
+    checks.extend(facts.host_dialer.as_ref().map(|found| host_dialer(found.as_ref(), &facts.start)));
     checks.extend(facts.proxies_in_vain.as_ref().map(|(why, start)| {
         check("proxy", Verdict::Fail, why, &format!("'{start}' leads to that of the host"))
     }));
@@ -124,20 +125,25 @@ fn version(engine: &EngineFacts) -> Check {
     }
 }
 
-fn place(engine: &EngineFacts) -> Check {
+fn place(engine: &EngineFacts, no_dialer: Option<&Failure>) -> Check {
     match health::place(engine, true) {
-        Place::Desktop => check(
+        Place::Virtual(program) => check(
             "host",
             Verdict::Warn,
-            "Docker Desktop: the gateway is its virtual machine and not this computer",
+            format!("{program}: the gateway is its virtual machine and not this computer"),
             "'--forward PORT=host.docker.internal:PORT' reaches services of this computer",
         ),
-        Place::Rootless => check(
-            "host",
-            Verdict::Warn,
-            "a rootless engine: the gateway is its network namespace and not this host",
-            "'--forward PORT=ADDRESS:PORT' with an address of this host that the engine can reach",
-        ),
+        Place::Rootless => {
+            let why = "a rootless engine: the gateway is its network namespace and not its host";
+            let help = "'--allow-host-port PORT@loopback' reaches services of this host";
+            match no_dialer {
+                None => check("host", Verdict::Warn, why, help),
+                Some(Failure { why: reason, help }) => {
+                    let why = format!("{why}, and no dialer of this user can be there: {reason}");
+                    check("host", Verdict::Warn, why, help.as_deref().unwrap_or_default())
+                }
+            }
+        }
         Place::Here | Place::Elsewhere => {
             let system =
                 Some(engine.operating_system.as_str()).filter(|name| !name.is_empty()).unwrap_or("Linux");

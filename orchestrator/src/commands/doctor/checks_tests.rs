@@ -91,6 +91,8 @@ pub(super) fn good() -> Facts {
         forwards: vec![told(report(Outcome::Accepted, speaks))],
         missing: Vec::new(),
         dialer: None,
+        host_dialer: None,
+        no_dialer: None,
         left_behind: None,
         proxies_in_vain: None,
         builder: None,
@@ -203,11 +205,13 @@ fn versions_are_judged_by_what_was_tried() {
 
 #[test]
 fn engines_whose_gateway_is_not_the_host_are_warned_of() {
-    is(&place(&debian()), Fine, "Debian", "");
+    is(&place(&debian(), None), Fine, "Debian", "");
     let rootless = EngineFacts { security_options: vec!["name=rootless".to_owned()], ..debian() };
-    is(&place(&rootless), Warn, "rootless", "PORT=ADDRESS:PORT");
+    is(&place(&rootless, None), Warn, "rootless", "PORT@loopback");
+    let reason = Failure { why: "it is away".to_owned(), help: Some("go there".to_owned()) };
+    is(&place(&rootless, Some(&reason)), Warn, "can be there: it is away", "go there");
     let desktop = EngineFacts { operating_system: "Docker Desktop".to_owned(), ..debian() };
-    is(&place(&desktop), Warn, "virtual machine", "host.docker.internal");
+    is(&place(&desktop, None), Warn, "virtual machine", "host.docker.internal");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Facts for the checks. Each has a deadline, and one that cannot be had is a fact too.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use assemble_contract::argv::Question;
@@ -14,10 +15,11 @@ use crate::commands::remains::{Remains, left_behind};
 use crate::commands::start::{START, Start, again, proxies_in_vain};
 use crate::commands::{damage, namespaces, observe};
 use crate::desired::{ContainerName, HostPort, REGISTRY_PORT, UserName};
+use crate::dialer;
 use crate::engine::{Engine, EngineError, EngineFacts};
 use crate::forward::Forward;
 use crate::health::{Place, plain};
-use crate::observed::{Container, Observed, Sidecar, State};
+use crate::observed::{Container, HostDialer, Observed, Sidecar, State};
 
 /// How long each step may take, unless the user says otherwise. There are three, one after another.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,6 +34,8 @@ pub struct Doctor<'a, E> {
     pub builder: Registered,
     /// Variables with the proxies of docker's configuration.
     pub proxies: Vec<String>,
+    /// The user's directory for sockets, where one is named.
+    pub runtime: Option<PathBuf>,
 }
 
 /// Something that could not be found out, and what may help.
@@ -59,6 +63,10 @@ pub(super) struct Facts {
     pub(super) missing: Vec<Forward>,
     /// The container that connects to the host's loopback.
     pub(super) dialer: Option<Container>,
+    /// The process that does, where a sidecar asks one: absent within where it is on another machine.
+    pub(super) host_dialer: Option<Option<HostDialer>>,
+    /// Why a rootless engine has no dialer of this user's on its host, and who can have one.
+    pub(super) no_dialer: Option<Failure>,
     /// Proxies that no build reaches, and the start that leads to them.
     pub(super) proxies_in_vain: Option<(String, String)>,
     /// Names of containers whose backend is gone.
@@ -100,6 +108,8 @@ impl<E: Engine> Doctor<'_, E> {
             forwards: Vec::new(),
             missing: Vec::new(),
             dialer: None,
+            host_dialer: None,
+            no_dialer: None,
             left_behind: None,
             proxies_in_vain: None,
             builder: None,
@@ -134,6 +144,13 @@ impl<E: Engine> Doctor<'_, E> {
         timeout(limit, namespaces::find(engine, &mut observed)).await.ok();
         let again = again(&observed, user);
         facts.start = again.command();
+        if health::place(known, true) == Place::Rootless {
+            let place = dialer::place(user, &facts.endpoint, &known.name, self.runtime.as_deref());
+            facts.no_dialer = place.err().map(|reason| Failure {
+                why: reason.why(),
+                help: Some(reason.help(&facts.endpoint, &format!("{START} --allow-host-port PORT@loopback"))),
+            });
+        }
         let start_with = |forwards: &[Forward]| again.command_with(forwards);
         facts.left_behind = left_behind(&observed);
         facts.builder = (self.builder != Registered::No).then(|| (user.backend(), self.builder));
@@ -141,6 +158,7 @@ impl<E: Engine> Doctor<'_, E> {
             facts.missing = observed.missing();
             facts.proxies_in_vain = proxies_in_vain(&self.proxies, &observed.wanted(), &again);
             facts.dialer.clone_from(&observed.dialer);
+            facts.host_dialer = observed.dialer_directory().map(|_| observed.host_dialer.clone());
         }
         facts.more = port.and_then(|port| more(port, &observed, &again));
         facts.lost_files = observed.has_lost_files();

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::{condition, container, forwards};
+use super::{condition, container, forwards, state};
 use crate::commands::health::Examined;
 use crate::commands::restarts::restarts;
 use crate::desired::{ContainerName, HostPort, UserName};
@@ -33,6 +33,8 @@ struct Sidecar<'a> {
 
 enum Helper<'a> {
     There(&'a Container),
+    /// A process of the engine's host; its id where that is this one.
+    Process(ContainerName, Option<u32>),
     Missing(ContainerName),
 }
 
@@ -55,7 +57,11 @@ impl<'a> Helpers<'a> {
         sidecars.sort_by_key(|sidecar| sidecar.port);
         let is_wanted = |sidecar: &Sidecar<'_>| sidecar.target.as_ref().is_some_and(Target::is_loopback);
         let missing = || sidecars.iter().any(is_wanted).then(|| Helper::Missing(user.dialer()));
-        let dialer = observed.dialer.as_ref().map(Helper::There).or_else(missing);
+        let process = observed.dialer_directory().and_then(|_| match &observed.host_dialer {
+            Some(dialer) => Some(Helper::Process(user.dialer(), Some(dialer.process.as_ref()?.id))),
+            None => Some(Helper::Process(user.dialer(), None)),
+        });
+        let dialer = observed.dialer.as_ref().map(Helper::There).or(process).or_else(missing);
         Self { sidecars, dialer, backend: observed.backend.as_ref() }
     }
 
@@ -123,6 +129,8 @@ impl Helper<'_> {
     fn line(&self, is_stale: bool) -> String {
         match self {
             Self::Missing(name) => format!(" - <{MISSING}> {name} ({MISSING})"),
+            Self::Process(name, Some(id)) => format!(" - process {id} {name} (running)"),
+            Self::Process(name, None) => format!(" - process {name} (on the engine's host)"),
             Self::There(container) => {
                 let state = if is_stale { "stale" } else { condition(container.state, container.unhealthy) };
                 format!(" - {} {} ({state})", container.id.short(), container.name)
@@ -137,7 +145,11 @@ impl Helper<'_> {
     }
 
     fn runs(&self) -> bool {
-        matches!(self, Self::There(container) if container.state == State::Running)
+        match self {
+            Self::There(container) => container.state == State::Running,
+            Self::Process(..) => true,
+            Self::Missing(_) => false,
+        }
     }
 
     /// For one that serves nobody as it is.
@@ -146,16 +158,24 @@ impl Helper<'_> {
             Self::There(container) if container.state == State::Paused => {
                 format!("What helps: 'docker unpause {}' wakes it", container.name)
             }
-            Self::There(_) => format!("What helps: '{start}' replaces it"),
+            Self::There(_) | Self::Process(..) => format!("What helps: '{start}' replaces it"),
             Self::Missing(_) => format!("What helps: '{start}' makes it again"),
         }
+    }
+
+    fn no_container(name: &ContainerName, state: &str) -> Value {
+        json!({ "ID": "", "Name": name.0, "State": state, "Unhealthy": false, "Restarts": 0, "OutOfMemory": false })
     }
 
     fn object(&self) -> Value {
         match self {
             Self::There(there) => container::common(there),
-            Self::Missing(name) => {
-                json!({ "ID": "", "Name": name.0, "State": MISSING, "Unhealthy": false, "Restarts": 0, "OutOfMemory": false })
+            Self::Missing(name) => Self::no_container(name, MISSING),
+            Self::Process(name, None) => Self::no_container(name, "unknown"),
+            Self::Process(name, Some(id)) => {
+                let mut object = Self::no_container(name, state(State::Running));
+                object["Process"] = (*id).into();
+                object
             }
         }
     }

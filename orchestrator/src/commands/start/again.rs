@@ -94,6 +94,7 @@ mod tests {
             proxy_image: ProxyImage::BuiltIn { image: image("built-in"), arch: "amd64".to_owned() },
             files: Vec::new(),
             proxies: Vec::new(),
+            dialer_directory: None,
             recreate: false,
         };
         let plain = Container {

@@ -174,6 +174,19 @@ pub enum StartWarning {
         /// The start that forwards them.
         start: String,
     },
+    /// A rootless engine, whose containers never are in the network of its host, and a start that cannot run
+    /// the dialer there either.
+    #[error(
+        "'@loopback' leads to the loopback of the rootless engine and not of its host, where the dialer of \
+         this user cannot be: {why}; {help}"
+    )]
+    #[advice = "what it says"]
+    NoDialer {
+        /// What keeps it from being there.
+        why: String,
+        /// Who can have one.
+        help: String,
+    },
     /// A firewall, or the engine, is in the way of a forward, or the backend's network does not know the
     /// target's name; `info` and `doctor` say the same.
     #[error("builds do not reach {target} on port {port}: {why}; {help}")]

@@ -89,5 +89,6 @@ pub(super) fn explain(desired: &Desired, cause: Failure) -> anyhow::Error {
         }
         Failure::Engine(error) if error.is_taken_name() => StartError::Taken { error }.into(),
         Failure::Engine(error) => error.into(),
+        Failure::Dialer(error) => error.into(),
     }
 }

@@ -1,16 +1,21 @@
 //! A start from its options to its last warning: it waits for its turn, remembers, wishes, and runs.
 
 use std::cell::Cell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Start, StartError, preview, remind, resolve, run_and, warn_of_blocked, warn_of_proxies};
+use super::again::left_by;
+use super::{
+    Start, StartError, StartWarning, preview, remind, resolve, run_and, warn_of_blocked, warn_of_proxies,
+};
 use crate::commands::builder::{self, Buildx};
-use crate::commands::{Cancelled, Session};
-use crate::desired::{Desired, ImageRef, ProxyImage};
+use crate::commands::{Cancelled, Session, health};
+use crate::desired::{BACKEND_IMAGE, Desired, ImageRef, ProxyImage};
+use crate::dialer;
 use crate::engine::Engine;
+use crate::health::Place;
 use crate::lock::{self, Lock};
 use crate::proxy_image::{self, Archive};
 
@@ -30,6 +35,8 @@ pub struct Around {
     pub image: ImageRef,
     /// Where starts wait for each other.
     pub locks: PathBuf,
+    /// The user's directory for sockets, where one is named.
+    pub runtime: Option<PathBuf>,
 }
 
 /// Runs the whole command. It hears of the wish to end by itself.
@@ -108,7 +115,7 @@ async fn desire<E: Engine>(
         || ProxyImage::BuiltIn { image: sidecar.image.clone(), arch: sidecar.arch.to_owned() },
         ProxyImage::Custom,
     );
-    Ok(Desired {
+    let desired = Desired {
         user: session.user.clone(),
         image: start.image.unwrap_or_else(|| around.image.clone()),
         pull: start.pull,
@@ -118,6 +125,37 @@ async fn desire<E: Engine>(
         proxy_image,
         files,
         proxies: around.proxies.clone(),
+        dialer_directory: None,
         recreate: start.recreate,
-    })
+    };
+    dialed(session, desired, around.runtime.as_deref()).await
+}
+
+/// The same wish, with a dialer on this host where the engine has no container in its network. Where that
+/// cannot be, it is said who can have one.
+///
+/// # Errors
+/// Those of the engine.
+pub async fn dialed<E: Engine>(
+    session: Session<'_, E>,
+    mut desired: Desired,
+    runtime: Option<&Path>,
+) -> Result<Desired> {
+    let Session { engine, user, console, .. } = session;
+    if desired.loopback_ports().next().is_none() {
+        return Ok(desired);
+    }
+    let facts = engine.facts().await?;
+    if health::place(&facts, true) != Place::Rootless {
+        return Ok(desired);
+    }
+    match dialer::place(user, engine.endpoint(), &facts.name, runtime) {
+        Ok(directory) => desired.dialer_directory = Some(directory),
+        Err(reason) => {
+            let start = left_by(&desired, None, &ImageRef(BACKEND_IMAGE.to_owned())).command();
+            let (why, help) = (reason.why(), reason.help(engine.endpoint(), &start));
+            console.warning(StartWarning::NoDialer { why, help });
+        }
+    }
+    Ok(desired)
 }

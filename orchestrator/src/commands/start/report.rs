@@ -70,6 +70,12 @@ impl<'a> Reporter<'a> {
             Event::Started(name, id) => {
                 console.done(format_args!("Started container \"{name}\" ({})", id.short()));
             }
+            Event::Dials(process) => {
+                console.done(format_args!("Started the dialer on this host (process {process})"));
+            }
+            Event::DialerEnded(_) => {
+                console.note("Ended the dialer on this host, which no forward needs any more");
+            }
             Event::PutBack(name) => console.note(format_args!(
                 "Put back container \"{name}\", which an earlier start had set aside and not replaced"
             )),

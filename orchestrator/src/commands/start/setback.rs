@@ -45,7 +45,7 @@ impl Setback {
                 !error.is_taken_name() && !matches!(error, EngineError::Unreachable { .. })
             }
             Self::Wait(ReadyError::Ended(container)) => container.name != session.user.backend(),
-            Self::Step(Failure::Cancelled(_)) | Self::Wait(_) => false,
+            Self::Step(Failure::Cancelled(_) | Failure::Dialer(_)) | Self::Wait(_) => false,
         };
         if !may_be {
             return self;

@@ -7,7 +7,7 @@ use crate::commands::info::state;
 use crate::commands::restarts::restarts;
 use crate::forward::Forward;
 use crate::health::Answer;
-use crate::observed::{Container, State};
+use crate::observed::{Container, HostDialer, Process, State};
 
 pub(super) fn dialer(container: &Container, start: &str) -> Check {
     match container.state {
@@ -31,6 +31,21 @@ pub(super) fn dialer(container: &Container, start: &str) -> Check {
             let why = format!("does not run ({})", state(other));
             check("dialer", Verdict::Fail, why, &format!("'{start}' repairs it"))
         }
+    }
+}
+
+pub(super) fn host_dialer(found: Option<&HostDialer>, start: &str) -> Check {
+    match found {
+        None => fine("dialer", "is a process on the engine's host, which is not seen from here"),
+        Some(HostDialer { process: Some(Process { id, .. }), directory }) => {
+            fine("dialer", format!("runs on this host as process {id}, with its socket in {directory}"))
+        }
+        Some(HostDialer { process: None, directory }) => check(
+            "dialer",
+            Verdict::Fail,
+            format!("does not run on this host; its socket would be in {directory}"),
+            &format!("'{start}' starts it"),
+        ),
     }
 }
 

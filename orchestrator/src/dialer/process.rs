@@ -1,0 +1,214 @@
+//! Where a dialer can be a process, and how one comes and goes.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep};
+
+use super::peer::{self, Peer, Signal};
+use super::{DialerError, NotHere};
+use crate::desired::UserName;
+use crate::observed::{HostDialer, Process};
+use crate::spec::{self, dialer_socket};
+use crate::{digest, proxy_image};
+
+/// How long a dialer may take to begin, or to end.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// How often it is looked at meanwhile.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The directory of the dialer of one user's backend on one engine. `host` is where the engine says that it
+/// runs, and `runtime` what `XDG_RUNTIME_DIR` says.
+///
+/// # Errors
+/// Why it cannot be here.
+pub fn place(user: &UserName, endpoint: &str, host: &str, runtime: Option<&Path>) -> Result<String, NotHere> {
+    let socket = endpoint.strip_prefix("unix://").ok_or(NotHere::Elsewhere)?;
+    let own = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if own.trim() != host {
+        return Err(NotHere::Elsewhere);
+    }
+    match peer::owner(Path::new(socket)) {
+        Ok(owner) if owner == peer::own_uid() => {}
+        Ok(owner) => return Err(NotHere::User(owner)),
+        Err(_) => return Err(NotHere::Elsewhere),
+    }
+    directory(user, endpoint, runtime).ok_or(NotHere::NoDirectory)
+}
+
+/// That directory, wherever the engine is; `None` where the user has none for sockets.
+pub fn directory(user: &UserName, endpoint: &str, runtime: Option<&Path>) -> Option<String> {
+    // Where systemd makes it, for a shell that was not told.
+    let usual = || PathBuf::from(format!("/run/user/{}", peer::own_uid()));
+    let runtime = runtime.map_or_else(usual, Path::to_owned);
+    // Short, since the paths of sockets have some hundred letters at most.
+    let name = format!("docker-assemble-{}", digest::hex(format!("{user}\n{endpoint}"), 8));
+    runtime.join(name).into_os_string().into_string().ok().filter(|_| runtime.is_dir())
+}
+
+/// What is in a directory of a dialer's; `None` where there is no such directory.
+pub async fn look(directory: &str) -> Option<HostDialer> {
+    if !Path::new(directory).is_dir() {
+        return None;
+    }
+    let command = |peer: Peer| Process { id: peer.pid, command: peer::command(peer.pid) };
+    let process = listener(directory).await.filter(|peer| peer.serves).map(command);
+    Some(HostDialer { directory: directory.to_owned(), process })
+}
+
+/// Runs a dialer in the place of the one that may run there, and waits until it serves; its process.
+///
+/// # Errors
+/// Nothing of it is left then but its directory.
+pub async fn start(dialer: &spec::HostDialer) -> Result<u32, DialerError> {
+    let directory = Path::new(&dialer.directory);
+    stop(&dialer.directory).await?;
+    install(directory, &dialer.program)
+        .map_err(|error| DialerError::Directory { path: directory.to_owned(), error })?;
+    let mut launched = launch(dialer).await?;
+    let until = Instant::now() + LIMIT;
+    loop {
+        if let Some(peer) = listener(&dialer.directory).await.filter(|peer| peer.serves) {
+            return Ok(peer.pid);
+        }
+        let ended = launched.as_mut().and_then(|child| child.try_wait().ok().flatten());
+        if ended.is_some() || Instant::now() >= until {
+            stop(&dialer.directory).await?;
+            return Err(DialerError::Start { program: dialer.command().remove(0), said: last_words(dialer) });
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// Ends the dialer of a directory, if there is one, and removes the directory with all that is in it.
+///
+/// # Errors
+/// It cannot be ended, or the directory not be removed.
+pub async fn end(directory: &str) -> Result<(), DialerError> {
+    stop(directory).await?;
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(DialerError::Directory { path: PathBuf::from(directory), error })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Ends what listens in a directory.
+async fn stop(directory: &str) -> Result<(), DialerError> {
+    let Some(peer) = listener(directory).await else { return Ok(()) };
+    // A manager would start again what is killed.
+    if has_manager(directory) {
+        run(manager(directory, "systemctl").args(["--quiet", "stop", &unit(directory)])).await.ok();
+    }
+    let stays = |error| DialerError::Stays { pid: peer.pid, socket: dialer_socket(directory), error };
+    let mut signal = Signal::End;
+    loop {
+        let until = Instant::now() + LIMIT;
+        match listener(directory).await {
+            Some(now) if now.pid == peer.pid => peer::send_signal(now.pid, signal).map_err(stays)?,
+            _ => return Ok(()),
+        }
+        while listener(directory).await.is_some_and(|now| now.pid == peer.pid) {
+            match signal {
+                Signal::End if Instant::now() >= until => break,
+                Signal::Kill if Instant::now() >= until => {
+                    return Err(stays(std::io::ErrorKind::TimedOut.into()));
+                }
+                _ => sleep(PAUSE).await,
+            }
+        }
+        signal = Signal::Kill;
+    }
+}
+
+/// Who listens in a directory.
+async fn listener(directory: &str) -> Option<Peer> {
+    let socket = PathBuf::from(dialer_socket(directory));
+    // The kernel lets it wait for an answer.
+    tokio::task::spawn_blocking(move || peer::ask(&socket).ok()).await.ok().flatten()
+}
+
+/// Makes the directory, for this user alone, and puts the program there.
+fn install(directory: &Path, program: &str) -> std::io::Result<()> {
+    fs::DirBuilder::new().mode(0o700).recursive(true).create(directory)?;
+    if fs::symlink_metadata(directory)?.uid() != peer::own_uid() {
+        return Err(std::io::ErrorKind::PermissionDenied.into());
+    }
+    let path = directory.join(program);
+    if path.exists() {
+        return Ok(());
+    }
+    let (new, bytes) = (path.with_extension("new"), proxy_image::program().map_err(std::io::Error::other)?);
+    fs::write(&new, bytes)?;
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o700))?;
+    fs::rename(new, path)
+}
+
+/// Has the user's service manager run it, which also starts it again after a crash; where there is none,
+/// it becomes a process of a session of its own, which no terminal ends.
+async fn launch(dialer: &spec::HostDialer) -> Result<Option<Child>, DialerError> {
+    let (directory, command) = (&dialer.directory, dialer.command());
+    if has_manager(directory) {
+        let mut unit_of = manager(directory, "systemd-run");
+        unit_of.args([
+            "--quiet",
+            "--collect",
+            "--property=Restart=on-failure",
+            "--unit",
+            &unit(directory),
+            "--",
+        ]);
+        match run(unit_of.args(&command)).await {
+            Ok(()) => return Ok(None),
+            Err(said) => tracing::debug!(said, "the user's service manager does not run it"),
+        }
+    }
+    let failed = |error| DialerError::Start { program: command[0].clone(), said: format!("{error}") };
+    let log = fs::File::create(log(directory)).map_err(failed)?;
+    let mut detached = Command::new("setsid");
+    detached.args(&command).current_dir("/").stdin(Stdio::null());
+    detached.stdout(log.try_clone().map_err(failed)?).stderr(log);
+    Ok(Some(detached.spawn().map_err(failed)?))
+}
+
+fn last_words(dialer: &spec::HostDialer) -> String {
+    let log = fs::read_to_string(log(&dialer.directory)).unwrap_or_default();
+    log.lines().last().map_or_else(|| "it does not answer".to_owned(), |line| line.trim().to_owned())
+}
+
+fn log(directory: &str) -> PathBuf {
+    Path::new(directory).join("log")
+}
+
+/// Its name with the user's service manager.
+fn unit(directory: &str) -> String {
+    let name = Path::new(directory).file_name().unwrap_or_default();
+    format!("{}.service", name.to_string_lossy())
+}
+
+/// Where the manager and the programs that ask it find each other.
+fn runtime(directory: &str) -> &Path {
+    Path::new(directory).parent().unwrap_or_else(|| Path::new("/"))
+}
+
+fn has_manager(directory: &str) -> bool {
+    runtime(directory).join("systemd/private").exists()
+}
+
+fn manager(directory: &str, program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.arg("--user").env("XDG_RUNTIME_DIR", runtime(directory));
+    command
+}
+
+/// Runs a program to its end; what it said if that was no success.
+async fn run(command: &mut Command) -> Result<(), String> {
+    let done = command.stdin(Stdio::null()).output().await.map_err(|error| error.to_string())?;
+    if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).trim().to_owned()) }
+}

@@ -1,0 +1,172 @@
+//! The dialer as a process on this host, beside an engine in memory that runs without root. The process is
+//! a real one.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+
+use docker_assemble::cancel::Cancel;
+use docker_assemble::commands::{Session, start, stop};
+use docker_assemble::desired::{ContainerName, Desired};
+use docker_assemble::dialer;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::fake_engine::FakeEngine;
+use crate::screen::Screen;
+use crate::starting::{must_start, run_start};
+use crate::world::{IMAGE, PROXY, forwards, user, wish};
+
+/// A user's directory for sockets, with that of an engine; dropping it ends the dialers that are in it.
+struct Host {
+    runtime: PathBuf,
+    engine: FakeEngine,
+    _socket: UnixListener,
+}
+
+impl Host {
+    fn new(name: &str) -> Self {
+        // Short, since it is part of paths of sockets.
+        let runtime = std::env::temp_dir().join(format!("ahd-{name}-{}", std::process::id()));
+        fs::create_dir(&runtime).unwrap();
+        let path = runtime.join("docker.sock");
+        let mut engine = FakeEngine::with_images(&[IMAGE, PROXY]);
+        engine.rootless = Some(format!("unix://{}", path.display()));
+        Self { _socket: UnixListener::bind(path).unwrap(), runtime, engine }
+    }
+
+    /// The wish of a start with these ports, and what was said of it.
+    async fn wish(&self, ports: &str) -> (Desired, Screen) {
+        let (screen, user, cancel) = (Screen::default(), user(), Cancel::never());
+        let console = screen.console();
+        let session =
+            Session { engine: &self.engine, user: &user, console: &console, cancel: &cancel, limit: None };
+        let wish = Desired { forwards: forwards(ports), ..wish() };
+        (start::dialed(session, wish, Some(&self.runtime)).await.unwrap(), screen)
+    }
+
+    async fn start(&self, ports: &str) -> String {
+        must_start(&self.engine, &self.wish(ports).await.0).await.out()
+    }
+
+    async fn stop(&self) {
+        let (screen, user, cancel) = (Screen::default(), user(), Cancel::never());
+        let console = screen.console();
+        let session =
+            Session { engine: &self.engine, user: &user, console: &console, cancel: &cancel, limit: None };
+        stop::run(session, Some(&self.runtime)).await.unwrap();
+    }
+
+    /// The directory of the dialer.
+    fn directory(&self) -> Option<PathBuf> {
+        let entries = fs::read_dir(&self.runtime).unwrap().map(|entry| entry.unwrap().path());
+        entries.into_iter().find(|path| path.is_dir())
+    }
+
+    /// The process that answers at its socket, and the ports that it may dial.
+    async fn serving(&self) -> Option<(u32, String)> {
+        let process = dialer::look(self.directory()?.to_str().unwrap()).await?.process?;
+        Some((process.id, process.command.last().unwrap().clone()))
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let processes = fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse::<i32>().ok());
+        for pid in processes {
+            let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            if line.starts_with(self.runtime.to_str().unwrap()) {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        }
+        let _ = fs::remove_dir_all(&self.runtime);
+    }
+}
+
+#[tokio::test]
+async fn a_start_runs_it_finds_it_again_and_brings_it_back_and_a_stop_ends_it() {
+    let host = Host::new("life");
+    let said = host.start("5000@loopback").await;
+    let (first, ports) = host.serving().await.unwrap();
+    assert!(said.contains(&format!("Started the dialer on this host (process {first})\n")), "{said}");
+    assert_eq!(ports, "5000");
+    let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let directory = host.directory().unwrap();
+    assert_eq!((mode(directory.clone()), mode(directory.join("dial.sock"))), (0o700, 0o600));
+
+    assert_eq!(
+        host.start("5000@loopback").await,
+        "Backend \"docker-assemble-backend-ann\" is already running\n"
+    );
+    assert_eq!(host.serving().await.unwrap().0, first);
+
+    kill(Pid::from_raw(first.try_into().unwrap()), Signal::SIGKILL).unwrap();
+    while host.serving().await.is_some() {
+        tokio::task::yield_now().await;
+    }
+    let said = host.start("5000@loopback").await;
+    let (second, _) = host.serving().await.unwrap();
+    assert_eq!(said, format!("Started the dialer on this host (process {second})\n"));
+    assert_ne!(second, first);
+
+    host.start("5000@loopback,6000@loopback").await;
+    let (third, ports) = host.serving().await.unwrap();
+    assert_eq!((third != second, ports.as_str()), (true, "5000,6000"));
+
+    host.stop().await;
+    assert_eq!((host.serving().await, host.directory()), (None, None));
+    assert!(host.engine.containers_now().is_empty());
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_start_that_fails_takes_it_back_or_puts_back_the_one_before() {
+    let host = Host::new("fails");
+    let fails = async |ports: &str, number| {
+        let (name, wish) = (
+            ContainerName(format!("docker-assemble-backend-ann-proxy-port-{number}")),
+            host.wish(ports).await.0,
+        );
+        host.engine.world().ending.insert(name);
+        run_start(&host.engine, &wish, &Cancel::never()).await.0.unwrap_err();
+        host.engine.world().ending.clear();
+    };
+    fails("5000@loopback", 5000).await;
+    assert_eq!((host.serving().await, host.directory()), (None, None));
+    host.start("5000@loopback").await;
+    fails("5000@loopback,6000@loopback", 6000).await;
+    assert_eq!(host.serving().await.unwrap().1, "5000");
+    // What a start has left that was killed before it made a sidecar is found by its place.
+    host.engine.world().containers.clear();
+    host.stop().await;
+    assert_eq!((host.serving().await, host.directory()), (None, None));
+}
+
+#[tokio::test]
+async fn where_it_cannot_be_the_command_is_told_that_has_it() {
+    let told = async |host: &Host, runtime: Option<&str>| {
+        let (screen, user, cancel) = (Screen::default(), user(), Cancel::never());
+        let console = screen.console();
+        let session =
+            Session { engine: &host.engine, user: &user, console: &console, cancel: &cancel, limit: None };
+        let wish = Desired { forwards: forwards("5000@loopback"), ..wish() };
+        let runtime = runtime.map(std::path::Path::new);
+        let wish = start::dialed(session, wish, runtime).await.unwrap();
+        (wish.dialer_directory, screen.err())
+    };
+    let mut host = Host::new("not");
+    let (directory, said) = told(&host, Some("/nonexistent")).await;
+    assert_eq!(directory, None);
+    let start = "docker assemble backend start --allow-host-port 5000@loopback";
+    assert!(said.contains(&format!("'XDG_RUNTIME_DIR=DIRECTORY {start}'")), "{said}");
+    host.engine.remote = true;
+    let (directory, said) = told(&host, host.runtime.to_str()).await;
+    assert_eq!(directory, None);
+    assert!(said.contains(&format!("another machine; '{start}' has it there, run by the user")), "{said}");
+    // No forward to the loopback, no word.
+    let (wish, screen) = host.wish("5000").await;
+    assert_eq!((wish.dialer_directory, screen.err().as_str()), (None, ""));
+}
