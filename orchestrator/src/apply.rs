@@ -11,7 +11,7 @@ mod overtaken;
 
 pub use error::{Failure, UndoFailure};
 pub use ledger::{Ledger, Made, Origin};
-pub use overtaken::{PAUSE, ROUNDS};
+pub use overtaken::{ROUNDS, pause};
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

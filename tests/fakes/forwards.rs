@@ -124,7 +124,7 @@ async fn what_comes_late_and_has_the_volume_is_found_by_another_look() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_volume_that_stays_in_use_is_an_error_after_three_looks() {
+async fn a_volume_that_stays_in_use_is_an_error_after_the_last_look() {
     let engine = FakeEngine::with_images(&[IMAGE, PROXY]);
     run_start(&engine, &dialling()).await.unwrap();
     let stranger = Container { labels: Default::default(), ..late() };
@@ -133,7 +133,7 @@ async fn a_volume_that_stays_in_use_is_an_error_after_three_looks() {
     let error = format!("{:#}", run_stop(&engine).await.unwrap_err());
     assert_eq!(error, "remove volume \"docker-assemble-backend-ann-dialer\": volume is in use");
     let looks = engine.world().log.iter().filter(|call| *call == "remove volume B-dialer").count();
-    assert_eq!(looks, 3);
+    assert_eq!(looks, docker_assemble::apply::ROUNDS as usize);
 }
 
 #[tokio::test(start_paused = true)]

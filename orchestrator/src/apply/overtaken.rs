@@ -10,10 +10,14 @@ use super::Failure;
 use crate::engine::EngineError;
 
 /// How often a command looks at the engine and works towards its wish.
-pub const ROUNDS: u32 = 3;
+pub const ROUNDS: u32 = 4;
 
-/// How long it waits before it looks again: requests in flight are carried out meanwhile.
-pub const PAUSE: Duration = Duration::from_secs(1);
+/// How long it waits before it looks again after so many rounds: requests in flight are carried out
+/// meanwhile. Longer each time, as an engine that is slow for one is slow for all who work on the same.
+#[must_use]
+pub const fn pause(rounds: u32) -> Duration {
+    Duration::from_secs(rounds as u64)
+}
 
 /// Words of the engine for containers that another request is just changing.
 const BUSY: [&str; 3] =

@@ -28,10 +28,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use bytes::Bytes;
-use tokio::time::Instant;
 
 use super::{Cancelled, Session, damage, observe};
-use crate::apply::{Failure, Ledger, Made, Origin, PAUSE, ROUNDS, apply};
+use crate::apply::{Failure, Ledger, Made, Origin, ROUNDS, apply, pause};
 use crate::desired::{ContainerName, Desired};
 use crate::engine::{Engine, EngineError};
 use crate::observed::Observed;
@@ -47,11 +46,12 @@ use setback::Setback;
 /// gigabytes needs tens of seconds.
 pub const READY_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long a container may stand between its creation and its start, or its removal and its end,
-/// before it counts as left behind. Seconds lie between only on an engine with much to do.
-const SETTLING: Duration = Duration::from_secs(3);
+/// How many looks may find a container between its creation and its start, or its removal and its end,
+/// before it counts as left behind. An engine with much to do takes its time for both, and for the
+/// answer to each look as well: hence no number of seconds.
+const SETTLING_LOOKS: u32 = 15;
 
-/// How often it is looked at meanwhile.
+/// How long the pauses between them are.
 const SETTLING_PAUSE: Duration = Duration::from_millis(200);
 
 /// Says what [`run`] would do, one line for each action, and changes nothing.
@@ -178,8 +178,8 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
                 Err(setback) => setback.traced(session, &observed, &made).await,
             };
             if round < ROUNDS && setback.is_overtaken(&made) {
+                tokio::time::sleep(pause(round)).await;
                 round += 1;
-                tokio::time::sleep(PAUSE).await;
                 continue;
             }
             return Err(match setback {
@@ -272,14 +272,15 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
 /// session with other directories, where no lock tells: it is left alone for a while. One that was
 /// killed leaves the same behind.
 async fn settled<E: Engine>(session: Session<'_, E>, desired: &Desired) -> Result<Observed> {
-    let until = Instant::now() + SETTLING;
-    loop {
-        let observed = observe::all(session.engine, desired).await?;
-        if !observed.is_unsettled() || Instant::now() >= until {
-            return Ok(observed);
+    let mut observed = observe::all(session.engine, desired).await?;
+    for _ in 0..SETTLING_LOOKS {
+        if !observed.is_unsettled() {
+            break;
         }
         tokio::time::sleep(SETTLING_PAUSE).await;
+        observed = observe::all(session.engine, desired).await?;
     }
+    Ok(observed)
 }
 
 /// Waits for everything that was wished for, made by this run or not.

@@ -11,7 +11,7 @@ use explained::Explained;
 
 use super::start::{Around, remind};
 use super::{Cancelled, Session, builder, observe};
-use crate::apply::{Event, Failure, Ledger, PAUSE, ROUNDS, apply};
+use crate::apply::{Event, Failure, Ledger, ROUNDS, apply, pause};
 use crate::cli::values::limit;
 use crate::dialer;
 use crate::engine::Engine;
@@ -111,7 +111,9 @@ async fn work<E: Engine>(
         };
         match apply(engine, &plan.stages, &Bytes::new, cancel, &report, &Ledger::default()).await {
             Err(Failure::Cancelled(cancelled)) => return Err(cancelled.into()),
-            Err(error) if round + 1 < ROUNDS && error.is_overtaken() => tokio::time::sleep(PAUSE).await,
+            Err(error) if round + 1 < ROUNDS && error.is_overtaken() => {
+                tokio::time::sleep(pause(round + 1)).await;
+            }
             done => done?,
         }
     }
