@@ -80,6 +80,7 @@ fn every_way_to_the_builder_that_is_advised_leads_there() {
     let client = Client::new();
     client.0.start(&[]);
     let context = Context::new("FROM scratch\nADD busybox.tar /\n");
+    std::fs::write(context.path().join("docker-bake.hcl"), "target \"default\" {}\n").unwrap();
     let shell = |vars: &[(&str, &str)], line: &str| {
         let mut command = client.0.command_of("sh", &["-c", line]);
         command.env("BUILDKIT_PROGRESS", "plain").envs(vars.iter().copied());
@@ -88,12 +89,15 @@ fn every_way_to_the_builder_that_is_advised_leads_there() {
     let is_ours = |words: &str| words.contains(&format!("building with \"{}\" instance", client.0.name()));
 
     let told = client.run(&["assemble", "backend", "use"]).ok().stderr;
-    let [other, build, export] = advised(&told)[..] else { panic!("{told}") };
+    let [other, bake, build, export] = advised(&told)[..] else { panic!("{told}") };
     assert!(!is_ours(&shell(&[], &format!("{other} ."))), "{told}");
+    assert!(!is_ours(&shell(&[], bake)), "{told}");
     let built = shell(&[], build);
     assert!(is_ours(&built), "{built}");
-    let built = shell(&[], &format!("{export}; {other} ."));
-    assert!(is_ours(&built), "{built}");
+    for taken_along in [format!("{other} ."), bake.to_owned()] {
+        let built = shell(&[], &format!("{export}; {taken_along}"));
+        assert!(is_ours(&built), "{built}");
+    }
 
     let elsewhere = [("BUILDX_BUILDER", "default")];
     let told = shell(&elsewhere, "docker assemble backend use");

@@ -114,7 +114,10 @@ async fn what_does_not_use_the_builder_in_use_is_told() {
         text(&output.stderr)
     };
     let plain = told(&[]).await;
-    assert!(plain.starts_with("'docker build' goes on with the builder of the engine: "), "{plain}");
+    assert!(
+        plain.starts_with("'docker build' and 'docker bake' go on with the builder of the engine: "),
+        "{plain}"
+    );
     assert_eq!(told(&[("BUILDX_BUILDER", "")]).await, plain);
     let other = told(&[("BUILDX_BUILDER", "other")]).await;
     let warning = "WARNING: \"BUILDX_BUILDER\" is \"other\" here, and builds use that one; 'unset BUILDX_BUILDER' ends it\n";

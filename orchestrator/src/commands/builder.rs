@@ -153,8 +153,8 @@ pub async fn run<E: Engine>(session: Session<'_, E>, buildx: &Buildx) -> Result<
     }
     if !buildx.installed && buildx.chosen.as_ref() != Some(&backend.0) {
         session.console.note(format_args!(
-            "'docker build' goes on with the builder of the engine: 'docker build --builder {backend} .' takes this \
-             one, and all builds do after 'export BUILDX_BUILDER={backend}'"
+            "'docker build' and 'docker bake' go on with the builder of the engine: 'docker build --builder {backend} .' \
+             takes this one, and all builds do after 'export BUILDX_BUILDER={backend}'"
         ));
     }
     Ok(())
