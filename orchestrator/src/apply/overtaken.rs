@@ -20,8 +20,13 @@ pub const fn pause(rounds: u32) -> Duration {
 }
 
 /// Words of the engine for containers that another request is just changing.
-const BUSY: [&str; 3] =
-    ["already in progress", "is marked for removal", "cannot join network of a non running container"];
+const BUSY: [&str; 4] = [
+    "already in progress",
+    "is marked for removal",
+    "cannot join network of a non running container",
+    // It began anew, or ended, while it was killed.
+    "did not receive an exit event",
+];
 
 impl Failure {
     /// Whether a step may have failed because the engine's state is another one than what was
@@ -64,6 +69,7 @@ mod tests {
             (missing("start container"), true),
             (missing(crate::engine::PULL), false),
             (refused("removal of container x is already in progress"), true),
+            (refused("tried to kill container, but did not receive an exit event"), true),
             (refused("no space left on device"), false),
         ] {
             let words = error.to_string();
