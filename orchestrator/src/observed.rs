@@ -142,14 +142,13 @@ pub struct Observed {
 
 impl Sidecar {
     /// Whether it runs, but in the network of an earlier run of `backend`, which may have ended: it
-    /// forwards nothing. Times tell only where nothing better does: a clock may have been set meanwhile.
+    /// forwards nothing. The order of times would not tell: a clock may have been set meanwhile, and an
+    /// engine may keep the namespace over a restart.
     #[must_use]
     pub fn is_stale(&self, backend: &Container) -> bool {
-        let of_an_earlier_run =
-            || self.beside_backend.map_or_else(|| self.container.started_before(backend), |beside| !beside);
         self.container.state == State::Running
             && match backend.state {
-                State::Running => of_an_earlier_run(),
+                State::Running => self.beside_backend == Some(false),
                 State::Paused => false,
                 _ => true,
             }

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use assemble_contract::Port;
 use assemble_contract::answer::{self, LONGEST, SERVES, TIMEOUT};
+use assemble_contract::argv::HANGS;
 use explained::Explained;
 use tokio::net::UnixListener;
 
@@ -23,10 +24,18 @@ use crate::status::{self, Way};
 /// Why nothing is known of a relay; the cause is beside it.
 #[derive(Debug, thiserror::Error, Explained)]
 pub enum HealthError {
-    /// `health`: no such relay in this namespace, or it hangs.
+    /// `health`: no such relay in this namespace.
     #[error("no relay of port {port} serves here")]
     #[advice = "look at its log"]
     NoRelay {
+        /// The port.
+        port: Port,
+    },
+    /// `health`: the relay hangs.
+    #[error("the relay of port {port} does not answer")]
+    #[advice = "look at its log"]
+    #[status = "3"]
+    Hangs {
         /// The port.
         port: Port,
     },
@@ -37,6 +46,22 @@ pub enum HealthError {
         /// The port.
         port: Port,
     },
+}
+
+impl HealthError {
+    /// What it means that [`probe`] failed so.
+    #[must_use]
+    pub fn of(port: Port, failure: &io::Error) -> Self {
+        // The kernel's word that nobody has the name; whoever has it accepts without being asked.
+        let is_alone = failure.kind() == io::ErrorKind::ConnectionRefused;
+        if is_alone { Self::NoRelay { port } } else { Self::Hangs { port } }
+    }
+
+    /// The status to end with.
+    #[must_use]
+    pub fn status(&self) -> u8 {
+        if matches!(self, Self::Hangs { .. }) { HANGS } else { 1 }
+    }
 }
 
 fn address(port: u16) -> io::Result<SocketAddr> {

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("assemble-proxy: {error:#}");
-            ExitCode::FAILURE
+            error.downcast_ref().map_or(ExitCode::FAILURE, |health: &HealthError| health.status().into())
         }
     }
 }
@@ -61,7 +61,10 @@ fn healthy(of: &Probed) -> anyhow::Result<()> {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             Ok(runtime.block_on(dialer::probe(path))?)
         }
-        (None, Some(port)) => health::probe(port.get()).context(HealthError::NoRelay { port }),
+        (None, Some(port)) => health::probe(port.get()).map_err(|error| {
+            let why = HealthError::of(port, &error);
+            anyhow::Error::new(error).context(why)
+        }),
         (None, None) => unreachable!("the parser wants one of them"),
     }
 }

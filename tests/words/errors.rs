@@ -132,7 +132,8 @@ fn each_row_says_the_cause_and_the_status_once() {
     for (message, cells) in rows() {
         assert!([3, 4].contains(&cells.len()), "cause, what to do and status of `{message}`: {cells:?}");
         assert!(!cells[0].is_empty(), "no cause of `{message}`");
-        let statuses = ["1", "2", "125", "128 + N", "part", "log", "log, and 1 from `health`", "warning"];
+        let statuses =
+            ["1", "2", "3", "125", "128 + N", "part", "log", "log, and 1 from `health`", "warning"];
         assert!(statuses.contains(&cells[2].as_str()), "status of `{message}`: {}", cells[2]);
         assert!(!seen.contains(&message), "two rows of `{message}`");
         seen.push(message);

@@ -142,7 +142,7 @@ fn dead_and_stale_sidecars_are_replaced() {
     let mut dead = started(&wish());
     dead.sidecars[0].container.state = State::Exited;
     let mut stale = started(&wish());
-    stale.backend.as_mut().unwrap().started_at = "2024-05-02T10:00:00Z".to_owned();
+    stale.sidecars[0].beside_backend = Some(false);
     for (world, reason) in [(dead, Reason::Ended), (stale, Reason::Stale)] {
         assert_eq!(
             steps(&wish(), &world),

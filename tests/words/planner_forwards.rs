@@ -138,7 +138,7 @@ fn a_changed_list_replaces_the_dialer_alone() {
     assert_eq!(steps(&same, &dead), [vec!["remove B-dialer (Ended)"], vec!["run B-dialer x1"]]);
     // It serves whatever run of the backend there is.
     let mut restarted = world;
-    restarted.backend.as_mut().unwrap().started_at = "2024-05-02T10:00:00Z".to_owned();
+    restarted.sidecars[0].beside_backend = Some(false);
     assert_eq!(
         steps(&same, &restarted),
         [vec!["remove B-proxy-port-5000 (Stale)"], vec!["run B-proxy-port-5000 x1"]]

@@ -123,6 +123,9 @@ pub enum Probed<'a> {
     Dialer(&'a str),
 }
 
+/// The status with which [`health`] ends for a relay that is there and does not answer.
+pub const HANGS: u8 = 3;
+
 /// The command that ends with status 0 if it serves, to be run in its container.
 #[must_use]
 pub fn health(of: Probed<'_>) -> Vec<String> {

@@ -15,8 +15,8 @@ use crate::observed::{Container, Observed, Sidecar, State};
 ///
 /// A relay answers at an abstract socket, which belongs to its network namespace (unix(7)), and the
 /// kernel lists those of the backend's to whoever reads its table there: one command tells of all,
-/// wherever the engine is. Whoever is not in it is asked whether it serves at all; one that does,
-/// does so in another namespace. Of an image with another program nothing is known.
+/// wherever the engine is. Whoever is not in it is asked whether it serves at all; one that does, or
+/// hangs, does so in another namespace. Of an image with another program nothing is known.
 pub(super) async fn find<E: Engine>(engine: &E, observed: &mut Observed) {
     let running = |container: &Container| container.state == State::Running;
     let Some(backend) = observed.backend.clone().filter(running) else { return };
@@ -34,9 +34,13 @@ pub(super) async fn find<E: Engine>(engine: &E, observed: &mut Observed) {
             }
             let command = argv::health(Probed::Relay(sidecar.port));
             let command: Vec<&str> = command.iter().map(String::as_str).collect();
-            let serves = engine.exec(&sidecar.container.id, &command).await.ok()?.status == 0;
-            // It may have begun to since the table was read.
-            if serves { Some(relays(engine, &backend).await?.contains(&sidecar.port)) } else { None }
+            let status = engine.exec(&sidecar.container.id, &command).await.ok()?.status;
+            // It may have begun to since the table was read. One that hangs has its socket still.
+            if [0, argv::HANGS.into()].contains(&status) {
+                Some(relays(engine, &backend).await?.contains(&sidecar.port))
+            } else {
+                None
+            }
         };
         Some(gradually(engine.at_once(), observed.sidecars.iter().map(look)).await)
     };

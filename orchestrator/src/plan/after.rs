@@ -14,18 +14,13 @@ impl Observed {
     #[must_use]
     pub fn after(&self, plan: &Plan) -> Self {
         let mut next = self.clone();
-        // Whatever starts now starts no earlier than anything before.
-        let all = self.backend.iter().chain(self.sidecars.iter().map(|sidecar| &sidecar.container));
-        let now = all
-            .reduce(|latest, other| if latest.started_before(other) { other } else { latest })
-            .map_or("", |container| &container.started_at);
         for action in plan.actions() {
-            next.take(action, now);
+            next.take(action);
         }
         next
     }
 
-    fn take(&mut self, action: &Action, now: &str) {
+    fn take(&mut self, action: &Action) {
         match action {
             Action::Pull { image, .. } | Action::LoadProxyImage { image } => {
                 self.images.insert(image.clone(), format!("sha256:{image}"));
@@ -59,10 +54,9 @@ impl Observed {
             Action::Start { id, .. } => {
                 if let Some(backend) = self.backend.as_mut().filter(|backend| backend.id == *id) {
                     backend.state = State::Running;
-                    now.clone_into(&mut backend.started_at);
                 }
             }
-            Action::Run { candidates } => self.add(&candidates[0], now),
+            Action::Run { candidates } => self.add(&candidates[0]),
             Action::Dial { dialer, .. } => {
                 let process = Some(Process { id: 1, command: dialer.command() });
                 self.host_dialer = Some(HostDialer { directory: dialer.directory.clone(), process });
@@ -86,7 +80,7 @@ impl Observed {
         backend.or(unfinished).or(sidecar).or(dialer).or(replaced).or(stray)
     }
 
-    fn add(&mut self, spec: &ContainerSpec, now: &str) {
+    fn add(&mut self, spec: &ContainerSpec) {
         let mut id = ContainerId(format!("made:{}", spec.name));
         while self.containers().any(|container| container.id == id) {
             id.0.push('\'');
@@ -100,7 +94,7 @@ impl Observed {
             unhealthy: false,
             restarts: 0,
             out_of_memory: false,
-            started_at: now.to_owned(),
+            started_at: String::new(),
             labels: spec.labels.clone(),
             env: spec.env.clone(),
             cache_volume: spec.cache_volume().cloned(),
