@@ -12,7 +12,7 @@ use super::values::port;
 use super::{Session, observe};
 use crate::cli::{Completes, Refusal, duration};
 use crate::desired::HostPort;
-use crate::engine::{Engine, LogChunk, LogOptions};
+use crate::engine::{Engine, EngineError, LogChunk, LogOptions};
 use crate::observed::Container;
 
 /// Fetch the logs of the backend, or of one of its other containers
@@ -175,7 +175,7 @@ pub async fn run<E: Engine>(session: Session<'_, E>, logs: &Logs) -> Result<()> 
                 continue;
             }
         };
-        match chunk.map_err(|error| error.about(&container.name))? {
+        match chunk.map_err(|error| LogsError::of(error.about(&container.name)))? {
             LogChunk::Stdout(bytes) => session.console.raw(&bytes)?,
             LogChunk::Stderr(bytes) => session.console.raw_error(&bytes)?,
         }
@@ -203,6 +203,25 @@ pub enum LogsError {
         /// Those that are.
         names: String,
     },
+    /// The engine's log driver keeps no logs that it can give back, such as `none`.
+    #[error("{error}; those of containers made with \"log-driver\": \"local\" in its daemon.json are kept")]
+    #[advice = "set that, start the engine anew, then `stop` and `start`"]
+    NotKept {
+        /// What the engine says.
+        error: EngineError,
+    },
+}
+
+impl LogsError {
+    /// Why a log cannot be read.
+    fn of(error: EngineError) -> anyhow::Error {
+        match &error {
+            EngineError::Refused { message, .. } if message.contains("does not support reading") => {
+                Self::NotKept { error }.into()
+            }
+            _ => error.into(),
+        }
+    }
 }
 
 async fn sidecar<E: Engine>(session: Session<'_, E>, port: HostPort) -> Result<Container> {
@@ -233,6 +252,7 @@ async fn named<E: Engine>(session: Session<'_, E>, text: &str) -> Result<Contain
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Operation;
 
     #[test]
     fn times_are_counted_from_1970() {
@@ -261,6 +281,18 @@ mod tests {
         for bad in ["", "yesterday", "2024-05-01", "2024-05-01T10:00:00", "2024-13-01T10:00:00Z", "5x"] {
             assert!(since(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn who_keeps_no_logs_is_told_how_to() {
+        let said = |message: &str| {
+            let operation = Operation { verb: "read the log of container", object: "b".to_owned() };
+            LogsError::of(EngineError::Refused { operation, status: 501, message: message.to_owned() })
+                .to_string()
+        };
+        let unkept = said("configured logging driver does not support reading");
+        assert!(unkept.contains("reading; those of containers made with \"log-driver\""), "{unkept}");
+        assert!(said("disk full").ends_with(": disk full"));
     }
 
     #[test]

@@ -32,6 +32,12 @@ impl Gateway {
     }
 }
 
+/// Whether the engine keeps what containers say.
+#[track_caller]
+pub(super) fn keeps_logs() -> bool {
+    docker(&["info", "--format", "{{.LoggingDriver}}"]).ok().stdout.trim() != "none"
+}
+
 /// A service beside the backend, in a container of another's; gone when dropped.
 pub(super) struct Service {
     name: String,

@@ -20,6 +20,25 @@ pub(super) fn json(backend: &Backend, command: &str) -> Value {
     serde_json::from_str(&said.stdout).unwrap_or_else(|_| panic!("{said:?}"))
 }
 
+/// Demands that one of these lines says this of what the engine cannot do, and notes it for the table.
+#[track_caller]
+pub(super) fn is_told(lines: &str, words: &str) {
+    let line = lines.lines().find(|line| line.contains(words));
+    println!("not here: {}", line.unwrap_or_else(|| panic!("{words} is not in {lines}")));
+}
+
+/// Demands that the doctor finds nothing wrong but what the engine cannot do.
+#[track_caller]
+pub(super) fn is_well(backend: &Backend) -> Outcome {
+    let doctor = backend.run(&["doctor"]);
+    if Gateway::of_the_engine() == Gateway::Missing {
+        is_told(&doctor.stdout, "the backend is in no network");
+        assert!(doctor.stdout.contains("\n1 of "), "{doctor:?}");
+        return doctor.fails(1);
+    }
+    doctor.ok()
+}
+
 /// Fills the cache with some three megabytes.
 #[track_caller]
 pub(super) fn fill(backend: &Backend) {
