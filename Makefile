@@ -14,6 +14,10 @@ demo-clean: ## Take back what the demo started, its images and the plugin
 test: ## Run every test, with a Docker engine started for them if none answers
 	@scripts/test.sh
 
+.PHONY: test-engines
+test-engines: ## Try what users do on every engine that can be had here, and print a table
+	@scripts/test-engines.sh
+
 .PHONY: build
 build: ## Compile the plugin and the sidecar
 	cargo build --release --locked

@@ -159,6 +159,37 @@ verdict() {
 	fi
 }
 
+# --- Tests with an engine ---
+
+# ready_for_engines HOLDER: an engine, held until HOLDER releases it, and all that the tests with one want.
+ready_for_engines() {
+	"$root/scripts/setup.sh"
+	[ ! -t 1 ] || export CARGO_TERM_COLOR=always
+	# Most of a test's time goes by in waiting: for peers, limits, the engine.
+	export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))}
+	"$root/scripts/engine.sh" ensure "$1"
+	ASSEMBLE_TEST_BACKEND_IMAGE=$("$root/scripts/backend-image.sh")
+	ASSEMBLE_TEST_BASE_IMAGE=$("$root/scripts/test-image.sh")
+	ASSEMBLE_TEST_BUILDX=$("$root/scripts/buildx.sh")
+	export ASSEMBLE_TEST_BACKEND_IMAGE ASSEMBLE_TEST_BASE_IMAGE ASSEMBLE_TEST_BUILDX
+	# A debug build reads it where this puts it.
+	"$root/scripts/sidecar.sh" >/dev/null
+}
+
+# beside SCRIPT [OPTION...] -- COMMAND...: run COMMAND beside the engine of scripts/SCRIPT-engine.sh.
+beside() {
+	local engine=("$root/scripts/$1-engine.sh")
+	shift
+	while [ "$1" != -- ]; do
+		engine+=("$1")
+		shift
+	done
+	shift
+	[ "$(id -u)" = 0 ] || skipped "starting it needs root" || return
+	"${engine[@]}" fetch || skipped "no Debian mirror gave it" || return
+	"${engine[@]}" run "$ASSEMBLE_TEST_BACKEND_IMAGE" "$ASSEMBLE_TEST_BASE_IMAGE" -- "$@"
+}
+
 # --- Waiting ---
 
 # until_deadline SECONDS COMMAND...: retry until it succeeds or the time is over.

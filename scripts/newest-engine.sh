@@ -2,9 +2,10 @@
 # newest-engine.sh fetch            unpack the newest engine that Debian ships, its docker command
 #                                   and its buildx into our own state directory; fails where no
 #                                   mirror gives them
-# newest-engine.sh run IMAGE... -- COMMAND...
+# newest-engine.sh [--setting NAME] run IMAGE... -- COMMAND...
 #                                   run COMMAND beside that engine with these, DOCKER_HOST naming it and
-#                                   copies of these images of the engine in use loaded into it
+#                                   copies of these images of the engine in use loaded into it; the
+#                                   settings are those of scripts/engine-settings.sh
 #
 # The engine in use, the system's packages and its apt sources stay as they are. The new engine
 # lives in network, process and mount namespaces of its own, COMMAND with it, and all of that ends
@@ -12,7 +13,14 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/engine-settings.sh
+. "$root/scripts/engine-settings.sh"
 
+setting=''
+if [ "${1:-}" = --setting ]; then
+	setting=${2:-}
+	shift 2
+fi
 dir=$state/newest-engine
 log=$dir/dockerd.log
 
@@ -83,7 +91,7 @@ answers_or_ended() { answers || ! runs "$1" dockerd; }
 # inside IMAGES COMMAND...: the first process of the namespaces. What is left when it ends, the
 # kernel ends.
 inside() {
-	local images=$1 work pid shared status=0
+	local images=$1 work pid shared status=0 options
 	shift
 	work=$(dirname "$images")
 	ip link set lo up
@@ -97,12 +105,14 @@ inside() {
 	# Which is what the tests of buildx take.
 	ASSEMBLE_TEST_BUILDX=$(buildx_of "$dir/root")
 	export ASSEMBLE_TEST_BUILDX
-	# No packet filter: the containers reach nothing but this namespace, and may reach all of it.
+	setting "$setting" "$work"
+	# With no packet filter the containers reach nothing but this namespace, and may reach all of it.
 	dockerd --host "$DOCKER_HOST" --data-root "$dir/data" --exec-root "$work/exec" --pidfile "$work/pid" \
-		--cgroup-parent "/${work##*/}" --iptables=false --ip6tables=false >"$log" 2>&1 &
+		--cgroup-parent "/${work##*/}" "${options[@]}" >"$log" 2>&1 &
 	pid=$!
 	if ! until_deadline 90 answers_or_ended "$pid" || ! answers; then
 		show_end "$log"
+		[ -z "$setting" ] || skipped "the engine does not start with \"$setting\"" || exit
 		die "the newest engine did not start; its whole log is ${log#"$root"/}"
 	fi
 	docker load --quiet --input "$images" >&2
@@ -123,7 +133,7 @@ run() {
 		images+=("$1")
 		shift
 	done
-	[ $# -gt 1 ] || die "usage: newest-engine.sh run IMAGE... -- COMMAND..."
+	[ $# -gt 1 ] || die "usage: newest-engine.sh [--setting NAME] run IMAGE... -- COMMAND..."
 	shift
 	[ "$(id -u)" = 0 ] || die "an engine of one's own needs root"
 	fetch
@@ -134,12 +144,12 @@ run() {
 	docker save --output "$work/images.tar" "${images[@]}"
 	# Ids of processes begin anew in there, and with them the names that the tests make of them.
 	TMPDIR=$work/tmp unshare --net --mount --pid --fork --kill-child --mount-proc \
-		"${BASH_SOURCE[0]}" inside "$work/images.tar" "$@"
+		"${BASH_SOURCE[0]}" --setting "$setting" inside "$work/images.tar" "$@"
 }
 
 case ${1:-} in
 fetch) fetch ;;
 run) run "${@:2}" ;;
 inside) inside "${@:2}" ;;
-*) die "usage: newest-engine.sh fetch, or newest-engine.sh run IMAGE... -- COMMAND..." ;;
+*) die "usage: newest-engine.sh [--setting NAME] fetch|run IMAGE... -- COMMAND..." ;;
 esac

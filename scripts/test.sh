@@ -45,31 +45,12 @@ trap finish EXIT
 
 # --- What they need ----------------------------------------------------------
 
-"$root/scripts/setup.sh"
-
-[ ! -t 1 ] || export CARGO_TERM_COLOR=always
-# Most of a test's time goes by in waiting: for peers, limits, the engine.
-export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))}
-
-"$root/scripts/engine.sh" ensure "test.$$"
-ASSEMBLE_TEST_BACKEND_IMAGE=$("$root/scripts/backend-image.sh")
-ASSEMBLE_TEST_BASE_IMAGE=$("$root/scripts/test-image.sh")
-ASSEMBLE_TEST_BUILDX=$("$root/scripts/buildx.sh")
-export ASSEMBLE_TEST_BACKEND_IMAGE ASSEMBLE_TEST_BASE_IMAGE ASSEMBLE_TEST_BUILDX
-# A debug build reads it where this puts it.
-"$root/scripts/sidecar.sh" >/dev/null
+ready_for_engines "test.$$"
 
 # The plugin's alone: what the relay ignores are its long cases, for scripts/soak.sh. They are named,
 # since the features of libraries follow the packages that are chosen: with --package all would be
 # compiled once more.
 with_an_engine=(cargo test --workspace --locked --no-fail-fast --test=e2e --test=fakes -- --ignored)
-
-newest_engine() {
-	[ "$(id -u)" = 0 ] || skipped "starting it needs root" || return
-	"$root/scripts/newest-engine.sh" fetch || skipped "no Debian mirror gave it" || return
-	"$root/scripts/newest-engine.sh" run "$ASSEMBLE_TEST_BACKEND_IMAGE" "$ASSEMBLE_TEST_BASE_IMAGE" -- \
-		"${with_an_engine[@]}"
-}
 
 # --- All of them -------------------------------------------------------------
 
@@ -77,5 +58,5 @@ suite "without an engine" cargo test --workspace --locked --no-fail-fast
 suite "with an engine" "${with_an_engine[@]}"
 suite "the manifests" "$root/scripts/check-manifest.sh" "${CARGO_TARGET_DIR:-target}/debug/docker-assemble"
 suite "the sidecar's image" "$root/scripts/test-sidecar-image.sh"
-suite "with the newest engine" newest_engine
+suite "with the newest engine" beside newest -- "${with_an_engine[@]}"
 ended=yes

@@ -1,0 +1,173 @@
+#!/usr/bin/env bash
+# test-engines.sh [--write] [ROW...]
+#
+# Tries what users do (tests/e2e/capability) on every engine that can be had here, and prints a table of
+# the engines by capability; --write puts it into docs/engines.md. ROW is a part of a row's name below,
+# for just those; the others stay as they were tried last.
+#
+# One that fails keeps none of the others from running. What could not be run is listed with the reason.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/engine-settings.sh
+. "$root/scripts/engine-settings.sh"
+
+cd "$root"
+tried=$state/engines
+document=docs/engines.md
+chosen=()
+rows=()
+
+# row NAME [SCRIPT [OPTION...]]: try the engine of scripts/SCRIPT-engine.sh, else the one in use.
+rows() {
+	local setting
+	row "Docker, the engine in use"
+	row "Docker, Debian's newest" newest
+	for setting in "${engine_settings[@]}"; do
+		row "Docker, Debian's newest, $setting" newest --setting "$setting"
+	done
+	row "Podman, Debian 12" podman
+}
+
+row() {
+	local name=$1 file part
+	file=$tried/${name//[^[:alnum:]]/-}
+	rows+=("$file")
+	shift
+	for part in ${chosen[@]+"${chosen[@]}"}; do
+		if [[ $name == *"$part"* ]]; then
+			chosen_row "$name" "$@"
+			return
+		fi
+	done
+	[ ${#chosen[@]} != 0 ] || chosen_row "$name" "$@"
+}
+
+# Its file has what is told of the engine, then the walks.
+chosen_row() {
+	local name=$1 walk=("$root/scripts/test-engines.sh" walk "$file.new")
+	shift
+	rm -f "$file.new"
+	if [ $# = 0 ]; then
+		suite "$name" "${walk[@]}"
+	else
+		suite "$name" beside "$@" -- "${walk[@]}"
+	fi
+	[ -s "$file.new" ] || awk '/^== / { why = "" } sub(/^(NOT RUN|error): /, "") { why = $0 } END { print "not run: " why }' "$log" >"$file.new"
+	sed -i "1i $name" "$file.new"
+	mv "$file.new" "$file"
+}
+
+# walk FILE: on the engine that DOCKER_HOST names.
+walk() {
+	local status=0 said=$1.said
+	described >"$1"
+	cargo test --workspace --locked --no-fail-fast --test=e2e -- --ignored --show-output capability:: 2>&1 |
+		tee "$said" || status=$?
+	# The walks that passed by what was demanded of the engine's words say so in their output.
+	plain_lines <"$said" | awk '
+		/^---- capability::.* stdout ----$/ { sub(/^.*::/, "", $2); walk = $2 }
+		sub(/^not here: /, "") { told[walk] = $0 }
+		/^test capability::/ { sub(/^.*::/, "", $2); ended[$2] = $NF }
+		END { for (walk in ended) print walk "\t" (walk in told ? "told\t" told[walk] : ended[walk]) }' |
+		sort >>"$1"
+	rm -f "$said"
+	return "$status"
+}
+
+# Version, kernel, control groups, storage, date.
+described() {
+	local format='{{.KernelVersion}} | v{{.CgroupVersion}}, {{.CgroupDriver}} | {{.Driver}}'
+	format+='{{range .DriverStatus}}{{if eq (index . 0) "driver-type"}} (containerd){{end}}{{end}}'
+	echo "$(docker version --format '{{.Server.Version}}, API {{.Server.APIVersion}}') |" \
+		"$(docker info --format "$format" | sed -E 's/^([0-9.]+)[^ ]*/\1/') | $(date +%F)"
+}
+
+# The engines, what each walk came to on each, and what is to be said of either.
+table() {
+	awk -F '\t' '
+		FNR == 1 { engine++; name[engine] = $0; next }
+		FNR == 2 && sub(/^not run: /, "") { without[engine] = $0; next }
+		FNR == 2 { about[engine] = $0; columns[++n] = engine; next }
+		$1 != "" { walks[$1]; came[$1, engine] = $2; word[$1, engine] = $3; count[engine]++; good[engine] += ($2 != "FAILED") }
+		END {
+			print "| | engine | version | kernel | control groups | storage | tried | capabilities |"
+			print "|---|---|---|---|---|---|---|---|"
+			for (i = 1; i <= n; i++) {
+				e = columns[i]
+				print "| " i " | " name[e] " | " about[e] " | " good[e] " of " count[e] " |"
+			}
+			head = "\n| capability |"; line = "|---|"
+			for (i = 1; i <= n; i++) { head = head " " i " |"; line = line "---|" }
+			print head; print line
+			sorter = "sort"
+			for (walk in walks) {
+				row = "| " walk " |"
+				for (i = 1; i <= n; i++) {
+					found = came[walk, columns[i]]
+					row = row " " (found == "ok" ? "yes" : found == "told" ? "told" : found == "" ? "" : "**no**") " |"
+				}
+				gsub(/_/, " ", row)
+				print row | sorter
+			}
+			close(sorter)
+			for (walk in walks) for (i = 1; i <= n; i++) if (came[walk, columns[i]] == "told")
+				lines[++l] = "- " i ", " walk ": `" word[walk, columns[i]] "`"
+			if (l) print "\nTold, since the engine cannot do it:\n"
+			for (i = 1; i <= l; i++) print lines[i] | sorter
+			close(sorter)
+			for (e = 1; e <= engine; e++) if (e in without) missing = missing "- " name[e] ": " without[e] "\n"
+			if (missing) printf "\nNot run:\n\n%s", missing
+		}' "$@"
+}
+
+write_table() {
+	{
+		sed '/^<!-- tried:/q' "$document"
+		echo
+		table "$@"
+		echo
+		sed -n '/^<!-- end of what was tried -->$/,$p' "$document"
+	} >"$state/engines.md"
+	cp "$state/engines.md" "$document"
+}
+
+finish() {
+	local status=$? file known=()
+	trap - EXIT
+	[ -z "$bad" ] || [ "$status" != 0 ] || status=1
+	"$root/scripts/engine.sh" release "test-engines.$$" || status=1
+	say ''
+	summarize
+	for file in ${rows[@]+"${rows[@]}"}; do
+		[ ! -e "$file" ] || known+=("$file")
+	done
+	if [ ${#known[@]} != 0 ]; then
+		table "${known[@]}"
+		[ -z "$write" ] || write_table "${known[@]}"
+	fi
+	verdict "walks" "$status"
+	exit "$status"
+}
+
+if [ "${1:-}" = walk ]; then
+	walk "$2"
+	exit
+fi
+write=''
+while [ $# -gt 0 ]; do
+	case $1 in
+	--write) write=yes ;;
+	-*) die "usage: test-engines.sh [--write] [ROW...]" ;;
+	*) chosen+=("$1") ;;
+	esac
+	shift
+done
+mkdir -p "$tried"
+ensure_state
+log=$state/test-engines.log
+: >"$log"
+trap finish EXIT
+ready_for_engines "test-engines.$$"
+logged test-engines-build cargo test --workspace --locked --no-run --test=e2e
+rows
