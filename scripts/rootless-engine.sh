@@ -69,6 +69,9 @@ known() {
 	mknod -m 666 "$work/tun" c 10 200
 	mount --bind "$work/tun" /dev/net/tun
 	mount --make-rshared /
+	# Where tests keep files, which is root's.
+	name=${CARGO_TARGET_DIR:-$root/target}/tmp
+	[ ! -d "$name" ] || mount -t tmpfs -o mode=1777 tmpfs "$name"
 }
 
 # inside WORK COMMAND...: the first process of the namespaces. What is left when it ends, the kernel

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::fs::{DirEntry, read_dir};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -226,6 +227,13 @@ impl Drop for Backend {
         }
         if Volume::exists(&self.dialer()) {
             let _ = docker(&["volume", "rm", "--force", &self.dialer()]);
+        }
+        // On an engine without root the dialer is a process, with a directory below the home.
+        let is_dialer = |entry: &DirEntry| {
+            entry.path().is_dir() && entry.file_name().to_string_lossy().starts_with("docker-assemble-")
+        };
+        if read_dir(self.home()).is_ok_and(|entries| entries.flatten().any(|entry| is_dialer(&entry))) {
+            let _ = self.command(&["stop"]).output();
         }
         // A program of ours has no business to panic, whatever a test was about.
         assert!(std::thread::panicking() || faults.is_empty(), "faults of their own: {faults:#?}");
