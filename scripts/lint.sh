@@ -24,7 +24,8 @@ suite "lints of the fuzz targets" \
 suite "documentation" env RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
 suite "the oldest compiler" scripts/msrv.sh
 suite "dependencies" scripts/deny.sh
-suite "the package of docker-plugin" cargo package --quiet --locked --allow-dirty --package docker-plugin
+suite "the package of docker-plugin" cargo package --quiet --locked --allow-dirty \
+	--package docker-plugin --package explained --package explained-derive
 suite "scripts" scripts
 
 say ''

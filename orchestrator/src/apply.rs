@@ -106,13 +106,13 @@ pub async fn undo<E: Engine>(engine: &E, made: &[Made]) -> Vec<UndoFailure> {
             }
             Made::Dialer { dialer, before, .. } => {
                 if let Err(error) = take_back_dialer(dialer, before.as_deref()).await {
-                    failures.push(UndoFailure { left: left.clone(), error: error.into() });
+                    failures.push(UndoFailure::new(left, error.into()));
                 }
                 continue;
             }
         };
         if let Err(error) = result {
-            failures.push(UndoFailure { left: left.clone(), error: error.into() });
+            failures.push(UndoFailure::new(left, error.into()));
         }
     }
     failures

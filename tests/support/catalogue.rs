@@ -23,7 +23,7 @@ macro_rules! explained {
 pub(crate) fn print(program: &str, sources: &[&str], types: &[Explained]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/errors.md");
     let document = std::fs::read_to_string(&path).unwrap();
-    let (mut printed, mut named) = (String::new(), Vec::new());
+    let (mut printed, mut named, mut codes) = (String::new(), Vec::new(), Vec::new());
     let mut lines = document.lines().peekable();
     while let Some(line) = lines.next() {
         printed.push_str(&format!("{line}\n"));
@@ -36,7 +36,11 @@ pub(crate) fn print(program: &str, sources: &[&str], types: &[Explained]) {
             let found = types.iter().find(|(known, _)| *known == name);
             let (name, rows) = found.unwrap_or_else(|| panic!("no {name} is known to the test"));
             named.push(*name);
-            rows.iter().for_each(|row| printed.push_str(&self::row(row)));
+            for row in *rows {
+                assert!(!codes.contains(&row.code), "two errors have the code {}", row.code);
+                codes.push(row.code);
+                printed.push_str(&self::row(row));
+            }
         }
     }
     let mut known: Vec<_> = types.iter().map(|(name, _)| *name).collect();
@@ -60,6 +64,8 @@ fn find(directory: &Path, found: &mut Vec<String>) {
             find(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = std::fs::read_to_string(&path).unwrap();
+            // Tests are at a file's end.
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
             let declaration = |(at, _): (usize, &str)| {
                 let mut words = text[at..].split(|c: char| !c.is_alphanumeric());
                 words
@@ -75,6 +81,9 @@ fn row(Explanation { code, words, cause, advice, status }: &Explanation) -> Stri
     for text in [words, cause, advice] {
         assert!(!text.contains(['\n', '|']) && !text.ends_with(['.', ' ', ':']), "{code}: {text:?}");
     }
+    let statuses =
+        ["1", "2", "3", "64", "125", "128 + N", "part", "log", "log, and 1 from `health`", "warning"];
+    assert!(statuses.contains(status), "{code}: {status}");
     assert!(!words.starts_with(char::is_uppercase), "{code}: begins with a capital: {words}");
     format!("| `{words}` | {} | {} | {status} | {code} |\n", sentence(cause), sentence(advice))
 }

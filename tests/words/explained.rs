@@ -1,30 +1,45 @@
-//! The errors of the plugin, as `docs/errors.md` explains them.
+//! The errors of the plugin and of `docker-plugin`, as `docs/errors.md` explains them.
 
 use docker_assemble::account::NoUser;
-use docker_assemble::apply::Failure;
+use docker_assemble::apply::{Failure, UndoFailure};
 use docker_assemble::buildkit::BuildkitError;
 use docker_assemble::cancelled::Cancelled;
+use docker_assemble::commands::ArgumentError;
 use docker_assemble::commands::builder::{BuilderWarning, BuildxError};
-use docker_assemble::commands::cache::TooOld;
+use docker_assemble::commands::cache::{FilterError, LimitUntold, TooOld, TwoFormats};
 use docker_assemble::commands::damage::Damage;
 use docker_assemble::commands::doctor::ChecksFailed;
-use docker_assemble::commands::logs::LogsError;
+use docker_assemble::commands::logs::{LogsError, LogsOptionError};
+use docker_assemble::commands::manifest::ManifestOptionError;
 use docker_assemble::commands::remains::BackendError;
-use docker_assemble::commands::start::{FileError, NameError, StartError, StartWarning};
+use docker_assemble::commands::start::{
+    FileError, NameError, NoVolumeName, RegistryError, StartError, StartWarning,
+};
+use docker_assemble::commands::stats::NoCounters;
 use docker_assemble::commands::stop::NothingRemoved;
 use docker_assemble::dialer::DialerError;
 use docker_assemble::engine::{AnswerError, EngineError, VersionError};
+use docker_assemble::forward::asked::{Conflict, ListError};
 use docker_assemble::plan::PlanError;
 use docker_assemble::proxy_image::Missing;
 use docker_assemble::ready::ReadyError;
 use docker_assemble::spec::daemon::{ConfigError, Need};
+use docker_plugin::authority::AuthorityError;
+use docker_plugin::connect::{AddressError, ConnectError, DialError, TlsError};
+use docker_plugin::credentials::{CredentialsError, CredentialsWarning};
+use docker_plugin::endpoint::{ConfigWarning, ContextError, EndpointError, HeadersError, HostError};
+use docker_plugin::output::{FormatError, OutputError, OutputWarning, TemplateError};
+use docker_plugin::usage::{OptionError, ValueError, WordError};
 
 use crate::catalogue;
 
 #[test]
 fn every_error_is_explained() {
     let types = crate::explained![
+        AddressError,
         AnswerError,
+        ArgumentError,
+        AuthorityError,
         BackendError,
         BuilderWarning,
         BuildkitError,
@@ -32,23 +47,51 @@ fn every_error_is_explained() {
         Cancelled,
         ChecksFailed,
         ConfigError,
+        ConfigWarning,
+        Conflict,
+        ConnectError,
+        ContextError,
+        CredentialsError,
+        CredentialsWarning,
         Damage,
+        DialError,
         DialerError,
+        EndpointError,
         EngineError,
         Failure,
         FileError,
+        FilterError,
+        FormatError,
+        HeadersError,
+        HostError,
+        LimitUntold,
+        ListError,
         LogsError,
+        LogsOptionError,
+        ManifestOptionError,
         Missing,
         NameError,
         Need,
+        NoCounters,
         NoUser,
+        NoVolumeName,
         NothingRemoved,
+        OptionError,
+        OutputError,
+        OutputWarning,
         PlanError,
         ReadyError,
+        RegistryError,
         StartError,
         StartWarning,
+        TemplateError,
+        TlsError,
         TooOld,
+        TwoFormats,
+        UndoFailure,
+        ValueError,
         VersionError,
+        WordError,
     ];
-    catalogue::print("docker-assemble", &["orchestrator/src"], types);
+    catalogue::print("docker-assemble", &["orchestrator/src", "crates/docker-plugin/src"], types);
 }

@@ -2,7 +2,6 @@
 //! process, no socket.
 
 mod command_lines;
-mod errors;
 mod explained;
 mod help;
 mod manifest;

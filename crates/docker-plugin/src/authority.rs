@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
+use explained::Explained;
 use http::uri;
 
 /// A host and maybe a port.
@@ -16,13 +17,16 @@ pub struct Authority {
 }
 
 /// What is no host with or without a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[status = "part"]
 pub enum AuthorityError {
-    /// The host, or something beside it.
+    /// Something else in the place of a host.
     #[error("want host or host:port")]
+    #[advice = "write it so"]
     Host,
-    /// What is behind its colon.
+    /// A bad port in it.
     #[error("its port is not a number from 1 to 65535")]
+    #[advice = "correct it"]
     Port,
 }
 

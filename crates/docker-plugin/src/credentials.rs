@@ -5,6 +5,7 @@
 //! block the thread, and wait for a helper without end.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use explained::Explained;
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -27,6 +29,70 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+
+/// Why credentials are not found.
+#[derive(Debug, thiserror::Error, Explained)]
+#[status = "part"]
+pub enum CredentialsError {
+    /// Docker's configuration cannot be read.
+    #[error("read \"{path}\": {error}")]
+    #[advice = "what `{error}` says"]
+    Read {
+        /// The file, or the variable.
+        path: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// The entry is not base64 of `user:password`.
+    #[error("\"auth\" of \"{key}\" is damaged")]
+    #[advice = "`docker login` again"]
+    Damaged {
+        /// The registry's.
+        key: String,
+    },
+    /// The credential helper is not installed.
+    #[error("run \"{program}\": {error}")]
+    #[advice = "install it, or change `credsStore`"]
+    Run {
+        /// The helper.
+        program: String,
+        /// The system's reason.
+        error: io::Error,
+    },
+    /// It waits, for a locked key ring for instance.
+    #[error("\"{program}\" gave no answer within {seconds} s", seconds = HELPER_DEADLINE.as_secs())]
+    #[advice = "unlock it"]
+    Late {
+        /// The helper.
+        program: String,
+    },
+    /// Its own words.
+    #[error("\"{program}\" failed: {words}")]
+    #[advice = "what they say"]
+    Failed {
+        /// The helper.
+        program: String,
+        /// What it said.
+        words: String,
+    },
+    /// It is no credential helper.
+    #[error("\"{program}\" gave an answer that is not understood")]
+    #[advice = "change `credsStore`"]
+    Nonsense {
+        /// The helper.
+        program: String,
+    },
+}
+
+/// A credential helper failed, or docker's configuration is damaged.
+#[derive(Debug, thiserror::Error, Explained)]
+#[error("going on without credentials for \"{registry}\": {error}")]
+#[advice = "what `{error}` says, under \"Credentials for a pull\""]
+#[status = "warning"]
+pub struct CredentialsWarning<'a> {
+    registry: &'a str,
+    error: CredentialsError,
+}
 
 /// Where to look for credentials. Nothing is read from the environment here.
 #[derive(Clone, Debug, Default)]
@@ -86,13 +152,13 @@ impl CredentialSource {
         match self.try_find(key).await {
             Ok(found) => found,
             Err(error) => {
-                tracing::warn!("going on without credentials for \"{key}\": {error}");
+                tracing::warn!("{}", CredentialsWarning { registry: key, error });
                 None
             }
         }
     }
 
-    async fn try_find(&self, key: &str) -> Result<Option<Credentials>, String> {
+    async fn try_find(&self, key: &str) -> Result<Option<Credentials>, CredentialsError> {
         if let Some(text) = self.auth_config.as_deref().filter(|text| !text.is_empty()) {
             let config = parse(text.as_bytes(), "DOCKER_AUTH_CONFIG")?;
             if let Some(found) = config.written(key)? {
@@ -103,8 +169,8 @@ impl CredentialSource {
         let path = dir.join("config.json");
         let text = match tokio::fs::read(&path).await {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(format!("read \"{}\": {error}", path.display())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(CredentialsError::Read { path: path.display().to_string(), error }),
         };
         let config = parse(&text, &path.display().to_string())?;
         match config.helper(key) {
@@ -114,8 +180,9 @@ impl CredentialSource {
     }
 }
 
-fn parse(text: &[u8], place: &str) -> Result<Config, String> {
-    serde_json::from_slice(text).map_err(|error| format!("read \"{place}\": {error}"))
+fn parse(text: &[u8], path: &str) -> Result<Config, CredentialsError> {
+    serde_json::from_slice(text)
+        .map_err(|error| CredentialsError::Read { path: path.to_owned(), error: error.into() })
 }
 
 impl Config {
@@ -125,7 +192,7 @@ impl Config {
         Some(own.unwrap_or(&self.creds_store).as_str()).filter(|helper| !helper.is_empty())
     }
 
-    fn written(&self, key: &str) -> Result<Option<Credentials>, String> {
+    fn written(&self, key: &str) -> Result<Option<Credentials>, CredentialsError> {
         let same_host = || self.auths.iter().find(|(other, _)| hostname(other) == hostname(key));
         let Some((_, auth)) = self.auths.get_key_value(key).or_else(same_host) else { return Ok(None) };
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -133,7 +200,7 @@ impl Config {
             (some(&auth.username), some(&auth.password))
         } else {
             let (username, password) =
-                decode(&auth.auth).ok_or_else(|| format!("\"auth\" of \"{key}\" is damaged"))?;
+                decode(&auth.auth).ok_or_else(|| CredentialsError::Damaged { key: key.to_owned() })?;
             (Some(username), Some(password))
         };
         let identity_token = some(&auth.identitytoken);
@@ -166,11 +233,12 @@ fn hostname(key: &str) -> &str {
 }
 
 /// Asks a helper, which is found by the search path.
-async fn ask(program: &str, key: &str) -> Result<Option<Credentials>, String> {
+async fn ask(program: &str, key: &str) -> Result<Option<Credentials>, CredentialsError> {
+    let name = || program.to_owned();
     let output = tokio::time::timeout(HELPER_DEADLINE, run(program, key))
         .await
-        .map_err(|_| format!("\"{program}\" gave no answer within {} s", HELPER_DEADLINE.as_secs()))?
-        .map_err(|error| format!("run \"{program}\": {error}"))?;
+        .map_err(|_| CredentialsError::Late { program: name() })?
+        .map_err(|error| CredentialsError::Run { program: name(), error })?;
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         // The fixed phrase of docker-credential-helpers.
@@ -181,10 +249,10 @@ async fn ask(program: &str, key: &str) -> Result<Option<Credentials>, String> {
         let words =
             [words, more].into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join(": ");
         let words = if words.is_empty() { output.status.to_string() } else { words };
-        return Err(format!("\"{program}\" failed: {words}"));
+        return Err(CredentialsError::Failed { program: name(), words });
     }
-    let answer: HelperAnswer = serde_json::from_slice(&output.stdout)
-        .map_err(|_| format!("\"{program}\" gave an answer that is not understood"))?;
+    let answer: HelperAnswer =
+        serde_json::from_slice(&output.stdout).map_err(|_| CredentialsError::Nonsense { program: name() })?;
     let server_address = Some(key.to_owned());
     Ok(Some(if answer.username == TOKEN_USER {
         Credentials { identity_token: Some(answer.secret), server_address, ..Credentials::default() }
@@ -198,7 +266,7 @@ async fn ask(program: &str, key: &str) -> Result<Option<Credentials>, String> {
     }))
 }
 
-async fn run(program: &str, key: &str) -> std::io::Result<std::process::Output> {
+async fn run(program: &str, key: &str) -> io::Result<std::process::Output> {
     let mut child = Command::new(program)
         .arg("get")
         .stdin(Stdio::piped())

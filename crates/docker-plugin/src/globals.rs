@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use crate::usage::{OptionError, ValueError};
+
 /// The global options, as far as they were given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Globals {
@@ -33,36 +35,12 @@ pub struct Globals {
 /// The values of `--log-level`.
 const LOG_LEVELS: [&str; 5] = ["debug", "info", "warn", "error", "fatal"];
 
-/// What is wrong with the global options.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum GlobalError {
-    /// No such option.
-    #[error("unknown flag: {0}")]
-    Unknown(String),
-    /// No such one-letter option.
-    #[error("unknown shorthand flag: '{0}' in {1}")]
-    UnknownShort(char, String),
-    /// An option without its value.
-    #[error("flag needs an argument: {0}")]
-    NoValue(String),
-    /// A value that does not fit.
-    #[error("invalid argument \"{value}\" for \"{flag}\" flag: {why}")]
-    Value {
-        /// The option.
-        flag: String,
-        /// The value.
-        value: String,
-        /// What would fit.
-        why: &'static str,
-    },
-}
-
 /// What a switch takes as its value, as Go's `strconv.ParseBool` does.
-pub(crate) fn truth(text: &str) -> Result<bool, &'static str> {
+pub(crate) fn truth(text: &str) -> Result<bool, ValueError> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err("must be \"true\" or \"false\""),
+        _ => Err(ValueError::Truth),
     }
 }
 
@@ -72,7 +50,7 @@ impl Globals {
     ///
     /// # Errors
     /// An option that docker does not know either, or one with a missing or bad value.
-    pub fn take(args: &[String]) -> Result<(Self, &[String]), GlobalError> {
+    pub fn take(args: &[String]) -> Result<(Self, &[String]), OptionError> {
         let mut globals = Self::default();
         let mut rest = args;
         while let [first, after @ ..] = rest {
@@ -97,16 +75,15 @@ impl Globals {
         &args[..args.len() - rest]
     }
 
-    fn long<'a>(&mut self, option: &str, after: &'a [String]) -> Result<&'a [String], GlobalError> {
+    fn long<'a>(&mut self, option: &str, after: &'a [String]) -> Result<&'a [String], OptionError> {
         let (name, value) = match option.split_once('=') {
             Some((name, value)) => (name, Some(value)),
             None => (option, None),
         };
-        let flag = format!("--{name}");
+        let option = format!("--{name}");
         if matches!(name, "debug" | "tls" | "tlsverify") {
             let value = value.unwrap_or("true");
-            let bad = |why| GlobalError::Value { flag, value: value.to_owned(), why };
-            let on = truth(value).map_err(bad)?;
+            let on = truth(value).map_err(|why| bad(&option, value, &why))?;
             match name {
                 "debug" => self.debug = on,
                 "tls" => self.tls = Some(on),
@@ -116,19 +93,19 @@ impl Globals {
         }
         let known = ["config", "context", "host", "log-level", "tlscacert", "tlscert", "tlskey"];
         if !known.contains(&name) {
-            return Err(GlobalError::Unknown(flag));
+            return Err(OptionError::Unknown { option });
         }
         let (value, after) = match (value, after) {
             (Some(value), _) => (value, after),
             (None, [value, after @ ..]) => (value.as_str(), after),
-            (None, []) => return Err(GlobalError::NoValue(flag)),
+            (None, []) => return Err(OptionError::NoValue { option }),
         };
         self.set(name, value)?;
         Ok(after)
     }
 
     /// A group of one-letter options such as `-DH`, the last of which may take a value.
-    fn short<'a>(&mut self, group: &str, after: &'a [String]) -> Result<&'a [String], GlobalError> {
+    fn short<'a>(&mut self, group: &str, after: &'a [String]) -> Result<&'a [String], OptionError> {
         let mut letters = group.chars();
         letters.next();
         while let Some(letter) = letters.next() {
@@ -140,7 +117,7 @@ impl Globals {
                 'H' => "host",
                 'c' => "context",
                 'l' => "log-level",
-                _ => return Err(GlobalError::UnknownShort(letter, group.to_owned())),
+                _ => return Err(OptionError::UnknownShort { letter, option: group.to_owned() }),
             };
             let value = letters.as_str();
             if !value.is_empty() {
@@ -148,7 +125,7 @@ impl Globals {
                 return Ok(after);
             }
             let [value, after @ ..] = after else {
-                return Err(GlobalError::NoValue(format!("'{letter}' in {group}")));
+                return Err(OptionError::NoValue { option: format!("'{letter}' in {group}") });
             };
             self.set(name, value)?;
             return Ok(after);
@@ -156,16 +133,14 @@ impl Globals {
         Ok(after)
     }
 
-    fn set(&mut self, name: &str, value: &str) -> Result<(), GlobalError> {
-        let bad =
-            |flag: &str, why| GlobalError::Value { flag: flag.to_owned(), value: value.to_owned(), why };
+    fn set(&mut self, name: &str, value: &str) -> Result<(), OptionError> {
         match name {
             "config" => self.config = Some(value.into()),
             "context" => self.context = Some(value.to_owned()),
-            "host" if self.host.is_some() => return Err(bad("-H, --host", "specify only one -H")),
+            "host" if self.host.is_some() => return Err(bad("-H, --host", value, &ValueError::HostTwice)),
             "host" => self.host = Some(value.to_owned()),
             "log-level" if !LOG_LEVELS.contains(&value) => {
-                return Err(bad("-l, --log-level", "must be one of debug, info, warn, error, fatal"));
+                return Err(bad("-l, --log-level", value, &ValueError::LogLevel));
             }
             "log-level" => self.log_level = Some(value.to_owned()),
             "tlscacert" => self.tls_ca = Some(value.into()),
@@ -176,6 +151,10 @@ impl Globals {
     }
 }
 
+fn bad(option: &str, value: &str, why: &ValueError) -> OptionError {
+    OptionError::Value { value: value.to_owned(), option: option.to_owned(), why: why.to_string() }
+}
+
 fn is_help(arg: &str) -> bool {
     matches!(arg, "--help" | "-h")
 }
@@ -184,7 +163,7 @@ fn is_help(arg: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn take(line: &str) -> Result<(Globals, Vec<String>), GlobalError> {
+    fn take(line: &str) -> Result<(Globals, Vec<String>), OptionError> {
         let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         Globals::take(&args).map(|(globals, rest)| (globals, rest.to_vec()))
     }

@@ -13,7 +13,7 @@
 //! | [`exit`], [`cancel`] | the exit status; a request to end early |
 //! | [`credentials`], [`reference`](mod@reference) | logins for registries; names of images |
 //! | [`output`] | templates, tables, sizes, ages, times, the two streams |
-//! | [`authority`], [`vars`] | hosts and ports; the environment |
+//! | [`authority`], [`usage`], [`vars`] | hosts and ports; what is wrong with a command line; the environment |
 #![warn(missing_docs)]
 
 pub mod authority;
@@ -30,4 +30,5 @@ pub mod output;
 pub mod parent;
 pub mod reference;
 pub mod stop;
+pub mod usage;
 pub mod vars;

@@ -1,7 +1,7 @@
 //! The options of a start and of a manifest that say what to forward.
 
 use crate::cli::{Offer, Refusal, Typed};
-use crate::forward::asked::{self, Asked, Conflict, MOST, Word, merge};
+use crate::forward::asked::{self, Asked, Conflict, Word, merge};
 
 use super::complete::Source;
 
@@ -13,26 +13,19 @@ pub(super) type Words = Vec<Word>;
 
 /// All that these options list come to together; `ports` were perhaps not given at all.
 pub(super) fn merged(ports: Option<&[Word]>, hosts: &[Word], loopback: bool) -> Result<Vec<Asked>, Refusal> {
-    merge(ports, hosts, loopback).map_err(|conflict| match conflict {
-        Conflict::NoneAndSome => {
-            let why = "0 means no port at all and cannot stand beside others";
-            refusal(PORTS, texts(ports.unwrap_or_default()), why)
-        }
-        Conflict::Twice { port, first, second } => {
-            let option = if second.contains('=') { HOSTS } else { PORTS };
-            let why = format!("port {port} has another target in \"{first}\" already");
-            refusal(option, second, &why)
-        }
-        Conflict::TooMany(many) => {
-            let why = format!("conflicting options: {many} ports to forward, of at most {MOST}, since each takes a container");
-            Refusal::Options(why)
+    merge(ports, hosts, loopback).map_err(|conflict| {
+        let why = conflict.to_string();
+        match conflict {
+            Conflict::NoneAndSome => {
+                Refusal::Value { option: PORTS, value: texts(ports.unwrap_or_default()), why }
+            }
+            Conflict::Twice { second, .. } => {
+                let option = if second.contains('=') { HOSTS } else { PORTS };
+                Refusal::Value { option, value: second, why }
+            }
+            Conflict::TooMany { .. } => Refusal::Options(why),
         }
     })
-}
-
-/// One of these options is wrong.
-pub(super) fn refusal(option: &'static str, value: String, why: &str) -> Refusal {
-    Refusal::Value { option, value, why: why.to_owned() }
 }
 
 /// A list as it was written.

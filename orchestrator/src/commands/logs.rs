@@ -49,14 +49,31 @@ pub(super) struct Options {
     until: Option<Since>,
 }
 
+/// What is wrong with the options.
+#[derive(Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[status = "125"]
+pub enum LogsOptionError {
+    /// Either names a container.
+    #[error("conflicting options: cannot specify both --proxy and a container")]
+    #[advice = "give one of them"]
+    Both,
+    /// `--since` or `--until` cannot be read.
+    #[error("must be how long ago (10m), or a time such as 2024-05-01T10:00:00Z")]
+    #[advice = "write it so"]
+    Time,
+    /// `--tail` cannot be read.
+    #[error("must be a number of lines or \"all\"")]
+    #[advice = "write it so"]
+    Tail,
+}
+
 impl Options {
     /// What they come to together.
     pub(super) fn check(self) -> Result<Logs, Refusal> {
         let port = self.proxy.map(Whose::Forward);
         let container = self.container.map(Whose::Container);
         if port.is_some() && container.is_some() {
-            let words = "conflicting options: cannot specify both --proxy and a container";
-            return Err(Refusal::Options(words.to_owned()));
+            return Err(Refusal::Options(LogsOptionError::Both.to_string()));
         }
         Ok(Logs {
             whose: port.or(container).unwrap_or_default(),
@@ -125,23 +142,23 @@ impl Since {
 struct Tail(Option<u64>);
 
 /// A number of lines; as for docker, `all` and negative numbers mean all of them.
-fn tail(text: &str) -> Result<Tail, String> {
+fn tail(text: &str) -> Result<Tail, LogsOptionError> {
     if text == "all" || text.strip_prefix('-').is_some_and(|rest| rest.parse::<u64>().is_ok()) {
         return Ok(Tail(None));
     }
-    text.parse().map(|lines| Tail(Some(lines))).map_err(|_| "must be a number of lines or \"all\"".to_owned())
+    text.parse().map(|lines| Tail(Some(lines))).map_err(|_| LogsOptionError::Tail)
 }
 
 /// A point in time as `docker logs --since` takes it: how long ago (`10m`), seconds since 1970,
 /// or a date with its zone (RFC 3339). Without a zone docker means the user's own, which is not
 /// known here.
-fn since(text: &str) -> Result<Since, String> {
+fn since(text: &str) -> Result<Since, LogsOptionError> {
     let seconds = || text.split('.').next().and_then(|whole| whole.parse().ok()).map(Since::At);
     duration(text)
         .map(Since::Ago)
         .or_else(seconds)
         .or_else(|| crate::output::seconds(text).map(Since::At))
-        .ok_or_else(|| "must be how long ago (10m), or a time such as 2024-05-01T10:00:00Z".to_owned())
+        .ok_or(LogsOptionError::Time)
 }
 
 /// How long a log that is followed may say nothing until the engine is asked whether it is there.

@@ -29,6 +29,7 @@ pub use crate::cancelled::Cancelled;
 pub use outcome::{exit, explain, status};
 pub use run::Here;
 pub use session::{Session, unless_cancelled};
+pub use values::ArgumentError;
 
 use std::path::Path;
 use std::time::Duration;

@@ -22,7 +22,8 @@ pub use error::{StartError, StartWarning};
 pub use life::{Around, command, dialed};
 pub use names::{NameError, resolve};
 pub(in crate::commands) use options::Options;
-pub use options::Start;
+pub use options::{NoVolumeName, Start};
+pub use registries::RegistryError;
 
 use std::time::Duration;
 

@@ -17,7 +17,8 @@ use crate::cli::values::{Suggest, form, limit};
 use crate::engine::Engine;
 use crate::health::Answer;
 use crate::observed::{Sidecar, State};
-use crate::output::{Form, ListTemplate};
+use crate::output::{Form, FormatError, ListTemplate};
+pub use rates::NoCounters;
 use rates::{Line, Sample};
 
 /// How far apart samples are taken.
@@ -61,7 +62,7 @@ impl Options {
         // `table TEMPLATE` is for the rows, all else is for the whole.
         let own =
             format.filter(|text| text.strip_prefix("table").is_some_and(|rest| !rest.trim().is_empty()));
-        let table = own.map(ListTemplate::new).transpose().map_err(Refusal::ListTemplate)?;
+        let table = own.map(ListTemplate::new).transpose().map_err(FormatError::List)?;
         let is_table = table.is_some() || format == Some("table");
         let form = if is_table { Form::Text } else { form(format)? };
         Ok(Stats { watch: self.watch, form, table })
@@ -100,17 +101,17 @@ async fn sample<E: Engine>(session: Session<'_, E>) -> Result<Vec<Sample>> {
     namespaces::find(session.engine, &mut observed).await;
     let look = async |sidecar: &Sidecar| {
         let known = if sidecar.is_stale(&backend) {
-            Err("stale".to_owned())
+            Err(NoCounters::Stale)
         } else if sidecar.container.state == State::Running {
             let limit = session.limit.unwrap_or(PATIENCE);
             match ask(session.engine, sidecar, Question::Counters, limit).await {
                 Answer::Told(report) => Ok(*report),
-                Answer::Old => Err("older version".to_owned()),
-                Answer::Foreign => Err("other image".to_owned()),
-                Answer::Silent(_) | Answer::Failed(_) => Err("no answer".to_owned()),
+                Answer::Old => Err(NoCounters::Old),
+                Answer::Foreign => Err(NoCounters::Foreign),
+                Answer::Silent(_) | Answer::Failed(_) => Err(NoCounters::Silent),
             }
         } else {
-            Err(super::info::state(sidecar.container.state).to_owned())
+            Err(NoCounters::Stopped { state: super::info::state(sidecar.container.state) })
         };
         Sample { port: sidecar.port.get(), at: Instant::now().into_std(), known }
     };

@@ -1,17 +1,31 @@
 //! The values of options that several commands have. Each function says in its error what would fit.
 
-use crate::cli::values::Parsed;
+use explained::Explained;
+
 use crate::desired::{HostPort, ImageRef};
 
-pub(super) fn image(text: &str) -> Parsed<ImageRef> {
-    if text.trim().is_empty() {
-        Err("must name an image".to_owned())
-    } else {
-        Ok(ImageRef(text.trim().to_owned()))
-    }
+/// Why a value does not fit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[status = "125"]
+pub enum ArgumentError {
+    /// An empty name.
+    #[error("must name an image")]
+    #[advice = "name one"]
+    NoImage,
+    /// `--proxy` with something else.
+    #[error("\"{port}\" is not a port (1 to 65535)")]
+    #[advice = "name a forwarded port"]
+    Port {
+        /// What was given.
+        port: String,
+    },
+}
+
+pub(super) fn image(text: &str) -> Result<ImageRef, ArgumentError> {
+    if text.trim().is_empty() { Err(ArgumentError::NoImage) } else { Ok(ImageRef(text.trim().to_owned())) }
 }
 
 /// A port to name one sidecar by.
-pub(super) fn port(text: &str) -> Parsed<HostPort> {
-    HostPort::parse(text).ok_or_else(|| format!("\"{text}\" is not a port (1 to 65535)"))
+pub(super) fn port(text: &str) -> Result<HostPort, ArgumentError> {
+    HostPort::parse(text).ok_or_else(|| ArgumentError::Port { port: text.to_owned() })
 }

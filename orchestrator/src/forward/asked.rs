@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use assemble_contract::{HostName, Port as HostPort};
+use explained::Explained;
 
 use super::{Forward, REGISTRY_PORT, Target};
 
@@ -93,31 +94,83 @@ impl Word {
     }
 }
 
+/// What is wrong with a word of a list.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[status = "125"]
+pub enum ListError {
+    /// `--allow-host-port` with something else in its list.
+    #[error(
+        "\"{word}\" is not a port (1 to 65535, or 0 alone for none), nor INSIDE:OUTSIDE or a range \
+         FIRST-LAST of them"
+    )]
+    #[advice = "correct the list"]
+    Ports {
+        /// As it was written.
+        word: String,
+    },
+    /// There is no such place.
+    #[error("\"@{place}\" in \"{word}\" is not \"@loopback\"")]
+    #[advice = "write `@loopback`, or use `--forward` for another host"]
+    Place {
+        /// What stands behind the `@`.
+        place: String,
+        /// As it was written.
+        word: String,
+    },
+    /// `8000-8010:9000-9005`, for example.
+    #[error("the two ranges of \"{word}\" are not of one length")]
+    #[advice = "make them equally long"]
+    Lengths {
+        /// As it was written.
+        word: String,
+    },
+    /// `--forward` with something else in its list.
+    #[error("\"{word}\" is not PORT=HOST:PORT, as 5432=db.internal:5432")]
+    #[advice = "correct the list"]
+    Hosts {
+        /// As it was written.
+        word: String,
+    },
+    /// `--forward` to `localhost` or a loopback address.
+    #[error(
+        "\"{host}\" would be the relay's own network; '--allow-host-port {mapped}@loopback' reaches the \
+         host's loopback"
+    )]
+    #[advice = "use that option"]
+    Own {
+        /// As it was written.
+        host: String,
+        /// The ports, as that option has them.
+        mapped: String,
+    },
+}
+
 /// Reads a list of `PORT`, `FIRST-LAST`, either with `:OUTSIDE`, with `@loopback` or with both;
 /// `0` stands for no port at all.
 ///
 /// # Errors
 /// The word that is none of these.
-pub fn ports(text: &str) -> Result<Vec<Word>, String> {
+pub fn ports(text: &str) -> Result<Vec<Word>, ListError> {
     text.split(',').map(|word| port_word(word.trim())).collect()
 }
 
-fn port_word(text: &str) -> Result<Word, String> {
+fn port_word(text: &str) -> Result<Word, ListError> {
     if text == "0" {
         return Ok(Word { text: text.to_owned(), forwards: Vec::new() });
     }
     let (ports, place) = match text.split_once('@') {
         None => (text, Place::Gateway),
         Some((ports, "loopback")) => (ports, Place::Loopback),
-        Some((_, other)) => return Err(format!("\"@{other}\" in \"{text}\" is not \"@loopback\"")),
+        Some((_, place)) => {
+            return Err(ListError::Place { place: place.to_owned(), word: text.to_owned() });
+        }
     };
     let (inside, outside) = ports.split_once(':').unwrap_or((ports, ports));
     let (Some(inside), Some(outside)) = (range(inside), range(outside)) else {
-        let why = "is not a port (1 to 65535, or 0 alone for none), nor INSIDE:OUTSIDE or a range FIRST-LAST of them";
-        return Err(format!("\"{text}\" {why}"));
+        return Err(ListError::Ports { word: text.to_owned() });
     };
     if inside.clone().count() != outside.clone().count() {
-        return Err(format!("the two ranges of \"{text}\" are not of one length"));
+        return Err(ListError::Lengths { word: text.to_owned() });
     }
     let forward = |(port, outside)| {
         Some(Asked { port: HostPort::new(port)?, place: place.clone(), outside: HostPort::new(outside)? })
@@ -135,12 +188,12 @@ fn range(text: &str) -> Option<RangeInclusive<u16>> {
 ///
 /// # Errors
 /// The word that is not like that, and hosts that mean the relay's own network.
-pub fn hosts(text: &str) -> Result<Vec<Word>, String> {
+pub fn hosts(text: &str) -> Result<Vec<Word>, ListError> {
     text.split(',').map(|word| host_word(word.trim())).collect()
 }
 
-fn host_word(text: &str) -> Result<Word, String> {
-    let why = || format!("\"{text}\" is not PORT=HOST:PORT, as 5432=db.internal:5432");
+fn host_word(text: &str) -> Result<Word, ListError> {
+    let why = || ListError::Hosts { word: text.to_owned() };
     let (port, target) = text.split_once('=').ok_or_else(why)?;
     let port = HostPort::parse(port).ok_or_else(why)?;
     let (host, outside) = match target.rsplit_once(':') {
@@ -155,10 +208,7 @@ fn host_word(text: &str) -> Result<Word, String> {
     };
     if is_own(name) {
         let mapped = if port == outside { port.to_string() } else { format!("{port}:{outside}") };
-        return Err(format!(
-            "\"{name}\" would be the relay's own network; \
-             '--allow-host-port {mapped}@loopback' reaches the host's loopback"
-        ));
+        return Err(ListError::Own { host: name.to_owned(), mapped });
     }
     // One spelling for an address, however it was written.
     let name = name.parse::<IpAddr>().map_or_else(|_| name.to_owned(), |addr| addr.to_string());
@@ -186,11 +236,16 @@ pub fn is_own_address(addr: IpAddr) -> bool {
 }
 
 /// Why lists do not go together.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[status = "125"]
 pub enum Conflict {
-    /// `0` beside other ports.
+    /// 0 beside other ports.
+    #[error("0 means no port at all and cannot stand beside others")]
+    #[advice = "leave out one or the other"]
     NoneAndSome,
-    /// One port inside with two targets.
+    /// One port inside was given two targets.
+    #[error("port {port} has another target in \"{first}\" already")]
+    #[advice = "leave one of them out"]
     Twice {
         /// The port.
         port: HostPort,
@@ -199,8 +254,16 @@ pub enum Conflict {
         /// The word that contradicts it.
         second: String,
     },
-    /// More than [`MOST`].
-    TooMany(usize),
+    /// The ranges are too wide.
+    #[error(
+        "conflicting options: {many} ports to forward, of at most {most}, since each takes a container",
+        most = MOST
+    )]
+    #[advice = "forward fewer ports"]
+    TooMany {
+        /// How many there are.
+        many: usize,
+    },
 }
 
 /// Everything that was asked for, by port inside: `ports` of `--allow-host-port`, the usual one
@@ -237,7 +300,7 @@ pub fn merge(ports: Option<&[Word]>, hosts: &[Word], loopback: bool) -> Result<V
     }
     // Asked of the whole: the usual port takes a container too.
     if all.len() > MOST {
-        return Err(Conflict::TooMany(all.len()));
+        return Err(Conflict::TooMany { many: all.len() });
     }
     Ok(all.into_values().collect())
 }

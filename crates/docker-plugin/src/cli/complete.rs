@@ -7,7 +7,8 @@ use clap::{Arg, ArgAction, Command, ValueHint};
 
 use super::help::is_switch;
 use super::place::Place;
-use crate::globals::{GlobalError, Globals};
+use crate::globals::Globals;
+use crate::usage::OptionError;
 
 /// Directives behind the candidates (bits of cobra's `ShellCompDirective`): no file names, as
 /// everywhere but for files; and no space behind a candidate that goes on.
@@ -134,7 +135,7 @@ pub(super) fn complete<S: Copy + Debug + Send + Sync + 'static>(
             wanted.globals = globals;
             rest
         }
-        Err(GlobalError::NoValue(_)) => {
+        Err(OptionError::NoValue { .. }) => {
             wanted.globals =
                 Globals::take(&before[..before.len() - 1]).map(|(globals, _)| globals).unwrap_or_default();
             wanted.source = matches!(before.last().map(String::as_str), Some("--context" | "-c"))

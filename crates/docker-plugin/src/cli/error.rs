@@ -1,6 +1,7 @@
 //! Wrong command lines, in docker's words.
 
 use std::error::Error;
+use std::fmt::Display;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
@@ -8,7 +9,8 @@ use clap::{Arg, Command};
 use super::help;
 use super::place::Place;
 use crate::exit::Exit;
-use crate::output::TemplateError;
+use crate::output::FormatError;
+use crate::usage::{OptionError, WordError};
 
 /// A command line that cannot be understood, ready to be printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +35,14 @@ pub enum Refusal {
         /// What is wrong with it.
         why: String,
     },
-    /// A template for one object that cannot be understood.
-    Template(TemplateError),
-    /// The same for a list.
-    ListTemplate(TemplateError),
+    /// A template that cannot be understood.
+    Format(FormatError),
+}
+
+impl From<FormatError> for Refusal {
+    fn from(error: FormatError) -> Self {
+        Self::Format(error)
+    }
 }
 
 impl UsageError {
@@ -45,50 +51,44 @@ impl UsageError {
         match refusal {
             Refusal::Options(words) => Self::option(place, words),
             Refusal::Value { option, value, why } => Self::value(place, option, value, why),
-            Refusal::Template(error) => Self::template(error),
-            Refusal::ListTemplate(error) => Self::list_template(error),
+            // One line, as docker tells it.
+            Refusal::Format(error) => Self {
+                text: format!("{error}\n"),
+                exit: if matches!(error, FormatError::Object(_)) { Exit::Template } else { Exit::Failure },
+            },
         }
     }
 
     /// A bad option of a command.
-    pub(super) fn option(place: &Place<'_>, words: &str) -> Self {
+    pub(super) fn option(place: &Place<'_>, words: impl Display) -> Self {
         Self { text: text(place, words), exit: Exit::Usage }
     }
 
     /// A bad value of an option of a command.
     fn value(place: &Place<'_>, option: &str, value: &str, why: &str) -> Self {
-        let words = match find(place.command, option) {
+        let (value, why) = (value.to_owned(), why.to_owned());
+        let error = match find(place.command, option) {
             // clap names an argument without dashes by its value's name, in brackets.
-            None if !option.starts_with('-') => format!("invalid argument \"{value}\": {why}"),
+            None if !option.starts_with('-') => OptionError::Argument { value, why },
             found => {
-                let name = found.map_or_else(|| option.to_owned(), help::names);
-                format!("invalid argument \"{value}\" for \"{name}\" flag: {why}")
+                let option = found.map_or_else(|| option.to_owned(), help::names);
+                OptionError::Value { value, option, why }
             }
         };
-        Self::option(place, &words)
-    }
-
-    /// A template for one object that cannot be understood: one line, as docker tells it.
-    fn template(error: &TemplateError) -> Self {
-        Self { text: format!("template parsing error: {error}\n"), exit: Exit::Template }
-    }
-
-    /// The same for a list, where docker says it otherwise.
-    fn list_template(error: &TemplateError) -> Self {
-        Self { text: format!("failed to parse template: {error}\n"), exit: Exit::Failure }
+        Self::option(place, error)
     }
 
     /// A word too many for a command, or one that names no command.
     pub(super) fn word(place: &Place<'_>, word: &str) -> Self {
-        let name = place.name();
-        let words = if place.command.has_subcommands() {
-            format!("docker: unknown command: {name} {word}")
+        let command = place.name();
+        let error = if place.command.has_subcommands() {
+            WordError::Unknown { command, word: word.to_owned() }
         } else if place.command.get_positionals().next().is_some() {
-            format!("docker: '{name}' requires at most 1 argument")
+            WordError::OneTaken { command }
         } else {
-            format!("docker: '{name}' accepts no arguments")
+            WordError::NoneTaken { command }
         };
-        Self { text: text(place, &words), exit: Exit::Failure }
+        Self { text: text(place, error), exit: Exit::Failure }
     }
 
     /// What clap found wrong with `words`, the arguments of a command.
@@ -102,7 +102,7 @@ impl UsageError {
         let option = argument.split([' ', '=', '[']).next().unwrap_or_default();
         match error.kind() {
             ErrorKind::UnknownArgument if option.starts_with("--") => {
-                Self::option(place, &format!("unknown flag: {option}"))
+                Self::option(place, OptionError::Unknown { option: option.to_owned() })
             }
             ErrorKind::UnknownArgument if option.starts_with('-') => {
                 let letter = option.chars().nth(1).unwrap_or('-');
@@ -110,7 +110,7 @@ impl UsageError {
                 let has_it =
                     |word: &&&str| !word.starts_with("--") && word.starts_with('-') && word.contains(letter);
                 let word = words.iter().find(has_it).copied().unwrap_or(option);
-                Self::option(place, &format!("unknown shorthand flag: '{letter}' in {word}"))
+                Self::option(place, OptionError::UnknownShort { letter, option: word.to_owned() })
             }
             ErrorKind::UnknownArgument | ErrorKind::TooManyValues => Self::word(place, argument),
             ErrorKind::InvalidSubcommand => Self::word(place, context(ContextKind::InvalidSubcommand)),
@@ -120,7 +120,7 @@ impl UsageError {
             }
             // clap's word for an option at the line's end without its value.
             ErrorKind::InvalidValue | ErrorKind::WrongNumberOfValues | ErrorKind::TooFewValues => {
-                Self::option(place, &format!("flag needs an argument: {option}"))
+                Self::option(place, OptionError::NoValue { option: option.to_owned() })
             }
             _ => {
                 let words = error.to_string();
@@ -139,7 +139,7 @@ fn find<'a>(command: &'a Command, option: &str) -> Option<&'a Arg> {
     })
 }
 
-fn text(place: &Place<'_>, words: &str) -> String {
+fn text(place: &Place<'_>, words: impl Display) -> String {
     let (usage, name) = (help::usage(place), place.name());
     format!("{words}\n\n{usage}\n\nRun '{name} --help' for more information\n")
 }

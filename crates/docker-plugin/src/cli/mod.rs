@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Command as Tree, Parser};
 
 use crate::globals::Globals;
+use crate::usage::OptionError;
 use crate::{hooks, metadata};
 use place::Place;
 
@@ -65,8 +66,8 @@ pub type Wanted<P> = Invocation<<P as Program>::Command, <P as Program>::Source>
 /// # Errors
 /// The text to print and the exit status.
 pub fn understand<P: Program>(words: &[String]) -> Result<(Globals, Wanted<P>), UsageError> {
-    let (globals, rest) = Globals::take(words)
-        .map_err(|error| UsageError::option(&Place::root(&tree::<P>()), &error.to_string()))?;
+    let (globals, rest) =
+        Globals::take(words).map_err(|error| UsageError::option(&Place::root(&tree::<P>()), error))?;
     Ok((globals, parse::<P>(rest)?))
 }
 
@@ -143,11 +144,12 @@ fn below_name<P: Program>(root: &Tree, words: &[&str]) -> Result<Wanted<P>, Usag
         return match rest.first() {
             None => Ok(Invocation::Bare(help::help(&place))),
             Some(word) if word.starts_with("--") => {
-                Err(UsageError::option(&place, &format!("unknown flag: {word}")))
+                Err(UsageError::option(&place, OptionError::Unknown { option: (*word).to_owned() }))
             }
             Some(word) if word.starts_with('-') => {
                 let letter = word.chars().nth(1).unwrap_or('-');
-                Err(UsageError::option(&place, &format!("unknown shorthand flag: '{letter}' in {word}")))
+                let option = (*word).to_owned();
+                Err(UsageError::option(&place, OptionError::UnknownShort { letter, option }))
             }
             Some(word) => Err(UsageError::word(&place, word)),
         };

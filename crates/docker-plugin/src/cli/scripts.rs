@@ -13,6 +13,7 @@ use super::complete::fixed_values;
 use super::help::is_switch;
 use super::place::Place;
 use super::{Program, UsageError};
+use crate::usage::OptionError;
 
 /// The program's file, by which shells know it.
 fn file(tree: &Command) -> String {
@@ -30,8 +31,7 @@ pub(super) fn completion(tree: &Command, words: &[&str]) -> Result<String, Usage
         ["fish"] => Shell::Fish,
         ["powershell"] => Shell::PowerShell,
         _ => {
-            let words = "completion wants one shell: \"bash\", \"zsh\", \"fish\" or \"powershell\"";
-            return Err(UsageError::option(&Place::root(tree), words));
+            return Err(UsageError::option(&Place::root(tree), OptionError::Shell));
         }
     };
     let file = file(tree);

@@ -6,10 +6,11 @@ use clap::builder::{PossibleValue, TypedValueParser};
 
 use super::{Refusal, times};
 use crate::globals::truth;
-use crate::output::{Form, Template};
+use crate::output::{Form, FormatError, Template};
+use crate::usage::ValueError;
 
 /// A value, or what would fit in its place.
-pub type Parsed<T> = Result<T, String>;
+pub type Parsed<T> = Result<T, ValueError>;
 
 /// One of a few words, each with what it means.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ impl<T: Clone + PartialEq> OneOf<T> {
     fn meaning(&self, text: &str) -> Parsed<T> {
         let words: Vec<_> = self.0.iter().map(|(word, _)| format!("\"{word}\"")).collect();
         let (last, others) = words.split_last().map_or(("", &[][..]), |(last, others)| (last, others));
-        let why = || format!("must be {} or {last}", others.join(", "));
+        let why = || ValueError::Word { words: others.join(", "), last: last.to_owned() };
         let found = self.0.iter().find(|(word, _)| *word == text).map(|(_, meaning)| meaning.clone());
         found.ok_or_else(why)
     }
@@ -89,7 +90,7 @@ pub fn form(text: Option<&str>) -> Result<Form, Refusal> {
     Ok(match text {
         None | Some("" | "pretty") => Form::Text,
         Some("json") => Form::Json,
-        Some(template) => Form::Template(Template::new(template).map_err(Refusal::Template)?),
+        Some(template) => Form::Template(Template::new(template).map_err(FormatError::Object)?),
     })
 }
 
@@ -98,7 +99,7 @@ pub fn form(text: Option<&str>) -> Result<Form, Refusal> {
 /// # Errors
 /// What would fit.
 pub fn boolean(text: &str) -> Parsed<bool> {
-    truth(text).map_err(str::to_owned)
+    truth(text)
 }
 
 /// A size in docker's spelling, base 1024 whatever the case of its unit: `128mb`, `2gb`, `10GiB`.
@@ -116,7 +117,7 @@ pub fn bytes(text: &str) -> Parsed<u64> {
     let value = number.parse::<f64>().ok().zip(scale).map(|(number, power)| number * 1024_f64.powi(power));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to fit")]
     let whole = value.filter(|value| (0.0..9.2e18).contains(value)).map(|value| value as u64);
-    whole.ok_or_else(|| "must be a size such as 512mb or 10gb".to_owned())
+    whole.ok_or(ValueError::Size)
 }
 
 /// How long to wait, a second at least: a number of seconds as `docker stop` takes it, or a time
@@ -129,8 +130,7 @@ pub fn limit(text: &str) -> Parsed<Duration> {
     let seconds =
         text.parse::<u32>().ok().filter(|_| digits).map(|seconds| Duration::from_secs(seconds.into()));
     let time = seconds.or_else(|| times::duration(text)).filter(|time| *time >= Duration::from_secs(1));
-    let why = || "must be a time of 1s or more, such as 20s or 2m; a number alone is seconds".to_owned();
-    time.filter(|time| time.as_secs() <= u32::MAX.into()).ok_or_else(why)
+    time.filter(|time| time.as_secs() <= u32::MAX.into()).ok_or(ValueError::Limit)
 }
 
 #[cfg(test)]

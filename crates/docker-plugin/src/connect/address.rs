@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{ConnectError, ssh};
+use super::error::AddressError;
+use super::ssh;
 use crate::authority::Authority;
 use crate::endpoint::{Endpoint, TCP_PORT, TLS_PORT};
 
@@ -21,8 +22,8 @@ pub(super) enum Address {
 
 impl Address {
     /// # Errors
-    /// [`ConnectError::Endpoint`] for an address of a kind that is not spoken.
-    pub(super) fn parse(endpoint: &Endpoint) -> Result<Self, ConnectError> {
+    /// An address of a kind that is not spoken.
+    pub(super) fn parse(endpoint: &Endpoint) -> Result<Self, AddressError> {
         if let Some((program, arguments)) = endpoint.through.as_deref().and_then(<[String]>::split_first) {
             return Ok(Self::Program(program.clone(), arguments.to_vec()));
         }
@@ -30,23 +31,19 @@ impl Address {
         match host.split_once("://") {
             // Docker too keeps certificates of a socket file's context and does not use them.
             Some(("unix", path)) if !path.is_empty() => Ok(Self::Unix(path.into())),
-            Some(("ssh", rest)) => ssh::Target::parse(rest).map(Self::Ssh).map_err(ConnectError::Endpoint),
-            Some(("https", _)) if endpoint.tls.is_none() => {
-                Err(unsupported("an https endpoint needs the option \"--tls\" or \"--tlsverify\""))
-            }
+            Some(("ssh", rest)) => ssh::Target::parse(rest).map(Self::Ssh),
+            Some(("https", _)) if endpoint.tls.is_none() => Err(AddressError::NoTls),
             Some(("tcp" | "http" | "https", rest)) => {
                 let authority: Option<Authority> = rest.trim_end_matches('/').parse().ok();
                 let usual = if endpoint.tls.is_some() { TLS_PORT } else { TCP_PORT };
                 authority
                     .filter(|authority| !authority.host.is_empty() && !rest.contains('@'))
                     .map(|Authority { host, port }| Self::Tcp(host, port.unwrap_or(usual)))
-                    .ok_or_else(|| unsupported("want \"tcp://host:port\""))
+                    .ok_or(AddressError::Tcp)
             }
-            Some(("unix", _)) => Err(unsupported("the socket's path is missing")),
-            Some((scheme, _)) => {
-                Err(unsupported(&format!("\"{scheme}\" endpoints are not supported, only unix, tcp and ssh")))
-            }
-            None => Err(unsupported("want \"unix:///path\" or \"tcp://host:port\"")),
+            Some(("unix", _)) => Err(AddressError::NoPath),
+            Some((scheme, _)) => Err(AddressError::Scheme { scheme: scheme.to_owned() }),
+            None => Err(AddressError::NoScheme),
         }
     }
 
@@ -65,10 +62,6 @@ impl Address {
             }
         }
     }
-}
-
-fn unsupported(why: &str) -> ConnectError {
-    ConnectError::Endpoint(why.to_owned())
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 
+use super::error::DialError;
+
 /// Most bytes kept of what the program says on standard error.
 const WORDS_BYTES: u64 = 4096;
 
@@ -52,11 +54,11 @@ fn dial(program: &str, command: &mut Command) -> io::Result<ProgramStream> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| io::Error::other(format!("cannot run \"{program}\": {error}")))?;
+        .map_err(|error| io::Error::other(DialError::Run { program: program.to_owned(), error }))?;
     let (Some(stdin), Some(stdout), Some(stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
-        return Err(io::Error::other(format!("\"{program}\" has no pipes")));
+        return Err(io::Error::other(DialError::NoPipes { program: program.to_owned() }));
     };
     let words = tokio::spawn(async move {
         let mut words = Vec::new();
@@ -156,8 +158,11 @@ impl AsyncRead for ProgramStream {
             let Some(words) = &mut self.words else { return Poll::Ready(Ok(())) };
             let said = ready!(Pin::new(words).poll(cx)).unwrap_or_default();
             self.words = None;
-            let said = if said.is_empty() { format!("{} ended without a word", self.name) } else { said };
-            return Poll::Ready(Err(io::Error::other(said)));
+            return Poll::Ready(Err(if said.is_empty() {
+                io::Error::other(DialError::NoWord { program: self.name.clone() })
+            } else {
+                io::Error::other(said)
+            }));
         }
         Poll::Ready(Ok(()))
     }

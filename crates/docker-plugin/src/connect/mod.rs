@@ -3,6 +3,7 @@
 
 mod address;
 mod dial;
+mod error;
 mod ssh;
 mod tls;
 
@@ -20,6 +21,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use self::error::{AddressError, ConnectError, DialError};
+pub use self::tls::TlsError;
+
 use self::address::Address;
 use self::tls::TlsClient;
 use crate::endpoint::Endpoint;
@@ -32,20 +36,6 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(4);
 /// How many connections there are at a time where each costs a login or a process: an ssh server
 /// turns logins away at random once ten are under way (`MaxStartups` of sshd_config(5)).
 const COSTLY_CONNECTIONS: usize = 4;
-
-/// Why no connection to an endpoint can be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// An endpoint of a kind that is not spoken, or one that is not understood.
-    #[error("{0}")]
-    Endpoint(String),
-    /// Certificates or a key that are no good.
-    #[error(transparent)]
-    Tls(Box<dyn std::error::Error + Send + Sync>),
-    /// A header that HTTP does not allow.
-    #[error("{0}")]
-    Header(String),
-}
 
 /// Makes connections to one engine. Clones share what connections share: a login by ssh, and how many
 /// there may be.
@@ -68,7 +58,7 @@ impl Connector {
     pub fn new(endpoint: &Endpoint) -> Result<Self, ConnectError> {
         let address = Address::parse(endpoint)?;
         let tls = match (&address, &endpoint.tls) {
-            (Address::Tcp(host, _), Some(tls)) => Some(TlsClient::new(tls, host).map_err(ConnectError::Tls)?),
+            (Address::Tcp(host, _), Some(tls)) => Some(TlsClient::new(tls, host)?),
             _ => None,
         };
         let connections = if address.is_costly() { COSTLY_CONNECTIONS } else { Semaphore::MAX_PERMITS };
@@ -109,7 +99,7 @@ impl tower_service::Service<Uri> for Connector {
                 Ok(stream) => Ok(TokioIo::new(Stream(stream?))),
                 Err(_) => Err(io::Error::new(
                     io::ErrorKind::TimedOut,
-                    format!("no connection within {} s", CONNECT_DEADLINE.as_secs()),
+                    DialError::Late { seconds: CONNECT_DEADLINE.as_secs() },
                 )),
             }
         })
@@ -180,12 +170,10 @@ impl AsyncWrite for Stream {
 pub fn headers(endpoint: &Endpoint, agent: HeaderValue) -> Result<HeaderMap, ConnectError> {
     let mut headers = HeaderMap::new();
     headers.insert(http::header::USER_AGENT, agent);
-    let bad = |why: String| ConnectError::Header(why);
     for (name, value) in &endpoint.headers {
-        let name: HeaderName = name.parse().map_err(|_| bad(format!("\"{name}\" is no http header")))?;
-        let value: HeaderValue = value
-            .parse()
-            .map_err(|_| bad(format!("the value of http header \"{name}\" has control characters")))?;
+        let name: HeaderName = name.parse().map_err(|_| ConnectError::HeaderName { name: name.clone() })?;
+        let value: HeaderValue =
+            value.parse().map_err(|_| ConnectError::HeaderValue { name: name.to_string() })?;
         headers.insert(name, value);
     }
     Ok(headers)

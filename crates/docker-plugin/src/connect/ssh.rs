@@ -13,6 +13,7 @@ use tokio::process::Command;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use super::dial::{self, ProgramStream};
+use super::error::AddressError;
 use crate::authority::{Authority, AuthorityError};
 
 /// How long ssh may take to connect, as docker's own client has it.
@@ -30,9 +31,9 @@ pub(super) struct Target {
 
 impl Target {
     /// Takes apart what follows `ssh://`, and refuses what docker refuses.
-    pub(super) fn parse(rest: &str) -> Result<Self, String> {
+    pub(super) fn parse(rest: &str) -> Result<Self, AddressError> {
         if rest.contains(['?', '#']) {
-            return Err("an ssh endpoint takes no query and no fragment".to_owned());
+            return Err(AddressError::SshQuery);
         }
         let (authority, path) = match rest.find('/') {
             Some(slash) => rest.split_at(slash),
@@ -43,21 +44,20 @@ impl Target {
             None => (None, authority),
         };
         if user.is_some_and(|user| user.contains(':')) {
-            return Err("an ssh endpoint takes no password".to_owned());
+            return Err(AddressError::SshPassword);
         }
-        let why = || "want \"ssh://user@host\"".to_owned();
         let Authority { host, port } = address.parse().map_err(|error| match error {
-            AuthorityError::Host => why(),
-            AuthorityError::Port => error.to_string(),
+            AuthorityError::Host => AddressError::Ssh,
+            AuthorityError::Port => AddressError::SshPort(error),
         })?;
         // A word that begins with a dash would be an option of ssh.
         if host.is_empty() || host.starts_with('-') || user.is_some_and(|user| user.starts_with('-')) {
-            return Err(why());
+            return Err(AddressError::Ssh);
         }
         // The path becomes a word of the remote shell's command line.
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+@".contains(&byte);
         if !path.bytes().all(plain) {
-            return Err("the socket's path may hold letters, digits and \"/._-+@\" only".to_owned());
+            return Err(AddressError::SshPath);
         }
         Ok(Self {
             user: user.filter(|user| !user.is_empty()).map(str::to_owned),
@@ -190,7 +190,7 @@ fn dial(arguments: &[String]) -> io::Result<ProgramStream> {
 mod tests {
     use super::*;
 
-    fn line(rest: &str) -> Result<String, String> {
+    fn line(rest: &str) -> Result<String, AddressError> {
         Target::parse(rest).map(|target| target.arguments(&[]).join(" "))
     }
 

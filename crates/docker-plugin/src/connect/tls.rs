@@ -1,14 +1,15 @@
 //! TLS to an engine that listens on TCP, with the certificates that docker's configuration names.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use explained::Explained;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -18,7 +19,70 @@ use tokio_rustls::rustls::{
 
 use crate::endpoint::Tls;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+/// What is wrong with certificates or keys.
+#[derive(Debug, thiserror::Error, Explained)]
+#[status = "part"]
+pub enum TlsError {
+    /// They do not fit together, or are of a kind that is not known.
+    #[error(transparent)]
+    Rustls(#[from] RustlsError),
+    /// They cannot be checked.
+    #[error(transparent)]
+    Verifier(#[from] VerifierBuilderError),
+    /// `key.pem` or `--tlskey` is missing.
+    #[error("there is a client certificate and no key for it")]
+    #[advice = "add it"]
+    NoKey,
+    /// `cert.pem` or `--tlscert` is missing.
+    #[error("there is a client key and no certificate for it")]
+    #[advice = "add it"]
+    NoCertificate,
+    /// A certificate cannot be for it.
+    #[error("\"{host}\" is no host name")]
+    #[advice = "correct the host"]
+    Host {
+        /// As it was given.
+        host: String,
+    },
+    /// A certificate or key cannot be read.
+    #[error("cannot use \"{path}\": {error}", path = .path.display())]
+    #[advice = "correct the file or its rights"]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: String,
+    },
+    /// No system store was found.
+    #[error("this system trusts no certificates; name a CA with --tlscacert")]
+    #[advice = "name one"]
+    NoRoots,
+    /// The file is not PEM, or empty.
+    #[error("\"{path}\" holds no certificate", path = .path.display())]
+    #[advice = "name the right file"]
+    HoldsNoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is not PEM, or empty.
+    #[error("\"{path}\" holds no private key", path = .path.display())]
+    #[advice = "name the right file"]
+    HoldsNoKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An encrypted key.
+    #[error(
+        "the key in \"{path}\" has a password, which docker does not take either; \
+         'openssl pkey -in FILE' writes it without",
+        path = .path.display()
+    )]
+    #[advice = "write it without"]
+    LockedKey {
+        /// The file.
+        path: PathBuf,
+    },
+}
 
 /// Makes TLS connections to one engine.
 #[derive(Clone)]
@@ -32,7 +96,7 @@ impl TlsClient {
     ///
     /// # Errors
     /// A file that is missing or not what it should be, and a host that no certificate can name.
-    pub(super) fn new(tls: &Tls, host: &str) -> Result<Self, Failure> {
+    pub(super) fn new(tls: &Tls, host: &str) -> Result<Self, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?;
@@ -48,11 +112,11 @@ impl TlsClient {
                 config.with_client_auth_cert(certificates(cert)?, private_key(key)?)?
             }
             (None, None) => config.with_no_client_auth(),
-            (Some(_), None) => return Err("there is a client certificate and no key for it".into()),
-            (None, Some(_)) => return Err("there is a client key and no certificate for it".into()),
+            (Some(_), None) => return Err(TlsError::NoKey),
+            (None, Some(_)) => return Err(TlsError::NoCertificate),
         };
         let name =
-            ServerName::try_from(host.to_owned()).map_err(|_| format!("\"{host}\" is no host name"))?;
+            ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Host { host: host.to_owned() })?;
         Ok(Self { connector: TlsConnector::from(Arc::new(config)), name })
     }
 
@@ -63,7 +127,7 @@ impl TlsClient {
 }
 
 /// Who may have signed the engine's certificate: those in the file, else whom the system trusts.
-fn roots(file: Option<&Path>) -> Result<RootCertStore, Failure> {
+fn roots(file: Option<&Path>) -> Result<RootCertStore, TlsError> {
     let mut store = RootCertStore::empty();
     match file {
         Some(path) => {
@@ -74,40 +138,28 @@ fn roots(file: Option<&Path>) -> Result<RootCertStore, Failure> {
         None => {
             store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if store.is_empty() {
-                return Err("this system trusts no certificates; name a CA with --tlscacert".into());
+                return Err(TlsError::NoRoots);
             }
         }
     }
     Ok(store)
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let certificates = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| unusable(path, &error))?;
     if certificates.is_empty() {
-        return Err(format!("\"{}\" holds no certificate", path.display()).into());
+        return Err(TlsError::HoldsNoCertificate { path: path.to_owned() });
     }
     Ok(certificates)
 }
 
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Failure> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| {
-        if is_locked(path) {
-            let why = format!(
-                "the key in \"{}\" has a password, which docker does not take either; \
-                 'openssl pkey -in FILE' writes it without",
-                path.display()
-            );
-            return why.into();
-        }
-        match error {
-            pem::Error::NoItemsFound => {
-                let why = format!("\"{}\" holds no private key", path.display());
-                why.into()
-            }
-            error => unusable(path, &error),
-        }
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(path).map_err(|error| match error {
+        _ if is_locked(path) => TlsError::LockedKey { path: path.to_owned() },
+        pem::Error::NoItemsFound => TlsError::HoldsNoKey { path: path.to_owned() },
+        error => unusable(path, &error),
     })
 }
 
@@ -119,8 +171,8 @@ fn is_locked(path: &Path) -> bool {
     })
 }
 
-fn unusable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
-    format!("cannot use \"{}\": {error}", path.display()).into()
+fn unusable(path: &Path, error: &dyn std::fmt::Display) -> TlsError {
+    TlsError::Unusable { path: path.to_owned(), error: error.to_string() }
 }
 
 /// Takes any certificate, as `--tls` without `--tlsverify` asks for. That its owner holds the key

@@ -1,9 +1,10 @@
 //! The part of docker's `config.json` that is about this program.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
-use std::path::Path;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 
+use explained::Explained;
 use serde::Deserialize;
 
 /// What `config.json` says.
@@ -30,6 +31,16 @@ struct Proxies {
     no_proxy: String,
     ftp_proxy: String,
     all_proxy: String,
+}
+
+/// Docker's `config.json` is damaged or may not be read.
+#[derive(Debug, thiserror::Error, Explained)]
+#[error("cannot read \"{path}\": {error}", path = .path.display())]
+#[advice = "correct it; it counts as empty until then"]
+#[status = "warning"]
+pub struct ConfigWarning {
+    path: PathBuf,
+    error: io::Error,
 }
 
 #[derive(Default, Deserialize)]
@@ -66,15 +77,15 @@ impl Config {
     }
 
     /// Reads `config.json` in `directory`. A file that cannot be read or understood counts as
-    /// empty, with a line that says so, as it does for docker.
-    pub(super) fn read(directory: &Path) -> (Self, Option<String>) {
+    /// empty, with a warning, as it does for docker.
+    pub(super) fn read(directory: &Path) -> (Self, Option<ConfigWarning>) {
         let path = directory.join("config.json");
         let text = match std::fs::read(&path) {
             Ok(text) => text,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 return (Self::default(), None);
             }
-            Err(error) => return bad(&path, &error),
+            Err(error) => return (Self::default(), Some(ConfigWarning { path, error })),
         };
         match serde_json::from_slice::<File>(&text) {
             Ok(mut file) => {
@@ -91,12 +102,7 @@ impl Config {
                     None,
                 )
             }
-            Err(error) => bad(&path, &error),
+            Err(error) => (Self::default(), Some(ConfigWarning { path, error: error.into() })),
         }
     }
-}
-
-fn bad(path: &Path, error: &dyn std::error::Error) -> (Config, Option<String>) {
-    let why = format!("cannot read \"{}\": {error}", path.display());
-    (Config::default(), Some(why))
 }

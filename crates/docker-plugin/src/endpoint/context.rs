@@ -6,10 +6,27 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use explained::Explained;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::{EndpointError, Tls};
+
+/// What is wrong with the files of a context.
+#[derive(Debug, thiserror::Error, Explained)]
+#[status = "part"]
+pub enum ContextError {
+    /// They cannot be read.
+    #[error(transparent)]
+    Read(#[from] std::io::Error),
+    /// They cannot be understood.
+    #[error(transparent)]
+    Syntax(#[from] serde_json::Error),
+    /// The context is for something else.
+    #[error("it names no docker engine")]
+    #[advice = "name another"]
+    NoEngine,
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -33,14 +50,14 @@ struct DockerEndpoint {
 /// context's name.
 pub(super) fn read(directory: Option<&Path>, name: &str) -> Result<(String, Option<Tls>), EndpointError> {
     let missing = || EndpointError::NoContext { name: name.to_owned() };
-    let bad = |why: String| EndpointError::BadContext { name: name.to_owned(), why };
+    let bad = |why: ContextError| EndpointError::BadContext { name: name.to_owned(), why };
     let contexts = directory.ok_or_else(missing)?.join("contexts");
     let id: String = Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect();
     let text = std::fs::read(contexts.join("meta").join(&id).join("meta.json")).map_err(|error| {
-        if error.kind() == std::io::ErrorKind::NotFound { missing() } else { bad(error.to_string()) }
+        if error.kind() == std::io::ErrorKind::NotFound { missing() } else { bad(error.into()) }
     })?;
-    let meta: Meta = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
-    let endpoint = meta.endpoints.get("docker").ok_or_else(|| bad("it names no docker engine".to_owned()))?;
+    let meta: Meta = serde_json::from_slice(&text).map_err(|error| bad(error.into()))?;
+    let endpoint = meta.endpoints.get("docker").ok_or_else(|| bad(ContextError::NoEngine))?;
 
     let certificates = contexts.join("tls").join(&id).join("docker");
     let file = |name: &str| Some(certificates.join(name)).filter(|path| path.exists());

@@ -4,15 +4,41 @@
 //! Read here because Go's reader of CSV refuses quotes where none belong, and the `csv` crate takes
 //! whatever comes.
 
+use explained::Explained;
+
 use super::EndpointError;
+
+/// What is wrong with the variable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[status = "part"]
+pub enum HeadersError {
+    /// A quote that is not closed, or in a value without quotes.
+    #[error("it must be comma-separated NAME=VALUE pairs")]
+    #[advice = "correct it"]
+    Pairs,
+    /// A word among the pairs.
+    #[error("\"=\" is missing in \"{text}\"")]
+    #[advice = "write `NAME=VALUE`"]
+    NoValue {
+        /// The word.
+        text: String,
+    },
+    /// A value alone.
+    #[error("the name is missing in \"{text}\"")]
+    #[advice = "write `NAME=VALUE`"]
+    NoName {
+        /// The pair.
+        text: String,
+    },
+}
 
 /// Reads the variable, with docker's own complaints.
 pub(super) fn read(text: &str) -> Result<Vec<(String, String)>, EndpointError> {
-    let bad = |why: String| EndpointError::BadHeaders { why };
-    let values = values(text).ok_or_else(|| bad("it must be comma-separated NAME=VALUE pairs".to_owned()))?;
+    let bad = |why| EndpointError::BadHeaders { why };
+    let values = values(text).ok_or_else(|| bad(HeadersError::Pairs))?;
     let pair = |text: String| match text.split_once('=') {
-        None => Err(bad(format!("\"=\" is missing in \"{text}\""))),
-        Some((name, _)) if name.trim().is_empty() => Err(bad(format!("the name is missing in \"{text}\""))),
+        None => Err(bad(HeadersError::NoValue { text })),
+        Some((name, _)) if name.trim().is_empty() => Err(bad(HeadersError::NoName { text })),
         // Spaces may belong to a value.
         Some((name, value)) => Ok((name.trim().to_owned(), value.to_owned())),
     };

@@ -1,7 +1,22 @@
 //! Hosts as people write them.
 
+use explained::Explained;
+
 use super::{EndpointError, TCP_PORT, TLS_PORT};
 use crate::authority::{Authority, AuthorityError};
+
+/// What is wrong with a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[status = "part"]
+pub enum HostError {
+    /// Its name or its port.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// A scheme that docker does not know.
+    #[error("want unix:///path, tcp://host:port or ssh://user@host")]
+    #[advice = "write it so"]
+    Scheme,
+}
 
 /// Where an engine listens when nothing else is said.
 #[cfg(not(windows))]
@@ -34,12 +49,12 @@ pub(super) fn normalize(host: &str, tls: bool) -> Result<String, EndpointError> 
             Ok(format!("tcp://{}", Authority { host, port }))
         }
         "unix" | "npipe" | "ssh" | "fd" | "http" | "https" => Ok(host.to_owned()),
-        _ => Err(bad(host, "want unix:///path, tcp://host:port or ssh://user@host")),
+        _ => Err(bad(host, HostError::Scheme)),
     }
 }
 
-fn bad(host: &str, why: impl ToString) -> EndpointError {
-    EndpointError::BadHost { host: host.to_owned(), why: why.to_string() }
+fn bad(host: &str, why: impl Into<HostError>) -> EndpointError {
+    EndpointError::BadHost { host: host.to_owned(), why: why.into() }
 }
 
 #[cfg(test)]

@@ -6,11 +6,16 @@ mod engine;
 mod headers;
 mod host;
 
-pub use config::Config;
+pub use config::{Config, ConfigWarning};
+pub use context::ContextError;
 pub use engine::{Endpoint, Tls};
 pub(crate) use engine::{TCP_PORT, TLS_PORT};
+pub use headers::HeadersError;
+pub use host::HostError;
 
 use std::path::{Path, PathBuf};
+
+use explained::Explained;
 
 use crate::credentials::CredentialSource;
 use crate::globals::Globals;
@@ -20,38 +25,43 @@ use crate::vars::Vars;
 const DEFAULT_CONTEXT: &str = "default";
 
 /// Why it cannot be told which engine is meant.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Explained)]
 pub enum EndpointError {
-    /// Two ways of naming an engine at once.
+    /// Both were given.
     #[error("conflicting options: cannot specify both --host and --context")]
+    #[advice = "give one of them"]
     HostAndContext,
-    /// No such context.
+    /// `--context`, `DOCKER_CONTEXT` or `currentContext` names no context.
     #[error("context \"{name}\" does not exist; 'docker context ls' lists those that do")]
+    #[advice = "name another"]
     NoContext {
         /// Its name.
         name: String,
     },
-    /// A context that cannot be understood.
+    /// Its files are damaged or may not be read.
     #[error("cannot read context \"{name}\": {why}")]
+    #[advice = "make the context anew"]
     BadContext {
         /// Its name.
         name: String,
         /// What is wrong with it.
-        why: String,
+        why: ContextError,
     },
-    /// Headers that cannot be understood.
+    /// What `{why}` says.
     #[error("cannot use DOCKER_CUSTOM_HEADERS: {why}")]
+    #[advice = "correct or unset it"]
     BadHeaders {
         /// What is wrong with them.
-        why: String,
+        why: HeadersError,
     },
-    /// A host that cannot be understood.
+    /// `--host` or `DOCKER_HOST`.
     #[error("cannot understand the docker host \"{host}\": {why}")]
+    #[advice = "write `unix://`, `tcp://` or `ssh://`"]
     BadHost {
         /// As it was given.
         host: String,
         /// What is wrong with it.
-        why: String,
+        why: HostError,
     },
 }
 
@@ -68,8 +78,8 @@ pub struct Resolved {
     pub builder_alias: Option<String>,
     /// Variables with the proxies for containers (`proxies`), `NAME=value`.
     pub proxies: Vec<String>,
-    /// What was wrong with the configuration and passed over, as docker does; one line.
-    pub warning: Option<String>,
+    /// What was wrong with the configuration and passed over, as docker does.
+    pub warning: Option<ConfigWarning>,
 }
 
 /// Finds the engine. `home` is the user's home directory.

@@ -13,12 +13,14 @@ pub use causes::causes;
 pub use diagnostics::Diagnostics;
 pub use size::{limit, size};
 pub use table::Table;
-pub use template::{ListTemplate, Template, TemplateError};
+pub use template::{FormatError, ListTemplate, Template, TemplateError};
 pub use time::{seconds, timestamp};
 
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
+
+use explained::Explained;
 
 /// The form of a result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,10 +48,20 @@ pub enum Progress {
     Quiet,
 }
 
-/// A result that could not be written.
-#[derive(Debug, thiserror::Error)]
+/// Standard output takes no more: a full disk, for instance; a reader who left is no error.
+#[derive(Debug, thiserror::Error, Explained)]
 #[error("cannot write the result")]
+#[advice = "see the cause behind it"]
 pub struct OutputError(#[source] io::Error);
+
+/// Standard output takes no more; the work is done all the same.
+#[derive(Debug, thiserror::Error, Explained)]
+#[error("cannot write what was done: {error}")]
+#[advice = "see the cause behind it"]
+#[status = "warning"]
+pub struct OutputWarning {
+    error: io::Error,
+}
 
 impl OutputError {
     /// Whether whoever read the results has seen enough and left. Nothing else that breaks means that:
@@ -112,7 +124,7 @@ impl Console {
     pub fn forgive(&self, written: Result<(), OutputError>) {
         let Err(error) = written else { return };
         if !error.is_reader_gone() && !std::mem::replace(&mut *lock(&self.lost), true) {
-            self.warning(format_args!("cannot write what was done: {}", error.0));
+            self.warning(OutputWarning { error: error.0 });
         }
     }
 

@@ -140,7 +140,7 @@ fn a_broken_file_is_passed_over_with_a_word() {
     std::fs::write(home.0.join(".docker/config.json"), "{").unwrap();
     let resolved = resolve(&Globals::default(), &BTreeMap::new(), Some(&home.0)).unwrap();
     assert_eq!(resolved.endpoint.host, "unix:///var/run/docker.sock");
-    assert!(resolved.warning.unwrap().contains("config.json"));
+    assert!(resolved.warning.unwrap().to_string().contains("config.json"));
 }
 
 #[test]

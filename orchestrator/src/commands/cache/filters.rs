@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use explained::Explained;
+
 use super::Purge;
 use crate::cli::{Completes, Offer, Typed, duration};
 use crate::commands::complete::Source;
@@ -19,29 +21,52 @@ pub(super) enum Filter {
 const KEYS: [&str; 9] =
     ["id", "parents", "description", "type", "inuse", "mutable", "immutable", "shared", "private"];
 
+/// What is wrong with a filter.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[status = "125"]
+pub enum FilterError {
+    /// `cache usage --filter until=…`.
+    #[error("\"until\" is for cache purge only")]
+    #[advice = "leave it out"]
+    UntilOfUsage,
+    /// A filter without a time.
+    #[error("\"until\" must be a time such as 24h")]
+    #[advice = "write one with `s`, `m` or `h`"]
+    Until,
+    /// A filter that BuildKit does not have.
+    #[error("unknown key \"{key}\"; known are until, {keys}", keys = KEYS.join(", "))]
+    #[advice = "take one of those"]
+    Key {
+        /// As it was written.
+        key: String,
+    },
+    /// A filter of another form.
+    #[error("must be KEY=VALUE")]
+    #[advice = "write it so"]
+    Form,
+}
+
 /// One filter: `until=24h`, `type=regular`, `id=…`, `description~=golang`, `inuse`,
 /// `shared=false`.
-pub(super) fn filter(text: &str) -> Result<Filter, String> {
+pub(super) fn filter(text: &str) -> Result<Filter, FilterError> {
     let Some((key, value)) = text.split_once('=') else {
         return match text.trim() {
             flag @ ("inuse" | "mutable" | "immutable" | "shared" | "private") => {
                 Ok(Filter::Expression(flag.to_owned()))
             }
-            _ => Err("must be KEY=VALUE".to_owned()),
+            _ => Err(FilterError::Form),
         };
     };
     let (key, value) = (key.trim().to_ascii_lowercase(), value.trim_start_matches('=').trim());
     if key == "until" {
-        return duration(value)
-            .map(Filter::Until)
-            .ok_or_else(|| "\"until\" must be a time such as 24h".to_owned());
+        return duration(value).map(Filter::Until).ok_or(FilterError::Until);
     }
     let (name, operator) = match key.strip_suffix(['~', '!']) {
         Some(name) => (name, &key[name.len()..]),
         None => (key.as_str(), ""),
     };
     if !KEYS.contains(&name) {
-        return Err(format!("unknown key \"{name}\"; known are until, {}", KEYS.join(", ")));
+        return Err(FilterError::Key { key: name.to_owned() });
     }
     Ok(Filter::Expression(match (name, operator) {
         // Ids are long; a part of one is enough, as it is for buildx.

@@ -8,10 +8,10 @@ mod purge;
 mod record;
 mod usage;
 
-pub use filters::with_configured;
+pub use filters::{FilterError, with_configured};
 pub use limits::{Limits, TooOld};
-pub use purge::{Manner, Purge, run as purge};
-pub use usage::{Usage, run as usage};
+pub use purge::{LimitUntold, Manner, Purge, run as purge};
+pub use usage::{TwoFormats, Usage, run as usage};
 
 use clap::{Args, Subcommand};
 

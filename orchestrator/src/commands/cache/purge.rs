@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use clap::Args;
+use explained::Explained;
 use futures_util::StreamExt;
 
 use super::filters::{Filter, OF_PURGE, filter, split};
@@ -61,6 +62,13 @@ pub(in crate::commands) struct Options {
     verbose: bool,
 }
 
+/// Only BuildKit decides that.
+#[derive(Debug, thiserror::Error, Explained)]
+#[error("conflicting options: --dry-run cannot tell what a limit of space leaves")]
+#[advice = "leave one of them out"]
+#[status = "125"]
+pub struct LimitUntold;
+
 impl Options {
     /// What they come to together.
     pub(in crate::commands) fn check(self) -> Result<(Purge, Manner), Refusal> {
@@ -71,8 +79,7 @@ impl Options {
             min_free_bytes: self.min_free_space,
         };
         if self.dry_run && limits != Limits::default() {
-            let words = "conflicting options: --dry-run cannot tell what a limit of space leaves";
-            return Err(Refusal::Options(words.to_owned()));
+            return Err(Refusal::Options(LimitUntold.to_string()));
         }
         let manner = Manner { ask: !self.force, dry_run: self.dry_run, verbose: self.verbose };
         Ok((Purge { filters, until, all: self.all, limits }, manner))

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
+use explained::Explained;
 
-use super::filters::{Filter, OF_USAGE, filter, split};
+use super::filters::{Filter, FilterError, OF_USAGE, filter, split};
 use super::{Format, policy, record, together};
 use crate::buildkit::{Client, Record};
 use crate::cli::Refusal;
@@ -13,7 +14,7 @@ use crate::cli::values::{Suggest, limit};
 use crate::commands::{Session, log_end};
 use crate::engine::Engine;
 use crate::observed::ContainerId;
-use crate::output::{Console, ListTemplate, Table, size};
+use crate::output::{Console, FormatError, ListTemplate, Table, size};
 use crate::spec::STATE_DIRECTORY;
 
 /// Show what the build cache holds and how much it takes
@@ -54,18 +55,24 @@ pub struct Usage {
     pub format: Format,
 }
 
+/// `--verbose` is a format too.
+#[derive(Debug, thiserror::Error, Explained)]
+#[error("conflicting options: cannot specify both --format and --verbose")]
+#[advice = "give one of them"]
+#[status = "125"]
+pub struct TwoFormats;
+
 impl Options {
     /// What they come to together.
     pub(in crate::commands) fn check(self) -> Result<Usage, Refusal> {
         let (filters, until) = split(self.filter);
         if until.is_some() {
-            let why = "\"until\" is for cache purge only".to_owned();
+            let why = FilterError::UntilOfUsage.to_string();
             return Err(Refusal::Value { option: "filter", value: "until".to_owned(), why });
         }
         let format = self.format.as_deref().filter(|format| !format.is_empty());
         if format.is_some() && self.verbose {
-            let words = "conflicting options: cannot specify both --format and --verbose";
-            return Err(Refusal::Options(words.to_owned()));
+            return Err(Refusal::Options(TwoFormats.to_string()));
         }
         let format = match format {
             _ if self.quiet => Format::Ids,
@@ -73,7 +80,7 @@ impl Options {
             None | Some("table") => Format::Table,
             Some("pretty") => Format::Pretty,
             Some("json") => Format::Json,
-            Some(template) => Format::Template(ListTemplate::new(template).map_err(Refusal::ListTemplate)?),
+            Some(template) => Format::Template(ListTemplate::new(template).map_err(FormatError::List)?),
         };
         Ok(Usage { filters, format })
     }
@@ -138,7 +145,7 @@ fn rendered(template: &ListTemplate, records: &[Record], now: SystemTime) -> Res
         .iter()
         .map(|one| (record::shown(one, now, template.is_table()), record::object(one)))
         .collect();
-    template.render(&record::COLUMNS, &rows).context("failed to execute template")
+    template.render(&record::COLUMNS, &rows).map_err(|error| FormatError::Rows(error).into())
 }
 
 fn summary(console: &Console, records: &[Record], on_disk: Option<u64>) -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod options;
 
+pub use options::ManifestOptionError;
 pub(super) use options::Options;
 
 use anyhow::Result;

@@ -1,11 +1,12 @@
 //! The options of `backend manifest`.
 
 use clap::Args;
+use explained::Explained;
 
 use crate::cli::values::boolean;
 use crate::cli::{Completes, Refusal};
 use crate::commands::complete::images;
-use crate::commands::forwards::{self, HOSTS, PORTS, Words, merged, refusal, texts};
+use crate::commands::forwards::{self, HOSTS, PORTS, Words, merged, texts};
 use crate::commands::values::image;
 use crate::desired::{BACKEND_IMAGE, ImageRef, ROOTLESS_BACKEND_IMAGE};
 use crate::forward::asked::{self, Asked, Known, Place, Word};
@@ -78,19 +79,58 @@ pub(in crate::commands) struct Options {
     storage: Option<String>,
 }
 
+/// What is wrong with the options.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[status = "125"]
+pub enum ManifestOptionError {
+    /// `backend manifest` was not told what for.
+    #[error("flag needed: --kubernetes")]
+    #[advice = "add `--kubernetes`"]
+    WhatFor,
+    /// Both, or neither, were asked for.
+    #[error("conflicting options: --privileged and --rootless exclude each other")]
+    #[advice = "give one of them"]
+    Opposites,
+    /// `backend manifest --forward` with something that only this machine takes for a host.
+    #[error("\"{name}\" is not a name that a pod can look up")]
+    #[advice = "a name of letters, digits, `-`, `_` and `.`, or an address"]
+    Host {
+        /// As it was written.
+        name: String,
+    },
+    /// `backend manifest` with a mapping, or `@loopback`.
+    #[error("a manifest forwards ports to the same ports of the node")]
+    #[advice = "give plain ports; `--forward` leads to other hosts and ports"]
+    Mapped,
+    /// `--name` of a manifest.
+    #[error("must be small letters, digits and \"-\", beginning with a letter, at most 52")]
+    #[advice = "choose such a name"]
+    Name,
+    /// `--namespace` of a manifest.
+    #[error("must be the name of a namespace (small letters, digits and \"-\", at most 63)")]
+    #[advice = "name one"]
+    Namespace,
+    /// `kubectl` would read `no` or `on` as a truth value.
+    #[error("is a truth value in YAML and no name")]
+    #[advice = "choose another name"]
+    Truth,
+    /// `--storage` of a manifest.
+    #[error("must be a size such as 50Gi or 1Ti")]
+    #[advice = "write it as Kubernetes does"]
+    Quantity,
+}
+
 impl Options {
     /// What they come to together.
     pub(in crate::commands) fn check(self) -> Result<Wish, Refusal> {
         let ports = self.allow_host_port.map(|lists| lists.concat());
         let forwards = forwards_of(ports.as_deref(), &self.forward.unwrap_or_default().concat())?;
         if !self.kubernetes {
-            let words = "flag needed: --kubernetes";
-            return Err(Refusal::Options(words.to_owned()));
+            return Err(Refusal::Options(ManifestOptionError::WhatFor.to_string()));
         }
         let rootless = self.rootless.unwrap_or_else(|| self.privileged == Some(false));
         if self.privileged == Some(rootless) {
-            let words = "conflicting options: --privileged and --rootless exclude each other";
-            return Err(Refusal::Options(words.to_owned()));
+            return Err(Refusal::Options(ManifestOptionError::Opposites.to_string()));
         }
         Ok(Wish {
             name: self.name.unwrap_or_else(|| NAME.to_owned()),
@@ -112,42 +152,36 @@ fn forwards_of(ports: Option<&[Word]>, hosts: &[Word]) -> Result<Vec<Forward>, R
         Place::Host(ref name) => {
             let followed = name.parse().ok().map(|name| Known::Followed(name, None));
             let known = followed.or_else(|| name.parse().ok().map(Known::Fixed));
-            let forward = asked.with(|_| known).ok_or_else(|| {
-                let why = format!("\"{name}\" is not a name that a pod can look up");
-                refusal(HOSTS, texts(hosts), &why)
-            })?;
+            let forward = asked
+                .with(|_| known)
+                .ok_or_else(|| refusal(HOSTS, hosts, &ManifestOptionError::Host { name: name.clone() }))?;
             Ok(Forward { port: asked.port, to: Some(forward.to()) })
         }
         Place::Gateway | Place::Loopback => {
-            let why = "a manifest forwards ports to the same ports of the node";
-            Err(refusal(PORTS, texts(ports.unwrap_or_default()), why))
+            Err(refusal(PORTS, ports.unwrap_or_default(), &ManifestOptionError::Mapped))
         }
     };
     merged(ports, hosts, false)?.into_iter().map(forward).collect()
 }
 
-fn name(text: &str) -> Result<String, String> {
-    let lettered = text.starts_with(|first: char| first.is_ascii_lowercase());
-    if lettered && is_label(text, NAME_LENGTH) {
-        unambiguous(text)
-    } else {
-        Err("must be small letters, digits and \"-\", beginning with a letter, at most 52".to_owned())
-    }
+fn refusal(option: &'static str, list: &[Word], why: &ManifestOptionError) -> Refusal {
+    Refusal::Value { option, value: texts(list), why: why.to_string() }
 }
 
-fn namespace(text: &str) -> Result<String, String> {
-    if is_label(text, LABEL_LENGTH) {
-        unambiguous(text)
-    } else {
-        Err("must be the name of a namespace (small letters, digits and \"-\", at most 63)".to_owned())
-    }
+fn name(text: &str) -> Result<String, ManifestOptionError> {
+    let lettered = text.starts_with(|first: char| first.is_ascii_lowercase());
+    if lettered && is_label(text, NAME_LENGTH) { unambiguous(text) } else { Err(ManifestOptionError::Name) }
+}
+
+fn namespace(text: &str) -> Result<String, ManifestOptionError> {
+    if is_label(text, LABEL_LENGTH) { unambiguous(text) } else { Err(ManifestOptionError::Namespace) }
 }
 
 /// Refuses what `kubectl` would take for a truth value: it reads YAML 1.1, where these need quotes
 /// that a writer of YAML 1.2 does not set.
-fn unambiguous(text: &str) -> Result<String, String> {
+fn unambiguous(text: &str) -> Result<String, ManifestOptionError> {
     if matches!(text, "y" | "n" | "yes" | "no" | "on" | "off") {
-        Err("is a truth value in YAML and no name".to_owned())
+        Err(ManifestOptionError::Truth)
     } else {
         Ok(text.to_owned())
     }
@@ -163,16 +197,12 @@ fn is_label(text: &str, longest: usize) -> bool {
 }
 
 /// A size of more than nothing in the spelling of Kubernetes: `50Gi`, `1.5T`, `1000000000`.
-fn quantity(text: &str) -> Result<String, String> {
+fn quantity(text: &str) -> Result<String, ManifestOptionError> {
     const UNITS: [&str; 12] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei", "k", "M", "G", "T", "P"];
     let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
     let positive = number.parse::<f64>().is_ok_and(|number| number > 0.0);
-    if positive && UNITS.contains(&unit) {
-        Ok(text.to_owned())
-    } else {
-        Err("must be a size such as 50Gi or 1Ti".to_owned())
-    }
+    if positive && UNITS.contains(&unit) { Ok(text.to_owned()) } else { Err(ManifestOptionError::Quantity) }
 }
 
 #[cfg(test)]
@@ -187,7 +217,7 @@ mod tests {
         for bad in ["", "2a", "-a", "a-", "A", "a.b", "a_b", "a b", "é", &"x".repeat(53)] {
             assert!(name(bad).is_err(), "{bad}");
         }
-        assert!(name("no").unwrap_err().contains("truth value") && namespace("on").is_err());
+        assert!(name("no") == Err(ManifestOptionError::Truth) && namespace("on").is_err());
         assert!(namespace("2a").is_ok() && namespace(&"x".repeat(63)).is_ok());
         assert!(namespace(&"x".repeat(64)).is_err() && namespace("a/b").is_err());
     }

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
+use explained::Explained;
 
 use super::Daemon;
 use super::registries::{authority, file, mirror, registry};
-use crate::cli::values::{OneOf, Parsed, bytes, limit};
+use crate::cli::values::{OneOf, bytes, limit};
 use crate::cli::{Completes, Refusal};
 use crate::commands::complete::{images, volumes};
 use crate::commands::forwards::{self, Words, merged};
@@ -194,16 +195,19 @@ impl Options {
     }
 }
 
+/// `--cache-volume` with a path.
+#[derive(Clone, Copy, Debug, thiserror::Error, Explained)]
+#[error("must be the name of a volume (letters, digits and \"_.-\")")]
+#[advice = "make a volume and name it"]
+#[status = "125"]
+pub struct NoVolumeName;
+
 /// The engine's rule for names; a path in its place would become a bind mount.
-fn volume(text: &str) -> Parsed<VolumeName> {
+fn volume(text: &str) -> Result<VolumeName, NoVolumeName> {
     let mut bytes = text.bytes();
     let first = bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     let fits = first && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
-    if fits {
-        Ok(VolumeName(text.to_owned()))
-    } else {
-        Err("must be the name of a volume (letters, digits and \"_.-\")".to_owned())
-    }
+    if fits { Ok(VolumeName(text.to_owned())) } else { Err(NoVolumeName) }
 }
 
 #[cfg(test)]

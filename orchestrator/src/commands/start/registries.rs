@@ -3,15 +3,45 @@
 use std::path::PathBuf;
 
 use docker_plugin::authority::Authority;
+use explained::Explained;
 
 use crate::spec::daemon::Mirror;
 
-pub(super) fn file(text: &str) -> Result<PathBuf, String> {
-    if text.is_empty() { Err("must name a file".to_owned()) } else { Ok(PathBuf::from(text)) }
+/// What is wrong with an option about registries.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[status = "125"]
+pub enum RegistryError {
+    /// An empty path.
+    #[error("must name a file")]
+    #[advice = "name one"]
+    NoFile,
+    /// A scheme, a path or a bad port.
+    #[error("\"{text}\" is not the name of a registry (host or host:port)")]
+    #[advice = "write it as in an image's name"]
+    Name {
+        /// As it was written.
+        text: String,
+    },
+    /// `--registry-ca`.
+    #[error("must be a registry, \"=\" and a file")]
+    #[advice = "write it so"]
+    Authority,
+    /// `--registry-mirror`.
+    #[error("must be a registry, \"=\" and the address of its mirror")]
+    #[advice = "write it so"]
+    Mirror,
+    /// Another scheme.
+    #[error("the address of a mirror begins with http:// or https://")]
+    #[advice = "take one of those, or none"]
+    Scheme,
+}
+
+pub(super) fn file(text: &str) -> Result<PathBuf, RegistryError> {
+    if text.is_empty() { Err(RegistryError::NoFile) } else { Ok(PathBuf::from(text)) }
 }
 
 /// A registry as images name it: `host` or `host:port`.
-pub(super) fn registry(text: &str) -> Result<String, String> {
+pub(super) fn registry(text: &str) -> Result<String, RegistryError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
     let good = |Authority { host, .. }: Authority| {
         !host.is_empty() && host.chars().all(plain) && !text.contains('@')
@@ -19,24 +49,23 @@ pub(super) fn registry(text: &str) -> Result<String, String> {
     if text.parse().is_ok_and(good) {
         Ok(text.to_owned())
     } else {
-        Err(format!("\"{text}\" is not the name of a registry (host or host:port)"))
+        Err(RegistryError::Name { text: text.to_owned() })
     }
 }
 
-pub(super) fn authority(text: &str) -> Result<(String, PathBuf), String> {
-    let (host, path) = text.split_once('=').ok_or("must be a registry, \"=\" and a file")?;
+pub(super) fn authority(text: &str) -> Result<(String, PathBuf), RegistryError> {
+    let (host, path) = text.split_once('=').ok_or(RegistryError::Authority)?;
     Ok((registry(host)?, file(path)?))
 }
 
 /// `docker.io=https://mirror.example/path`; without a scheme the daemon's own rule counts.
-pub(super) fn mirror(text: &str) -> Result<(String, Mirror), String> {
-    let (host, url) =
-        text.split_once('=').ok_or("must be a registry, \"=\" and the address of its mirror")?;
+pub(super) fn mirror(text: &str) -> Result<(String, Mirror), RegistryError> {
+    let (host, url) = text.split_once('=').ok_or(RegistryError::Mirror)?;
     let (tls, rest) = match url.split_once("://") {
         None => (None, url),
         Some(("http", rest)) => (Some(false), rest),
         Some(("https", rest)) => (Some(true), rest),
-        Some(_) => return Err("the address of a mirror begins with http:// or https://".to_owned()),
+        Some(_) => return Err(RegistryError::Scheme),
     };
     let (mirror, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let path = path.trim_end_matches('/').to_owned();
@@ -50,10 +79,10 @@ mod tests {
     #[test]
     fn registries_are_named_as_in_images() {
         for good in ["docker.io", "localhost:5000", "[::1]:5000", "[::1]", "10.0.0.1:80", "my-host"] {
-            assert_eq!(registry(good).as_deref(), Ok(good));
+            assert_eq!(registry(good), Ok(good.to_owned()));
         }
         for bad in ["", "http://r", "r/path", "r:", "r:0", "r:70000", "a b", "[x]:1", "[::1", ":5000"] {
-            assert!(registry(bad).unwrap_err().contains("is not the name of a registry"), "{bad}");
+            assert!(registry(bad) == Err(RegistryError::Name { text: bad.to_owned() }), "{bad}");
         }
     }
 

@@ -4,9 +4,39 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use assemble_contract::Status;
+use explained::Explained;
 
 /// How many ticks a line remembers, for its sparkline.
 const HISTORY: usize = 20;
+
+/// Why the counters of a sidecar are not known, in the place of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[status = "part"]
+pub enum NoCounters {
+    /// The sidecar is in the network of an earlier run of the backend.
+    #[error("stale")]
+    #[advice = "`docker assemble backend start`"]
+    Stale,
+    /// The sidecar's image cannot tell its counters.
+    #[error("older version")]
+    #[advice = "`docker assemble backend start`"]
+    Old,
+    /// The sidecar is of an image that the user named.
+    #[error("other image")]
+    #[advice = "nothing"]
+    Foreign,
+    /// The sidecar hangs, or the engine refused to ask it.
+    #[error("no answer")]
+    #[advice = "`docker assemble backend doctor`"]
+    Silent,
+    /// The sidecar does not run.
+    #[error("{state}")]
+    #[advice = "`docker assemble backend start`"]
+    Stopped {
+        /// What it does instead.
+        state: &'static str,
+    },
+}
 
 /// What one sidecar said once.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,7 +44,7 @@ pub(super) struct Sample {
     pub(super) port: u16,
     pub(super) at: Instant,
     /// What it told, or in a word or two why nothing.
-    pub(super) known: Result<Status, String>,
+    pub(super) known: Result<Status, NoCounters>,
 }
 
 /// Bytes per second.
@@ -107,7 +137,8 @@ mod tests {
         let later = begin + Duration::from_secs(1);
         let lines = advance(Vec::new(), vec![sample(5000, begin, 100, 0)]);
         assert_eq!(advance(lines.clone(), vec![sample(5000, later, 99, 5)])[0].rate, None);
-        let silent = Sample { known: Err("paused".to_owned()), ..sample(5000, later, 0, 0) };
+        let silent =
+            Sample { known: Err(NoCounters::Stopped { state: "paused" }), ..sample(5000, later, 0, 0) };
         assert_eq!(advance(lines.clone(), vec![silent])[0].rate, None);
         assert_eq!(advance(lines, vec![sample(5000, begin, 100, 0)])[0].rate, None, "no time has passed");
     }

@@ -2,12 +2,12 @@
 
 use std::time::SystemTime;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::Stats;
 use super::rates::{Line, sparkline};
-use crate::output::{Console, Form, ListTemplate, Table, size, timestamp};
+use crate::output::{Console, Form, FormatError, ListTemplate, Table, size, timestamp};
 
 /// Shows one round. `first` is the first of several.
 pub(super) fn tick(
@@ -108,12 +108,12 @@ const COLUMNS: [(&str, &str); 10] = [
 /// A table of the user's own, whose fields are for people as those of the usual one are.
 fn own_table(lines: &[Line], template: &ListTemplate) -> Result<Vec<String>> {
     let shown = |line: &Line| -> Value {
-        let error = line.last.known.as_ref().err().cloned().unwrap_or_default();
+        let error = line.last.known.as_ref().err().map(ToString::to_string).unwrap_or_default();
         let cells = row(line).into_iter().chain([error]);
         COLUMNS.iter().map(|(field, _)| (*field).to_owned()).zip(cells.map(Value::from)).collect()
     };
     let rows: Vec<_> = lines.iter().map(|line| (shown(line), forward(line))).collect();
-    let text = template.render(&COLUMNS, &rows).context("failed to execute template")?;
+    let text = template.render(&COLUMNS, &rows).map_err(FormatError::Rows)?;
     Ok(text.lines().map(str::to_owned).collect())
 }
 
@@ -130,7 +130,7 @@ fn forward(line: &Line) -> Value {
         "BytesDown": report.map(|report| report.bytes_down),
         "UpPerSecond": line.rate.map(|rate| rate.up),
         "DownPerSecond": line.rate.map(|rate| rate.down),
-        "Error": line.last.known.as_ref().err(),
+        "Error": line.last.known.as_ref().err().map(ToString::to_string),
     })
 }
 
@@ -146,7 +146,7 @@ mod tests {
 
     use assemble_contract::Status;
 
-    use super::super::rates::{Rate, Sample};
+    use super::super::rates::{NoCounters, Rate, Sample};
     use super::*;
 
     fn lines() -> Vec<Line> {
@@ -166,7 +166,11 @@ mod tests {
                 rate: Some(Rate { up: 1000, down: 0 }),
                 history: VecDeque::from([0, 1000]),
             },
-            Line { last: sample(6000, Err("paused".to_owned())), rate: None, history: VecDeque::new() },
+            Line {
+                last: sample(6000, Err(NoCounters::Stopped { state: "paused" })),
+                rate: None,
+                history: VecDeque::new(),
+            },
         ]
     }
 

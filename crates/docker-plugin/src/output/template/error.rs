@@ -1,28 +1,53 @@
 //! What is wrong with a template, in Go's words and with Go's positions.
 
+use explained::Explained;
 use gotmpl::parse::{CommandNode, Expr, ListNode, Node, PipeNode, Pos};
 
-/// A template that cannot be understood, or does not suit what it is for.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct TemplateError(String);
+/// A template cannot be understood, or does not suit what it is for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[error("template: {words}")]
+#[advice = "correct it at the line and column that Go's words tell"]
+#[status = "part"]
+pub struct TemplateError {
+    words: String,
+}
+
+/// Why a `--format` is of no use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+pub enum FormatError {
+    /// A template for one object cannot be understood.
+    #[error("template parsing error: {error}", error = .0)]
+    #[advice = "what `{error}` says"]
+    #[status = "64"]
+    Object(TemplateError),
+    /// A template for a list, or one that begins with `table`, cannot be understood.
+    #[error("failed to parse template: {error}", error = .0)]
+    #[advice = "what `{error}` says"]
+    List(TemplateError),
+    /// A field that the rows have not, or a function that does not suit it; see the cause behind it.
+    #[error("failed to execute template")]
+    #[advice = "`--help` lists the fields"]
+    Rows(#[source] TemplateError),
+}
 
 impl TemplateError {
+    fn new(words: String) -> Self {
+        Self { words }
+    }
+
     pub(super) fn plain(words: &str) -> Self {
-        Self(format!("template: {words}"))
+        Self::new(words.to_owned())
     }
 
     pub(super) fn at_line(line: usize, words: &str) -> Self {
-        Self(format!("template: :{line}: {words}"))
+        Self::new(format!(":{line}: {words}"))
     }
 
     /// What the parser found. Go tells no column for it.
     pub(super) fn parsing(error: gotmpl::TemplateError) -> Self {
         match error {
             gotmpl::TemplateError::Parse { line, message, .. }
-            | gotmpl::TemplateError::Lex { line, message, .. } => {
-                Self(format!("template: :{line}: {message}"))
-            }
+            | gotmpl::TemplateError::Lex { line, message, .. } => Self::new(format!(":{line}: {message}")),
             error => Self::plain(&error.to_string()),
         }
     }
@@ -33,7 +58,7 @@ impl TemplateError {
         let gotmpl::TemplateError::MissingKey { key } = error else {
             let words = error.to_string();
             let words = words.trim_start_matches("execution error: ");
-            return Self(format!("template: executing \"\": {words}"));
+            return Self::new(format!("executing \"\": {words}"));
         };
         let what = format!("can't evaluate field {key}");
         let mut place = None;
@@ -47,9 +72,9 @@ impl TemplateError {
                 let before = source.get(..offset).unwrap_or_default();
                 let line = before.matches('\n').count() + 1;
                 let column = before.rfind('\n').map_or(offset, |newline| offset - newline - 1);
-                Self(format!("template: :{line}:{column}: executing \"\" at <{words}>: {what}"))
+                Self::new(format!(":{line}:{column}: executing \"\" at <{words}>: {what}"))
             }
-            None => Self(format!("template: executing \"\": {what}")),
+            None => Self::new(format!("executing \"\": {what}")),
         }
     }
 }
@@ -62,12 +87,12 @@ pub(super) fn check_functions(template: &gotmpl::Template, known: &[String]) -> 
     for tree in trees {
         each_expression(tree, &mut |expression| match expression {
             Expr::Identifier(Pos { line, .. }, name) if !known.iter().any(|known| known == name.as_str()) => {
-                unknown.get_or_insert_with(|| format!("template: :{line}: function \"{name}\" not defined"));
+                unknown.get_or_insert_with(|| format!(":{line}: function \"{name}\" not defined"));
             }
             _ => {}
         });
     }
-    unknown.map_or(Ok(()), |words| Err(TemplateError(words)))
+    unknown.map_or(Ok(()), |words| Err(TemplateError::new(words)))
 }
 
 /// Where and in which words an expression asks for a field. Go's position of a chain is that of

@@ -7,7 +7,7 @@ mod error;
 mod functions;
 mod list;
 
-pub use error::TemplateError;
+pub use error::{FormatError, TemplateError};
 pub use list::ListTemplate;
 
 use std::collections::BTreeMap;
