@@ -21,7 +21,16 @@
 //! `#[advice = "…"]` says what a person can do; `#[status = "…"]`, on a variant or for all of them on
 //! the type, says how the program ends, which is "1" where nothing else is said. A variant without a
 //! cause or an advice does not compile, unless it is transparent, or another one has its words and explains
-//! them.
+//! them:
+//!
+//! ```compile_fail
+//! #[derive(Debug, thiserror::Error, explained::Explained)]
+//! enum CopyError {
+//!     /// A full disk, for instance.
+//!     #[error("cannot write")]
+//!     Write,
+//! }
+//! ```
 
 pub use explained_derive::Explained;
 
