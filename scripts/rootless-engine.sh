@@ -81,10 +81,14 @@ inside() {
 	shift
 	ip link set lo up
 	known "$work"
-	unset DOCKER_CONTEXT DOCKER_CONFIG SUDO_USER LOGNAME
+	unset DOCKER_CONTEXT DOCKER_CONFIG LOGNAME
+	export CARGO_HOME=${CARGO_HOME:-$HOME/.cargo} RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup}
 	export USER=$user HOME=$work/home XDG_RUNTIME_DIR=/run/user/$uid
 	export DOCKER_HOST=unix://$XDG_RUNTIME_DIR/docker.sock
-	exec setpriv --reuid $uid --regid $uid --clear-groups "${BASH_SOURCE[0]}" as-user "$work" "$@"
+	# COMMAND may write what is root's: logs, and what cargo builds. The engine may not.
+	exec setpriv --reuid $uid --regid $uid --clear-groups \
+		--inh-caps +dac_override --ambient-caps +dac_override \
+		"${BASH_SOURCE[0]}" as-user "$work" "$@"
 }
 
 # as-user WORK COMMAND...: the same, as the user.
@@ -94,6 +98,7 @@ as_user() {
 	# No packet filter: the containers reach nothing but the namespace of the engine.
 	PATH=$dir/root/usr/bin:$newest/usr/sbin:$newest/usr/bin:$PATH \
 		LD_LIBRARY_PATH=$(echo "$dir"/root/usr/lib/*/) \
+		setpriv --inh-caps -dac_override --ambient-caps -dac_override \
 		sh "$newest/usr/share/docker.io/contrib/dockerd-rootless.sh" \
 		--data-root "$HOME/data" --iptables=false --ip6tables=false >"$work/tmp/dockerd.log" 2>&1 &
 	pid=$!

@@ -26,6 +26,7 @@ rows() {
 	for setting in "${engine_settings[@]}"; do
 		row "Docker, Debian's newest, $setting" newest --setting "$setting"
 	done
+	row "Docker, Debian's newest, without root" rootless
 	row "Podman, Debian 12" podman
 }
 
