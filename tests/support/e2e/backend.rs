@@ -205,7 +205,9 @@ impl Backend {
     #[track_caller]
     pub(crate) fn inside(&self, line: &str) -> Outcome {
         let network = format!("container:{}", self.name());
-        docker(&["run", "--rm", "--network", &network, &base_image(), "sh", "-c", line])
+        // Not every user namespace may join that network: the backend is in the host's.
+        let run = ["run", "--rm", "--userns", "host", "--network", &network, &base_image()];
+        docker(&[&run[..], &["sh", "-c", line]].concat())
     }
 
     /// Asks for the registry's front page at `localhost:PORT`, as a build would.
