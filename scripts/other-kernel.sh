@@ -9,6 +9,8 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/machine.sh
+. "$root/scripts/machine.sh"
 cd "$root"
 
 suite=${1:-trixie}
@@ -18,16 +20,7 @@ log=$state/other-kernel/$suite.log
 # Far beyond what a run takes on a busy machine.
 limit=7200
 
-[ "$(uname -m)" = x86_64 ] || die "only for x86_64: the machine that is emulated runs what is compiled here"
 case $suite in *[!a-z]*) die "\"$suite\" is not the name of a Debian suite" ;; esac
-
-install_missing() {
-	local missing=()
-	have qemu-system-x86_64 || missing+=(qemu-system-x86)
-	have mmdebstrap || missing+=(mmdebstrap)
-	have mke2fs || missing+=(e2fsprogs)
-	install_packages "${missing[@]}"
-}
 
 # --- The machine -------------------------------------------------------------
 
@@ -49,20 +42,9 @@ first_process() {
 	END
 }
 
-make_machine() {
-	local work=$machine.new mirror
-	rm -rf "$work"
-	mkdir -p "$work"
-	mirror=$(debian_mirror)
-	mmdebstrap --variant=essential --include=linux-image-cloud-amd64,iproute2,procps \
-		--format=directory "$suite" "$work/root" "${mirror:-http://deb.debian.org/debian}"
-	first_process >"$work/root/first-process"
-	chmod +x "$work/root/first-process"
-	cp "$work"/root/boot/vmlinuz-* "$work/vmlinuz"
-	cp "$work"/root/boot/initrd.img-* "$work/initrd"
-	mke2fs -q -t ext4 -d "$work/root" "$work/disk" 3G
-	rm -rf "$work/root"
-	mv "$work" "$machine"
+first_process_into() {
+	first_process >"$1/first-process"
+	chmod +x "$1/first-process"
 }
 
 # --- The tests ---------------------------------------------------------------
@@ -96,22 +78,15 @@ pack() {
 	tar -cf "$work/disk" -C / --files-from "$work/files" -C "$work" job
 }
 
-boot() {
-	timeout "$limit" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 2G -nic none \
-		-display none -monitor none -no-reboot -serial stdio \
-		-kernel "$machine/vmlinuz" -initrd "$machine/initrd" \
-		-append 'root=/dev/vda rw console=ttyS0 quiet panic=-1 init=/first-process' \
-		-drive "file=$machine/disk,if=virtio,format=raw,snapshot=on" \
-		-drive "file=$1,if=virtio,format=raw,readonly=on" </dev/null
-}
+boot() { emulate "$machine" "$1" init=/first-process -m 2G -nic none -no-reboot; }
 
-install_missing
+machine_tools
 ensure_state
 mkdir -p "$state/other-kernel"
 if [ ! -d "$machine" ]; then
 	[ "$(id -u)" = 0 ] || die "making a machine of $suite needs root"
 	say "Making a machine of Debian's $suite"
-	logged "other-kernel-$suite" make_machine
+	logged "other-kernel-$suite" make_machine "$machine" "$suite" 3G first_process_into
 fi
 say "Compiling the relay's tests"
 logged other-kernel-tests compile
