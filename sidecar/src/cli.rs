@@ -132,6 +132,9 @@ struct Relay {
     /// The socket of the dialer that connects to the loopback of its own namespace, for --to loopback
     #[arg(long = argv::DIALER.name(), value_name = "PATH", env = "ASSEMBLE_PROXY_DIALER")]
     dialer: Option<PathBuf>,
+    /// End when nobody in this namespace listens on a unix socket of this name any more, where somebody did; looked at when health is asked for
+    #[arg(long = argv::OWNER_SOCKET.name(), value_name = "NAME")]
+    owner_socket: Option<String>,
     /// Give up connecting to the target after so many seconds
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     connect_timeout: Duration,
@@ -222,6 +225,7 @@ impl Cli {
         Some(Config {
             fallback: relay.fallback,
             dialer: relay.dialer.clone(),
+            owner_socket: relay.owner_socket.clone(),
             connect_timeout: relay.connect_timeout,
             grace: relay.grace,
             max_connections: relay.max_connections.map_or(usize::MAX, NonZeroUsize::get),
@@ -276,11 +280,13 @@ mod tests {
             ("loopback:6000", None, Some(place::DIALER_SOCKET)),
         ] {
             let to: TargetSpec = to.parse().unwrap();
-            let cli = parsed(Relay { port, to: to.clone(), fallback, dialer }.args());
+            let owner_socket = dialer.map(|_| "buildkitd.sock");
+            let cli = parsed(Relay { port, to: to.clone(), fallback, dialer, owner_socket }.args());
             let config = cli.config(64).unwrap();
             let target: Target = to.or_port(port);
             assert_eq!((config.port, config.target, config.fallback), (5000, target, fallback));
             assert_eq!(config.dialer.as_deref(), dialer.map(std::path::Path::new));
+            assert_eq!(config.owner_socket.as_deref(), owner_socket);
         }
     }
 

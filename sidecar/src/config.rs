@@ -41,6 +41,9 @@ pub struct Config {
     pub fallback: Option<IpAddr>,
     /// The socket of the dialer that connects to [`TargetHost::Loopback`](assemble_contract::TargetHost::Loopback), and only to that.
     pub dialer: Option<PathBuf>,
+    /// The name of the unix socket on which the owner of this network namespace listens, to know the
+    /// owner's end by it. The namespace lives on as long as the relay does.
+    pub owner_socket: Option<String>,
     /// Limit on one attempt to connect; the kernel's own is about two minutes.
     pub connect_timeout: Duration,
     /// How long connections may go on after the order to stop. Docker kills after 10 s.
@@ -80,6 +83,7 @@ impl Config {
             target,
             fallback: None,
             dialer: None,
+            owner_socket: None,
             connect_timeout: Self::CONNECT_TIMEOUT,
             grace: Self::GRACE,
             keepalive: Keepalive::default(),

@@ -90,7 +90,9 @@ impl Responder {
     /// the same thread, so an answer shows that connections are being served.
     pub async fn run(self) {
         loop {
-            let answered = match self.listener.accept().await {
+            let accepted = self.listener.accept().await;
+            self.shared.upstream.look();
+            let answered = match accepted {
                 // A fresh socket takes it at once and whole: it is far smaller than any send buffer.
                 Ok((stream, _)) => stream.try_write(&self.answer()).map(drop),
                 Err(error) => Err(error),

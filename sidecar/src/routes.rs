@@ -1,4 +1,4 @@
-//! The default gateway, read from the kernel's routing tables. Pure.
+//! The default gateway and who else is here, read from the kernel's tables of a network namespace. Pure.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -76,6 +76,21 @@ pub fn only_loopback(interfaces: &str) -> bool {
     names().count() > 0 && names().all(|name| name == "lo")
 }
 
+/// Whether anybody listens on a unix socket whose file has this name.
+///
+/// Takes the text of `/proc/net/unix`: a line of heading, then `Num RefCount Protocol Flags Type St
+/// Inode Path`. The path is the one that its owner has bound, wherever that was.
+#[must_use]
+pub fn listens(sockets: &str, name: &str) -> bool {
+    /// `SO_ACCEPTCON` of linux/net.h.
+    const LISTENS: &str = "00010000";
+    sockets.lines().any(|line| {
+        let mut fields = line.split_ascii_whitespace();
+        let is_open = fields.nth(3) == Some(LISTENS);
+        is_open && fields.nth(3).and_then(|path| path.rsplit('/').next()) == Some(name)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,6 +150,23 @@ fe8000000000000000fc00fffe000001 0a 40 20 80     eth0
 ";
         assert_eq!(interface_index("eth0", table), Some(10));
         assert_eq!(interface_index("eth1", table), None);
+    }
+
+    #[test]
+    fn who_listens_is_known_by_the_file_of_the_socket() {
+        let table = "\
+Num       RefCount Protocol Flags    Type St Inode Path
+00000000733ad543: 00000003 00000000 00000000 0001 03 24512576
+0000000090575ac5: 00000002 00000000 00010000 0001 01 24511664 /run/buildkit/buildkitd.sock
+000000004aad12a6: 00000003 00000000 00000000 0001 03 24512577 /run/a/client.sock
+0000000039b56e5f: 00000002 00000000 00010000 0001 01 24512587 @assemble-proxy/5000
+";
+        assert!(listens(table, "buildkitd.sock"));
+        // Connected to a listener that may have ended, another's name, and no socket at all.
+        for name in ["client.sock", "kitd.sock", "run", ""] {
+            assert!(!listens(table, name), "{name}");
+        }
+        assert!(!listens("", "buildkitd.sock"));
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Gateways and routes that change under a running relay.
 
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::time::Duration;
+
+use assemble_proxy::health::probe;
 
 use crate::container::{RESET, World, open};
 use crate::namespace::Namespace;
@@ -109,6 +113,38 @@ fn a_relay_does_not_outlive_its_namespace() {
     world.container.ip("link del eth0");
     assert_eq!(relay.wait(PATIENCE).code(), Some(1));
     let want = "assemble-proxy: the network namespace has lost its interfaces: port 5000 leads nowhere";
+    assert_eq!(relay.log().lines().last().unwrap(), want);
+}
+
+/// An engine that was down when a container ended leaves its interfaces to whoever is left in the
+/// namespace. That the container has ended is seen when the engine is back and asks for health.
+#[test]
+fn a_relay_does_not_outlive_the_owner_of_its_namespace() {
+    let world = World::with_route();
+    // An abstract name needs no file. Programs that are just being started have its socket for a moment.
+    let name = SocketAddr::from_abstract_name("owner.sock").unwrap();
+    let owner = || {
+        let mut owner = None;
+        eventually("the name is free", PATIENCE, || {
+            owner = world.container.run(|| UnixListener::bind_addr(&name).ok());
+            owner.is_some()
+        });
+        owner
+    };
+    let first = owner();
+    let options = ["--owner-socket", "@owner.sock"];
+    let mut relay = Launch::to("gateway").inside(&world.container).args(options).start();
+    let health = || world.container.run(|| probe(5000));
+    health().unwrap();
+    // One that restarts in the same namespace is the owner still.
+    drop(first);
+    let second = owner();
+    health().unwrap();
+    drop(second);
+    // The looks are the relay's own, so that it may take more than one.
+    eventually("the relay ends", PATIENCE, || health().is_err());
+    assert_eq!(relay.wait(PATIENCE).code(), Some(1));
+    let want = "assemble-proxy: nobody listens on \"@owner.sock\" in this network namespace any more: port 5000 serves nobody";
     assert_eq!(relay.log().lines().last().unwrap(), want);
 }
 

@@ -312,7 +312,7 @@ fn a_sidecar_may_do_nothing_but_forward() {
     let plan = plan(&Desired { forwards: ports(&[6000]), ..wish() }, &empty()).unwrap();
     let Some(Action::Run { candidates }) = plan.actions().last() else { panic!("no sidecar") };
     let spec = &candidates[0];
-    assert_eq!(spec.args, ["--port", "6000", "--to", "gateway"]);
+    assert_eq!(spec.args, ["--port", "6000", "--to", "gateway", "--owner-socket", "buildkitd.sock"]);
     assert_eq!(spec.env, ["ASSEMBLE_PROXY_PORT=6000"]);
     assert_eq!(spec.network, Network::Container(wish().user.backend()));
     assert_eq!(spec.privileges, Privileges::Nothing);

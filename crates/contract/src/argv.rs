@@ -45,6 +45,8 @@ pub const TO: Flag = Flag("--to");
 pub const FALLBACK: Flag = Flag("--fallback");
 /// The path of the socket of the dialer that a relay asks.
 pub const DIALER: Flag = Flag("--dialer");
+/// The name of the unix socket by which a relay knows the owner of its network namespace.
+pub const OWNER_SOCKET: Flag = Flag("--owner-socket");
 /// The path at which a dialer listens.
 pub const SOCKET: Flag = Flag("--socket");
 /// The ports that a dialer dials, an [`AllowList`].
@@ -76,13 +78,16 @@ pub struct Relay<'a> {
     pub fallback: Option<IpAddr>,
     /// The dialer's socket; for the loopback of another namespace, and only for that.
     pub dialer: Option<&'a str>,
+    /// The name of the unix socket on which the owner of its network namespace listens, where the
+    /// namespace ends with that one.
+    pub owner_socket: Option<&'a str>,
 }
 
 impl Relay<'_> {
     /// Those for a mapping that needs nothing else.
     #[must_use]
     pub fn of(mapping: &Mapping) -> Self {
-        Self { port: mapping.port, to: mapping.to(), fallback: None, dialer: None }
+        Self { port: mapping.port, to: mapping.to(), fallback: None, dialer: None, owner_socket: None }
     }
 
     /// The words.
@@ -95,6 +100,9 @@ impl Relay<'_> {
         }
         if let Some(path) = self.dialer {
             option(DIALER, path.to_owned());
+        }
+        if let Some(name) = self.owner_socket {
+            option(OWNER_SOCKET, name.to_owned());
         }
         args
     }
@@ -170,8 +178,16 @@ mod tests {
         let port = Port::new(5000).unwrap();
         let relay = |to: &str, fallback, dialer| {
             let to = to.parse().unwrap();
-            Relay { port, to, fallback, dialer }.args().join(" ")
+            Relay { port, to, fallback, dialer, owner_socket: None }.args().join(" ")
         };
+        let owned = Relay {
+            port,
+            to: "gateway".parse().unwrap(),
+            fallback: None,
+            dialer: None,
+            owner_socket: Some("d.sock"),
+        };
+        assert_eq!(owned.args().join(" "), "--port 5000 --to gateway --owner-socket d.sock");
         assert_eq!(relay("gateway", None, None), "--port 5000 --to gateway");
         let fallback = "192.0.2.7".parse().ok();
         assert_eq!(relay("db:1", fallback, None), "--port 5000 --to db:1 --fallback 192.0.2.7");

@@ -10,6 +10,9 @@ use crate::labels;
 /// Where the images of BuildKit keep their state, the build cache above all.
 pub const STATE_DIRECTORY: &str = "/var/lib/buildkit";
 
+/// The socket that it listens on, wherever its image has it, unless its configuration says otherwise.
+pub(super) const SOCKET: &str = "buildkitd.sock";
+
 /// The argument that labels the daemon's worker with the commit of the program that made it, by
 /// which `info` and clients of BuildKit tell backends apart.
 pub(super) const COMMIT_ARGUMENT: &str = "--oci-worker-labels=com.docker.assemble.commit=";

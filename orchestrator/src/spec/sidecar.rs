@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use assemble_contract::argv::{Relay, env};
 use assemble_contract::place::{DIALER_SOCKET, USER};
 
-use super::{ContainerSpec, DESCRIPTORS, Network, PIDS, Privileges, Restart, dialer, host_dialer};
+use super::{
+    ContainerSpec, DESCRIPTORS, Network, PIDS, Privileges, Restart, buildkit, dialer, host_dialer,
+};
 use crate::desired::Desired;
 use crate::forward::{Forward, Target};
 use crate::labels;
@@ -19,6 +21,7 @@ const ROOT: &str = "0:0";
 pub fn sidecar(desired: &Desired, forward: &Forward) -> ContainerSpec {
     let port = forward.port;
     let mut relay = Relay::of(&forward.mapping());
+    relay.owner_socket = Some(buildkit::SOCKET);
     if let Target::Name { fallback, .. } = &forward.target {
         relay.fallback = *fallback;
     }

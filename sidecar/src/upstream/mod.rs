@@ -6,20 +6,20 @@ mod keepalive;
 mod known;
 mod named;
 mod race;
+mod watch;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
 
 use assemble_contract::{Target, TargetHost};
+use tokio::sync::Notify;
 
 use crate::config::Config;
 use crate::connect::Connector;
 use crate::dialer::DialClient;
 use crate::sys::Socket;
-use crate::warning::Warning;
 use explained::Explained;
 use gateway::Gateways;
 use keepalive::LateKeepalive;
@@ -61,11 +61,12 @@ pub enum UpstreamError {
     #[error("the network namespace has lost its interfaces: port {port} leads nowhere")]
     #[advice = "start it again there, as a restart policy does"]
     NamespaceGone { port: u16 },
+    /// `--owner-socket` is no longer listened on: the container has ended, and the engine was down then,
+    /// so that nobody took its interfaces away (`live-restore`).
+    #[error("nobody listens on \"{socket}\" in this network namespace any more: port {port} serves nobody")]
+    #[advice = "start it again there, as a restart policy does"]
+    OwnerGone { port: u16, socket: String },
 }
-
-/// A namespace without interfaces for this long has lost them for good; one that is moved
-/// between networks has new ones by then.
-const GONE_FOR_GOOD: Duration = Duration::from_secs(1);
 
 /// A target and how to reach it.
 #[derive(Debug)]
@@ -81,6 +82,9 @@ pub struct Upstream {
     named: Option<Arc<Named>>,
     /// Who reaches the target in this namespace's stead.
     dialer: Option<DialClient>,
+    owner_socket: Option<String>,
+    /// Somebody wants to know how things are.
+    asked: Notify,
 }
 
 impl Upstream {
@@ -141,6 +145,8 @@ impl Upstream {
             gateways,
             addrs: RwLock::new(addrs),
             dialer: config.dialer.as_deref().map(DialClient::new),
+            owner_socket: config.owner_socket.clone(),
+            asked: Notify::new(),
         })
     }
 
@@ -258,39 +264,6 @@ impl Upstream {
         let (addr, socket) = race(addrs, connect).await?;
         named.reached(addr);
         Ok(socket)
-    }
-
-    /// Keeps the gateway's address up to date for as long as it is polled.
-    ///
-    /// Without a gateway new connections are reset, and served again once there is one.
-    ///
-    /// Resolves when the namespace has no interface but loopback any more: a container that is
-    /// restarted gets a new namespace, and whoever stays behind in the old one is of no use.
-    pub async fn watch(&self) -> UpstreamError {
-        let Some(gateways) = &self.gateways else { return std::future::pending().await };
-        loop {
-            gateways.changed().await;
-            if self.target.host == TargetHost::Gateway {
-                match gateways.addrs(self.port()) {
-                    Ok(addrs) => self.moved(addrs),
-                    Err(error) => tracing::warn!(%error, "{}", Warning::Routes),
-                }
-            }
-            if gateways.gone() {
-                tokio::time::sleep(GONE_FOR_GOOD).await;
-                if gateways.gone() {
-                    return UpstreamError::NamespaceGone { port: self.port };
-                }
-            }
-        }
-    }
-
-    fn moved(&self, addrs: Arc<[SocketAddr]>) {
-        let mut known = self.addrs.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if *known != addrs {
-            tracing::info!(from = ?*known, to = ?addrs, "the gateway has changed");
-            *known = addrs;
-        }
     }
 }
 
