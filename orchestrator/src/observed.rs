@@ -102,11 +102,23 @@ pub struct Process {
     pub command: Vec<String>,
 }
 
+/// Which control groups the kernel of the engine has for containers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cgroups {
+    /// A tree for each controller (cgroup v1), or not known.
+    #[default]
+    V1,
+    /// One tree (cgroup v2).
+    V2,
+}
+
 /// Everything a plan needs to know about the engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     /// The engine's architecture in OCI's words.
     pub arch: String,
+    /// Its control groups.
+    pub cgroups: Cgroups,
     /// The user's backend, found by label.
     pub backend: Option<Container>,
     /// What was made to take the place of the backend that is set aside, and was never started: that

@@ -4,7 +4,7 @@ use docker_assemble::desired::{
     CacheVolume, Desired, File, ImageRef, ProxyImage, PullPolicy, Security, VolumeName,
 };
 use docker_assemble::forward::Forward;
-use docker_assemble::observed::{Observed, State};
+use docker_assemble::observed::{Cgroups, Observed, State};
 use docker_assemble::plan::action::{Action, Reason};
 use docker_assemble::plan::diff::Field;
 use docker_assemble::plan::{PlanError, STOP_GRACE, plan, prepare, teardown};
@@ -288,12 +288,25 @@ fn another_architecture_needs_another_sidecar() {
     assert!(plan(&Desired { forwards: ports(&[]), ..wish() }, &world).is_ok());
 }
 
+/// A branch of its own counts what builds take in the backend's account, and ends with it.
+#[test]
+fn nothing_of_the_hosts_control_groups_is_given_away_where_there_is_one_tree() {
+    let world = Observed { cgroups: Cgroups::V2, ..empty() };
+    let specs = backend_candidates(&wish(), &world);
+    assert_eq!(specs[0], backend_candidates(&wish(), &empty())[0]);
+    assert!(matches!(specs[1].privileges, Privileges::Builder { cgroups: Cgroups::V2, .. }));
+    assert!(specs[1].mounts.is_empty());
+    // One from before is another backend.
+    let before = &backend_candidates(&wish(), &empty())[1];
+    assert_ne!(before.settings(), specs[1].settings());
+}
+
 #[test]
 fn the_backend_is_as_narrow_as_asked() {
     let specs = backend_candidates(&wish(), &empty());
     assert_eq!(specs[0].privileges, Privileges::Privileged);
     assert!(specs[0].mounts.is_empty());
-    assert!(matches!(&specs[1].privileges, Privileges::Builder { add } if add.len() == 3));
+    assert!(matches!(&specs[1].privileges, Privileges::Builder { add, .. } if add.len() == 3));
     assert!(matches!(&specs[1].mounts[..], [Mount::Bind { target, .. }] if target == "/sys/fs/cgroup"));
     let sysctls: Vec<_> = specs[0].sysctls.iter().map(|(k, v)| format!("{k}={v}")).collect();
     assert_eq!(

@@ -8,7 +8,7 @@ use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, CreateImageInfo,
     HealthStatusEnum, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, ImageInspect,
     Mount as ApiMount, MountType, MountVolumeOptions, ProgressDetail, ResourcesUlimits, RestartPolicy,
-    RestartPolicyNameEnum,
+    RestartPolicyNameEnum, SystemInfoCgroupVersionEnum,
 };
 use bytes::Bytes;
 use docker_plugin::credentials::Credentials;
@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Amount, AnswerError, EngineFacts, Image, PullProgress};
 use crate::desired::{ContainerName, ImageRef, VolumeName};
-use crate::observed::{Container, ContainerId, State};
+use crate::observed::{Cgroups, Container, ContainerId, State};
 use crate::spec::{ContainerSpec, Mount, Network, Privileges, Restart};
 
 /// Where images of BuildKit keep their state: the usual one and the rootless one.
@@ -37,10 +37,16 @@ pub(super) fn credentials(found: Credentials) -> DockerCredentials {
     }
 }
 
-/// The body of `POST /containers/create`.
-pub(super) fn create_body(spec: &ContainerSpec, facts: &EngineFacts) -> ContainerCreateBody {
+/// The body of `POST /containers/create`. The image is looked at where the spec
+/// [replaces its entry point](replaces_entrypoint).
+pub(super) fn create_body(
+    spec: &ContainerSpec,
+    facts: &EngineFacts,
+    image: Option<&Image>,
+) -> ContainerCreateBody {
     ContainerCreateBody {
         image: Some(spec.image.0.clone()),
+        entrypoint: image.filter(|_| replaces_entrypoint(spec)).map(with_writable_cgroups),
         cmd: non_empty(&spec.args),
         env: non_empty(&spec.env),
         labels: Some(hash_map(&spec.labels)),
@@ -48,6 +54,21 @@ pub(super) fn create_body(spec: &ContainerSpec, facts: &EngineFacts) -> Containe
         host_config: Some(host_config(spec, facts)),
         ..ContainerCreateBody::default()
     }
+}
+
+/// Whether something has to be done in the container before the image's own program runs.
+pub(super) fn replaces_entrypoint(spec: &ContainerSpec) -> bool {
+    matches!(spec.privileges, Privileges::Builder { cgroups: Cgroups::V2, .. })
+}
+
+/// The entry point of an image behind one that makes the container's own control groups writable.
+///
+/// Engines mount them read-only in containers without all privileges; Docker has an option from version
+/// 28 on (`writable-cgroups`). It is done at each start, since the engine mounts them anew.
+fn with_writable_cgroups(image: &Image) -> Vec<String> {
+    let mut words = strings(&["sh", "-c", "mount -o remount,rw /sys/fs/cgroup && exec \"$@\"", "sh"]);
+    words.extend_from_slice(&image.entrypoint);
+    words
 }
 
 fn host_config(spec: &ContainerSpec, facts: &EngineFacts) -> HostConfig {
@@ -71,13 +92,16 @@ fn host_config(spec: &ContainerSpec, facts: &EngineFacts) -> HostConfig {
         Privileges::Privileged => {
             HostConfig { privileged: Some(true), security_opt: Some(strings(&[GAIN_PRIVILEGES])), ..plain }
         }
-        Privileges::Builder { add } => HostConfig {
+        Privileges::Builder { add, cgroups } => HostConfig {
             cap_add: Some(add.clone()),
             security_opt: Some(strings(&["seccomp=unconfined", "apparmor=unconfined", GAIN_PRIVILEGES])),
             // Empty lists unmask; leaving the fields out would mean the engine's own lists.
             masked_paths: Some(Vec::new()),
             readonly_paths: Some(Vec::new()),
-            cgroupns_mode: Some(HostConfigCgroupnsModeEnum::HOST),
+            cgroupns_mode: Some(match cgroups {
+                Cgroups::V1 => HostConfigCgroupnsModeEnum::HOST,
+                Cgroups::V2 => HostConfigCgroupnsModeEnum::PRIVATE,
+            }),
             ..plain
         },
         Privileges::Nothing => HostConfig {
@@ -241,7 +265,13 @@ pub(super) fn image(inspected: ImageInspect) -> Image {
         id: inspected.id.unwrap_or_default(),
         repo_digests: inspected.repo_digests.unwrap_or_default(),
         arch: inspected.architecture.unwrap_or_default(),
+        entrypoint: inspected.config.and_then(|config| config.entrypoint).unwrap_or_default(),
     }
+}
+
+/// The control groups that an engine tells of; those before API 1.41 say nothing and know v1 only.
+pub(super) fn cgroups(version: Option<SystemInfoCgroupVersionEnum>) -> Cgroups {
+    if version == Some(SystemInfoCgroupVersionEnum::_2) { Cgroups::V2 } else { Cgroups::V1 }
 }
 
 /// One line of a pull.

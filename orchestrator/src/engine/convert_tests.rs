@@ -25,12 +25,12 @@ fn spec(privileges: Privileges) -> ContainerSpec {
 }
 
 fn body(spec: &ContainerSpec, facts: &EngineFacts) -> Value {
-    serde_json::to_value(create_body(spec, facts)).unwrap()
+    serde_json::to_value(create_body(spec, facts, None)).unwrap()
 }
 
 #[test]
 fn a_builder_is_sent_empty_path_lists() {
-    let privileges = Privileges::Builder { add: vec!["SYS_ADMIN".into()] };
+    let privileges = Privileges::Builder { add: vec!["SYS_ADMIN".into()], cgroups: Cgroups::V1 };
     let mut spec = spec(privileges);
     spec.mounts = vec![
         Mount::Bind { source: "/sys/fs/cgroup".into(), target: "/sys/fs/cgroup".into(), read_only: false },
@@ -56,6 +56,29 @@ fn a_builder_is_sent_empty_path_lists() {
             },
         })
     );
+}
+
+/// By both of upstream's, `buildkitd` and `buildkitd-entrypoint`.
+#[test]
+fn a_builder_with_one_tree_of_control_groups_makes_its_branch_writable_and_runs_what_the_image_does() {
+    let own = spec(Privileges::Builder { add: Vec::new(), cgroups: Cgroups::V2 });
+    let image = Image {
+        id: "sha256:1".into(),
+        repo_digests: vec![],
+        arch: "amd64".into(),
+        entrypoint: vec!["tini".into(), "buildkitd".into()],
+    };
+    let created = |spec: &ContainerSpec| create_body(spec, &EngineFacts::default(), Some(&image));
+    let words = created(&own).entrypoint.unwrap();
+    assert_eq!(words[3..], ["sh", "tini", "buildkitd"]);
+    assert_eq!(words[..3], ["sh", "-c", "mount -o remount,rw /sys/fs/cgroup && exec \"$@\""]);
+    let mode = |spec: &ContainerSpec| created(spec).host_config.unwrap().cgroupns_mode;
+    assert_eq!(mode(&own), Some(HostConfigCgroupnsModeEnum::PRIVATE));
+    for other in [Privileges::Privileged, Privileges::Builder { add: Vec::new(), cgroups: Cgroups::V1 }] {
+        assert_eq!(created(&spec(other)).entrypoint, None);
+    }
+    let told = [Some(SystemInfoCgroupVersionEnum::_2), Some(SystemInfoCgroupVersionEnum::_1), None];
+    assert_eq!(told.map(cgroups), [Cgroups::V2, Cgroups::V1, Cgroups::V1]);
 }
 
 #[test]

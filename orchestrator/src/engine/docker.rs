@@ -128,6 +128,7 @@ impl Engine for DockerEngine {
             operating_system: info.operating_system.unwrap_or_default(),
             name: info.name.unwrap_or_default(),
             kernel: info.kernel_version.unwrap_or_default(),
+            cgroups: convert::cgroups(info.cgroup_version),
         })
     }
 
@@ -246,7 +247,8 @@ impl Engine for DockerEngine {
 
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
         let facts = self.0.facts.get_or_try_init(|| self.facts()).await?;
-        let body = convert::create_body(spec, facts);
+        let image = if convert::replaces_entrypoint(spec) { self.image(&spec.image).await? } else { None };
+        let body = convert::create_body(spec, facts, image.as_ref());
         let options =
             CreateContainerOptions { name: Some(spec.name.0.clone()), ..CreateContainerOptions::default() };
         let creating = self.0.contact.client().await?.create_container(Some(options), body);

@@ -30,7 +30,7 @@ use futures_util::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::desired::{ContainerName, HostPort, ImageRef, VolumeName};
-use crate::observed::{Container, ContainerId};
+use crate::observed::{Cgroups, Container, ContainerId};
 use crate::spec::{ContainerSpec, VolumeSpec};
 
 /// A result of the engine.
@@ -67,6 +67,8 @@ pub struct EngineFacts {
     pub name: String,
     /// The release of its kernel.
     pub kernel: String,
+    /// The control groups of its containers.
+    pub cgroups: Cgroups,
 }
 
 /// An image that the engine has.
@@ -78,6 +80,8 @@ pub struct Image {
     pub repo_digests: Vec<String>,
     /// Architecture in OCI's words.
     pub arch: String,
+    /// What its containers run; their arguments follow.
+    pub entrypoint: Vec<String>,
 }
 
 /// One line of progress of a pull.

@@ -95,7 +95,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
     let mut plan = Plan::default();
     reject_foreign_names(desired, observed)?;
     let cache = cache_volume(desired, observed)?;
-    let candidates = spec::backend(desired, cache.as_ref());
+    let candidates = spec::backend(desired, cache.as_ref(), observed.cgroups);
 
     let fate = match &observed.backend {
         None => Backend::Make,

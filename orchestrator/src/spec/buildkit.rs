@@ -6,6 +6,7 @@ use super::daemon::{self, CONFIG_FILE};
 use super::{ContainerSpec, Mount, Network, Privileges, RESERVED_PORTS, Restart, note};
 use crate::desired::{Desired, Security, VolumeName};
 use crate::labels;
+use crate::observed::Cgroups;
 
 /// Where the images of BuildKit keep their state, the build cache above all.
 pub const STATE_DIRECTORY: &str = "/var/lib/buildkit";
@@ -25,13 +26,13 @@ const COMMIT: &str = env!("DOCKER_ASSEMBLE_COMMIT");
 const CAPABILITIES: [&str; 3] = ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"];
 
 /// The specs of the wished backend, the preferred one first; `cache` is the volume that the
-/// wish comes down to on this engine.
+/// wish comes down to on this engine, which has these control groups.
 #[must_use]
-pub fn backend(desired: &Desired, cache: Option<&VolumeName>) -> Vec<ContainerSpec> {
+pub fn backend(desired: &Desired, cache: Option<&VolumeName>, cgroups: Cgroups) -> Vec<ContainerSpec> {
     let privileged = || spec(desired, cache, Privileges::Privileged);
     let restricted = || {
         let add = CAPABILITIES.map(str::to_owned).to_vec();
-        spec(desired, cache, Privileges::Builder { add })
+        spec(desired, cache, Privileges::Builder { add, cgroups })
     };
     match desired.security {
         Security::Auto => vec![privileged(), restricted()],
@@ -45,9 +46,9 @@ fn spec(desired: &Desired, cache: Option<&VolumeName>, privileges: Privileges) -
     if let Some(name) = cache {
         mounts.push(Mount::Volume { name: name.clone(), target: STATE_DIRECTORY.to_owned() });
     }
-    if privileges != Privileges::Privileged {
+    if matches!(privileges, Privileges::Builder { cgroups: Cgroups::V1, .. }) {
         // RUN steps get cgroups of their own, and without privileges the engine mounts the
-        // tree read-only.
+        // trees read-only.
         let cgroups = "/sys/fs/cgroup".to_owned();
         mounts.push(Mount::Bind { source: cgroups.clone(), target: cgroups, read_only: false });
     }

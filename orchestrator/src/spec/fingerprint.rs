@@ -2,6 +2,7 @@
 
 use super::canonical::{Canonical, netstring};
 use super::{ContainerSpec, Mount, Network, Privileges, RESERVED_PORTS, Restart, VolumeSpec, buildkit};
+use crate::observed::Cgroups;
 
 /// The fingerprint of all that makes a difference. The name does not: equal settings have equal
 /// fingerprints. Nor do the files and the note: a configuration has a label with a fingerprint of
@@ -58,7 +59,10 @@ pub(super) fn of(spec: &ContainerSpec) -> String {
     }
     match privileges {
         Privileges::Privileged => settings.add("privileges", ["all"]),
-        Privileges::Builder { add } => settings.add("privileges of a builder and", add),
+        Privileges::Builder { add, cgroups } => {
+            settings.add("privileges of a builder and", add);
+            settings.add("control groups", (*cgroups == Cgroups::V2).then_some("its own"));
+        }
         Privileges::Nothing => settings.add("privileges", ["none"]),
     }
     settings.add("read-only", read_only.then_some("yes"));

@@ -24,6 +24,7 @@ use buildkit::{FIRST_PORT, LAST_PORT};
 
 use crate::desired::{ContainerName, File, ImageRef, UserName, VolumeName};
 use crate::labels;
+use crate::observed::Cgroups;
 
 /// Most threads and processes: the relay's few threads and the health checks run beside them.
 const PIDS: u32 = 64;
@@ -131,11 +132,14 @@ pub enum Privileges {
     /// Everything.
     Privileged,
     /// The builder's smallest working set: these capabilities besides the engine's default
-    /// ones, seccomp and AppArmor unconfined, no masked or read-only system paths, the host's
-    /// cgroup namespace.
+    /// ones, seccomp and AppArmor unconfined, no masked or read-only system paths, and control groups
+    /// that it may divide among its RUN steps.
     Builder {
         /// Capabilities to add, without `CAP_`.
         add: Vec<String>,
+        /// With one tree it has a branch of its own, in a namespace of its own; of several trees
+        /// it has the host's.
+        cgroups: Cgroups,
     },
     /// None: all capabilities dropped, no new privileges.
     Nothing,

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use assemble_contract::argv::{Relay, env};
 use assemble_contract::place::{DIALER_SOCKET, USER};
 
-use super::{
-    ContainerSpec, DESCRIPTORS, Network, PIDS, Privileges, Restart, buildkit, dialer, host_dialer,
-};
+use super::{ContainerSpec, DESCRIPTORS, Network, PIDS, Privileges, Restart, buildkit, dialer, host_dialer};
 use crate::desired::Desired;
 use crate::forward::{Forward, Target};
 use crate::labels;

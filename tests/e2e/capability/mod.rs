@@ -5,6 +5,7 @@ mod engine;
 mod walk;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ use crate::cache::{build, steps};
 use crate::forward::reader_of;
 use crate::support::{Backend, Context, PATIENCE, Registry, Volume, docker, eventually, free_port, inspect};
 use engine::{Gateway, Service, keeps_logs};
-use walk::{fill, is_filled, is_gone, is_told, is_well, json, reach, sizes};
+use walk::{fill, is_filled, is_gone, is_told, is_well, json, own_group, reach, sizes};
 
 #[test]
 #[ignore = "needs a docker engine"]
@@ -296,10 +297,17 @@ fn restricted() {
     let way = Gateway::of_the_engine().way_to(&registry.port.to_string());
     backend.run(&["start", "--allow-host-port", &way, "--security", "restricted"]).ok();
     assert_eq!(backend.inspect()["HostConfig"]["Privileged"], false);
+    let group = own_group(&backend);
     backend.push(&reader_of(registry.port), &registry.image("pushed")).ok();
     is_well(&backend);
+    if let Some(group) = &group {
+        // The steps of builds were below it, and not beside it in the host's tree.
+        assert!(group.join("buildkit").is_dir(), "{}", group.display());
+        assert!(!Path::new("/sys/fs/cgroup/buildkit").exists());
+    }
     backend.run(&["stop"]).ok();
     assert_eq!(backend.containers(), [""; 0]);
+    assert!(!group.is_some_and(|group| group.exists()));
 }
 
 #[test]

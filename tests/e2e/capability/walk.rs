@@ -1,10 +1,12 @@
 //! Steps that the walks share.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::Value;
 
 use super::engine::Gateway;
 use crate::cache::{build, steps};
-use crate::support::{Backend, Outcome, Volume};
+use crate::support::{Backend, Outcome, Volume, docker};
 
 /// Has builds reach these ports of the host: through the engine's gateway, or by the way around where
 /// that is not this host.
@@ -59,6 +61,23 @@ pub(super) fn sizes(backend: &Backend) -> Vec<u64> {
     let usage = backend.run(&["cache", "usage", "--format", "json"]).ok();
     let records = usage.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     records.map(|record| record["Size"].as_u64().unwrap()).collect()
+}
+
+/// The control group of the backend's container, which the engine names after it, where this host has one
+/// tree of them (cgroup v2).
+#[track_caller]
+pub(super) fn own_group(backend: &Backend) -> Option<PathBuf> {
+    if docker(&["info", "--format", "{{.CgroupVersion}}"]).ok().stdout.trim() != "2" {
+        return None;
+    }
+    let (pid, id) = (backend.inspect()["State"]["Pid"].to_string(), backend.id());
+    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    // The daemon may have moved to a group below, to divide that one.
+    let group = groups.trim_end().strip_prefix("0::/").unwrap().to_owned();
+    let own = Path::new(&group)
+        .ancestors()
+        .find(|path| path.file_name().is_some_and(|name| name.to_str().unwrap().contains(&id)));
+    Some(Path::new("/sys/fs/cgroup").join(own.expect(&group)))
 }
 
 /// Demands that the backend is gone with all that it made.

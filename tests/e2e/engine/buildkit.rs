@@ -6,11 +6,11 @@ use docker_assemble::buildkit::{BuildkitError, Client, PruneOptions, Record};
 use docker_assemble::desired::ImageRef;
 use docker_assemble::engine::{DockerEngine, Engine};
 use docker_assemble::observed::ContainerId;
-use docker_assemble::spec::{ContainerSpec, Mount, Privileges};
+use docker_assemble::spec::ContainerSpec;
 use futures_util::TryStreamExt;
 
 use super::real_engine::engine;
-use super::scope::Scope;
+use super::scope::{Scope, builder};
 
 /// BuildKit's image, made beforehand: nothing is pulled.
 fn buildkit() -> ImageRef {
@@ -26,13 +26,12 @@ const BUILD: &str = "mkdir -p /tmp/c && cd /tmp/c && echo hello > f && \
                      buildctl build --frontend dockerfile.v0 --local context=. --local dockerfile=.";
 
 async fn start(engine: &DockerEngine, scope: &Scope) -> ContainerId {
-    let cgroups = "/sys/fs/cgroup".to_owned();
-    let add = ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"].map(str::to_owned).to_vec();
+    let (privileges, mounts) = builder(engine).await;
     let spec = ContainerSpec {
         image: buildkit(),
         args: vec!["--oci-worker-net=host".to_owned()],
-        privileges: Privileges::Builder { add },
-        mounts: vec![Mount::Bind { source: cgroups.clone(), target: cgroups, read_only: false }],
+        privileges,
+        mounts,
         read_only: false,
         ..scope.spec("backend", "")
     };

@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::real_engine::{BUSYBOX, engine};
-use super::scope::{LABEL, Scope};
+use super::scope::{LABEL, Scope, builder};
 
 const GRACE: Duration = Duration::ZERO;
 
@@ -205,16 +205,10 @@ async fn privileges_are_given_or_refused_as_such() {
 #[ignore = "needs a docker engine"]
 async fn a_builder_gets_enough_and_a_sidecar_nothing() {
     let (engine, scope) = (engine(), Scope::new("privileges"));
-    let add = ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"].map(str::to_owned).to_vec();
-    let cgroups = "/sys/fs/cgroup".to_owned();
+    let (privileges, mounts) = builder(&engine).await;
     let script = "mkdir /m; mount -t tmpfs none /m && echo mounted; grep -E 'Seccomp:|NoNewPrivs' /proc/self/status; \
                   touch /proc/sys/kernel/domainname && echo unmasked; sleep 600";
-    let fewer = ContainerSpec {
-        privileges: Privileges::Builder { add },
-        mounts: vec![Mount::Bind { source: cgroups.clone(), target: cgroups, read_only: false }],
-        read_only: false,
-        ..scope.spec("fewer", script)
-    };
+    let fewer = ContainerSpec { privileges, mounts, read_only: false, ..scope.spec("fewer", script) };
     let id = engine.create(&fewer).await.unwrap();
     engine.start(&id).await.unwrap();
     let until = Instant::now() + PATIENCE;

@@ -10,10 +10,10 @@ use docker_assemble::desired::{ImageRef, UserName};
 use docker_assemble::engine::{DockerEngine, Engine};
 use docker_assemble::labels;
 use docker_assemble::observed::ContainerId;
-use docker_assemble::spec::{ContainerSpec, Mount, Privileges};
+use docker_assemble::spec::ContainerSpec;
 
 use super::real_engine::engine;
-use super::scope::Scope;
+use super::scope::{Scope, builder};
 use crate::console::Screen;
 
 /// BuildKit's image, made beforehand: nothing is pulled.
@@ -28,8 +28,7 @@ const BUILD: &str = "mkdir -p /tmp/c && cd /tmp/c && cp /bin/sh f && \
                      buildctl build --frontend dockerfile.v0 --local context=. --local dockerfile=.";
 
 async fn start(engine: &DockerEngine, scope: &Scope, user: &UserName) -> ContainerId {
-    let cgroups = "/sys/fs/cgroup".to_owned();
-    let add = ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"].map(str::to_owned).to_vec();
+    let (privileges, mounts) = builder(engine).await;
     let ours = [(labels::ROLE, labels::ROLE_BACKEND), (labels::USER, &user.to_string())]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let spec = ContainerSpec {
@@ -37,8 +36,8 @@ async fn start(engine: &DockerEngine, scope: &Scope, user: &UserName) -> Contain
         image: buildkit(),
         args: vec!["--oci-worker-net=host".to_owned()],
         labels: scope.labels().into_iter().chain(ours).collect(),
-        privileges: Privileges::Builder { add },
-        mounts: vec![Mount::Bind { source: cgroups.clone(), target: cgroups, read_only: false }],
+        privileges,
+        mounts,
         read_only: false,
         ..scope.spec("backend", "")
     };

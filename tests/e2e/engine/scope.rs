@@ -5,7 +5,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use docker_assemble::desired::{ContainerName, ImageRef};
-use docker_assemble::spec::{ContainerSpec, Network, Privileges, Restart};
+use docker_assemble::engine::{DockerEngine, Engine};
+use docker_assemble::observed::Cgroups;
+use docker_assemble::spec::{ContainerSpec, Mount, Network, Privileges, Restart};
 
 use super::real_engine::BUSYBOX;
 
@@ -52,6 +54,19 @@ impl Scope {
             note: None,
         }
     }
+}
+
+/// What a container must have that builds: its privileges, and what is mounted for them.
+pub(crate) async fn builder(engine: &DockerEngine) -> (Privileges, Vec<Mount>) {
+    let add = ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"].map(str::to_owned).to_vec();
+    let cgroups = engine.facts().await.unwrap().cgroups;
+    let tree = "/sys/fs/cgroup".to_owned();
+    let bound = (cgroups == Cgroups::V1).then(|| Mount::Bind {
+        source: tree.clone(),
+        target: tree,
+        read_only: false,
+    });
+    (Privileges::Builder { add, cgroups }, bound.into_iter().collect())
 }
 
 impl Drop for Scope {

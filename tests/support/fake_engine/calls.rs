@@ -62,8 +62,12 @@ impl Engine for FakeEngine {
     }
 
     async fn image(&self, image: &ImageRef) -> Result<Option<Image>> {
-        let known =
-            |id: &String| Image { id: id.clone(), repo_digests: Vec::new(), arch: "amd64".to_owned() };
+        let known = |id: &String| Image {
+            id: id.clone(),
+            repo_digests: Vec::new(),
+            arch: "amd64".to_owned(),
+            entrypoint: Vec::new(),
+        };
         Ok(self.world().images.get(image).map(known))
     }
 
