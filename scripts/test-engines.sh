@@ -27,6 +27,7 @@ rows() {
 		row "Docker, Debian's newest, $setting" newest --setting "$setting"
 	done
 	row "Docker, Debian's newest, without root" rootless
+	row "Docker, Debian 13 in a virtual machine" machine
 	row "Podman, Debian 12" podman
 }
 
