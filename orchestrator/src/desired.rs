@@ -68,11 +68,10 @@ impl fmt::Display for VolumeName {
 pub struct ImageRef(pub String);
 
 impl ImageRef {
-    /// The same image with what docker leaves out written out: `alpine` and
-    /// `docker.io/library/alpine:latest` are one image. What is no name stays as it is.
+    /// Whether an engine that was asked for an image by the other name may call it by this one.
     #[must_use]
-    pub fn normalized(&self) -> Self {
-        Reference::parse(&self.0).map_or_else(|| self.clone(), |name| Self(name.to_string()))
+    pub fn stands_for(&self, asked: &Self) -> bool {
+        Reference::stands_for(&self.0, &asked.0)
     }
 }
 
@@ -207,15 +206,5 @@ mod tests {
             assert_eq!((aside.back(), name.back()), (Some(name), None), "{login}");
             assert_eq!(aside.0, format!("docker-assemble-replaced-{login}.0123456789ab"));
         }
-    }
-
-    #[test]
-    fn equal_images_have_one_normal_form() {
-        let normal = |name: &str| ImageRef(name.to_owned()).normalized().0;
-        assert_eq!(normal("alpine"), normal("docker.io/library/alpine:latest"));
-        assert_eq!(normal("moby/buildkit:x"), normal("docker.io/moby/buildkit:x"));
-        assert_eq!(normal("moby/buildkit:x"), normal("index.docker.io/moby/buildkit:x"));
-        assert_eq!(normal("localhost:5000/a"), "localhost:5000/a:latest");
-        assert_ne!(normal("a:1"), normal("a:2"));
     }
 }

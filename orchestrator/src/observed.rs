@@ -19,7 +19,7 @@ impl ContainerId {
 }
 
 /// A container's state, in the engine's words (`State.Status` of a container inspection).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// Made, never started.
     Created,
@@ -35,6 +35,9 @@ pub enum State {
     Exited,
     /// Could not be removed.
     Dead,
+    /// What is no state of Docker's, in the engine's word: `stopped` of Podman. One that has ended is
+    /// the safest to take it for: whoever wants it to run starts it.
+    Other(String),
 }
 
 /// One container that exists.

@@ -29,8 +29,9 @@ const TAG: usize = 12;
 /// Whether an image is one of these, of this version or of another.
 #[must_use]
 pub fn is_built_in(image: &ImageRef) -> bool {
-    let tag = image.0.strip_prefix(REPOSITORY).and_then(|rest| rest.strip_prefix(':'));
-    tag.is_some_and(|tag| tag.len() == TAG && tag.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    let tag = image.0.rsplit_once(':').map(|(_, tag)| tag).unwrap_or_default();
+    let named = image.stands_for(&ImageRef(format!("{REPOSITORY}:{tag}")));
+    named && tag.len() == TAG && tag.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// An image ready to be loaded.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::error::Error as _;
 
-use docker_assemble::desired::{ContainerName, ImageRef};
+use docker_assemble::desired::{ContainerName, ImageRef, VolumeName};
 use docker_assemble::engine::{
     Amount, CredentialSource, DockerEngine, Endpoint, Engine, EngineError, LogOptions,
 };
@@ -129,8 +129,36 @@ async fn a_state_that_nobody_knows_ends_no_command() {
         ("/containers/a/json", vec![Deed::ok(container)]),
     ]);
     let found = scripted.client().containers(&BTreeMap::new()).await.unwrap();
-    let states: Vec<_> = found.iter().map(|container| (container.name.0.as_str(), container.state)).collect();
-    assert_eq!(states, [("b", State::Exited)]);
+    let states: Vec<_> =
+        found.iter().map(|container| (container.name.0.as_str(), &container.state)).collect();
+    assert_eq!(states, [("b", &State::Other("stopped".to_owned()))]);
+}
+
+/// Podman 4.3 lists a volume that has one of the labels.
+#[tokio::test]
+async fn only_what_has_every_label_counts() {
+    let volumes = r#"{"Volumes": [
+        {"Name": "mine", "Driver": "", "Mountpoint": "", "Scope": "local", "Options": {}, "Labels": {"a": "1", "b": "2"}},
+        {"Name": "another", "Driver": "", "Mountpoint": "", "Scope": "local", "Options": {}, "Labels": {"b": "2"}}
+    ]}"#;
+    let scripted = ScriptedEngine::start(vec![("/volumes", vec![Deed::ok(volumes)])]);
+    let labels = [("a", "1"), ("b", "2")].map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    assert_eq!(scripted.client().volumes(&labels).await.unwrap(), [VolumeName("mine".to_owned())]);
+}
+
+#[tokio::test]
+async fn podman_is_known_by_its_parts() {
+    let version = |component: &str| {
+        format!(r#"{{"ApiVersion": "1.41", "Components": [{{"Name": "{component}", "Version": "4.3.1"}}]}}"#)
+    };
+    for (component, podman) in [("Podman Engine", true), ("Engine", false)] {
+        let scripted = ScriptedEngine::start(vec![
+            ("/version", vec![Deed::ok(&version(component)), Deed::ok(&version(component))]),
+            ("/info", vec![Deed::ok(r#"{"SecurityOptions": ["name=rootless"], "Isolation": "perfect"}"#)]),
+        ]);
+        let facts = scripted.client().facts().await.unwrap();
+        assert_eq!((facts.podman, facts.security_options), (podman, vec!["name=rootless".to_owned()]));
+    }
 }
 
 #[tokio::test]

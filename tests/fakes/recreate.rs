@@ -193,7 +193,7 @@ async fn the_kernel_and_no_clock_tells_whether_a_sidecar_is_stale() {
 /// What exists, with the ids: the very same containers.
 fn same(engine: &FakeEngine) -> Vec<(ContainerId, String, State)> {
     let mut now: Vec<_> =
-        engine.world().containers.iter().map(|c| (c.id.clone(), c.name.0.clone(), c.state)).collect();
+        engine.world().containers.iter().map(|c| (c.id.clone(), c.name.0.clone(), c.state.clone())).collect();
     now.sort_by(|(a, ..), (b, ..)| a.0.cmp(&b.0));
     now
 }

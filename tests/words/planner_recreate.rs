@@ -72,7 +72,7 @@ fn a_backend_whose_successor_never_started_comes_back() {
 #[test]
 fn a_successor_that_was_started_is_found_out_before_the_old_one_goes() {
     for (state, start) in [(State::Running, None), (State::Exited, Some(vec!["start B"]))] {
-        let world = interrupted(Some(state));
+        let world = interrupted(Some(state.clone()));
         assert!(prepare(&wish(), &world).is_empty(), "{state:?}");
         let then = vec![vec!["run B-proxy-port-5000 x1"], vec!["remove B (Replaced)"]];
         assert_eq!(steps(&wish(), &world), [start.into_iter().collect(), then].concat());

@@ -8,6 +8,9 @@ const DEFAULT_REGISTRY: &str = "docker.io";
 /// The key of docker's configuration file that stands for [`DEFAULT_REGISTRY`].
 const DEFAULT_REGISTRY_KEY: &str = "https://index.docker.io/v1/";
 
+/// What Podman writes before names without a registry, of images that it has from no registry.
+const LOCAL: &str = "localhost/";
+
 /// An image's name in full.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
@@ -50,6 +53,17 @@ impl Reference {
             repository,
             tag_or_digest: digest.or(tag).unwrap_or("latest").to_owned(),
         })
+    }
+
+    /// Whether an engine that was asked for an image by the one name may call it by the other. Docker
+    /// leaves out what goes without saying; Podman writes it out, and `localhost/` where it is its own.
+    #[must_use]
+    pub fn stands_for(told: &str, asked: &str) -> bool {
+        let Some(full) = Self::parse(asked) else { return told == asked };
+        let has_registry = full.registry != DEFAULT_REGISTRY
+            || [DEFAULT_REGISTRY, "index.docker.io"].iter().any(|name| asked.split('/').next() == Some(name));
+        let local = told.strip_prefix(LOCAL).filter(|_| !has_registry);
+        [Some(told), local].into_iter().flatten().any(|name| Self::parse(name).as_ref() == Some(&full))
     }
 
     /// The name without tag and digest, in full: `docker.io/library/alpine`. The engine calls it
@@ -141,6 +155,33 @@ mod tests {
             (&format!("a:t@{digest}"), format!("a@{digest}")),
         ] {
             assert_eq!(Reference::parse(image).unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn engines_have_spellings_of_their_own() {
+        for (told, asked) in [
+            ("alpine", "docker.io/library/alpine:latest"),
+            ("docker.io/library/alpine:latest", "alpine"),
+            ("index.docker.io/moby/buildkit:x", "moby/buildkit:x"),
+            ("localhost/a/b:1", "a/b:1"),
+            ("localhost/a:latest", "a"),
+            ("localhost/a:1", "localhost/a:1"),
+            ("sha256:", "sha256:"),
+        ] {
+            assert!(Reference::stands_for(told, asked), "{told} for {asked}");
+        }
+        for (told, asked) in [
+            ("a:2", "a:1"),
+            ("localhost/a:2", "a:1"),
+            ("localhost/a:1", "docker.io/library/a:1"),
+            ("localhost/a:1", "index.docker.io/library/a:1"),
+            ("localhost/a:1", "h.x/a:1"),
+            ("localhost:5000/a:1", "a:1"),
+            ("a:1", "localhost/a:1"),
+            ("", "a"),
+        ] {
+            assert!(!Reference::stands_for(told, asked), "{told} for {asked}");
         }
     }
 

@@ -227,7 +227,7 @@ impl Surroundings<'_> {
 /// What the gateway of the engine's networks is; `own` tells whether its address is this machine's.
 #[must_use]
 pub fn place(facts: &EngineFacts, own: bool) -> Place {
-    Place::of(&facts.security_options, &facts.operating_system, &facts.name, own)
+    Place::of(&facts.security_options, &facts.operating_system, &facts.name, facts.podman, own)
 }
 
 /// Whether an address belongs to the network namespace of this process: within a container that

@@ -125,7 +125,7 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form, builder: Regis
         super::print(console, &object, &form)?;
         return Ok(());
     }
-    console.line(format_args!("ID: {} ({})", backend.id.0, condition(backend.state, backend.unhealthy)))?;
+    console.line(format_args!("ID: {} ({})", backend.id.0, condition(&backend.state, backend.unhealthy)))?;
     if let Some(told) = restarts(&backend, None) {
         console.line(format_args!("It {told}"))?;
     }
@@ -192,7 +192,7 @@ async fn ask<E: Engine>(engine: &E, backend: &Container, limit: Option<Duration>
 
 /// A state in the engine's words.
 #[must_use]
-pub const fn state(state: State) -> &'static str {
+pub fn state(state: &State) -> &str {
     match state {
         State::Created => "created",
         State::Running => "running",
@@ -201,11 +201,12 @@ pub const fn state(state: State) -> &'static str {
         State::Removing => "removing",
         State::Exited => "exited",
         State::Dead => "dead",
+        State::Other(word) => word,
     }
 }
 
 /// A container's state, and its health when that is bad.
-const fn condition(now: State, unhealthy: bool) -> &'static str {
+fn condition(now: &State, unhealthy: bool) -> &str {
     match now {
         State::Running if unhealthy => "running, unhealthy",
         other => state(other),
@@ -258,9 +259,10 @@ mod tests {
 
     #[test]
     fn bad_health_is_told_of_what_runs() {
-        assert_eq!(condition(State::Running, false), "running");
-        assert_eq!(condition(State::Running, true), "running, unhealthy");
-        assert_eq!(condition(State::Exited, true), "exited");
+        assert_eq!(condition(&State::Running, false), "running");
+        assert_eq!(condition(&State::Running, true), "running, unhealthy");
+        assert_eq!(condition(&State::Exited, true), "exited");
+        assert_eq!(condition(&State::Other("stopped".to_owned()), false), "stopped");
     }
 
     #[test]

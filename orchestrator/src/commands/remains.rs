@@ -47,7 +47,7 @@ pub enum BackendError {
         /// The backend.
         name: ContainerName,
         /// What it does.
-        state: &'static str,
+        state: String,
         /// The start that has all again.
         start: String,
     },

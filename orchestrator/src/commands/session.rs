@@ -61,7 +61,7 @@ impl<E: Engine> Session<'_, E> {
             State::Running => Ok(backend),
             State::Paused => Err(BackendError::Paused { name: backend.name }.into()),
             state => {
-                let state = info::state(state);
+                let state = info::state(&state).to_owned();
                 let start = again(&observe::with_note(self.engine, self.user).await?, self.user).command();
                 Err(BackendError::Stopped { name: backend.name, state, start }.into())
             }

@@ -111,7 +111,7 @@ async fn sample<E: Engine>(session: Session<'_, E>) -> Result<Vec<Sample>> {
                 Answer::Silent(_) | Answer::Failed(_) => Err(NoCounters::Silent),
             }
         } else {
-            Err(NoCounters::Stopped { state: super::info::state(sidecar.container.state) })
+            Err(NoCounters::Stopped { state: super::info::state(&sidecar.container.state).to_owned() })
         };
         Sample { port: sidecar.port.get(), at: Instant::now().into_std(), known }
     };

@@ -10,11 +10,14 @@ use bollard::Docker;
 use bollard::errors::Error as BollardError;
 use docker_plugin::connect::Connector;
 use docker_plugin::endpoint::Endpoint;
+use futures_util::future::BoxFuture;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use serde::de::DeserializeOwned;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
 
 use super::version::{ApiVersion, VersionError};
+use super::words::{Understood, leniently};
 use super::{AnswerError, EngineError, EngineStream, Operation, Result, failure, heads, transport};
 
 /// For what an idle engine answers in milliseconds, and a busy one behind its other work: facts, lists
@@ -93,8 +96,8 @@ impl Contact {
     pub(super) async fn client(&self) -> Result<&Docker> {
         let settle = async || {
             let asking = operation("ask for the api version", "");
-            let answer = self.call(asking.clone(), USUAL, self.docker.version()).await;
-            let answer = answer.map_err(|error| self.not_an_engine(error))?;
+            let answer = self.ask(asking.clone(), self.docker.version()).await;
+            let answer = answer.map_err(|error| self.not_an_engine(error))?.answer;
             let broken = |error: VersionError| {
                 self.not_an_engine(EngineError::Broken { operation: asking, source: error.into() })
             };
@@ -148,6 +151,16 @@ impl Contact {
                 Err(EngineError::Timeout { endpoint, operation, seconds: limit.as_secs() })
             }
         }
+    }
+
+    /// A question, whose answer may have words and values that the client's models do not know. On the
+    /// heap, since answers are large and many are asked for within each other.
+    pub(super) fn ask<'a, T: DeserializeOwned + Send + 'a>(
+        &'a self,
+        operation: Operation,
+        question: impl Future<Output = Result<T, BollardError>> + Send + 'a,
+    ) -> BoxFuture<'a, Result<Understood<T>>> {
+        Box::pin(self.call(operation, USUAL, leniently(question)))
     }
 
     /// A stream of the engine, opened when it is first read, with its errors sorted. It ends with an

@@ -207,8 +207,9 @@ fn restart(restart: Restart) -> RestartPolicy {
     RestartPolicy { name: Some(name), maximum_retry_count: None }
 }
 
-/// A container from its inspection; `None` when the answer lacks its id or name.
-pub(super) fn container(inspected: ContainerInspectResponse) -> Option<Container> {
+/// A container from its inspection, in `other` state where that is one that the model does not know;
+/// `None` when the answer lacks its id or name.
+pub(super) fn container(inspected: ContainerInspectResponse, other: Option<String>) -> Option<Container> {
     let name = inspected.name?.trim_start_matches('/').to_owned();
     let state = inspected.state.unwrap_or_default();
     let config = inspected.config.unwrap_or_default();
@@ -218,7 +219,7 @@ pub(super) fn container(inspected: ContainerInspectResponse) -> Option<Container
         name: ContainerName(name),
         image: ImageRef(config.image.unwrap_or_default()),
         image_id: inspected.image.unwrap_or_default(),
-        state: self::state(state.status),
+        state: other.map_or_else(|| self::state(state.status), State::Other),
         unhealthy: state.health.is_some_and(|health| health.status == Some(HealthStatusEnum::UNHEALTHY)),
         restarts: inspected.restart_count.and_then(|n| u64::try_from(n).ok()).unwrap_or_default(),
         out_of_memory: state.oom_killed.unwrap_or_default(),
@@ -254,9 +255,16 @@ fn cache_volume(host: &HostConfig) -> Option<VolumeName> {
     let binds = host.binds.iter().flatten().filter_map(|bind| {
         let mut parts = bind.split(':');
         let (source, target) = (parts.next()?, parts.next()?);
-        (is_state(target) && !source.starts_with('/')).then(|| source.to_owned())
+        let named = is_state(target) && !source.starts_with('/') && !is_anonymous(source);
+        named.then(|| source.to_owned())
     });
     mounts.chain(binds).next().map(VolumeName)
+}
+
+/// Whether an engine made this name up for a volume that an image declares. Podman lists those beside the
+/// ones that were asked for, and does not tell them apart otherwise.
+fn is_anonymous(volume: &str) -> bool {
+    volume.len() == 64 && volume.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// An image from its inspection.

@@ -187,7 +187,7 @@ fn inspected(host: &Value, state: &Value) -> Container {
         "State": state, "HostConfig": host,
         "Mounts": [{"Type": "volume", "Name": "anonymous", "Destination": "/var/lib/buildkit"}],
     });
-    container(serde_json::from_value(answer).unwrap()).unwrap()
+    container(serde_json::from_value(answer).unwrap(), None).unwrap()
 }
 
 #[test]
@@ -230,4 +230,14 @@ fn only_a_volume_that_was_asked_for_is_the_cache() {
     assert_eq!(cache(mount("bind")), None);
     assert_eq!(cache(json!({"Binds": ["c:/home/user/.local/share/buildkit:rw"]})), Some("c".into()));
     assert_eq!(cache(json!({"Binds": ["/c:/var/lib/buildkit", "d:/etc"]})), None);
+    // Podman lists what the image declares like that too.
+    let anonymous = format!("{}:/var/lib/buildkit:rprivate,rw,nodev,exec,nosuid,rbind", "0f".repeat(32));
+    assert_eq!(cache(json!({"Binds": [anonymous]})), None);
+}
+
+#[test]
+fn a_state_that_no_model_has_is_told_as_it_is() {
+    let answer = json!({"Id": "abc", "Name": "/b", "State": {}});
+    let seen = container(serde_json::from_value(answer).unwrap(), Some("stopped".into())).unwrap();
+    assert_eq!(seen.state, State::Other("stopped".into()));
 }

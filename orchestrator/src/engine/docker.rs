@@ -20,7 +20,6 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
 use super::contact::{Contact, USUAL, never_empty, operation};
-use super::words::leniently;
 use super::{
     AnswerError, CredentialSource, Duplex, Endpoint, Engine, EngineError, EngineFacts, EngineStream,
     ExecOutput, Image, LogChunk, LogOptions, Operation, PullProgress, Result, convert, exec, failure,
@@ -67,10 +66,12 @@ impl DockerEngine {
         let inspecting = operation("inspect container", name);
         let name = in_path(&inspecting, name)?;
         let contact = &self.0.contact;
-        let asking = leniently(contact.client().await?.inspect_container(name, None));
-        let answer = found(contact.call(inspecting.clone(), USUAL, asking).await)?;
+        let asking = contact.client().await?.inspect_container(name, None);
+        let answer = found(contact.ask(inspecting.clone(), asking).await)?;
         // One without its id or name would count as one that is not there.
-        answer.map(|told| convert::container(told).ok_or_else(|| nameless(inspecting))).transpose()
+        answer
+            .map(|told| convert::container(told.answer, told.state).ok_or_else(|| nameless(inspecting)))
+            .transpose()
     }
 }
 
@@ -115,10 +116,13 @@ impl Engine for DockerEngine {
     async fn facts(&self) -> Result<EngineFacts> {
         let contact = &self.0.contact;
         let docker = contact.client().await?;
-        let version = contact.call(operation("ask for the version", ""), USUAL, docker.version());
-        let info = contact.call(operation("ask for the engine's facts", ""), USUAL, docker.info());
+        let version = contact.ask(operation("ask for the version", ""), docker.version());
+        let info = contact.ask(operation("ask for the engine's facts", ""), docker.info());
         let (version, info) = tokio::try_join!(version, info)?;
+        let (version, info) = (version.answer, info.answer);
+        let mut components = version.components.iter().flatten();
         Ok(EngineFacts {
+            podman: components.any(|component| component.name == "Podman Engine"),
             version: version.version.unwrap_or_default(),
             api_version: contact.version(),
             arch: version.arch.unwrap_or_default(),
@@ -140,13 +144,14 @@ impl Engine for DockerEngine {
         };
         let listing = self.0.contact.client().await?.list_containers(Some(options));
         let asking = operation("list containers", "");
-        let listed = self.0.contact.call(asking.clone(), USUAL, leniently(listing)).await?;
+        let listed = self.0.contact.ask(asking.clone(), listing).await?;
         // The list does not tell everything. A container that goes away before it is looked at
         // is gone.
-        let ids: Option<Vec<String>> = listed.into_iter().map(|summary| summary.id).collect();
+        let ids: Option<Vec<String>> = listed.answer.into_iter().map(|summary| summary.id).collect();
         let ids = ids.ok_or_else(|| nameless(asking))?;
         let inspected = try_join_all(ids.iter().map(|id| self.inspect(id))).await?;
-        Ok(inspected.into_iter().flatten().collect())
+        let ours = |container: &Container| has(|name| container.labels.get(name), labels);
+        Ok(inspected.into_iter().flatten().filter(ours).collect())
     }
 
     async fn container(&self, name: &ContainerName) -> Result<Option<Container>> {
@@ -158,17 +163,16 @@ impl Engine for DockerEngine {
         let filters = HashMap::from([("publish".to_owned(), vec![format!("{port}/tcp")])]);
         let options = ListContainersOptions { filters: Some(filters), ..ListContainersOptions::default() };
         let listing = self.0.contact.client().await?.list_containers(Some(options));
-        let listed = self.0.contact.call(operation("list containers", ""), USUAL, listing).await?;
-        let name = listed.into_iter().flat_map(|summary| summary.names.unwrap_or_default()).next();
+        let listed = self.0.contact.ask(operation("list containers", ""), listing).await?;
+        let name = listed.answer.into_iter().flat_map(|summary| summary.names.unwrap_or_default()).next();
         Ok(name.map(|name| ContainerName(name.trim_start_matches('/').to_owned())))
     }
 
     async fn image(&self, image: &ImageRef) -> Result<Option<Image>> {
         let inspecting = operation("inspect image", &image.0);
         let name = in_path(&inspecting, &image.0)?;
-        let answer =
-            self.0.contact.call(inspecting, USUAL, self.0.contact.client().await?.inspect_image(name)).await;
-        Ok(found(answer)?.map(convert::image))
+        let answer = self.0.contact.ask(inspecting, self.0.contact.client().await?.inspect_image(name)).await;
+        Ok(found(answer)?.map(|told| convert::image(told.answer)))
     }
 
     fn pull(&self, image: &ImageRef) -> EngineStream<PullProgress> {
@@ -209,15 +213,17 @@ impl Engine for DockerEngine {
         let inspecting = operation("inspect volume", &name.0);
         let path = in_path(&inspecting, &name.0)?;
         let answer =
-            self.0.contact.call(inspecting, USUAL, self.0.contact.client().await?.inspect_volume(path)).await;
+            self.0.contact.ask(inspecting, self.0.contact.client().await?.inspect_volume(path)).await;
         Ok(found(answer)?.is_some())
     }
 
     async fn volumes(&self, labels: &BTreeMap<String, String>) -> Result<Vec<VolumeName>> {
         let options = ListVolumesOptions { filters: Some(label_filters(labels)) };
         let listing = self.0.contact.client().await?.list_volumes(Some(options));
-        let listed = self.0.contact.call(operation("list volumes", ""), USUAL, listing).await?;
-        Ok(listed.volumes.into_iter().flatten().map(|volume| VolumeName(volume.name)).collect())
+        let listed = self.0.contact.ask(operation("list volumes", ""), listing).await?;
+        let listed = listed.answer.volumes.into_iter().flatten();
+        let ours = listed.filter(|volume| has(|name| volume.labels.get(name), labels));
+        Ok(ours.map(|volume| VolumeName(volume.name)).collect())
     }
 
     async fn create_volume(&self, spec: &VolumeSpec) -> Result<()> {
@@ -240,8 +246,8 @@ impl Engine for DockerEngine {
 
     async fn images(&self) -> Result<Vec<ImageRef>> {
         let listing = self.0.contact.client().await?.list_images(None::<ListImagesOptions>);
-        let listed = self.0.contact.call(operation("list images", ""), USUAL, listing).await?;
-        let names = listed.into_iter().flat_map(|image| image.repo_tags);
+        let listed = self.0.contact.ask(operation("list images", ""), listing).await?;
+        let names = listed.answer.into_iter().flat_map(|image| image.repo_tags);
         Ok(names.filter(|name| !name.contains("<none>")).map(ImageRef).collect())
     }
 
@@ -369,6 +375,11 @@ impl Engine for DockerEngine {
         let opening = exec::duplex(self.0.contact.client().await?, path, command);
         Ok(Box::pin(self.0.contact.call(running, USUAL, opening).await?))
     }
+}
+
+/// Whether all of these labels are there: to Podman 4.3 one of them is enough for a volume.
+fn has<'a>(label: impl Fn(&str) -> Option<&'a String>, all: &BTreeMap<String, String>) -> bool {
+    all.iter().all(|(name, value)| label(name) == Some(value))
 }
 
 fn label_filters(labels: &BTreeMap<String, String>) -> HashMap<String, Vec<String>> {

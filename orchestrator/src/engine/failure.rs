@@ -85,6 +85,10 @@ pub(super) fn refusal(endpoint: &str, operation: Operation, status: u16, message
     if may_lack_privileges && refuses_privileges(status, &message) {
         return EngineError::PrivilegesRefused { operation, message };
     }
+    // Podman's words for one that does not run.
+    if message.ends_with("container state improper") {
+        return EngineError::Conflict { operation, message };
+    }
     match status {
         404 => EngineError::NotFound { operation, message },
         409 => EngineError::Conflict { operation, message },
@@ -171,6 +175,8 @@ mod tests {
         assert_eq!(kind(START, 400, exec), "refused");
         assert_eq!(kind(START, 404, "No such container: x"), "not found");
         assert_eq!(kind(CREATE, 409, "Conflict. operation not permitted"), "conflict");
+        let state = "can only create exec sessions on running containers: container state improper";
+        assert_eq!(kind("run a command in container", 500, state), "conflict");
         assert_eq!(kind("pull image", 500, "operation not permitted"), "refused");
         assert_eq!(kind("list containers", 403, "forbidden"), "refused");
     }

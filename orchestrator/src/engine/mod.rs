@@ -69,6 +69,8 @@ pub struct EngineFacts {
     pub kernel: String,
     /// The control groups of its containers.
     pub cgroups: Cgroups,
+    /// Whether it is Podman, which serves this API too.
+    pub podman: bool,
 }
 
 /// An image that the engine has.

@@ -1,71 +1,73 @@
-//! Words of an engine that the client's models do not know, such as the state `stopped` of Podman:
-//! they never end a command.
+//! What an engine says in other words than the client's models have, such as the state `stopped` of
+//! Podman: it never ends a command.
 
 use std::future::Future;
 
 use bollard::errors::Error as BollardError;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_path_to_error::{Path, Segment};
 
-/// How many unknown words of one answer are put aside.
+/// How much of one answer is put aside.
 const MOST: usize = 64;
 
-/// What a container does whose state is none that is known. One that ended is the safest to take it
-/// for: whoever wants it to run starts it.
-const ENDED: &str = "exited";
+/// An answer without what its model cannot hold.
+pub(super) struct Understood<T> {
+    pub(super) answer: T,
+    /// The state of a container, where it is no word of the model.
+    pub(super) state: Option<String>,
+}
 
-/// The answer to a call, read once more without the words that its model does not know.
+/// The answer to a call, read once more without what its model cannot hold.
 pub(super) async fn leniently<T: DeserializeOwned>(
     call: impl Future<Output = Result<T, BollardError>>,
-) -> Result<T, BollardError> {
+) -> Result<Understood<T>, BollardError> {
     match call.await {
         Err(BollardError::JsonDataError { message, contents, column }) => {
             read(&contents).ok_or(BollardError::JsonDataError { message, contents, column })
         }
-        other => other,
+        other => other.map(|answer| Understood { answer, state: None }),
     }
 }
 
-fn read<T: DeserializeOwned>(contents: &str) -> Option<T> {
+fn read<T: DeserializeOwned>(contents: &str) -> Option<Understood<T>> {
     let mut answer: Value = serde_json::from_str(contents).ok()?;
+    let state = answer["State"]["Status"].as_str().map(str::to_owned);
     for _ in 0..MOST {
-        match <T as Deserialize>::deserialize(&answer) {
-            Ok(read) => return Some(read),
-            Err(error) => put_aside(&mut answer, unknown(&error.to_string())?),
+        match serde_path_to_error::deserialize(&answer) {
+            Ok(read) => {
+                let state = state.filter(|_| answer["State"]["Status"].is_null());
+                return Some(Understood { answer: read, state });
+            }
+            // What is missing is missed in the place around it.
+            Err(error) => {
+                let place = place(&mut answer, error.path()).filter(|place| !place.is_null())?;
+                place.take();
+            }
         }
     }
     None
 }
 
-/// The word in an error of serde's for an enum.
-fn unknown(error: &str) -> Option<&str> {
-    error.strip_prefix("unknown variant `")?.split_once('`').map(|(word, _)| word)
-}
-
-/// Takes a word out of an answer, wherever it stands; a state has another one in its place.
-fn put_aside(answer: &mut Value, word: &str) {
-    match answer {
-        Value::Array(values) => values.iter_mut().for_each(|value| put_aside(value, word)),
-        Value::Object(fields) => {
-            // The health of a container has a status, too.
-            let is_container = fields.contains_key("StartedAt") || fields.contains_key("ImageID");
-            for (name, value) in fields {
-                if value.as_str() == Some(word) {
-                    let is_state = is_container && matches!(name.as_str(), "State" | "Status");
-                    *value = if is_state { ENDED.into() } else { Value::Null };
-                } else {
-                    put_aside(value, word);
-                }
-            }
-        }
-        _ => {}
+/// The value at this place; none for the whole.
+fn place<'a>(answer: &'a mut Value, path: &Path) -> Option<&'a mut Value> {
+    let mut place = Some(answer);
+    let mut any = false;
+    for segment in path {
+        any = true;
+        place = match segment {
+            Segment::Seq { index } => place?.get_mut(index),
+            Segment::Map { key } => place?.get_mut(key),
+            // The variant of an enum is no place of its own.
+            Segment::Enum { .. } | Segment::Unknown => place,
+        };
     }
+    place.filter(|_| any)
 }
 
 #[cfg(test)]
 mod tests {
-    use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary};
+    use bollard::models::{ContainerInspectResponse, ContainerSummary};
 
     use super::*;
 
@@ -74,24 +76,34 @@ mod tests {
         let text = r#"{"Id": "a", "Name": "/b", "State": {"Status": "stopped", "StartedAt": "2024",
             "Health": {"Status": "dubious"}}, "HostConfig": {"Isolation": "perfect", "Privileged": true}}"#;
         assert!(serde_json::from_str::<ContainerInspectResponse>(text).is_err());
-        let read: ContainerInspectResponse = read(text).unwrap();
-        let state = read.state.unwrap();
-        assert_eq!((read.id.as_deref(), state.status), (Some("a"), Some(ContainerStateStatusEnum::EXITED)));
-        assert_eq!(state.health.unwrap().status, None);
-        assert_eq!(read.host_config.unwrap().privileged, Some(true));
+        let Understood::<ContainerInspectResponse> { answer, state } = read(text).unwrap();
+        assert_eq!((answer.id.as_deref(), state.as_deref()), (Some("a"), Some("stopped")));
+        assert_eq!(answer.state.unwrap().health.unwrap().status, None);
+        assert_eq!(answer.host_config.unwrap().privileged, Some(true));
     }
 
     #[test]
     fn a_list_is_read_to_its_end() {
         let text = r#"[{"Id": "a", "ImageID": "i", "State": "stopped"}, {"Id": "b", "ImageID": "i", "State": "odd"}]"#;
-        let read: Vec<ContainerSummary> = read(text).unwrap();
+        let read: Vec<ContainerSummary> = read(text).unwrap().answer;
         assert_eq!(read.iter().filter_map(|found| found.id.as_deref()).collect::<Vec<_>>(), ["a", "b"]);
     }
 
     #[test]
     fn what_is_no_answer_stays_none() {
-        for text in ["", "[", r#"{"State": 1}"#, r#"[{"Id": 1}]"#] {
+        for text in ["", "[", r#"{"State": 1}"#, "[1]"] {
             assert!(read::<Vec<ContainerSummary>>(text).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn only_what_cannot_be_held_is_put_aside() {
+        let text = r#"{"Id": "a", "State": {"Status": "stopped", "Pid": "none"},
+            "Config": {"Cmd": ["stopped"], "Labels": {"stopped": "stopped"}}}"#;
+        let read: ContainerInspectResponse = read(text).unwrap().answer;
+        let config = read.config.unwrap();
+        assert_eq!(config.cmd.unwrap(), ["stopped"]);
+        assert_eq!(config.labels.unwrap()["stopped"], "stopped");
+        assert_eq!(read.state.unwrap().pid, None);
     }
 }

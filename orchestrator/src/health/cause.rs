@@ -170,7 +170,8 @@ pub fn remedy(case: &Case<'_>) -> Option<Target> {
         (TargetHost::Gateway | TargetHost::Loopback, Place::Rootless, _) => {
             Some(Target::Loopback { port: case.there() })
         }
-        (TargetHost::Gateway, Place::Here, Some(Listening::LoopbackOnly(_) | Listening::V6Only)) => {
+        (TargetHost::Gateway, Place::RootlessPodman, _)
+        | (TargetHost::Gateway, Place::Here, Some(Listening::LoopbackOnly(_) | Listening::V6Only)) => {
             Some(Target::Loopback { port: case.there() })
         }
         (TargetHost::Gateway, Place::Here, Some(Listening::Only(ip))) => Some(case.host(&ip.to_string())),
@@ -183,11 +184,17 @@ pub fn remedy(case: &Case<'_>) -> Option<Target> {
 
 /// What an engine takes for its host that is not this computer, and the way around it.
 fn elsewhere(case: &Case<'_>) -> (String, &'static str, String) {
-    if let Place::Virtual(program) = case.place {
-        (format!("{program}'s virtual machine"), "this computer", case.instead())
-    } else {
-        let help = case.instead() + ", run on this host by the user of the engine, leads to its 127.0.0.1";
-        ("the network namespace of the rootless engine".to_owned(), HERE, help)
+    match case.place {
+        Place::Virtual(program) => (format!("{program}'s virtual machine"), "this computer", case.instead()),
+        Place::RootlessPodman => {
+            let help = case.instead() + " leads to this host's 127.0.0.1";
+            ("the network namespace of rootless Podman".to_owned(), HERE, help)
+        }
+        _ => {
+            let help =
+                case.instead() + ", run on this host by the user of the engine, leads to its 127.0.0.1";
+            ("the network namespace of the rootless engine".to_owned(), HERE, help)
+        }
     }
 }
 
@@ -196,7 +203,7 @@ fn gateway(case: &Case<'_>, outcome: Outcome) -> (String, String) {
     let Case { to, .. } = *case;
     let said = said(outcome);
     let (why, help) = match (case.place, case.listening) {
-        (Place::Virtual(_) | Place::Rootless, _) => {
+        (Place::Virtual(_) | Place::Rootless | Place::RootlessPodman, _) => {
             let (host, own, help) = elsewhere(case);
             (format!("the gateway is {host} and not {own}"), help)
         }
@@ -267,8 +274,13 @@ impl Case<'_> {
 
     /// Whether it leads to another host than the one that was meant.
     fn is_elsewhere(&self) -> bool {
-        matches!(self.via, TargetHost::Gateway | TargetHost::Loopback)
-            && matches!(self.place, Place::Virtual(_) | Place::Rootless)
+        match self.via {
+            TargetHost::Gateway => {
+                matches!(self.place, Place::Virtual(_) | Place::Rootless | Place::RootlessPodman)
+            }
+            TargetHost::Loopback => matches!(self.place, Place::Virtual(_) | Place::Rootless),
+            TargetHost::Address(_) | TargetHost::Name(_) => false,
+        }
     }
 
     /// The start that takes the way that works in place of the one there is.

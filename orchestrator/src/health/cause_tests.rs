@@ -143,6 +143,23 @@ fn an_engine_whose_gateway_is_not_the_host_is_named() {
     }
 }
 
+/// Its containers may be in the host's network.
+#[test]
+fn rootless_podman_reaches_the_host_by_its_loopback() {
+    let refused = case(Outcome::Refused, &TargetHost::Gateway, Place::RootlessPodman, None);
+    says(
+        &refused,
+        "refused: the gateway is the network namespace of rootless Podman and not this host",
+        "'docker assemble backend start --allow-host-port 5000@loopback' leads to this host's 127.0.0.1",
+    );
+    assert!(explain(&refused).unwrap().blocked);
+    says(
+        &case(Outcome::Refused, &TargetHost::Loopback, Place::RootlessPodman, None),
+        "refused: nothing listens on port 5000 of the host's 127.0.0.1",
+        "start the service; \"ss -ltn 'sport = :5000'\" on that host shows it once it listens",
+    );
+}
+
 /// The dialer is a container, and its host is the engine's.
 #[test]
 fn a_loopback_that_is_not_this_computers_is_named() {

@@ -9,6 +9,8 @@ pub enum Place {
     Elsewhere,
     /// The network namespace of an engine without root.
     Rootless,
+    /// The network namespace of Podman without root, whose containers may be in that of the host too.
+    RootlessPodman,
     /// The virtual machine of a program of this name. In there "host.docker.internal" is the computer that
     /// it runs on, with what listens on its 127.0.0.1: so say the documents of Docker Desktop, OrbStack, Lima
     /// and Colima and Rancher Desktop, which are made with it.
@@ -17,14 +19,20 @@ pub enum Place {
 
 impl Place {
     /// The place of an engine by what `GET /info` tells: `SecurityOptions`, `OperatingSystem` and
-    /// `Name`. `own` tells whether the gateway's address is this machine's.
+    /// `Name`, and whether it is Podman. `own` tells whether the gateway's address is this machine's.
     #[must_use]
-    pub fn of(security_options: &[String], operating_system: &str, name: &str, own: bool) -> Self {
+    pub fn of(
+        security_options: &[String],
+        operating_system: &str,
+        name: &str,
+        podman: bool,
+        own: bool,
+    ) -> Self {
         let mut options = security_options.iter().flat_map(|option| option.split(','));
         if let Some(program) = virtual_machine(operating_system, name) {
             Self::Virtual(program)
         } else if options.any(|option| option == "name=rootless") {
-            Self::Rootless
+            if podman { Self::RootlessPodman } else { Self::Rootless }
         } else if own {
             Self::Here
         } else {
@@ -77,7 +85,10 @@ mod tests {
         ];
         for (options, system, name, own, want) in table {
             let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
-            assert_eq!(Place::of(&options, system, name, own), want, "{options:?} {system} {name}");
+            assert_eq!(Place::of(&options, system, name, false, own), want, "{options:?} {system} {name}");
         }
+        let rootless = ["name=seccomp,profile=default,name=rootless".to_owned()];
+        assert_eq!(Place::of(&rootless, "debian", "box", true, true), Place::RootlessPodman);
+        assert_eq!(Place::of(&[], "debian", "box", true, true), Place::Here);
     }
 }

@@ -113,7 +113,7 @@ pub fn backend(
         }
     };
 
-    let same_image = container.image.normalized() == desired.image.normalized();
+    let same_image = container.image.stands_for(&desired.image);
     if !same_image {
         note(Field::Image, &container.image.0, &desired.image.0);
     } else if let Some(here) = observed.images.get(&desired.image) {
@@ -203,7 +203,7 @@ pub fn helper(spec: &ContainerSpec, container: &Container) -> Effect {
         // Made by a version whose fingerprints mean nothing today: what there is to see of a
         // sidecar decides. The dialer's ports are not, and nobody misses it for a moment.
         let (has, asked) = (target(&container.labels), target(&spec.labels));
-        asked.is_some() && has == asked && container.image.normalized() == spec.image.normalized()
+        asked.is_some() && has == asked && container.image.stands_for(&spec.image)
     });
     if same { Effect::Ignore } else { Effect::Update }
 }

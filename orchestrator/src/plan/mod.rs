@@ -135,7 +135,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
                     leaving.aside(old, Reason::Changed, STOP_GRACE);
                 }
                 // Its cache may be in it alone.
-                State::Exited => leaving.aside(old, Reason::Changed, Duration::ZERO),
+                State::Exited | State::Other(_) => leaving.aside(old, Reason::Changed, Duration::ZERO),
                 State::Created | State::Removing | State::Dead => leaving.now(old, Reason::Ended),
             }
             plan.stage(leaving.first);
@@ -182,13 +182,15 @@ fn backend_fate(
     match backend.state {
         State::Paused => Err(PlanError::Paused { name: backend.name.clone() }),
         // The engine starts it again by itself: waiting for it is all there is to do.
-        State::Running | State::Restarting | State::Exited if needs_new => Err(PlanError::NeedsNewBackend {
-            name: backend.name.clone(),
-            differences: differences.iter().filter(|d| d.effect() == Effect::Recreate).cloned().collect(),
-            aside: aside.map(|old| old.name.clone()),
-        }),
+        State::Running | State::Restarting | State::Exited | State::Other(_) if needs_new => {
+            Err(PlanError::NeedsNewBackend {
+                name: backend.name.clone(),
+                differences: differences.iter().filter(|d| d.effect() == Effect::Recreate).cloned().collect(),
+                aside: aside.map(|old| old.name.clone()),
+            })
+        }
         State::Running | State::Restarting => Ok(Backend::Keep),
-        State::Exited => Ok(Backend::Start),
+        State::Exited | State::Other(_) => Ok(Backend::Start),
         State::Created | State::Removing | State::Dead => Ok(Backend::Make),
     }
 }

@@ -395,7 +395,7 @@ async fn backends_in_every_state() {
         shell.told = told;
         shell.told.about(&format!("the backend is {state:?}"));
         shell.change("", |container| {
-            container.state = state;
+            container.state = state.clone();
             container.restarts = u32::from(state == State::Restarting).into();
             container.out_of_memory = state == State::Exited;
         });

@@ -145,7 +145,11 @@ impl FakeEngine {
 
     /// What exists, by name and state.
     pub(crate) fn containers_now(&self) -> Vec<(String, State)> {
-        self.world().containers.iter().map(|container| (container.name.0.clone(), container.state)).collect()
+        self.world()
+            .containers
+            .iter()
+            .map(|container| (container.name.0.clone(), container.state.clone()))
+            .collect()
     }
 }
 

@@ -144,6 +144,12 @@ fn place(engine: &EngineFacts, no_dialer: Option<&Failure>) -> Check {
                 }
             }
         }
+        Place::RootlessPodman => check(
+            "host",
+            Verdict::Warn,
+            "rootless Podman: the gateway is its network namespace and not this host",
+            "'--allow-host-port PORT@loopback' reaches services of this host",
+        ),
         Place::Here | Place::Elsewhere => {
             let system =
                 Some(engine.operating_system.as_str()).filter(|name| !name.is_empty()).unwrap_or("Linux");
@@ -157,7 +163,7 @@ fn backend(found: &Result<Option<Container>, Failure>, start: &str) -> Check {
     match found {
         Err(failure) => failed(NAME, failure, ""),
         Ok(None) => check(NAME, Verdict::Warn, "there is none", &format!("'{start}' makes one")),
-        Ok(Some(backend)) => match backend.state {
+        Ok(Some(backend)) => match &backend.state {
             State::Running if backend.unhealthy => check(
                 NAME,
                 Verdict::Warn,

@@ -210,6 +210,8 @@ fn engines_whose_gateway_is_not_the_host_are_warned_of() {
     is(&place(&rootless, None), Warn, "rootless", "PORT@loopback");
     let reason = Failure { why: "it is away".to_owned(), help: Some("go there".to_owned()) };
     is(&place(&rootless, Some(&reason)), Warn, "can be there: it is away", "go there");
+    let podman = EngineFacts { podman: true, ..rootless };
+    is(&place(&podman, None), Warn, "rootless Podman", "PORT@loopback");
     let desktop = EngineFacts { operating_system: "Docker Desktop".to_owned(), ..debian() };
     is(&place(&desktop, None), Warn, "virtual machine", "host.docker.internal");
 }

@@ -26,7 +26,7 @@ pub(super) fn common(container: &Container) -> Value {
     json!({
         "ID": container.id.0,
         "Name": container.name.0,
-        "State": state(container.state),
+        "State": state(&container.state),
         "Unhealthy": container.unhealthy,
         "Restarts": container.restarts,
         "OutOfMemory": container.out_of_memory,

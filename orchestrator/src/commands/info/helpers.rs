@@ -132,7 +132,7 @@ impl Helper<'_> {
             Self::Process(name, Some(id)) => format!(" - process {id} {name} (running)"),
             Self::Process(name, None) => format!(" - process {name} (on the engine's host)"),
             Self::There(container) => {
-                let state = if is_stale { "stale" } else { condition(container.state, container.unhealthy) };
+                let state = if is_stale { "stale" } else { condition(&container.state, container.unhealthy) };
                 format!(" - {} {} ({state})", container.id.short(), container.name)
             }
         }
@@ -173,7 +173,7 @@ impl Helper<'_> {
             Self::Missing(name) => Self::no_container(name, MISSING),
             Self::Process(name, None) => Self::no_container(name, "unknown"),
             Self::Process(name, Some(id)) => {
-                let mut object = Self::no_container(name, state(State::Running));
+                let mut object = Self::no_container(name, state(&State::Running));
                 object["Process"] = (*id).into();
                 object
             }

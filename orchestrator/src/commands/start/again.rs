@@ -15,8 +15,8 @@ pub(in crate::commands) const START: &str = "docker assemble backend start";
 /// The start that has all again that is known of a user's backend, as far as a start without options would
 /// do something else.
 pub(in crate::commands) fn again(observed: &Observed, user: &UserName) -> Start {
-    let usual = ImageRef(BACKEND_IMAGE.to_owned()).normalized();
-    let named = |image: &ImageRef| (image.normalized() != usual).then(|| image.clone());
+    let usual = ImageRef(BACKEND_IMAGE.to_owned());
+    let named = |image: &ImageRef| (!image.stands_for(&usual)).then(|| image.clone());
     let start = Start {
         image: observed.backend.as_ref().and_then(|backend| named(&backend.image)),
         proxy_image: observed.helper_image().filter(|image| !is_built_in(image)).cloned(),

@@ -10,7 +10,7 @@ use explained::Explained;
 const HISTORY: usize = 20;
 
 /// Why the counters of a sidecar are not known, in the place of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
 #[status = "part"]
 pub enum NoCounters {
     /// The sidecar is in the network of an earlier run of the backend.
@@ -34,7 +34,7 @@ pub enum NoCounters {
     #[advice = "`docker assemble backend start`"]
     Stopped {
         /// What it does instead.
-        state: &'static str,
+        state: String,
     },
 }
 
@@ -137,8 +137,10 @@ mod tests {
         let later = begin + Duration::from_secs(1);
         let lines = advance(Vec::new(), vec![sample(5000, begin, 100, 0)]);
         assert_eq!(advance(lines.clone(), vec![sample(5000, later, 99, 5)])[0].rate, None);
-        let silent =
-            Sample { known: Err(NoCounters::Stopped { state: "paused" }), ..sample(5000, later, 0, 0) };
+        let silent = Sample {
+            known: Err(NoCounters::Stopped { state: "paused".to_owned() }),
+            ..sample(5000, later, 0, 0)
+        };
         assert_eq!(advance(lines.clone(), vec![silent])[0].rate, None);
         assert_eq!(advance(lines, vec![sample(5000, begin, 100, 0)])[0].rate, None, "no time has passed");
     }

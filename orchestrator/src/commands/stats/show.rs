@@ -167,7 +167,7 @@ mod tests {
                 history: VecDeque::from([0, 1000]),
             },
             Line {
-                last: sample(6000, Err(NoCounters::Stopped { state: "paused" })),
+                last: sample(6000, Err(NoCounters::Stopped { state: "paused".to_owned() })),
                 rate: None,
                 history: VecDeque::new(),
             },

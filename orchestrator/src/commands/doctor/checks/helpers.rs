@@ -10,7 +10,7 @@ use crate::health::Answer;
 use crate::observed::{Container, HostDialer, Process, State};
 
 pub(super) fn dialer(container: &Container, start: &str) -> Check {
-    match container.state {
+    match &container.state {
         State::Running => match restarts(container, None) {
             None => fine("dialer", "runs, for forwards to the host's loopback"),
             Some(told) => {
@@ -56,7 +56,7 @@ pub(super) fn sidecar(forward: &Examined, backend: Option<&Container>, start: &s
     if forward.stale {
         return check(name, Verdict::Fail, "serves a network that its backend has left", &repair);
     }
-    match (container.state, &forward.answer) {
+    match (&container.state, &forward.answer) {
         (State::Paused, _) => {
             check(name, Verdict::Fail, "is paused", &format!("'docker unpause {}' wakes it", container.name))
         }
