@@ -153,7 +153,7 @@ async fn podman_is_known_by_its_parts() {
     };
     for (component, podman) in [("Podman Engine", true), ("Engine", false)] {
         let scripted = ScriptedEngine::start(vec![
-            ("/version", vec![Deed::ok(&version(component)), Deed::ok(&version(component))]),
+            ("/version", vec![Deed::ok(version(component)), Deed::ok(version(component))]),
             ("/info", vec![Deed::ok(r#"{"SecurityOptions": ["name=rootless"], "Isolation": "perfect"}"#)]),
         ]);
         let facts = scripted.client().facts().await.unwrap();
