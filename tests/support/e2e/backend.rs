@@ -205,9 +205,18 @@ impl Backend {
     #[track_caller]
     pub(crate) fn inside(&self, line: &str) -> Outcome {
         let network = format!("container:{}", self.name());
-        // Not every user namespace may join that network: the backend is in the host's.
-        let run = ["run", "--rm", "--userns", "host", "--network", &network, &base_image()];
-        docker(&[&run[..], &["sh", "-c", line]].concat())
+        // Not every user namespace may join that network: the backend is in the host's. What it says is
+        // read from its log: Podman may lose the last words to a client that is attached.
+        let run = ["run", "--detach", "--log-driver", "json-file", "--userns", "host", "--network", &network];
+        let started = docker(&[&run[..], &[&base_image(), "sh", "-c", line]].concat());
+        if started.code != Some(0) {
+            return started;
+        }
+        let id = started.stdout.trim();
+        let (ended, mut said) = (docker(&["wait", id]).ok(), docker(&["logs", id]).ok());
+        docker(&["rm", "--force", id]).ok();
+        said.code = ended.stdout.trim().parse().ok();
+        said
     }
 
     /// Asks for the registry's front page at `localhost:PORT`, as a build would.
