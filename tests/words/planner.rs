@@ -334,6 +334,14 @@ fn a_sidecar_may_do_nothing_but_forward() {
 }
 
 #[test]
+fn another_image_is_given_no_option_that_its_program_may_not_know() {
+    let proxy_image = ProxyImage::Custom(ImageRef("relay:1".into()));
+    let plan = plan(&Desired { forwards: ports(&[6000]), proxy_image, ..wish() }, &empty()).unwrap();
+    let Some(Action::Run { candidates }) = plan.actions().last() else { panic!("no sidecar") };
+    assert_eq!(candidates[0].args, ["--port", "6000", "--to", "gateway"]);
+}
+
+#[test]
 fn teardown_takes_sidecars_first_and_leaves_nothing() {
     let mut world = started(&Desired { forwards: ports(&[5000, 6000]), ..wish() });
     world.strays.push(world::container("stray", Default::default()));

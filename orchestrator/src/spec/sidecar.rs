@@ -6,7 +6,7 @@ use assemble_contract::argv::{Relay, env};
 use assemble_contract::place::{DIALER_SOCKET, USER};
 
 use super::{ContainerSpec, DESCRIPTORS, Network, PIDS, Privileges, Restart, buildkit, dialer, host_dialer};
-use crate::desired::Desired;
+use crate::desired::{Desired, ProxyImage};
 use crate::forward::{Forward, Target};
 use crate::labels;
 
@@ -19,7 +19,11 @@ const ROOT: &str = "0:0";
 pub fn sidecar(desired: &Desired, forward: &Forward) -> ContainerSpec {
     let port = forward.port;
     let mut relay = Relay::of(&forward.mapping());
-    relay.owner_socket = Some(buildkit::SOCKET);
+    // Another image may be of a program that does not know the option and would refuse to start.
+    relay.owner_socket = match desired.proxy_image {
+        ProxyImage::BuiltIn { .. } => Some(buildkit::SOCKET),
+        ProxyImage::Custom(_) => None,
+    };
     if let Target::Name { fallback, .. } = &forward.target {
         relay.fallback = *fallback;
     }
