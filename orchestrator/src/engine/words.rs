@@ -8,9 +8,6 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
-/// How much of one answer is put aside.
-const MOST: usize = 64;
-
 /// An answer without what its model cannot hold.
 pub(super) struct Understood<T> {
     pub(super) answer: T,
@@ -33,7 +30,8 @@ pub(super) async fn leniently<T: DeserializeOwned>(
 fn read<T: DeserializeOwned>(contents: &str) -> Option<Understood<T>> {
     let mut answer: Value = serde_json::from_str(contents).ok()?;
     let state = answer["State"]["Status"].as_str().map(str::to_owned);
-    for _ in 0..MOST {
+    // Each round takes a value that is there, so it comes to an end.
+    loop {
         match serde_path_to_error::deserialize(&answer) {
             Ok(read) => {
                 let state = state.filter(|_| answer["State"]["Status"].is_null());
@@ -46,7 +44,6 @@ fn read<T: DeserializeOwned>(contents: &str) -> Option<Understood<T>> {
             }
         }
     }
-    None
 }
 
 /// The value at this place; none for the whole.
@@ -87,6 +84,13 @@ mod tests {
         let text = r#"[{"Id": "a", "ImageID": "i", "State": "stopped"}, {"Id": "b", "ImageID": "i", "State": "odd"}]"#;
         let read: Vec<ContainerSummary> = read(text).unwrap().answer;
         assert_eq!(read.iter().filter_map(|found| found.id.as_deref()).collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_list_may_be_full_of_unknown_words() {
+        let one = r#"{"Id": "a", "ImageID": "i", "State": "stopped"}"#;
+        let text = format!("[{}]", [one; 100].join(","));
+        assert_eq!(read::<Vec<ContainerSummary>>(&text).unwrap().answer.len(), 100);
     }
 
     #[test]
