@@ -64,9 +64,10 @@ pub(super) fn replaces_entrypoint(spec: &ContainerSpec) -> bool {
 /// The entry point of an image behind one that makes the container's own control groups writable.
 ///
 /// Engines mount them read-only in containers without all privileges; Docker has an option from version
-/// 28 on (`writable-cgroups`). It is done at each start, since the engine mounts them anew.
+/// 28 on (`writable-cgroups`). It is done at each start, since the engine mounts them anew; to this mount
+/// alone (`bind`), since the file system behind it is the host's, which a rootless engine may not change.
 fn with_writable_cgroups(image: &Image) -> Vec<String> {
-    let mut words = strings(&["sh", "-c", "mount -o remount,rw /sys/fs/cgroup && exec \"$@\"", "sh"]);
+    let mut words = strings(&["sh", "-c", "mount -o remount,bind,rw /sys/fs/cgroup && exec \"$@\"", "sh"]);
     words.extend_from_slice(&image.entrypoint);
     words
 }

@@ -71,7 +71,7 @@ fn a_builder_with_one_tree_of_control_groups_makes_its_branch_writable_and_runs_
     let created = |spec: &ContainerSpec| create_body(spec, &EngineFacts::default(), Some(&image));
     let words = created(&own).entrypoint.unwrap();
     assert_eq!(words[3..], ["sh", "tini", "buildkitd"]);
-    assert_eq!(words[..3], ["sh", "-c", "mount -o remount,rw /sys/fs/cgroup && exec \"$@\""]);
+    assert_eq!(words[..3], ["sh", "-c", "mount -o remount,bind,rw /sys/fs/cgroup && exec \"$@\""]);
     let mode = |spec: &ContainerSpec| created(spec).host_config.unwrap().cgroupns_mode;
     assert_eq!(mode(&own), Some(HostConfigCgroupnsModeEnum::PRIVATE));
     for other in [Privileges::Privileged, Privileges::Builder { add: Vec::new(), cgroups: Cgroups::V1 }] {
