@@ -253,12 +253,22 @@ impl Engine for DockerEngine {
 
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
         let facts = self.0.facts.get_or_try_init(|| self.facts()).await?;
-        let image = if convert::replaces_entrypoint(spec) { self.image(&spec.image).await? } else { None };
+        let creating = operation(failure::CREATE, &spec.name.0);
+        let image = if convert::replaces_entrypoint(spec) {
+            // As the engine refuses one that is not there.
+            let missing = || EngineError::NotFound {
+                operation: creating.clone(),
+                message: format!("No such image: {}", spec.image),
+            };
+            Some(self.image(&spec.image).await?.ok_or_else(missing)?)
+        } else {
+            None
+        };
         let body = convert::create_body(spec, facts, image.as_ref());
         let options =
             CreateContainerOptions { name: Some(spec.name.0.clone()), ..CreateContainerOptions::default() };
-        let creating = self.0.contact.client().await?.create_container(Some(options), body);
-        let created = self.0.contact.call(operation(failure::CREATE, &spec.name.0), SLOW, creating).await?;
+        let answer = self.0.contact.client().await?.create_container(Some(options), body);
+        let created = self.0.contact.call(creating, SLOW, answer).await?;
         for warning in created.warnings {
             tracing::debug!(container = %spec.name, "the engine warns: {warning}");
         }
