@@ -4,12 +4,14 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use docker_assemble::cancel::Cancel;
 use docker_assemble::commands::{Session, start, stop};
 use docker_assemble::desired::{ContainerName, Desired};
 use docker_assemble::dialer;
+use docker_assemble::labels::DIALER_DIRECTORY;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -71,16 +73,23 @@ impl Host {
     }
 }
 
+/// The processes whose programs are below a directory.
+fn processes(directory: &Path) -> Vec<Pid> {
+    let below = format!("{}/", directory.display());
+    let pids = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    let runs = |pid: &i32| {
+        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.trim_start_matches("setsid\0").starts_with(&below)
+    };
+    pids.filter(runs).map(Pid::from_raw).collect()
+}
+
 impl Drop for Host {
     fn drop(&mut self) {
-        let processes = fs::read_dir("/proc")
-            .unwrap()
-            .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse::<i32>().ok());
-        for pid in processes {
-            let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            if line.starts_with(self.runtime.to_str().unwrap()) {
-                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-            }
+        for pid in processes(&self.runtime) {
+            let _ = kill(pid, Signal::SIGKILL);
         }
         let _ = fs::remove_dir_all(&self.runtime);
     }
@@ -104,9 +113,12 @@ async fn a_start_runs_it_finds_it_again_and_brings_it_back_and_a_stop_ends_it() 
     assert_eq!(host.serving().await.unwrap().0, first);
 
     kill(Pid::from_raw(first.try_into().unwrap()), Signal::SIGKILL).unwrap();
-    while host.serving().await.is_some() {
-        tokio::task::yield_now().await;
-    }
+    let gone = async {
+        while host.serving().await.is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), gone).await.unwrap();
     let said = host.start("5000@loopback").await;
     let (second, _) = host.serving().await.unwrap();
     assert_eq!(said, format!("Started the dialer on this host (process {second})\n"));
@@ -145,6 +157,39 @@ async fn a_start_that_fails_takes_it_back_or_puts_back_the_one_before() {
     assert_eq!((host.serving().await, host.directory()), (None, None));
 }
 
+/// Whoever may make containers may write labels.
+#[tokio::test]
+async fn a_stop_leaves_a_directory_alone_that_is_none_of_a_dialers() {
+    let host = Host::new("label");
+    host.start("5000@loopback").await;
+    let directory = host.directory().unwrap();
+    let named = |directory: &Path| {
+        for container in &mut host.engine.world().containers {
+            if let Some(label) = container.labels.get_mut(DIALER_DIRECTORY) {
+                *label = directory.to_str().unwrap().to_owned();
+            }
+        }
+    };
+    let other = host.runtime.join("other");
+    let (link, own) = (host.runtime.join("docker-assemble-link"), other.join("mine"));
+    fs::create_dir(&other).unwrap();
+    fs::write(&own, "").unwrap();
+    std::os::unix::fs::symlink(&other, &link).unwrap();
+    for label in [&other, &link] {
+        host.start("5000@loopback").await;
+        named(label);
+        host.stop().await;
+        assert!(own.exists() && link.exists() && !directory.exists(), "{label:?}");
+    }
+
+    // Something else in a dialer's own is left too, and said to be.
+    host.start("5000@loopback").await;
+    let own = directory.join("mine");
+    fs::write(&own, "").unwrap();
+    let error = dialer::end(directory.to_str().unwrap()).await.unwrap_err().to_string();
+    assert!(error.contains("not empty") && own.exists(), "{error}");
+}
+
 #[tokio::test]
 async fn where_it_cannot_be_the_command_is_told_that_has_it() {
     let told = async |host: &Host, runtime: Option<&str>| {
@@ -153,7 +198,7 @@ async fn where_it_cannot_be_the_command_is_told_that_has_it() {
         let session =
             Session { engine: &host.engine, user: &user, console: &console, cancel: &cancel, limit: None };
         let wish = Desired { forwards: forwards("5000@loopback"), ..wish() };
-        let runtime = runtime.map(std::path::Path::new);
+        let runtime = runtime.map(Path::new);
         let wish = start::dialed(session, wish, runtime).await.unwrap();
         (wish.dialer_directory, screen.err())
     };

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use assemble_contract::place::NAME;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
@@ -15,6 +16,9 @@ use crate::desired::UserName;
 use crate::observed::{HostDialer, Process};
 use crate::spec::{self, dialer_socket};
 use crate::{digest, proxy_image};
+
+/// What the names of their directories begin with.
+const PREFIX: &str = "docker-assemble-";
 
 /// How long a dialer may take to begin, or to end.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -47,13 +51,13 @@ pub fn directory(user: &UserName, endpoint: &str, runtime: Option<&Path>) -> Opt
     let usual = || PathBuf::from(format!("/run/user/{}", peer::own_uid()));
     let runtime = runtime.map_or_else(usual, Path::to_owned);
     // Short, since the paths of sockets have some hundred letters at most.
-    let name = format!("docker-assemble-{}", digest::hex(format!("{user}\n{endpoint}"), 8));
+    let name = format!("{PREFIX}{}", digest::hex(format!("{user}\n{endpoint}"), 8));
     runtime.join(name).into_os_string().into_string().ok().filter(|_| runtime.is_dir())
 }
 
-/// What is in a directory of a dialer's; `None` where there is no such directory.
+/// What is in a directory of a dialer's; `None` where there is none of this user's.
 pub async fn look(directory: &str) -> Option<HostDialer> {
-    if !Path::new(directory).is_dir() {
+    if !is_ours(Path::new(directory)) {
         return None;
     }
     let command = |peer: Peer| Process { id: peer.pid, command: peer::command(peer.pid) };
@@ -85,18 +89,41 @@ pub async fn start(dialer: &spec::HostDialer) -> Result<u32, DialerError> {
     }
 }
 
-/// Ends the dialer of a directory, if there is one, and removes the directory with all that is in it.
+/// Ends the dialer of a directory, if there is one, and removes the directory with what is put there.
 ///
 /// # Errors
-/// It cannot be ended, or the directory not be removed.
+/// It cannot be ended, or the directory not be removed, as it is not when there is anything else in it.
 pub async fn end(directory: &str) -> Result<(), DialerError> {
+    let path = Path::new(directory);
+    if !is_ours(path) {
+        return Ok(());
+    }
     stop(directory).await?;
-    match fs::remove_dir_all(directory) {
+    match remove(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(DialerError::Directory { path: PathBuf::from(directory), error })
+            Err(DialerError::Directory { path: path.to_owned(), error })
         }
         _ => Ok(()),
     }
+}
+
+/// Whether this is a directory that this user has for a dialer. Its path may come from a label, which
+/// whoever may ask the engine for containers can write.
+fn is_ours(path: &Path) -> bool {
+    let is_named = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
+    // A link would lead elsewhere.
+    is_named && fs::symlink_metadata(path).is_ok_and(|there| there.is_dir() && there.uid() == peer::own_uid())
+}
+
+/// Removes the directory with the programs, the socket and the log.
+fn remove(directory: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.starts_with(NAME) || ["dial.sock", "log"].contains(&name.as_str()) {
+            fs::remove_file(directory.join(name))?;
+        }
+    }
+    fs::remove_dir(directory)
 }
 
 /// Ends what listens in a directory.
@@ -137,7 +164,7 @@ async fn listener(directory: &str) -> Option<Peer> {
 /// Makes the directory, for this user alone, and puts the program there.
 fn install(directory: &Path, program: &str) -> std::io::Result<()> {
     fs::DirBuilder::new().mode(0o700).recursive(true).create(directory)?;
-    if fs::symlink_metadata(directory)?.uid() != peer::own_uid() {
+    if !is_ours(directory) {
         return Err(std::io::ErrorKind::PermissionDenied.into());
     }
     let path = directory.join(program);
