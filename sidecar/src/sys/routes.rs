@@ -19,7 +19,6 @@ pub struct RouteTables {
     ipv6: KeptFile,
     addresses6: KeptFile,
     interfaces: KeptFile,
-    unix: KeptFile,
 }
 
 impl RouteTables {
@@ -33,7 +32,6 @@ impl RouteTables {
             ipv6: KeptFile::open("/proc/net/ipv6_route")?,
             addresses6: KeptFile::open("/proc/net/if_inet6")?,
             interfaces: KeptFile::open("/proc/net/dev")?,
-            unix: KeptFile::open("/proc/net/unix")?,
         })
     }
 
@@ -67,14 +65,6 @@ impl RouteTables {
     /// Those of pread(2).
     pub fn interfaces(&self) -> io::Result<String> {
         self.interfaces.read()
-    }
-
-    /// The unix sockets (net/unix/af_unix.c, `unix_seq_show`).
-    ///
-    /// # Errors
-    /// Those of pread(2), and a path that is no text.
-    pub fn unix_sockets(&self) -> io::Result<String> {
-        self.unix.read()
     }
 }
 

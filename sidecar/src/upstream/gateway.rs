@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 
-use crate::routes::{default_gateways, interface_index, listens, only_loopback};
+use crate::routes::{default_gateways, interface_index, only_loopback};
 use crate::sys::{RouteMonitor, RouteTables};
 use crate::warning::Warning;
 
@@ -42,11 +42,6 @@ impl Gateways {
     /// Whether the namespace has no way out any more.
     pub(super) fn gone(&self) -> bool {
         self.tables.interfaces().is_ok_and(|interfaces| only_loopback(&interfaces))
-    }
-
-    /// Whether somebody here listens on a unix socket of that name; `None` where it cannot be told.
-    pub(super) fn has_listener(&self, name: &str) -> Option<bool> {
-        Some(listens(&self.tables.unix_sockets().ok()?, name))
     }
 
     /// Waits until something may have changed; for ever where that cannot be heard.

@@ -5,6 +5,7 @@ mod gateway;
 mod keepalive;
 mod known;
 mod named;
+mod owner;
 mod race;
 mod watch;
 
@@ -14,7 +15,6 @@ use std::path::Path;
 use std::sync::{Arc, RwLock};
 
 use assemble_contract::{Target, TargetHost};
-use tokio::sync::Notify;
 
 use crate::config::Config;
 use crate::connect::Connector;
@@ -24,6 +24,7 @@ use explained::Explained;
 use gateway::Gateways;
 use keepalive::LateKeepalive;
 use named::Named;
+use owner::Owner;
 use race::race;
 
 pub use error::DialError;
@@ -82,9 +83,7 @@ pub struct Upstream {
     named: Option<Arc<Named>>,
     /// Who reaches the target in this namespace's stead.
     dialer: Option<DialClient>,
-    owner_socket: Option<String>,
-    /// Somebody wants to know how things are.
-    asked: Notify,
+    owner: Option<Owner>,
 }
 
 impl Upstream {
@@ -145,8 +144,7 @@ impl Upstream {
             gateways,
             addrs: RwLock::new(addrs),
             dialer: config.dialer.as_deref().map(DialClient::new),
-            owner_socket: config.owner_socket.clone(),
-            asked: Notify::new(),
+            owner: config.owner_socket.clone().map(Owner::open),
         })
     }
 

@@ -1,5 +1,6 @@
 //! What becomes of the network namespace: the gateway moves, or all of it is of no use any more.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,34 +24,30 @@ impl Upstream {
     /// container that is restarted gets a new namespace, and whoever stays behind in the old one is of
     /// no use.
     pub async fn watch(&self) -> UpstreamError {
-        let Some(gateways) = &self.gateways else { return std::future::pending().await };
-        let owner_listens = || gateways.has_listener(self.owner_socket.as_deref()?);
-        let mut had_owner = false;
+        tokio::select! {
+            error = self.watch_gateways() => error,
+            error = self.watch_owner() => error,
+        }
+    }
+
+    async fn watch_gateways(&self) -> UpstreamError {
+        let Some(gateways) = &self.gateways else { return pending().await };
         loop {
-            tokio::select! {
-                () = gateways.changed() => {
-                    self.follow(gateways);
-                    if gateways.gone() {
-                        tokio::time::sleep(GONE_FOR_GOOD).await;
-                        if gateways.gone() {
-                            return UpstreamError::NamespaceGone { port: self.port };
-                        }
-                    }
+            gateways.changed().await;
+            self.follow(gateways);
+            if gateways.gone() {
+                tokio::time::sleep(GONE_FOR_GOOD).await;
+                if gateways.gone() {
+                    return UpstreamError::NamespaceGone { port: self.port };
                 }
-                () = self.asked.notified() => {}
-            }
-            match owner_listens() {
-                Some(true) => had_owner = true,
-                Some(false) if had_owner => {
-                    tokio::time::sleep(GONE_FOR_GOOD).await;
-                    if owner_listens() == Some(false) {
-                        let socket = self.owner_socket.clone().unwrap_or_default();
-                        return UpstreamError::OwnerGone { port: self.port, socket };
-                    }
-                }
-                _ => {}
             }
         }
+    }
+
+    async fn watch_owner(&self) -> UpstreamError {
+        let Some(owner) = &self.owner else { return pending().await };
+        owner.gone().await;
+        UpstreamError::OwnerGone { port: self.port, socket: owner.socket.clone() }
     }
 
     /// Takes the gateway's address as it is now, if that is the target.
@@ -63,10 +60,13 @@ impl Upstream {
         }
     }
 
-    /// Has [`Self::watch`] look at the namespace. An engine that is down asks for nobody's health, so
-    /// that whoever ends for what is seen then is started again, and beside the owner's next run.
+    /// Looks for the namespace's owner, for [`Self::watch`] to know. An engine that is down asks for
+    /// nobody's health, so that whoever ends for what is seen then is started again, and beside the
+    /// owner's next run.
     pub fn look(&self) {
-        self.asked.notify_one();
+        if let Some(owner) = &self.owner {
+            owner.look();
+        }
     }
 
     fn moved(&self, addrs: Arc<[SocketAddr]>) {
