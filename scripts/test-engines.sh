@@ -71,7 +71,7 @@ walk() {
 		/^---- capability::.* stdout ----$/ { sub(/^.*::/, "", $2); walk = $2 }
 		sub(/^not here: /, "") { told[walk] = $0 }
 		/^test capability::/ { sub(/^.*::/, "", $2); ended[$2] = $NF }
-		END { for (walk in ended) print walk "\t" (walk in told ? "told\t" told[walk] : ended[walk]) }' |
+		END { for (walk in ended) print walk "\t" (ended[walk] == "ok" && walk in told ? "told\t" told[walk] : ended[walk]) }' |
 		sort >>"$1"
 	rm -f "$said"
 	return "$status"
