@@ -29,7 +29,7 @@ use crate::desired::{ContainerName, ImageRef};
 use crate::dialer::{self, DialerError};
 use crate::engine::{AnswerError, Engine, EngineError, LOAD, Operation, PULL, PullProgress};
 use crate::labels;
-use crate::observed::{Container, ContainerId, State};
+use crate::observed::{self, Container, ContainerId, State};
 use crate::plan::STOP_GRACE;
 use crate::plan::action::{Action, Reason};
 use crate::spec::{ContainerSpec, HostDialer};
@@ -105,7 +105,7 @@ pub async fn undo<E: Engine>(engine: &E, made: &[Made]) -> Vec<UndoFailure> {
                 told.map_err(|error| error.about(name))
             }
             Made::Dialer { dialer, before, .. } => {
-                if let Err(error) = take_back_dialer(dialer, before.as_deref()).await {
+                if let Err(error) = take_back_dialer(dialer, before.as_ref()).await {
                     failures.push(UndoFailure::new(left, error.into()));
                 }
                 continue;
@@ -118,12 +118,17 @@ pub async fn undo<E: Engine>(engine: &E, made: &[Made]) -> Vec<UndoFailure> {
     failures
 }
 
-/// Puts back the dialer that had the place of this one, or leaves none.
-async fn take_back_dialer(now: &HostDialer, before: Option<&[String]>) -> Result<(), DialerError> {
-    let directory = now.directory.clone();
-    match before.and_then(|command| HostDialer::of(&directory, command)) {
+/// Puts back the dialer that had the place of this one, or leaves none. A directory that was there stays:
+/// containers may have it mounted.
+async fn take_back_dialer(
+    now: &HostDialer,
+    before: Option<&observed::HostDialer>,
+) -> Result<(), DialerError> {
+    let Some(before) = before else { return dialer::end(&now.directory).await };
+    let process = before.process.as_ref();
+    match process.and_then(|process| HostDialer::of(&now.directory, &process.command)) {
         Some(before) => dialer::start(&before).await.map(drop),
-        None => dialer::end(&directory).await,
+        None => dialer::stop(&now.directory).await,
     }
 }
 

@@ -12,6 +12,7 @@ use docker_assemble::commands::{Session, start, stop};
 use docker_assemble::desired::{ContainerName, Desired};
 use docker_assemble::dialer;
 use docker_assemble::labels::DIALER_DIRECTORY;
+use docker_assemble::spec::HostDialer;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -71,6 +72,17 @@ impl Host {
         let process = dialer::look(self.directory()?.to_str().unwrap()).await?.process?;
         Some((process.id, process.command.last().unwrap().clone()))
     }
+
+    async fn kill(&self) {
+        let (process, _) = self.serving().await.unwrap();
+        kill(Pid::from_raw(process.try_into().unwrap()), Signal::SIGKILL).unwrap();
+        let gone = async {
+            while self.serving().await.is_some() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), gone).await.unwrap();
+    }
 }
 
 /// The processes whose programs are below a directory.
@@ -112,13 +124,7 @@ async fn a_start_runs_it_finds_it_again_and_brings_it_back_and_a_stop_ends_it() 
     );
     assert_eq!(host.serving().await.unwrap().0, first);
 
-    kill(Pid::from_raw(first.try_into().unwrap()), Signal::SIGKILL).unwrap();
-    let gone = async {
-        while host.serving().await.is_some() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), gone).await.unwrap();
+    host.kill().await;
     let said = host.start("5000@loopback").await;
     let (second, _) = host.serving().await.unwrap();
     assert_eq!(said, format!("Started the dialer on this host (process {second})\n"));
@@ -151,10 +157,30 @@ async fn a_start_that_fails_takes_it_back_or_puts_back_the_one_before() {
     host.start("5000@loopback").await;
     fails("5000@loopback,6000@loopback", 6000).await;
     assert_eq!(host.serving().await.unwrap().1, "5000");
+    // Its sidecar has the directory mounted.
+    host.kill().await;
+    fails("5000@loopback,6000@loopback", 6000).await;
+    assert_eq!((host.serving().await, host.directory().is_some()), (None, true));
     // What a start has left that was killed before it made a sidecar is found by its place.
     host.engine.world().containers.clear();
     host.stop().await;
     assert_eq!((host.serving().await, host.directory()), (None, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_does_not_begin_is_not_left_behind() {
+    let host = Host::new("slow");
+    let directory = host.runtime.join("docker-assemble-slow");
+    fs::create_dir(&directory).unwrap();
+    std::os::unix::fs::symlink("/bin/sleep", directory.join("sleep")).unwrap();
+    let slow = HostDialer {
+        directory: directory.to_str().unwrap().to_owned(),
+        program: "sleep".to_owned(),
+        args: vec!["1000".to_owned()],
+    };
+    let error = dialer::start(&slow).await.unwrap_err().to_string();
+    assert!(error.contains("it does not answer"), "{error}");
+    assert_eq!(processes(&directory), []);
 }
 
 /// Whoever may make containers may write labels.

@@ -73,6 +73,18 @@ fn another_list_and_a_dead_process_replace_the_dialer_alone() {
     assert_eq!(steps(&dialling("5000@loopback"), &old), [vec!["dial 5000"]]);
 }
 
+/// A directory that is made anew is another one than the sidecar has mounted.
+#[test]
+fn a_sidecar_whose_directory_is_gone_is_replaced_with_the_dialer() {
+    let wish = dialling("5000@loopback,6000");
+    let mut world = started(&wish);
+    world.host_dialer = None;
+    assert_eq!(
+        steps(&wish, &world),
+        [vec!["remove B-proxy-port-5000 (Cut)"], vec!["dial 5000"], vec!["run B-proxy-port-5000 x1"],]
+    );
+}
+
 #[test]
 fn a_process_that_nobody_asks_any_more_goes_last() {
     let world = started(&dialling("5000@loopback"));

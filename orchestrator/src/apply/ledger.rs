@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::desired::{ContainerName, File, VolumeName};
-use crate::observed::ContainerId;
+use crate::observed::{self, ContainerId};
 use crate::spec::HostDialer;
 
 /// Something that exists or runs because of this run.
@@ -37,8 +37,8 @@ pub enum Made {
     Dialer {
         /// The process.
         dialer: HostDialer,
-        /// The command line of the one that had its place.
-        before: Option<Vec<String>>,
+        /// What there was in its place.
+        before: Option<observed::HostDialer>,
         /// Whether it is known what has become of it.
         known: bool,
     },
@@ -144,7 +144,7 @@ impl Ledger {
         self.push(Made::Note { id: id.clone(), name: name.clone(), before: before.clone() });
     }
 
-    pub(super) fn asked_dialer(&self, dialer: &HostDialer, before: Option<&Vec<String>>) {
+    pub(super) fn asked_dialer(&self, dialer: &HostDialer, before: Option<&observed::HostDialer>) {
         self.push(Made::Dialer { dialer: dialer.clone(), before: before.cloned(), known: false });
     }
 

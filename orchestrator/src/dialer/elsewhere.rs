@@ -38,6 +38,14 @@ pub async fn start(dialer: &spec::HostDialer) -> Result<u32, DialerError> {
 ///
 /// # Errors
 /// None.
+pub async fn stop(_: &str) -> Result<(), DialerError> {
+    Ok(())
+}
+
+/// Does nothing.
+///
+/// # Errors
+/// None.
 pub async fn end(_: &str) -> Result<(), DialerError> {
     Ok(())
 }

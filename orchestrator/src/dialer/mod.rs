@@ -1,6 +1,6 @@
 //! The dialer as a process of the user's on this host.
 //!
-//! On a rootless engine a container in "the host's network" is in a namespace of the engine's own.
+//! On rootless Docker a container in "the host's network" is in a namespace of the engine's own.
 //!
 //! The process is told from others by its socket: the kernel says who listens there (`SO_PEERCRED` of
 //! unix(7)), and that one has to answer as a dialer does. What it was started with is its command line,
@@ -15,4 +15,4 @@ mod process;
 
 pub use error::DialerError;
 pub use not_here::NotHere;
-pub use process::{directory, end, look, place, start};
+pub use process::{directory, end, look, place, start, stop};

@@ -20,7 +20,10 @@ use crate::{digest, proxy_image};
 /// What the names of their directories begin with.
 const PREFIX: &str = "docker-assemble-";
 
-/// How long a dialer may take to begin, or to end.
+/// How long a dialer may take to begin.
+const BEGIN: Duration = Duration::from_secs(30);
+
+/// How long one may take to end, and to be killed.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// How often it is looked at meanwhile.
@@ -75,13 +78,17 @@ pub async fn start(dialer: &spec::HostDialer) -> Result<u32, DialerError> {
     install(directory, &dialer.program)
         .map_err(|error| DialerError::Directory { path: directory.to_owned(), error })?;
     let mut launched = launch(dialer).await?;
-    let until = Instant::now() + LIMIT;
+    let until = Instant::now() + BEGIN;
     loop {
         if let Some(peer) = listener(&dialer.directory).await.filter(|peer| peer.serves) {
             return Ok(peer.pid);
         }
         let ended = launched.as_mut().and_then(|child| child.try_wait().ok().flatten());
         if ended.is_some() || Instant::now() >= until {
+            // It may be about to listen.
+            if let Some(mut child) = launched {
+                child.kill().await.ok();
+            }
             stop(&dialer.directory).await?;
             return Err(DialerError::Start { program: dialer.command().remove(0), said: last_words(dialer) });
         }
@@ -127,12 +134,15 @@ fn remove(directory: &Path) -> std::io::Result<()> {
 }
 
 /// Ends what listens in a directory.
-async fn stop(directory: &str) -> Result<(), DialerError> {
-    let Some(peer) = listener(directory).await else { return Ok(()) };
-    // A manager would start again what is killed.
+///
+/// # Errors
+/// It does not end.
+pub async fn stop(directory: &str) -> Result<(), DialerError> {
+    // A manager would start again what is killed, and may have one that does not listen yet.
     if has_manager(directory) {
         run(manager(directory, "systemctl").args(["--quiet", "stop", &unit(directory)])).await.ok();
     }
+    let Some(peer) = listener(directory).await else { return Ok(()) };
     let stays = |error| DialerError::Stays { pid: peer.pid, socket: dialer_socket(directory), error };
     let mut signal = Signal::End;
     loop {

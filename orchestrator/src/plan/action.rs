@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::desired::{ContainerName, File, ImageRef, VolumeName};
-use crate::observed::ContainerId;
+use crate::observed::{self, ContainerId};
 use crate::spec::{ContainerSpec, HostDialer, Mount, Network, Privileges, VolumeSpec};
 
 /// One step of a plan, complete: whoever carries it out decides nothing.
@@ -92,8 +92,8 @@ pub enum Action {
     Dial {
         /// The process.
         dialer: HostDialer,
-        /// The command line of the one that has its place, and ends first.
-        before: Option<Vec<String>>,
+        /// What there is in its place, which ends first.
+        before: Option<observed::HostDialer>,
     },
     /// End that process, if there is one, and remove its directory.
     EndDialer {
@@ -131,7 +131,8 @@ impl fmt::Display for Action {
             Self::CreateVolume { spec } => write!(f, "create volume \"{}\"", spec.name),
             Self::RemoveVolume { name } => write!(f, "remove volume \"{name}\""),
             Self::Dial { dialer, before } => {
-                let verb = if before.is_some() { "replace" } else { "start" };
+                let runs = before.as_ref().is_some_and(|there| there.process.is_some());
+                let verb = if runs { "replace" } else { "start" };
                 write!(
                     f,
                     "{verb} a process on this host that connects to its loopback, in \"{}\"",
@@ -180,6 +181,8 @@ pub enum Reason {
     Unhealthy,
     /// It belongs to an earlier run of the backend, whose network is gone.
     Stale,
+    /// What it asks for connections to this host is not where it looks any more.
+    Cut,
     /// It was made from other settings.
     Changed,
     /// Its port is not wanted any more.
@@ -199,6 +202,7 @@ impl Reason {
             Self::Ended => "is not running",
             Self::Unhealthy => "fails its health check",
             Self::Stale => "belongs to an earlier run of the backend",
+            Self::Cut => "is cut off from the dialer on this host",
             Self::Changed => "was made from other settings",
             Self::Idle => "no forward needs any more",
             Self::Replaced => "was replaced",

@@ -6,7 +6,8 @@ use super::action::{Action, Reason};
 use super::diff;
 use super::leaving::Leaving;
 use crate::desired::Desired;
-use crate::observed::{HostDialer, Observed, State};
+use crate::labels;
+use crate::observed::{Container, HostDialer, Observed, State};
 use crate::spec;
 
 /// Steps, each for its place in the plan.
@@ -59,8 +60,17 @@ pub(super) fn changes(desired: &Desired, observed: &Observed, leaving: &mut Leav
 /// The start of a dialer on this host, unless that one runs already. Sidecars find a new one by themselves.
 fn dial(dialer: spec::HostDialer, observed: &Observed) -> Option<Action> {
     let there = observed.host_dialer.as_ref().filter(|there| there.directory == dialer.directory);
-    let before = there.and_then(|there| there.process.as_ref()).map(|process| process.command.clone());
-    (before.as_ref() != Some(&dialer.command())).then_some(Action::Dial { dialer, before })
+    let runs = there.and_then(|there| there.process.as_ref());
+    let is_it = runs.is_some_and(|process| process.command == dialer.command());
+    (!is_it).then(|| Action::Dial { dialer, before: there.cloned() })
+}
+
+/// Whether what a sidecar has mounted is gone: the directory that is made next is another one, and the
+/// sidecar would never see it.
+pub(super) fn has_lost_directory(container: &Container, desired: &Desired, observed: &Observed) -> bool {
+    let there = observed.host_dialer.as_ref().map(|there| &there.directory);
+    let mounted = container.labels.get(labels::DIALER_DIRECTORY);
+    mounted.is_some() && mounted == desired.dialer_directory.as_ref() && mounted != there
 }
 
 pub(super) fn end(dialer: &HostDialer) -> Action {

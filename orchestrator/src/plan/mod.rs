@@ -208,8 +208,9 @@ fn sort_sidecars<'a>(
         let container = &sidecar.container;
         let backend = observed.backend.as_ref();
         let serves = container.state == State::Running
-            && backend.is_some_and(|backend| backend.state == State::Running && !sidecar.is_stale(backend));
-        match fault(sidecar, wanted, desired, backend, fate) {
+            && backend.is_some_and(|backend| backend.state == State::Running && !sidecar.is_stale(backend))
+            && !dialer::has_lost_directory(container, desired, observed);
+        match fault(sidecar, wanted, desired, observed, fate) {
             None => kept.push(&container.name),
             Some(reason) if !serves || reason == Reason::Unhealthy => leaving.now(container, reason),
             // In a network that stays, on a port that no other one takes.
@@ -226,7 +227,7 @@ fn fault(
     sidecar: &Sidecar,
     wanted: &[ContainerSpec],
     desired: &Desired,
-    backend: Option<&Container>,
+    observed: &Observed,
     fate: Backend,
 ) -> Option<Reason> {
     let container = &sidecar.container;
@@ -239,9 +240,13 @@ fn fault(
     if container.name != spec.name || diff::helper(spec, container) == Effect::Update {
         return Some(Reason::Changed);
     }
+    let backend = observed.backend.as_ref();
     let stale = fate != Backend::Keep || backend.is_none_or(|backend| sidecar.is_stale(backend));
     if stale {
         return Some(Reason::Stale);
+    }
+    if dialer::has_lost_directory(container, desired, observed) {
+        return Some(Reason::Cut);
     }
     container.unhealthy.then_some(Reason::Unhealthy)
 }
