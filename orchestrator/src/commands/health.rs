@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::desired::{ContainerName, HostPort};
+use crate::dialer;
 use crate::engine::{Engine, EngineError, EngineFacts};
 use crate::health::{
     self, Answer, Case, Chain, Finding, Listening, Place, StartWith, closing_chains, explain, has_no_route,
@@ -224,10 +225,11 @@ impl Surroundings<'_> {
     }
 }
 
-/// What the gateway of the engine's networks is; `own` tells whether its address is this machine's.
+/// What the gateway of the engine's networks is, seen from this machine; `own` tells whether its address is this machine's.
 #[must_use]
 pub fn place(facts: &EngineFacts, own: bool) -> Place {
-    Place::of(&facts.security_options, &facts.operating_system, &facts.name, facts.podman, own)
+    let EngineFacts { security_options, operating_system, name, podman, .. } = facts;
+    Place::of(security_options, operating_system, name, *podman, own, &dialer::hostname())
 }
 
 /// Whether an address belongs to the network namespace of this process: within a container that

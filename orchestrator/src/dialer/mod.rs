@@ -16,3 +16,10 @@ mod process;
 pub use error::DialerError;
 pub use not_here::NotHere;
 pub use process::{directory, end, look, place, start, stop};
+
+/// What this machine is called; empty where the system does not tell as Linux does.
+#[must_use]
+pub fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim_end().to_owned()
+}

@@ -36,8 +36,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Why it cannot be here.
 pub fn place(user: &UserName, endpoint: &str, host: &str, runtime: Option<&Path>) -> Result<String, NotHere> {
     let socket = endpoint.strip_prefix("unix://").ok_or(NotHere::Elsewhere)?;
-    let own = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    if own.trim() != host {
+    if super::hostname() != host {
         return Err(NotHere::Elsewhere);
     }
     match peer::owner(Path::new(socket)) {

@@ -19,7 +19,8 @@ pub enum Place {
 
 impl Place {
     /// The place of an engine by what `GET /info` tells: `SecurityOptions`, `OperatingSystem` and
-    /// `Name`, and whether it is Podman. `own` tells whether the gateway's address is this machine's.
+    /// `Name`, and whether it is Podman. `own` tells whether the gateway's address is this machine's, and
+    /// `hostname` is what this one is called.
     #[must_use]
     pub fn of(
         security_options: &[String],
@@ -27,9 +28,10 @@ impl Place {
         name: &str,
         podman: bool,
         own: bool,
+        hostname: &str,
     ) -> Self {
         let mut options = security_options.iter().flat_map(|option| option.split(','));
-        if let Some(program) = virtual_machine(operating_system, name) {
+        if let Some(program) = virtual_machine(operating_system, name, own || name == hostname) {
             Self::Virtual(program)
         } else if options.any(|option| option == "name=rootless") {
             if podman { Self::RootlessPodman } else { Self::Rootless }
@@ -42,8 +44,9 @@ impl Place {
 }
 
 /// Whose virtual machine this is. Lima names the machine after its instance, with `lima-` before it, as does
-/// Rancher Desktop, and Colima after its profile.
-fn virtual_machine(operating_system: &str, name: &str) -> Option<&'static str> {
+/// Rancher Desktop, and Colima after its profile. Whoever is in there, or has called a machine so, is `here`
+/// and reaches it as any other.
+fn virtual_machine(operating_system: &str, name: &str, here: bool) -> Option<&'static str> {
     let is = |instance: &str| {
         name.strip_prefix(instance).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     };
@@ -51,6 +54,8 @@ fn virtual_machine(operating_system: &str, name: &str) -> Option<&'static str> {
         Some("Docker Desktop")
     } else if operating_system == "OrbStack" {
         Some("OrbStack")
+    } else if here {
+        None
     } else if is("colima") {
         Some("Colima")
     } else if name == "lima-rancher-desktop" {
@@ -70,7 +75,7 @@ mod tests {
     fn engines_say_what_they_are() {
         let debian = "Debian GNU/Linux 12 (bookworm)";
         let seccomp = "name=seccomp,profile=default";
-        let table: [(&[&str], &str, &str, bool, Place); 11] = [
+        let table: [(&[&str], &str, &str, bool, Place); 14] = [
             (&[seccomp], debian, "box", true, Place::Here),
             (&[seccomp], debian, "box", false, Place::Elsewhere),
             (&[seccomp, "name=rootless"], debian, "box", true, Place::Rootless),
@@ -81,14 +86,18 @@ mod tests {
             (&[], "Ubuntu 24.04.1 LTS", "colima", false, Place::Virtual("Colima")),
             (&[], "Ubuntu 24.04.1 LTS", "colima-work", false, Place::Virtual("Colima")),
             (&["name=rootless"], "Ubuntu 24.04.1 LTS", "lima-docker", false, Place::Virtual("Lima")),
+            (&[], "Ubuntu 24.04.1 LTS", "lima-docker", true, Place::Here),
+            (&[], "Ubuntu 24.04.1 LTS", "lima-here", false, Place::Elsewhere),
+            (&["name=rootless"], "Ubuntu 24.04.1 LTS", "lima-here", false, Place::Rootless),
             (&[], "Alpine Linux v3.20", "lima-rancher-desktop", false, Place::Virtual("Rancher Desktop")),
         ];
         for (options, system, name, own, want) in table {
             let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
-            assert_eq!(Place::of(&options, system, name, false, own), want, "{options:?} {system} {name}");
+            let place = Place::of(&options, system, name, false, own, "lima-here");
+            assert_eq!(place, want, "{options:?} {system} {name}");
         }
         let rootless = ["name=seccomp,profile=default,name=rootless".to_owned()];
-        assert_eq!(Place::of(&rootless, "debian", "box", true, true), Place::RootlessPodman);
-        assert_eq!(Place::of(&[], "debian", "box", true, true), Place::Here);
+        assert_eq!(Place::of(&rootless, "debian", "box", true, true, "box"), Place::RootlessPodman);
+        assert_eq!(Place::of(&[], "debian", "box", true, true, "box"), Place::Here);
     }
 }

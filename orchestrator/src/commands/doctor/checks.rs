@@ -126,7 +126,7 @@ fn version(engine: &EngineFacts) -> Check {
 }
 
 fn place(engine: &EngineFacts, no_dialer: Option<&Failure>) -> Check {
-    match health::place(engine, true) {
+    match health::place(engine, false) {
         Place::Virtual(program) => check(
             "host",
             Verdict::Warn,

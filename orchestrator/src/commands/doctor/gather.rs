@@ -131,7 +131,8 @@ impl<E: Engine> Doctor<'_, E> {
         engine.endpoint().clone_into(&mut facts.endpoint);
         facts.engine = within(limit, engine.facts(), explain).await;
         let (Ok(known), Some(user)) = (&facts.engine, self.user) else { return facts };
-        if health::place(known, facts.endpoint.starts_with("unix:")) == Place::Here {
+        // Whether the gateway's address is this machine's has not been looked at.
+        if facts.endpoint.starts_with("unix:") && health::place(known, false) == Place::Elsewhere {
             facts.conntrack = conntrack();
         }
         let mut observed = match within(limit, observe::with_note(engine, user), explain).await {
@@ -144,7 +145,7 @@ impl<E: Engine> Doctor<'_, E> {
         timeout(limit, namespaces::find(engine, &mut observed)).await.ok();
         let again = again(&observed, user);
         facts.start = again.command();
-        if health::place(known, true) == Place::Rootless {
+        if health::place(known, false) == Place::Rootless {
             let place = dialer::place(user, &facts.endpoint, &known.name, self.runtime.as_deref());
             facts.no_dialer = place.err().map(|reason| Failure {
                 why: reason.why(),

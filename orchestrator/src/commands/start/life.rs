@@ -146,7 +146,7 @@ pub async fn dialed<E: Engine>(
         return Ok(desired);
     }
     let facts = engine.facts().await?;
-    if health::place(&facts, true) != Place::Rootless {
+    if health::place(&facts, false) != Place::Rootless {
         return Ok(desired);
     }
     match dialer::place(user, engine.endpoint(), &facts.name, runtime) {
