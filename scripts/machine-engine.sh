@@ -12,6 +12,8 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/own-engine.sh
+. "$root/scripts/own-engine.sh"
 # shellcheck source=scripts/machine.sh
 . "$root/scripts/machine.sh"
 
@@ -72,8 +74,6 @@ within() { into root@127.0.0.1 "$@"; }
 
 logged_in_or_ended() { log_in || ended "$1"; }
 
-engine_answers() { docker version >/dev/null 2>&1; }
-
 # beside IMAGES COMMAND...: the first process of the namespaces. What is left when it ends, the kernel
 # ends.
 beside() {
@@ -87,7 +87,7 @@ beside() {
 	TMPDIR=$MACHINE_ENGINE emulate "$machine" "$images" "$words" -m 4G \
 		-nic user,model=virtio-net-pci,restrict=on,hostfwd=tcp:127.0.0.1:22-:22 >"$log" 2>&1 &
 	pid=$!
-	if ! until_deadline "$patience" logged_in_or_ended "$pid" || ! until_deadline "$patience" engine_answers; then
+	if ! until_deadline "$patience" logged_in_or_ended "$pid" || ! until_deadline "$patience" answers; then
 		show_end "$log"
 		die "the machine's engine did not start; its console is in ${log#"$root"/}"
 	fi
@@ -97,21 +97,11 @@ beside() {
 	exit "$status"
 }
 
+remove_traces() { rm -rf "$work"; }
+
 run() {
-	local images=()
-	while [ $# -gt 0 ] && [ "$1" != -- ]; do
-		images+=("$1")
-		shift
-	done
-	[ $# -gt 1 ] || die "usage: machine-engine.sh run IMAGE... -- COMMAND..."
-	shift
-	[ "$(id -u)" = 0 ] || die "a namespace for the machine needs root"
-	fetch
-	work=$(mktemp -d /tmp/asmm.XXXXXX)
-	trap 'rm -rf "$work"' EXIT
-	docker save --output "$work/images.tar" "${images[@]}"
-	unshare --net --mount --pid --fork --kill-child --mount-proc \
-		"$self" beside "$work/images.tar" "$@"
+	prepare m remove_traces "$@"
+	apart "$self" beside "$work/images.tar" "${command[@]}"
 }
 
 # program PROGRAM ARGUMENT...: cargo's way to run a program. What it reads goes along, to the same places
@@ -133,7 +123,7 @@ reboot() {
 	within systemctl reboot || true
 	until_deadline "$patience" logged_out
 	until_deadline "$patience" log_in || die "the machine has not come back"
-	until_deadline "$patience" engine_answers || die "the machine's engine has not come back"
+	until_deadline "$patience" answers || die "the machine's engine has not come back"
 }
 
 logged_out() { ! into -O check root@127.0.0.1; }

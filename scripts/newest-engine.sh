@@ -13,6 +13,8 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/own-engine.sh
+. "$root/scripts/own-engine.sh"
 # shellcheck source=scripts/engine-settings.sh
 . "$root/scripts/engine-settings.sh"
 
@@ -84,10 +86,6 @@ fetch() {
 
 # --- Running -----------------------------------------------------------------
 
-answers() { docker version >/dev/null 2>&1; }
-
-answers_or_ended() { answers || ! runs "$1" dockerd; }
-
 # inside IMAGES COMMAND...: the first process of the namespaces. What is left when it ends, the
 # kernel ends.
 inside() {
@@ -110,7 +108,7 @@ inside() {
 	dockerd --host "$DOCKER_HOST" --data-root "$dir/data" --exec-root "$work/exec" --pidfile "$work/pid" \
 		--cgroup-parent "/${work##*/}" "${options[@]}" >"$log" 2>&1 &
 	pid=$!
-	if ! until_deadline 90 answers_or_ended "$pid" || ! answers; then
+	if ! began "$pid"; then
 		show_end "$log"
 		[ -z "$setting" ] || skipped "the engine does not start with \"$setting\"" || exit
 		die "the newest engine did not start; its whole log is ${log#"$root"/}"
@@ -128,23 +126,8 @@ remove_traces() {
 }
 
 run() {
-	local images=()
-	while [ $# -gt 0 ] && [ "$1" != -- ]; do
-		images+=("$1")
-		shift
-	done
-	[ $# -gt 1 ] || die "usage: newest-engine.sh [--setting NAME] run IMAGE... -- COMMAND..."
-	shift
-	[ "$(id -u)" = 0 ] || die "an engine of one's own needs root"
-	fetch
-	# Short, since the paths of sockets in it may have some hundred letters only.
-	work=$(mktemp -d /tmp/asmn.XXXXXX)
-	trap remove_traces EXIT
-	mkdir "$work/tmp"
-	docker save --output "$work/images.tar" "${images[@]}"
-	# Ids of processes begin anew in there, and with them the names that the tests make of them.
-	TMPDIR=$work/tmp unshare --net --mount --pid --fork --kill-child --mount-proc \
-		"${BASH_SOURCE[0]}" --setting "$setting" inside "$work/images.tar" "$@"
+	prepare n remove_traces "$@"
+	apart "${BASH_SOURCE[0]}" --setting "$setting" inside "$work/images.tar" "${command[@]}"
 }
 
 case ${1:-} in

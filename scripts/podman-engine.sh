@@ -12,6 +12,8 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/own-engine.sh
+. "$root/scripts/own-engine.sh"
 # shellcheck source=scripts/debian-root.sh
 . "$root/scripts/debian-root.sh"
 
@@ -23,15 +25,13 @@ fi
 case $suite in '' | *[!a-z]*) die "\"$suite\" is not the name of a Debian suite" ;; esac
 dir=$state/podman-engine/$suite
 log=$dir/service.log
+# What it keeps, once there is something.
+data=''
 
 fetch() {
 	# The names of the parts have changed with the suites; netavark is what Debian recommends.
 	debian_root "$suite" "$dir/root" mount podman netavark aardvark-dns runc iptables nftables ca-certificates
 }
-
-answers() { docker version >/dev/null 2>&1; }
-
-answers_or_ended() { answers || ended "$1"; }
 
 # Podman's settings. Where the engine's bounding set lacks a capability to raise limits, its own
 # defaults are refused.
@@ -60,7 +60,7 @@ inside() {
 		podman --root "$data" --runroot "$work/run" \
 		system service --time 0 "$DOCKER_HOST") >"$log" 2>&1 &
 	pid=$!
-	if ! until_deadline 90 answers_or_ended "$pid" || ! answers; then
+	if ! began "$pid"; then
 		show_end "$log"
 		die "Podman's service did not start; its whole log is ${log#"$root"/}"
 	fi
@@ -79,22 +79,9 @@ remove_traces() {
 }
 
 run() {
-	local images=()
-	while [ $# -gt 0 ] && [ "$1" != -- ]; do
-		images+=("$1")
-		shift
-	done
-	[ $# -gt 1 ] || die "usage: podman-engine.sh run IMAGE... -- COMMAND..."
-	shift
-	[ "$(id -u)" = 0 ] || die "an engine of one's own needs root"
-	fetch
-	work=$(mktemp -d /tmp/asmp.XXXXXX)
-	trap remove_traces EXIT
+	prepare p remove_traces "$@"
 	data=$(mktemp -d "$dir/data.XXXXXX")
-	mkdir "$work/tmp"
-	docker save --output "$work/images.tar" "${images[@]}"
-	TMPDIR=$work/tmp unshare --net --mount --pid --fork --kill-child --mount-proc \
-		"${BASH_SOURCE[0]}" --suite "$suite" inside "$work" "$data" "$@"
+	apart "${BASH_SOURCE[0]}" --suite "$suite" inside "$work" "$data" "${command[@]}"
 }
 
 case ${1:-} in

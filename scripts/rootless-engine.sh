@@ -12,6 +12,8 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/own-engine.sh
+. "$root/scripts/own-engine.sh"
 
 dir=$state/rootless-engine
 newest=$state/newest-engine/root
@@ -47,10 +49,6 @@ fetch() {
 }
 
 # --- Running -----------------------------------------------------------------
-
-answers() { docker version >/dev/null 2>&1; }
-
-answers_or_ended() { answers || ended "$1"; }
 
 # known WORK: has the user known in this mount namespace, with ids for containers, a directory for
 # sockets and the right to make network devices.
@@ -102,7 +100,7 @@ as_user() {
 		sh "$newest/usr/share/docker.io/contrib/dockerd-rootless.sh" \
 		--data-root "$HOME/data" --iptables=false --ip6tables=false >"$work/tmp/dockerd.log" 2>&1 &
 	pid=$!
-	if ! until_deadline 90 answers_or_ended "$pid" || ! answers; then
+	if ! began "$pid"; then
 		show_end "$work/tmp/dockerd.log"
 		die "the engine without root did not start"
 	fi
@@ -112,24 +110,13 @@ as_user() {
 	exit "$status"
 }
 
+remove_traces() { rm -rf "$work"; }
+
 run() {
-	local images=()
-	while [ $# -gt 0 ] && [ "$1" != -- ]; do
-		images+=("$1")
-		shift
-	done
-	[ $# -gt 1 ] || die "usage: rootless-engine.sh run IMAGE... -- COMMAND..."
-	shift
-	[ "$(id -u)" = 0 ] || die "an engine of one's own needs root"
-	fetch
-	work=$(mktemp -d /tmp/asmr.XXXXXX)
-	trap 'rm -rf "$work"' EXIT
+	prepare r remove_traces "$@"
 	chmod 755 "$work"
-	mkdir "$work/tmp"
-	docker save --output "$work/images.tar" "${images[@]}"
 	chmod 644 "$work/images.tar"
-	TMPDIR=$work/tmp unshare --net --mount --pid --fork --kill-child --mount-proc \
-		"${BASH_SOURCE[0]}" inside "$work" "$@"
+	apart "${BASH_SOURCE[0]}" inside "$work" "${command[@]}"
 }
 
 case ${1:-} in
