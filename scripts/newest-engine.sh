@@ -121,7 +121,8 @@ inside() {
 }
 
 remove_traces() {
-	rm -rf "$work" "$dir/data"
+	# Beside its directories the engine makes others for the users that it remaps.
+	rm -rf "$work" "$work".* "$dir/data"
 	find /sys/fs/cgroup -depth -type d -path "*/${work##*/}*" -exec rmdir {} + 2>/dev/null || true
 }
 
