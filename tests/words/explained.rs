@@ -9,9 +9,9 @@ use docker_assemble::commands::builder::{BuilderWarning, BuildxError};
 use docker_assemble::commands::cache::{FilterError, LimitUntold, TooOld, TwoFormats};
 use docker_assemble::commands::damage::Damage;
 use docker_assemble::commands::doctor::ChecksFailed;
+use docker_assemble::commands::leftovers::BackendError;
 use docker_assemble::commands::logs::{LogsError, LogsOptionError};
 use docker_assemble::commands::manifest::ManifestOptionError;
-use docker_assemble::commands::remains::BackendError;
 use docker_assemble::commands::start::{
     FileError, NameError, NoVolumeName, RegistryError, StartError, StartWarning,
 };

@@ -14,7 +14,7 @@ use docker_plugin::reference::Reference;
 
 use super::builder::Registered;
 use super::health::{PATIENCE, examine};
-use super::remains::{BackendError, Remains, finish, left_behind, no_backend};
+use super::leftovers::{BackendError, Leftovers, finish, left_behind, no_backend};
 use super::restarts::restarts;
 use super::start::again;
 use super::{Session, log_end, namespaces, observe};
@@ -129,7 +129,7 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form, builder: Regis
     if let Some(told) = restarts(&backend, None) {
         console.line(format_args!("It {told}"))?;
     }
-    if let Some(Remains::Kept { backend, aside }) = left_behind(&observed) {
+    if let Some(Leftovers::Kept { backend, aside }) = left_behind(&observed) {
         console.line(format_args!(
             "It was started in the place of \"{aside}\", and that start was ended before it was seen to serve"
         ))?;
@@ -161,14 +161,14 @@ fn absent(observed: &Observed, builder: Registered, user: &UserName) -> BackendE
     let error = no_backend(observed, user);
     let mut beside = String::new();
     match left_behind(observed) {
-        Some(Remains::SetAside(_)) => return error,
-        Some(Remains::Helpers { names, stray }) => {
+        Some(Leftovers::SetAside(_)) => return error,
+        Some(Leftovers::Helpers { names, stray }) => {
             let replaced = if stray { "" } else { "that start replaces it, " };
             beside.push_str(&format!(
                 "; {names} outlived it: {replaced}'docker assemble backend stop' removes it"
             ));
         }
-        Some(Remains::Kept { .. }) | None => {}
+        Some(Leftovers::Kept { .. }) | None => {}
     }
     if builder != Registered::No {
         let name = user.backend();

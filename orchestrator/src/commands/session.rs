@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::remains::{BackendError, no_backend};
+use super::leftovers::{BackendError, no_backend};
 use super::start::again;
 use super::{info, observe};
 use crate::cancel::Cancel;

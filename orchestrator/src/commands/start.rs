@@ -1,25 +1,25 @@
 //! `backend start`: makes the backend what the user wants, with the least that it takes.
 
-mod again;
 mod bar;
 mod blocked;
+mod command;
 mod daemon;
 mod error;
 mod failed;
-mod life;
+mod last_start;
 mod names;
 mod options;
 mod registries;
-pub(in crate::commands) mod remind;
 mod report;
-mod setback;
+pub(in crate::commands) mod restore;
+mod round_error;
 mod words;
 
-pub(in crate::commands) use again::{START, again, proxies_in_vain};
 pub use blocked::{warn_of_blocked, warn_of_proxies};
+pub use command::{Around, command, dialed};
 pub use daemon::{Daemon, FileError};
 pub use error::{StartError, StartWarning};
-pub use life::{Around, command, dialed};
+pub(in crate::commands) use last_start::{START, again, proxies_in_vain};
 pub use names::{NameError, resolve};
 pub(in crate::commands) use options::Options;
 pub use options::{NoVolumeName, Start};
@@ -41,7 +41,7 @@ use crate::plan::{Plan, plan, prepare, way_back};
 use crate::ready::{Helpers, ReadyError, ready};
 use failed::{explain, quote, take_back};
 use report::{Reporter, mention};
-use setback::Setback;
+use round_error::RoundError;
 
 /// How long a backend and its sidecars may take to serve. One that finds a cache of hundreds of
 /// gigabytes needs tens of seconds.
@@ -156,7 +156,7 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
             let done = self.carry_out(&plan).await;
             session.console.settle();
             let made = ledger.entries();
-            let setback = match done {
+            let error = match done {
                 Ok(()) => {
                     // Whatever comes now, that serves.
                     ledger.keep();
@@ -176,16 +176,16 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
                     }
                     return Ok(());
                 }
-                Err(setback) => setback.traced(session, &observed, &made).await,
+                Err(error) => error.traced(session, &observed, &made).await,
             };
-            if round < ROUNDS && setback.is_overtaken(&made) {
+            if round < ROUNDS && error.is_overtaken(&made) {
                 tokio::time::sleep(pause(round)).await;
                 round += 1;
                 continue;
             }
-            return Err(match setback {
-                Setback::Step(cause) => explain(desired, cause),
-                Setback::Wait(error) => {
+            return Err(match error {
+                RoundError::Step(cause) => explain(desired, cause),
+                RoundError::Wait(error) => {
                     let help = self.answer_for(&error, &observed).await;
                     quote(session, desired, &ledger.entries(), error, help).await
                 }
@@ -232,9 +232,9 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
     }
 
     /// Runs the plan and waits until everything that was wished for serves.
-    async fn carry_out(&self, plan: &Plan) -> Result<(), Setback> {
-        self.apply(&plan.stages).await.map_err(Setback::Step)?;
-        wait(self.session, self.desired).await.map_err(Setback::Wait)
+    async fn carry_out(&self, plan: &Plan) -> Result<(), RoundError> {
+        self.apply(&plan.stages).await.map_err(RoundError::Step)?;
+        wait(self.session, self.desired).await.map_err(RoundError::Wait)
     }
 
     /// A backend that an earlier start has put in another one's place and did not live to see serve: it

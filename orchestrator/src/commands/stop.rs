@@ -9,7 +9,7 @@ use bytes::Bytes;
 use clap::Args;
 use explained::Explained;
 
-use super::start::{Around, remind};
+use super::start::{Around, restore};
 use super::{Cancelled, Session, builder, observe};
 use crate::apply::{Event, Failure, Ledger, ROUNDS, apply, pause};
 use crate::cli::values::limit;
@@ -40,7 +40,7 @@ pub async fn command<E: Engine>(session: Session<'_, E>, around: &Around) -> Res
     run(session, around.runtime.as_deref()).await?;
     // What was stopped is forgotten, whatever comes now.
     tokio::select! {
-        () = remind::forget(session, around.configuration.as_deref()) => {}
+        () = restore::forget(session, around.configuration.as_deref()) => {}
         () = session.cancel.insisted() => {}
     }
     Ok(())

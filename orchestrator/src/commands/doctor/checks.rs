@@ -13,7 +13,7 @@ use crate::buildkit::Worker;
 use crate::commands::builder::Registered;
 use crate::commands::health::{self, Examined};
 use crate::commands::info::state;
-use crate::commands::remains::{Remains, finish};
+use crate::commands::leftovers::{Leftovers, finish};
 use crate::commands::restarts::restarts;
 use crate::desired::ContainerName;
 use crate::engine::EngineFacts;
@@ -46,7 +46,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
             facts.builder.as_ref().map(|(name, registered)| builder(name, *registered, &facts.start)),
         );
     }
-    checks.extend(facts.left_behind.as_ref().map(|remains| left_behind(remains, &facts.start)));
+    checks.extend(facts.left_behind.as_ref().map(|left| left_behind(left, &facts.start)));
     if let Some(asked) = &facts.daemon {
         checks.push(buildkit(asked));
         if let Ok(daemon) = asked {
@@ -208,20 +208,20 @@ fn builder(name: &ContainerName, registered: Registered, start: &str) -> Check {
     )
 }
 
-fn left_behind(remains: &Remains, start: &str) -> Check {
+fn left_behind(left: &Leftovers, start: &str) -> Check {
     const ASIDE: &str = "set aside";
-    match remains {
-        Remains::SetAside(name) => {
+    match left {
+        Leftovers::SetAside(name) => {
             let why = format!("\"{name}\": the backend, which a start set aside that was ended");
             check(ASIDE, Verdict::Warn, why, &format!("'{start}' puts it back"))
         }
-        Remains::Kept { backend, aside } => {
+        Leftovers::Kept { backend, aside } => {
             let why = format!(
                 "\"{aside}\": a start put another backend in its place and was ended before that was seen to serve"
             );
             check(ASIDE, Verdict::Warn, why, &finish(backend, aside))
         }
-        Remains::Helpers { names, stray } => {
+        Leftovers::Helpers { names, stray } => {
             let why = format!("{names}: the backend is gone that this belongs to");
             // Of the rest the start takes the place that makes a backend again.
             let help = if *stray { "'docker assemble backend stop' removes it" } else { "" };

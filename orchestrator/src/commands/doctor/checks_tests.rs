@@ -172,7 +172,7 @@ fn without_a_backend_nothing_has_failed() {
     is(checks.iter().find(|check| check.name == "backend").unwrap(), Warn, "none", "'START' makes one");
     // What was asked for by name is missed only where there is a backend.
     let name = ContainerName("b".to_owned());
-    let left_behind = |stray| Some(Remains::Helpers { names: "\"b-dialer\"".to_owned(), stray });
+    let left_behind = |stray| Some(Leftovers::Helpers { names: "\"b-dialer\"".to_owned(), stray });
     let builder_in_use = Some((name.clone(), Registered::InUse));
     let gone = Facts { builder: builder_in_use, left_behind: left_behind(false), ..facts.clone() };
     let checks = all(&gone);

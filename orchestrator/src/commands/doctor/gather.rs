@@ -11,7 +11,7 @@ use super::measure::{Confinement, Disk, confined, conntrack, measure};
 use crate::buildkit::{Client, Worker};
 use crate::commands::builder::Registered;
 use crate::commands::health::{self, Examined};
-use crate::commands::remains::{Remains, left_behind};
+use crate::commands::leftovers::{Leftovers, left_behind};
 use crate::commands::start::{START, Start, again, proxies_in_vain};
 use crate::commands::{damage, namespaces, observe};
 use crate::desired::{ContainerName, HostPort, REGISTRY_PORT, UserName};
@@ -70,7 +70,7 @@ pub(super) struct Facts {
     /// Proxies that no build reaches, and the start that leads to them.
     pub(super) proxies_in_vain: Option<(String, String)>,
     /// Names of containers whose backend is gone.
-    pub(super) left_behind: Option<Remains>,
+    pub(super) left_behind: Option<Leftovers>,
     /// The builder of buildx that leads to the backend, where there is one, and whether builds go there.
     pub(super) builder: Option<(ContainerName, Registered)>,
     /// The start that keeps all forwards.

@@ -2,7 +2,7 @@
 
 use assemble_contract::argv::Question;
 
-use super::again::left_by;
+use super::last_start::left_by;
 use super::{StartWarning, again, proxies_in_vain};
 use crate::commands::health::{PATIENCE, examine, is_isolated};
 use crate::commands::{Session, observe};

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::again::left_by;
+use super::last_start::left_by;
 use super::{
-    Start, StartError, StartWarning, preview, remind, resolve, run_and, warn_of_blocked, warn_of_proxies,
+    Start, StartError, StartWarning, preview, resolve, restore, run_and, warn_of_blocked, warn_of_proxies,
 };
 use crate::commands::builder::{self, Buildx};
 use crate::commands::{Cancelled, Session, health};
@@ -77,7 +77,7 @@ async fn serve<E: Engine>(
     let archive = || sidecar.bytes.clone();
     let remember = async || {
         served.set(true);
-        remind::keep(session, &desired, &around.image, around.configuration.as_deref()).await;
+        restore::keep(session, &desired, &around.image, around.configuration.as_deref()).await;
     };
     run_and(session, &desired, progress, &archive, remember).await?;
     let warning = async {
@@ -109,7 +109,7 @@ async fn desire<E: Engine>(
     sidecar: &Archive,
     around: &Around,
 ) -> Result<Desired> {
-    remind::of_the_last(session, &mut start, around.configuration.as_deref()).await?;
+    restore::of_the_last(session, &mut start, around.configuration.as_deref()).await?;
     let files = start.daemon.files()?;
     let proxy_image = start.proxy_image.map_or_else(
         || ProxyImage::BuiltIn { image: sidecar.image.clone(), arch: sidecar.arch.to_owned() },

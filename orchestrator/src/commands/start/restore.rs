@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::again::left_by;
+use super::last_start::left_by;
 use super::words::{line, read};
 use super::{Daemon, Start, StartWarning};
 use crate::commands::{Session, observe};

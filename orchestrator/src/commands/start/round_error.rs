@@ -13,14 +13,14 @@ use crate::ready::{Helpers, ReadyError, ready};
 const POST_MORTEM_LIMIT: Duration = Duration::from_secs(10);
 
 /// What keeps one round from its end.
-pub(super) enum Setback {
+pub(super) enum RoundError {
     /// A step of the plan failed.
     Step(Failure),
     /// Something will not serve.
     Wait(ReadyError),
 }
 
-impl Setback {
+impl RoundError {
     /// Whether somebody else's work may be the reason: a container that this run did not make and
     /// that ends or vanishes was perhaps about to be removed when it was looked at.
     pub(super) fn is_overtaken(&self, made: &[Made]) -> bool {

@@ -62,7 +62,7 @@ pub enum BackendError {
 
 /// What there is beside a backend that runs, or in its place.
 #[derive(Clone, Debug)]
-pub(super) enum Remains {
+pub(super) enum Leftovers {
     /// The name of one that a start has set aside and did not live to put back. A `stop` would remove it
     /// with its cache.
     SetAside(ContainerName),
@@ -83,25 +83,25 @@ pub(super) enum Remains {
 }
 
 /// What is left of a backend that was replaced, or is gone.
-pub(super) fn left_behind(observed: &Observed) -> Option<Remains> {
+pub(super) fn left_behind(observed: &Observed) -> Option<Leftovers> {
     let old = observed.replaced_backend().map(|old| old.name.clone());
     if let Some(backend) = &observed.backend {
-        return old.map(|aside| Remains::Kept { backend: backend.name.clone(), aside });
+        return old.map(|aside| Leftovers::Kept { backend: backend.name.clone(), aside });
     }
     if let Some(old) = old {
-        return Some(Remains::SetAside(old));
+        return Some(Leftovers::SetAside(old));
     }
     let in_place = observed.containers().filter(|container| container.name.back().is_none());
     let names: Vec<_> = in_place.map(|container| format!("\"{}\"", container.name)).collect();
     let stray = !observed.strays.is_empty();
-    (!names.is_empty()).then(|| Remains::Helpers { names: names.join(", "), stray })
+    (!names.is_empty()).then(|| Leftovers::Helpers { names: names.join(", "), stray })
 }
 
 /// That a backend is missing, and the start that makes one or puts the one back that is set aside.
 pub(super) fn no_backend(observed: &Observed, user: &UserName) -> BackendError {
     let (name, start) = (user.backend(), again(observed, user).command());
     match left_behind(observed) {
-        Some(Remains::SetAside(aside)) => BackendError::SetAside { name, aside, start },
+        Some(Leftovers::SetAside(aside)) => BackendError::SetAside { name, aside, start },
         _ => BackendError::Missing { name },
     }
 }
