@@ -24,6 +24,7 @@ pub use names::{NameError, resolve};
 pub(in crate::commands) use options::Options;
 pub use options::{NoVolumeName, Start};
 pub use registries::RegistryError;
+pub(in crate::commands) use words::StartLine;
 
 use std::time::Duration;
 

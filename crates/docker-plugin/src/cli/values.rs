@@ -25,12 +25,7 @@ impl<T> Clone for OneOf<T> {
 
 impl<T> Copy for OneOf<T> {}
 
-impl<T: Clone + PartialEq> OneOf<T> {
-    /// The word that means this.
-    pub fn word(&self, meaning: &T) -> &'static str {
-        self.0.iter().find(|(_, known)| known == meaning).map_or("", |(word, _)| word)
-    }
-
+impl<T: Clone> OneOf<T> {
     fn meaning(&self, text: &str) -> Parsed<T> {
         let words: Vec<_> = self.0.iter().map(|(word, _)| format!("\"{word}\"")).collect();
         let (last, others) = words.split_last().map_or(("", &[][..]), |(last, others)| (last, others));
@@ -40,7 +35,7 @@ impl<T: Clone + PartialEq> OneOf<T> {
     }
 }
 
-impl<T: Clone + PartialEq + Send + Sync + 'static> TypedValueParser for OneOf<T> {
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for OneOf<T> {
     type Value = T;
 
     fn parse_ref(

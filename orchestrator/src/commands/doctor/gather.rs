@@ -12,7 +12,7 @@ use crate::buildkit::{Client, Worker};
 use crate::commands::builder::Registered;
 use crate::commands::health::{self, Examined};
 use crate::commands::leftovers::{Leftovers, left_behind};
-use crate::commands::start::{START, Start, again, proxies_in_vain};
+use crate::commands::start::{START, StartLine, again, proxies_in_vain};
 use crate::commands::{damage, namespaces, observe};
 use crate::desired::{ContainerName, HostPort, REGISTRY_PORT, UserName};
 use crate::dialer;
@@ -202,7 +202,7 @@ impl<E: Engine> Doctor<'_, E> {
 }
 
 /// The start that forwards one more port.
-fn more(port: HostPort, observed: &Observed, again: &Start) -> Option<String> {
+fn more(port: HostPort, observed: &Observed, again: &StartLine) -> Option<String> {
     let mut forwards = observed.wanted();
     let is_known = forwards.iter().any(|forward| forward.port == port)
         || observed.sidecars.iter().any(|sidecar| sidecar.port == port);
@@ -243,8 +243,8 @@ mod tests {
         let port = |number| HostPort::new(number).unwrap();
         let noted = Some([5000, 7000].map(|number| Forward::plain(port(number))).to_vec());
         let observed = Observed { noted, ..Observed::default() };
-        assert_eq!(more(port(7000), &observed, &Start::default()), None);
-        let start = more(port(6000), &observed, &Start::default()).unwrap();
+        assert_eq!(more(port(7000), &observed, &StartLine::default()), None);
+        let start = more(port(6000), &observed, &StartLine::default()).unwrap();
         assert_eq!(start, "docker assemble backend start --allow-host-port 5000,6000,7000");
     }
 }

@@ -1,9 +1,7 @@
 //! The starts that bring back what a user has: hints tell them, and the next start may ask for one.
 
-use super::Start;
-use crate::desired::{
-    BACKEND_IMAGE, CacheVolume, Desired, HostPort, ImageRef, ProxyImage, Security, UserName,
-};
+use super::words::StartLine;
+use crate::desired::{BACKEND_IMAGE, Desired, HostPort, ImageRef, ProxyImage, UserName};
 use crate::forward::{Forward, Target};
 use crate::observed::{Container, Observed};
 use crate::proxy_image::is_built_in;
@@ -14,41 +12,38 @@ pub(in crate::commands) const START: &str = "docker assemble backend start";
 
 /// The start that has all again that is known of a user's backend, as far as a start without options would
 /// do something else.
-pub(in crate::commands) fn again(observed: &Observed, user: &UserName) -> Start {
+pub(in crate::commands) fn again(observed: &Observed, user: &UserName) -> StartLine {
     let usual = ImageRef(BACKEND_IMAGE.to_owned());
-    let named = |image: &ImageRef| (!image.stands_for(&usual)).then(|| image.clone());
-    let start = Start {
-        image: observed.backend.as_ref().and_then(|backend| named(&backend.image)),
-        proxy_image: observed.helper_image().filter(|image| !is_built_in(image)).cloned(),
-        ..of_backend(observed.backend.as_ref(), user)
-    };
+    let image = observed.backend.as_ref().map(|backend| &backend.image);
+    let line = of_backend(observed.backend.as_ref(), user)
+        .with("image", image.filter(|image| !image.stands_for(&usual)))
+        .with("proxy-image", observed.helper_image().filter(|image| !is_built_in(image)));
     let forwards = observed.wanted();
     // Without any, only the backend's note tells whether none was wanted.
-    if forwards.is_empty() && observed.noted.is_none() { start } else { start.forwarding(&forwards) }
+    if forwards.is_empty() && observed.noted.is_none() { line } else { line.forwarding(&forwards) }
 }
 
 /// The start that has all again that this wish has come to, with the backend that was made or found for
 /// it. `usual` is the image that is taken where none is named.
-pub(super) fn left_by(desired: &Desired, backend: Option<&Container>, usual: &ImageRef) -> Start {
+pub(super) fn left_by(desired: &Desired, backend: Option<&Container>, usual: &ImageRef) -> StartLine {
     let forwards: Vec<_> = desired.forwards.iter().cloned().collect();
     let proxy_image = match &desired.proxy_image {
         ProxyImage::BuiltIn { .. } => None,
-        ProxyImage::Custom(image) => Some(image.clone()),
+        ProxyImage::Custom(image) => Some(image),
     };
-    let image = (desired.image != *usual).then(|| desired.image.clone());
-    Start { image, proxy_image, ..of_backend(backend, &desired.user) }.forwarding(&forwards)
+    of_backend(backend, &desired.user)
+        .with("image", (desired.image != *usual).then_some(&desired.image))
+        .with("proxy-image", proxy_image)
+        .forwarding(&forwards)
 }
 
 /// What only the backend's container tells: it may have another volume than was asked for now.
-fn of_backend(backend: Option<&Container>, user: &UserName) -> Start {
-    let volume = backend.and_then(|backend| backend.cache_volume.clone());
-    let named = volume.filter(|volume| *volume != user.cache_volume());
+fn of_backend(backend: Option<&Container>, user: &UserName) -> StartLine {
+    let volume = backend.and_then(|backend| backend.cache_volume.as_ref());
     let restricted = backend.is_some_and(|backend| !backend.privileged);
-    Start {
-        cache: named.map_or(CacheVolume::Conventional, CacheVolume::Named),
-        security: if restricted { Security::Restricted } else { Security::Auto },
-        ..Start::default()
-    }
+    StartLine::default()
+        .with("cache-volume", volume.filter(|volume| **volume != user.cache_volume()))
+        .with("security", restricted.then_some("restricted"))
 }
 
 /// Which proxies are on the builds' own localhost without a forward there, and the start that makes
@@ -56,7 +51,7 @@ fn of_backend(backend: Option<&Container>, user: &UserName) -> Start {
 pub(in crate::commands) fn proxies_in_vain(
     proxies: &[String],
     forwards: &[Forward],
-    again: &Start,
+    again: &StartLine,
 ) -> Option<(String, String)> {
     let is_forwarded = |port: &HostPort| forwards.iter().any(|forward| forward.port == *port);
     let mut vain = on_localhost(proxies);
@@ -77,7 +72,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::desired::{ContainerName, PullPolicy, VolumeName};
+    use crate::desired::{CacheVolume, ContainerName, PullPolicy, Security, VolumeName};
     use crate::observed::{ContainerId, State};
 
     #[test]
@@ -112,7 +107,7 @@ mod tests {
             cache_volume: Some(usual.user.cache_volume()),
             privileged: true,
         };
-        assert_eq!(left_by(&usual, Some(&plain), &image("usual")), Start::default());
+        assert_eq!(left_by(&usual, Some(&plain), &image("usual")), StartLine::default());
         let other = Desired {
             image: image("mine"),
             forwards: [port(6000)].into(),

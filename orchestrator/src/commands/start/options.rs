@@ -20,17 +20,17 @@ use crate::forward::asked::{self, Asked};
 use crate::output::Progress;
 use crate::spec::daemon::{Mirror, Space};
 
-pub(super) const PROGRESS: OneOf<Progress> = OneOf(&[
+const PROGRESS: OneOf<Progress> = OneOf(&[
     ("auto", Progress::Auto),
     ("plain", Progress::Plain),
     ("tty", Progress::Tty),
     ("quiet", Progress::Quiet),
 ]);
 
-pub(super) const PULL: OneOf<PullPolicy> =
+const PULL: OneOf<PullPolicy> =
     OneOf(&[("missing", PullPolicy::Missing), ("always", PullPolicy::Always), ("never", PullPolicy::Never)]);
 
-pub(super) const SECURITY: OneOf<Security> = OneOf(&[
+const SECURITY: OneOf<Security> = OneOf(&[
     ("auto", Security::Auto),
     ("privileged", Security::Privileged),
     ("restricted", Security::Restricted),

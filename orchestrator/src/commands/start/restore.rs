@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::last_start::left_by;
-use super::words::{line, read};
+use super::words::read;
 use super::{Daemon, Start, StartWarning};
 use crate::commands::{Session, observe};
 use crate::desired::{CacheVolume, Desired, ImageRef, Security};
@@ -68,7 +68,7 @@ pub(in crate::commands) async fn keep<E: Engine>(
 ) {
     let keeping = async {
         let backend = session.engine.container(&session.user.backend()).await?;
-        let options = line(&left_by(desired, backend.as_ref(), usual).words());
+        let options = left_by(desired, backend.as_ref(), usual).options();
         let last = Last { options, configured: !desired.files.is_empty() };
         anyhow::Ok(note(session, configuration).await?.keep(&last)?)
     };
