@@ -14,6 +14,7 @@ use bytes::Bytes;
 use docker_plugin::credentials::Credentials;
 use sha2::{Digest, Sha256};
 
+use super::users::{are_remapped, shifted};
 use super::{Amount, AnswerError, EngineFacts, Image, PullProgress};
 use crate::desired::{ContainerName, ImageRef, VolumeName};
 use crate::observed::{Cgroups, Container, ContainerId, State};
@@ -50,7 +51,7 @@ pub(super) fn create_body(
         cmd: non_empty(&spec.args),
         env: non_empty(&spec.env),
         labels: Some(hash_map(&spec.labels)),
-        user: spec.user.clone(),
+        user: spec.user.as_ref().map(|user| shifted(user, facts).unwrap_or_else(|| user.clone())),
         host_config: Some(host_config(spec, facts)),
         ..ContainerCreateBody::default()
     }
@@ -86,7 +87,7 @@ fn host_config(spec: &ContainerSpec, facts: &EngineFacts) -> HostConfig {
         ulimits: spec.descriptors.map(|most| vec![descriptors(most.into())]),
         restart_policy: Some(restart(spec.restart)),
         log_config: log_config(&facts.logging_driver),
-        userns_mode: remaps_users(facts).then(|| "host".to_owned()),
+        userns_mode: are_remapped(facts).then(|| "host".to_owned()),
         ..HostConfig::default()
     };
     match &spec.privileges {
@@ -166,15 +167,6 @@ fn log_config(driver: &str) -> Option<HostConfigLogConfig> {
             [("max-size", "10m"), ("max-file", "3")].map(|(key, value)| (key.into(), value.into())).into(),
         ),
     })
-}
-
-/// Whether the engine runs containers in a user namespace of their own (`userns-remap`).
-///
-/// There the builder must be put back into the host's, or it could mount nothing; and the
-/// sidecars with it, since a network namespace can be joined only from the user namespace that
-/// owns it.
-fn remaps_users(facts: &EngineFacts) -> bool {
-    facts.security_options.iter().any(|option| option == "name=userns")
 }
 
 fn mount(mount: &Mount) -> ApiMount {

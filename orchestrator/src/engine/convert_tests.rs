@@ -132,6 +132,28 @@ fn an_engine_that_remaps_users_is_asked_not_to() {
 }
 
 #[test]
+fn a_user_is_the_one_whose_files_are_where_an_engine_remaps_users() {
+    let user = |directory: &str, option: &str| {
+        let facts = EngineFacts {
+            directory: directory.into(),
+            security_options: vec![option.into()],
+            ..EngineFacts::default()
+        };
+        let spec = ContainerSpec { user: Some("65532:65532".into()), ..spec(Privileges::Nothing) };
+        body(&spec, &facts)["User"].clone()
+    };
+    assert_eq!(user("/var/lib/docker/100000.200000", "name=userns"), "165532:265532");
+    for (directory, option) in [
+        ("/var/lib/docker/100000.200000", "name=rootless"),
+        ("/var/lib/docker", "name=userns"),
+        ("", "name=userns"),
+        ("/var/lib/docker/4294967295.100000", "name=userns"),
+    ] {
+        assert_eq!(user(directory, option), "65532:65532", "{directory} {option}");
+    }
+}
+
+#[test]
 fn a_builder_may_gain_privileges_whatever_the_engine_denies_to_others() {
     let host = &body(&spec(Privileges::Privileged), &EngineFacts::default())["HostConfig"];
     assert_eq!(host["SecurityOpt"], json!(["no-new-privileges=false"]));

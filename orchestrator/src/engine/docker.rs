@@ -129,6 +129,7 @@ impl Engine for DockerEngine {
             os: version.os.unwrap_or_default(),
             logging_driver: info.logging_driver.unwrap_or_default(),
             security_options: info.security_options.unwrap_or_default(),
+            directory: info.docker_root_dir.unwrap_or_default(),
             operating_system: info.operating_system.unwrap_or_default(),
             name: info.name.unwrap_or_default(),
             kernel: info.kernel_version.unwrap_or_default(),

@@ -9,6 +9,7 @@ mod exec;
 mod failure;
 mod heads;
 mod transport;
+mod users;
 mod version;
 mod words;
 
@@ -61,6 +62,9 @@ pub struct EngineFacts {
     pub logging_driver: String,
     /// `SecurityOptions` of `GET /info`, such as `name=userns`.
     pub security_options: Vec<String>,
+    /// Where it keeps images and volumes; `/var/lib/docker/100000.100000` with `userns-remap`, after the
+    /// user and the group that root of its containers is.
+    pub directory: String,
     /// What the engine runs on, in its own words: `Debian GNU/Linux 12 (bookworm)`, `Docker Desktop`.
     pub operating_system: String,
     /// The name of its host.
