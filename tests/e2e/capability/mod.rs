@@ -87,8 +87,10 @@ fn range() {
 fn forward() {
     let (backend, inside) = (Backend::new(), free_port());
     if Gateway::of_the_engine() == Gateway::Missing {
-        let start = backend.run(&["start", "--forward", &format!("{inside}=192.0.2.1")]).ok();
-        return is_told(&start.stderr, "the backend is in no network");
+        // Port 5000 beside it leads to the gateway.
+        let start = backend.run(&["start", "--forward", &format!("{inside}=192.0.2.1")]).fails(1);
+        is_told(&start.stderr, "the backend is in no network");
+        return is_gone(&backend);
     }
     backend.start(&[]);
     let service = Service::beside(&backend);

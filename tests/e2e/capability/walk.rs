@@ -35,8 +35,9 @@ pub(super) fn is_well(backend: &Backend) -> Outcome {
     let doctor = backend.run(&["doctor"]);
     if Gateway::of_the_engine() == Gateway::Missing {
         is_told(&doctor.stdout, "the backend is in no network");
-        assert!(doctor.stdout.contains("\n1 of "), "{doctor:?}");
-        return doctor.fails(1);
+        let doctor = doctor.fails(1);
+        assert!(doctor.stderr.starts_with("1 of "), "{doctor:?}");
+        return doctor;
     }
     doctor.ok()
 }
