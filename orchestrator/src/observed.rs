@@ -131,8 +131,9 @@ pub struct Observed {
     pub sidecars: Vec<Sidecar>,
     /// The user's dialer, found by label.
     pub dialer: Option<Container>,
-    /// The dialer that is a process on this host, where there is one or its directory.
-    pub host_dialer: Option<HostDialer>,
+    /// The dialers that are processes on this host, where there is one or its directory: one for each
+    /// directory for sockets that the user has had.
+    pub host_dialers: Vec<HostDialer>,
     /// The user's volumes for its socket, found by label.
     pub socket_volumes: Vec<VolumeName>,
     /// The daemon's configuration and what it names, as the container of [`Self::owned_backend`] really
@@ -255,12 +256,30 @@ impl Observed {
         self.backend.as_ref().or_else(|| self.replaced_backend())
     }
 
-    /// The directory of a dialer that is a process on the engine's host, which sidecars ask.
+    /// The directories of dialers that are processes on the engine's host, which sidecars ask: first that
+    /// of those in their places.
     #[must_use]
-    pub fn dialer_directory(&self) -> Option<&str> {
-        self.containers()
-            .find_map(|container| container.labels.get(labels::DIALER_DIRECTORY))
-            .map(String::as_str)
+    pub fn dialer_directories(&self) -> Vec<&str> {
+        let mut directories = Vec::new();
+        for directory in self.containers().filter_map(|it| it.labels.get(labels::DIALER_DIRECTORY)) {
+            if !directories.contains(&directory.as_str()) {
+                directories.push(directory.as_str());
+            }
+        }
+        directories
+    }
+
+    /// What is in the first of those: nothing within where nothing is there, or it is another machine's.
+    #[must_use]
+    pub fn asked_dialer(&self) -> Option<Option<&HostDialer>> {
+        let directory = *self.dialer_directories().first()?;
+        Some(self.host_dialer(directory))
+    }
+
+    /// The dialer of a directory.
+    #[must_use]
+    pub fn host_dialer(&self, directory: &str) -> Option<&HostDialer> {
+        self.host_dialers.iter().find(|dialer| dialer.directory == directory)
     }
 
     /// What there are sidecars for, in the order of the ports.

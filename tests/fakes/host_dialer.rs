@@ -12,7 +12,8 @@ use docker_assemble::commands::{Session, start, stop};
 use docker_assemble::desired::{ContainerName, Desired};
 use docker_assemble::dialer;
 use docker_assemble::labels::DIALER_DIRECTORY;
-use docker_assemble::spec::HostDialer;
+use docker_assemble::observed::HostDialer;
+use docker_assemble::spec;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -41,12 +42,17 @@ impl Host {
 
     /// The wish of a start with these ports, and what was said of it.
     async fn wish(&self, ports: &str) -> (Desired, Screen) {
+        self.wish_in(&self.runtime, ports).await
+    }
+
+    /// The same with another directory for sockets.
+    async fn wish_in(&self, runtime: &Path, ports: &str) -> (Desired, Screen) {
         let (screen, user, cancel) = (Screen::default(), user(), Cancel::never());
         let console = screen.console();
         let session =
             Session { engine: &self.engine, user: &user, console: &console, cancel: &cancel, limit: None };
         let wish = Desired { forwards: forwards(ports), ..wish() };
-        (start::dialed(session, wish, Some(&self.runtime)).await.unwrap(), screen)
+        (start::dialed(session, wish, Some(runtime)).await.unwrap(), screen)
     }
 
     async fn start(&self, ports: &str) -> String {
@@ -69,8 +75,16 @@ impl Host {
 
     /// The process that answers at its socket, and the ports that it may dial.
     async fn serving(&self) -> Option<(u32, String)> {
-        let process = dialer::look(self.directory()?.to_str().unwrap()).await?.process?;
-        Some((process.id, process.command.last().unwrap().clone()))
+        self.look(&self.directory()?)
+            .await?
+            .process
+            .map(|process| (process.id, process.command.last().unwrap().clone()))
+    }
+
+    /// What the backend of the tests takes a directory for.
+    async fn look(&self, directory: &Path) -> Option<HostDialer> {
+        let endpoint = self.engine.rootless.as_ref().unwrap();
+        dialer::look(&user(), endpoint, directory.to_str().unwrap()).await
     }
 
     async fn kill(&self) {
@@ -173,7 +187,7 @@ async fn one_that_does_not_begin_is_not_left_behind() {
     let directory = host.runtime.join("docker-assemble-slow");
     fs::create_dir(&directory).unwrap();
     std::os::unix::fs::symlink("/bin/sleep", directory.join("sleep")).unwrap();
-    let slow = HostDialer {
+    let slow = spec::HostDialer {
         directory: directory.to_str().unwrap().to_owned(),
         program: "sleep".to_owned(),
         args: vec!["1000".to_owned()],
@@ -197,15 +211,21 @@ async fn a_stop_leaves_a_directory_alone_that_is_none_of_a_dialers() {
         }
     };
     let other = host.runtime.join("other");
-    let (link, own) = (host.runtime.join("docker-assemble-link"), other.join("mine"));
-    fs::create_dir(&other).unwrap();
-    fs::write(&own, "").unwrap();
+    let link = host.runtime.join("docker-assemble-link");
+    // Of another backend, or of another engine.
+    let another = host.runtime.join("docker-assemble-0123456789abcdef");
+    let kept = [other.join("mine"), another.join("log")];
+    for file in &kept {
+        fs::create_dir(file.parent().unwrap()).unwrap();
+        fs::write(file, "").unwrap();
+    }
     std::os::unix::fs::symlink(&other, &link).unwrap();
-    for label in [&other, &link] {
+    for label in [&other, &link, &another] {
         host.start("5000@loopback").await;
         named(label);
         host.stop().await;
-        assert!(own.exists() && link.exists() && !directory.exists(), "{label:?}");
+        assert!(kept.iter().all(|file| file.exists()) && link.exists(), "{label:?}");
+        assert!(!directory.exists(), "{label:?}");
     }
 
     // Something else in a dialer's own is left too, and said to be.
@@ -214,6 +234,38 @@ async fn a_stop_leaves_a_directory_alone_that_is_none_of_a_dialers() {
     fs::write(&own, "").unwrap();
     let error = dialer::end(directory.to_str().unwrap()).await.unwrap_err().to_string();
     assert!(error.contains("not empty") && own.exists(), "{error}");
+}
+
+/// A start with another directory for sockets that was killed leaves sidecars of both.
+#[tokio::test]
+async fn a_stop_ends_the_dialers_of_all_directories_that_sidecars_name() {
+    let host = Host::new("several");
+    host.start("5000@loopback,6000@loopback").await;
+    let first = host.directory().unwrap();
+    let runtime = host.runtime.join("other");
+    fs::create_dir(&runtime).unwrap();
+    let dialer = spec::host_dialer(&host.wish_in(&runtime, "6000@loopback").await.0).unwrap();
+    dialer::start(&dialer).await.unwrap();
+    let second = runtime.join(first.file_name().unwrap());
+    assert!(host.look(&first).await.unwrap().process.is_some());
+    assert!(host.look(&second).await.unwrap().process.is_some());
+    for container in &mut host.engine.world().containers {
+        if container.name.0.ends_with("6000") {
+            container.labels.insert(DIALER_DIRECTORY.to_owned(), dialer.directory.clone());
+        }
+    }
+    host.stop().await;
+    assert_eq!((processes(&host.runtime), first.exists(), second.exists()), (vec![], false, false));
+}
+
+#[tokio::test]
+async fn an_engine_is_the_same_however_the_path_of_its_socket_is_written() {
+    let host = Host::new("path");
+    let link = host.runtime.join("link.sock");
+    std::os::unix::fs::symlink(host.runtime.join("docker.sock"), &link).unwrap();
+    let directory = |endpoint: &str| dialer::directory(&user(), endpoint, Some(&host.runtime)).unwrap();
+    let other = format!("unix://{}", link.display());
+    assert_eq!(directory(host.engine.rootless.as_ref().unwrap()), directory(&other));
 }
 
 #[tokio::test]

@@ -65,11 +65,11 @@ fn another_list_and_a_dead_process_replace_the_dialer_alone() {
         [vec!["note 5000 loopback, 6000 loopback"], vec!["dial 5000,6000"], vec!["run B-proxy-port-6000 x1"],]
     );
     let mut dead = world.clone();
-    dead.host_dialer.as_mut().unwrap().process = None;
+    dead.host_dialers[0].process = None;
     assert_eq!(steps(&dialling("5000@loopback"), &dead), [vec!["dial 5000"]]);
     // One of another version goes by another name.
     let mut old = world;
-    old.host_dialer.as_mut().unwrap().process.as_mut().unwrap().command[0].push('x');
+    old.host_dialers[0].process.as_mut().unwrap().command[0].push('x');
     assert_eq!(steps(&dialling("5000@loopback"), &old), [vec!["dial 5000"]]);
 }
 
@@ -78,7 +78,7 @@ fn another_list_and_a_dead_process_replace_the_dialer_alone() {
 fn a_sidecar_whose_directory_is_gone_is_replaced_with_the_dialer() {
     let wish = dialling("5000@loopback,6000");
     let mut world = started(&wish);
-    world.host_dialer = None;
+    world.host_dialers.clear();
     assert_eq!(
         steps(&wish, &world),
         [vec!["remove B-proxy-port-5000 (Cut)"], vec!["dial 5000"], vec!["run B-proxy-port-5000 x1"],]

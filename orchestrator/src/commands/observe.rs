@@ -30,10 +30,11 @@ pub async fn ours<E: Engine>(engine: &E, user: &UserName) -> Result<Observed, En
     let mut observed = Observed { socket_volumes, ..Observed::default() };
     containers.into_iter().for_each(|container| observed.place(container, user));
     observed.tell_unfinished();
-    // Of another machine's nothing can be seen from here.
-    if let Some(directory) = observed.dialer_directory().filter(|_| engine.endpoint().starts_with("unix:")) {
-        observed.host_dialer = dialer::look(directory).await;
+    let mut host_dialers = Vec::new();
+    for directory in observed.dialer_directories() {
+        host_dialers.extend(dialer::look(user, engine.endpoint(), directory).await);
     }
+    observed.host_dialers = host_dialers;
     Ok(observed)
 }
 
@@ -97,8 +98,10 @@ pub async fn all<E: Engine>(engine: &E, desired: &Desired) -> Result<Observed, E
     let mut observed = Observed { arch: facts.arch, cgroups: facts.cgroups, ..observed };
     namespaces::find(engine, &mut observed).await;
     // A start that was killed may have left one before there was a sidecar to name it.
-    if let (None, Some(directory)) = (&observed.host_dialer, &desired.dialer_directory) {
-        observed.host_dialer = dialer::look(directory).await;
+    if let Some(directory) = &desired.dialer_directory
+        && observed.host_dialer(directory).is_none()
+    {
+        observed.host_dialers.extend(dialer::look(&desired.user, engine.endpoint(), directory).await);
     }
 
     let images = [&desired.image, desired.proxy_image.image()];

@@ -87,8 +87,8 @@ async fn work<E: Engine>(
         let mut observed = observe::ours(engine, user).await?;
         // A start that was killed may have left one before there was a sidecar to name it.
         let directory = dialer::directory(user, engine.endpoint(), runtime);
-        if let (None, Some(directory)) = (&observed.host_dialer, directory) {
-            observed.host_dialer = dialer::look(&directory).await;
+        if let Some(directory) = directory.filter(|directory| observed.host_dialer(directory).is_none()) {
+            observed.host_dialers.extend(dialer::look(user, engine.endpoint(), &directory).await);
         }
         let plan = teardown(&observed, grace.unwrap_or(STOP_GRACE));
         *lock(left) = plan.actions().filter_map(removed).collect();

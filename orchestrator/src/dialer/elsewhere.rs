@@ -21,7 +21,7 @@ pub fn directory(_: &UserName, _: &str, _: Option<&Path>) -> Option<String> {
 }
 
 /// Nothing.
-pub async fn look(_: &str) -> Option<HostDialer> {
+pub async fn look(_: &UserName, _: &str, _: &str) -> Option<HostDialer> {
     None
 }
 

@@ -1,5 +1,6 @@
 //! Where a dialer can be a process, and how one comes and goes.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -52,14 +53,23 @@ pub fn directory(user: &UserName, endpoint: &str, runtime: Option<&Path>) -> Opt
     // Where systemd makes it, for a shell that was not told.
     let usual = || PathBuf::from(format!("/run/user/{}", peer::own_uid()));
     let runtime = runtime.map_or_else(usual, Path::to_owned);
-    // Short, since the paths of sockets have some hundred letters at most.
-    let name = format!("{PREFIX}{}", digest::hex(format!("{user}\n{endpoint}"), 8));
-    runtime.join(name).into_os_string().into_string().ok().filter(|_| runtime.is_dir())
+    runtime.join(name(user, endpoint)).into_os_string().into_string().ok().filter(|_| runtime.is_dir())
 }
 
-/// What is in a directory of a dialer's; `None` where there is none of this user's.
-pub async fn look(directory: &str) -> Option<HostDialer> {
-    if !is_ours(Path::new(directory)) {
+/// What that directory is called, wherever it is and however the path of the engine's socket is written.
+fn name(user: &UserName, endpoint: &str) -> String {
+    let socket = endpoint.strip_prefix("unix://").and_then(|socket| fs::canonicalize(socket).ok());
+    let engine = socket.map_or_else(|| endpoint.to_owned(), |socket| format!("unix://{}", socket.display()));
+    // Short, since the paths of sockets have some hundred letters at most.
+    format!("{PREFIX}{}", digest::hex(format!("{user}\n{engine}"), 8))
+}
+
+/// What is in a directory of the dialer of this backend on this engine; `None` where there is none of this
+/// user's. The path may come from a label, which whoever may ask the engine for containers can write: a
+/// dialer of another backend's is none of this one's.
+pub async fn look(user: &UserName, endpoint: &str, directory: &str) -> Option<HostDialer> {
+    let path = Path::new(directory);
+    if path.file_name() != Some(OsStr::new(&name(user, endpoint))) || !is_ours(path) {
         return None;
     }
     let command = |peer: Peer| Process { id: peer.pid, command: peer::command(peer.pid) };
@@ -113,8 +123,7 @@ pub async fn end(directory: &str) -> Result<(), DialerError> {
     }
 }
 
-/// Whether this is a directory that this user has for a dialer. Its path may come from a label, which
-/// whoever may ask the engine for containers can write.
+/// Whether this is a directory that this user has for a dialer.
 fn is_ours(path: &Path) -> bool {
     let is_named = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
     // A link would lead elsewhere.

@@ -59,10 +59,11 @@ impl Observed {
             Action::Run { candidates } => self.add(&candidates[0]),
             Action::Dial { dialer, .. } => {
                 let process = Some(Process { id: 1, command: dialer.command() });
-                self.host_dialer = Some(HostDialer { directory: dialer.directory.clone(), process });
+                self.host_dialers.retain(|there| there.directory != dialer.directory);
+                self.host_dialers.push(HostDialer { directory: dialer.directory.clone(), process });
             }
             Action::EndDialer { directory } => {
-                self.host_dialer.take_if(|dialer| dialer.directory == *directory);
+                self.host_dialers.retain(|there| there.directory != *directory);
             }
         }
     }

@@ -40,8 +40,8 @@ pub(super) fn changes(desired: &Desired, observed: &Observed, leaving: &mut Leav
     }
     let here = spec::host_dialer(desired);
     let directory = here.as_ref().map(|dialer| &dialer.directory);
-    let other = observed.host_dialer.as_ref().filter(|there| Some(&there.directory) != directory);
-    let mut gone: Vec<_> = other.into_iter().map(end).collect();
+    let others = observed.host_dialers.iter().filter(|there| Some(&there.directory) != directory);
+    let mut gone: Vec<_> = others.map(end).collect();
     let Some(spec) = wanted else {
         // What is in nobody's place may have it mounted, and goes with a stop: so does the volume.
         let volumes = observed.socket_volumes.iter().filter(|_| observed.strays.is_empty());
@@ -59,7 +59,7 @@ pub(super) fn changes(desired: &Desired, observed: &Observed, leaving: &mut Leav
 
 /// The start of a dialer on this host, unless that one runs already. Sidecars find a new one by themselves.
 fn dial(dialer: spec::HostDialer, observed: &Observed) -> Option<Action> {
-    let there = observed.host_dialer.as_ref().filter(|there| there.directory == dialer.directory);
+    let there = observed.host_dialer(&dialer.directory);
     let runs = there.and_then(|there| there.process.as_ref());
     let is_it = runs.is_some_and(|process| process.command == dialer.command());
     (!is_it).then(|| Action::Dial { dialer, before: there.cloned() })
@@ -68,9 +68,9 @@ fn dial(dialer: spec::HostDialer, observed: &Observed) -> Option<Action> {
 /// Whether what a sidecar has mounted is gone: the directory that is made next is another one, and the
 /// sidecar would never see it.
 pub(super) fn has_lost_directory(container: &Container, desired: &Desired, observed: &Observed) -> bool {
-    let there = observed.host_dialer.as_ref().map(|there| &there.directory);
     let mounted = container.labels.get(labels::DIALER_DIRECTORY);
-    mounted.is_some() && mounted == desired.dialer_directory.as_ref() && mounted != there
+    mounted == desired.dialer_directory.as_ref()
+        && mounted.is_some_and(|directory| observed.host_dialer(directory).is_none())
 }
 
 pub(super) fn end(dialer: &HostDialer) -> Action {

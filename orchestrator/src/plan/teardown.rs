@@ -11,8 +11,8 @@ use crate::observed::{Container, Observed};
 pub const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// Removes sidecars and the dialer, then the backend, whatever state they are in, then the volume
-/// with the dialer's socket and a dialer on this host. Sidecars go first: they live in the backend's network; the backend
-/// has `grace` to end by itself. Volumes that a person named are nobody's to remove.
+/// with the dialer's socket and the dialers on this host. Sidecars go first: they live in the backend's
+/// network; the backend has `grace` to end by itself. Volumes that a person named are nobody's to remove.
 #[must_use]
 pub fn teardown(observed: &Observed, grace: Duration) -> Plan {
     let asked = |grace| {
@@ -30,6 +30,6 @@ pub fn teardown(observed: &Observed, grace: Duration) -> Plan {
     plan.stage(observed.backend.iter().chain(others).map(asked(grace)).collect());
     let volumes = observed.socket_volumes.iter();
     let volumes = volumes.map(|name| Action::RemoveVolume { name: name.clone() });
-    plan.stage(volumes.chain(observed.host_dialer.iter().map(dialer::end)).collect());
+    plan.stage(volumes.chain(observed.host_dialers.iter().map(dialer::end)).collect());
     plan
 }

@@ -159,7 +159,7 @@ impl<E: Engine> Doctor<'_, E> {
             facts.missing = observed.missing();
             facts.proxies_in_vain = proxies_in_vain(&self.proxies, &observed.wanted(), &again);
             facts.dialer.clone_from(&observed.dialer);
-            facts.host_dialer = observed.dialer_directory().map(|_| observed.host_dialer.clone());
+            facts.host_dialer = observed.asked_dialer().map(Option::<&HostDialer>::cloned);
         }
         facts.more = port.and_then(|port| more(port, &observed, &again));
         facts.lost_files = observed.has_lost_files();

@@ -57,7 +57,7 @@ impl<'a> Helpers<'a> {
         sidecars.sort_by_key(|sidecar| sidecar.port);
         let is_wanted = |sidecar: &Sidecar<'_>| sidecar.target.as_ref().is_some_and(Target::is_loopback);
         let missing = || sidecars.iter().any(is_wanted).then(|| Helper::Missing(user.dialer()));
-        let process = observed.dialer_directory().and_then(|_| match &observed.host_dialer {
+        let process = observed.asked_dialer().and_then(|found| match found {
             Some(dialer) => Some(Helper::Process(user.dialer(), Some(dialer.process.as_ref()?.id))),
             None => Some(Helper::Process(user.dialer(), None)),
         });
