@@ -268,6 +268,39 @@ async fn an_engine_is_the_same_however_the_path_of_its_socket_is_written() {
     assert_eq!(directory(host.engine.rootless.as_ref().unwrap()), directory(&other));
 }
 
+/// Nothing else than its manager knows of one that cannot run, or has been started in vain several times.
+/// The manager is a script here, which this test finds in the PATH of another run of itself.
+#[tokio::test]
+async fn a_unit_that_fails_is_told_as_soon_as_its_manager_has_given_it_up() {
+    const PROGRAMS: &str = "ASSEMBLE_TEST_PROGRAMS";
+    let host = Host::new("unit");
+    if std::env::var_os(PROGRAMS).is_none() {
+        for (name, script) in [
+            ("systemd-run", "exit 0"),
+            ("systemctl", "echo \"$@\" >>\"$XDG_RUNTIME_DIR/asked\"; [ \"$2\" != show ] || echo failed"),
+        ] {
+            let path = host.runtime.join(name);
+            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let path = format!("{}:{}", host.runtime.display(), std::env::var("PATH").unwrap());
+        let name = std::thread::current().name().unwrap().to_owned();
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        let done = again.args(["--exact", &name]).env("PATH", path).env(PROGRAMS, "").output().unwrap();
+        let said = String::from_utf8_lossy(&done.stdout);
+        assert!(done.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    fs::create_dir(host.runtime.join("systemd")).unwrap();
+    fs::write(host.runtime.join("systemd/private"), "").unwrap();
+    let dialer = spec::host_dialer(&host.wish("5000@loopback").await.0).unwrap();
+    let unit = format!("{}.service", Path::new(&dialer.directory).file_name().unwrap().to_string_lossy());
+    let error = dialer::start(&dialer).await.unwrap_err().to_string();
+    assert!(error.contains(&format!("'journalctl --user --unit {unit}'")), "{error}");
+    let asked = fs::read_to_string(host.runtime.join("asked")).unwrap();
+    assert!(asked.ends_with(&format!("stop {unit}\n")), "{asked}");
+}
+
 #[tokio::test]
 async fn where_it_cannot_be_the_command_is_told_that_has_it() {
     let told = async |host: &Host, runtime: Option<&str>| {

@@ -7,6 +7,8 @@
 //! where the name of its program tells the version.
 
 mod error;
+#[cfg(target_os = "linux")]
+mod manager;
 mod not_here;
 #[cfg(target_os = "linux")]
 mod peer;

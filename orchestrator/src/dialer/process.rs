@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
 use super::peer::{self, Peer, Signal};
-use super::{DialerError, NotHere};
+use super::{DialerError, NotHere, manager};
 use crate::desired::UserName;
 use crate::observed::{HostDialer, Process};
 use crate::spec::{self, dialer_socket};
@@ -27,8 +27,12 @@ const BEGIN: Duration = Duration::from_secs(30);
 /// How long one may take to end, and to be killed.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// How often it is looked at meanwhile.
+/// How long the pauses between two looks at it are, at first and at most.
 const PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// What is said of one that says nothing.
+const SILENT: &str = "it does not answer";
 
 /// The directory of the dialer of one user's backend on one engine. `host` is where the engine says that it
 /// runs, and `runtime` what `XDG_RUNTIME_DIR` says.
@@ -87,21 +91,23 @@ pub async fn start(dialer: &spec::HostDialer) -> Result<u32, DialerError> {
     install(directory, &dialer.program)
         .map_err(|error| DialerError::Directory { path: directory.to_owned(), error })?;
     let mut launched = launch(dialer).await?;
-    let until = Instant::now() + BEGIN;
+    let (until, mut pause) = (Instant::now() + BEGIN, PAUSE);
     loop {
         if let Some(peer) = listener(&dialer.directory).await.filter(|peer| peer.serves) {
             return Ok(peer.pid);
         }
-        let ended = launched.as_mut().and_then(|child| child.try_wait().ok().flatten());
+        let ended = launched.end(&dialer.directory).await;
         if ended.is_some() || Instant::now() >= until {
             // It may be about to listen.
-            if let Some(mut child) = launched {
+            if let Launched::Child(mut child) = launched {
                 child.kill().await.ok();
             }
             stop(&dialer.directory).await?;
-            return Err(DialerError::Start { program: dialer.command().remove(0), said: last_words(dialer) });
+            let said = ended.unwrap_or_else(|| SILENT.to_owned());
+            return Err(DialerError::Start { program: dialer.command().remove(0), said });
         }
-        sleep(PAUSE).await;
+        sleep(pause).await;
+        pause = LONGEST_PAUSE.min(pause * 2);
     }
 }
 
@@ -146,10 +152,7 @@ fn remove(directory: &Path) -> std::io::Result<()> {
 /// # Errors
 /// It does not end.
 pub async fn stop(directory: &str) -> Result<(), DialerError> {
-    // A manager would start again what is killed, and may have one that does not listen yet.
-    if has_manager(directory) {
-        run(manager(directory, "systemctl").args(["--quiet", "stop", &unit(directory)])).await.ok();
-    }
+    manager::stop(directory).await;
     let Some(peer) = listener(directory).await else { return Ok(()) };
     let stays = |error| DialerError::Stays { pid: peer.pid, socket: dialer_socket(directory), error };
     let mut signal = Signal::End;
@@ -195,65 +198,42 @@ fn install(directory: &Path, program: &str) -> std::io::Result<()> {
     fs::rename(new, path)
 }
 
-/// Has the user's service manager run it, which also starts it again after a crash; where there is none,
-/// it becomes a process of a session of its own, which no terminal ends.
-async fn launch(dialer: &spec::HostDialer) -> Result<Option<Child>, DialerError> {
+/// What a dialer was started as.
+enum Launched {
+    /// A unit of the user's service manager, which also starts it again after a crash.
+    Unit,
+    /// Where there is none: a process of a session of its own, which no terminal ends.
+    Child(Child),
+}
+
+async fn launch(dialer: &spec::HostDialer) -> Result<Launched, DialerError> {
     let (directory, command) = (&dialer.directory, dialer.command());
-    if has_manager(directory) {
-        let mut unit_of = manager(directory, "systemd-run");
-        unit_of.args([
-            "--quiet",
-            "--collect",
-            "--property=Restart=on-failure",
-            "--unit",
-            &unit(directory),
-            "--",
-        ]);
-        match run(unit_of.args(&command)).await {
-            Ok(()) => return Ok(None),
-            Err(said) => tracing::debug!(said, "the user's service manager does not run it"),
-        }
+    if manager::run(directory, &command).await {
+        return Ok(Launched::Unit);
     }
     let failed = |error| DialerError::Start { program: command[0].clone(), said: format!("{error}") };
     let log = fs::File::create(log(directory)).map_err(failed)?;
     let mut detached = Command::new("setsid");
     detached.args(&command).current_dir("/").stdin(Stdio::null());
     detached.stdout(log.try_clone().map_err(failed)?).stderr(log);
-    Ok(Some(detached.spawn().map_err(failed)?))
+    Ok(Launched::Child(detached.spawn().map_err(failed)?))
 }
 
-fn last_words(dialer: &spec::HostDialer) -> String {
-    let log = fs::read_to_string(log(&dialer.directory)).unwrap_or_default();
-    log.lines().last().map_or_else(|| "it does not answer".to_owned(), |line| line.trim().to_owned())
+impl Launched {
+    /// What there is to say of one that has ended.
+    async fn end(&mut self, directory: &str) -> Option<String> {
+        match self {
+            Self::Unit => manager::failure(directory).await,
+            Self::Child(child) => child.try_wait().ok().flatten().map(|_| last_words(directory)),
+        }
+    }
+}
+
+fn last_words(directory: &str) -> String {
+    let log = fs::read_to_string(log(directory)).unwrap_or_default();
+    log.lines().last().map_or_else(|| SILENT.to_owned(), |line| line.trim().to_owned())
 }
 
 fn log(directory: &str) -> PathBuf {
     Path::new(directory).join("log")
-}
-
-/// Its name with the user's service manager.
-fn unit(directory: &str) -> String {
-    let name = Path::new(directory).file_name().unwrap_or_default();
-    format!("{}.service", name.to_string_lossy())
-}
-
-/// Where the manager and the programs that ask it find each other.
-fn runtime(directory: &str) -> &Path {
-    Path::new(directory).parent().unwrap_or_else(|| Path::new("/"))
-}
-
-fn has_manager(directory: &str) -> bool {
-    runtime(directory).join("systemd/private").exists()
-}
-
-fn manager(directory: &str, program: &str) -> Command {
-    let mut command = Command::new(program);
-    command.arg("--user").env("XDG_RUNTIME_DIR", runtime(directory));
-    command
-}
-
-/// Runs a program to its end; what it said if that was no success.
-async fn run(command: &mut Command) -> Result<(), String> {
-    let done = command.stdin(Stdio::null()).output().await.map_err(|error| error.to_string())?;
-    if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stderr).trim().to_owned()) }
 }
