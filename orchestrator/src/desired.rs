@@ -1,9 +1,11 @@
 //! What the user asks for, checked once and valid from then on.
 
+mod settings;
 mod user;
 
 pub use crate::forward::REGISTRY_PORT;
 pub use assemble_contract::Port as HostPort;
+pub use settings::{SETTINGS, Security, Setting, Settings};
 pub use user::UserName;
 
 use std::collections::BTreeSet;
@@ -117,28 +119,6 @@ pub enum PullPolicy {
     Never,
 }
 
-/// How much the backend container may do on the engine's host.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Security {
-    /// Privileged, and the restricted set where the engine refuses that.
-    #[default]
-    Auto,
-    /// Privileged, as buildx does it.
-    Privileged,
-    /// The smallest set that runs whole builds.
-    Restricted,
-}
-
-/// Which volume keeps the build cache.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum CacheVolume {
-    /// The volume of [`UserName::cache_volume`] when it exists, else an anonymous one.
-    #[default]
-    Conventional,
-    /// This volume, which must exist.
-    Named(VolumeName),
-}
-
 /// A file that a container is given before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
@@ -157,10 +137,8 @@ pub struct Desired {
     pub image: ImageRef,
     /// When to pull it.
     pub pull: PullPolicy,
-    /// How much the backend may do.
-    pub security: Security,
-    /// Where the build cache is kept.
-    pub cache: CacheVolume,
+    /// The settings of the backend's container.
+    pub settings: Settings,
     /// What to forward, at most one for each port inside; empty means nothing.
     pub forwards: BTreeSet<Forward>,
     /// The sidecars' image.

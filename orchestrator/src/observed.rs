@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::desired::{ContainerName, File, HostPort, ImageRef, UserName, VolumeName};
+use crate::desired::{ContainerName, File, HostPort, ImageRef, Settings, UserName, VolumeName};
 use crate::forward::{Forward, Target};
 use crate::labels;
 
@@ -67,10 +67,8 @@ pub struct Container {
     pub labels: BTreeMap<String, String>,
     /// Its environment, `NAME=value`. There may be secrets in it: it is not for people to see.
     pub env: Vec<String>,
-    /// The named volume on the builder's state directory, if any.
-    pub cache_volume: Option<VolumeName>,
-    /// Whether it runs privileged.
-    pub privileged: bool,
+    /// Those of its settings that are options of a start.
+    pub settings: Settings,
 }
 
 /// A sidecar that exists, with the port it forwards.

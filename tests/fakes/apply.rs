@@ -16,7 +16,7 @@ use docker_assemble::observed::State;
 use crate::fake_engine::{FakeEngine, Refusal};
 use crate::screen::Screen;
 use crate::starting::{fresh, must_start, run_start};
-use crate::world::{self, IMAGE, port, ports, user, wish};
+use crate::world::{self, IMAGE, port, ports, secured, user, wish};
 
 fn two_ports() -> Desired {
     Desired { forwards: ports(&[5000, 6000]), ..wish() }
@@ -181,7 +181,7 @@ async fn refused_privileges_lead_to_fewer_with_one_warning() {
 
         let engine = fresh();
         engine.world().refusal = refusal;
-        let only = Desired { security: Security::Privileged, ..wish() };
+        let only = Desired { settings: secured(Security::Privileged), ..wish() };
         let (result, _) = run_start(&engine, &only, &Cancel::never()).await;
         assert!(result.unwrap_err().to_string().contains("'--security restricted'"));
         assert_eq!(names(&engine), []);

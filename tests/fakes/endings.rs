@@ -15,7 +15,7 @@ use docker_assemble::output::{Console, Form, Progress};
 
 use crate::fake_engine::FakeEngine;
 use crate::screen::Screen;
-use crate::world::{IMAGE, PROXY, forwards, user, wish};
+use crate::world::{IMAGE, PROXY, forwards, secured, user, wish};
 
 /// A disk on which there is no room.
 struct Full;
@@ -91,7 +91,7 @@ async fn a_change_whose_words_are_lost_was_made_and_words_that_were_asked_for_ar
 
 #[tokio::test(start_paused = true)]
 async fn a_start_that_is_given_up_is_either_taken_back_or_done_and_remembered() {
-    let after = Desired { security: Security::Restricted, recreate: true, ..wish() };
+    let after = Desired { settings: secured(Security::Restricted), recreate: true, ..wish() };
     let (mut remembered, mut taken_back) = (0, 0);
     for call in 1.. {
         let engine = FakeEngine::with_images(&[IMAGE]);

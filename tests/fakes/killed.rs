@@ -11,7 +11,7 @@ use docker_assemble::plan::plan;
 
 use crate::fake_engine::{FakeEngine, Kill};
 use crate::screen::Screen;
-use crate::world::{IMAGE, PROXY, forwards, user, wish};
+use crate::world::{IMAGE, PROXY, forwards, secured, user, wish};
 
 /// What a person does.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ fn wishing(list: &str) -> Desired {
 
 /// A start that is told to replace what differs.
 fn recreating() -> Desired {
-    Desired { security: Security::Restricted, recreate: true, ..wishing("80:8080@loopback,5000") }
+    Desired { settings: secured(Security::Restricted), recreate: true, ..wishing("80:8080@loopback,5000") }
 }
 
 /// What there is before, what is killed, and what is asked for after.

@@ -12,7 +12,7 @@ use docker_assemble::spec::daemon::CONFIG_FILE;
 use crate::fake_engine::FakeEngine;
 use crate::screen::Screen;
 use crate::starting::{fresh, must_start, run_start};
-use crate::world::{self, IMAGE, PROXY, forwards, user, wish};
+use crate::world::{self, IMAGE, PROXY, forwards, secured, user, wish};
 
 fn names(engine: &FakeEngine) -> Vec<(String, State)> {
     engine.containers_now()
@@ -44,7 +44,7 @@ async fn a_preview_names_every_step_and_takes_none() {
     must_start(&engine, &wish()).await;
     let (before, calls) = (names(&engine), engine.world().log.len());
     assert_eq!(preview(&engine, &wish()).await.out(), format!("Backend \"{b}\" is already running\n"));
-    let other = Desired { security: Security::Restricted, recreate: true, ..wish() };
+    let other = Desired { settings: secured(Security::Restricted), recreate: true, ..wish() };
     let screen = preview(&engine, &other).await;
     assert!(screen.err().starts_with("WARNING: the build cache of"), "{}", screen.err());
     assert!(screen.out().contains("which was made from other settings\n"), "{}", screen.out());
@@ -55,7 +55,7 @@ async fn a_preview_names_every_step_and_takes_none() {
 async fn a_backend_is_replaced_when_that_is_asked_for() {
     let engine = fresh();
     must_start(&engine, &wish()).await;
-    let other = Desired { security: Security::Restricted, ..wish() };
+    let other = Desired { settings: secured(Security::Restricted), ..wish() };
     let (refused, _) = run_start(&engine, &other, &Cancel::never()).await;
     assert!(refused.unwrap_err().to_string().contains("'--recreate'"));
 
@@ -202,7 +202,10 @@ fn same(engine: &FakeEngine) -> Vec<(ContainerId, String, State)> {
 fn replacing() -> [(Desired, Desired); 3] {
     let dialling = Desired { forwards: forwards("80:8080@loopback,5000,6000"), ..wish() };
     [
-        (dialling.clone(), Desired { security: Security::Restricted, recreate: true, ..dialling.clone() }),
+        (
+            dialling.clone(),
+            Desired { settings: secured(Security::Restricted), recreate: true, ..dialling.clone() },
+        ),
         (dialling.clone(), Desired { forwards: forwards("80:8081@loopback,5000:5001,7000"), ..wish() }),
         (dialling, Desired { forwards: forwards("5000=192.0.2.7"), ..wish() }),
     ]
@@ -323,7 +326,7 @@ async fn replaced_and_kept(state: State) -> (FakeEngine, Container, Desired) {
     let engine = fresh();
     must_start(&engine, &wish()).await;
     let old = engine.world().containers[0].clone();
-    let other = Desired { security: Security::Restricted, recreate: true, ..wish() };
+    let other = Desired { settings: secured(Security::Restricted), recreate: true, ..wish() };
     must_start(&engine, &other).await;
     {
         let mut world = engine.world();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use docker_assemble::desired::{
-    CacheVolume, Desired, HostPort, ImageRef, ProxyImage, PullPolicy, Security, UserName,
+    Desired, HostPort, ImageRef, ProxyImage, PullPolicy, Security, Settings, UserName, VolumeName,
 };
 use docker_assemble::forward::Forward;
 use docker_assemble::forward::asked::{self, Known};
@@ -42,14 +42,23 @@ pub(crate) fn forwards(words: &str) -> BTreeSet<Forward> {
     asked.iter().map(|asked| asked.with(known).unwrap()).collect()
 }
 
+/// Settings with these privileges.
+pub(crate) fn secured(security: Security) -> Settings {
+    Settings { security, ..Settings::default() }
+}
+
+/// Settings with the cache in this volume.
+pub(crate) fn cached(volume: &str) -> Settings {
+    Settings { cache_volume: Some(VolumeName(volume.to_owned())), ..Settings::default() }
+}
+
 /// What `start` without any option asks for.
 pub(crate) fn wish() -> Desired {
     Desired {
         user: user(),
         image: ImageRef(IMAGE.to_owned()),
         pull: PullPolicy::Missing,
-        security: Security::Auto,
-        cache: CacheVolume::Conventional,
+        settings: Settings::default(),
         forwards: ports(&[5000]),
         proxy_image: ProxyImage::BuiltIn { image: ImageRef(PROXY.to_owned()), arch: "amd64".to_owned() },
         files: Vec::new(),
@@ -94,7 +103,6 @@ pub(crate) fn container(id: &str, labels: BTreeMap<String, String>) -> Container
         started_at: "2024-05-01T10:00:00Z".to_owned(),
         labels,
         env: Vec::new(),
-        cache_volume: None,
-        privileged: true,
+        settings: Settings { security: Security::Privileged, cache_volume: None },
     }
 }

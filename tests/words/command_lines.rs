@@ -11,7 +11,7 @@ use docker_assemble::commands::start::Start;
 use docker_assemble::commands::stats::Stats;
 use docker_assemble::commands::{Command, Offline, OnEngine, Tolerant, parse};
 use docker_assemble::desired::{
-    CacheVolume, HostPort, ImageRef, PullPolicy, REGISTRY_PORT, Security, VolumeName,
+    HostPort, ImageRef, PullPolicy, REGISTRY_PORT, Security, Settings, VolumeName,
 };
 use docker_assemble::exit::Exit;
 use docker_assemble::output::{Form, ListTemplate, Progress, Template};
@@ -92,12 +92,12 @@ fn a_bad_port_is_a_usage_error_that_names_it() {
 #[test]
 fn the_other_options_of_a_start() {
     let plain = start("");
-    assert_eq!((plain.pull, plain.security, plain.image), (PullPolicy::Missing, Security::Auto, None));
-    assert_eq!(plain.cache, CacheVolume::Conventional);
+    assert_eq!((plain.pull, plain.image), (PullPolicy::Missing, None));
+    assert_eq!(plain.settings, Settings::default());
     let full = start("--cache-volume=mine --image a:1 --pull always --security restricted --proxy-image p");
-    assert_eq!(full.cache, CacheVolume::Named(VolumeName("mine".to_owned())));
+    assert_eq!(full.settings.cache_volume, Some(VolumeName("mine".to_owned())));
     assert_eq!(full.image, Some(ImageRef("a:1".to_owned())));
-    assert_eq!((full.pull, full.security), (PullPolicy::Always, Security::Restricted));
+    assert_eq!((full.pull, full.settings.security), (PullPolicy::Always, Security::Restricted));
     assert_eq!(full.proxy_image, Some(ImageRef("p".to_owned())));
     assert!(!plain.recreate && !plain.dry_run && plain.progress == Progress::Auto);
     let more = start("--recreate --dry-run --progress plain --use");

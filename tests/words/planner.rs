@@ -1,7 +1,7 @@
 //! The planner: from which state which wish leads to which actions.
 
 use docker_assemble::desired::{
-    CacheVolume, Desired, File, ImageRef, ProxyImage, PullPolicy, Security, VolumeName,
+    Desired, File, ImageRef, ProxyImage, PullPolicy, Security, Settings, VolumeName,
 };
 use docker_assemble::forward::Forward;
 use docker_assemble::observed::{Cgroups, Observed, State};
@@ -12,7 +12,7 @@ use docker_assemble::spec::daemon::CONFIG_FILE;
 use docker_assemble::spec::{Mount, Network, Privileges};
 
 use crate::steps::{backend_candidates, stages, steps};
-use crate::world::{self, IMAGE, PROXY, empty, forwards, port, ports, started, wish};
+use crate::world::{self, IMAGE, PROXY, cached, empty, forwards, port, ports, secured, started, wish};
 
 #[test]
 fn everything_is_made_where_there_is_nothing() {
@@ -118,7 +118,7 @@ fn a_backend_that_ended_keeps_its_cache() {
 fn a_backend_that_ended_makes_way_for_other_settings_when_that_is_asked_for() {
     let mut world = started(&wish());
     world.backend.as_mut().unwrap().state = State::Exited;
-    let other = Desired { security: Security::Restricted, ..wish() };
+    let other = Desired { settings: secured(Security::Restricted), ..wish() };
     assert!(matches!(plan(&other, &world), Err(PlanError::NeedsNewBackend { .. })), "its cache is in it");
     let wish = Desired { recreate: true, ..other };
     let [aside, run, .., gone] = &steps(&wish, &world)[1..] else { panic!("too few steps") };
@@ -184,15 +184,14 @@ fn a_running_backend_is_not_replaced() {
     world.volumes.push(VolumeName("mine".to_owned()));
     let wish = Desired {
         image: ImageRef("other:1".to_owned()),
-        security: Security::Restricted,
-        cache: CacheVolume::Named(VolumeName("mine".to_owned())),
+        settings: Settings { security: Security::Restricted, ..cached("mine") },
         ..wish()
     };
     let PlanError::NeedsNewBackend { differences, .. } = plan(&wish, &world).unwrap_err() else {
         panic!("another error");
     };
     let fields: Vec<_> = differences.iter().map(|difference| difference.field).collect();
-    assert_eq!(fields, [Field::Image, Field::Security, Field::CacheVolume]);
+    assert_eq!(fields, [Field::Image, Field::Setting("security"), Field::Setting("cache volume")]);
     let message = plan(&wish, &world).unwrap_err().to_string();
     assert!(!message.contains('\n'));
     assert!(message.contains("cache volume: has \"none\", asked for \"mine\""), "{message}");
@@ -211,7 +210,7 @@ fn a_tag_that_moved_is_mentioned_and_left_alone() {
 #[test]
 fn either_outcome_of_auto_is_as_wished() {
     let mut world = started(&wish());
-    world.backend.as_mut().unwrap().privileged = false;
+    world.backend.as_mut().unwrap().settings.security = Security::Restricted;
     assert!(plan(&wish(), &world).unwrap().is_empty());
 }
 
@@ -230,13 +229,13 @@ fn the_conventional_volume_is_used_when_it_exists() {
     let conventional = "docker-assemble-backend-cache-ann".to_owned();
     assert_eq!(cache(&wish(), &world), Some((conventional, target.clone())));
     world.volumes.push(VolumeName("mine".to_owned()));
-    let wish = Desired { cache: CacheVolume::Named(VolumeName("mine".to_owned())), ..wish() };
+    let wish = Desired { settings: cached("mine"), ..wish() };
     assert_eq!(cache(&wish, &world), Some(("mine".to_owned(), target)));
 }
 
 #[test]
 fn a_missing_cache_volume_is_an_error_that_helps() {
-    let wish = Desired { cache: CacheVolume::Named(VolumeName("mine".to_owned())), ..wish() };
+    let wish = Desired { settings: cached("mine"), ..wish() };
     let message = plan(&wish, &empty()).unwrap_err().to_string();
     assert!(message.contains("docker volume create mine"), "{message}");
 }

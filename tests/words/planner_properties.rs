@@ -1,7 +1,7 @@
 //! What holds for every wish and every state.
 
 use docker_assemble::desired::{
-    CacheVolume, Desired, File, ImageRef, ProxyImage, PullPolicy, Security, VolumeName,
+    Desired, File, ImageRef, ProxyImage, PullPolicy, Security, Settings, VolumeName,
 };
 use docker_assemble::forward::Forward;
 use docker_assemble::observed::{Container, ContainerId, Observed, Sidecar, State};
@@ -10,7 +10,7 @@ use docker_assemble::plan::diff::Effect;
 use docker_assemble::plan::{STOP_GRACE, plan, prepare, teardown};
 use proptest::prelude::*;
 
-use crate::world::{self, IMAGE, PROXY, empty, forwards, port, started, wish};
+use crate::world::{self, IMAGE, PROXY, empty, forwards, port, secured, started, wish};
 
 fn wishes() -> impl Strategy<Value = Desired> {
     (
@@ -28,13 +28,8 @@ fn wishes() -> impl Strategy<Value = Desired> {
         .prop_map(|(wanted, pull, security, image, named, own, (recreate, config, proxied))| Desired {
             forwards: forwards(&wanted.join(",")),
             pull,
-            security,
+            settings: Settings { security, cache_volume: named.then(|| VolumeName("mine".to_owned())) },
             image: ImageRef(image.to_owned()),
-            cache: if named {
-                CacheVolume::Named(VolumeName("mine".to_owned()))
-            } else {
-                CacheVolume::Conventional
-            },
             proxy_image: if own {
                 ProxyImage::Custom(ImageRef("own:1".to_owned()))
             } else {
@@ -83,10 +78,13 @@ prop_compose! {
 /// States as an earlier wish, accidents and other people leave them.
 fn worlds() -> impl Strategy<Value = Observed> {
     let base = (wishes(), prop::bool::ANY, prop::bool::ANY).prop_flat_map(|(earlier, exists, privileged)| {
-        let mut world =
-            started(&Desired { cache: CacheVolume::Conventional, pull: PullPolicy::Missing, ..earlier });
+        let mut world = started(&Desired {
+            settings: secured(earlier.settings.security),
+            pull: PullPolicy::Missing,
+            ..earlier
+        });
         if let Some(backend) = &mut world.backend {
-            backend.privileged = privileged;
+            backend.settings.security = privileged.into();
         }
         let backend = world.backend.take().unwrap();
         let sidecars: Vec<_> = world

@@ -1,21 +1,21 @@
 //! The planner: backends that are replaced because the user said so.
 
-use docker_assemble::desired::{CacheVolume, Desired, ImageRef, Security, VolumeName};
+use docker_assemble::desired::{Desired, ImageRef, Security, VolumeName};
 use docker_assemble::observed::{Container, ContainerId, Observed, State};
 use docker_assemble::plan::diff::Field;
 use docker_assemble::plan::{STOP_GRACE, plan, prepare, teardown};
 use docker_assemble::spec::Mount;
 
 use crate::steps::{backend_candidates, stages, steps};
-use crate::world::{IMAGE, empty, started, wish};
+use crate::world::{IMAGE, cached, empty, secured, started, wish};
 
 #[test]
 fn a_new_backend_takes_over_the_volume_of_the_old() {
     let mut world = empty();
     world.volumes.push(VolumeName("mine".to_owned()));
-    let first = Desired { cache: CacheVolume::Named(VolumeName("mine".to_owned())), ..wish() };
+    let first = Desired { settings: cached("mine"), ..wish() };
     world = world.after(&plan(&first, &world).unwrap());
-    let wish = Desired { security: Security::Restricted, recreate: true, ..wish() };
+    let wish = Desired { settings: secured(Security::Restricted), recreate: true, ..wish() };
     assert_eq!(
         steps(&wish, &world),
         [

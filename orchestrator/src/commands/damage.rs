@@ -18,7 +18,7 @@ const SIGNS: [&str; 4] = ["invalid database", "file size too small", "checksum e
 
 /// What a backend's log says of its cache.
 pub(super) async fn find<E: Engine>(engine: &E, backend: &Container) -> Option<Damage> {
-    let volume = backend.cache_volume.clone();
+    let volume = backend.settings.cache_volume.clone();
     let damage = || volume.map_or(Damage::Own, Damage::Volume);
     tells_of_damage(&log_end::end(engine, backend, LINES).await).then(damage)
 }

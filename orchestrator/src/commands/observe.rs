@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::{join_all, try_join_all};
 
-use crate::desired::{CacheVolume, ContainerName, Desired, File, UserName};
+use crate::desired::{ContainerName, Desired, File, UserName};
 use crate::dialer;
 use crate::engine::{Engine, EngineError};
 use crate::forward::Forward;
@@ -112,9 +112,7 @@ pub async fn all<E: Engine>(engine: &E, desired: &Desired) -> Result<Observed, E
     }
 
     let mut volumes = vec![desired.user.cache_volume(), desired.user.dialer_volume()];
-    if let CacheVolume::Named(name) = &desired.cache {
-        volumes.push(name.clone());
-    }
+    volumes.extend(desired.settings.cache_volume.clone());
     for name in volumes {
         if engine.volume_exists(&name).await? {
             observed.volumes.push(name);

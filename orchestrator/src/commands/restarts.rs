@@ -35,7 +35,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::desired::{ContainerName, ImageRef};
+    use crate::desired::{ContainerName, ImageRef, Security, Settings};
     use crate::observed::{ContainerId, State};
 
     fn container(restarts: u64, clock: &str) -> Container {
@@ -51,8 +51,7 @@ mod tests {
             started_at: format!("2024-05-01T{clock}Z"),
             labels: BTreeMap::new(),
             env: Vec::new(),
-            cache_volume: None,
-            privileged: false,
+            settings: Settings { security: Security::Restricted, cache_volume: None },
         }
     }
 

@@ -12,11 +12,12 @@ use bollard::models::{
 };
 use bytes::Bytes;
 use docker_plugin::credentials::Credentials;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::users::{are_remapped, shifted};
 use super::{Amount, AnswerError, EngineFacts, Image, PullProgress};
-use crate::desired::{ContainerName, ImageRef, VolumeName};
+use crate::desired::{ContainerName, ImageRef, Settings, VolumeName};
 use crate::observed::{Cgroups, Container, ContainerId, State};
 use crate::spec::{ContainerSpec, Mount, Network, Privileges, Restart};
 
@@ -52,7 +53,7 @@ pub(super) fn create_body(
         env: non_empty(&spec.env),
         labels: Some(hash_map(&spec.labels)),
         user: spec.user.as_ref().map(|user| shifted(user, facts).unwrap_or_else(|| user.clone())),
-        host_config: Some(host_config(spec, facts)),
+        host_config: Some(with_settings(host_config(spec, facts), &spec.settings)),
         ..ContainerCreateBody::default()
     }
 }
@@ -73,6 +74,28 @@ fn with_writable_cgroups(image: &Image) -> Vec<String> {
     words
 }
 
+/// The same with the settings that are fields of it.
+fn with_settings(plain: HostConfig, settings: &Settings) -> HostConfig {
+    #[derive(Serialize)]
+    struct Both<'a> {
+        #[serde(flatten)]
+        plain: HostConfig,
+        #[serde(flatten)]
+        settings: &'a Settings,
+    }
+    let both = serde_json::to_value(Both { plain, settings });
+    both.and_then(serde_json::from_value).expect("settings have the names and forms of its fields")
+}
+
+/// The settings of a container.
+fn settings(host: &HostConfig) -> Settings {
+    let fields = serde_json::to_value(host).and_then(serde_json::from_value);
+    Settings {
+        cache_volume: cache_volume(host),
+        ..fields.expect("settings have the names and forms of its fields")
+    }
+}
+
 fn host_config(spec: &ContainerSpec, facts: &EngineFacts) -> HostConfig {
     let plain = HostConfig {
         network_mode: match &spec.network {
@@ -91,9 +114,7 @@ fn host_config(spec: &ContainerSpec, facts: &EngineFacts) -> HostConfig {
         ..HostConfig::default()
     };
     match &spec.privileges {
-        Privileges::Privileged => {
-            HostConfig { privileged: Some(true), security_opt: Some(strings(&[GAIN_PRIVILEGES])), ..plain }
-        }
+        Privileges::Privileged => HostConfig { security_opt: Some(strings(&[GAIN_PRIVILEGES])), ..plain },
         Privileges::Builder { add, cgroups } => HostConfig {
             cap_add: Some(add.clone()),
             security_opt: Some(strings(&["seccomp=unconfined", "apparmor=unconfined", GAIN_PRIVILEGES])),
@@ -219,8 +240,7 @@ pub(super) fn container(inspected: ContainerInspectResponse, other: Option<Strin
         started_at: state.started_at.filter(|time| time != NEVER).unwrap_or_default(),
         labels: config.labels.unwrap_or_default().into_iter().collect(),
         env: config.env.unwrap_or_default(),
-        cache_volume: cache_volume(&host),
-        privileged: host.privileged.unwrap_or_default(),
+        settings: settings(&host),
     })
 }
 

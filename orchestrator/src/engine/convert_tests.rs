@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::desired::Security;
 use crate::spec::VolumeSpec;
 
 fn spec(privileges: Privileges) -> ContainerSpec {
@@ -14,6 +15,14 @@ fn spec(privileges: Privileges) -> ContainerSpec {
         sysctls: BTreeMap::new(),
         network: Network::Own,
         mounts: vec![],
+        settings: Settings {
+            security: if privileges == Privileges::Privileged {
+                Security::Privileged
+            } else {
+                Security::Auto
+            },
+            cache_volume: None,
+        },
         privileges,
         read_only: false,
         pids: None,
@@ -230,8 +239,7 @@ fn an_inspection_becomes_a_container() {
             started_at: "2024-01-02T03:04:05.6Z".into(),
             labels: BTreeMap::from([("l".into(), "1".into())]),
             env: vec!["A=b".into()],
-            cache_volume: None,
-            privileged: true,
+            settings: Settings { security: Security::Privileged, cache_volume: None },
         }
     );
     let never = json!({"Status": "created", "StartedAt": NEVER});
@@ -245,7 +253,7 @@ fn an_inspection_becomes_a_container() {
 
 #[test]
 fn only_a_volume_that_was_asked_for_is_the_cache() {
-    let cache = |host: Value| inspected(&host, &json!({})).cache_volume.map(|volume| volume.0);
+    let cache = |host: Value| inspected(&host, &json!({})).settings.cache_volume.map(|volume| volume.0);
     let mount = |typ: &str| json!({"Mounts": [{"Type": typ, "Source": "c", "Target": "/var/lib/buildkit"}]});
     assert_eq!(cache(json!({})), None);
     assert_eq!(cache(mount("volume")), Some("c".into()));

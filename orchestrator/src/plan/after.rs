@@ -7,7 +7,7 @@ use crate::desired::HostPort;
 use crate::forward::Forward;
 use crate::labels;
 use crate::observed::{Container, ContainerId, HostDialer, Observed, Process, Sidecar, State};
-use crate::spec::{self, ContainerSpec, Privileges};
+use crate::spec::{self, ContainerSpec};
 
 impl Observed {
     /// The state after every action of `plan` succeeded at the first try.
@@ -98,8 +98,7 @@ impl Observed {
             started_at: String::new(),
             labels: spec.labels.clone(),
             env: spec.env.clone(),
-            cache_volume: spec.cache_volume().cloned(),
-            privileged: spec.privileges == Privileges::Privileged,
+            settings: spec.settings.clone(),
         };
         let label = |name| spec.labels.get(name).map(String::as_str);
         match label(labels::PORT).and_then(HostPort::parse) {

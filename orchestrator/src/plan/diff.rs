@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::desired::{Desired, Security};
+use crate::desired::{Desired, SETTINGS, Setting};
 use crate::labels;
 use crate::observed::{Container, Observed};
 use crate::spec::daemon::differences;
@@ -22,16 +22,14 @@ pub enum Effect {
 }
 
 /// What differs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// The reference of the image.
     Image,
     /// What the reference points to: a tag moved.
     ImageContent,
-    /// Privileged or not.
-    Security,
-    /// The volume that keeps the build cache.
-    CacheVolume,
+    /// A setting that is an option, by its name.
+    Setting(&'static str),
     /// The configuration that the daemon was given.
     Config,
     /// The proxies in docker's configuration.
@@ -44,7 +42,7 @@ impl Field {
     const fn effect(self) -> Effect {
         match self {
             // The user named each of these.
-            Self::Image | Self::Security | Self::CacheVolume | Self::Config => Effect::Recreate,
+            Self::Image | Self::Setting(_) | Self::Config => Effect::Recreate,
             // Nobody asked for them at this moment, and a running build is worth more.
             Self::ImageContent | Self::Proxies | Self::Defaults => Effect::Ignore,
         }
@@ -78,8 +76,7 @@ impl fmt::Display for Difference {
         let what = match self.field {
             Field::Image => "image",
             Field::ImageContent => "content of the image",
-            Field::Security => "security",
-            Field::CacheVolume => "cache volume",
+            Field::Setting(name) => name,
             Field::Config => "configuration",
             Field::Proxies => "proxies",
             Field::Defaults => "version of docker assemble",
@@ -106,47 +103,42 @@ pub fn backend(
     candidates: &[ContainerSpec],
 ) -> Vec<Difference> {
     let mut differences = Vec::new();
-    let mut note = |field, has: &str, asked: &str| {
-        if has != asked {
-            let (has, asked) = (has.to_owned(), asked.to_owned());
-            differences.push(Difference { field, has, asked, names: Vec::new() });
-        }
-    };
 
     let same_image = container.image.stands_for(&desired.image);
     if !same_image {
-        note(Field::Image, &container.image.0, &desired.image.0);
+        differences.extend(unequal(Field::Image, &container.image.0, &desired.image.0));
     } else if let Some(here) = observed.images.get(&desired.image) {
-        note(Field::ImageContent, &container.image_id, here);
+        differences.extend(unequal(Field::ImageContent, &container.image_id, here));
     }
 
-    let has = if container.privileged { "privileged" } else { "restricted" };
-    match desired.security {
-        // Either is what `auto` may have come to.
-        Security::Auto => {}
-        Security::Privileged => note(Field::Security, has, "privileged"),
-        Security::Restricted => note(Field::Security, has, "restricted"),
+    // Either is what `auto` may have come to.
+    let same_security = |spec: &&ContainerSpec| spec.settings.security == container.settings.security;
+    let asked = candidates.iter().find(same_security).unwrap_or(&candidates[0]);
+    for Setting { name, value, .. } in &SETTINGS {
+        let side = |settings| value(settings).unwrap_or_else(|| NONE.to_owned());
+        differences.extend(unequal(Field::Setting(name), &side(&container.settings), &side(&asked.settings)));
     }
 
-    let has = container.cache_volume.as_ref().map_or("none", |name| &name.0);
-    let asked = candidates.iter().find_map(ContainerSpec::cache_volume);
-    note(Field::CacheVolume, has, asked.map_or("none", |name| &name.0));
-
+    differences.extend(config(desired, observed, container, &candidates[0]));
+    differences.extend(proxies(desired, container));
     if same_image && !candidates.iter().any(|spec| same_settings(spec, container) == Some(true)) {
         let version = |labels: &BTreeMap<String, String>| {
             labels.get(labels::VERSION).map_or_else(|| "unknown".to_owned(), Clone::clone)
         };
         // The same version means the same settings in other words, such as a longer image name.
-        note(Field::Defaults, &version(&container.labels), &version(&candidates[0].labels));
+        let (has, asked) = (version(&container.labels), version(&candidates[0].labels));
+        differences.extend(unequal(Field::Defaults, &has, &asked));
     }
-    differences.extend(config(desired, observed, container, &candidates[0]));
-    differences.extend(proxies(desired, container));
-    differences.sort_by_key(|difference| difference.field);
     differences
 }
 
 /// In the place of what one side does not have.
 const NONE: &str = "none";
+
+fn unequal(field: Field, has: &str, asked: &str) -> Option<Difference> {
+    let (has, asked) = (has.to_owned(), asked.to_owned());
+    (has != asked).then(|| Difference { field, has, asked, names: Vec::new() })
+}
 
 fn several(field: Field, has: bool, asked: bool, names: Vec<String>) -> Difference {
     let side = |there: bool| if there { "other" } else { NONE }.to_owned();

@@ -13,7 +13,7 @@ pub use teardown::{STOP_GRACE, teardown};
 
 use std::time::Duration;
 
-use crate::desired::{CacheVolume, Desired, ImageRef, ProxyImage, PullPolicy, VolumeName};
+use crate::desired::{Desired, ImageRef, ProxyImage, PullPolicy, VolumeName};
 use crate::observed::{Container, Observed, Sidecar, State};
 use crate::spec::{self, ContainerSpec};
 use action::{Action, Reason};
@@ -268,18 +268,18 @@ fn reject_foreign_names(desired: &Desired, observed: &Observed) -> Result<(), Pl
 }
 
 fn cache_volume(desired: &Desired, observed: &Observed) -> Result<Option<VolumeName>, PlanError> {
-    match &desired.cache {
-        CacheVolume::Conventional => {
+    match &desired.settings.cache_volume {
+        None => {
             // One that is set aside already is replaced in an earlier round of the same start.
             let kept = observed.owned_backend().filter(|_| desired.recreate);
-            if let Some(name) = kept.and_then(|backend| backend.cache_volume.clone()) {
+            if let Some(name) = kept.and_then(|backend| backend.settings.cache_volume.clone()) {
                 return Ok(Some(name));
             }
             let name = desired.user.cache_volume();
             Ok(observed.volumes.contains(&name).then_some(name))
         }
-        CacheVolume::Named(name) if observed.volumes.contains(name) => Ok(Some(name.clone())),
-        CacheVolume::Named(name) => Err(PlanError::NoSuchVolume { name: name.clone() }),
+        Some(name) if observed.volumes.contains(name) => Ok(Some(name.clone())),
+        Some(name) => Err(PlanError::NoSuchVolume { name: name.clone() }),
     }
 }
 

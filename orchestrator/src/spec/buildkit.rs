@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::daemon::{self, CONFIG_FILE};
 use super::{ContainerSpec, Mount, Network, Privileges, RESERVED_PORTS, Restart, note};
-use crate::desired::{Desired, Security, VolumeName};
+use crate::desired::{Desired, Security, Settings, VolumeName};
 use crate::labels;
 use crate::observed::Cgroups;
 
@@ -29,21 +29,27 @@ const CAPABILITIES: [&str; 3] = ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"];
 /// wish comes down to on this engine, which has these control groups.
 #[must_use]
 pub fn backend(desired: &Desired, cache: Option<&VolumeName>, cgroups: Cgroups) -> Vec<ContainerSpec> {
-    let privileged = || spec(desired, cache, Privileges::Privileged);
-    let restricted = || {
-        let add = CAPABILITIES.map(str::to_owned).to_vec();
-        spec(desired, cache, Privileges::Builder { add, cgroups })
+    let mut settings = desired.settings.clone();
+    settings.cache_volume = cache.cloned();
+    let privileged = || {
+        let settings = Settings { security: Security::Privileged, ..settings.clone() };
+        spec(desired, settings, Privileges::Privileged)
     };
-    match desired.security {
+    let restricted = || {
+        let settings = Settings { security: Security::Restricted, ..settings.clone() };
+        let add = CAPABILITIES.map(str::to_owned).to_vec();
+        spec(desired, settings, Privileges::Builder { add, cgroups })
+    };
+    match desired.settings.security {
         Security::Auto => vec![privileged(), restricted()],
         Security::Privileged => vec![privileged()],
         Security::Restricted => vec![restricted()],
     }
 }
 
-fn spec(desired: &Desired, cache: Option<&VolumeName>, privileges: Privileges) -> ContainerSpec {
+fn spec(desired: &Desired, settings: Settings, privileges: Privileges) -> ContainerSpec {
     let mut mounts = Vec::new();
-    if let Some(name) = cache {
+    if let Some(name) = &settings.cache_volume {
         mounts.push(Mount::Volume { name: name.clone(), target: STATE_DIRECTORY.to_owned() });
     }
     if matches!(privileges, Privileges::Builder { cgroups: Cgroups::V1, .. }) {
@@ -77,6 +83,7 @@ fn spec(desired: &Desired, cache: Option<&VolumeName>, privileges: Privileges) -
         sysctls: sysctls(desired),
         network: Network::Own,
         mounts,
+        settings,
         privileges,
         read_only: false,
         pids: None,

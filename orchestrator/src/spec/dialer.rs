@@ -6,7 +6,7 @@ use assemble_contract::argv;
 use assemble_contract::place::{DIALER_DIRECTORY, DIALER_SOCKET, USER};
 
 use super::{ContainerSpec, DESCRIPTORS, Mount, Network, PIDS, Privileges, Restart, VolumeSpec};
-use crate::desired::{Desired, UserName};
+use crate::desired::{Desired, Settings, UserName};
 use crate::labels;
 
 /// The spec of the dialer, when a forward needs one that is a container.
@@ -26,6 +26,7 @@ pub fn dialer(desired: &Desired) -> Option<ContainerSpec> {
         sysctls: BTreeMap::new(),
         network: Network::Host,
         mounts: vec![mount(&desired.user, false)],
+        settings: Settings::default(),
         privileges: Privileges::Nothing,
         read_only: true,
         pids: Some(PIDS),

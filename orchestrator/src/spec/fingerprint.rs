@@ -19,6 +19,7 @@ pub(super) fn of(spec: &ContainerSpec) -> String {
         sysctls,
         network,
         mounts,
+        settings: _,
         privileges,
         read_only,
         pids,

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use assemble_contract::limits::descriptors_for;
 use buildkit::{FIRST_PORT, LAST_PORT};
 
-use crate::desired::{ContainerName, File, ImageRef, UserName, VolumeName};
+use crate::desired::{ContainerName, File, ImageRef, Settings, UserName, VolumeName};
 use crate::labels;
 use crate::observed::Cgroups;
 
@@ -53,6 +53,9 @@ pub struct ContainerSpec {
     pub network: Network,
     /// Mounts.
     pub mounts: Vec<Mount>,
+    /// The settings that are options of a start. Each is compared with what a container has, so they
+    /// are no part of a fingerprint.
+    pub settings: Settings,
     /// What it may do.
     pub privileges: Privileges,
     /// Whether its root file system is read-only.
@@ -129,7 +132,7 @@ pub enum Mount {
 /// What a container may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Privileges {
-    /// Everything.
+    /// Everything, as its settings tell the engine.
     Privileged,
     /// The builder's smallest working set: these capabilities besides the engine's default
     /// ones, seccomp and AppArmor unconfined, no masked or read-only system paths, and control groups
@@ -168,15 +171,6 @@ impl ContainerSpec {
     #[must_use]
     pub fn settings(&self) -> &str {
         self.labels.get(labels::SETTINGS).map_or("", String::as_str)
-    }
-
-    /// The volume that keeps the build cache, if it mounts one.
-    #[must_use]
-    pub fn cache_volume(&self) -> Option<&VolumeName> {
-        self.mounts.iter().find_map(|mount| match mount {
-            Mount::Volume { name, .. } => Some(name),
-            Mount::Own { .. } | Mount::Bind { .. } => None,
-        })
     }
 
     /// The same without the optional setting that these words of an engine refuse, and the name of a

@@ -6,7 +6,7 @@ use assemble_contract::argv::{Relay, env};
 use assemble_contract::place::{DIALER_SOCKET, USER};
 
 use super::{ContainerSpec, DESCRIPTORS, Network, PIDS, Privileges, Restart, buildkit, dialer, host_dialer};
-use crate::desired::{Desired, ProxyImage};
+use crate::desired::{Desired, ProxyImage, Settings};
 use crate::forward::{Forward, Target};
 use crate::labels;
 
@@ -54,6 +54,7 @@ pub fn sidecar(desired: &Desired, forward: &Forward) -> ContainerSpec {
         sysctls: BTreeMap::new(),
         network: Network::Container(desired.user.backend()),
         mounts,
+        settings: Settings::default(),
         privileges: Privileges::Nothing,
         read_only: true,
         pids: Some(PIDS),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use docker_assemble::desired::{ContainerName, ImageRef, VolumeName};
+use docker_assemble::desired::{ContainerName, ImageRef, Security, Settings, VolumeName};
 use docker_assemble::engine::{Engine, EngineError, LogChunk, LogOptions};
 use docker_assemble::observed::{ContainerId, State};
 use docker_assemble::spec::{ContainerSpec, Mount, Network, Privileges};
@@ -192,9 +192,10 @@ async fn what_is_missing_is_told_apart_from_what_is_taken() {
 #[ignore = "needs a docker engine"]
 async fn privileges_are_given_or_refused_as_such() {
     let (engine, scope) = (engine(), Scope::new("privileged"));
-    let spec = ContainerSpec { privileges: Privileges::Privileged, ..scope.spec("c", "true") };
+    let settings = Settings { security: Security::Privileged, cache_volume: None };
+    let spec = ContainerSpec { settings, privileges: Privileges::Privileged, ..scope.spec("c", "true") };
     let id = engine.create(&spec).await.unwrap();
-    assert!(engine.container(&spec.name).await.unwrap().unwrap().privileged);
+    assert_eq!(engine.container(&spec.name).await.unwrap().unwrap().settings, spec.settings);
     // An engine that lacks a capability itself may give what it has, as 28 does, or refuse, as
     // 20.10 does.
     if let Err(error) = engine.start(&id).await {
@@ -251,7 +252,7 @@ async fn the_cache_volume_is_seen() {
         ..scope.spec("c", "true")
     };
     engine.create(&spec).await.unwrap();
-    assert_eq!(engine.container(&spec.name).await.unwrap().unwrap().cache_volume, Some(volume));
+    assert_eq!(engine.container(&spec.name).await.unwrap().unwrap().settings.cache_volume, Some(volume));
     let image = engine.image(&ImageRef(BUSYBOX.into())).await.unwrap().unwrap();
     assert!(image.id.starts_with("sha256:") && image.arch == "amd64", "{image:?}");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use docker_assemble::desired::{ContainerName, ImageRef};
+use docker_assemble::desired::{ContainerName, ImageRef, Settings};
 use docker_assemble::engine::{DockerEngine, Engine};
 use docker_assemble::observed::Cgroups;
 use docker_assemble::spec::{ContainerSpec, Mount, Network, Privileges, Restart};
@@ -45,6 +45,7 @@ impl Scope {
             sysctls: BTreeMap::new(),
             network: Network::Own,
             mounts: vec![],
+            settings: Settings::default(),
             privileges: Privileges::Nothing,
             read_only: true,
             pids: None,

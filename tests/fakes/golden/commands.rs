@@ -84,8 +84,7 @@ impl Shell {
                 let desired = Desired {
                     image: options.image.unwrap_or_else(|| ImageRef(IMAGE.to_owned())),
                     pull: options.pull,
-                    security: options.security,
-                    cache: options.cache,
+                    settings: options.settings,
                     forwards: start::resolve(session, &options.forwards).await?,
                     files: options.daemon.files()?,
                     proxies: self.proxies.clone(),

@@ -3,15 +3,16 @@
 use docker_assemble::commands::builder::Registered;
 use docker_assemble::commands::doctor::{self, Doctor};
 use docker_assemble::commands::info;
-use docker_assemble::desired::{CacheVolume, VolumeName};
+use docker_assemble::desired::VolumeName;
 use docker_assemble::output::Form;
 
 use super::*;
 use crate::fake_engine::Kill;
+use crate::world::cached;
 
 /// A start that replaces the backend.
 fn replacing_all() -> Desired {
-    Desired { security: Security::Restricted, recreate: true, ..wish() }
+    Desired { settings: secured(Security::Restricted), recreate: true, ..wish() }
 }
 
 /// Where this call stands in the log of a start that replaces the backend, counted from 1.
@@ -74,7 +75,7 @@ async fn preview(engine: &FakeEngine, wish: &Desired) -> anyhow::Result<String> 
 #[tokio::test(start_paused = true)]
 async fn a_backend_that_is_set_aside_is_the_users_until_another_one_serves() {
     let first = Desired { forwards: forwards("5000,6000"), ..configured("debug = true\n") };
-    let second = Desired { recreate: true, security: Security::Restricted, ..wish() };
+    let second = Desired { recreate: true, settings: secured(Security::Restricted), ..wish() };
     let (mut apart, mut beside) = (0, 0);
     for kill in [Kill::Before, Kill::After] {
         for call in 1.. {
@@ -191,7 +192,7 @@ async fn the_cache_volume_goes_over_to_a_backend_that_comes_in_a_second_round() 
     let volume = VolumeName("mine".to_owned());
     let engine = fresh();
     engine.world().volumes.insert(volume.clone(), Default::default());
-    must_start(&engine, &Desired { cache: CacheVolume::Named(volume.clone()), ..wish() }).await;
+    must_start(&engine, &Desired { settings: cached(&volume.0), ..wish() }).await;
     {
         // Something else is in the way for a moment.
         let mut world = engine.world();
@@ -201,7 +202,7 @@ async fn the_cache_volume_goes_over_to_a_backend_that_comes_in_a_second_round() 
     let world = engine.world();
     assert_eq!(world.log.iter().rev().filter(|call| *call == "create B").count(), 3, "{:?}", world.log);
     let backend = world.containers.iter().find(|container| container.name == wish().user.backend()).unwrap();
-    assert_eq!(backend.cache_volume, Some(volume));
+    assert_eq!(backend.settings.cache_volume, Some(volume));
 }
 
 /// The containers whose names have no port in them.

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use bytes::Bytes;
-use docker_assemble::desired::{ContainerName, HostPort, ImageRef, VolumeName};
+use docker_assemble::desired::{ContainerName, HostPort, ImageRef, Security, VolumeName};
 use docker_assemble::engine::{
     Amount, Duplex, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image, LogChunk, LogOptions,
     PullProgress, Result,
@@ -182,8 +182,7 @@ impl Engine for FakeEngine {
                 started_at: String::new(),
                 labels: spec.labels.clone(),
                 env: spec.env.clone(),
-                cache_volume: spec.cache_volume().cloned(),
-                privileged: spec.privileges == Privileges::Privileged,
+                settings: spec.settings.clone(),
             });
             Ok(id)
         })
@@ -214,7 +213,8 @@ impl Engine for FakeEngine {
         self.act(|world| {
             let name = world.name(id);
             world.call("start", &name)?;
-            let privileged = world.find(id).is_some_and(|container| container.privileged);
+            let privileged =
+                world.find(id).is_some_and(|container| container.settings.security == Security::Privileged);
             world.refused("start", privileged, Refusal::Start)?;
             // As the engine does for a container in the network of another.
             let backend = name.split_once("-proxy-port-").map(|(backend, _)| backend.to_owned());

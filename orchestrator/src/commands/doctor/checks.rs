@@ -15,7 +15,7 @@ use crate::commands::health::{self, Examined};
 use crate::commands::info::state;
 use crate::commands::leftovers::{Leftovers, finish};
 use crate::commands::restarts::restarts;
-use crate::desired::ContainerName;
+use crate::desired::{ContainerName, Security};
 use crate::engine::EngineFacts;
 use crate::health::{NO_NETWORK, Place, anew, give_network};
 use crate::observed::{Container, State};
@@ -246,7 +246,7 @@ const NEEDED: [(&str, u32); 3] = [("NET_ADMIN", 12), ("SYS_PTRACE", 19), ("SYS_A
 /// The profile that was asked for, and what the kernel holds the daemon to.
 fn security(backend: &Container, confinement: Option<&Confinement>, start: &str) -> Check {
     const NAME: &str = "security";
-    let profile = if backend.privileged {
+    let profile = if backend.settings.security == Security::Privileged {
         "privileged, as buildx runs it"
     } else {
         "restricted: SYS_ADMIN, NET_ADMIN and SYS_PTRACE, not privileged"

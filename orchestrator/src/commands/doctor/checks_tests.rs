@@ -5,7 +5,7 @@ use assemble_contract::status::{Kernel, Probe, Speaks};
 
 use super::super::measure::Disk;
 use super::*;
-use crate::desired::{ContainerName, ImageRef, REGISTRY_PORT};
+use crate::desired::{ContainerName, ImageRef, REGISTRY_PORT, Settings};
 use crate::forward::Target;
 use crate::health::Answer;
 use crate::observed::{ContainerId, Sidecar};
@@ -23,8 +23,7 @@ pub(super) fn container(name: &str, state: State) -> Container {
         started_at: String::new(),
         labels: BTreeMap::new(),
         env: Vec::new(),
-        cache_volume: None,
-        privileged: true,
+        settings: Settings { security: Security::Privileged, cache_volume: None },
     }
 }
 
@@ -263,7 +262,8 @@ fn connections_without_a_descriptor_are_told_of() {
 #[test]
 fn the_profile_in_force_is_named() {
     let privileged = container("b", State::Running);
-    let restricted = Container { privileged: false, ..privileged.clone() };
+    let settings = Settings { security: Security::Restricted, cache_volume: None };
+    let restricted = Container { settings, ..privileged.clone() };
     let of = |backend, confinement: &Confinement| security(backend, Some(confinement), "START");
     is(&of(&privileged, &FREE), Fine, "privileged, as buildx runs it; neither", "");
     is(&of(&restricted, &FREE), Fine, "restricted: SYS_ADMIN", "");

@@ -100,7 +100,7 @@ mod tests {
     use assemble_contract::status::Probe;
 
     use super::*;
-    use crate::desired::{ContainerName, ImageRef, REGISTRY_PORT};
+    use crate::desired::{ContainerName, ImageRef, REGISTRY_PORT, Security, Settings};
     use crate::health::Finding;
     use crate::observed::{Container, ContainerId, Sidecar, State};
 
@@ -117,8 +117,7 @@ mod tests {
             started_at: String::new(),
             labels: std::collections::BTreeMap::new(),
             env: Vec::new(),
-            cache_volume: None,
-            privileged: false,
+            settings: Settings { security: Security::Restricted, cache_volume: None },
         };
         Examined {
             sidecar: Sidecar { port: REGISTRY_PORT, target: None, beside_backend: None, container },

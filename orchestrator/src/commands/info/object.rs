@@ -17,8 +17,8 @@ pub(super) fn info(
 ) -> Value {
     let mut object = common(backend);
     object["Image"] = image.into();
-    object["CacheVolume"] = backend.cache_volume.as_ref().map(|volume| volume.0.as_str()).into();
-    object["Privileged"] = backend.privileged.into();
+    object["CacheVolume"] = backend.settings.cache_volume.as_ref().map(|volume| volume.0.as_str()).into();
+    object["Privileged"] = bool::from(backend.settings.security).into();
     object["Sidecars"] = helpers.sidecar_objects().into();
     object["Dialer"] = helpers.dialer_object().into();
     object["Workers"] = daemon.map(workers).into();
@@ -66,7 +66,7 @@ mod tests {
     use crate::buildkit::{Record, Worker};
     use crate::commands::health::Examined;
     use crate::desired::UserName;
-    use crate::desired::{ContainerName, HostPort, ImageRef, REGISTRY_PORT, VolumeName};
+    use crate::desired::{ContainerName, HostPort, ImageRef, REGISTRY_PORT, Security, Settings, VolumeName};
     use crate::forward::{Forward, Target};
     use crate::observed::{ContainerId, Observed, Sidecar, State};
 
@@ -83,14 +83,14 @@ mod tests {
             started_at: "2024-05-01T10:00:00Z".to_owned(),
             labels: std::collections::BTreeMap::new(),
             env: Vec::new(),
-            cache_volume: None,
-            privileged: true,
+            settings: Settings { security: Security::Privileged, cache_volume: None },
         }
     }
 
     #[test]
     fn everything_is_in_one_object() {
-        let backend = Container { cache_volume: Some(VolumeName("v".to_owned())), ..container("b") };
+        let mut backend = container("b");
+        backend.settings.cache_volume = Some(VolumeName("v".to_owned()));
         let port = REGISTRY_PORT;
         let forward = |target, name| Examined {
             sidecar: Sidecar {

@@ -83,7 +83,7 @@ pub(super) fn explain(desired: &Desired, cause: Failure) -> anyhow::Error {
     match cause {
         Failure::Cancelled(cancelled) => cancelled.into(),
         Failure::Engine(error @ EngineError::PrivilegesRefused { .. })
-            if desired.security == Security::Privileged =>
+            if desired.settings.security == Security::Privileged =>
         {
             StartError::Privileges { error }.into()
         }

@@ -1,7 +1,7 @@
 //! The starts that bring back what a user has: hints tell them, and the next start may ask for one.
 
 use super::words::StartLine;
-use crate::desired::{BACKEND_IMAGE, Desired, HostPort, ImageRef, ProxyImage, UserName};
+use crate::desired::{BACKEND_IMAGE, Desired, HostPort, ImageRef, ProxyImage, SETTINGS, Setting, UserName};
 use crate::forward::{Forward, Target};
 use crate::observed::{Container, Observed};
 use crate::proxy_image::is_built_in;
@@ -39,11 +39,12 @@ pub(super) fn left_by(desired: &Desired, backend: Option<&Container>, usual: &Im
 
 /// What only the backend's container tells: it may have another volume than was asked for now.
 fn of_backend(backend: Option<&Container>, user: &UserName) -> StartLine {
-    let volume = backend.and_then(|backend| backend.cache_volume.as_ref());
-    let restricted = backend.is_some_and(|backend| !backend.privileged);
-    StartLine::default()
-        .with("cache-volume", volume.filter(|volume| **volume != user.cache_volume()))
-        .with("security", restricted.then_some("restricted"))
+    let mut line = StartLine::default();
+    for Setting { option, value, usual, .. } in &SETTINGS {
+        let has = backend.and_then(|backend| value(&backend.settings));
+        line = line.with(option, has.filter(|has| Some(has) != usual(user).as_ref()));
+    }
+    line
 }
 
 /// Which proxies are on the builds' own localhost without a forward there, and the start that makes
@@ -72,7 +73,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::desired::{CacheVolume, ContainerName, PullPolicy, Security, VolumeName};
+    use crate::desired::{ContainerName, PullPolicy, Security, Settings, VolumeName};
     use crate::observed::{ContainerId, State};
 
     #[test]
@@ -83,8 +84,7 @@ mod tests {
             user: UserName::from_login("ann").unwrap(),
             image: image("usual"),
             pull: PullPolicy::Missing,
-            security: Security::Auto,
-            cache: CacheVolume::Conventional,
+            settings: Settings::default(),
             forwards: [port(5000)].into(),
             proxy_image: ProxyImage::BuiltIn { image: image("built-in"), arch: "amd64".to_owned() },
             files: Vec::new(),
@@ -104,8 +104,10 @@ mod tests {
             started_at: String::new(),
             labels: BTreeMap::new(),
             env: Vec::new(),
-            cache_volume: Some(usual.user.cache_volume()),
-            privileged: true,
+            settings: Settings {
+                security: Security::Privileged,
+                cache_volume: Some(usual.user.cache_volume()),
+            },
         };
         assert_eq!(left_by(&usual, Some(&plain), &image("usual")), StartLine::default());
         let other = Desired {
@@ -114,8 +116,9 @@ mod tests {
             proxy_image: ProxyImage::Custom(image("relay")),
             ..usual
         };
-        let volume = VolumeName("v".to_owned());
-        let restricted = Container { cache_volume: Some(volume), privileged: false, ..plain };
+        let cache_volume = Some(VolumeName("v".to_owned()));
+        let settings = Settings { security: Security::Restricted, cache_volume };
+        let restricted = Container { settings, ..plain };
         let left = left_by(&other, Some(&restricted), &image("usual"));
         assert_eq!(
             left.command(),

@@ -14,7 +14,7 @@ use crate::commands::complete::{images, volumes};
 use crate::commands::forwards::{self, Words, merged};
 use crate::commands::values::image;
 use crate::desired::{
-    BACKEND_IMAGE, BACKEND_IMAGE_VARIABLE, CacheVolume, ImageRef, PullPolicy, Security, VolumeName,
+    BACKEND_IMAGE, BACKEND_IMAGE_VARIABLE, ImageRef, PullPolicy, Security, Settings, VolumeName,
 };
 use crate::forward::asked::{self, Asked};
 use crate::output::Progress;
@@ -139,14 +139,12 @@ pub struct Start {
     pub forwards: Vec<Asked>,
     /// Whether nothing was said about that.
     pub usual: bool,
-    /// Which volume keeps the cache.
-    pub cache: CacheVolume,
+    /// The settings of the backend's container.
+    pub settings: Settings,
     /// The BuildKit image, when it was named.
     pub image: Option<ImageRef>,
     /// When to pull.
     pub pull: PullPolicy,
-    /// What the backend may do.
-    pub security: Security,
     /// The sidecars' image, when it was named.
     pub proxy_image: Option<ImageRef>,
     /// What the daemon itself is told.
@@ -181,10 +179,12 @@ impl Options {
         Ok(Start {
             forwards: merged(ports.as_deref(), &hosts, self.host_loopback)?,
             usual,
-            cache: self.cache_volume.map_or(CacheVolume::Conventional, CacheVolume::Named),
+            settings: Settings {
+                security: self.security.unwrap_or_default(),
+                cache_volume: self.cache_volume,
+            },
             image: self.image,
             pull: self.pull.unwrap_or_default(),
-            security: self.security.unwrap_or_default(),
             proxy_image: self.proxy_image,
             daemon,
             recreate: self.recreate,

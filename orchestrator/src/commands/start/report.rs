@@ -115,7 +115,7 @@ pub(super) fn mention<E>(session: Session<'_, E>, plan: &Plan, desired: &Desired
     let removed = |id: &ContainerId| {
         plan.actions().any(|action| matches!(action, Action::Remove { id: gone, .. } if gone == id))
     };
-    let old = observed.backend.as_ref().filter(|old| old.cache_volume.is_none() && removed(&old.id));
+    let old = observed.backend.as_ref().filter(|old| old.settings.cache_volume.is_none() && removed(&old.id));
     if let Some(old) = old {
         let volume = desired.user.cache_volume();
         session.console.warning(StartWarning::CacheGoes { name: old.name.clone(), volume });

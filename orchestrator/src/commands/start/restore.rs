@@ -9,7 +9,7 @@ use super::last_start::left_by;
 use super::words::read;
 use super::{Daemon, Start, StartWarning};
 use crate::commands::{Session, observe};
-use crate::desired::{CacheVolume, Desired, ImageRef, Security};
+use crate::desired::{Desired, ImageRef};
 use crate::engine::Engine;
 use crate::remembered::{Last, Remembered};
 
@@ -29,16 +29,17 @@ pub(in crate::commands) async fn of_the_last<E: Engine>(
     let Session { engine, user, console, .. } = session;
     let note = session.unless_cancelled(note(session, configuration)).await?;
     let Some(Last { options: last, configured }) = note.recall() else { return Ok(()) };
-    let Some(before) = read(&last) else { return Ok(()) };
+    let Some(mut before) = read(&last) else { return Ok(()) };
     let looking = async {
         let gone = observe::ours(engine, user).await?.backend.is_none();
-        let kept = match &before.cache {
-            CacheVolume::Named(volume) => engine.volume_exists(volume).await?,
-            CacheVolume::Conventional => true,
-        };
-        Ok((gone, kept))
+        if let Some(volume) = &before.settings.cache_volume
+            && !engine.volume_exists(volume).await?
+        {
+            before.settings.cache_volume = None;
+        }
+        Ok(gone)
     };
-    let (gone, kept) = session.unless_cancelled(looking).await?;
+    let gone = session.unless_cancelled(looking).await?;
     if gone {
         let name = user.backend();
         let how = if last.is_empty() { "anew".to_owned() } else { format!("as before: '{last}'") };
@@ -47,12 +48,7 @@ pub(in crate::commands) async fn of_the_last<E: Engine>(
             console.warning(StartWarning::NotRemembered { name });
         }
         options.forwards = before.forwards;
-        if options.cache == CacheVolume::Conventional && kept {
-            options.cache = before.cache;
-        }
-        if options.security == Security::Auto {
-            options.security = before.security;
-        }
+        options.settings = std::mem::take(&mut options.settings).or(before.settings);
         options.image = options.image.take().or(before.image);
         options.proxy_image = options.proxy_image.take().or(before.proxy_image);
     }

@@ -96,7 +96,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::desired::HostPort;
+    use crate::desired::{HostPort, SETTINGS, Security, Setting, Settings, VolumeName};
     use crate::forward::asked::Place;
 
     fn place() -> impl Strategy<Value = Place> {
@@ -127,6 +127,18 @@ mod tests {
             prop_assert_eq!(start.forwards, forwards.unwrap_or_else(|| read("").unwrap().forwards));
             prop_assert_eq!(start.image.map(|image| image.0), image);
             prop_assert_eq!(start.proxy_image.map(|image| image.0), proxy_image);
+        }
+    }
+
+    #[test]
+    fn the_words_of_a_setting_are_those_of_its_option() {
+        let volume = Some(VolumeName("v".to_owned()));
+        let settings = Settings { security: Security::Restricted, cache_volume: volume };
+        for Setting { option, value, .. } in &SETTINGS {
+            let word = value(&settings);
+            assert!(word.is_some(), "nothing of --{option} is tried");
+            let line = StartLine::default().with(option, word.as_ref());
+            assert_eq!(value(&read(&line.options()).unwrap().settings), word, "--{option}");
         }
     }
 
