@@ -1,6 +1,6 @@
 //! What the daemon is told about registries and its cache, seen from builds.
 
-use crate::support::{Backend, Certificate, Context, Registry, TempDir};
+use crate::support::{Backend, Certificate, Context, Registry, TempDir, run};
 
 fn hello() -> Context {
     Context::new("FROM scratch\nADD busybox.tar /\nCMD [\"echo\", \"hello\"]\n")
@@ -34,6 +34,64 @@ fn a_registry_with_a_certificate_of_its_own_is_trusted_when_told() {
     let insecure = ["start", "--allow-host-port", &port, "--registry-insecure", &format!("localhost:{port}")];
     backend.run(&[&insecure[..], &["--recreate"]].concat()).ok();
     backend.push(&hello(), &registry.image("second")).ok();
+}
+
+/// A registry that lets nobody in without the client's half of this certificate, which is its own.
+fn mutual(certificate: &Certificate) -> Registry {
+    Registry::start_with_mutual_tls(&certificate.certificate(), &certificate.key())
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn certificates_and_keys_that_a_configuration_names_come_along() {
+    let (certificate, backend, dir) = (Certificate::new(), Backend::new(), TempDir::new());
+    let registry = mutual(&certificate);
+    let (cert, key, port) = (certificate.certificate(), certificate.key(), registry.port);
+    let file = dir.path().join("buildkitd.toml");
+    let pair = format!("[[registry.\"localhost:{port}\".keypair]]\ncert = \"{cert}\"\nkey = \"{key}\"\n");
+    let trust = format!("[registry.\"localhost:{port}\"]\nhttp = false\nca = [\"{cert}\"]\n{pair}");
+    let ports = port.to_string();
+    let start = ["start", "--allow-host-port", &ports, "--config", file.to_str().unwrap()];
+
+    std::fs::write(&file, format!("{trust}[registry.other]\nca = [\"missing.pem\"]\n")).unwrap();
+    let missing = backend.run(&start).fails(1);
+    let words = "cannot read the file \"missing.pem\" of \"registry.other.ca\" in --config";
+    assert!(missing.stderr.starts_with(words), "{missing:?}");
+    assert_eq!(backend.containers(), [""; 0]);
+
+    std::fs::write(&file, &trust).unwrap();
+    backend.run(&start).ok();
+    backend.push(&hello(), &registry.image("hello")).ok();
+    assert!(backend.run(&start).ok().stdout.contains("already running"));
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn certificates_of_dockers_engine_are_taken_for_forwarded_registries() {
+    let (certificate, backend, dir) = (Certificate::new(), Backend::new(), TempDir::new());
+    let registry = mutual(&certificate);
+    let port = registry.port.to_string();
+    let engines = dir.path().join(format!("docker/certs.d/localhost:{port}"));
+    let start = |more: &[&str]| {
+        let mut command = backend.command(&[&["start", "--allow-host-port", &port], more].concat());
+        run(command.env("XDG_CONFIG_HOME", dir.path())).ok()
+    };
+    start(&[]);
+    backend.push(&hello(), &registry.image("hello")).fails(1);
+
+    std::fs::create_dir_all(&engines).unwrap();
+    for (from, name) in [
+        (certificate.certificate(), "ca.crt"),
+        (certificate.certificate(), "client.cert"),
+        (certificate.key(), "client.key"),
+    ] {
+        std::fs::copy(from, engines.join(name)).unwrap();
+    }
+    let told = start(&[]);
+    assert!(told.stderr.contains(&format!("\"registry-ca localhost:{port}\"; '--recreate'")), "{told:?}");
+    start(&["--recreate"]);
+    backend.push(&hello(), &registry.image("hello")).ok();
+    assert_eq!(start(&[]).stderr, "");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use docker_assemble::observed::{Container, ContainerId, Observed, State};
 use docker_assemble::plan::diff::Field;
 use docker_assemble::plan::{STOP_GRACE, plan, prepare, teardown};
 use docker_assemble::spec::Mount;
+use docker_assemble::spec::daemon::{self, Found, Settings};
 
 use crate::steps::{backend_candidates, stages, steps};
 use crate::world::{IMAGE, cached, empty, secured, started, wish};
@@ -99,6 +100,21 @@ fn other_proxies_are_told_and_come_with_a_new_backend() {
     assert_eq!(kept.left_alone[0].field, Field::Proxies);
     assert_eq!(kept.left_alone[0].to_string(), "proxies: has none, asked for \"HTTP_PROXY\"");
     assert_eq!(steps(&Desired { recreate: true, ..wish }, &world)[1], ["set aside B (Changed)"]);
+}
+
+#[test]
+fn other_certificates_of_the_engine_are_told_and_come_with_a_new_backend() {
+    let world = started(&wish());
+    let found = Found { authorities: vec!["pem".to_owned()], pairs: Vec::new() };
+    let settings = Settings { found: [("localhost:5000".to_owned(), found)].into(), ..Settings::default() };
+    let wish = Desired { files: daemon::files(&settings).unwrap(), ..wish() };
+    let kept = plan(&wish, &world).unwrap();
+    assert!(kept.is_empty());
+    assert_eq!(kept.left_alone[0].field, Field::Certificates);
+    assert_eq!(kept.left_alone[0].names, ["registry-ca localhost:5000"]);
+    let renewed = Desired { recreate: true, ..wish };
+    assert_eq!(steps(&renewed, &world)[1], ["set aside B (Changed)"]);
+    assert!(plan(&renewed, &started(&renewed)).unwrap().left_alone.is_empty());
 }
 
 #[test]

@@ -95,6 +95,7 @@ impl<V: Vars> Here<'_, V> {
         let found = self.resolve()?;
         let around = Around {
             configuration: found.credentials.config_dir.clone(),
+            certificates: self.certificates(),
             proxies: found.proxies.clone(),
             buildx: self.buildx(&found),
             image: usual_image(self.vars),
@@ -136,6 +137,14 @@ impl<V: Vars> Here<'_, V> {
     /// The user's directory for sockets, where one is named.
     fn runtime(&self) -> Option<PathBuf> {
         self.vars.get("XDG_RUNTIME_DIR").map(PathBuf::from)
+    }
+
+    /// Where docker's engine looks for the certificates of registries: one without root, then the usual.
+    fn certificates(&self) -> Vec<PathBuf> {
+        let own = self.vars.get("XDG_CONFIG_HOME").map(PathBuf::from);
+        let own = own.or_else(|| account::home(self.vars).map(|home| home.join(".config")));
+        let own = own.map(|own| own.join("docker/certs.d"));
+        own.into_iter().chain([PathBuf::from("/etc/docker/certs.d")]).collect()
     }
 
     /// The way to buildx, with the same options.

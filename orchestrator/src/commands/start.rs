@@ -2,6 +2,7 @@
 
 mod bar;
 mod blocked;
+mod certificates;
 mod command;
 mod daemon;
 mod error;
@@ -16,6 +17,7 @@ mod round_error;
 mod words;
 
 pub use blocked::{warn_of_blocked, warn_of_proxies};
+pub use certificates::certificates_of_the_engine;
 pub use command::{Around, command, dialed};
 pub use daemon::{Daemon, FileError};
 pub use error::{StartError, StartWarning};

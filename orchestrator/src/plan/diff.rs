@@ -32,6 +32,8 @@ pub enum Field {
     Setting(&'static str),
     /// The configuration that the daemon was given.
     Config,
+    /// The certificates that docker's engine has for registries on localhost.
+    Certificates,
     /// The proxies in docker's configuration.
     Proxies,
     /// Something this program chose, in another version of it.
@@ -44,7 +46,7 @@ impl Field {
             // The user named each of these.
             Self::Image | Self::Setting(_) | Self::Config => Effect::Recreate,
             // Nobody asked for them at this moment, and a running build is worth more.
-            Self::ImageContent | Self::Proxies | Self::Defaults => Effect::Ignore,
+            Self::ImageContent | Self::Certificates | Self::Proxies | Self::Defaults => Effect::Ignore,
         }
     }
 }
@@ -78,6 +80,7 @@ impl fmt::Display for Difference {
             Field::ImageContent => "content of the image",
             Field::Setting(name) => name,
             Field::Config => "configuration",
+            Field::Certificates => "certificates of docker's engine",
             Field::Proxies => "proxies",
             Field::Defaults => "version of docker assemble",
         };
@@ -120,6 +123,7 @@ pub fn backend(
     }
 
     differences.extend(config(desired, observed, container, &candidates[0]));
+    differences.extend(certificates(desired, observed));
     differences.extend(proxies(desired, container));
     if same_image && !candidates.iter().any(|spec| same_settings(spec, container) == Some(true)) {
         let version = |labels: &BTreeMap<String, String>| {
@@ -156,13 +160,19 @@ fn config(
     let label = |labels: &BTreeMap<String, String>| labels.get(labels::CONFIG).cloned();
     let (had, wanted) = (label(&container.labels), label(&spec.labels));
     let names = match (&observed.files, &had, &wanted) {
-        (Some(has), ..) => differences(has, &desired.files),
+        (Some(has), ..) => differences(has, &desired.files).asked,
         (None, Some(had), Some(wanted)) if same_fingerprint(had, wanted) != Some(false) => Vec::new(),
         (None, None, None) => Vec::new(),
         (None, ..) => vec!["config".to_owned()],
     };
     let has = observed.files.as_ref().map_or_else(|| had.is_some(), |files| !files.is_empty());
     (!names.is_empty()).then(|| several(Field::Config, has, !desired.files.is_empty(), names))
+}
+
+/// Nobody asked for these, so that they are told only where they can be seen.
+fn certificates(desired: &Desired, observed: &Observed) -> Option<Difference> {
+    let names = differences(observed.files.as_ref()?, &desired.files).found;
+    (!names.is_empty()).then(|| several(Field::Certificates, true, true, names))
 }
 
 /// Only what docker's configuration sets, or did, is compared: an image may bring others.

@@ -4,10 +4,12 @@
 //! The keys are those of BuildKit's `docs/buildkitd.toml.md`. A daemon passes over keys that it
 //! does not know, so that the file can speak to older and newer ones at once.
 
+mod certificates;
 mod settings;
 
+pub use certificates::{Found, Named, named};
 pub(super) use settings::fingerprint;
-pub use settings::{certificates, differences};
+pub use settings::{Differences, certificates, differences, is_asked_for};
 
 use std::collections::BTreeMap;
 
@@ -16,6 +18,7 @@ use toml::{Table, Value};
 
 use super::STATE_DIRECTORY;
 use crate::desired::File;
+use certificates::{add, bring, put};
 
 /// Where the configuration goes.
 pub const CONFIG_FILE: &str = "/etc/buildkit/buildkitd.toml";
@@ -31,8 +34,12 @@ const SOCKET: &str = "unix:///run/buildkit/buildkitd.sock";
 pub struct Settings {
     /// The user's own `buildkitd.toml`.
     pub base: Option<String>,
+    /// What the files say that it names, by their paths in it.
+    pub brought: BTreeMap<String, String>,
     /// What was said of registries, by `host[:port]`.
     pub registries: BTreeMap<String, Registry>,
+    /// What docker's engine has for registries, for those of which nothing else is said.
+    pub found: BTreeMap<String, Found>,
     /// How much cache is kept.
     pub space: Space,
 }
@@ -122,21 +129,26 @@ pub fn files(settings: &Settings) -> Result<Vec<File>, ConfigError> {
     if *settings == Settings::default() {
         return Ok(Vec::new());
     }
-    let base = settings.base.as_deref().unwrap_or_default();
-    let mut document: Table = base.parse().map_err(|error: toml::de::Error| ConfigError::Syntax {
-        why: error.to_string().split_whitespace().collect::<Vec<_>>().join(" "),
-    })?;
+    let mut document = parse(settings.base.as_deref().unwrap_or_default())?;
     suitable(&document)?;
     let mut certificates = Vec::new();
+    bring(&mut document, &settings.brought, &mut certificates);
     for (host, registry) in &settings.registries {
         describe(&mut document, host, registry, &mut certificates)?;
     }
+    add(&mut document, &settings.found, &mut certificates);
     limit(&mut document, settings.space)?;
     // A table of plain values always has a form.
     let text = toml::to_string(&document).unwrap_or_default();
     let mut files = vec![File { path: CONFIG_FILE.to_owned(), content: text }];
     files.append(&mut certificates);
     Ok(files)
+}
+
+fn parse(text: &str) -> Result<Table, ConfigError> {
+    text.parse().map_err(|error: toml::de::Error| ConfigError::Syntax {
+        why: error.to_string().split_whitespace().collect::<Vec<_>>().join(" "),
+    })
 }
 
 /// What this program relies on has to stay where it is.
@@ -174,9 +186,8 @@ fn describe(
         set(document, &["registry", host], "http", Value::Boolean(false), &ca)?;
     }
     for authority in &registry.authorities {
-        let path = format!("{CERTIFICATES}/{}.pem", certificates.len() + 1);
+        let path = put(CERTIFICATES, authority, certificates);
         append(document, host, "ca", &path, &ca)?;
-        certificates.push(File { path, content: authority.clone() });
     }
     for Mirror { host: mirror, path, tls } in &registry.mirrors {
         let asked = format!("--registry-mirror {host}={mirror}{path}");

@@ -116,3 +116,84 @@ fn a_file_that_the_backend_cannot_work_with_is_refused() {
     assert!(base("root = \"/x\"").starts_with("the file of --config sets \"root\", but the cache volume"));
     assert!(base("[grpc]\naddress = [\"tcp://0.0.0.0:1\"]").contains("\"grpc.address\""));
 }
+
+#[test]
+fn files_of_this_machine_that_the_users_file_names_come_along() {
+    let base = "[registry.\"r:1\"]\nhttp = false\nca = [\"own.pem\", \"more/own.pem\"]\n\
+                [[registry.\"r:1\".keypair]]\ncert = \"own.pem\"\nkey = \"secret.key\"\n\
+                [registry.s]\nmirrors = [\"own.pem\"]\n";
+    let names: Vec<_> = named(base).unwrap().into_iter().map(|it| (it.path, it.key)).collect();
+    let name = |path: &str, key: &str| (path.to_owned(), format!("registry.r:1.{key}"));
+    assert_eq!(
+        names,
+        [
+            name("more/own.pem", "ca"),
+            name("own.pem", "ca"),
+            name("own.pem", "keypair.cert"),
+            name("secret.key", "keypair.key"),
+        ]
+    );
+    let brought =
+        ["own.pem", "more/own.pem", "secret.key"].map(|path| (path.to_owned(), format!("<{path}>")));
+    let settings = Settings {
+        base: Some(base.to_owned()),
+        brought: brought.into(),
+        ..registry("r:1", Registry { authorities: vec!["option".to_owned()], ..Registry::default() })
+    };
+    let files = files(&settings).unwrap();
+    let document: Table = files[0].content.parse().unwrap();
+    let said = |path: &Value| {
+        let file = files.iter().find(|file| path.as_str() == Some(&file.path));
+        file.map_or_else(|| panic!("{path} is not there"), |file| file.content.clone())
+    };
+    let r = &document["registry"]["r:1"];
+    let authorities: Vec<_> = r["ca"].as_array().unwrap().iter().map(said).collect();
+    assert_eq!(authorities, ["<own.pem>", "<more/own.pem>", "option"]);
+    let pair = &r["keypair"][0];
+    assert_eq!(
+        (said(&pair["cert"]), said(&pair["key"])),
+        ("<own.pem>".to_owned(), "<secret.key>".to_owned())
+    );
+    assert_eq!(document["registry"]["s"]["mirrors"][0].as_str(), Some("own.pem"));
+}
+
+/// What docker's engine has for these registries.
+fn engine_has(hosts: &[&str], authority: &str) -> Settings {
+    let found =
+        Found { authorities: vec![authority.to_owned()], pairs: vec![("cert".to_owned(), "key".to_owned())] };
+    let found = hosts.iter().map(|host| ((*host).to_owned(), found.clone())).collect();
+    Settings { found, ..Settings::default() }
+}
+
+#[test]
+fn what_the_engine_trusts_is_trusted_where_nothing_else_is_said() {
+    let settings = Settings {
+        base: Some("[registry.\"localhost:1\"]\nhttp = true".to_owned()),
+        registries: registry("localhost:2", Registry { insecure: true, ..Registry::default() }).registries,
+        ..engine_has(&["localhost:1", "localhost:2", "localhost:3"], "ca")
+    };
+    let expected = "[registry.\"localhost:1\"]\nhttp = true\n\
+                    [registry.\"localhost:2\"]\ninsecure = true\nhttp = true\n\
+                    [registry.\"localhost:3\"]\nhttp = false\nca = [\"/etc/buildkit/certs/docker/1.pem\"]\n\
+                    [[registry.\"localhost:3\".keypair]]\ncert = \"/etc/buildkit/certs/docker/2.pem\"\n\
+                    key = \"/etc/buildkit/certs/docker/3.pem\"";
+    assert_eq!(document(&settings), toml(expected));
+}
+
+#[test]
+fn what_the_engine_trusts_makes_no_other_backend() {
+    let with = |authority| files(&engine_has(&["localhost:1"], authority)).unwrap();
+    let (one, other) = (with("one"), with("other"));
+    assert!(!is_asked_for(&one));
+    let Differences { asked, found } = differences(&one, &other);
+    assert_eq!((asked, found), (Vec::new(), vec!["registry-ca localhost:1".to_owned()]));
+    assert_eq!(fingerprint(&one), fingerprint(&other));
+    assert!(differences(&one, &[]).asked.is_empty());
+
+    // Somebody asks for another one.
+    let authorities = vec!["asked".to_owned()];
+    let asked = files(&registry("localhost:1", Registry { authorities, ..Registry::default() })).unwrap();
+    assert!(is_asked_for(&asked));
+    assert_eq!(differences(&one, &asked).asked[0], "config registry.localhost:1.keypair");
+    assert_ne!(fingerprint(&one), fingerprint(&asked));
+}

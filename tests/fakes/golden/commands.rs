@@ -1,5 +1,7 @@
 //! Commands on an engine in memory, from their words on: the same functions that the program calls.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use bytes::Bytes;
 use docker_assemble::cancel::Cancel;
@@ -86,7 +88,7 @@ impl Shell {
                     pull: options.pull,
                     settings: options.settings,
                     forwards: start::resolve(session, &options.forwards).await?,
-                    files: options.daemon.files()?,
+                    files: options.daemon.files(BTreeMap::new())?,
                     proxies: self.proxies.clone(),
                     recreate: options.recreate,
                     ..wish()

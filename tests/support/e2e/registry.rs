@@ -66,8 +66,17 @@ impl Registry {
 
     /// One that speaks TLS only, with this certificate and its key.
     pub(crate) fn start_with_tls(certificate: &str, key: &str) -> Self {
+        Self::with_tls(&format!("certificate: {certificate}, key: {key}"))
+    }
+
+    /// One that asks its clients for a certificate of this authority, which is its own as well.
+    pub(crate) fn start_with_mutual_tls(certificate: &str, key: &str) -> Self {
+        Self::with_tls(&format!("certificate: {certificate}, key: {key}, clientcas: [{certificate}]"))
+    }
+
+    fn with_tls(tls: &str) -> Self {
         let port = free_port();
-        let tls = format!(", tls: {{certificate: {certificate}, key: {key}}}");
+        let tls = format!(", tls: {{{tls}}}");
         let registry = Self::launch("0.0.0.0", port, &tls, "");
         registry.await_answer(|| TcpStream::connect(("127.0.0.1", port)).ok().map(drop));
         registry

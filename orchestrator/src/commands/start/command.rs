@@ -8,7 +8,8 @@ use anyhow::Result;
 
 use super::last_start::left_by;
 use super::{
-    Start, StartError, StartWarning, preview, resolve, restore, run_and, warn_of_blocked, warn_of_proxies,
+    Start, StartError, StartWarning, certificates_of_the_engine, preview, resolve, restore, run_and,
+    warn_of_blocked, warn_of_proxies,
 };
 use crate::commands::builder::{self, Buildx};
 use crate::commands::{Cancelled, Session, health};
@@ -27,6 +28,8 @@ const LOCK_LIMIT: Duration = Duration::from_secs(600);
 pub struct Around {
     /// Where docker's configuration is.
     pub configuration: Option<PathBuf>,
+    /// Where docker's engine looks for the certificates of registries.
+    pub certificates: Vec<PathBuf>,
     /// Variables with the proxies of docker's configuration.
     pub proxies: Vec<String>,
     /// The way to buildx.
@@ -110,7 +113,8 @@ async fn desire<E: Engine>(
     around: &Around,
 ) -> Result<Desired> {
     restore::of_the_last(session, &mut start, around.configuration.as_deref()).await?;
-    let files = start.daemon.files()?;
+    let found = certificates_of_the_engine(&around.certificates, |warning| session.console.warning(warning));
+    let files = start.daemon.files(found)?;
     let proxy_image = start.proxy_image.map_or_else(
         || ProxyImage::BuiltIn { image: sidecar.image.clone(), arch: sidecar.arch.to_owned() },
         ProxyImage::Custom,

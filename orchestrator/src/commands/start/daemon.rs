@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use explained::Explained;
 
 use crate::desired::File;
-use crate::spec::daemon::{self, Mirror, Registry, Settings, Space};
+use crate::spec::daemon::{self, Found, Mirror, Named, Registry, Settings, Space};
 
 /// A file that an option names is no good.
 #[derive(Debug, thiserror::Error, Explained)]
@@ -18,8 +18,8 @@ pub enum FileError {
     Read {
         /// The file.
         path: PathBuf,
-        /// The option.
-        option: &'static str,
+        /// The option, or the key in the file of `--config`.
+        option: String,
     },
     /// Another format.
     #[error("the file \"{path}\" of --registry-ca holds no certificate in PEM format", path = .path.display())]
@@ -46,13 +46,20 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Reads the files that were named and puts everything together.
+    /// Reads the files that were named and puts everything together, with what docker's engine has for
+    /// registries.
     ///
     /// # Errors
     /// A file that cannot be read or is not what it should be, and contradictions.
-    pub fn files(&self) -> Result<Vec<File>> {
+    pub fn files(&self, found: BTreeMap<String, Found>) -> Result<Vec<File>> {
         let base = self.config.as_deref().map(|path| read("--config", path)).transpose()?;
-        let mut settings = Settings { base, space: self.space, ..Settings::default() };
+        let mut brought = BTreeMap::new();
+        for Named { path, key } in base.as_deref().map(daemon::named).transpose()?.into_iter().flatten() {
+            // As buildx reads them: from the directory that the command is run in.
+            let content = read(&format!("\"{key}\" in --config"), Path::new(&path))?;
+            brought.insert(path, content);
+        }
+        let mut settings = Settings { base, brought, found, space: self.space, ..Settings::default() };
         let registries = &mut settings.registries;
         for host in &self.insecure {
             entry(registries, host).insecure = true;
@@ -75,6 +82,7 @@ fn entry<'r>(registries: &'r mut BTreeMap<String, Registry>, host: &str) -> &'r 
     registries.entry(host.to_owned()).or_default()
 }
 
-fn read(option: &'static str, path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).with_context(|| FileError::Read { path: path.to_owned(), option })
+fn read(option: &str, path: &Path) -> Result<String> {
+    let failed = || FileError::Read { path: path.to_owned(), option: option.to_owned() };
+    std::fs::read_to_string(path).with_context(failed)
 }

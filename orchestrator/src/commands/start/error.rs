@@ -149,6 +149,21 @@ pub enum StartWarning {
         /// Why.
         error: String,
     },
+    /// The user may not read what is in docker's `certs.d`, or a key is missing there.
+    #[error(
+        "cannot read \"{path}\", which docker's engine has for registry \"{host}\": {error}; builds may not \
+         trust it ('--registry-ca {host}=FILE' names a certificate)",
+        path = .path.display()
+    )]
+    #[advice = "make it readable, or name the certificate by the option"]
+    Certificate {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The registry.
+        host: String,
+        /// Why.
+        error: std::io::Error,
+    },
     /// What the start has replaced could not be removed.
     #[error("{error}; the backend serves, and another start removes {names}")]
     #[advice = "start again"]

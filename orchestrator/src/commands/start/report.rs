@@ -129,6 +129,10 @@ pub(super) fn mention<E>(session: Session<'_, E>, plan: &Plan, desired: &Desired
             Field::Proxies => {
                 "docker's configuration names other proxies than when the backend was made".to_owned()
             }
+            Field::Certificates => {
+                let names: Vec<_> = difference.names.iter().map(|name| format!("\"{name}\"")).collect();
+                format!("docker's engine has other certificates than the backend: {}", names.join(", "))
+            }
             _ => format!("the running backend was made by docker assemble v{}", difference.has),
         };
         session.console.note(format_args!("{what}; '--recreate' brings it up to date"));

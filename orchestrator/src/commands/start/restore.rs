@@ -12,6 +12,7 @@ use crate::commands::{Session, observe};
 use crate::desired::{Desired, ImageRef};
 use crate::engine::Engine;
 use crate::remembered::{Last, Remembered};
+use crate::spec::daemon::is_asked_for;
 
 /// Has a start that says nothing of forwards ask for what the last one had, where that applies and nothing
 /// else is said.
@@ -65,7 +66,7 @@ pub(in crate::commands) async fn keep<E: Engine>(
     let keeping = async {
         let backend = session.engine.container(&session.user.backend()).await?;
         let options = left_by(desired, backend.as_ref(), usual).options();
-        let last = Last { options, configured: !desired.files.is_empty() };
+        let last = Last { options, configured: is_asked_for(&desired.files) };
         anyhow::Ok(note(session, configuration).await?.keep(&last)?)
     };
     if let Err(error) = keeping.await {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Table, Value};
 
+use super::certificates::unasked;
 use super::{CERTIFICATES, CONFIG_FILE};
 use crate::desired::File;
 use crate::digest;
@@ -43,28 +44,66 @@ pub fn certificates(config: &str) -> Vec<String> {
     paths.into_iter().take(MOST).collect()
 }
 
+/// The settings in which two configurations differ.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// Those that somebody asked for.
+    pub asked: Vec<String>,
+    /// The certificates that docker's engine has, and the builder takes from there by itself.
+    pub found: Vec<String>,
+}
+
 /// The names of the settings in which two configurations differ, in the words of the options
 /// where these set them; none when they mean the same. Values are not told: there may be secrets
 /// among them.
 #[must_use]
-pub fn differences(one: &[File], other: &[File]) -> Vec<String> {
+pub fn differences(one: &[File], other: &[File]) -> Differences {
+    let ((found, asked), (others, other_asked)) = (registries(one), registries(other));
+    let unasked = &(&found | &others) - &(&asked | &other_asked);
     let (one, other) = (values(one), values(other));
     let paths: BTreeSet<&Vec<String>> = one.keys().chain(other.keys()).collect();
     let differing: BTreeSet<&Vec<String>> =
         paths.into_iter().filter(|path| one.get(*path) != other.get(*path)).collect();
-    let names: BTreeSet<String> =
-        differing.iter().filter(|path| !follows(path, &differing)).map(|path| name(path)).collect();
-    names.into_iter().collect()
+    let told = differing.iter().filter(|path| !follows(path, &differing));
+    let (found, asked): (BTreeSet<_>, BTreeSet<_>) =
+        told.map(|path| (is_of(path, &unasked), name(path))).partition(|(is_found, _)| *is_found);
+    let names = |side: BTreeSet<(bool, String)>| side.into_iter().map(|(_, name)| name).collect();
+    Differences { asked: names(asked), found: names(found) }
 }
 
-/// What stands for a configuration in a label.
+/// The registries of which nothing is said but what docker's engine has, and the others.
+fn registries(files: &[File]) -> (BTreeSet<String>, BTreeSet<String>) {
+    let config = files.iter().find(|file| file.path == CONFIG_FILE);
+    let document = config.and_then(|file| file.content.parse().ok());
+    document.map(|mut document| unasked(&mut document)).unwrap_or_default()
+}
+
+/// Whether a setting is one of these registries'.
+fn is_of(path: &[String], registries: &BTreeSet<String>) -> bool {
+    matches!(path, [first, host, ..] if first == "registry" && registries.contains(host))
+}
+
+/// What stands for a configuration in a label. What nobody asked for makes no other backend.
 pub(in crate::spec) fn fingerprint(files: &[File]) -> String {
     let mut canonical = Canonical::default();
-    for (path, value) in values(files) {
+    for (path, value) in asked(files) {
         let path: String = path.iter().map(|part| netstring(part)).collect();
         canonical.add(&path, [value]);
     }
     canonical.fingerprint()
+}
+
+/// Whether there is more in them than what docker's engine has.
+#[must_use]
+pub fn is_asked_for(files: &[File]) -> bool {
+    !asked(files).is_empty()
+}
+
+fn asked(files: &[File]) -> Values {
+    let (unasked, _) = registries(files);
+    let mut values = values(files);
+    values.retain(|path, _| !is_of(path, &unasked));
+    values
 }
 
 fn values(files: &[File]) -> Values {
@@ -173,10 +212,10 @@ mod tests {
             ),
             ("debug = [", &["config", "config debug", "registry-mirror docker.io"]),
         ] {
-            assert_eq!(differences(&config(base), &config(other)), names, "{other}");
-            assert_eq!(differences(&config(other), &config(base)), names, "{other}");
+            assert_eq!(differences(&config(base), &config(other)).asked, names, "{other}");
+            assert_eq!(differences(&config(other), &config(base)).asked, names, "{other}");
         }
-        assert_eq!(differences(&[], &config("debug = true")), ["config debug"]);
+        assert_eq!(differences(&[], &config("debug = true")).asked, ["config debug"]);
     }
 
     #[test]
@@ -185,7 +224,7 @@ mod tests {
             "a = 1\nb = 'x'\n[t]\nc = [1, 2]\n[[p]]\nx = 1\ny = 2",
             "# why\nt.c = [ 1,2 ]\nb = \"x\"\na = 0x1\np = [{ y = 2, x = 1 }]",
         );
-        assert_eq!(differences(&config(one), &config(other)), [""; 0]);
+        assert_eq!(differences(&config(one), &config(other)), Differences::default());
         assert_eq!(fingerprint(&config(one)), fingerprint(&config(other)));
         assert_ne!(fingerprint(&config(one)), fingerprint(&config("a = 2")));
         // The same on every machine and in every version.
@@ -202,15 +241,15 @@ mod tests {
             files.push(File { path, content: content.to_owned() });
             files
         };
-        assert_eq!(differences(&trusted("1", "one"), &trusted("2", "one")), [""; 0]);
-        assert_eq!(differences(&trusted("1", "one"), &trusted("1", "two")), ["registry-ca r"]);
-        assert_eq!(differences(&trusted("1", "one"), &config("")), ["registry-ca r"]);
+        assert_eq!(differences(&trusted("1", "one"), &trusted("2", "one")), Differences::default());
+        assert_eq!(differences(&trusted("1", "one"), &trusted("1", "two")).asked, ["registry-ca r"]);
+        assert_eq!(differences(&trusted("1", "one"), &config("")).asked, ["registry-ca r"]);
         assert_eq!(certificates("ca = \"/etc/ssl/x.pem\""), [""; 0]);
     }
 
     #[test]
     fn names_do_nothing_to_a_terminal() {
-        let names = differences(&config("\"\\u001b[2J\" = 1"), &[]);
+        let names = differences(&config("\"\\u001b[2J\" = 1"), &[]).asked;
         assert!(names.iter().all(|name| !name.contains('\u{1b}')), "{names:?}");
     }
 }
