@@ -53,6 +53,9 @@ inside() {
 	local work=$1 data=$2 pid status=0
 	shift 2
 	ip link set lo up
+	# Its bridge has the lowest address of what is plugged in, before netavark 1.9, and that changes under
+	# those who know the one before.
+	sysctl -qw net.ipv4.conf.all.arp_notify=1
 	export DOCKER_HOST=unix://$work/podman.sock
 	unset DOCKER_CONTEXT
 	settings >"$work/containers.conf"

@@ -99,7 +99,7 @@ fn forward() {
     docker(&["exec", &backend.name(), "sh", "-c", &line]).ok();
     let target = format!("{inside}={name}:8080");
     backend.run(&["start", "--allow-host-port", "0", "--forward", &target]).ok();
-    let ask = format!("timeout 60 wget -q -O - http://localhost:{inside}/");
+    let ask = format!("timeout 60 wget -q -O - http://127.0.0.1:{inside}/");
     eventually("the service answers", PATIENCE, || {
         (backend.inside(&ask).stdout.trim() == Service::SAYS).then_some(())
     });

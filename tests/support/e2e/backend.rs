@@ -219,10 +219,12 @@ impl Backend {
         said
     }
 
-    /// Asks for the registry's front page at `localhost:PORT`, as a build would.
+    /// Asks for the registry's front page at this port of 127.0.0.1, which is `localhost` to a build. Not by
+    /// that name: Podman empties the file of names that containers of one network share, and writes it anew,
+    /// whenever one of them ends.
     #[track_caller]
     pub(crate) fn get(&self, port: u16) -> Outcome {
-        self.inside(&format!("timeout 60 wget -q -O - http://localhost:{port}/v2/"))
+        self.inside(&format!("timeout 60 wget -q -O - http://127.0.0.1:{port}/v2/"))
     }
 }
 
