@@ -305,7 +305,7 @@ fn the_backend_is_as_narrow_as_asked() {
     let specs = backend_candidates(&wish(), &empty());
     assert_eq!(specs[0].privileges, Privileges::Privileged);
     assert!(specs[0].mounts.is_empty());
-    assert!(matches!(&specs[1].privileges, Privileges::Builder { add, .. } if add.len() == 3));
+    assert!(matches!(&specs[1].privileges, Privileges::Builder { add, .. } if add.len() == 6));
     assert!(matches!(&specs[1].mounts[..], [Mount::Bind { target, .. }] if target == "/sys/fs/cgroup"));
     let sysctls: Vec<_> = specs[0].sysctls.iter().map(|(k, v)| format!("{k}={v}")).collect();
     assert_eq!(

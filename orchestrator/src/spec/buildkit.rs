@@ -22,8 +22,9 @@ pub(super) const COMMIT_ARGUMENT: &str = "--oci-worker-labels=com.docker.assembl
 const COMMIT: &str = env!("DOCKER_ASSEMBLE_COMMIT");
 
 /// The capabilities beyond the engine's default ones without which whole builds do not run:
-/// mounts and namespaces, the network of RUN steps, and runc's look at its children.
-const CAPABILITIES: [&str; 3] = ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"];
+/// mounts and namespaces, the network of RUN steps, and runc's look at its children. The rest BuildKit
+/// gives to each RUN step, as Docker does to containers; they are no default ones of Podman's.
+const CAPABILITIES: [&str; 6] = ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "AUDIT_WRITE", "MKNOD", "NET_RAW"];
 
 /// The specs of the wished backend, the preferred one first; `cache` is the volume that the
 /// wish comes down to on this engine, which has these control groups.
