@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep};
 use super::contact::{Contact, USUAL, never_empty, operation};
 use super::{
     AnswerError, CredentialSource, Duplex, Endpoint, Engine, EngineError, EngineFacts, EngineStream,
-    ExecOutput, Image, LogChunk, LogOptions, Operation, PullProgress, Result, convert, exec, failure,
+    ExecOutput, Image, LogChunk, LogOptions, Operation, PullProgress, Result, convert, exec, failure, info,
 };
 use crate::desired::{ContainerName, HostPort, ImageRef, VolumeName};
 use crate::observed::{Container, ContainerId};
@@ -117,9 +117,8 @@ impl Engine for DockerEngine {
         let contact = &self.0.contact;
         let docker = contact.client().await?;
         let version = contact.ask(operation("ask for the version", ""), docker.version());
-        let info = contact.ask(operation("ask for the engine's facts", ""), docker.info());
-        let (version, info) = tokio::try_join!(version, info)?;
-        let (version, info) = (version.answer, info.answer);
+        let (version, info) = tokio::try_join!(version, info::ask(contact))?;
+        let version = version.answer;
         let mut components = version.components.iter().flatten();
         Ok(EngineFacts {
             podman: components.any(|component| component.name == "Podman Engine"),

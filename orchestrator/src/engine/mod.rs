@@ -8,6 +8,7 @@ mod error;
 mod exec;
 mod failure;
 mod heads;
+mod info;
 mod transport;
 mod users;
 mod version;

@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
-use bollard::{API_DEFAULT_VERSION, Docker};
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use docker_plugin::connect::{self, Connector};
 use docker_plugin::endpoint::Endpoint;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -43,7 +44,7 @@ pub(super) fn client(
     let base = connector.base_uri();
     let http = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(idle).build(connector);
     let headers = connect::headers(endpoint, HeaderValue::from_static(AGENT))?;
-    let transport = move |mut request: bollard::BollardRequest| {
+    let transport = move |mut request: BollardRequest| {
         let prepared = version_path(request.uri(), version.get().copied());
         if let Some(uri) = prepared {
             *request.uri_mut() = uri;
@@ -57,6 +58,16 @@ pub(super) fn client(
         }
     };
     Ok(Docker::connect_with_custom_transport(transport, Some(base), NEVER_SECS, API_DEFAULT_VERSION)?)
+}
+
+/// The same request to another path.
+pub(super) fn redirected(mut request: BollardRequest, path: &'static str) -> BollardRequest {
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::from_static(path));
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+    request
 }
 
 /// The same URI with the API version in front of its path; `None` when it stays as it is.

@@ -27,6 +27,18 @@ pub(super) async fn leniently<T: DeserializeOwned>(
     }
 }
 
+/// The same of an answer that is there as it was written.
+pub(super) fn understood<T: DeserializeOwned>(contents: String) -> Result<Understood<T>, BollardError> {
+    match serde_json::from_str(&contents) {
+        Ok(answer) => Ok(Understood { answer, state: None }),
+        Err(error) => read(&contents).ok_or_else(|| BollardError::JsonDataError {
+            message: error.to_string(),
+            contents,
+            column: error.column(),
+        }),
+    }
+}
+
 fn read<T: DeserializeOwned>(contents: &str) -> Option<Understood<T>> {
     let mut answer: Value = serde_json::from_str(contents).ok()?;
     let state = answer["State"]["Status"].as_str().map(str::to_owned);

@@ -1,6 +1,8 @@
 //! What the engine in use can do for builds, by its own account.
 
-use crate::support::{Backend, base_image, docker, inspect};
+use std::os::unix::fs::MetadataExt;
+
+use crate::support::{Backend, base_image, docker, host, inspect};
 
 /// Where the gateway of the engine's default network leads.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -16,8 +18,9 @@ pub(super) enum Gateway {
 impl Gateway {
     #[track_caller]
     pub(super) fn of_the_engine() -> Self {
-        let security = docker(&["info", "--format", "{{json .SecurityOptions}}"]).ok().stdout;
-        if security.contains("name=rootless") {
+        // Podman before 4.6 does not tell docker that it has no root; its socket is the user's.
+        let socket = host().strip_prefix("unix://").map(|path| std::fs::metadata(path).unwrap());
+        if socket.is_some_and(|socket| socket.uid() != 0) {
             return Self::Namespace;
         }
         let networks = docker(&["network", "ls", "--format", "{{.Name}}"]).ok().stdout;
