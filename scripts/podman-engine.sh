@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# podman-engine.sh [--suite SUITE] fetch
+# podman-engine.sh [--suite SUITE] [--rootless] fetch
 #                                   unpack the Podman of a Debian suite, bookworm unless named, into our
 #                                   own state directory; fails where no mirror gives it
-# podman-engine.sh [--suite SUITE] run IMAGE... -- COMMAND...
-#                                   run COMMAND beside its service, with DOCKER_HOST naming that and
-#                                   copies of these images of the engine in use loaded into it
+# podman-engine.sh [--suite SUITE] [--rootless] run IMAGE... -- COMMAND...
+#                                   run COMMAND beside its service, which is a user's with --rootless, with
+#                                   DOCKER_HOST naming that and copies of these images of the engine in
+#                                   use loaded into it
 #
 # The engine in use and the system's packages stay as they are. Podman lives in a root directory of its
 # own, and in network, process and mount namespaces of its own; COMMAND is in the first two with it. All
@@ -18,19 +19,37 @@ set -euo pipefail
 . "$root/scripts/debian-root.sh"
 
 suite=bookworm
-if [ "${1:-}" = --suite ]; then
-	suite=${2:-}
-	shift 2
-fi
+rootless=()
+while :; do
+	case ${1:-} in
+	--suite)
+		suite=${2:-}
+		shift 2
+		;;
+	--rootless)
+		rootless=(--rootless)
+		shift
+		;;
+	*) break ;;
+	esac
+done
 case $suite in '' | *[!a-z]*) die "\"$suite\" is not the name of a Debian suite" ;; esac
-dir=$state/podman-engine/$suite
+dir=$state/podman/$suite
 log=$dir/service.log
+# The user without root, whom this root directory alone knows, and the ids of its containers.
+uid=61000
+subuids=6100000
 # What it keeps, once there is something.
 data=''
 
 fetch() {
 	# The names of the parts have changed with the suites; netavark is what Debian recommends.
-	debian_root "$suite" "$dir/root" mount podman netavark aardvark-dns runc iptables nftables ca-certificates
+	debian_root "$suite" "$dir/root" mount podman netavark aardvark-dns runc iptables nftables ca-certificates \
+		uidmap slirp4netns passt
+	local etc=$dir/root/etc
+	[ ! -e "$etc/subuid" ] || ! grep -q "^$uid:" "$etc/subuid" || return 0
+	echo "assemble-rootless:x:$uid:$uid::/:/bin/sh" >>"$etc/passwd"
+	echo "$uid:$subuids:65536" | tee -a "$etc/subuid" >>"$etc/subgid"
 }
 
 # Podman's settings. Where the engine's bounding set lacks a capability to raise limits, its own
@@ -47,10 +66,18 @@ settings() {
 	END
 }
 
+# Gives the user what its service writes to, and the right to make network devices.
+may_be_rootless() {
+	mkdir "$work/user"
+	chown $uid "$work" "$work/user" "$data"
+	mknod -m 666 "$work/tun" c 10 200
+	mount --bind "$work/tun" /dev/net/tun
+}
+
 # inside WORK DATA COMMAND...: the first process of the namespaces. What is left when it ends, the
 # kernel ends.
 inside() {
-	local work=$1 data=$2 pid status=0
+	local work=$1 data=$2 pid status=0 as=()
 	shift 2
 	ip link set lo up
 	# Its bridge has the lowest address of what is plugged in, before netavark 1.9, and that changes under
@@ -59,8 +86,13 @@ inside() {
 	export DOCKER_HOST=unix://$work/podman.sock
 	unset DOCKER_CONTEXT
 	settings >"$work/containers.conf"
+	if [ ${#rootless[@]} != 0 ]; then
+		may_be_rootless
+		as=(setpriv --reuid "$uid" --regid "$uid" --clear-groups)
+	fi
 	(in_debian_root "$dir/root" "$work" "$data" -- CONTAINERS_CONF="$work/containers.conf" \
-		podman --root "$data" --runroot "$work/run" \
+		HOME="$work/user" XDG_RUNTIME_DIR="$work/user" ${as[@]+"${as[@]}"} \
+		podman --storage-driver overlay --root "$data" --runroot "$work/run" \
 		system service --time 0 "$DOCKER_HOST") >"$log" 2>&1 &
 	pid=$!
 	if ! began "$pid"; then
@@ -84,12 +116,12 @@ remove_traces() {
 run() {
 	prepare p remove_traces "$@"
 	data=$(mktemp -d "$dir/data.XXXXXX")
-	apart "${BASH_SOURCE[0]}" --suite "$suite" inside "$work" "$data" "${command[@]}"
+	apart "${BASH_SOURCE[0]}" --suite "$suite" ${rootless[@]+"${rootless[@]}"} inside "$work" "$data" "${command[@]}"
 }
 
 case ${1:-} in
 fetch) fetch ;;
 run) run "${@:2}" ;;
 inside) inside "${@:2}" ;;
-*) die "usage: podman-engine.sh [--suite SUITE] fetch|run IMAGE... -- COMMAND..." ;;
+*) die "usage: podman-engine.sh [--suite SUITE] [--rootless] fetch|run IMAGE... -- COMMAND..." ;;
 esac

@@ -29,6 +29,9 @@ rows() {
 	row "Docker, Debian's newest, without root" rootless
 	row "Docker, Debian 13 in a virtual machine" machine
 	row "Podman, Debian 12" podman
+	row "Podman, Debian 12, without root" podman --rootless
+	row "Podman, Debian 13" podman --suite trixie
+	row "Podman, Debian 13, without root" podman --suite trixie --rootless
 }
 
 row() {

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::advice::Reader;
 use crate::buildx::Client;
 use crate::cache::{build, steps};
 use crate::forward::reader_of;
@@ -168,6 +169,21 @@ fn doctor() {
         });
         assert!(is_well, "{name}: {doctor:?}");
     }
+}
+
+/// A service that the gateway does not lead to, and the command that the doctor prints.
+#[test]
+#[ignore = "needs a docker engine"]
+fn advice() {
+    let (reader, registry) = (Reader::new(), Registry::start_on_loopback());
+    reader.0.start(&[registry.port]);
+    let doctor = reader.0.run(&["doctor"]);
+    if Gateway::of_the_engine() == Gateway::Missing {
+        return is_told(&doctor.stdout, "the backend is in no network");
+    }
+    let command = reader.follows(&doctor.fails(1), "docker assemble backend start ");
+    assert!(command.contains(&format!("{}@loopback", registry.port)), "{command}");
+    assert_eq!(reader.0.get(registry.port).ok().stdout, "{}");
 }
 
 #[test]
