@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test: those that need nothing, then those that need a Docker engine
 # (#[ignore]d otherwise), then the manifests and the sidecar's image, then those that need
-# an engine once more with the newest one that Debian ships.
+# an engine once more with the newest one that Debian ships, and what users do with Podman.
 #
 # One suite that fails keeps none of the others from running. What failed, and what could not be run
 # for want of something that this machine has not got, is listed at the end.
@@ -59,4 +59,5 @@ suite "with an engine" "${with_an_engine[@]}"
 suite "the manifests" "$root/scripts/check-manifest.sh" "${CARGO_TARGET_DIR:-target}/debug/docker-assemble"
 suite "the sidecar's image" "$root/scripts/test-sidecar-image.sh"
 suite "with the newest engine" beside newest -- "${with_an_engine[@]}"
+suite "with Podman" beside podman -- "${with_an_engine[@]}" capability::
 ended=yes
