@@ -8,7 +8,7 @@ mod shipped;
 use std::time::Duration;
 
 use assemble_contract::argv;
-use assemble_contract::place::{DIALER_DIRECTORY, NAME, PROGRAM, USER, USER_ID, health};
+use assemble_contract::image::{DIALER_DIRECTORY, NAME, PROGRAM, USER, USER_ID, health};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use assemble_contract::argv::{self, Probed};
-use assemble_contract::place::DIALER_SOCKET;
+use assemble_contract::image::DIALER_SOCKET;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 

@@ -254,17 +254,17 @@ fn port() -> impl TypedValueParser<Value = Port> {
 #[cfg(test)]
 mod tests {
     use assemble_contract::argv::{Probed, Question, Relay};
-    use assemble_contract::{Target, age, place};
+    use assemble_contract::{Target, compatibility, image};
 
     use super::*;
 
     fn parsed(words: Vec<String>) -> Cli {
-        Cli::try_parse_from(std::iter::once(place::NAME.to_owned()).chain(words)).unwrap()
+        Cli::try_parse_from(std::iter::once(image::NAME.to_owned()).chain(words)).unwrap()
     }
 
     /// The words behind the program that a command of the plugin runs in a container.
     fn asked(command: Vec<String>) -> Verb {
-        assert_eq!(command[0], place::PROGRAM);
+        assert_eq!(command[0], image::PROGRAM);
         parsed(command[1..].to_vec()).verb.unwrap()
     }
 
@@ -277,7 +277,7 @@ mod tests {
             ("gateway:80", None, None),
             ("[2001:db8::7]:80", None, None),
             ("db.internal:5432", fallback, None),
-            ("loopback:6000", None, Some(place::DIALER_SOCKET)),
+            ("loopback:6000", None, Some(image::DIALER_SOCKET)),
         ] {
             let to: TargetSpec = to.parse().unwrap();
             let owner_socket = dialer.map(|_| "buildkitd.sock");
@@ -293,9 +293,9 @@ mod tests {
     #[test]
     fn the_plugins_dialer_is_started_as_it_means_it() {
         let allow: AllowList = "5000,7000".parse().unwrap();
-        let Some(Verb::Dial(dial)) = parsed(argv::dial(place::DIALER_SOCKET, &allow)).verb else { panic!() };
+        let Some(Verb::Dial(dial)) = parsed(argv::dial(image::DIALER_SOCKET, &allow)).verb else { panic!() };
         let config = dial.config();
-        assert_eq!((config.socket, config.allow), (place::DIALER_SOCKET.into(), allow));
+        assert_eq!((config.socket, config.allow), (image::DIALER_SOCKET.into(), allow));
     }
 
     #[test]
@@ -303,8 +303,8 @@ mod tests {
         let port = Port::new(5000).unwrap();
         let Verb::Health(of) = asked(argv::health(Probed::Relay(port))) else { panic!() };
         assert_eq!((of.port, of.socket), (Some(port), None));
-        let Verb::Health(of) = asked(argv::health(Probed::Dialer(place::DIALER_SOCKET))) else { panic!() };
-        assert_eq!(of.socket, Some(place::DIALER_SOCKET.into()));
+        let Verb::Health(of) = asked(argv::health(Probed::Dialer(image::DIALER_SOCKET))) else { panic!() };
+        assert_eq!(of.socket, Some(image::DIALER_SOCKET.into()));
         for (question, probe, speak) in [
             (Question::Counters, false, false),
             (Question::Target, true, false),
@@ -320,8 +320,8 @@ mod tests {
     #[test]
     fn words_that_are_not_known_are_wrong_usage() {
         for words in [vec!["news"], vec![argv::STATUS, "--port", "1", "--news"]] {
-            let refused = Cli::try_parse_from([&[place::NAME], &words[..]].concat()).unwrap_err();
-            assert_eq!(i64::from(refused.exit_code()), age::USAGE);
+            let refused = Cli::try_parse_from([&[image::NAME], &words[..]].concat()).unwrap_err();
+            assert_eq!(i64::from(refused.exit_code()), compatibility::USAGE);
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use crate::{AllowList, Mapping, Port, TargetSpec, place};
+use crate::{AllowList, Mapping, Port, TargetSpec, image};
 
 /// The verb that ends with status 0 if a relay, or a dialer, serves.
 pub const HEALTH: &str = "health";
@@ -141,7 +141,7 @@ pub fn health(of: Probed<'_>) -> Vec<String> {
         Probed::Relay(port) => (PORT, port.to_string()),
         Probed::Dialer(path) => (SOCKET, path.to_owned()),
     };
-    [place::PROGRAM, HEALTH, flag.written(), &value].map(str::to_owned).to_vec()
+    [image::PROGRAM, HEALTH, flag.written(), &value].map(str::to_owned).to_vec()
 }
 
 /// What to ask of a relay.
@@ -160,7 +160,7 @@ pub enum Question {
 #[must_use]
 pub fn status(port: Port, question: Question) -> Vec<String> {
     let port = port.to_string();
-    let fixed = [place::PROGRAM, STATUS, PORT.written(), &port, FORMAT.written(), JSON];
+    let fixed = [image::PROGRAM, STATUS, PORT.written(), &port, FORMAT.written(), JSON];
     let asked: &[Flag] = match question {
         Question::Counters => &[],
         Question::Target => &[PROBE],
@@ -192,12 +192,12 @@ mod tests {
         let fallback = "192.0.2.7".parse().ok();
         assert_eq!(relay("db:1", fallback, None), "--port 5000 --to db:1 --fallback 192.0.2.7");
         assert_eq!(
-            relay("loopback", None, Some(place::DIALER_SOCKET)),
+            relay("loopback", None, Some(image::DIALER_SOCKET)),
             "--port 5000 --to loopback --dialer /run/assemble/dial.sock"
         );
         let allow = [port, Port::new(7000).unwrap()].into_iter().collect();
         assert_eq!(
-            dial(place::DIALER_SOCKET, &allow).join(" "),
+            dial(image::DIALER_SOCKET, &allow).join(" "),
             "dial --socket /run/assemble/dial.sock --allow 5000,7000"
         );
         assert_eq!(health(Probed::Relay(port)).join(" "), "/assemble-proxy health --port 5000");

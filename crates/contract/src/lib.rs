@@ -7,9 +7,9 @@
 //! | module | what both know |
 //! |---|---|
 //! | [`argv`] | verbs, options and environment of the sidecar's command line |
-//! | [`place`] | paths, the user and the health check of the sidecar's image |
+//! | [`image`] | paths, the user and the health check of the sidecar's image |
 //! | [`limits`] | descriptors for so many connections |
-//! | [`age`] | how a sidecar is told that is older than what it is asked |
+//! | [`compatibility`] | how a sidecar is told that is older than what it is asked |
 //! | [`answer`], [`status`], [`outcome`] | how a relay is asked and answers; the status object; what comes of connecting |
 //! | [`allow_list`], [`target`], [`host_name`], [`port`] | which ports a dialer dials, what a port leads to, names of hosts, ports: each with its one grammar |
 //!
@@ -19,14 +19,14 @@
 
 #![warn(missing_docs)]
 
-pub mod age;
 pub mod allow_list;
 pub mod answer;
 pub mod argv;
+pub mod compatibility;
 pub mod host_name;
+pub mod image;
 pub mod limits;
 pub mod outcome;
-pub mod place;
 pub mod port;
 pub mod status;
 pub mod target;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use assemble_contract::place::NAME;
+use assemble_contract::image::NAME;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 

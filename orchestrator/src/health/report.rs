@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use assemble_contract::status::{LastError, Probe};
-use assemble_contract::{Status, Target, TargetHost, age};
+use assemble_contract::{Status, Target, TargetHost, compatibility};
 
 use super::plain;
 
@@ -80,7 +80,7 @@ pub fn read(status: i64, output: &[u8]) -> Answer {
             || Answer::Failed("its status cannot be understood".to_owned()),
             |status| Answer::Told(Box::new(cleaned(status))),
         ),
-        _ if age::is_older(status, &text) => Answer::Old,
+        _ if compatibility::is_older(status, &text) => Answer::Old,
         // As shells and engines have it: found but not executable, not found.
         126 | 127 => Answer::Foreign,
         _ => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use assemble_contract::argv::{self, Probed};
-use assemble_contract::place;
+use assemble_contract::image;
 
 use super::objects::{
     Capabilities, Container, Exec, Field, Metadata, PodSecurity, PodSpec, Probe, Profile, Resources,
@@ -73,7 +73,7 @@ fn sidecar(wish: &Wish, forward: &Forward) -> Container {
     let probe = |period_seconds, failure_threshold| Probe {
         exec: Exec { command: argv::health(Probed::Relay(forward.port)) },
         period_seconds,
-        timeout_seconds: place::health::TIMEOUT.as_secs(),
+        timeout_seconds: image::health::TIMEOUT.as_secs(),
         failure_threshold,
     };
     Container {
@@ -88,8 +88,8 @@ fn sidecar(wish: &Wish, forward: &Forward) -> Container {
         }),
         security_context: Security {
             run_as_non_root: Some(true),
-            run_as_user: Some(place::USER_ID),
-            run_as_group: Some(place::USER_ID),
+            run_as_user: Some(image::USER_ID),
+            run_as_group: Some(image::USER_ID),
             allow_privilege_escalation: Some(false),
             read_only_root_filesystem: Some(true),
             capabilities: Some(Capabilities { drop: vec!["ALL"] }),

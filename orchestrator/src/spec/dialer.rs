@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use assemble_contract::argv;
-use assemble_contract::place::{DIALER_DIRECTORY, DIALER_SOCKET, USER};
+use assemble_contract::image::{DIALER_DIRECTORY, DIALER_SOCKET, USER};
 
 use super::{ContainerSpec, DESCRIPTORS, Mount, Network, PIDS, Privileges, Restart, VolumeSpec};
 use crate::desired::{Desired, Settings, UserName};

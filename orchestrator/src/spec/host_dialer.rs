@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use assemble_contract::argv;
-use assemble_contract::place::{DIALER_DIRECTORY, DIALER_SOCKET, NAME};
+use assemble_contract::image::{DIALER_DIRECTORY, DIALER_SOCKET, NAME};
 
 use super::Mount;
 use crate::desired::{Desired, ProxyImage};

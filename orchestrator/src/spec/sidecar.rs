@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use assemble_contract::argv::{Relay, env};
-use assemble_contract::place::{DIALER_SOCKET, USER};
+use assemble_contract::image::{DIALER_SOCKET, USER};
 
 use super::{ContainerSpec, DESCRIPTORS, Network, PIDS, Privileges, Restart, buildkit, dialer, host_dialer};
 use crate::desired::{Desired, ProxyImage, Settings};
