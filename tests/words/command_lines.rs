@@ -366,12 +366,13 @@ fn a_port_with_two_targets_is_a_usage_error_that_quotes_both() {
 
 #[test]
 fn the_hosts_loopback_is_for_all_ports_or_for_one() {
-    use docker_assemble::forward::asked::Place;
-    let places = |line: &str| start(line).forwards.into_iter().map(|asked| asked.place).collect::<Vec<_>>();
-    assert_eq!(places("--host-loopback"), [Place::Loopback]);
-    assert_eq!(places("--allow-host-port 1,2@loopback"), [Place::Gateway, Place::Loopback]);
+    use docker_assemble::forward::asked::Destination;
+    let places =
+        |line: &str| start(line).forwards.into_iter().map(|asked| asked.destination).collect::<Vec<_>>();
+    assert_eq!(places("--host-loopback"), [Destination::Loopback]);
+    assert_eq!(places("--allow-host-port 1,2@loopback"), [Destination::Gateway, Destination::Loopback]);
     assert_eq!(
         places("--host-loopback=false --forward 1=db"),
-        [Place::Host("db".to_owned()), Place::Gateway]
+        [Destination::Host("db".to_owned()), Destination::Gateway]
     );
 }

@@ -10,7 +10,7 @@ use crate::parent::Parent;
 
 /// How many signals it takes to end at once, whatever is being done; the docker command then also
 /// kills its plugin. The second one ends the cleaning up.
-const PATIENCE: u32 = 3;
+const SIGNALS_TO_EXIT: u32 = 3;
 
 /// Watches for the end and passes it on. Never returns: it ends with the runtime, or ends the process on the third signal.
 ///
@@ -29,7 +29,7 @@ pub fn watch(canceller: Canceller, parent: Parent) -> io::Result<impl Future<Out
                     count += 1;
                     match count {
                         1 => canceller.cancel(cause),
-                        PATIENCE.. => std::process::exit(1),
+                        SIGNALS_TO_EXIT.. => std::process::exit(1),
                         _ => canceller.insist(cause),
                     }
                 }

@@ -109,7 +109,7 @@ pub enum BuilderWarning {
     /// Buildx failed while the backend was stopped.
     #[error("could not forget the builder: {error}; 'docker buildx rm {name}' tries again")]
     #[advice = "that command"]
-    Remembered {
+    NotForgotten {
         /// Why.
         error: BuildxError,
         /// The builder.
@@ -168,7 +168,7 @@ pub async fn forget<E>(session: Session<'_, E>, buildx: &Buildx) {
         return;
     }
     if let Err(error) = buildx.call(&["rm", "--force", &name.0]).await {
-        session.console.warning(BuilderWarning::Remembered { error, name });
+        session.console.warning(BuilderWarning::NotForgotten { error, name });
     }
 }
 

@@ -77,7 +77,7 @@ pub fn candidates(source: cli::Source<Source>, globals: &Globals, vars: &impl Va
 }
 
 /// How long a person who pressed Tab is kept waiting for an engine.
-const PATIENCE: Duration = Duration::from_secs(1);
+const ENGINE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Where the kernel lists the sockets of this network namespace (proc(5)).
 const SOCKET_TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
@@ -108,7 +108,8 @@ pub async fn of_engine<E: Engine>(engine: &E, user: Option<&UserName>, source: S
             _ => None,
         }
     };
-    let mut found: Vec<String> = tokio::time::timeout(PATIENCE, ask).await.ok().flatten().unwrap_or_default();
+    let mut found: Vec<String> =
+        tokio::time::timeout(ENGINE_LIMIT, ask).await.ok().flatten().unwrap_or_default();
     if !matches!(source, Source::ForwardedPorts | Source::Containers) {
         found.sort_unstable();
     }

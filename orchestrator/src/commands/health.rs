@@ -27,7 +27,7 @@ use crate::observed::{Container, Observed, Sidecar, State};
 
 /// How long a sidecar may take to answer. Its program gives up its relay and the target after two
 /// seconds each; the rest is for an engine that starts it under load.
-pub const PATIENCE: Duration = Duration::from_secs(8);
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(8);
 
 /// One forward, looked at.
 #[derive(Clone, Debug, PartialEq)]

@@ -13,7 +13,7 @@ use clap::Args;
 use docker_plugin::reference::Reference;
 
 use super::builder::Registered;
-use super::health::{PATIENCE, examine};
+use super::health::{ANSWER_LIMIT, examine};
 use super::leftovers::{BackendError, Leftovers, finish, left_behind, no_backend};
 use super::restarts::restarts;
 use super::start::again;
@@ -109,8 +109,14 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form, builder: Regis
     let image = image(engine, &backend).await?;
     // Worth an answer without them: they tell only where the engine is.
     let facts = engine.facts().await.ok();
-    let examining =
-        examine(engine, facts.as_ref(), &backend, (&observed, &start_with), |_| Question::Target, PATIENCE);
+    let examining = examine(
+        engine,
+        facts.as_ref(),
+        &backend,
+        (&observed, &start_with),
+        |_| Question::Target,
+        ANSWER_LIMIT,
+    );
     if form != Form::Text {
         let asking = async {
             if backend.state == State::Running {

@@ -6,7 +6,7 @@ use assemble_contract::answer::socket_in_table;
 use assemble_contract::argv::{self, Probed};
 use tokio::time::timeout;
 
-use super::health::{PATIENCE, gradually};
+use super::health::{ANSWER_LIMIT, gradually};
 use crate::desired::HostPort;
 use crate::engine::Engine;
 use crate::observed::{Container, Observed, Sidecar, State};
@@ -44,7 +44,7 @@ pub(super) async fn find<E: Engine>(engine: &E, observed: &mut Observed) {
         };
         Some(gradually(engine.at_once(), observed.sidecars.iter().map(look)).await)
     };
-    let found = timeout(PATIENCE, looking).await.ok().flatten();
+    let found = timeout(ANSWER_LIMIT, looking).await.ok().flatten();
     for (sidecar, beside) in observed.sidecars.iter_mut().zip(found.into_iter().flatten()) {
         sidecar.beside_backend = beside;
     }

@@ -10,7 +10,7 @@ use assemble_contract::argv::Question;
 use clap::Args;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::health::{PATIENCE, ask, gradually};
+use super::health::{ANSWER_LIMIT, ask, gradually};
 use super::{Session, namespaces, observe};
 use crate::cli::Refusal;
 use crate::cli::values::{Suggest, form, limit};
@@ -103,7 +103,7 @@ async fn sample<E: Engine>(session: Session<'_, E>) -> Result<Vec<Sample>> {
         let known = if sidecar.is_stale(&backend) {
             Err(NoCounters::Stale)
         } else if sidecar.container.state == State::Running {
-            let limit = session.limit.unwrap_or(PATIENCE);
+            let limit = session.limit.unwrap_or(ANSWER_LIMIT);
             match ask(session.engine, sidecar, Question::Counters, limit).await {
                 Answer::Told(report) => Ok(*report),
                 Answer::Old => Err(NoCounters::Old),

@@ -32,7 +32,7 @@ impl Options {
 }
 
 /// How long to wait for BuildKit's version, which is not worth more.
-const PATIENCE: Duration = Duration::from_secs(2);
+const BUILDKIT_LIMIT: Duration = Duration::from_secs(2);
 
 /// What the third line says when nobody tells.
 const UNKNOWN: &str = "n/a (no backend answers)";
@@ -49,7 +49,7 @@ pub async fn run<E: Engine>(
 ) -> Result<()> {
     let asked = match (engine, user) {
         (Some(engine), Some(user)) => {
-            tokio::time::timeout(PATIENCE, buildkit(engine, user)).await.ok().flatten()
+            tokio::time::timeout(BUILDKIT_LIMIT, buildkit(engine, user)).await.ok().flatten()
         }
         _ => None,
     };

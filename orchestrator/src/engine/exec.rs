@@ -26,7 +26,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// How long a stream of bytes waits for it: they are all there, and who reads them wants to go on.
-const STREAM_PATIENCE: Duration = Duration::from_secs(1);
+const STATUS_LIMIT: Duration = Duration::from_secs(1);
 
 type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, BollardError>> + Send>>;
 type Input = Pin<Box<dyn AsyncWrite + Send>>;
@@ -59,7 +59,7 @@ pub(super) async fn duplex(
     let (exec, output, input) = open(docker, container, command, true).await?;
     let docker = docker.clone();
     let status = async move {
-        match tokio::time::timeout(STREAM_PATIENCE, status(&docker, &exec)).await {
+        match tokio::time::timeout(STATUS_LIMIT, status(&docker, &exec)).await {
             Ok(status) => status.map_err(|error| error.to_string()),
             Err(_) => Ok(None),
         }

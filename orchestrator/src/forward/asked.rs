@@ -13,9 +13,9 @@ use super::{Forward, REGISTRY_PORT, Target};
 /// How many ports may be forwarded in all, since each takes a container.
 pub const MOST: usize = 128;
 
-/// A place outside, whose name has not been looked up yet.
+/// Where a forward leads; a name has not been looked up yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Destination {
     /// The gateway of the backend's network.
     Gateway,
     /// The host's loopback.
@@ -30,7 +30,7 @@ pub struct Asked {
     /// The port inside.
     pub port: HostPort,
     /// Where it leads.
-    pub place: Place,
+    pub destination: Destination,
     /// The port there.
     pub outside: HostPort,
 }
@@ -38,13 +38,13 @@ pub struct Asked {
 /// What asks for a forward.
 impl From<&Forward> for Asked {
     fn from(forward: &Forward) -> Self {
-        let place = match &forward.target {
-            Target::Gateway { .. } => Place::Gateway,
-            Target::Loopback { .. } => Place::Loopback,
-            Target::Host { name, .. } => Place::Host(name.clone()),
-            Target::Name { name, .. } => Place::Host(name.to_string()),
+        let destination = match &forward.target {
+            Target::Gateway { .. } => Destination::Gateway,
+            Target::Loopback { .. } => Destination::Loopback,
+            Target::Host { name, .. } => Destination::Host(name.clone()),
+            Target::Name { name, .. } => Destination::Host(name.to_string()),
         };
-        Self { port: forward.port, place, outside: forward.target.port() }
+        Self { port: forward.port, destination, outside: forward.target.port() }
     }
 }
 
@@ -61,10 +61,10 @@ impl Asked {
     /// The forward, with what `lookup` knows of a host; `None` where it knows nothing.
     pub fn with(&self, lookup: impl FnOnce(&str) -> Option<Known>) -> Option<Forward> {
         let port = self.outside;
-        let target = match &self.place {
-            Place::Gateway => Target::Gateway { port },
-            Place::Loopback => Target::Loopback { port },
-            Place::Host(name) => match lookup(name)? {
+        let target = match &self.destination {
+            Destination::Gateway => Target::Gateway { port },
+            Destination::Loopback => Target::Loopback { port },
+            Destination::Host(name) => match lookup(name)? {
                 Known::Fixed(addr) => Target::Host { name: name.clone(), addr, port },
                 Known::Followed(name, fallback) => Target::Name { name, fallback, port },
             },
@@ -111,7 +111,7 @@ pub enum ListError {
     /// There is no such place.
     #[error("\"@{place}\" in \"{word}\" is not \"@loopback\"")]
     #[advice = "write `@loopback`, or use `--forward` for another host"]
-    Place {
+    Destination {
         /// What stands behind the `@`.
         place: String,
         /// As it was written.
@@ -158,11 +158,11 @@ fn port_word(text: &str) -> Result<Word, ListError> {
     if text == "0" {
         return Ok(Word { text: text.to_owned(), forwards: Vec::new() });
     }
-    let (ports, place) = match text.split_once('@') {
-        None => (text, Place::Gateway),
-        Some((ports, "loopback")) => (ports, Place::Loopback),
+    let (ports, destination) = match text.split_once('@') {
+        None => (text, Destination::Gateway),
+        Some((ports, "loopback")) => (ports, Destination::Loopback),
         Some((_, place)) => {
-            return Err(ListError::Place { place: place.to_owned(), word: text.to_owned() });
+            return Err(ListError::Destination { place: place.to_owned(), word: text.to_owned() });
         }
     };
     let (inside, outside) = ports.split_once(':').unwrap_or((ports, ports));
@@ -173,7 +173,11 @@ fn port_word(text: &str) -> Result<Word, ListError> {
         return Err(ListError::Lengths { word: text.to_owned() });
     }
     let forward = |(port, outside)| {
-        Some(Asked { port: HostPort::new(port)?, place: place.clone(), outside: HostPort::new(outside)? })
+        Some(Asked {
+            port: HostPort::new(port)?,
+            destination: destination.clone(),
+            outside: HostPort::new(outside)?,
+        })
     };
     Ok(Word { text: text.to_owned(), forwards: inside.zip(outside).filter_map(forward).collect() })
 }
@@ -212,7 +216,7 @@ fn host_word(text: &str) -> Result<Word, ListError> {
     }
     // One spelling for an address, however it was written.
     let name = name.parse::<IpAddr>().map_or_else(|_| name.to_owned(), |addr| addr.to_string());
-    let forward = Asked { port, place: Place::Host(name), outside };
+    let forward = Asked { port, destination: Destination::Host(name), outside };
     Ok(Word { text: text.to_owned(), forwards: vec![forward] })
 }
 
@@ -281,8 +285,8 @@ pub fn merge(ports: Option<&[Word]>, hosts: &[Word], loopback: bool) -> Result<V
     for word in given.iter().chain(hosts) {
         for asked in &word.forwards {
             let mut asked = asked.clone();
-            if loopback && asked.place == Place::Gateway {
-                asked.place = Place::Loopback;
+            if loopback && asked.destination == Destination::Gateway {
+                asked.destination = Destination::Loopback;
             }
             let (before, first) = merged.entry(asked.port).or_insert_with(|| (asked.clone(), &word.text));
             if *before != asked {
@@ -294,9 +298,9 @@ pub fn merge(ports: Option<&[Word]>, hosts: &[Word], loopback: bool) -> Result<V
     let mut all: BTreeMap<HostPort, Asked> =
         merged.into_iter().map(|(port, (asked, _))| (port, asked)).collect();
     if ports.is_none() {
-        let place = if loopback { Place::Loopback } else { Place::Gateway };
+        let destination = if loopback { Destination::Loopback } else { Destination::Gateway };
         let usual = REGISTRY_PORT;
-        all.entry(usual).or_insert(Asked { port: usual, place, outside: usual });
+        all.entry(usual).or_insert(Asked { port: usual, destination, outside: usual });
     }
     // Asked of the whole: the usual port takes a container too.
     if all.len() > MOST {

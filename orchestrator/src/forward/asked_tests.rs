@@ -4,10 +4,10 @@ use super::*;
 
 /// In short: `5000>gateway:5000`.
 fn shown(asked: &[Asked]) -> Vec<String> {
-    let one = |Asked { port, place, outside }: &Asked| match place {
-        Place::Gateway => format!("{port}>gateway:{outside}"),
-        Place::Loopback => format!("{port}>loopback:{outside}"),
-        Place::Host(name) => format!("{port}>{name}:{outside}"),
+    let one = |Asked { port, destination, outside }: &Asked| match destination {
+        Destination::Gateway => format!("{port}>gateway:{outside}"),
+        Destination::Loopback => format!("{port}>loopback:{outside}"),
+        Destination::Host(name) => format!("{port}>{name}:{outside}"),
     };
     asked.iter().map(one).collect()
 }
@@ -146,7 +146,7 @@ proptest! {
     fn whatever_is_written_is_understood_or_refused(text in "[0-9a-z:@,=.\\[\\] -]{0,24}") {
         for word in [ports(&text), hosts(&text)].into_iter().flatten().flatten() {
             for asked in &word.forwards {
-                if let Place::Host(name) = &asked.place {
+                if let Destination::Host(name) = &asked.destination {
                     prop_assert!(!name.contains(['=', ',', ' ']) && !is_own(name));
                 }
             }
@@ -156,21 +156,21 @@ proptest! {
     #[test]
     fn a_range_is_its_ports(first in 1u16..=65535, more in 0u16..100, loopback: bool) {
         let last = first.saturating_add(more);
-        let place = if loopback { "@loopback" } else { "" };
-        let each: Vec<_> = (first..=last).map(|port| format!("{port}{place}")).collect();
-        let range = format!("{first}-{last}:{first}-{last}{place}");
+        let destination = if loopback { "@loopback" } else { "" };
+        let each: Vec<_> = (first..=last).map(|port| format!("{port}{destination}")).collect();
+        let range = format!("{first}-{last}:{first}-{last}{destination}");
         prop_assert_eq!(all(Some(&range), "", false), all(Some(&each.join(",")), "", false));
     }
 
     #[test]
     fn labels_carry_every_forward(inside in 1u16.., outside in 1u16.., name in "[a-z][a-z0-9.-]{0,9}", addr: IpAddr) {
-        let place = [Place::Gateway, Place::Loopback, Place::Host(name), Place::Host(addr.to_string())];
-        for place in place {
+        let destination = [Destination::Gateway, Destination::Loopback, Destination::Host(name), Destination::Host(addr.to_string())];
+        for destination in destination {
             let (port, outside) = (HostPort::new(inside).unwrap(), HostPort::new(outside).unwrap());
-            let asked = Asked { port, place, outside };
+            let asked = Asked { port, destination, outside };
             let fixed = asked.with(|_| Some(Known::Fixed(addr))).unwrap();
             prop_assert_eq!(Forward::from_label(port, &fixed.label()), Some(fixed));
-            let Place::Host(name) = &asked.place else { continue };
+            let Destination::Host(name) = &asked.destination else { continue };
             let Ok(name) = name.parse::<HostName>() else { continue };
             for fallback in [None, Some(addr)] {
                 let followed = asked.with(|_| Some(Known::Followed(name.clone(), fallback))).unwrap();

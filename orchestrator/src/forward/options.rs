@@ -2,30 +2,30 @@
 
 use std::fmt;
 
-use super::asked::{Asked, Place};
+use super::asked::{Asked, Destination};
 
 /// The lists that ask for exactly these forwards: one of the ports at the gateway and on the loopback,
 /// `0` where there is none, and one of the other hosts.
 #[must_use]
 pub fn lists(forwards: &[Asked]) -> (String, String) {
     let (mut ports, mut hosts): (Vec<Run>, Vec<String>) = (Vec::new(), Vec::new());
-    for Asked { port, place, outside } in forwards {
-        let place = match place {
-            Place::Gateway => "",
-            Place::Loopback => "@loopback",
-            Place::Host(name) if name.contains(':') => {
+    for Asked { port, destination, outside } in forwards {
+        let destination = match destination {
+            Destination::Gateway => "",
+            Destination::Loopback => "@loopback",
+            Destination::Host(name) if name.contains(':') => {
                 hosts.push(format!("{port}=[{name}]:{outside}"));
                 continue;
             }
-            Place::Host(name) => {
+            Destination::Host(name) => {
                 hosts.push(format!("{port}={name}:{outside}"));
                 continue;
             }
         };
         let (inside, outside) = (port.get(), outside.get());
         match ports.last_mut() {
-            Some(run) if run.goes_on_with(inside, outside, place) => run.more += 1,
-            _ => ports.push(Run { inside, outside, more: 0, place }),
+            Some(run) if run.goes_on_with(inside, outside, destination) => run.more += 1,
+            _ => ports.push(Run { inside, outside, more: 0, destination }),
         }
     }
     let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
@@ -39,13 +39,13 @@ struct Run {
     outside: u16,
     /// How many follow the first.
     more: u16,
-    place: &'static str,
+    destination: &'static str,
 }
 
 impl Run {
-    fn goes_on_with(&self, inside: u16, outside: u16, place: &str) -> bool {
+    fn goes_on_with(&self, inside: u16, outside: u16, destination: &str) -> bool {
         let next = |first: u16| u32::from(first) + u32::from(self.more) + 1;
-        place == self.place
+        destination == self.destination
             && next(self.inside) == u32::from(inside)
             && next(self.outside) == u32::from(outside)
     }
@@ -53,14 +53,14 @@ impl Run {
 
 impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { inside, outside, more, place } = *self;
+        let Self { inside, outside, more, destination } = *self;
         let range = |first: u16| match more {
             0 => first.to_string(),
             _ => format!("{first}-{}", first + more),
         };
         match range(outside) {
-            _ if inside == outside => write!(f, "{}{place}", range(inside)),
-            outside => write!(f, "{}:{outside}{place}", range(inside)),
+            _ if inside == outside => write!(f, "{}{destination}", range(inside)),
+            outside => write!(f, "{}:{outside}{destination}", range(inside)),
         }
     }
 }

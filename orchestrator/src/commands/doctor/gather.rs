@@ -22,7 +22,7 @@ use crate::health::{Place, plain};
 use crate::observed::{Container, HostDialer, Observed, Sidecar, State};
 
 /// How long each step may take, unless the user says otherwise. There are three, one after another.
-const PATIENCE: Duration = Duration::from_secs(10);
+const STEP_LIMIT: Duration = Duration::from_secs(10);
 
 /// Whom to look at.
 pub struct Doctor<'a, E> {
@@ -97,7 +97,7 @@ pub(super) struct Daemon {
 
 impl<E: Engine> Doctor<'_, E> {
     pub(super) async fn gather(self, port: Option<HostPort>, limit: Option<Duration>) -> Facts {
-        let limit = limit.unwrap_or(PATIENCE);
+        let limit = limit.unwrap_or(STEP_LIMIT);
         let mut facts = Facts {
             endpoint: String::new(),
             engine: Err(Failure { why: String::new(), help: None }),

@@ -9,7 +9,7 @@ use crate::commands::complete::images;
 use crate::commands::forwards::{self, HOSTS, PORTS, Words, merged, texts};
 use crate::commands::values::image;
 use crate::desired::{BACKEND_IMAGE, ImageRef, ROOTLESS_BACKEND_IMAGE};
-use crate::forward::asked::{self, Asked, Known, Place, Word};
+use crate::forward::asked::{self, Asked, Destination, Known, Word};
 use crate::manifest::{Forward, Variant, Wish};
 
 /// The name of everything, unless another is wished.
@@ -147,9 +147,9 @@ impl Options {
 /// What a manifest forwards: ports of the node, each to the same one, and other hosts, whose names
 /// the pod looks up.
 fn forwards_of(ports: Option<&[Word]>, hosts: &[Word]) -> Result<Vec<Forward>, Refusal> {
-    let forward = |asked: Asked| match asked.place {
-        Place::Gateway if asked.outside == asked.port => Ok(Forward { port: asked.port, to: None }),
-        Place::Host(ref name) => {
+    let forward = |asked: Asked| match asked.destination {
+        Destination::Gateway if asked.outside == asked.port => Ok(Forward { port: asked.port, to: None }),
+        Destination::Host(ref name) => {
             let followed = name.parse().ok().map(|name| Known::Followed(name, None));
             let known = followed.or_else(|| name.parse().ok().map(Known::Fixed));
             let forward = asked
@@ -157,7 +157,7 @@ fn forwards_of(ports: Option<&[Word]>, hosts: &[Word]) -> Result<Vec<Forward>, R
                 .ok_or_else(|| refusal(HOSTS, hosts, &ManifestOptionError::Host { name: name.clone() }))?;
             Ok(Forward { port: asked.port, to: Some(forward.to()) })
         }
-        Place::Gateway | Place::Loopback => {
+        Destination::Gateway | Destination::Loopback => {
             Err(refusal(PORTS, ports.unwrap_or_default(), &ManifestOptionError::Mapped))
         }
     };

@@ -4,7 +4,7 @@ use assemble_contract::argv::Question;
 
 use super::last_start::left_by;
 use super::{StartWarning, again, proxies_in_vain};
-use crate::commands::health::{PATIENCE, examine, is_isolated};
+use crate::commands::health::{ANSWER_LIMIT, examine, is_isolated};
 use crate::commands::{Session, observe};
 use crate::desired::{BACKEND_IMAGE, Desired, ImageRef};
 use crate::engine::{Engine, EngineError};
@@ -44,7 +44,7 @@ pub(super) async fn start_without_network<E: Engine>(
     };
     let forwards: Vec<_> = desired.forwards.iter().map(around).collect();
     let again = left_by(desired, Some(&backend), &ImageRef(BACKEND_IMAGE.to_owned()));
-    is_isolated(session.engine, &backend, PATIENCE).await.then(|| again.forwarding(&forwards).command())
+    is_isolated(session.engine, &backend, ANSWER_LIMIT).await.then(|| again.forwarding(&forwards).command())
 }
 
 async fn look<E: Engine>(session: Session<'_, E>) -> Result<(), EngineError> {
@@ -52,7 +52,7 @@ async fn look<E: Engine>(session: Session<'_, E>) -> Result<(), EngineError> {
     let observed = observe::ours(engine, user).await?;
     let running = |backend: &&Container| backend.state == State::Running;
     let Some(backend) = observed.backend.as_ref().filter(running) else { return Ok(()) };
-    if is_isolated(engine, backend, PATIENCE).await {
+    if is_isolated(engine, backend, ANSWER_LIMIT).await {
         let help = give_network(&again(&observed, user).command());
         console.warning(StartWarning::NoNetwork { help });
         return Ok(());
@@ -70,7 +70,8 @@ async fn warn<E: Engine>(
     let again = again(observed, session.user);
     let start_with = |forwards: &[Forward]| again.command_with(forwards);
     let forwards =
-        examine(engine, Some(&facts), backend, (observed, &start_with), |_| Question::Target, PATIENCE).await;
+        examine(engine, Some(&facts), backend, (observed, &start_with), |_| Question::Target, ANSWER_LIMIT)
+            .await;
     for forward in forwards {
         let (port, target) = (forward.sidecar.port, forward.report().map(|report| report.target.clone()));
         if let (Some(finding), Some(target)) = (forward.finding.filter(|finding| finding.blocked), target) {

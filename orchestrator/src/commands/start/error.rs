@@ -145,7 +145,7 @@ pub enum StartWarning {
     /// After `stop`, the note about them in docker's configuration could not be removed.
     #[error("the next start may have the same options: {error}")]
     #[advice = "remove `assemble/{backend}-*` there, or name the options"]
-    Remembered {
+    NotForgotten {
         /// Why.
         error: String,
     },

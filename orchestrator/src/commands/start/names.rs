@@ -15,11 +15,11 @@ use assemble_contract::HostName;
 use assemble_contract::argv::Question;
 use explained::Explained;
 
-use crate::commands::health::{self, PATIENCE};
+use crate::commands::health::{self, ANSWER_LIMIT};
 use crate::commands::{Session, observe};
 use crate::desired::HostPort;
 use crate::engine::Engine;
-use crate::forward::asked::{Asked, Known, Place, is_own_address};
+use crate::forward::asked::{Asked, Destination, Known, is_own_address};
 use crate::forward::{Forward, Target};
 use crate::health::Answer;
 use crate::observed::{Container, Observed, Sidecar, State};
@@ -32,7 +32,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// # Errors
 /// A name that nobody knows nor can follow, or that means whoever asks for it.
 pub async fn resolve<E: Engine>(session: Session<'_, E>, asked: &[Asked]) -> Result<BTreeSet<Forward>> {
-    let is_host = |asked: &Asked| matches!(asked.place, Place::Host(_));
+    let is_host = |asked: &Asked| matches!(asked.destination, Destination::Host(_));
     let observed = match asked.iter().any(is_host) {
         true => observe::ours(session.engine, session.user).await?,
         false => Observed::default(),
@@ -41,9 +41,9 @@ pub async fn resolve<E: Engine>(session: Session<'_, E>, asked: &[Asked]) -> Res
     let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
     let mut forwards = BTreeSet::new();
     for asked in asked {
-        let known = match &asked.place {
-            Place::Host(name) => Some(look_up(session, &observed, &hosts, asked, name).await?),
-            Place::Gateway | Place::Loopback => None,
+        let known = match &asked.destination {
+            Destination::Host(name) => Some(look_up(session, &observed, &hosts, asked, name).await?),
+            Destination::Gateway | Destination::Loopback => None,
         };
         forwards.extend(asked.with(|_| known));
     }
@@ -100,7 +100,7 @@ fn sidecar_of<'a>(
 /// Whether a sidecar has its target's address from the name service of its network.
 async fn finds_it<E: Engine>(engine: &E, sidecar: &Sidecar) -> bool {
     sidecar.container.state == State::Running
-        && match health::ask(engine, sidecar, Question::Counters, PATIENCE).await {
+        && match health::ask(engine, sidecar, Question::Counters, ANSWER_LIMIT).await {
             Answer::Told(report) => report.resolved == Some(true),
             _ => false,
         }

@@ -78,7 +78,7 @@ pub(in crate::commands) async fn keep<E: Engine>(
 pub(in crate::commands) async fn forget<E: Engine>(session: Session<'_, E>, configuration: Option<&Path>) {
     let forgetting = async { anyhow::Ok(note(session, configuration).await?.forget()?) };
     if let Err(error) = forgetting.await {
-        session.console.warning(StartWarning::Remembered { error: error.to_string() });
+        session.console.warning(StartWarning::NotForgotten { error: error.to_string() });
     }
 }
 

@@ -97,18 +97,18 @@ mod tests {
 
     use super::*;
     use crate::desired::{HostPort, SETTINGS, Security, Setting, Settings, VolumeName};
-    use crate::forward::asked::Place;
+    use crate::forward::asked::Destination;
 
-    fn place() -> impl Strategy<Value = Place> {
+    fn destination() -> impl Strategy<Value = Destination> {
         let host = prop_oneof!["[a-z][a-z0-9-]{0,8}(\\.[a-z]{1,8})?", Just("2001:db8::7".to_owned())]
             .prop_filter("means the relay itself", |name| name != "localhost");
-        prop_oneof![Just(Place::Gateway), Just(Place::Loopback), host.prop_map(Place::Host)]
+        prop_oneof![Just(Destination::Gateway), Just(Destination::Loopback), host.prop_map(Destination::Host)]
     }
 
     fn forwards() -> impl Strategy<Value = Vec<Asked>> {
         let port = || (1..=u16::MAX).prop_map(|number| HostPort::new(number).unwrap());
-        btree_map(port(), (place(), port()), 0..9).prop_map(|forwards| {
-            let asked = |(port, (place, outside))| Asked { port, place, outside };
+        btree_map(port(), (destination(), port()), 0..9).prop_map(|forwards| {
+            let asked = |(port, (destination, outside))| Asked { port, destination, outside };
             forwards.into_iter().map(asked).collect()
         })
     }
