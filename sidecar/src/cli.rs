@@ -132,7 +132,7 @@ struct Relay {
     /// The socket of the dialer that connects to the loopback of its own namespace, for --to loopback
     #[arg(long = argv::DIALER.name(), value_name = "PATH", env = "ASSEMBLE_PROXY_DIALER")]
     dialer: Option<PathBuf>,
-    /// End when nobody in this namespace listens on a unix socket of this name any more, where somebody did; looked at when health is asked for, and three times in a row nobody must be there
+    /// End when nobody in this namespace listens on a unix socket of this name any more, where somebody did; looked at when health is asked for, or each minute where nobody asks, and three times in a row nobody must be there
     #[arg(long = argv::OWNER_SOCKET.name(), value_name = "NAME")]
     owner_socket: Option<String>,
     /// Give up connecting to the target after so many seconds

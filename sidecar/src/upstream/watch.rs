@@ -60,9 +60,8 @@ impl Upstream {
         }
     }
 
-    /// Looks for the namespace's owner, for [`Self::watch`] to know. An engine that is down asks for
-    /// nobody's health, so that whoever ends for what is seen then is started again, and beside the
-    /// owner's next run.
+    /// Looks for the namespace's owner, for [`Self::watch`] to know, which looks by itself where nobody
+    /// asks for health. Whoever ends while the engine is down is started with the owner when it is back.
     pub fn look(&self) {
         if let Some(owner) = &self.owner {
             owner.look();
