@@ -72,7 +72,7 @@ walk() {
 	# The walks that passed by what was demanded of the engine's words say so in their output.
 	plain_lines <"$said" | awk '
 		/^---- capability::.* stdout ----$/ { sub(/^.*::/, "", $2); walk = $2 }
-		sub(/^not here: /, "") { told[walk] = $0 }
+		sub(/^not here: /, "") { gsub(/  +/, " "); told[walk] = $0 }
 		/^test capability::/ { sub(/^.*::/, "", $2); ended[$2] = $NF }
 		END { for (walk in ended) print walk "\t" (ended[walk] == "ok" && walk in told ? "told\t" told[walk] : ended[walk]) }' |
 		sort >>"$1"
@@ -119,6 +119,7 @@ table() {
 			for (walk in walks) for (i = 1; i <= n; i++) if (came[walk, columns[i]] == "told")
 				lines[++l] = "- " i ", " walk ": `" word[walk, columns[i]] "`"
 			if (l) print "\nTold, since the engine cannot do it:\n"
+			sorter = "sort -V"
 			for (i = 1; i <= l; i++) print lines[i] | sorter
 			close(sorter)
 			for (e = 1; e <= engine; e++) if (e in without) missing = missing "- " name[e] ": " without[e] "\n"
