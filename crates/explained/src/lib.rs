@@ -19,7 +19,9 @@
 //!
 //! The words are those of `#[error("…")]`; the cause is the first paragraph of the variant's documentation;
 //! `#[advice = "…"]` says what a person can do; `#[status = "…"]`, on a variant or for all of them on
-//! the type, says how the program ends, which is "1" where nothing else is said. A variant without a
+//! the type, says how the program ends, which is "1" where nothing else is said. Advice that is also told
+//! where the error is met is a format string over the variant's fields, `#[advice("…")]`. A type with
+//! `#[hints]` has no advice beside its words, which are advice themselves. A variant without a
 //! cause or an advice does not compile, unless it is transparent, or another one has its words and explains
 //! them:
 //!
@@ -38,6 +40,12 @@ pub use explained_derive::Explained;
 pub trait Explained {
     /// One for each variant, in their order.
     const EXPLANATIONS: &'static [Explanation];
+
+    /// That of this error; `None` where it is in the words of another type.
+    fn explanation(&self) -> Option<&'static Explanation>;
+
+    /// What a person can do about this very error, where its variant has `#[advice("…")]`.
+    fn advice(&self) -> Option<String>;
 }
 
 /// What there is to say about an error before it happens.
@@ -49,7 +57,7 @@ pub struct Explanation {
     pub words: &'static str,
     /// What brings it about.
     pub cause: &'static str,
-    /// What a person can do.
+    /// What a person can do; empty where the words say it.
     pub advice: &'static str,
     /// How the program ends.
     pub status: &'static str,

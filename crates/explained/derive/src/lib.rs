@@ -1,14 +1,16 @@
 //! The derive macro of `explained`, which see.
 
+use std::collections::BTreeSet;
+
 use proc_macro::TokenStream;
-use proc_macro2::{Span, TokenStream as Tokens};
+use proc_macro2::{Ident, Span, TokenStream as Tokens};
 use quote::quote;
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
 use syn::{Attribute, Data, DeriveInput, Error, Expr, ExprLit, Lit, LitStr, Meta, Result, parse_macro_input};
 
 /// Collects the words, the cause and the advice of each variant.
-#[proc_macro_derive(Explained, attributes(advice, status))]
+#[proc_macro_derive(Explained, attributes(advice, hints, status))]
 pub fn explained(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     implementation(&input).unwrap_or_else(Error::into_compile_error).into()
@@ -16,46 +18,112 @@ pub fn explained(input: TokenStream) -> TokenStream {
 
 fn implementation(input: &DeriveInput) -> Result<Tokens> {
     let name = &input.ident;
-    let usual = text(&input.attrs, "status")?.unwrap_or_else(|| "1".to_owned());
+    let mut table = Table {
+        usual: text(&input.attrs, "status")?.unwrap_or_else(|| "1".to_owned()),
+        hints: input.attrs.iter().any(|attr| attr.path().is_ident("hints")),
+        ..Table::default()
+    };
     let kind = kebab(name.to_string().trim_end_matches("Error"));
-    let (mut explained, mut unexplained) = (Vec::new(), Vec::new());
-    let mut explanations = Vec::new();
-    let mut explain = |code: &str, attrs: &[Attribute], span: Span| -> Result<()> {
+    match &input.data {
+        Data::Enum(data) => data.variants.iter().try_for_each(|variant| {
+            let ident = &variant.ident;
+            let code = format!("{kind}-{}", kebab(&ident.to_string()));
+            table.explain(&code, &variant.attrs, &quote!(Self::#ident), ident.span())
+        })?,
+        Data::Struct(_) => table.explain(&kind, &input.attrs, &quote!(Self), name.span())?,
+        Data::Union(_) => return Err(Error::new(name.span(), "a union is no error")),
+    }
+    table.find_words_of_others()?;
+    let Table { rows, found, told, .. } = table;
+    let (generics, arguments, bounds) = input.generics.split_for_impl();
+    Ok(quote! {
+        impl #generics ::explained::Explained for #name #arguments #bounds {
+            const EXPLANATIONS: &'static [::explained::Explanation] = &[#(#rows),*];
+
+            fn explanation(&self) -> ::core::option::Option<&'static ::explained::Explanation> {
+                #[allow(unreachable_patterns)]
+                match self {
+                    #(#found)*
+                    _ => ::core::option::Option::None,
+                }
+            }
+
+            fn advice(&self) -> ::core::option::Option<::std::string::String> {
+                #[allow(unreachable_patterns)]
+                match self {
+                    #(#told)*
+                    _ => ::core::option::Option::None,
+                }
+            }
+        }
+    })
+}
+
+/// What is known of the variants so far.
+#[derive(Default)]
+struct Table {
+    /// How the program ends where a variant says nothing else.
+    usual: String,
+    /// Whether the words are themselves what to do.
+    hints: bool,
+    /// The explanations.
+    rows: Vec<Tokens>,
+    /// The words of each row.
+    words: Vec<String>,
+    /// Variants in the words of another.
+    unexplained: Vec<(String, Tokens, Span)>,
+    /// Arms from a variant to its row.
+    found: Vec<Tokens>,
+    /// Arms from a variant to the advice that is told with it.
+    told: Vec<Tokens>,
+}
+
+impl Table {
+    fn explain(&mut self, code: &str, attrs: &[Attribute], pattern: &Tokens, span: Span) -> Result<()> {
         let Some(words) = words(attrs, span)? else { return Ok(()) };
-        let Some(advice) = text(attrs, "advice")? else {
-            unexplained.push((words, span));
-            return Ok(());
+        let advice = match attrs.iter().find(|attr| attr.path().is_ident("advice")) {
+            Some(attr) if matches!(attr.meta, Meta::List(_)) => {
+                let literal: LitStr = attr.parse_args()?;
+                let (advice, names) = named(&literal)?;
+                let names = names.iter().map(|name| Ident::new(name, literal.span()));
+                self.told.push(quote! {
+                    #pattern { #(#names,)* .. } => ::core::option::Option::Some(::std::format!(#literal)),
+                });
+                advice
+            }
+            Some(attr) => value(attr)?,
+            None if self.hints => String::new(),
+            None => {
+                self.unexplained.push((words, pattern.clone(), span));
+                return Ok(());
+            }
         };
         let cause = cause(attrs)?.ok_or_else(|| Error::new(span, "its cause is missing: a doc comment"))?;
-        let status = text(attrs, "status")?.unwrap_or_else(|| usual.clone());
-        explanations.push(quote! {
+        let status = text(attrs, "status")?.unwrap_or_else(|| self.usual.clone());
+        self.find(pattern, self.rows.len());
+        self.rows.push(quote! {
             ::explained::Explanation {
                 code: #code, words: #words, cause: #cause, advice: #advice, status: #status,
             }
         });
-        explained.push(words);
+        self.words.push(words);
         Ok(())
-    };
-    match &input.data {
-        Data::Enum(data) => data.variants.iter().try_for_each(|variant| {
-            explain(
-                &format!("{kind}-{}", kebab(&variant.ident.to_string())),
-                &variant.attrs,
-                variant.ident.span(),
-            )
-        })?,
-        Data::Struct(_) => explain(&kind, &input.attrs, name.span())?,
-        Data::Union(_) => return Err(Error::new(name.span(), "a union is no error")),
     }
-    if let Some((_, span)) = unexplained.iter().find(|(words, _)| !explained.contains(words)) {
-        return Err(Error::new(*span, "#[advice = \"…\"] is missing"));
-    }
-    let (generics, arguments, bounds) = input.generics.split_for_impl();
-    Ok(quote! {
-        impl #generics ::explained::Explained for #name #arguments #bounds {
-            const EXPLANATIONS: &'static [::explained::Explanation] = &[#(#explanations),*];
+
+    fn find_words_of_others(&mut self) -> Result<()> {
+        for (words, pattern, span) in std::mem::take(&mut self.unexplained) {
+            let row = self.words.iter().position(|known| *known == words);
+            let row = row.ok_or_else(|| Error::new(span, "#[advice = \"…\"] is missing"))?;
+            self.find(&pattern, row);
         }
-    })
+        Ok(())
+    }
+
+    fn find(&mut self, pattern: &Tokens, row: usize) {
+        self.found.push(quote! {
+            #pattern { .. } => ::core::option::Option::Some(&Self::EXPLANATIONS[#row]),
+        });
+    }
 }
 
 /// What is in `#[error(…)]`: the words, or `transparent`.
@@ -75,7 +143,12 @@ fn words(attrs: &[Attribute], span: Span) -> Result<Option<String>> {
     let attr = attrs.iter().find(|attr| attr.path().is_ident("error"));
     let attr = attr.ok_or_else(|| Error::new(span, "#[error(…)] is missing"))?;
     let Some(literal) = attr.parse_args::<Words>()?.0 else { return Ok(None) };
-    let (mut words, text) = (String::new(), literal.value());
+    named(&literal).map(|(words, _)| Some(words))
+}
+
+/// The text of a format string, and the names of what stands in its braces.
+fn named(literal: &LitStr) -> Result<(String, BTreeSet<String>)> {
+    let (mut words, mut names, text) = (String::new(), BTreeSet::new(), literal.value());
     let mut rest = text.as_str();
     while let Some((before, behind)) = rest.split_once('{') {
         let (inside, behind) = behind.split_once('}').unwrap_or_default();
@@ -84,9 +157,10 @@ fn words(attrs: &[Attribute], span: Span) -> Result<Option<String>> {
             return Err(Error::new(literal.span(), "name what stands in braces: {name}, name = …"));
         }
         words.push_str(&format!("{before}{{{name}}}"));
+        names.insert(name.to_owned());
         rest = behind;
     }
-    Ok(Some(words + rest))
+    Ok((words + rest, names))
 }
 
 /// The first paragraph of the documentation, without its full stop.
