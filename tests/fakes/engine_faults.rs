@@ -20,7 +20,7 @@ async fn reach(host: &str) -> EngineError {
 }
 
 fn hint(error: &EngineError) -> String {
-    error.hint().unwrap_or_default()
+    error.hint().map(|hint| hint.to_string()).unwrap_or_default()
 }
 
 #[tokio::test]

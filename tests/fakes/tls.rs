@@ -22,7 +22,7 @@ async fn refused(host: String, tls: Tls) -> (String, String) {
     assert!(error.to_string().contains(&host), "{error}");
     let reason = error.source().unwrap().to_string();
     assert!(!reason.contains('\n'), "{reason}");
-    (reason, error.hint().unwrap_or_default())
+    (reason, error.hint().map(|hint| hint.to_string()).unwrap_or_default())
 }
 
 #[tokio::test]

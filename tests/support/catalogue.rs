@@ -31,16 +31,19 @@ pub(crate) fn print(program: &str, sources: &[&str], types: &[Explained]) {
             line.strip_prefix(&format!("<!-- {program}: ")).and_then(|rest| rest.strip_suffix(" -->"));
         let Some(names) = names else { continue };
         while lines.next_if(|line| line.starts_with('|')).is_some() {}
-        printed.push_str("| error | cause | what to do | status | code |\n|---|---|---|---|---|\n");
-        for name in names.split(", ") {
-            let found = types.iter().find(|(known, _)| *known == name);
-            let (name, rows) = found.unwrap_or_else(|| panic!("no {name} is known to the test"));
-            named.push(*name);
-            for row in *rows {
-                assert!(!codes.contains(&row.code), "two errors have the code {}", row.code);
-                codes.push(row.code);
-                printed.push_str(&self::row(row));
-            }
+        let find = |name| types.iter().find(|(known, _)| *known == name);
+        let tables: Vec<_> = names
+            .split(", ")
+            .map(|name| find(name).unwrap_or_else(|| panic!("no {name} is known to the test")))
+            .collect();
+        named.extend(tables.iter().map(|(name, _)| *name));
+        let rows: Vec<_> = tables.iter().flat_map(|(_, rows)| *rows).collect();
+        let hints = rows.iter().all(|row| row.advice.is_empty());
+        printed.push_str(if hints { HINTS } else { ERRORS });
+        for row in rows {
+            assert!(!codes.contains(&row.code), "two errors have the code {}", row.code);
+            codes.push(row.code);
+            printed.push_str(&if hints { hint(row) } else { error(row) });
         }
     }
     let mut known: Vec<_> = types.iter().map(|(name, _)| *name).collect();
@@ -77,15 +80,30 @@ fn find(directory: &Path, found: &mut Vec<String>) {
     }
 }
 
-fn row(Explanation { code, words, cause, advice, status }: &Explanation) -> String {
-    for text in [words, cause, advice] {
-        assert!(!text.contains(['\n', '|']) && !text.ends_with(['.', ' ', ':']), "{code}: {text:?}");
-    }
+const ERRORS: &str = "| error | cause | what to do | status | code |\n|---|---|---|---|---|\n";
+
+fn error(row: &Explanation) -> String {
+    let Explanation { code, words, cause, advice, status } = row;
+    check(row);
     let statuses =
         ["1", "2", "3", "64", "125", "128 + N", "part", "log", "log, and 1 from `health`", "warning"];
     assert!(statuses.contains(status), "{code}: {status}");
-    assert!(!words.starts_with(char::is_uppercase), "{code}: begins with a capital: {words}");
     format!("| `{words}` | {} | {} | {status} | {code} |\n", sentence(cause), sentence(advice))
+}
+
+const HINTS: &str = "| hint | when | code |\n|---|---|---|\n";
+
+fn hint(row: &Explanation) -> String {
+    check(row);
+    format!("| `{}` | {} | {} |\n", row.words, sentence(row.cause), row.code)
+}
+
+/// What holds for all rows.
+fn check(Explanation { code, words, cause, advice, .. }: &Explanation) {
+    for text in [words, cause, advice] {
+        assert!(!text.contains(['\n', '|']) && !text.ends_with(['.', ' ', ':']), "{code}: {text:?}");
+    }
+    assert!(!words.starts_with(char::is_uppercase), "{code}: begins with a capital: {words}");
 }
 
 /// With a capital at its beginning.

@@ -18,7 +18,7 @@ use docker_assemble::commands::start::{
 use docker_assemble::commands::stats::NoCounters;
 use docker_assemble::commands::stop::NothingRemoved;
 use docker_assemble::dialer::DialerError;
-use docker_assemble::engine::{AnswerError, EngineError, VersionError};
+use docker_assemble::engine::{AnswerError, EngineError, EngineHint, VersionError};
 use docker_assemble::forward::asked::{Conflict, ListError};
 use docker_assemble::plan::PlanError;
 use docker_assemble::proxy_image::Missing;
@@ -58,6 +58,7 @@ fn every_error_is_explained() {
         DialerError,
         EndpointError,
         EngineError,
+        EngineHint,
         Failure,
         FileError,
         FilterError,

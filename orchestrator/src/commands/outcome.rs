@@ -27,7 +27,7 @@ pub fn explain(error: &anyhow::Error) -> String {
     let mut line = causes(error.as_ref());
     if let Some(hint) = error.chain().find_map(|cause| cause.downcast_ref::<EngineError>()?.hint()) {
         line.push_str("; ");
-        line.push_str(&hint);
+        line.push_str(&hint.to_string());
     }
     line
 }

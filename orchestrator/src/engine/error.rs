@@ -1,11 +1,10 @@
 //! The engine's failures in this project's words.
 
 use std::fmt;
-use std::io;
 
 use explained::Explained;
 
-use super::failure::{CREATE, PULL};
+use super::failure::CREATE;
 
 /// What was being done, with its object: the first half of every engine error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,64 +58,7 @@ impl EngineError {
     pub fn is_taken_name(&self) -> bool {
         matches!(self, Self::Conflict { operation, .. } if operation.verb == CREATE)
     }
-
-    /// What a person can do about it, where that is known: one line without a full stop.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Unreachable { endpoint, source } => unreachable_hint(endpoint, source.as_ref()),
-            Self::Timeout { operation, .. } if operation.verb == PULL => {
-                Some("the registry may hang; another try goes on from the layers that are there".to_owned())
-            }
-            Self::Timeout { .. } => {
-                Some("the engine may be overloaded, or something else listens there".to_owned())
-            }
-            Self::Refused { status: 403, .. } => {
-                Some("an authorization plugin or a proxy in front of the engine forbids it".to_owned())
-            }
-            Self::Refused { status: 400, message, .. } if message.contains("client version") => {
-                Some("unset \"DOCKER_API_VERSION\" to let the version be negotiated".to_owned())
-            }
-            _ => None,
-        }
-    }
 }
-
-fn unreachable_hint(endpoint: &str, source: &(dyn std::error::Error + 'static)) -> Option<String> {
-    let words = source.to_string();
-    for (sign, hint) in TLS_HINTS {
-        if words.contains(sign) {
-            return Some((*hint).to_owned());
-        }
-    }
-    if endpoint.starts_with("ssh:") {
-        let host = endpoint.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
-        return Some(format!("does 'ssh {host} docker version' work?"));
-    }
-    let hint = match source.downcast_ref::<io::Error>()?.kind() {
-        io::ErrorKind::PermissionDenied => {
-            "is your user in the group \"docker\"? a new member must log in again".to_owned()
-        }
-        io::ErrorKind::NotFound if endpoint.starts_with("unix:") => {
-            "is the docker engine installed and running?".to_owned()
-        }
-        io::ErrorKind::ConnectionRefused => "is the docker engine running?".to_owned(),
-        io::ErrorKind::TimedOut => "is the host up, and does a firewall drop the connection?".to_owned(),
-        _ => return None,
-    };
-    Some(hint)
-}
-
-/// Words of rustls, and what a person can do about them.
-const TLS_HINTS: &[(&str, &str)] = &[
-    ("invalid peer certificate: UnknownIssuer", "name the CA of the engine's certificate with --tlscacert"),
-    ("invalid peer certificate", "is it this host's certificate, and still valid?"),
-    (
-        "received fatal alert",
-        "the engine wants a client certificate that its CA signed (--tlscert, --tlskey)",
-    ),
-    ("corrupt message", "the engine does not speak tls there; leave the tls options out"),
-];
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -125,7 +67,7 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 pub enum EngineError {
     /// Nothing answers there.
     #[error("cannot reach the docker engine at \"{endpoint}\"")]
-    #[advice = "see the hint behind it: is the engine up, may you use it, is TLS set up?"]
+    #[advice = "see the hint behind it, below: is the engine up, may you use it, is TLS set up?"]
     Unreachable {
         /// Where it was looked for.
         endpoint: String,

@@ -8,6 +8,7 @@ mod error;
 mod exec;
 mod failure;
 mod heads;
+mod hint;
 mod info;
 mod transport;
 mod users;
@@ -20,6 +21,7 @@ pub use docker_plugin::credentials::CredentialSource;
 pub use docker_plugin::endpoint::{Endpoint, Tls};
 pub use error::{EngineError, Operation};
 pub(crate) use failure::{LOAD, PULL};
+pub use hint::EngineHint;
 pub use version::VersionError;
 
 use std::collections::BTreeMap;

@@ -223,7 +223,7 @@ async fn within<T, F>(
 }
 
 fn explain(error: EngineError) -> Failure {
-    let help = error.hint();
+    let help = error.hint().map(|hint| hint.to_string());
     Failure { why: plain(&causes(&error)), help }
 }
 
