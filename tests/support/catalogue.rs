@@ -85,8 +85,20 @@ const ERRORS: &str = "| error | cause | what to do | status | code |\n|---|---|-
 fn error(row: &Explanation) -> String {
     let Explanation { code, words, cause, advice, status } = row;
     check(row);
-    let statuses =
-        ["1", "2", "3", "64", "125", "128 + N", "part", "log", "log, and 1 from `health`", "warning"];
+    let statuses = [
+        "1",
+        "2",
+        "3",
+        "64",
+        "125",
+        "128 + N",
+        "fail",
+        "part",
+        "log",
+        "log, and 1 from `health`",
+        "warn",
+        "warning",
+    ];
     assert!(statuses.contains(status), "{code}: {status}");
     format!("| `{words}` | {} | {} | {status} | {code} |\n", sentence(cause), sentence(advice))
 }

@@ -8,7 +8,10 @@ use docker_assemble::commands::ArgumentError;
 use docker_assemble::commands::builder::{BuilderWarning, BuildxError};
 use docker_assemble::commands::cache::{FilterError, LimitUntold, TooOld, TwoFormats};
 use docker_assemble::commands::damage::Damage;
-use docker_assemble::commands::doctor::ChecksFailed;
+use docker_assemble::commands::doctor::{
+    BackendTrouble, ChecksFailed, DaemonTrouble, EngineTrouble, ForwardTrouble, HelperTrouble, KernelTrouble,
+    Unanswered,
+};
 use docker_assemble::commands::leftovers::BackendError;
 use docker_assemble::commands::logs::{LogsError, LogsOptionError};
 use docker_assemble::commands::manifest::ManifestOptionError;
@@ -17,9 +20,10 @@ use docker_assemble::commands::start::{
 };
 use docker_assemble::commands::stats::NoCounters;
 use docker_assemble::commands::stop::NothingRemoved;
-use docker_assemble::dialer::DialerError;
+use docker_assemble::dialer::{DialerError, DialerHint, NotHere};
 use docker_assemble::engine::{AnswerError, EngineError, EngineHint, VersionError};
 use docker_assemble::forward::asked::{Conflict, ListError};
+use docker_assemble::health::{Cause, Door, NoNetwork};
 use docker_assemble::plan::PlanError;
 use docker_assemble::proxy_image::Missing;
 use docker_assemble::ready::ReadyError;
@@ -41,10 +45,12 @@ fn every_error_is_explained() {
         ArgumentError,
         AuthorityError,
         BackendError,
+        BackendTrouble,
         BuilderWarning,
         BuildkitError,
         BuildxError,
         Cancelled,
+        Cause,
         ChecksFailed,
         ConfigError,
         ConfigWarning,
@@ -53,18 +59,25 @@ fn every_error_is_explained() {
         ContextError,
         CredentialsError,
         CredentialsWarning,
+        DaemonTrouble,
         Damage,
         DialError,
         DialerError,
+        DialerHint,
+        Door,
         EndpointError,
         EngineError,
         EngineHint,
+        EngineTrouble,
         Failure,
         FileError,
         FilterError,
         FormatError,
+        ForwardTrouble,
         HeadersError,
+        HelperTrouble,
         HostError,
+        KernelTrouble,
         LimitUntold,
         ListError,
         LogsError,
@@ -74,8 +87,10 @@ fn every_error_is_explained() {
         NameError,
         Need,
         NoCounters,
+        NoNetwork,
         NoUser,
         NoVolumeName,
+        NotHere,
         NothingRemoved,
         OptionError,
         OutputError,
@@ -89,6 +104,7 @@ fn every_error_is_explained() {
         TlsError,
         TooOld,
         TwoFormats,
+        Unanswered,
         UndoFailure,
         ValueError,
         VersionError,

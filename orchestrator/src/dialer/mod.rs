@@ -16,7 +16,7 @@ mod peer;
 mod process;
 
 pub use error::DialerError;
-pub use not_here::NotHere;
+pub use not_here::{DialerHint, NotHere};
 pub use process::{directory, end, look, place, start, stop};
 
 /// What this machine is called; empty where the system does not tell as Linux does.

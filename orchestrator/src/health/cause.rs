@@ -3,10 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use assemble_contract::{Outcome, TargetHost};
+use explained::Explained;
 
-use super::firewall::{self, Chain};
-use super::isolation::{NO_NETWORK, give_network};
-use super::{Listening, Place};
+use super::finding::{Cause, Finding};
+use super::firewall::{self, Chain, Door};
+use super::{Listening, NoNetwork, Place};
 use crate::desired::HostPort;
 use crate::forward::{Forward, Target};
 
@@ -44,94 +45,51 @@ pub struct Case<'a> {
     pub start: &'a StartWith<'a>,
 }
 
-/// What is the matter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// What happened, and why as far as that can be told.
-    pub why: String,
-    /// What to do about it.
-    pub help: String,
-    /// Whether something is in the way, which a service that starts later does not mend.
-    pub blocked: bool,
-}
-
 /// Puts the facts together; `None` for a target that accepts.
 #[must_use]
 pub fn explain(case: &Case<'_>) -> Option<Finding> {
-    let (why, help) = cause(case)?;
-    Some(Finding { why, help, blocked: case.is_blocked() })
+    Some(Finding { cause: cause(case)?, blocked: case.is_blocked() })
 }
 
-fn cause(case: &Case<'_>) -> Option<(String, String)> {
-    let Case { to, .. } = *case;
-    let found = |why: String, help: String| Some((why, help));
-    let words = || case.text.map(|text| format!(" ({text})")).unwrap_or_default();
-    match (case.outcome, case.via) {
-        (Outcome::Accepted, _) => None,
+fn cause(case: &Case<'_>) -> Option<Cause> {
+    let Case { to, outcome, .. } = *case;
+    let said = said(outcome);
+    let words = case.text.map(|text| format!(" ({text})")).unwrap_or_default();
+    let nothing_listens = |host: String| Cause::NothingListens { said, to, host, there: THERE };
+    let no_way = |host: String, name: String, words| Cause::NoWay { said, to, host, words, name };
+    Some(match (outcome, case.via) {
+        (Outcome::Accepted, _) => return None,
         (Outcome::NoGateway, _) if case.isolated => {
-            found(format!("no gateway: {NO_NETWORK}"), give_network(&case.start(None)))
+            let lost = NoNetwork::new(&case.start(None));
+            Cause::NoNetwork { help: lost.advice().unwrap_or_default(), lost }
         }
-        (Outcome::NoGateway, _) => found(
-            "no gateway: the backend's network has no default route".to_owned(),
-            format!("{} give the backend a new network", super::anew(&case.start(None))),
-        ),
-        (Outcome::Dialer, _) => found(
-            format!("the dialer on the host does not help{}", words()),
-            format!("'{}' makes it anew", case.start(None)),
-        ),
-        (Outcome::Descriptors | Outcome::ClientGone | Outcome::Unknown, _) => found(
-            format!("not reached{}", words()),
-            format!("'docker assemble backend logs --proxy {}' tells more", case.port),
-        ),
-        (Outcome::Loop, TargetHost::Name(name)) => found(
-            format!("\"{name}\" means the backend itself{}", words()),
-            format!("'{}' goes by an address", case.start(Some(case.host("ADDRESS")))),
-        ),
-        (Outcome::Loop, _) => found(
-            format!("the connection met itself: nothing listens on port {to} there"),
-            start_service(to, THERE),
-        ),
-        (outcome, TargetHost::Loopback) if case.is_elsewhere() => {
-            let (host, own, help) = elsewhere(case);
-            found(format!("{}: the loopback is that of {host} and not of {own}", said(outcome)), help)
+        (Outcome::NoGateway, _) => Cause::NoRoute { anew: super::anew(&case.start(None)) },
+        (Outcome::Dialer, _) => Cause::Dialer { words, start: case.start(None) },
+        (Outcome::Descriptors | Outcome::ClientGone | Outcome::Unknown, _) => {
+            Cause::Unclear { words, port: case.port }
         }
-        (Outcome::Refused, TargetHost::Loopback) => found(
-            format!("refused: nothing listens on port {to} of the host's 127.0.0.1"),
-            start_service(to, THERE),
-        ),
-        (outcome, TargetHost::Loopback) => found(
-            format!("{}: the host's loopback does not answer on port {to}{}", said(outcome), words()),
-            look(to),
-        ),
-        (Outcome::NoSuchName, _) => found(
+        (Outcome::Loop, TargetHost::Name(name)) => {
+            Cause::Itself { name: name.to_string(), words, start: case.start(Some(case.host("ADDRESS"))) }
+        }
+        (Outcome::Loop, _) => Cause::MetItself { to },
+        (_, TargetHost::Loopback) if case.is_elsewhere() => {
+            let start = case.start(remedy(case));
+            match case.place {
+                Place::Virtual(program) => Cause::VirtualLoopback { said, program, start },
+                _ => Cause::RootlessLoopback { said, start },
+            }
+        }
+        (Outcome::Refused, TargetHost::Loopback) => nothing_listens("the host's 127.0.0.1".to_owned()),
+        (_, TargetHost::Loopback) => Cause::SilentLoopback { said, to, words },
+        (Outcome::NoSuchName, _) => Cause::NoSuchName {
             // The relay says the same.
-            case.text.unwrap_or("no such name").to_owned(),
-            format!(
-                "see whether the name is right and its service up; '{}' goes by an address",
-                case.start(Some(case.host("ADDRESS")))
-            ),
-        ),
-        (Outcome::NameService, _) => found(
-            format!("the name service of the backend's network does not tell{}", words()),
-            format!(
-                "{} give the backend the name servers that the engine has now",
-                super::anew(&case.start(None))
-            ),
-        ),
-        (Outcome::Refused, TargetHost::Name(name)) => {
-            let host = case.named(name.as_str());
-            found(format!("refused: nothing listens on port {to} of {host}"), start_service(to, THERE))
-        }
-        (outcome, TargetHost::Name(name)) => {
-            let (said, host) = (said(outcome), case.named(name.as_str()));
-            found(
-                format!("{said}: there is no way from the backend's network to port {to} of {host}{}", words()),
-                format!("see whether {name} is up and its firewall lets port {to} in"),
-            )
-        }
-        (Outcome::Refused, TargetHost::Address(ip)) => {
-            found(format!("refused: nothing listens on port {to} of {ip}"), start_service(to, THERE))
-        }
+            text: case.text.unwrap_or("no such name").to_owned(),
+            start: case.start(Some(case.host("ADDRESS"))),
+        },
+        (Outcome::NameService, _) => Cause::NameService { words, anew: super::anew(&case.start(None)) },
+        (Outcome::Refused, TargetHost::Name(name)) => nothing_listens(case.named(name.as_str())),
+        (_, TargetHost::Name(name)) => no_way(case.named(name.as_str()), name.to_string(), words),
+        (Outcome::Refused, TargetHost::Address(ip)) => nothing_listens(ip.to_string()),
         // What connect(2) says of an address of a family that the network has none of.
         (_, TargetHost::Address(ip))
             if ip.is_ipv6()
@@ -139,22 +97,11 @@ fn cause(case: &Case<'_>) -> Option<(String, String)> {
                     .iter()
                     .any(|words| case.text.is_some_and(|text| text.contains(words))) =>
         {
-            found(
-                format!("unreachable: the backend's network has no IPv6, and {ip} is an address of IPv6"),
-                "give an IPv4 address of that host, or the engine's networks IPv6 (\"ipv6\" of its daemon.json)"
-                    .to_owned(),
-            )
+            Cause::NoIpv6 { ip: *ip }
         }
-        (outcome, TargetHost::Address(ip)) => found(
-            format!(
-                "{}: there is no way from the backend's network to port {to} of {ip}{}",
-                said(outcome),
-                words()
-            ),
-            format!("see whether {ip} is up and its firewall lets port {to} in"),
-        ),
-        (outcome, TargetHost::Gateway) => Some(gateway(case, outcome)),
-    }
+        (_, TargetHost::Address(ip)) => no_way(ip.to_string(), ip.to_string(), words),
+        (_, TargetHost::Gateway) => gateway(case, said),
+    })
 }
 
 /// What a forward that is not reached had better lead to, where that is known.
@@ -182,77 +129,44 @@ pub fn remedy(case: &Case<'_>) -> Option<Target> {
     }
 }
 
-/// What an engine takes for its host that is not this computer, and the way around it.
-fn elsewhere(case: &Case<'_>) -> (String, &'static str, String) {
-    match case.place {
-        Place::Virtual(program) => (format!("{program}'s virtual machine"), "this computer", case.instead()),
-        Place::RootlessPodman => {
-            let help = case.instead() + " leads to this host's 127.0.0.1";
-            ("the network namespace of rootless Podman".to_owned(), HERE, help)
-        }
-        _ => {
-            let help =
-                case.instead() + ", run on this host by the user of the engine, leads to its 127.0.0.1";
-            ("the network namespace of the rootless engine".to_owned(), HERE, help)
-        }
-    }
-}
-
 /// The gateway is reached in a different way wherever the engine is.
-fn gateway(case: &Case<'_>, outcome: Outcome) -> (String, String) {
-    let Case { to, .. } = *case;
-    let said = said(outcome);
-    let (why, help) = match (case.place, case.listening) {
-        (Place::Virtual(_) | Place::Rootless | Place::RootlessPodman, _) => {
-            let (host, own, help) = elsewhere(case);
-            (format!("the gateway is {host} and not {own}"), help)
-        }
+fn gateway(case: &Case<'_>, said: &'static str) -> Cause {
+    let to = case.to;
+    let instead = || case.start(remedy(case));
+    match (case.place, case.listening) {
+        (Place::Virtual(program), _) => Cause::VirtualGateway { said, program, start: instead() },
+        (Place::Rootless, _) => Cause::RootlessGateway { said, start: instead() },
+        (Place::RootlessPodman, _) => Cause::PodmanGateway { said, start: instead() },
         (Place::Here | Place::Elsewhere, None | Some(Listening::Nothing | Listening::Reachable))
             if case.is_blocked() && case.publisher.is_some() =>
         {
-            let name = case.publisher.unwrap_or_default();
-            (
-                format!(
-                    "container \"{name}\" publishes port {to}, and no way leads there from the backend's network: \
-                     \"userland-proxy\": false of the engine keeps its networks apart, or a firewall does"
-                ),
-                format!("{} goes around it", case.instead()),
-            )
+            let name = case.publisher.unwrap_or_default().to_owned();
+            Cause::Published { said, name, to, start: instead() }
         }
         (Place::Here, Some(Listening::Nothing)) => {
-            (format!("nothing listens on port {to} of this host"), start_service(to, HERE))
+            Cause::NothingListens { said, to, host: HERE.to_owned(), there: HERE }
         }
-        (Place::Here, Some(Listening::LoopbackOnly(ip))) => (
-            format!("what listens on port {to} does so on {ip} only, which the gateway does not lead to"),
-            case.instead(),
-        ),
-        (Place::Here, Some(Listening::V6Only)) => (
-            format!("what listens on port {to} takes IPv6 only, and the gateway is IPv4"),
-            format!("have the service listen on 0.0.0.0 too, or {}", case.instead()),
-        ),
-        (Place::Here, Some(Listening::Only(ip))) => {
-            (format!("what listens on port {to} does so on {ip} only"), case.instead())
+        (Place::Here, Some(Listening::LoopbackOnly(ip))) => {
+            Cause::LoopbackOnly { said, to, ip: *ip, start: instead() }
         }
+        (Place::Here, Some(Listening::V6Only)) => Cause::V6Only { said, to, start: instead() },
+        (Place::Here, Some(Listening::Only(ip))) => Cause::Only { said, to, ip: *ip, start: instead() },
         (Place::Here, Some(Listening::Reachable)) => {
-            let deed = if outcome == Outcome::TimedOut { "drops" } else { "rejects" };
-            (
-                format!("port {to} is listened on, so a firewall {deed} traffic from the engine's bridge"),
-                open(case),
-            )
+            let deed = if case.outcome == Outcome::TimedOut { "drops" } else { "rejects" };
+            Cause::Firewall { said, to, deed, start: instead(), door: door(case) }
         }
-        _ if outcome == Outcome::Refused => {
-            let loopback = case.start(Some(Target::Loopback { port: case.there() }));
-            (
-                format!("nothing listens on port {to} of the engine's host, or on its 127.0.0.1 only"),
-                format!("{}; on 127.0.0.1 only: '{loopback}'", look(to)),
-            )
+        _ if case.outcome == Outcome::Refused => {
+            let start = case.start(Some(Target::Loopback { port: case.there() }));
+            Cause::NothingOrLoopback { said, to, start }
         }
-        _ => (
-            "a firewall of the engine's host is in the way of traffic from its bridge".to_owned(),
-            open(case),
-        ),
-    };
-    (format!("{said}: {why}"), help)
+        _ => Cause::FirewallThere { said, start: instead(), door: door(case) },
+    }
+}
+
+/// What lets the bridge in.
+fn door(case: &Case<'_>) -> Door {
+    let host = if case.place == Place::Here { HERE } else { THERE };
+    firewall::open(case.filters, case.addr, case.to, host)
 }
 
 impl Case<'_> {
@@ -281,11 +195,6 @@ impl Case<'_> {
             TargetHost::Loopback => matches!(self.place, Place::Virtual(_) | Place::Rootless),
             TargetHost::Address(_) | TargetHost::Name(_) => false,
         }
-    }
-
-    /// The start that takes the way that works in place of the one there is.
-    fn instead(&self) -> String {
-        format!("'{}'", self.start(remedy(self)))
     }
 
     /// The start that keeps all forwards, but for what this one leads to.
@@ -336,20 +245,6 @@ const fn said(outcome: Outcome) -> &'static str {
 
 const HERE: &str = "this host";
 const THERE: &str = "that host";
-
-fn start_service(port: u16, host: &str) -> String {
-    format!("start the service; \"ss -ltn 'sport = :{port}'\" on {host} shows it once it listens")
-}
-
-fn look(port: u16) -> String {
-    format!("\"ss -ltn 'sport = :{port}'\" on that host shows what listens, and on which address")
-}
-
-/// The way around a firewall, and what lets the bridge in.
-fn open(case: &Case<'_>) -> String {
-    let host = if case.place == Place::Here { HERE } else { THERE };
-    format!("{} goes around it; {}", case.instead(), firewall::open(case.filters, case.addr, case.to, host))
-}
 
 #[cfg(test)]
 #[path = "cause_tests.rs"]

@@ -46,7 +46,7 @@ const BOTH: &str = "'docker assemble backend start --allow-host-port 5000@loopba
 #[track_caller]
 fn says(case: &Case<'_>, why: &str, help: &str) {
     let finding = explain(case).unwrap();
-    assert_eq!((finding.why.as_str(), finding.help.as_str()), (why, help));
+    assert_eq!((finding.why().as_str(), finding.help().as_str()), (why, help));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn silence_of_a_gateway_is_a_firewalls_unless_nothing_could_be_heard() {
         BOTH,
     );
     let v6 = Case { addr: Some("2001:db8::1".parse().unwrap()), ..far };
-    assert!(explain(&v6).unwrap().help.contains("'ip6tables -I INPUT -p tcp -d 2001:db8::1 "));
+    assert!(explain(&v6).unwrap().help().contains("'ip6tables -I INPUT -p tcp -d 2001:db8::1 "));
 }
 
 #[test]
@@ -170,10 +170,12 @@ fn a_loopback_that_is_not_this_computers_is_named() {
     );
     let rootless = explain(&case(Outcome::Refused, &TargetHost::Loopback, Place::Rootless, None)).unwrap();
     assert!(
-        rootless.why.contains("is that of the network namespace of the rootless engine and not of this host"),
+        rootless
+            .why()
+            .contains("is that of the network namespace of the rootless engine and not of this host"),
         "{rootless:?}"
     );
-    assert!(rootless.help.contains("5000@loopback', run on this host"), "{rootless:?}");
+    assert!(rootless.help().contains("5000@loopback', run on this host"), "{rootless:?}");
 }
 
 #[test]
@@ -200,7 +202,9 @@ fn other_ways_have_causes_of_their_own() {
         "the dialer on the host does not help (no dialer)",
         "'docker assemble backend start' makes it anew",
     );
-    assert!(explain(&loopback(Outcome::TimedOut)).unwrap().why.starts_with("timed out: the host's loopback"));
+    assert!(
+        explain(&loopback(Outcome::TimedOut)).unwrap().why().starts_with("timed out: the host's loopback")
+    );
     let ip = TargetHost::Address([192, 0, 2, 7].into());
     let address = |outcome| case(outcome, &ip, Place::Here, None);
     says(&address(Outcome::Refused), "refused: nothing listens on port 5000 of 192.0.2.7", start);
@@ -252,13 +256,13 @@ fn the_users_other_forwards_are_kept() {
         ..case(Outcome::Refused, &TargetHost::Gateway, Place::Here, Some(&LOCAL))
     };
     assert_eq!(
-        explain(&one).unwrap().help,
+        explain(&one).unwrap().help(),
         "'docker assemble backend start --allow-host-port 5000:5001@loopback,6000 --forward 5432=db:1'"
     );
     let lost =
         Case { forwards: &forwards, ..case(Outcome::Dialer, &TargetHost::Loopback, Place::Here, None) };
     assert_eq!(
-        explain(&lost).unwrap().help,
+        explain(&lost).unwrap().help(),
         "'docker assemble backend start --allow-host-port 5000,6000 --forward 5432=db:1' makes it anew"
     );
 }
@@ -300,13 +304,13 @@ fn a_port_that_a_container_publishes_in_vain_is_told_from_one_behind_a_firewall(
     for listening in [Some(&Listening::Nothing), Some(&Listening::Reachable), None] {
         let finding = published(Outcome::TimedOut, Place::Here, listening);
         assert!(
-            finding.why.starts_with("timed out: container \"registry\" publishes port 5000"),
+            finding.why().starts_with("timed out: container \"registry\" publishes port 5000"),
             "{finding:?}"
         );
-        assert_eq!((finding.help.as_str(), finding.blocked), (around, true));
+        assert_eq!((finding.help().as_str(), finding.blocked), (around, true));
     }
     // One that answers for itself is reached.
-    assert!(published(Outcome::Refused, Place::Here, None).why.contains("nothing listens"));
+    assert!(published(Outcome::Refused, Place::Here, None).why().contains("nothing listens"));
 }
 
 #[test]
@@ -328,9 +332,9 @@ fn only_what_a_later_service_does_not_mend_is_in_the_way() {
 fn a_backend_without_a_network_is_given_one() {
     let lost = Case { isolated: true, ..case(Outcome::NoGateway, &TargetHost::Gateway, Place::Here, None) };
     let finding = explain(&lost).unwrap();
-    assert!(finding.why.contains("\"bridge\": \"none\"") && finding.blocked, "{finding:?}");
+    assert!(finding.why().contains("\"bridge\": \"none\"") && finding.blocked, "{finding:?}");
     assert!(
-        finding.help.contains("'docker assemble backend stop' and then 'docker assemble backend start'"),
+        finding.help().contains("'docker assemble backend stop' and then 'docker assemble backend start'"),
         "{finding:?}"
     );
 }

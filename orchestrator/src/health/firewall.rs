@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use explained::Explained;
 use serde_json::Value;
 
 /// A chain that packets for this host go through and that lets not all of them pass.
@@ -91,13 +92,30 @@ impl Chain {
     }
 }
 
-/// The commands that let a forward in, in words for `host`; without chains, for a host that cannot be
-/// looked at.
-pub(super) fn open(chains: &[Chain], to: Option<IpAddr>, port: u16, host: &str) -> String {
+/// What lets a forward in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[hints]
+pub enum Door {
+    /// The engine's host has firewalld, which undoes what others put there.
+    #[error("firewalld filters here: the zone of the engine's bridge has to let it in")]
+    Firewalld,
+    /// What filters on the engine's host cannot be seen from here, or not by this user.
+    #[error(
+        "'{iptables}' on {host} lets it in, and where nftables filters too 'nft insert rule inet filter input \
+         {ip} daddr {to} tcp dport {port} accept', with the table and chain that 'nft list ruleset' shows"
+    )]
+    Unknown { iptables: String, host: &'static str, ip: &'static str, to: String, port: u16 },
+    /// The chains that turn it away are known.
+    #[error("{commands} on {host} {verb} it in")]
+    Known { commands: String, host: &'static str, verb: &'static str },
+}
+
+/// What lets a forward into `host`; without chains, for a host that cannot be looked at.
+pub(super) fn open(chains: &[Chain], to: Option<IpAddr>, port: u16, host: &'static str) -> Door {
     let known: Vec<_> =
         to.iter().flat_map(|to| chains.iter().filter_map(|chain| chain.open(*to, port))).collect();
     if chains.iter().any(Chain::is_firewallds) {
-        return "firewalld filters here: the zone of the engine's bridge has to let it in".to_owned();
+        return Door::Firewalld;
     }
     match &known[..] {
         [] => {
@@ -106,15 +124,12 @@ pub(super) fn open(chains: &[Chain], to: Option<IpAddr>, port: u16, host: &str) 
                 Some(to) if to.is_ipv6() => ("ip6", to.to_string()),
                 to => ("ip", to.map_or_else(|| "GATEWAY".to_owned(), |to| to.to_string())),
             };
-            format!(
-                "'{iptables}' on {host} lets it in, and where nftables filters too 'nft insert rule inet filter \
-                 input {ip} daddr {to} tcp dport {port} accept', with the table and chain that 'nft list ruleset' shows"
-            )
+            Door::Unknown { iptables, host, ip, to, port }
         }
         commands => {
             let verb = if commands.len() == 1 { "lets" } else { "together let" };
             let commands: Vec<_> = commands.iter().map(|command| format!("'{command}'")).collect();
-            format!("{} on {host} {verb} it in", commands.join(" and "))
+            Door::Known { commands: commands.join(" and "), host, verb }
         }
     }
 }
@@ -153,12 +168,16 @@ mod tests {
         assert_eq!(names, ["mine", "filter", "six"]);
         let gateway = Some(IpAddr::from([172, 17, 0, 1]));
         assert_eq!(
-            open(&chains, gateway, 5000, "this host"),
+            open(&chains, gateway, 5000, "this host").to_string(),
             "'nft insert rule inet mine in ip daddr 172.17.0.1 tcp dport 5000 accept' and \
              'iptables -I INPUT -p tcp -d 172.17.0.1 --dport 5000 -j ACCEPT' on this host together let it in"
         );
         let v6 = "2001:db8::1".parse().ok();
-        assert!(open(&chains, v6, 5, "x").contains("'nft insert rule ip6 six in ip6 daddr 2001:db8::1 tcp"));
+        assert!(
+            open(&chains, v6, 5, "x")
+                .to_string()
+                .contains("'nft insert rule ip6 six in ip6 daddr 2001:db8::1 tcp")
+        );
     }
 
     #[test]
@@ -166,7 +185,7 @@ mod tests {
         for ruleset in ["", "{}", "[]", "{\"nftables\": 1}"] {
             assert_eq!(closing_chains(ruleset.as_bytes()), []);
         }
-        let both = open(&[], None, 5000, "that host");
+        let both = open(&[], None, 5000, "that host").to_string();
         assert!(both.starts_with("'iptables -I INPUT -p tcp --dport 5000 -j ACCEPT' on that host"), "{both}");
         assert!(both.contains("'nft insert rule inet filter input ip daddr GATEWAY tcp"), "{both}");
     }
@@ -174,7 +193,7 @@ mod tests {
     #[test]
     fn firewalld_is_left_alone() {
         let ruleset = RULESET.replace("\"mine\"", "\"firewalld\"");
-        let words = open(&closing_chains(ruleset.as_bytes()), Some([172, 17, 0, 1].into()), 1, "this host");
-        assert!(words.starts_with("firewalld") && !words.contains("nft"), "{words}");
+        let door = open(&closing_chains(ruleset.as_bytes()), Some([172, 17, 0, 1].into()), 1, "this host");
+        assert_eq!(door, Door::Firewalld);
     }
 }

@@ -1,15 +1,26 @@
 //! Backends that are in no network at all.
 
-/// What is the matter with one.
-pub const NO_NETWORK: &str = "the backend is in no network, as on an engine without a default one (\"bridge\": \"none\" of its daemon.json)";
+use explained::Explained;
 
-/// What gives it one; `start` is the command that keeps all forwards.
-#[must_use]
-pub fn give_network(start: &str) -> String {
-    format!(
-        "take that line out and start the engine anew, and {} give it one; until then only \"@loopback\" leads out",
-        super::anew(start)
-    )
+/// The engine's `daemon.json` has `"bridge": "none"`, and the backend was made without a network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[error(
+    "the backend is in no network, as on an engine without a default one (\"bridge\": \"none\" of its daemon.json)"
+)]
+#[advice(
+    "take that line out and start the engine anew, and {anew} give it one; until then only \"@loopback\" leads out"
+)]
+#[status = "fail"]
+pub struct NoNetwork {
+    anew: String,
+}
+
+impl NoNetwork {
+    /// `start` is the command that keeps all forwards.
+    #[must_use]
+    pub fn new(start: &str) -> Self {
+        Self { anew: super::anew(start) }
+    }
 }
 
 /// Whether tables of routes, `/proc/net/route` and behind it `/proc/net/ipv6_route`, lead nowhere but to

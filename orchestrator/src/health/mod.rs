@@ -1,18 +1,20 @@
 //! What is the matter with a forward. Pure: observed facts in, words out.
 //!
 //! `report` is what a sidecar tells, `listening` what the host's tables tell, `firewall` what filters
-//! there, `place` where the engine is, and `cause` puts them together.
+//! there, `place` where the engine is, `cause` puts them together, and `finding` has the words.
 
 mod cause;
+mod finding;
 mod firewall;
 mod isolation;
 mod listening;
 mod place;
 mod report;
 
-pub use cause::{Case, Finding, StartWith, explain, remedy};
-pub use firewall::{Chain, closing_chains};
-pub use isolation::{NO_NETWORK, give_network, has_no_route};
+pub use cause::{Case, StartWith, explain, remedy};
+pub use finding::{Cause, Finding};
+pub use firewall::{Chain, Door, closing_chains};
+pub use isolation::{NoNetwork, has_no_route};
 pub use listening::{Listening, listeners, listening};
 pub use place::Place;
 pub use report::{Answer, read, target_now};

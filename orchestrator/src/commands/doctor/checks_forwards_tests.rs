@@ -8,8 +8,8 @@ use super::*;
 use crate::commands::start::START;
 use crate::desired::{HostPort, REGISTRY_PORT};
 use crate::forward::{Forward, Target};
-use crate::health::{Answer, Finding};
-use crate::observed::Sidecar;
+use crate::health::{Answer, Cause, Finding};
+use crate::observed::{Sidecar, State};
 use Verdict::{Fail, Ok as Fine, Warn};
 
 #[test]
@@ -99,8 +99,13 @@ fn a_target_brings_its_cause_and_what_helps() {
         target(&Examined { finding, ..told(report.clone()) }, &report).unwrap()
     };
     is(&check(Outcome::Accepted, None), Fine, "gateway:5000 accepts (90 us)", "");
-    let finding = Finding { why: "refused: nothing".to_owned(), help: "start it".to_owned(), blocked: false };
-    is(&check(Outcome::Refused, Some(finding)), Fail, "gateway:5000: refused: nothing", "start it");
+    let finding = Finding { cause: Cause::MetItself { to: 5000 }, blocked: false };
+    is(
+        &check(Outcome::Loop, Some(finding)),
+        Fail,
+        "gateway:5000: the connection met itself",
+        "start the service",
+    );
     assert_eq!(check(Outcome::Unknown, None).verdict, Fail);
     assert_eq!(target(&forward(None), &Status::default()), None, "it was not tried");
 }

@@ -3,12 +3,19 @@ use std::collections::BTreeMap;
 use assemble_contract::Outcome;
 use assemble_contract::status::{Kernel, Probe, Speaks};
 
-use super::super::measure::Disk;
 use super::*;
-use crate::desired::{ContainerName, ImageRef, REGISTRY_PORT, Settings};
+use crate::buildkit::Worker;
+use crate::commands::builder::Registered;
+use crate::commands::doctor::gather::{Daemon, NoDialer, Unanswered};
+use crate::commands::doctor::measure::{Confinement, Disk};
+use crate::commands::leftovers::Leftovers;
+use crate::desired::{ContainerName, ImageRef, REGISTRY_PORT, Security, Settings};
+use crate::dialer::NotHere;
+use crate::engine::{EngineFacts, EngineHint};
 use crate::forward::Target;
 use crate::health::Answer;
-use crate::observed::{ContainerId, Sidecar};
+use crate::observed::{Container, ContainerId, Sidecar, State};
+use daemon::NETWORK;
 
 pub(super) fn container(name: &str, state: State) -> Container {
     Container {
@@ -42,8 +49,8 @@ pub(super) fn debian() -> EngineFacts {
     }
 }
 
-pub(super) fn failure(why: &str) -> Failure {
-    Failure { why: why.to_owned(), help: None }
+pub(super) fn failure(why: &str) -> Unanswered {
+    Unanswered::Error { error: why.to_owned() }
 }
 
 pub(super) fn worker(network: Option<&str>) -> Worker {
@@ -159,8 +166,8 @@ fn without_an_engine_that_is_what_is_told() {
     let checks = all(&facts);
     assert_eq!(checks.len(), 1);
     is(&checks[0], Fail, "cannot reach it", "docker context ls");
-    let hinted = Failure { help: Some("start it".to_owned()), ..failure("x") };
-    is(&engine("e", &Err(hinted)), Fail, "x", "start it");
+    let hinted = Unanswered::Hinted { error: "x".to_owned(), hint: EngineHint::Running };
+    is(&engine("e", &Err(hinted)), Fail, "x", "is the docker engine running?");
 }
 
 #[test]
@@ -207,8 +214,14 @@ fn engines_whose_gateway_is_not_the_host_are_warned_of() {
     is(&place(&debian(), None), Fine, "Debian", "");
     let rootless = EngineFacts { security_options: vec!["name=rootless".to_owned()], ..debian() };
     is(&place(&rootless, None), Warn, "rootless", "PORT@loopback");
-    let reason = Failure { why: "it is away".to_owned(), help: Some("go there".to_owned()) };
-    is(&place(&rootless, Some(&reason)), Warn, "can be there: it is away", "go there");
+    let why = NotHere::Elsewhere;
+    let away = NoDialer { why, help: why.hint("ssh://h", "START") };
+    is(
+        &place(&rootless, Some(&away)),
+        Warn,
+        "can be there: it runs on another machine",
+        "'ssh ssh://h START'",
+    );
     let podman = EngineFacts { podman: true, ..rootless };
     is(&place(&podman, None), Warn, "rootless Podman", "PORT@loopback");
     let desktop = EngineFacts { operating_system: "Docker Desktop".to_owned(), ..debian() };

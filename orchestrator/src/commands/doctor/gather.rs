@@ -5,18 +5,20 @@ use std::time::Duration;
 
 use assemble_contract::argv::Question;
 use docker_plugin::output::causes;
+use explained::Explained;
 use tokio::time::timeout;
 
 use super::measure::{Confinement, Disk, confined, conntrack, measure};
 use crate::buildkit::{Client, Worker};
 use crate::commands::builder::Registered;
+use crate::commands::damage::Damage;
 use crate::commands::health::{self, Examined};
 use crate::commands::leftovers::{Leftovers, left_behind};
 use crate::commands::start::{START, StartLine, again, proxies_in_vain};
 use crate::commands::{damage, namespaces, observe};
 use crate::desired::{ContainerName, HostPort, REGISTRY_PORT, UserName};
-use crate::dialer;
-use crate::engine::{Engine, EngineError, EngineFacts};
+use crate::dialer::{self, DialerHint, NotHere};
+use crate::engine::{Engine, EngineError, EngineFacts, EngineHint};
 use crate::forward::Forward;
 use crate::health::{Place, plain};
 use crate::observed::{Container, HostDialer, Observed, Sidecar, State};
@@ -39,25 +41,47 @@ pub struct Doctor<'a, E> {
 }
 
 /// Something that could not be found out, and what may help.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[status = "fail"]
+pub enum Unanswered {
+    /// The engine or BuildKit refuses, or the way there breaks.
+    #[error("{error}")]
+    #[advice = "what it says"]
+    Error { error: String },
+    /// The same, where something is known that may help.
+    #[error("{error}")]
+    #[advice("{hint}")]
+    Hinted { error: String, hint: EngineHint },
+    /// The engine or BuildKit is overloaded, or hangs.
+    #[error("no answer within {seconds} s", seconds = .limit.as_secs_f32())]
+    #[advice = "try again; `--timeout`"]
+    Late { limit: Duration },
+    /// BuildKit cannot read its databases, and ends at every start.
+    #[error("{damage}")]
+    #[advice("then '{start}'")]
+    Damaged { damage: Damage, start: String },
+}
+
+/// Why a rootless engine has no dialer of this user's on its host, and who can have one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Failure {
-    pub(super) why: String,
-    pub(super) help: Option<String>,
+pub(super) struct NoDialer {
+    pub(super) why: NotHere,
+    pub(super) help: DialerHint,
 }
 
 /// Everything that was found out.
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
     pub(super) endpoint: String,
-    pub(super) engine: Result<EngineFacts, Failure>,
+    pub(super) engine: Result<EngineFacts, Unanswered>,
     /// The user's containers; absent when the engine does not answer.
-    pub(super) backend: Option<Result<Option<Container>, Failure>>,
+    pub(super) backend: Option<Result<Option<Container>, Unanswered>>,
     /// Whether the backend has lost the configuration that it was made with.
     pub(super) lost_files: bool,
     /// What is wrong with the backend's cache and the way out, where its log tells of damage.
-    pub(super) damage: Option<Failure>,
+    pub(super) damage: Option<Unanswered>,
     /// What BuildKit says; absent without a backend that runs.
-    pub(super) daemon: Option<Result<Daemon, Failure>>,
+    pub(super) daemon: Option<Result<Daemon, Unanswered>>,
     pub(super) forwards: Vec<Examined>,
     /// What was asked for and has no sidecar.
     pub(super) missing: Vec<Forward>,
@@ -65,8 +89,7 @@ pub(super) struct Facts {
     pub(super) dialer: Option<Container>,
     /// The process that does, where a sidecar asks one: absent within where it is on another machine.
     pub(super) host_dialer: Option<Option<HostDialer>>,
-    /// Why a rootless engine has no dialer of this user's on its host, and who can have one.
-    pub(super) no_dialer: Option<Failure>,
+    pub(super) no_dialer: Option<NoDialer>,
     /// Proxies that no build reaches, and the start that leads to them.
     pub(super) proxies_in_vain: Option<(String, String)>,
     /// Names of containers whose backend is gone.
@@ -100,7 +123,7 @@ impl<E: Engine> Doctor<'_, E> {
         let limit = limit.unwrap_or(STEP_LIMIT);
         let mut facts = Facts {
             endpoint: String::new(),
-            engine: Err(Failure { why: String::new(), help: None }),
+            engine: Err(Unanswered::Error { error: String::new() }),
             backend: None,
             lost_files: false,
             damage: None,
@@ -123,8 +146,8 @@ impl<E: Engine> Doctor<'_, E> {
         };
         let engine = match self.engine {
             Ok(engine) => engine,
-            Err(why) => {
-                facts.engine = Err(Failure { why, help: None });
+            Err(error) => {
+                facts.engine = Err(Unanswered::Error { error });
                 return facts;
             }
         };
@@ -147,10 +170,9 @@ impl<E: Engine> Doctor<'_, E> {
         facts.start = again.command();
         if health::place(known, false) == Place::Rootless {
             let place = dialer::place(user, &facts.endpoint, &known.name, self.runtime.as_deref());
-            facts.no_dialer = place.err().map(|reason| Failure {
-                why: reason.why(),
-                help: Some(reason.help(&facts.endpoint, &format!("{START} --allow-host-port PORT@loopback"))),
-            });
+            let start = format!("{START} --allow-host-port PORT@loopback");
+            facts.no_dialer =
+                place.err().map(|why| NoDialer { why, help: why.hint(&facts.endpoint, &start) });
         }
         let start_with = |forwards: &[Forward]| again.command_with(forwards);
         facts.left_behind = left_behind(&observed);
@@ -171,9 +193,8 @@ impl<E: Engine> Doctor<'_, E> {
             let examining =
                 health::examine(engine, Some(known), backend, (&observed, &start_with), question, limit);
             if backend.state == State::Running {
-                let asking = within(limit, ask(engine, backend), |error| Failure {
-                    why: plain(&causes(&error)),
-                    help: None,
+                let asking = within(limit, ask(engine, backend), |error| Unanswered::Error {
+                    error: plain(&causes(&error)),
                 });
                 let measuring = timeout(limit, measure(engine, backend));
                 let looking = timeout(limit, confined(engine, backend));
@@ -191,10 +212,7 @@ impl<E: Engine> Doctor<'_, E> {
             // One that ends at every start may run at this moment.
             let ends = backend.state != State::Paused && !matches!(facts.daemon, Some(Ok(_)));
             let damage = if ends { damage::find(engine, backend).await } else { None };
-            facts.damage = damage.map(|damage| Failure {
-                why: damage.to_string(),
-                help: Some(format!("then '{}'", facts.start)),
-            });
+            facts.damage = damage.map(|damage| Unanswered::Damaged { damage, start: facts.start.clone() });
         }
         facts.backend = Some(Ok(observed.backend));
         facts
@@ -214,17 +232,21 @@ fn more(port: HostPort, observed: &Observed, again: &StartLine) -> Option<String
 async fn within<T, F>(
     limit: Duration,
     work: impl Future<Output = Result<T, F>>,
-    explain: impl FnOnce(F) -> Failure,
-) -> Result<T, Failure> {
+    explain: impl FnOnce(F) -> Unanswered,
+) -> Result<T, Unanswered> {
     match timeout(limit, work).await {
         Ok(result) => result.map_err(explain),
-        Err(_) => Err(Failure { why: format!("no answer within {} s", limit.as_secs_f32()), help: None }),
+        Err(_) => Err(Unanswered::Late { limit }),
     }
 }
 
-fn explain(error: EngineError) -> Failure {
-    let help = error.hint().map(|hint| hint.to_string());
-    Failure { why: plain(&causes(&error)), help }
+fn explain(error: EngineError) -> Unanswered {
+    let hint = error.hint();
+    let error = plain(&causes(&error));
+    match hint {
+        Some(hint) => Unanswered::Hinted { error, hint },
+        None => Unanswered::Error { error },
+    }
 }
 
 async fn ask<E: Engine>(engine: &E, backend: &Container) -> crate::buildkit::Result<Daemon> {

@@ -21,7 +21,10 @@ use crate::desired::HostPort;
 use crate::engine::Engine;
 use crate::output::{Console, Form};
 
-pub use gather::Doctor;
+pub use checks::{
+    BackendTrouble, DaemonTrouble, EngineTrouble, ForwardTrouble, HelperTrouble, KernelTrouble,
+};
+pub use gather::{Doctor, Unanswered};
 
 /// Check the whole way from builds to the host's ports
 #[derive(Args)]

@@ -7,7 +7,7 @@ use assemble_contract::{Outcome, Status};
 use serde_json::{Value, json};
 
 use crate::commands::health::Examined;
-use crate::health::{Answer, target_now};
+use crate::health::{Answer, Finding, target_now};
 use crate::output::{age, size};
 
 /// The lines below its sidecar's; `start` is the command that keeps all forwards. None for one that was not asked, whose state says why.
@@ -20,8 +20,8 @@ pub(super) fn lines(forward: &Examined, start: &str) -> Vec<String> {
     let mut lines = Vec::new();
     match &forward.finding {
         Some(finding) => {
-            lines.push(format!("Target {}: {}", target_now(report), finding.why));
-            lines.push(format!("What helps: {}", finding.help));
+            lines.push(format!("Target {}: {}", target_now(report), finding.why()));
+            lines.push(format!("What helps: {}", finding.help()));
         }
         None => lines.push(format!("Target {} accepts", target_now(report))),
     }
@@ -58,8 +58,8 @@ pub(super) fn object(forward: &Examined) -> Value {
     let mut object = counters(report);
     object["Health"] = probe.map_or(Outcome::Unknown, |probe| probe.result).word().into();
     object["LatencyMicros"] = probe.map(|probe| probe.latency_us).into();
-    object["Why"] = forward.finding.as_ref().map(|finding| finding.why.as_str()).into();
-    object["Help"] = forward.finding.as_ref().map(|finding| finding.help.as_str()).into();
+    object["Why"] = forward.finding.as_ref().map(Finding::why).into();
+    object["Help"] = forward.finding.as_ref().map(Finding::help).into();
     object
 }
 
@@ -101,7 +101,7 @@ mod tests {
 
     use super::*;
     use crate::desired::{ContainerName, ImageRef, REGISTRY_PORT, Security, Settings};
-    use crate::health::Finding;
+    use crate::health::Cause;
     use crate::observed::{Container, ContainerId, Sidecar, State};
 
     fn forward(answer: Option<Answer>, finding: Option<Finding>) -> Examined {
@@ -164,20 +164,20 @@ mod tests {
             last_error: Some(last),
             ..report(Outcome::Refused)
         };
-        let finding =
-            Finding { why: "refused: nothing".to_owned(), help: "do it".to_owned(), blocked: false };
+        let finding = Finding { cause: Cause::MetItself { to: 5000 }, blocked: false };
+        let help = finding.help();
         let bad = forward(Some(Answer::Told(Box::new(told))), Some(finding));
         assert_eq!(
             lines(&bad, "start"),
             [
-                "Target gateway:5000: refused: nothing",
-                "What helps: do it",
+                "Target gateway:5000: the connection met itself: nothing listens on port 5000 there",
+                &format!("What helps: {help}"),
                 "Connections: 1 open, 12 in all, 2 failed; 3.4MB up, 12kB down",
                 "Last error 3 minutes ago: Connection refused",
             ]
         );
         let object = object(&bad);
-        assert_eq!((&object["Health"], &object["Help"]), (&json!("refused"), &json!("do it")));
+        assert_eq!((&object["Health"], &object["Help"]), (&json!("refused"), &json!(help)));
         assert_eq!(
             (&object["Failed"]["refused"], &object["LastError"]["AgeMillis"]),
             (&json!(2), &json!(180_000))

@@ -1,6 +1,7 @@
 //! Forwards that something is in the way of, told by the start that made them.
 
 use assemble_contract::argv::Question;
+use explained::Explained;
 
 use super::last_start::left_by;
 use super::{StartWarning, again, proxies_in_vain};
@@ -9,7 +10,7 @@ use crate::commands::{Session, observe};
 use crate::desired::{BACKEND_IMAGE, Desired, ImageRef};
 use crate::engine::{Engine, EngineError};
 use crate::forward::{Forward, Target};
-use crate::health::give_network;
+use crate::health::NoNetwork;
 use crate::observed::{Container, Observed, State};
 
 /// Warns of each. That nothing listens yet is no reason: services may come later. What cannot be found
@@ -53,8 +54,8 @@ async fn look<E: Engine>(session: Session<'_, E>) -> Result<(), EngineError> {
     let running = |backend: &&Container| backend.state == State::Running;
     let Some(backend) = observed.backend.as_ref().filter(running) else { return Ok(()) };
     if is_isolated(engine, backend, ANSWER_LIMIT).await {
-        let help = give_network(&again(&observed, user).command());
-        console.warning(StartWarning::NoNetwork { help });
+        let lost = NoNetwork::new(&again(&observed, user).command());
+        console.warning(StartWarning::NoNetwork { help: lost.advice().unwrap_or_default(), lost });
         return Ok(());
     }
     warn(session, &observed, backend).await
@@ -75,7 +76,7 @@ async fn warn<E: Engine>(
     for forward in forwards {
         let (port, target) = (forward.sidecar.port, forward.report().map(|report| report.target.clone()));
         if let (Some(finding), Some(target)) = (forward.finding.filter(|finding| finding.blocked), target) {
-            let (why, help) = (finding.why, finding.help);
+            let (why, help) = (finding.why(), finding.help());
             console.warning(StartWarning::Blocked { target, port, why, help });
         }
     }

@@ -154,9 +154,9 @@ pub async fn dialed<E: Engine>(
     }
     match dialer::place(user, engine.endpoint(), &facts.name, runtime) {
         Ok(directory) => desired.dialer_directory = Some(directory),
-        Err(reason) => {
+        Err(why) => {
             let start = left_by(&desired, None, &ImageRef(BACKEND_IMAGE.to_owned())).command();
-            let (why, help) = (reason.why(), reason.help(engine.endpoint(), &start));
+            let help = why.hint(engine.endpoint(), &start);
             console.warning(StartWarning::NoDialer { why, help });
         }
     }

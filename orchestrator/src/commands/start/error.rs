@@ -4,8 +4,9 @@ use explained::Explained;
 
 use crate::commands::damage::Damage;
 use crate::desired::{ContainerName, HostPort, ImageRef, VolumeName};
+use crate::dialer::{DialerHint, NotHere};
 use crate::engine::EngineError;
-use crate::health::NO_NETWORK;
+use crate::health::NoNetwork;
 use crate::ready::ReadyError;
 
 /// What only a start can say about a failure.
@@ -40,11 +41,13 @@ pub enum StartError {
         damage: Damage,
     },
     /// A sidecar ended, as the engine gives containers no network.
-    #[error("{error}; {no_network}; '{start}' does without one", no_network = NO_NETWORK)]
+    #[error("{error}; {lost}; '{start}' does without one")]
     #[advice = "that start; it tells how the backend gets a network"]
     NoNetwork {
         /// That it has ended.
         error: ReadyError,
+        /// Why.
+        lost: NoNetwork,
         /// The start whose forwards need no network.
         start: String,
     },
@@ -174,9 +177,11 @@ pub enum StartWarning {
         names: String,
     },
     /// The engine's `daemon.json` has `"bridge": "none"`, and the backend was made without a network.
-    #[error("{no_network}; {help}", no_network = NO_NETWORK)]
+    #[error("{lost}; {help}")]
     #[advice = "what it says"]
     NoNetwork {
+        /// That it has none.
+        lost: NoNetwork,
         /// How it gets one.
         help: String,
     },
@@ -198,9 +203,9 @@ pub enum StartWarning {
     #[advice = "what it says"]
     NoDialer {
         /// What keeps it from being there.
-        why: String,
+        why: NotHere,
         /// Who can have one.
-        help: String,
+        help: DialerHint,
     },
     /// A firewall, or the engine, is in the way of a forward, or the backend's network does not know the
     /// target's name; `info` and `doctor` say the same.

@@ -5,6 +5,7 @@ use crate::apply::{Failure, Made, undo};
 use crate::commands::{Session, damage, log_end};
 use crate::desired::{Desired, Security};
 use crate::engine::{Engine, EngineError};
+use crate::health::NoNetwork;
 use crate::ready::ReadyError;
 
 /// Shows what the failed container said, and says why it is given up, with `help` where that is known.
@@ -32,7 +33,7 @@ pub(super) async fn quote<E: Engine>(
     if error.container().is_some()
         && let Some(start) = blocked::start_without_network(session, desired).await
     {
-        return StartError::NoNetwork { error, start }.into();
+        return StartError::NoNetwork { error, lost: NoNetwork::new(&start), start }.into();
     }
     match error {
         ReadyError::Cancelled(cancelled) => cancelled.into(),

@@ -1,100 +1,125 @@
 //! The containers beside the backend. Pure.
 
-use super::{check, fine};
-use crate::commands::doctor::{Check, Verdict};
+use explained::Explained;
+
+use super::{fine, found};
+use crate::commands::doctor::Check;
 use crate::commands::health::Examined;
 use crate::commands::info::state;
 use crate::commands::restarts::restarts;
+use crate::desired::{ContainerName, HostPort};
 use crate::forward::Forward;
 use crate::health::Answer;
 use crate::observed::{Container, HostDialer, Process, State};
 
+/// What there is to know of a sidecar, or of the dialer.
+#[derive(Debug, thiserror::Error, Explained)]
+#[status = "fail"]
+pub enum HelperTrouble {
+    /// Somebody removed its container.
+    #[error("is missing")]
+    #[advice("'{start}' makes it again")]
+    Missing { start: String },
+    /// Somebody paused it.
+    #[error("is paused")]
+    #[advice("'docker unpause {name}' wakes it")]
+    Paused { name: ContainerName },
+    /// It was stopped or has crashed.
+    #[error("does not run ({state})")]
+    #[advice("'{start}' repairs it")]
+    Stopped { state: String, start: String },
+    /// The backend was started again beside it.
+    #[error("serves a network that its backend has left")]
+    #[advice("'{start}' repairs it")]
+    Stale { start: String },
+    /// It hangs, or the engine does.
+    #[error("does not answer within {seconds} s")]
+    #[advice("'docker restart {name}'")]
+    Silent { seconds: f32, name: ContainerName },
+    /// Its program, or the engine, says why not.
+    #[error("{why}")]
+    #[advice("'docker restart {name}'")]
+    Failed { why: String, name: ContainerName },
+    /// It has ended by itself, and the engine has started it again.
+    #[error("{version} answers, but {ended}: its connections were cut")]
+    #[advice(
+        "'docker assemble backend logs --proxy {port}' may tell why, 'docker restart {name}' counts anew"
+    )]
+    #[status = "warn"]
+    Ended { version: String, ended: String, port: HostPort, name: ContainerName },
+    /// An older version of this program started it.
+    #[error("is of an older version, so that its target cannot be tried")]
+    #[advice("'{start}' replaces it")]
+    #[status = "warn"]
+    Old { start: String },
+    /// Something else stands under its name.
+    #[error("is of another image, so that its target cannot be tried")]
+    #[advice("'docker assemble backend logs --proxy {port}' tells more")]
+    #[status = "warn"]
+    Foreign { port: HostPort },
+    /// The dialer has ended by itself, and the engine has started it again.
+    #[error("{ended}")]
+    #[advice("'docker logs {name}' may tell why, 'docker restart {name}' counts anew")]
+    #[status = "warn"]
+    DialerEnded { ended: String, name: ContainerName },
+    /// The dialer of a rootless engine, which is a process on its host, has ended.
+    #[error("does not run on this host; its socket would be in {directory}")]
+    #[advice("'{start}' starts it")]
+    NoProcess { directory: String, start: String },
+}
+
 pub(super) fn dialer(container: &Container, start: &str) -> Check {
+    const NAME: &str = "dialer";
+    let name = || container.name.clone();
     match &container.state {
         State::Running => match restarts(container, None) {
-            None => fine("dialer", "runs, for forwards to the host's loopback"),
-            Some(told) => {
-                let help = format!(
-                    "'docker logs {0}' may tell why, 'docker restart {0}' counts anew",
-                    container.name
-                );
-                check("dialer", Verdict::Warn, told, &help)
-            }
+            None => fine(NAME, "runs, for forwards to the host's loopback"),
+            Some(ended) => found(NAME, &HelperTrouble::DialerEnded { ended, name: name() }),
         },
-        State::Paused => check(
-            "dialer",
-            Verdict::Fail,
-            "is paused",
-            &format!("'docker unpause {}' wakes it", container.name),
-        ),
-        other => {
-            let why = format!("does not run ({})", state(other));
-            check("dialer", Verdict::Fail, why, &format!("'{start}' repairs it"))
-        }
+        State::Paused => found(NAME, &HelperTrouble::Paused { name: name() }),
+        other => found(NAME, &stopped(other, start)),
     }
 }
 
-pub(super) fn host_dialer(found: Option<&HostDialer>, start: &str) -> Check {
-    match found {
-        None => fine("dialer", "is a process on the engine's host, which is not seen from here"),
+fn stopped(now: &State, start: &str) -> HelperTrouble {
+    HelperTrouble::Stopped { state: state(now).to_owned(), start: start.to_owned() }
+}
+
+pub(super) fn host_dialer(dialer: Option<&HostDialer>, start: &str) -> Check {
+    const NAME: &str = "dialer";
+    match dialer {
+        None => fine(NAME, "is a process on the engine's host, which is not seen from here"),
         Some(HostDialer { process: Some(Process { id, .. }), directory }) => {
-            fine("dialer", format!("runs on this host as process {id}, with its socket in {directory}"))
+            fine(NAME, format!("runs on this host as process {id}, with its socket in {directory}"))
         }
-        Some(HostDialer { process: None, directory }) => check(
-            "dialer",
-            Verdict::Fail,
-            format!("does not run on this host; its socket would be in {directory}"),
-            &format!("'{start}' starts it"),
-        ),
+        Some(HostDialer { process: None, directory }) => {
+            let (directory, start) = (directory.clone(), start.to_owned());
+            found(NAME, &HelperTrouble::NoProcess { directory, start })
+        }
     }
 }
 
 pub(super) fn sidecar(forward: &Examined, backend: Option<&Container>, start: &str) -> Check {
-    let container = &forward.sidecar.container;
-    let name = format!("sidecar {}", forward.sidecar.port);
-    let repair = format!("'{start}' repairs it");
-    if forward.stale {
-        return check(name, Verdict::Fail, "serves a network that its backend has left", &repair);
-    }
-    match (&container.state, &forward.answer) {
-        (State::Paused, _) => {
-            check(name, Verdict::Fail, "is paused", &format!("'docker unpause {}' wakes it", container.name))
-        }
+    let (port, container) = (forward.sidecar.port, &forward.sidecar.container);
+    let (name, start_again) = (container.name.clone(), start.to_owned());
+    let trouble = match (&container.state, &forward.answer) {
+        _ if forward.stale => HelperTrouble::Stale { start: start_again },
+        (State::Paused, _) => HelperTrouble::Paused { name },
         (State::Running, Some(Answer::Told(report))) => match restarts(container, backend) {
-            None => fine(name, format!("{} answers", report.version)),
-            Some(told) => {
-                let help = format!(
-                    "'docker assemble backend logs --proxy {}' may tell why, 'docker restart {}' counts anew",
-                    forward.sidecar.port, container.name
-                );
-                let why = format!("{} answers, but {told}: its connections were cut", report.version);
-                check(name, Verdict::Warn, why, &help)
-            }
+            None => return fine(format!("sidecar {port}"), format!("{} answers", report.version)),
+            Some(ended) => HelperTrouble::Ended { version: report.version.clone(), ended, port, name },
         },
-        (State::Running, Some(Answer::Old)) => check(
-            name,
-            Verdict::Warn,
-            "is of an older version, so that its target cannot be tried",
-            &format!("'{start}' replaces it"),
-        ),
-        (State::Running, Some(Answer::Foreign)) => check(
-            name,
-            Verdict::Warn,
-            "is of another image, so that its target cannot be tried",
-            &format!("'docker assemble backend logs --proxy {}' tells more", forward.sidecar.port),
-        ),
+        (State::Running, Some(Answer::Old)) => HelperTrouble::Old { start: start_again },
+        (State::Running, Some(Answer::Foreign)) => HelperTrouble::Foreign { port },
         (State::Running, Some(Answer::Silent(limit))) => {
-            let why = format!("does not answer within {} s", limit.as_secs_f32());
-            check(name, Verdict::Fail, why, &format!("'docker restart {}'", container.name))
+            HelperTrouble::Silent { seconds: limit.as_secs_f32(), name }
         }
-        (State::Running, Some(Answer::Failed(text))) => {
-            check(name, Verdict::Fail, text, &format!("'docker restart {}'", container.name))
-        }
-        (other, _) => check(name, Verdict::Fail, format!("does not run ({})", state(other)), &repair),
-    }
+        (State::Running, Some(Answer::Failed(text))) => HelperTrouble::Failed { why: text.clone(), name },
+        (other, _) => stopped(other, start),
+    };
+    found(format!("sidecar {port}"), &trouble)
 }
 
 pub(super) fn missing(forward: &Forward, start: &str) -> Check {
-    let name = format!("sidecar {}", forward.port);
-    check(name, Verdict::Fail, "is missing", &format!("'{start}' makes it again"))
+    found(format!("sidecar {}", forward.port), &HelperTrouble::Missing { start: start.to_owned() })
 }

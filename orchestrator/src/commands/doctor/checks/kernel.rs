@@ -2,12 +2,67 @@
 
 use assemble_contract::Status;
 use assemble_contract::status::FailureReason;
+use explained::Explained;
 
-use super::{check, fine};
+use super::{fine, found};
+use crate::commands::doctor::Check;
 use crate::commands::doctor::measure::Disk;
-use crate::commands::doctor::{Check, Verdict};
 use crate::health::anew;
 use crate::output::size;
+
+/// What the kernel gives too little of.
+#[derive(Debug, thiserror::Error, Explained)]
+#[status = "warn"]
+pub enum KernelTrouble {
+    /// The quota of pipes of the sidecars' user was used up.
+    #[error("the kernel has refused a pipe {times} time(s)")]
+    #[advice("'sysctl fs.pipe-user-pages-soft={enough}' on the engine's host; bytes are copied until then")]
+    PipesRefused { times: u64, enough: u64 },
+    /// The quota may be used up.
+    #[error("the quota of {soft} pages is less than the {wanted} that all sidecars may want")]
+    #[advice("'sysctl fs.pipe-user-pages-soft={enough}' on the engine's host; bytes are copied until then")]
+    FewPipes { soft: u64, wanted: u64, enough: u64 },
+    /// The engine gives its containers few descriptors.
+    #[error("{refused} connection(s) were reset for want of descriptors")]
+    #[advice(
+        "a greater \"nofile\" among \"default-ulimits\" of the engine's daemon.json, or LimitNOFILE of its \
+         service where that is the limit; {anew} have it in force"
+    )]
+    NoDescriptors { refused: u64, anew: String },
+    /// The same, before it was felt.
+    #[error("a sidecar has descriptors for {least} connections, and resets more")]
+    #[advice(
+        "a greater \"nofile\" among \"default-ulimits\" of the engine's daemon.json, or LimitNOFILE of its \
+         service where that is the limit; {anew} have it in force"
+    )]
+    FewDescriptors { least: u64, anew: String },
+    /// Builds open and close connections by the thousand.
+    #[error("{waiting} of {ports} ports for outgoing connections wait for their end")]
+    #[advice("have builds keep connections open; ports are free again after a minute")]
+    PortsWait { waiting: u64, ports: u64 },
+    /// `net.ipv4.ip_local_port_range` is narrow in the backend's network.
+    #[error("only {ports} ports for outgoing connections")]
+    #[advice("{anew} set the usual range of 10000 to 65000")]
+    FewPorts { ports: u64, anew: String },
+    /// The host's firewall has no room to follow further connections.
+    #[error("this host follows {count} of at most {max} connections: new ones are dropped")]
+    #[advice("'sysctl net.netfilter.nf_conntrack_max={more}'")]
+    #[status = "fail"]
+    NoConntrack { count: u64, max: u64, more: u64 },
+    /// It soon has none.
+    #[error("this host follows {count} of at most {max} connections")]
+    #[advice("'sysctl net.netfilter.nf_conntrack_max={more}'")]
+    LittleConntrack { count: u64, max: u64, more: u64 },
+    /// Less than 100 MB, with which builds fail.
+    #[error("{free} of {size} free for the cache")]
+    #[advice("'docker assemble backend cache purge' makes room")]
+    #[status = "fail"]
+    NoRoom { free: String, size: String },
+    /// Less than 2 GB.
+    #[error("{free} of {size} free for the cache")]
+    #[advice("'docker assemble backend cache purge' makes room")]
+    LittleRoom { free: String, size: String },
+}
 
 /// What a relay's pool may hold, in pages: 16 pipes of 256 KiB (`docs/relay.md`).
 const PIPE_PAGES: u64 = 16 * 64;
@@ -21,18 +76,10 @@ pub(super) fn pipes(reports: &[&Status]) -> Option<Check> {
     let fallbacks: u64 = reports.iter().fold(0, |sum, report| sum.saturating_add(report.splice_fallbacks));
     let wanted = PIPE_PAGES.saturating_mul(u64::try_from(reports.len()).unwrap_or(u64::MAX));
     let enough = wanted.checked_next_power_of_two().unwrap_or(wanted).max(ROOMY);
-    let help = format!(
-        "'sysctl fs.pipe-user-pages-soft={enough}' on the engine's host; bytes are copied until then"
-    );
     Some(if fallbacks > 0 {
-        check(NAME, Verdict::Warn, format!("the kernel has refused a pipe {fallbacks} time(s)"), &help)
+        found(NAME, &KernelTrouble::PipesRefused { times: fallbacks, enough })
     } else if soft != 0 && soft < wanted {
-        check(
-            NAME,
-            Verdict::Warn,
-            format!("the quota of {soft} pages is less than the {wanted} that all sidecars may want"),
-            &help,
-        )
+        found(NAME, &KernelTrouble::FewPipes { soft, wanted, enough })
     } else if soft == 0 {
         fine(NAME, "no quota")
     } else {
@@ -48,17 +95,13 @@ pub(super) fn descriptors(reports: &[&Status], start: &str) -> Option<Check> {
     let refused = reports.iter().map(|report| report.failed_by(FailureReason::Descriptors));
     let refused = refused.fold(0_u64, u64::saturating_add);
     let least = reports.iter().filter_map(|report| report.capacity).min();
-    let why = match least {
-        _ if refused > 0 => format!("{refused} connection(s) were reset for want of descriptors"),
-        Some(least @ ..FEW) => format!("a sidecar has descriptors for {least} connections, and resets more"),
+    let anew = || anew(start);
+    let trouble = match least {
+        _ if refused > 0 => KernelTrouble::NoDescriptors { refused, anew: anew() },
+        Some(least @ ..FEW) => KernelTrouble::FewDescriptors { least, anew: anew() },
         _ => return None,
     };
-    let help = format!(
-        "a greater \"nofile\" among \"default-ulimits\" of the engine's daemon.json, or LimitNOFILE of its \
-         service where that is the limit; {} have it in force",
-        anew(start)
-    );
-    Some(check("descriptors", Verdict::Warn, why, &help))
+    Some(found("descriptors", &trouble))
 }
 
 pub(super) fn ports(reports: &[&Status], start: &str) -> Option<Check> {
@@ -69,16 +112,9 @@ pub(super) fn ports(reports: &[&Status], start: &str) -> Option<Check> {
     let kernel = reports.iter().filter_map(|report| report.kernel).find(|kernel| kernel.ports.is_some())?;
     let (ports, waiting) = (kernel.ports?, kernel.time_wait.unwrap_or(0));
     Some(if waiting.saturating_mul(5) > ports.saturating_mul(4) {
-        let why = format!("{waiting} of {ports} ports for outgoing connections wait for their end");
-        check(
-            NAME,
-            Verdict::Warn,
-            why,
-            "have builds keep connections open; ports are free again after a minute",
-        )
+        found(NAME, &KernelTrouble::PortsWait { waiting, ports })
     } else if ports < FEW {
-        let help = format!("{} set the usual range of 10000 to 65000", anew(start));
-        check(NAME, Verdict::Warn, format!("only {ports} ports for outgoing connections"), &help)
+        found(NAME, &KernelTrouble::FewPorts { ports, anew: anew(start) })
     } else {
         fine(NAME, format!("{ports} for outgoing connections, {waiting} in TIME_WAIT"))
     })
@@ -86,14 +122,13 @@ pub(super) fn ports(reports: &[&Status], start: &str) -> Option<Check> {
 
 pub(super) fn conntrack((count, max): (u64, u64)) -> Check {
     const NAME: &str = "conntrack";
-    let help = format!("'sysctl net.netfilter.nf_conntrack_max={}'", max.saturating_mul(2));
-    let why = format!("this host follows {count} of at most {max} connections");
+    let more = max.saturating_mul(2);
     if count >= max {
-        check(NAME, Verdict::Fail, format!("{why}: new ones are dropped"), &help)
+        found(NAME, &KernelTrouble::NoConntrack { count, max, more })
     } else if count.saturating_mul(5) > max.saturating_mul(4) {
-        check(NAME, Verdict::Warn, why, &help)
+        found(NAME, &KernelTrouble::LittleConntrack { count, max, more })
     } else {
-        fine(NAME, why)
+        fine(NAME, format!("this host follows {count} of at most {max} connections"))
     }
 }
 
@@ -102,11 +137,10 @@ pub(super) fn disk(disk: Disk) -> Check {
     /// Less than a small image, and less than most builds.
     const NONE: u64 = 100_000_000;
     const LITTLE: u64 = 2_000_000_000;
-    const HELP: &str = "'docker assemble backend cache purge' makes room";
-    let why = format!("{} of {} free for the cache", size(disk.free), size(disk.size));
+    let (free, all) = (size(disk.free), size(disk.size));
     match disk.free {
-        ..NONE => check(NAME, Verdict::Fail, why, HELP),
-        NONE..LITTLE => check(NAME, Verdict::Warn, why, HELP),
-        LITTLE.. => fine(NAME, why),
+        ..NONE => found(NAME, &KernelTrouble::NoRoom { free, size: all }),
+        NONE..LITTLE => found(NAME, &KernelTrouble::LittleRoom { free, size: all }),
+        LITTLE.. => fine(NAME, format!("{free} of {all} free for the cache")),
     }
 }
