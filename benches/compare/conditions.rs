@@ -4,8 +4,8 @@ use std::fmt;
 use std::fs;
 use std::process::Command;
 
+use crate::bench::{FORWARDER_CORE, LOAD_CORE};
 use crate::cli::Cli;
-use crate::measure::{FORWARDER_CORE, LOAD_CORE};
 use crate::peers::Peer;
 use crate::procfs::load_average;
 

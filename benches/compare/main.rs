@@ -2,16 +2,21 @@
 //!
 //! `scripts/compare.sh` builds the relay as it is shipped, installs the others and runs this.
 //!
+//! A file uses only those that come after it here:
+//!
 //! | file | what lives there |
 //! |---|---|
-//! | `cli` | what it can be told |
-//! | `topology`, `process` | namespaces; processes pinned to cores; both removed whatever happens |
-//! | `peers`, `columns` | the forwarders and how they are started; what is measured |
-//! | `load` | the clients and the server, as processes of this same program |
-//! | `measure`, `run`, `procfs` | one measurement; one load in it; the kernel's clocks |
-//! | `summary`, `conditions` | medians and ratios; what they were measured on |
-//! | `report`, `plots`, `files` | tables and words; pictures; where they are kept |
+//! | [`files`], [`report`], [`plots`] | where results are kept; tables and words; pictures |
+//! | [`summary`], [`conditions`] | medians and ratios; what they were measured on |
+//! | [`measure`], [`run`] | one measurement; one load in it |
+//! | [`bench`] | the network with its server, and the forwarder that is put between |
+//! | [`cli`] | what it can be told |
+//! | [`columns`], [`load`] | what is measured; the clients and the server, as processes of this same program |
+//! | [`peers`] | the forwarders and how they are started |
+//! | [`topology`], [`process`] | namespaces; processes pinned to cores; both removed whatever happens |
+//! | [`procfs`] | the kernel's clocks |
 
+mod bench;
 mod cli;
 mod columns;
 mod conditions;
@@ -32,11 +37,12 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 
+use bench::Bench;
 use cli::{Cli, Role};
 use columns::Column;
 use conditions::Conditions;
 use files::Files;
-use measure::{Bench, Sample};
+use measure::Sample;
 use peers::{Builds, Peer};
 use process::Scratch;
 

@@ -4,12 +4,13 @@
 //! told by the kernel to die with this program, should it not get to end it.
 
 use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::sync::Mutex;
+use std::process::{Child, ChildStdout, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -71,6 +72,34 @@ impl Drop for Process {
         self.signal(Signal::KILL);
         running().retain(|pid| *pid != self.pid);
         let _ = self.child.wait();
+    }
+}
+
+/// What a process says, line by line, with a limit to the patience for each.
+pub(crate) struct Lines(mpsc::Receiver<String>);
+
+impl Lines {
+    pub(crate) fn of(output: Option<ChildStdout>) -> Self {
+        let (sender, receiver) = mpsc::channel();
+        if let Some(output) = output {
+            thread::spawn(move || {
+                for line in BufReader::new(output).lines().map_while(Result::ok) {
+                    if sender.send(line).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        Self(receiver)
+    }
+
+    pub(crate) fn next(&mut self, patience: Duration) -> anyhow::Result<String> {
+        let line = self.0.recv_timeout(patience);
+        check_interrupt()?;
+        line.map_err(|error| match error {
+            mpsc::RecvTimeoutError::Timeout => anyhow::anyhow!("no end within {} s", patience.as_secs()),
+            mpsc::RecvTimeoutError::Disconnected => anyhow::anyhow!("it has ended without a word"),
+        })
     }
 }
 

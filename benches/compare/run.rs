@@ -1,18 +1,15 @@
 //! One load from its start to its end, and the clocks around its window.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
-use std::process::{ChildStdout, Stdio};
-use std::sync::mpsc;
-use std::thread;
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::bench::{Bench, LOAD_CORE};
 use crate::load::client::{Kind, Load, Outcome};
-use crate::measure::{Bench, LOAD_CORE};
 use crate::peers::Peer;
-use crate::process::{Process, check_interrupt};
+use crate::process::{Lines, Process};
 use crate::procfs::{self, Clocks, Holdings};
 use crate::topology::Pin;
 
@@ -71,34 +68,6 @@ impl Bench {
             held,
             foreign: (cores.iter().sum::<f64>() - used.iter().sum::<f64>()) / seconds,
             busy: cores.iter().map(|busy| busy / seconds).collect(),
-        })
-    }
-}
-
-/// What a process says, line by line, with a limit to the patience for each.
-pub(crate) struct Lines(mpsc::Receiver<String>);
-
-impl Lines {
-    pub(crate) fn of(output: Option<ChildStdout>) -> Self {
-        let (sender, receiver) = mpsc::channel();
-        if let Some(output) = output {
-            thread::spawn(move || {
-                for line in BufReader::new(output).lines().map_while(Result::ok) {
-                    if sender.send(line).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-        Self(receiver)
-    }
-
-    pub(crate) fn next(&mut self, patience: Duration) -> anyhow::Result<String> {
-        let line = self.0.recv_timeout(patience);
-        check_interrupt()?;
-        line.map_err(|error| match error {
-            mpsc::RecvTimeoutError::Timeout => anyhow::anyhow!("no end within {} s", patience.as_secs()),
-            mpsc::RecvTimeoutError::Disconnected => anyhow::anyhow!("the client has failed"),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Arrows between rooms go down: the map in each crate's `lib.rs` names every room, a room uses only
+//! Arrows between rooms go down: the map in each crate's first file names every room, a room uses only
 //! those that the map names after it, and within a room no two files use each other.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,10 +18,10 @@ struct Crate {
 }
 
 impl Crate {
-    fn read(name: &str) -> Self {
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let source = workspace.join(name).join("src");
-        let root = fs::read_to_string(source.join("lib.rs")).unwrap();
+    /// By its first file.
+    fn read(root: &str) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(root);
+        let (source, root) = (path.parent().unwrap(), fs::read_to_string(&path).unwrap());
         let declared = |line: &str| {
             let name = line.trim_start_matches("pub ").strip_prefix("mod ")?;
             Some(name.trim_end_matches(';').to_owned())
@@ -36,7 +36,7 @@ impl Crate {
         };
         let map = cells.flat_map(named).collect();
         let mut files = BTreeMap::new();
-        find(&source, &mut vec![], &mut files);
+        find(source, &mut vec![], &mut files);
         files.retain(|module, _| module.first().is_some_and(|room| rooms.contains(room)));
         let exports = paths(&code(&root), &[])
             .filter(|(_, path)| path.len() > 1 && rooms.contains(&path[0]))
@@ -202,29 +202,34 @@ fn tree(text: &mut &str) -> Vec<Module> {
 }
 
 #[track_caller]
-fn demand_downward(name: &str) {
-    let faults = Crate::read(name).faults();
+fn demand_downward(root: &str) {
+    let faults = Crate::read(root).faults();
     assert!(faults.is_empty(), "{faults}");
 }
 
 #[test]
 fn the_plugins_rooms_use_only_those_below() {
-    demand_downward("orchestrator");
+    demand_downward("orchestrator/src/lib.rs");
 }
 
 #[test]
 fn the_sidecars_rooms_use_only_those_below() {
-    demand_downward("sidecar");
+    demand_downward("sidecar/src/lib.rs");
 }
 
 #[test]
 fn the_contracts_rooms_use_only_those_below() {
-    demand_downward("crates/contract");
+    demand_downward("crates/contract/src/lib.rs");
 }
 
 #[test]
 fn dockers_ways_use_only_those_below() {
-    demand_downward("crates/docker-plugin");
+    demand_downward("crates/docker-plugin/src/lib.rs");
+}
+
+#[test]
+fn the_benchmarks_files_use_only_those_below() {
+    demand_downward("benches/compare/main.rs");
 }
 
 #[test]

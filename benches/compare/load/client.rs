@@ -84,7 +84,7 @@ impl Outcome {
         self.units / self.seconds
     }
 
-    fn line(&self) -> String {
+    pub(super) fn line(&self) -> String {
         let mut line = format!("result {} {} {}", self.units, self.seconds, self.errors);
         let pair = |values: Option<&[f64]>| match values {
             Some(values) => values.iter().map(f64::to_string).collect::<Vec<_>>().join(","),
@@ -124,17 +124,6 @@ impl FromStr for Outcome {
 }
 
 impl Load {
-    pub(crate) fn run(&self) -> anyhow::Result<()> {
-        let outcome = match self.kind {
-            Kind::Up | Kind::Down => super::streams::run(self),
-            Kind::Pingpong => super::pingpong::run(self),
-            Kind::Connect => super::connections::run(self),
-            Kind::Hold | Kind::Slow => super::hold::run(self),
-        };
-        say(&outcome?.line())?;
-        Ok(())
-    }
-
     /// The arguments that say the same on a command line.
     pub(crate) fn args(&self) -> Vec<String> {
         let kind = self.kind.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
@@ -245,7 +234,7 @@ impl Window {
     }
 }
 
-fn say(line: &str) -> io::Result<()> {
+pub(super) fn say(line: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")?;
     out.flush()

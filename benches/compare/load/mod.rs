@@ -21,6 +21,22 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
+use client::{Kind, Load, say};
+
+impl Load {
+    /// Does it, and says what came of it.
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
+        let outcome = match self.kind {
+            Kind::Up | Kind::Down => streams::run(self),
+            Kind::Pingpong => pingpong::run(self),
+            Kind::Connect => connections::run(self),
+            Kind::Hold | Kind::Slow => hold::run(self),
+        };
+        say(&outcome?.line())?;
+        Ok(())
+    }
+}
+
 /// Bytes of one send of a stream.
 const CHUNK: usize = 256 * 1024;
 /// Bytes of one receive of a stream; nothing is written there.
