@@ -15,6 +15,7 @@
 //! | [`peers`] | the forwarders and how they are started |
 //! | [`topology`], [`process`] | namespaces; processes pinned to cores; both removed whatever happens |
 //! | [`procfs`] | the kernel's clocks |
+#![expect(clippy::disallowed_macros, reason = "it is for those who work on this, who read its source")]
 
 mod bench;
 mod cli;
