@@ -4,35 +4,31 @@
 //! aside comes back. After a failure the caller undoes, since the containers hold what there is to know
 //! about it.
 
+mod container;
 mod error;
 mod files;
 mod ledger;
 mod overtaken;
+mod undo;
 
 pub use error::{Failure, UndoFailure};
 pub use ledger::{Ledger, Made, Origin};
 pub use overtaken::{ROUNDS, pause};
+pub use undo::undo;
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Mutex;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use tokio::time::Instant;
 
 use crate::cancel::Cancel;
 use crate::cancelled::Cancelled;
 use crate::desired::{ContainerName, ImageRef};
-use crate::dialer::{self, DialerError};
+use crate::dialer;
 use crate::engine::{AnswerError, Engine, EngineError, LOAD, Operation, PULL, PullProgress};
-use crate::labels;
-use crate::observed::{self, Container, ContainerId, State};
-use crate::plan::STOP_GRACE;
+use crate::observed::ContainerId;
 use crate::plan::action::{Action, Reason};
-use crate::spec::{ContainerSpec, HostDialer};
 
 /// What happens while a plan runs, for people to see.
 #[derive(Debug)]
@@ -78,124 +74,6 @@ pub async fn apply<E: Engine>(
 ) -> Result<(), Failure> {
     let refused = Mutex::default();
     Run { engine, archive, cancel, report, ledger, refused }.stages(stages).await
-}
-
-/// Takes back what a run made, newest first: new containers and volumes are removed, started
-/// containers stopped, notes written as they were, and what was set aside is put back and runs again.
-/// Goes on past failures and returns them.
-pub async fn undo<E: Engine>(engine: &E, made: &[Made]) -> Vec<UndoFailure> {
-    let mut failures = Vec::new();
-    for left in made.iter().rev() {
-        let result = match left {
-            Made::Container { id, name, origin: Origin::Created } => {
-                engine.remove(id).await.map_err(|error| error.about(name))
-            }
-            Made::Container { id, name, origin: Origin::Started } => {
-                // A later look may have led to its removal.
-                let stopped = engine.stop(id, STOP_GRACE).await.or_else(ignore_missing);
-                stopped.map_err(|error| error.about(name))
-            }
-            Made::Asked(name) => remove_asked(engine, name).await,
-            Made::SetAside { id, name, ran } => {
-                put_back(engine, id, name, *ran).await.map_err(|error| error.about(name))
-            }
-            Made::Volume(name) => engine.remove_volume(name).await,
-            Made::Note { id, name, before } => {
-                let told = engine.upload(id, files::archive([before])).await.or_else(ignore_missing);
-                told.map_err(|error| error.about(name))
-            }
-            Made::Dialer { dialer, before, .. } => {
-                if let Err(error) = take_back_dialer(dialer, before.as_ref()).await {
-                    failures.push(UndoFailure::new(left, error.into()));
-                }
-                continue;
-            }
-        };
-        if let Err(error) = result {
-            failures.push(UndoFailure::new(left, error.into()));
-        }
-    }
-    failures
-}
-
-/// Puts back the dialer that had the place of this one, or leaves none. A directory that was there stays:
-/// containers may have it mounted.
-async fn take_back_dialer(
-    now: &HostDialer,
-    before: Option<&observed::HostDialer>,
-) -> Result<(), DialerError> {
-    let Some(before) = before else { return dialer::end(&now.directory).await };
-    let process = before.process.as_ref();
-    match process.and_then(|process| HostDialer::of(&now.directory, &process.command)) {
-        Some(before) => dialer::start(&before).await.map(drop),
-        None => dialer::stop(&now.directory).await,
-    }
-}
-
-/// Removes what the engine may have made without having said so, which was never started.
-async fn remove_asked<E: Engine>(engine: &E, name: &ContainerName) -> Result<(), EngineError> {
-    let is_ours =
-        |made: &Container| made.state == State::Created && made.labels.contains_key(labels::SETTINGS);
-    match engine.container(name).await?.filter(is_ours) {
-        Some(made) => engine.remove(&made.id).await,
-        None => Ok(()),
-    }
-}
-
-/// How long the engine may take to kill what has not ended in time.
-const KILLING: Duration = Duration::from_secs(2);
-
-/// How often a container is looked at that may be about to end.
-const ENDING_PAUSE: Duration = Duration::from_millis(200);
-
-/// Puts back what was set aside, as far as that had come: a request that was dropped may still be
-/// carried out.
-async fn put_back<E: Engine>(
-    engine: &E,
-    id: &ContainerId,
-    name: &ContainerName,
-    ran: Option<Duration>,
-) -> Result<(), EngineError> {
-    let rename = async || match engine.container(name).await? {
-        Some(now) if now.id == *id => Ok(()),
-        _ => engine.rename(id, name).await,
-    };
-    let runs = match ran {
-        Some(grace) if grace.is_zero() => {
-            engine.stop(id, grace).await?;
-            false
-        }
-        Some(grace) => stays(engine, id, name, grace).await?,
-        None => false,
-    };
-    rename().await?;
-    if ran.is_some() && !runs {
-        engine.start(id).await?;
-        rename().await?;
-    }
-    Ok(())
-}
-
-/// Whether a container still runs when a stop with this grace would have ended it: the engine has not heard
-/// of that one, then. It is not asked once more, as one that saves its cache has to be let do so, and one
-/// that builds to go on.
-async fn stays<E: Engine>(
-    engine: &E,
-    id: &ContainerId,
-    name: &ContainerName,
-    grace: Duration,
-) -> Result<bool, EngineError> {
-    let until = Instant::now() + grace + KILLING;
-    loop {
-        let now = engine.container(name).await?.filter(|now| now.id == *id);
-        // What has another name had ended before it got that.
-        let runs =
-            now.is_some_and(|now| matches!(now.state, State::Running | State::Paused | State::Restarting));
-        if !runs || Instant::now() >= until {
-            return Ok(runs);
-        }
-        tokio::time::sleep(ENDING_PAUSE).await;
-    }
 }
 
 /// What was done to a container.
@@ -340,84 +218,6 @@ impl<E: Engine> Run<'_, E> {
         let operation = Operation { verb, object: image.to_string() };
         let source = AnswerError::NoImage.into();
         Err(EngineError::Broken { operation, source }.into())
-    }
-
-    async fn run<'p>(
-        &self,
-        candidates: &'p [ContainerSpec],
-    ) -> Result<(&'p ContainerName, ContainerId), Failure> {
-        let mut candidates = candidates.iter().peekable();
-        let Some(mut wanted) = candidates.next() else { unreachable!("a run without candidates") };
-        let mut spec = self.without_refused(wanted);
-        let mut told = BTreeSet::new();
-        loop {
-            let error = match self.create_and_start(&spec).await {
-                Ok(id) => return Ok((&wanted.name, id)),
-                Err(error) => error,
-            };
-            // First, since what is said of a setting often sounds like missing privileges.
-            if let Some((setting, less)) = error.refusal().and_then(|words| spec.without_refused(words)) {
-                // The next candidate may meet it again.
-                if let Some(setting) = setting.filter(|setting| !told.contains(setting)) {
-                    (self.report)(Event::SettingRefused(&wanted.name, &setting, &error));
-                    told.insert(setting);
-                }
-                self.refused
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .extend(error.refusal().map(str::to_owned));
-                spec = Cow::Owned(less);
-                continue;
-            }
-            match candidates.next() {
-                Some(next) if matches!(error, EngineError::PrivilegesRefused { .. }) => {
-                    (self.report)(Event::PrivilegesRefused(&wanted.name, &error));
-                    wanted = next;
-                    spec = self.without_refused(next);
-                }
-                _ => return Err(error.into()),
-            }
-            self.go_on()?;
-        }
-    }
-
-    /// The spec without what the engine has refused another container of this run.
-    fn without_refused<'s>(&self, spec: &'s ContainerSpec) -> Cow<'s, ContainerSpec> {
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let less = |spec: Cow<'s, ContainerSpec>, words: &String| match spec.without_refused(words) {
-            // What has a name is told of each container that goes without.
-            Some((None, less)) => Cow::Owned(less),
-            _ => spec,
-        };
-        refused.iter().fold(Cow::Borrowed(spec), less)
-    }
-
-    async fn create_and_start(&self, spec: &ContainerSpec) -> Result<ContainerId, EngineError> {
-        self.ledger.asked(&spec.name);
-        let created = self.engine.create(spec).await;
-        // A call that was given up or broke says nothing about what the engine does.
-        if !matches!(created, Err(EngineError::Timeout { .. } | EngineError::Broken { .. })) {
-            self.ledger.answered(&spec.name, created.as_ref().ok());
-        }
-        let id = created?;
-        let started = async {
-            let mut files = spec.files.iter().chain(&spec.note).peekable();
-            if files.peek().is_some() {
-                self.engine.upload(&id, files::archive(files)).await?;
-            }
-            self.engine.start(&id).await
-        };
-        match started.await {
-            Ok(()) => Ok(id),
-            Err(error) => {
-                // Its name must be free for the next candidate. Should this fail, the ledger
-                // still has it.
-                if self.engine.remove(&id).await.is_ok() {
-                    self.ledger.forget(&id);
-                }
-                Err(error.about(&spec.name))
-            }
-        }
     }
 
     fn go_on(&self) -> Result<(), Failure> {

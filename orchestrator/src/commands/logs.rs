@@ -1,6 +1,10 @@
 //! `backend logs`: what the daemon or a sidecar said, each stream to its own.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+mod since;
+
+pub use since::Since;
+
+use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use clap::Args;
@@ -10,10 +14,11 @@ use futures_util::StreamExt;
 use super::complete::{containers, forwarded_ports};
 use super::values::port;
 use super::{Session, observe};
-use crate::cli::{Completes, Refusal, duration};
+use crate::cli::{Completes, Refusal};
 use crate::desired::HostPort;
 use crate::engine::{Engine, EngineError, LogChunk, LogOptions};
 use crate::observed::Container;
+use since::since;
 
 /// Fetch the logs of the backend, or of one of its other containers
 #[derive(Args)]
@@ -116,27 +121,6 @@ pub enum Whose {
     Container(String),
 }
 
-/// A point in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Since {
-    /// So long before now.
-    Ago(Duration),
-    /// In seconds since 1970.
-    At(i64),
-}
-
-impl Since {
-    fn seconds(self, now: SystemTime) -> i64 {
-        match self {
-            Self::At(seconds) => seconds,
-            Self::Ago(ago) => {
-                let since_1970 = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-                i64::try_from(since_1970.saturating_sub(ago).as_secs()).unwrap_or(i64::MAX)
-            }
-        }
-    }
-}
-
 /// How many last lines; all where that is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Tail(Option<u64>);
@@ -147,18 +131,6 @@ fn tail(text: &str) -> Result<Tail, LogsOptionError> {
         return Ok(Tail(None));
     }
     text.parse().map(|lines| Tail(Some(lines))).map_err(|_| LogsOptionError::Tail)
-}
-
-/// A point in time as `docker logs --since` takes it: how long ago (`10m`), seconds since 1970,
-/// or a date with its zone (RFC 3339). Without a zone docker means the user's own, which is not
-/// known here.
-fn since(text: &str) -> Result<Since, LogsOptionError> {
-    let seconds = || text.split('.').next().and_then(|whole| whole.parse().ok()).map(Since::At);
-    duration(text)
-        .map(Since::Ago)
-        .or_else(seconds)
-        .or_else(|| crate::output::seconds(text).map(Since::At))
-        .ok_or(LogsOptionError::Time)
 }
 
 /// How long a log that is followed may say nothing until the engine is asked whether it is there.
@@ -270,35 +242,6 @@ async fn named<E: Engine>(session: Session<'_, E>, text: &str) -> Result<Contain
 mod tests {
     use super::*;
     use crate::engine::Operation;
-
-    #[test]
-    fn times_are_counted_from_1970() {
-        let now = UNIX_EPOCH + Duration::from_secs(1_000);
-        assert_eq!(Since::Ago(Duration::from_secs(400)).seconds(now), 600);
-        assert_eq!(Since::Ago(Duration::from_secs(4_000)).seconds(now), 0);
-        assert_eq!(Since::At(7).seconds(now), 7);
-    }
-
-    #[test]
-    fn a_point_in_time_has_many_spellings() {
-        let cases = [
-            ("10m", Since::Ago(Duration::from_secs(600))),
-            ("1h30m", Since::Ago(Duration::from_secs(5_400))),
-            ("1714557600", Since::At(1_714_557_600)),
-            ("1714557600.25", Since::At(1_714_557_600)),
-            ("2024-05-01T10:00:00Z", Since::At(1_714_557_600)),
-            ("2024-05-01T12:00:00.5+02:00", Since::At(1_714_557_600)),
-            ("2024-05-01T08:30:00-01:30", Since::At(1_714_557_600)),
-            ("2000-02-29T00:00:00Z", Since::At(951_782_400)),
-            ("1969-12-31T23:59:59Z", Since::At(-1)),
-        ];
-        for (text, time) in cases {
-            assert_eq!(since(text), Ok(time), "{text}");
-        }
-        for bad in ["", "yesterday", "2024-05-01", "2024-05-01T10:00:00", "2024-13-01T10:00:00Z", "5x"] {
-            assert!(since(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn who_keeps_no_logs_is_told_how_to() {

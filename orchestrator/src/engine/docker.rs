@@ -5,11 +5,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bollard::container::LogOutput;
 use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{
     CreateContainerOptions, CreateImageOptions, DownloadFromContainerOptions, ImportImageOptions,
-    ListContainersOptions, ListImagesOptions, ListVolumesOptions, LogsOptions, RemoveContainerOptions,
+    ListContainersOptions, ListImagesOptions, ListVolumesOptions, RemoveContainerOptions,
     RemoveVolumeOptions, RenameContainerOptions, StopContainerOptions, UploadToContainerOptions,
 };
 use bytes::Bytes;
@@ -20,9 +19,10 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
 use super::contact::{Contact, USUAL, never_empty, operation};
+use super::request::{found, has, in_path, label_filters, nameless};
 use super::{
-    AnswerError, CredentialSource, Duplex, Endpoint, Engine, EngineError, EngineFacts, EngineStream,
-    ExecOutput, Image, LogChunk, LogOptions, Operation, PullProgress, Result, convert, exec, failure, info,
+    CredentialSource, Duplex, Endpoint, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image,
+    LogChunk, LogOptions, PullProgress, Result, convert, exec, failure, info, log,
 };
 use crate::desired::{ContainerName, HostPort, ImageRef, VolumeName};
 use crate::observed::{Container, ContainerId};
@@ -72,35 +72,6 @@ impl DockerEngine {
         answer
             .map(|told| convert::container(told.answer, told.state).ok_or_else(|| nameless(inspecting)))
             .transpose()
-    }
-}
-
-/// A missing object as `None`.
-fn found<T>(answer: Result<T>) -> Result<Option<T>> {
-    match answer {
-        Ok(value) => Ok(Some(value)),
-        Err(EngineError::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// What the failure of an answer is that names nothing.
-fn nameless(operation: Operation) -> EngineError {
-    let source = AnswerError::Nameless.into();
-    EngineError::Broken { operation, source }
-}
-
-/// A name that can be a part of a request's path as it is; the engine's own rules for names are
-/// narrower still.
-fn in_path<'a>(operation: &Operation, name: &'a str) -> Result<&'a str> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-/:@+".contains(&byte);
-    let good = name.bytes().all(plain)
-        && name.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
-    if good {
-        Ok(name)
-    } else {
-        let message = "the name is not valid".to_owned();
-        Err(EngineError::Refused { operation: operation.clone(), status: 400, message })
     }
 }
 
@@ -358,16 +329,8 @@ impl Engine for DockerEngine {
         let follow = options.follow;
         let open = async move {
             let path = in_path(&checking, &id.0)?;
-            let options = LogsOptions {
-                follow: options.follow,
-                stdout: true,
-                stderr: true,
-                since: unix_seconds(options.since),
-                until: unix_seconds(options.until),
-                timestamps: options.timestamps,
-                tail: options.tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string()),
-            };
-            Ok(inner.contact.client().await?.logs(path, Some(options)).map_ok(chunk))
+            let options = log::query(&options);
+            Ok(inner.contact.client().await?.logs(path, Some(options)).map_ok(log::chunk))
         };
         let silence = (!follow).then_some(USUAL);
         self.0.contact.stream(reading, silence, open)
@@ -384,29 +347,5 @@ impl Engine for DockerEngine {
         let path = in_path(&running, &id.0)?;
         let opening = exec::duplex(self.0.contact.client().await?, path, command);
         Ok(Box::pin(self.0.contact.call(running, USUAL, opening).await?))
-    }
-}
-
-/// Whether all of these labels are there: to Podman 4.3 one of them is enough for a volume.
-fn has<'a>(label: impl Fn(&str) -> Option<&'a String>, all: &BTreeMap<String, String>) -> bool {
-    all.iter().all(|(name, value)| label(name) == Some(value))
-}
-
-fn label_filters(labels: &BTreeMap<String, String>) -> HashMap<String, Vec<String>> {
-    let wanted = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    HashMap::from([("label".to_owned(), wanted)])
-}
-
-/// The API's times are seconds since 1970, 0 for none.
-fn unix_seconds(time: Option<i64>) -> i32 {
-    time.map_or(0, |seconds| i32::try_from(seconds).unwrap_or(i32::MAX))
-}
-
-fn chunk(output: LogOutput) -> LogChunk {
-    match output {
-        LogOutput::StdErr { message } => LogChunk::Stderr(message),
-        LogOutput::StdOut { message } | LogOutput::StdIn { message } | LogOutput::Console { message } => {
-            LogChunk::Stdout(message)
-        }
     }
 }

@@ -10,6 +10,8 @@ mod failure;
 mod heads;
 mod hint;
 mod info;
+mod log;
+mod request;
 mod transport;
 mod users;
 mod version;
