@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use docker_plugin::vars::Vars;
 use explained::Explained;
 
 use crate::desired::UserName;
-use crate::vars::Vars;
 
 /// Neither the environment nor the system knows.
 #[derive(Debug, thiserror::Error, Explained)]

@@ -19,10 +19,10 @@ pub use undo::undo;
 use std::sync::Mutex;
 
 use bytes::Bytes;
+use docker_plugin::cancel::Cancel;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 
-use crate::cancel::Cancel;
 use crate::cancelled::Cancelled;
 use crate::desired::{ContainerName, ImageRef};
 use crate::dialer;

@@ -42,6 +42,3 @@ pub mod proxy_image;
 pub mod ready;
 pub mod remembered;
 pub mod spec;
-
-// Docker's ways are a crate of their own, which any room may use.
-pub use docker_plugin::{cancel, cli, endpoint, exit, output, vars};

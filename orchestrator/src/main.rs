@@ -5,13 +5,13 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use docker_assemble::cancel::{self, Cancel};
-use docker_assemble::cli::{Invocation, UsageError};
 use docker_assemble::commands::{self, Command, Here, complete};
-use docker_assemble::exit::Exit;
-use docker_assemble::output::{Console, Diagnostics, OutputError};
 use docker_assemble::plugin::{self, Globals, Parent};
-use docker_assemble::vars::{Environment, Vars};
+use docker_plugin::cancel::{self, Cancel};
+use docker_plugin::cli::{Invocation, UsageError};
+use docker_plugin::exit::Exit;
+use docker_plugin::output::{Console, Diagnostics, OutputError};
+use docker_plugin::vars::{Environment, Vars};
 
 fn main() -> ExitCode {
     // A terminal that cannot move its cursor is told lines only.

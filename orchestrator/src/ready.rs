@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use assemble_contract::argv::{self, Probed};
 use assemble_contract::image::DIALER_SOCKET;
+use docker_plugin::cancel::Cancel;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use crate::cancel::Cancel;
 use crate::cancelled::Cancelled;
 use crate::desired::HostPort;
 use crate::engine::{Engine, EngineError};

@@ -5,13 +5,13 @@ mod probes;
 
 use std::collections::BTreeMap;
 
-use docker_assemble::cancel::{self, Cancel};
 use docker_assemble::commands::complete::Source;
 use docker_assemble::commands::{self, Session, complete, start, stop};
 use docker_assemble::desired::{Desired, File, PullPolicy, Security, VolumeName};
-use docker_assemble::exit::Exit;
 use docker_assemble::forward::Forward;
 use docker_assemble::observed::State;
+use docker_plugin::cancel::{self, Cancel};
+use docker_plugin::exit::Exit;
 
 use crate::fake_engine::{FakeEngine, Refusal};
 use crate::screen::Screen;

@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use docker_assemble::cancel::{self, Cancel};
 use docker_assemble::commands::builder::Registered;
 use docker_assemble::commands::info::Info;
 use docker_assemble::commands::{self, Session, info, start, stop};
 use docker_assemble::desired::{Desired, Security};
-use docker_assemble::exit::Exit;
-use docker_assemble::output::{Console, Form, Progress};
+use docker_plugin::cancel::{self, Cancel};
+use docker_plugin::exit::Exit;
+use docker_plugin::output::{Console, Form, Progress};
 
 use crate::fake_engine::FakeEngine;
 use crate::screen::Screen;

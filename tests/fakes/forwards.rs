@@ -1,13 +1,13 @@
 //! Starts and stops with a dialer, against an engine in memory.
 
 use bytes::Bytes;
-use docker_assemble::cancel::Cancel;
 use docker_assemble::commands::builder::Registered;
 use docker_assemble::commands::{Session, info, start, stop};
 use docker_assemble::desired::Desired;
 use docker_assemble::forward::{Target, asked};
 use docker_assemble::observed::{Container, State};
-use docker_assemble::output::{Form, Progress};
+use docker_plugin::cancel::Cancel;
+use docker_plugin::output::{Form, Progress};
 
 use crate::fake_engine::{FakeEngine, World};
 use crate::screen::Screen;

@@ -2,16 +2,16 @@
 //! sidecars say, of those that say nothing, and of an engine that is not there.
 
 use bytes::Bytes;
-use docker_assemble::cancel::{self, Cancel, Cause};
 use docker_assemble::commands::builder::Registered;
 use docker_assemble::commands::doctor::{self, Doctor, Examination};
 use docker_assemble::commands::info::Info;
 use docker_assemble::commands::{self, Session, info, start, stats};
 use docker_assemble::desired::{ContainerName, Desired, HostPort};
-use docker_assemble::exit::Exit;
 use docker_assemble::forward::Forward;
 use docker_assemble::observed::State;
-use docker_assemble::output::{Form, Progress};
+use docker_plugin::cancel::{self, Cancel, Cause};
+use docker_plugin::exit::Exit;
+use docker_plugin::output::{Form, Progress};
 use serde_json::{Value, json};
 
 use crate::fake_engine::FakeEngine;

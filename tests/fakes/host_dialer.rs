@@ -7,13 +7,13 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use docker_assemble::cancel::Cancel;
 use docker_assemble::commands::{Session, start, stop};
 use docker_assemble::desired::{ContainerName, Desired};
 use docker_assemble::dialer;
 use docker_assemble::labels::DIALER_DIRECTORY;
 use docker_assemble::observed::HostDialer;
 use docker_assemble::spec;
+use docker_plugin::cancel::Cancel;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 

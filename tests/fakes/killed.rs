@@ -2,12 +2,12 @@
 //! behind, the next start makes a whole backend of it, and the next stop leaves nothing.
 
 use bytes::Bytes;
-use docker_assemble::cancel::Cancel;
 use docker_assemble::commands::{Session, observe, start, stop};
 use docker_assemble::desired::{Desired, Security};
 use docker_assemble::observed::State;
-use docker_assemble::output::Progress;
 use docker_assemble::plan::plan;
+use docker_plugin::cancel::Cancel;
+use docker_plugin::output::Progress;
 
 use crate::fake_engine::{FakeEngine, Kill};
 use crate::screen::Screen;

@@ -1,9 +1,9 @@
 //! Starts and stops while the engine still carries out what somebody else has asked it for.
 
-use docker_assemble::cancel::Cancel;
 use docker_assemble::commands::{Session, stop};
 use docker_assemble::observed::{Container, State};
 use docker_assemble::spec;
+use docker_plugin::cancel::Cancel;
 
 use crate::fake_engine::{FakeEngine, World};
 use crate::screen::Screen;

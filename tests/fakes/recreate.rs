@@ -2,12 +2,12 @@
 
 mod aside;
 
-use docker_assemble::cancel::{self, Cancel};
 use docker_assemble::commands::{Session, start};
 use docker_assemble::desired::{Desired, File, PullPolicy, Security};
 use docker_assemble::labels;
 use docker_assemble::observed::{Container, ContainerId, State};
 use docker_assemble::spec::daemon::CONFIG_FILE;
+use docker_plugin::cancel::{self, Cancel};
 
 use crate::fake_engine::FakeEngine;
 use crate::screen::Screen;

@@ -1,10 +1,10 @@
 //! A start against an engine in memory, and what it printed.
 
 use bytes::Bytes;
-use docker_assemble::cancel::Cancel;
 use docker_assemble::commands::{Session, start};
 use docker_assemble::desired::Desired;
-use docker_assemble::output::Progress;
+use docker_plugin::cancel::Cancel;
+use docker_plugin::output::Progress;
 
 use crate::fake_engine::FakeEngine;
 use crate::screen::Screen;

@@ -1,8 +1,8 @@
 //! What is written down for other machinery than an engine, read back.
 
-use docker_assemble::cli::{Invocation, UsageError};
 use docker_assemble::commands::{Command, Offline, parse};
 use docker_assemble::manifest::{builder_command, text};
+use docker_plugin::cli::{Invocation, UsageError};
 use serde::Deserialize;
 use serde_norway::{Deserializer, Value};
 

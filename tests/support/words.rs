@@ -1,7 +1,7 @@
 //! A command line as a test writes it.
 
 use docker_assemble::commands::parse;
-use docker_assemble::exit::Exit;
+use docker_plugin::exit::Exit;
 
 /// Its words; `''` is an empty one.
 pub(crate) fn words(line: &str) -> Vec<String> {

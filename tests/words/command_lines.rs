@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use docker_assemble::cli::Invocation;
 use docker_assemble::commands::cache::{Format, Limits, Manner, Purge, Usage};
 use docker_assemble::commands::doctor::Examination;
 use docker_assemble::commands::info::Info;
@@ -13,8 +12,9 @@ use docker_assemble::commands::{Command, Offline, OnEngine, Tolerant, parse};
 use docker_assemble::desired::{
     HostPort, ImageRef, PullPolicy, REGISTRY_PORT, Security, Settings, VolumeName,
 };
-use docker_assemble::exit::Exit;
-use docker_assemble::output::{Form, ListTemplate, Progress, Template};
+use docker_plugin::cli::Invocation;
+use docker_plugin::exit::Exit;
+use docker_plugin::output::{Form, ListTemplate, Progress, Template};
 
 use crate::words::{refused, words};
 

@@ -1,8 +1,8 @@
 //! What helps with command lines: help, completion, scripts for shells, manual pages.
 
-use docker_assemble::cli::{Invocation, Source as From};
 use docker_assemble::commands::complete::Source;
 use docker_assemble::commands::{manual, parse};
+use docker_plugin::cli::{Invocation, Source as From};
 
 use crate::words::{refused, words};
 

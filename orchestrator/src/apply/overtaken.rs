@@ -75,6 +75,9 @@ mod tests {
             let words = error.to_string();
             assert_eq!(Failure::Engine(error).is_overtaken(), expected, "{words}");
         }
-        assert!(!Failure::from(crate::cancelled::Cancelled(crate::cancel::Cause::Interrupt)).is_overtaken());
+        assert!(
+            !Failure::from(crate::cancelled::Cancelled(docker_plugin::cancel::Cause::Interrupt))
+                .is_overtaken()
+        );
     }
 }

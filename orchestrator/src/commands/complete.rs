@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use docker_plugin::cli::{self, Offer, Typed};
+use docker_plugin::endpoint;
+use docker_plugin::vars::Vars;
+
 use crate::account;
-use crate::cli::{self, Offer, Typed};
 use crate::desired::UserName;
-use crate::endpoint;
 use crate::engine::{DockerEngine, Engine};
 use crate::plugin::Globals;
-use crate::vars::Vars;
 
 use super::observe;
 

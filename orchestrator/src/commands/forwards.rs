@@ -1,6 +1,7 @@
 //! The options of a start and of a manifest that say what to forward.
 
-use crate::cli::{Offer, Refusal, Typed};
+use docker_plugin::cli::{Offer, Refusal, Typed};
+
 use crate::forward::asked::{self, Asked, Conflict, Word, merge};
 
 use super::complete::Source;

@@ -10,6 +10,9 @@ use std::time::Duration;
 use anyhow::Result;
 use assemble_contract::argv::Question;
 use clap::Args;
+use docker_plugin::cli::Refusal;
+use docker_plugin::cli::values::{FORMS, form, limit};
+use docker_plugin::output::{Console, Form, size};
 use docker_plugin::reference::Reference;
 
 use super::builder::Registered;
@@ -19,13 +22,10 @@ use super::restarts::restarts;
 use super::start::again;
 use super::{Session, log_end, namespaces, observe};
 use crate::buildkit::{Client, Record, Worker};
-use crate::cli::Refusal;
-use crate::cli::values::{FORMS, form, limit};
 use crate::desired::UserName;
 use crate::engine::Engine;
 use crate::forward::Forward;
 use crate::observed::{Container, ContainerId, Observed, State};
-use crate::output::{Console, Form, size};
 use helpers::Helpers;
 
 /// Describe the backend, what it forwards and its cache

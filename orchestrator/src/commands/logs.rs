@@ -8,13 +8,13 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use clap::Args;
+use docker_plugin::cli::{Completes, Refusal};
 use explained::Explained;
 use futures_util::StreamExt;
 
 use super::complete::{containers, forwarded_ports};
 use super::values::port;
 use super::{Session, observe};
-use crate::cli::{Completes, Refusal};
 use crate::desired::HostPort;
 use crate::engine::{Engine, EngineError, LogChunk, LogOptions};
 use crate::observed::Container;

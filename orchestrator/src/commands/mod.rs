@@ -36,10 +36,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use docker_plugin::cli::{self, Program, Refusal, UsageError};
+use docker_plugin::output::{Console, Form};
 
-use crate::cli::{self, Program, Refusal, UsageError};
 use crate::manifest::Wish;
-use crate::output::{Console, Form};
 use crate::plugin::Globals;
 use complete::Source;
 

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use docker_plugin::exit::Exit;
+use docker_plugin::output::causes;
 
 use super::Cancelled;
 use crate::engine::EngineError;
-use crate::exit::Exit;
-use crate::output::causes;
 
 /// How a process with this error ends.
 #[must_use]

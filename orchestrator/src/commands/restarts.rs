@@ -1,8 +1,9 @@
 //! Containers that end unasked. The engine starts them again, so that nothing shows but the
 //! connections that were cut.
 
+use docker_plugin::output::seconds;
+
 use crate::observed::Container;
-use crate::output::seconds;
 
 /// How often a container has ended unasked, in words; none for one that has not.
 ///

@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
+use docker_plugin::cancel::Cancel;
+use docker_plugin::endpoint::{self, EndpointError, Resolved};
+use docker_plugin::output::Console;
+use docker_plugin::vars::Vars;
 
 use super::builder::{self, Buildx, Registered};
 use super::doctor::{self, Doctor};
@@ -14,13 +18,9 @@ use super::{
     Offline, OnEngine, Session, Tolerant, cache, explain, info, logs, manifest, stats, stop, version,
 };
 use crate::account;
-use crate::cancel::Cancel;
 use crate::desired::{BACKEND_IMAGE, BACKEND_IMAGE_VARIABLE, ImageRef, UserName};
-use crate::endpoint::{self, EndpointError, Resolved};
 use crate::engine::DockerEngine;
-use crate::output::Console;
 use crate::plugin::{Globals, Parent};
-use crate::vars::Vars;
 
 /// Where this program runs.
 #[derive(Debug)]

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use docker_plugin::cancel::Cancel;
+use docker_plugin::output::Console;
 
 use super::leftovers::{BackendError, no_backend};
 use super::start::again;
 use super::{info, observe};
-use crate::cancel::Cancel;
 use crate::cancelled::Cancelled;
 use crate::desired::UserName;
 use crate::engine::Engine;
 use crate::observed::{Container, State};
-use crate::output::Console;
 
 /// What every command works with.
 pub struct Session<'a, E> {

@@ -32,13 +32,13 @@ use std::time::Duration;
 
 use anyhow::Result;
 use bytes::Bytes;
+use docker_plugin::output::Progress;
 
 use super::{Cancelled, Session, damage, observe};
 use crate::apply::{Failure, Ledger, Made, Origin, ROUNDS, apply, pause};
 use crate::desired::{ContainerName, Desired};
 use crate::engine::{Engine, EngineError};
 use crate::observed::Observed;
-use crate::output::Progress;
 use crate::plan::action::Action;
 use crate::plan::{Plan, plan, prepare, way_back};
 use crate::ready::{Helpers, ReadyError, ready};

@@ -8,16 +8,16 @@ use std::time::Duration;
 use anyhow::Result;
 use assemble_contract::argv::Question;
 use clap::Args;
+use docker_plugin::cli::Refusal;
+use docker_plugin::cli::values::{Suggest, form, limit};
+use docker_plugin::output::{Form, FormatError, ListTemplate};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::health::{ANSWER_LIMIT, ask, gradually};
 use super::{Session, namespaces, observe};
-use crate::cli::Refusal;
-use crate::cli::values::{Suggest, form, limit};
 use crate::engine::Engine;
 use crate::health::Answer;
 use crate::observed::{Sidecar, State};
-use crate::output::{Form, FormatError, ListTemplate};
 pub use rates::NoCounters;
 use rates::{Line, Sample};
 

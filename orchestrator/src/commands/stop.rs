@@ -7,12 +7,12 @@ use std::time::Duration;
 use anyhow::Result;
 use bytes::Bytes;
 use clap::Args;
+use docker_plugin::cli::values::limit;
 use explained::Explained;
 
 use super::start::{Around, restore};
 use super::{Cancelled, Session, builder, observe};
 use crate::apply::{Event, Failure, Ledger, ROUNDS, apply, pause};
-use crate::cli::values::limit;
 use crate::dialer;
 use crate::engine::Engine;
 use crate::plan::action::Action;

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use docker_plugin::cli::Refusal;
+use docker_plugin::cli::values::{FORMS, form};
+use docker_plugin::output::{Console, Form};
 use serde_json::json;
 
 use crate::buildkit::Client;
-use crate::cli::Refusal;
-use crate::cli::values::{FORMS, form};
 use crate::desired::UserName;
 use crate::engine::Engine;
-use crate::output::{Console, Form};
 
 use super::observe;
 

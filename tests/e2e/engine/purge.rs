@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use docker_assemble::cancel::Cancel;
 use docker_assemble::commands::Session;
 use docker_assemble::commands::cache::{self, Limits, Manner, Purge};
 use docker_assemble::desired::{ImageRef, UserName};
@@ -11,6 +10,7 @@ use docker_assemble::engine::{DockerEngine, Engine};
 use docker_assemble::labels;
 use docker_assemble::observed::ContainerId;
 use docker_assemble::spec::ContainerSpec;
+use docker_plugin::cancel::Cancel;
 
 use super::real_engine::engine;
 use super::scope::{Scope, builder};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use docker_assemble::cancel::Cancel;
 use docker_assemble::desired::ContainerName;
+use docker_plugin::cancel::Cancel;
 use tokio::time::Instant;
 
 use super::{Desired, FakeEngine, all_run, fresh, must_start, names, run_start, two_ports};

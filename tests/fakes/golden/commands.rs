@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use bytes::Bytes;
-use docker_assemble::cancel::Cancel;
-use docker_assemble::cli::Invocation;
 use docker_assemble::commands::builder::{self, Registered};
 use docker_assemble::commands::doctor::{self, Doctor};
 use docker_assemble::commands::{self, Command, Offline, OnEngine, Session, Tolerant, parse};
 use docker_assemble::commands::{cache, info, logs, start, stats, stop, version};
 use docker_assemble::desired::{Desired, ImageRef};
-use docker_assemble::output::Console;
+use docker_plugin::cancel::Cancel;
+use docker_plugin::cli::Invocation;
+use docker_plugin::output::Console;
 
 use crate::fake_engine::FakeEngine;
 use crate::screen::Screen;

@@ -4,7 +4,7 @@ use docker_assemble::commands::builder::Registered;
 use docker_assemble::commands::doctor::{self, Doctor};
 use docker_assemble::commands::info;
 use docker_assemble::desired::VolumeName;
-use docker_assemble::output::Form;
+use docker_plugin::output::Form;
 
 use super::*;
 use crate::fake_engine::Kill;

@@ -8,11 +8,11 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
-use docker_assemble::cancel::{Canceller, Cause};
 use docker_assemble::desired::{ContainerName, ImageRef, VolumeName};
 use docker_assemble::engine::{Duplex, EngineError, Operation, Result};
 use docker_assemble::labels::PORT;
 use docker_assemble::observed::{Container, ContainerId, State};
+use docker_plugin::cancel::{Canceller, Cause};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 

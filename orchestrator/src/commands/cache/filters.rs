@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use docker_plugin::cli::{Completes, Offer, Typed, duration};
 use explained::Explained;
 
 use super::Purge;
-use crate::cli::{Completes, Offer, Typed, duration};
 use crate::commands::complete::Source;
 
 /// One `--filter`.

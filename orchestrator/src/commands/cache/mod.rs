@@ -15,7 +15,7 @@ pub use usage::{TwoFormats, Usage, run as usage};
 
 use clap::{Args, Subcommand};
 
-use crate::output::ListTemplate;
+use docker_plugin::output::ListTemplate;
 
 /// Manage the build cache
 #[derive(Subcommand)]

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use docker_plugin::output::{Table, limit};
+
 use crate::buildkit::GcPolicy;
-use crate::output::{Table, limit};
 
 /// The lines for all rules, in the order in which the daemon goes by them.
 pub(super) fn lines(policies: &[GcPolicy]) -> Vec<String> {

@@ -5,6 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use clap::Args;
+use docker_plugin::cli::Refusal;
+use docker_plugin::cli::values::{bytes, limit};
+use docker_plugin::output::{Console, OutputError, Table, size};
 use explained::Explained;
 use futures_util::StreamExt;
 
@@ -12,11 +15,8 @@ use super::filters::{Filter, OF_PURGE, filter, split};
 use super::forecast::forecast;
 use super::{Limits, record, together};
 use crate::buildkit::{BuildkitError, Client, PruneOptions, Record};
-use crate::cli::Refusal;
-use crate::cli::values::{bytes, limit};
 use crate::commands::{Session, log_end};
 use crate::engine::Engine;
-use crate::output::{Console, OutputError, Table, size};
 
 /// Remove build cache that no build uses
 #[derive(Args)]

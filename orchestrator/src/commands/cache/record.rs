@@ -2,10 +2,10 @@
 
 use std::time::SystemTime;
 
+use docker_plugin::output::{Table, age, size, timestamp};
 use serde_json::{Value, json};
 
 use crate::buildkit::Record;
-use crate::output::{Table, age, size, timestamp};
 
 /// The cells of a record's row, and those of the header.
 pub(super) type Row = [String; 4];

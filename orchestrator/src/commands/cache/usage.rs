@@ -4,17 +4,17 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use clap::Args;
+use docker_plugin::cli::Refusal;
+use docker_plugin::cli::values::{Suggest, limit};
+use docker_plugin::output::{Console, FormatError, ListTemplate, Table, size};
 use explained::Explained;
 
 use super::filters::{Filter, FilterError, OF_USAGE, filter, split};
 use super::{Format, policy, record, together};
 use crate::buildkit::{Client, Record};
-use crate::cli::Refusal;
-use crate::cli::values::{Suggest, limit};
 use crate::commands::{Session, log_end};
 use crate::engine::Engine;
 use crate::observed::ContainerId;
-use crate::output::{Console, FormatError, ListTemplate, Table, size};
 use crate::spec::STATE_DIRECTORY;
 
 /// Show what the build cache holds and how much it takes

@@ -10,16 +10,16 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use docker_plugin::cli::values::{FORMS, form, limit};
+use docker_plugin::cli::{Completes, Refusal};
+use docker_plugin::output::{Console, Form};
 use explained::Explained;
 use serde_json::json;
 
 use super::complete::listening_ports;
 use super::values::port;
-use crate::cli::values::{FORMS, form, limit};
-use crate::cli::{Completes, Refusal};
 use crate::desired::HostPort;
 use crate::engine::Engine;
-use crate::output::{Console, Form};
 
 pub use checks::{
     BackendTrouble, DaemonTrouble, EngineTrouble, ForwardTrouble, HelperTrouble, KernelTrouble,

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use assemble_contract::status::LastError;
 use assemble_contract::{Outcome, Status};
+use docker_plugin::output::{age, size};
 use serde_json::{Value, json};
 
 use crate::commands::health::Examined;
 use crate::health::{Answer, Finding, target_now};
-use crate::output::{age, size};
 
 /// The lines below its sidecar's; `start` is the command that keeps all forwards. None for one that was not asked, whose state says why.
 pub(super) fn lines(forward: &Examined, start: &str) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! The containers beside the backend: those that are there, and those that should be.
 
 use anyhow::Result;
+use docker_plugin::output::Console;
 use serde_json::{Value, json};
 
 use super::{condition, container, forwards, state};
@@ -9,7 +10,6 @@ use crate::commands::restarts::restarts;
 use crate::desired::{ContainerName, HostPort, UserName};
 use crate::forward::{Forward, Target};
 use crate::observed::{Container, Observed, State};
-use crate::output::Console;
 
 /// In the place of an id and of a state.
 const MISSING: &str = "missing";

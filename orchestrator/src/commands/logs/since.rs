@@ -2,8 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use docker_plugin::cli::duration;
+
 use super::LogsOptionError;
-use crate::cli::duration;
 
 /// A point in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub(super) fn since(text: &str) -> Result<Since, LogsOptionError> {
     duration(text)
         .map(Since::Ago)
         .or_else(seconds)
-        .or_else(|| crate::output::seconds(text).map(Since::At))
+        .or_else(|| docker_plugin::output::seconds(text).map(Since::At))
         .ok_or(LogsOptionError::Time)
 }
 

@@ -6,9 +6,9 @@ pub use options::ManifestOptionError;
 pub(super) use options::Options;
 
 use anyhow::Result;
+use docker_plugin::output::Console;
 
 use crate::manifest::{Wish, builder_command, text};
-use crate::output::Console;
 
 /// Prints the manifest, and beside it how the builder is used.
 ///

@@ -1,10 +1,10 @@
 //! The options of `backend manifest`.
 
 use clap::Args;
+use docker_plugin::cli::values::boolean;
+use docker_plugin::cli::{Completes, Refusal};
 use explained::Explained;
 
-use crate::cli::values::boolean;
-use crate::cli::{Completes, Refusal};
 use crate::commands::complete::images;
 use crate::commands::forwards::{self, HOSTS, PORTS, Words, merged, texts};
 use crate::commands::values::image;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use docker_plugin::output::size;
+
 use crate::engine::{Amount, PullProgress};
-use crate::output::size;
 
 /// How many letters are between the bar's ends. The bar comes last: a narrow screen cuts the line.
 const WIDTH: u64 = 10;

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
+use docker_plugin::cli::values::{OneOf, bytes, limit};
+use docker_plugin::cli::{Completes, Refusal};
+use docker_plugin::output::Progress;
 use explained::Explained;
 
 use super::Daemon;
 use super::registries::{authority, file, mirror, registry};
-use crate::cli::values::{OneOf, bytes, limit};
-use crate::cli::{Completes, Refusal};
 use crate::commands::complete::{images, volumes};
 use crate::commands::forwards::{self, Words, merged};
 use crate::commands::values::image;
@@ -17,7 +18,6 @@ use crate::desired::{
     BACKEND_IMAGE, BACKEND_IMAGE_VARIABLE, ImageRef, PullPolicy, Security, Settings, VolumeName,
 };
 use crate::forward::asked::{self, Asked};
-use crate::output::Progress;
 use crate::spec::daemon::{Mirror, Space};
 
 const PROGRESS: OneOf<Progress> = OneOf(&[

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use docker_plugin::output::{Console, Progress, size};
+
 use super::StartWarning;
 use super::bar::Bar;
 use crate::apply::Event;
@@ -10,7 +12,6 @@ use crate::commands::Session;
 use crate::desired::{Desired, ImageRef};
 use crate::engine::{Amount, PullProgress};
 use crate::observed::{ContainerId, Observed};
-use crate::output::{Console, Progress, size};
 use crate::plan::Plan;
 use crate::plan::action::Action;
 use crate::plan::diff::Field;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use docker_plugin::cli::Invocation;
+
 use super::Start;
-use crate::cli::Invocation;
 use crate::commands::forwards::{HOSTS, PORTS};
 use crate::commands::{Command, OnEngine, parse};
 use crate::desired::REGISTRY_PORT;

@@ -3,11 +3,11 @@
 use std::time::SystemTime;
 
 use anyhow::Result;
+use docker_plugin::output::{Console, Form, FormatError, ListTemplate, Table, size, timestamp};
 use serde_json::{Value, json};
 
 use super::Stats;
 use super::rates::{Line, sparkline};
-use crate::output::{Console, Form, FormatError, ListTemplate, Table, size, timestamp};
 
 /// Shows one round. `first` is the first of several.
 pub(super) fn tick(

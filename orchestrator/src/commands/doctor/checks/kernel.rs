@@ -2,13 +2,13 @@
 
 use assemble_contract::Status;
 use assemble_contract::status::FailureReason;
+use docker_plugin::output::size;
 use explained::Explained;
 
 use super::{fine, found};
 use crate::commands::doctor::Check;
 use crate::commands::doctor::measure::Disk;
 use crate::health::anew;
-use crate::output::size;
 
 /// What the kernel gives too little of.
 #[derive(Debug, thiserror::Error, Explained)]
