@@ -4,7 +4,7 @@ mod settings;
 mod user;
 
 pub use crate::forward::REGISTRY_PORT;
-pub use assemble_contract::Port as HostPort;
+pub use assemble_contract::Port;
 pub use settings::{SETTINGS, Security, Setting, Settings};
 pub use user::UserName;
 
@@ -166,7 +166,7 @@ impl Desired {
     }
 
     /// The ports of the host's loopback that are forwarded: what its dialer may dial.
-    pub fn loopback_ports(&self) -> impl Iterator<Item = HostPort> {
+    pub fn loopback_ports(&self) -> impl Iterator<Item = Port> {
         let targets = self.forwards.iter().map(|forward| &forward.target);
         targets.filter(|target| target.is_loopback()).map(|target| target.port())
     }

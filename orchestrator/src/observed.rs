@@ -6,7 +6,7 @@ pub use container::{Container, ContainerId, State};
 
 use std::collections::BTreeMap;
 
-use crate::desired::{ContainerName, File, HostPort, ImageRef, UserName, VolumeName};
+use crate::desired::{ContainerName, File, ImageRef, Port, UserName, VolumeName};
 use crate::forward::{Forward, Target};
 use crate::labels;
 
@@ -14,7 +14,7 @@ use crate::labels;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sidecar {
     /// The port, read from its label.
-    pub port: HostPort,
+    pub port: Port,
     /// Where it leads, read from its label; none for a label that this version does not know.
     pub target: Option<Target>,
     /// Whether it serves in the network namespace that its backend has now; absent where that
@@ -161,7 +161,7 @@ impl Observed {
             Some(labels::ROLE_BACKEND) if container.name == user.backend() => self.backend = Some(container),
             Some(labels::ROLE_DIALER) if container.name == user.dialer() => self.dialer = Some(container),
             Some(labels::ROLE_SIDECAR) => {
-                let port = label(labels::PORT).and_then(HostPort::parse);
+                let port = label(labels::PORT).and_then(Port::parse);
                 match port {
                     Some(port) if self.sidecars.iter().all(|sidecar| sidecar.port != port) => {
                         let target = label(labels::TARGET).and_then(|label| Forward::from_label(port, label));

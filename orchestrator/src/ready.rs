@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::cancelled::Cancelled;
-use crate::desired::HostPort;
+use crate::desired::Port;
 use crate::engine::{Engine, EngineError};
 use crate::observed::{Container, ContainerId, Observed, Sidecar, State};
 
@@ -93,12 +93,12 @@ enum Probe<'a> {
     /// BuildKit's own client in the backend.
     BuildKit,
     /// The built-in sidecar's own probe.
-    Health { port: HostPort, backend: &'a ContainerId },
+    Health { port: Port, backend: &'a ContainerId },
     /// The dialer's, which asks at its socket.
     Dialer,
     /// The table of listeners in the network that sidecar and backend share, read in the
     /// backend: for a sidecar image without the probe.
-    Listeners { port: HostPort, backend: &'a ContainerId },
+    Listeners { port: Port, backend: &'a ContainerId },
     /// Nothing tells: it runs without a break for a while.
     Runs { since: Instant },
 }
@@ -233,7 +233,7 @@ impl<E: Engine> Wait<'_, E> {
         }
     }
 
-    async fn listeners(&self, port: HostPort, backend: &ContainerId) -> Result<Found, EngineError> {
+    async fn listeners(&self, port: Port, backend: &ContainerId) -> Result<Found, EngineError> {
         match self.engine.exec(backend, &["cat", "/proc/net/tcp", "/proc/net/tcp6"]).await {
             // `cat` fails where there is no IPv6, and has printed the other table by then.
             Ok(answer) if listens(&String::from_utf8_lossy(&answer.output), port) => Ok(Found::Serves),
@@ -273,7 +273,7 @@ fn has_no_such_program(error: &EngineError) -> bool {
 /// Whether a socket listens on `port` in a table of `/proc/net/tcp`: its second field is the
 /// local address with the port in hexadecimal, its fourth the state, 0A for a listener
 /// (`TCP_LISTEN` of the kernel's `net/tcp_states.h`).
-fn listens(table: &str, port: HostPort) -> bool {
+fn listens(table: &str, port: Port) -> bool {
     let port = format!(":{:04X}", port.get());
     table.lines().any(|line| {
         let mut fields = line.split_whitespace();
@@ -292,7 +292,7 @@ mod tests {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when\n\
              0: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000\n\
              1: 0100007F:1770 0100007F:9999 01 00000000:00000000 00:00000000\n";
-        let port = |number: u16| HostPort::new(number).unwrap();
+        let port = |number: u16| Port::new(number).unwrap();
         assert!(listens(table, port(5000)));
         assert!(!listens(table, port(6000)), "a connection");
         assert!(!listens(table, port(80)));

@@ -6,7 +6,7 @@ use docker_assemble::commands::builder::Registered;
 use docker_assemble::commands::doctor::{self, Doctor, Examination};
 use docker_assemble::commands::info::Info;
 use docker_assemble::commands::{self, Session, info, start, stats};
-use docker_assemble::desired::{ContainerName, Desired, HostPort};
+use docker_assemble::desired::{ContainerName, Desired, Port};
 use docker_assemble::forward::Forward;
 use docker_assemble::observed::State;
 use docker_plugin::cancel::{self, Cancel, Cause};
@@ -31,7 +31,7 @@ fn status(result: &str) -> String {
 }
 
 fn sidecar(port: u16) -> ContainerName {
-    user().sidecar(&Forward::plain(HostPort::new(port).unwrap()))
+    user().sidecar(&Forward::plain(Port::new(port).unwrap()))
 }
 
 /// A backend with these ports whose sidecars say that their targets do so.
@@ -61,7 +61,7 @@ async fn described(engine: &FakeEngine) -> String {
 async fn diagnosed(engine: &FakeEngine, port: Option<u16>) -> Value {
     let screen = Screen::default();
     let user = user();
-    let port = port.map(|port| HostPort::new(port).unwrap());
+    let port = port.map(|port| Port::new(port).unwrap());
     let patient = Doctor {
         engine: Ok(engine),
         user: Some(&user),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use docker_assemble::desired::{
-    Desired, HostPort, ImageRef, ProxyImage, PullPolicy, Security, Settings, UserName, VolumeName,
+    Desired, ImageRef, Port, ProxyImage, PullPolicy, Security, Settings, UserName, VolumeName,
 };
 use docker_assemble::forward::Forward;
 use docker_assemble::forward::asked::{self, Known};
@@ -17,8 +17,8 @@ pub(crate) fn user() -> UserName {
     UserName::from_login("ann").unwrap()
 }
 
-pub(crate) fn port(port: u16) -> HostPort {
-    HostPort::new(port).unwrap()
+pub(crate) fn port(port: u16) -> Port {
+    Port::new(port).unwrap()
 }
 
 /// These ports of the host, at the gateway.

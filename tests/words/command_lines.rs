@@ -9,9 +9,7 @@ use docker_assemble::commands::logs::{Logs, Since, Whose};
 use docker_assemble::commands::start::Start;
 use docker_assemble::commands::stats::Stats;
 use docker_assemble::commands::{Command, Offline, OnEngine, Tolerant, parse};
-use docker_assemble::desired::{
-    HostPort, ImageRef, PullPolicy, REGISTRY_PORT, Security, Settings, VolumeName,
-};
+use docker_assemble::desired::{ImageRef, Port, PullPolicy, REGISTRY_PORT, Security, Settings, VolumeName};
 use docker_plugin::cli::Invocation;
 use docker_plugin::exit::Exit;
 use docker_plugin::output::{Form, ListTemplate, Progress, Template};
@@ -43,7 +41,7 @@ fn version(form: Form) -> Command {
     Command::Tolerant(Tolerant::Version(form))
 }
 
-fn doctor(port: Option<HostPort>, form: Form) -> Command {
+fn doctor(port: Option<Port>, form: Form) -> Command {
     Command::Tolerant(Tolerant::Doctor(Examination { port, limit: None, form }))
 }
 
@@ -188,7 +186,7 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
             since: Some(Since::Ago(Duration::from_secs(600))),
             until: Some(Since::At(1_714_557_600)),
             timestamps: true,
-            whose: Whose::Forward(HostPort::new(6000).unwrap()),
+            whose: Whose::Forward(Port::new(6000).unwrap()),
             ..Logs::default()
         };
         let line = "-t --since 10m --until 2024-05-01T10:00:00Z --proxy 6000";

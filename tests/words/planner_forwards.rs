@@ -1,6 +1,6 @@
 //! The planner and what ports lead to: other ports, other hosts, the host's loopback.
 
-use docker_assemble::desired::{Desired, HostPort};
+use docker_assemble::desired::{Desired, Port};
 use docker_assemble::forward::{Forward, Target};
 use docker_assemble::observed::{Observed, State};
 use docker_assemble::plan::action::Action;
@@ -69,7 +69,7 @@ fn a_target_is_what_its_sidecar_is_told() {
 /// made, with a sidecar that goes by that address alone, is brought up to date.
 #[test]
 fn a_name_goes_to_the_relay_with_what_it_meant() {
-    let port = HostPort::new(5432).unwrap();
+    let port = Port::new(5432).unwrap();
     let (name, addr) = ("db".to_owned(), [192, 0, 2, 7].into());
     let with = |target| Desired { forwards: [Forward { port, target }].into(), ..wish() };
     let followed = with(Target::Name { name: name.parse().unwrap(), fallback: Some(addr), port });

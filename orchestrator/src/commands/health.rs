@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::desired::{ContainerName, HostPort};
+use crate::desired::{ContainerName, Port};
 use crate::dialer;
 use crate::engine::{Engine, EngineError, EngineFacts};
 use crate::health::{
@@ -124,9 +124,8 @@ async fn publishers<E: Engine>(
         let out = matches!(attempt.result, Outcome::TimedOut | Outcome::Unreachable);
         (out && target.host == TargetHost::Gateway).then_some(target.port)
     };
-    let ports: BTreeSet<HostPort> =
-        forwards.iter().filter_map(Examined::report).filter_map(blocked).collect();
-    let look = async |port: HostPort| {
+    let ports: BTreeSet<Port> = forwards.iter().filter_map(Examined::report).filter_map(blocked).collect();
+    let look = async |port: Port| {
         let name = timeout(limit, engine.publisher(port)).await.ok()?.ok()??;
         Some((port.get(), name))
     };

@@ -15,7 +15,7 @@ use futures_util::StreamExt;
 use super::complete::{containers, forwarded_ports};
 use super::values::port;
 use super::{Session, observe};
-use crate::desired::HostPort;
+use crate::desired::Port;
 use crate::engine::{Engine, EngineError, LogChunk, LogOptions};
 use crate::observed::Container;
 use since::since;
@@ -35,7 +35,7 @@ pub(super) struct Options {
 
     /// Show the logs of the container that forwards this port
     #[arg(long, value_name = "port", value_parser = port, add = Completes(forwarded_ports))]
-    proxy: Option<HostPort>,
+    proxy: Option<Port>,
 
     /// Show logs since timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)
     #[arg(long, value_name = "string", value_parser = since)]
@@ -115,7 +115,7 @@ pub enum Whose {
     #[default]
     Backend,
     /// That of the sidecar of this port.
-    Forward(HostPort),
+    Forward(Port),
     /// That of one of the backend's containers, itself among them, by its name or the beginning
     /// of its id.
     Container(String),
@@ -179,7 +179,7 @@ pub enum LogsError {
     #[advice = "name one that is listed"]
     NotForwarded {
         /// The port.
-        port: HostPort,
+        port: Port,
         /// Those that are.
         known: String,
     },
@@ -213,7 +213,7 @@ impl LogsError {
     }
 }
 
-async fn sidecar<E: Engine>(session: Session<'_, E>, port: HostPort) -> Result<Container> {
+async fn sidecar<E: Engine>(session: Session<'_, E>, port: Port) -> Result<Container> {
     let sidecars = observe::ours(session.engine, session.user).await?.sidecars;
     let known = sidecars.iter().map(|sidecar| sidecar.port.to_string()).collect::<Vec<_>>().join(", ");
     sidecars.into_iter().find(|sidecar| sidecar.port == port).map(|sidecar| sidecar.container).ok_or_else(

@@ -7,7 +7,7 @@ use assemble_contract::argv::{self, Probed};
 use tokio::time::timeout;
 
 use super::health::{ANSWER_LIMIT, gradually};
-use crate::desired::HostPort;
+use crate::desired::Port;
 use crate::engine::Engine;
 use crate::observed::{Container, Observed, Sidecar, State};
 
@@ -51,14 +51,14 @@ pub(super) async fn find<E: Engine>(engine: &E, observed: &mut Observed) {
 }
 
 /// The ports of the relays that serve in the backend's network namespace.
-async fn relays<E: Engine>(engine: &E, backend: &Container) -> Option<BTreeSet<HostPort>> {
+async fn relays<E: Engine>(engine: &E, backend: &Container) -> Option<BTreeSet<Port>> {
     let table = engine.exec(&backend.id, &["cat", "/proc/net/unix"]).await.ok()?;
     sockets(&String::from_utf8_lossy(&table.output))
 }
 
 /// Reads a table of unix sockets (proc_pid_net(5)): its first line has the names of the columns,
 /// and a name in the abstract namespace begins with `@`.
-fn sockets(table: &str) -> Option<BTreeSet<HostPort>> {
+fn sockets(table: &str) -> Option<BTreeSet<Port>> {
     let mut lines = table.lines();
     lines.next().filter(|line| line.starts_with("Num ") && line.ends_with(" Path"))?;
     Some(lines.filter_map(socket_in_table).collect())

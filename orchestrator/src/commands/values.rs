@@ -2,7 +2,7 @@
 
 use explained::Explained;
 
-use crate::desired::{HostPort, ImageRef};
+use crate::desired::{ImageRef, Port};
 
 /// Why a value does not fit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
@@ -26,6 +26,6 @@ pub(super) fn image(text: &str) -> Result<ImageRef, ArgumentError> {
 }
 
 /// A port to name one sidecar by.
-pub(super) fn port(text: &str) -> Result<HostPort, ArgumentError> {
-    HostPort::parse(text).ok_or_else(|| ArgumentError::Port { port: text.to_owned() })
+pub(super) fn port(text: &str) -> Result<Port, ArgumentError> {
+    Port::parse(text).ok_or_else(|| ArgumentError::Port { port: text.to_owned() })
 }

@@ -112,7 +112,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::desired::{HostPort, REGISTRY_PORT};
+    use crate::desired::{Port, REGISTRY_PORT};
 
     fn name(login: &str) -> Option<String> {
         UserName::from_login(login).map(|name| name.to_string())
@@ -170,7 +170,7 @@ mod tests {
     fn one_users_helpers_are_no_other_users_backend() {
         let ann = UserName::from_login("ann").unwrap();
         let plain = Forward::plain(REGISTRY_PORT);
-        let mapped = Forward { port: HostPort::new(80).unwrap(), ..plain.clone() };
+        let mapped = Forward { port: Port::new(80).unwrap(), ..plain.clone() };
         for helper in [ann.dialer(), ann.sidecar(&plain), ann.sidecar(&mapped)] {
             let login = helper.0.strip_prefix("docker-assemble-backend-").unwrap();
             assert_ne!(UserName::from_login(login).unwrap().backend(), helper, "{login}");
@@ -183,7 +183,7 @@ mod tests {
     fn the_longest_login_makes_names_that_fit() {
         let long = "x".repeat(1000);
         let user = UserName::from_login(&long).unwrap();
-        let forward = Forward { port: HostPort::new(65535).unwrap(), ..Forward::plain(REGISTRY_PORT) };
+        let forward = Forward { port: Port::new(65535).unwrap(), ..Forward::plain(REGISTRY_PORT) };
         assert!(user.sidecar(&forward).0.len() < 255 && user.cache_volume().0.len() < 255);
         assert_ne!(UserName::from_login(&format!("{long}y")), Some(user));
     }
@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(user.backend().0, "docker-assemble-backend-username");
         let plain = Forward::plain(REGISTRY_PORT);
         assert_eq!(user.sidecar(&plain).0, "docker-assemble-backend-username-proxy-port-5000");
-        let mapped = Forward { port: HostPort::new(80).unwrap(), ..plain };
+        let mapped = Forward { port: Port::new(80).unwrap(), ..plain };
         assert_eq!(user.sidecar(&mapped).0, "docker-assemble-backend-username-proxy-port-80-to-5000");
         assert_eq!(user.dialer().0, "docker-assemble-backend-username-dialer");
         assert_eq!(user.dialer_volume().0, user.dialer().0);

@@ -24,7 +24,7 @@ use super::{
     CredentialSource, Duplex, Endpoint, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image,
     LogChunk, LogOptions, PullProgress, Result, convert, exec, failure, info, log,
 };
-use crate::desired::{ContainerName, HostPort, ImageRef, VolumeName};
+use crate::desired::{ContainerName, ImageRef, Port, VolumeName};
 use crate::observed::{Container, ContainerId};
 use crate::spec::{ContainerSpec, VolumeSpec};
 
@@ -130,7 +130,7 @@ impl Engine for DockerEngine {
         Ok(self.inspect(&name.0).await?.filter(|container| container.name == *name))
     }
 
-    async fn publisher(&self, port: HostPort) -> Result<Option<ContainerName>> {
+    async fn publisher(&self, port: Port) -> Result<Option<ContainerName>> {
         let filters = HashMap::from([("publish".to_owned(), vec![format!("{port}/tcp")])]);
         let options = ListContainersOptions { filters: Some(filters), ..ListContainersOptions::default() };
         let listing = self.0.contact.client().await?.list_containers(Some(options));

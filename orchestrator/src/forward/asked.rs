@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use assemble_contract::{HostName, Port as HostPort};
+use assemble_contract::{HostName, Port};
 use explained::Explained;
 
 use super::{Forward, REGISTRY_PORT, Target};
@@ -28,11 +28,11 @@ pub enum Destination {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     /// The port inside.
-    pub port: HostPort,
+    pub port: Port,
     /// Where it leads.
     pub destination: Destination,
     /// The port there.
-    pub outside: HostPort,
+    pub outside: Port,
 }
 
 /// What asks for a forward.
@@ -89,7 +89,7 @@ impl Word {
     }
 
     /// The ports inside.
-    pub fn inside(&self) -> impl Iterator<Item = HostPort> {
+    pub fn inside(&self) -> impl Iterator<Item = Port> {
         self.forwards.iter().map(|asked| asked.port)
     }
 }
@@ -173,18 +173,14 @@ fn port_word(text: &str) -> Result<Word, ListError> {
         return Err(ListError::Lengths { word: text.to_owned() });
     }
     let forward = |(port, outside)| {
-        Some(Asked {
-            port: HostPort::new(port)?,
-            destination: destination.clone(),
-            outside: HostPort::new(outside)?,
-        })
+        Some(Asked { port: Port::new(port)?, destination: destination.clone(), outside: Port::new(outside)? })
     };
     Ok(Word { text: text.to_owned(), forwards: inside.zip(outside).filter_map(forward).collect() })
 }
 
 fn range(text: &str) -> Option<RangeInclusive<u16>> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let (first, last) = (HostPort::parse(first)?.get(), HostPort::parse(last)?.get());
+    let (first, last) = (Port::parse(first)?.get(), Port::parse(last)?.get());
     (first <= last).then_some(first..=last)
 }
 
@@ -199,9 +195,9 @@ pub fn hosts(text: &str) -> Result<Vec<Word>, ListError> {
 fn host_word(text: &str) -> Result<Word, ListError> {
     let why = || ListError::Hosts { word: text.to_owned() };
     let (port, target) = text.split_once('=').ok_or_else(why)?;
-    let port = HostPort::parse(port).ok_or_else(why)?;
+    let port = Port::parse(port).ok_or_else(why)?;
     let (host, outside) = match target.rsplit_once(':') {
-        Some((host, number)) if !number.ends_with(']') => (host, HostPort::parse(number).ok_or_else(why)?),
+        Some((host, number)) if !number.ends_with(']') => (host, Port::parse(number).ok_or_else(why)?),
         _ => (target, port),
     };
     let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
@@ -252,7 +248,7 @@ pub enum Conflict {
     #[advice = "leave one of them out"]
     Twice {
         /// The port.
-        port: HostPort,
+        port: Port,
         /// The word that came first.
         first: String,
         /// The word that contradicts it.
@@ -281,7 +277,7 @@ pub fn merge(ports: Option<&[Word]>, hosts: &[Word], loopback: bool) -> Result<V
     if given.iter().any(Word::is_none) && !given.iter().all(Word::is_none) {
         return Err(Conflict::NoneAndSome);
     }
-    let mut merged: BTreeMap<HostPort, (Asked, &str)> = BTreeMap::new();
+    let mut merged: BTreeMap<Port, (Asked, &str)> = BTreeMap::new();
     for word in given.iter().chain(hosts) {
         for asked in &word.forwards {
             let mut asked = asked.clone();
@@ -295,8 +291,7 @@ pub fn merge(ports: Option<&[Word]>, hosts: &[Word], loopback: bool) -> Result<V
             }
         }
     }
-    let mut all: BTreeMap<HostPort, Asked> =
-        merged.into_iter().map(|(port, (asked, _))| (port, asked)).collect();
+    let mut all: BTreeMap<Port, Asked> = merged.into_iter().map(|(port, (asked, _))| (port, asked)).collect();
     if ports.is_none() {
         let destination = if loopback { Destination::Loopback } else { Destination::Gateway };
         let usual = REGISTRY_PORT;

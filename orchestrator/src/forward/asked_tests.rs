@@ -166,7 +166,7 @@ proptest! {
     fn labels_carry_every_forward(inside in 1u16.., outside in 1u16.., name in "[a-z][a-z0-9.-]{0,9}", addr: IpAddr) {
         let destination = [Destination::Gateway, Destination::Loopback, Destination::Host(name), Destination::Host(addr.to_string())];
         for destination in destination {
-            let (port, outside) = (HostPort::new(inside).unwrap(), HostPort::new(outside).unwrap());
+            let (port, outside) = (Port::new(inside).unwrap(), Port::new(outside).unwrap());
             let asked = Asked { port, destination, outside };
             let fixed = asked.with(|_| Some(Known::Fixed(addr))).unwrap();
             prop_assert_eq!(Forward::from_label(port, &fixed.label()), Some(fixed));

@@ -11,16 +11,16 @@ pub use options::lists;
 use std::fmt;
 use std::net::IpAddr;
 
-use assemble_contract::{HostName, Mapping, Port as HostPort, TargetHost, TargetSpec};
+use assemble_contract::{HostName, Mapping, Port, TargetHost, TargetSpec};
 
 /// The usual port of a local registry, forwarded unless the user says otherwise.
-pub const REGISTRY_PORT: HostPort = HostPort::new(5000).unwrap();
+pub const REGISTRY_PORT: Port = Port::new(5000).unwrap();
 
 /// A port that the builder may connect to on its localhost, and what it reaches there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Forward {
     /// The port inside.
-    pub port: HostPort,
+    pub port: Port,
     /// The service outside.
     pub target: Target,
 }
@@ -31,12 +31,12 @@ pub enum Target {
     /// At the gateway of the backend's network, which is an address of the host.
     Gateway {
         /// The port there.
-        port: HostPort,
+        port: Port,
     },
     /// On the host's loopback, by way of the dialer.
     Loopback {
         /// The port there.
-        port: HostPort,
+        port: Port,
     },
     /// On another host that the engine reaches, at an address that stays.
     Host {
@@ -45,7 +45,7 @@ pub enum Target {
         /// What the name meant when the forward was made.
         addr: IpAddr,
         /// The port there.
-        port: HostPort,
+        port: Port,
     },
     /// On another host, wherever its name leads: the relay looks it up in the backend's network, and
     /// follows it.
@@ -56,14 +56,14 @@ pub enum Target {
         /// know it.
         fallback: Option<IpAddr>,
         /// The port there.
-        port: HostPort,
+        port: Port,
     },
 }
 
 impl Target {
     /// The port outside.
     #[must_use]
-    pub const fn port(&self) -> HostPort {
+    pub const fn port(&self) -> Port {
         match self {
             Self::Gateway { port }
             | Self::Loopback { port }
@@ -97,7 +97,7 @@ impl fmt::Display for Target {
 impl Forward {
     /// The same port of the host, at the gateway.
     #[must_use]
-    pub const fn plain(port: HostPort) -> Self {
+    pub const fn plain(port: Port) -> Self {
         Self { port, target: Target::Gateway { port } }
     }
 
@@ -142,7 +142,7 @@ impl Forward {
 
     /// Reads what [`Self::label`] wrote for this port; `None` for anything else.
     #[must_use]
-    pub fn from_label(port: HostPort, label: &str) -> Option<Self> {
+    pub fn from_label(port: Port, label: &str) -> Option<Self> {
         let (to, name, fallback) = match label.split_once('=') {
             None => (label, None, None),
             Some((to, addr)) if addr.parse::<IpAddr>().is_ok() => (to, None, addr.parse().ok()),
@@ -167,8 +167,8 @@ impl Forward {
 mod tests {
     use super::*;
 
-    fn port(number: u16) -> HostPort {
-        HostPort::new(number).unwrap()
+    fn port(number: u16) -> Port {
+        Port::new(number).unwrap()
     }
 
     fn host(name: &str, addr: &str, number: u16) -> Target {

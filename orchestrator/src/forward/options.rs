@@ -69,11 +69,11 @@ impl fmt::Display for Run {
 mod tests {
     use super::super::{Forward, Target, asked};
     use super::*;
-    use crate::desired::{HostPort, REGISTRY_PORT};
+    use crate::desired::{Port, REGISTRY_PORT};
 
     #[test]
     fn the_lists_ask_for_the_same_forwards() {
-        let port = |number| HostPort::new(number).unwrap();
+        let port = |number| Port::new(number).unwrap();
         let forward = |inside, target| Forward { port: port(inside), target };
         let host = |name: &str, addr: &str| Target::Host {
             name: name.to_owned(),

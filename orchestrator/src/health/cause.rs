@@ -8,7 +8,7 @@ use explained::Explained;
 use super::finding::{Cause, Finding};
 use super::firewall::{self, Chain, Door};
 use super::{Listening, NoNetwork, Place};
-use crate::desired::HostPort;
+use crate::desired::Port;
 use crate::forward::{Forward, Target};
 
 /// The command of a start with these forwards.
@@ -18,7 +18,7 @@ pub type StartWith<'a> = dyn Fn(&[Forward]) -> String + 'a;
 #[derive(Clone, Copy)]
 pub struct Case<'a> {
     /// The port that builds see.
-    pub port: HostPort,
+    pub port: Port,
     /// The way the sidecar takes.
     pub via: &'a TargetHost,
     /// The port there.
@@ -209,8 +209,8 @@ impl Case<'_> {
     }
 
     /// The port there, which is one.
-    fn there(&self) -> HostPort {
-        HostPort::new(self.to).unwrap_or(self.port)
+    fn there(&self) -> Port {
+        Port::new(self.to).unwrap_or(self.port)
     }
 
     /// A name with the address it has now.

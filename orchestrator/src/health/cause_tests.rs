@@ -244,10 +244,10 @@ fn other_ways_have_causes_of_their_own() {
 /// A command that helps one forward must not take the others away.
 #[test]
 fn the_users_other_forwards_are_kept() {
-    let [own, other] = [5000, 6000].map(|port| Forward::plain(HostPort::new(port).unwrap()));
+    let [own, other] = [5000, 6000].map(|port| Forward::plain(Port::new(port).unwrap()));
     let database = Forward {
-        port: HostPort::new(5432).unwrap(),
-        target: Target::Host { name: "db".to_owned(), addr: GATEWAY, port: HostPort::new(1).unwrap() },
+        port: Port::new(5432).unwrap(),
+        target: Target::Host { name: "db".to_owned(), addr: GATEWAY, port: Port::new(1).unwrap() },
     };
     let forwards = [own, database, other];
     let one = Case {

@@ -6,7 +6,7 @@ use explained::Explained;
 
 use super::NoNetwork;
 use super::firewall::Door;
-use crate::desired::HostPort;
+use crate::desired::Port;
 
 /// What is the matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub enum Cause {
     /// The relay has no descriptors, or its program is of a later version.
     #[error("not reached{words}")]
     #[advice("'docker assemble backend logs --proxy {port}' tells more")]
-    Unclear { words: String, port: HostPort },
+    Unclear { words: String, port: Port },
     /// A name that the backend's network knows for its own.
     #[error("\"{name}\" means the backend itself{words}")]
     #[advice("'{start}' goes by an address")]

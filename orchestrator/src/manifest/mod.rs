@@ -9,7 +9,7 @@ pub use words::{builder_command, text};
 
 use std::collections::BTreeMap;
 
-use crate::desired::{BACKEND_IMAGE, HostPort, ImageRef, ROOTLESS_BACKEND_IMAGE};
+use crate::desired::{BACKEND_IMAGE, ImageRef, Port, ROOTLESS_BACKEND_IMAGE};
 use objects::{Claim, ClaimSpec, Metadata, NetworkPolicySpec, Object, Resources, Selector, StatefulSetSpec};
 
 /// The container of the daemon, which buildx is told to enter.
@@ -41,7 +41,7 @@ pub struct Wish {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forward {
     /// The port inside.
-    pub port: HostPort,
+    pub port: Port,
     /// The target in the relay's words; the same port of the node where there is none.
     pub to: Option<String>,
 }

@@ -3,7 +3,7 @@
 
 use super::Plan;
 use super::action::Action;
-use crate::desired::HostPort;
+use crate::desired::Port;
 use crate::forward::Forward;
 use crate::labels;
 use crate::observed::{Container, ContainerId, HostDialer, Observed, Process, Sidecar, State};
@@ -101,7 +101,7 @@ impl Observed {
             settings: spec.settings.clone(),
         };
         let label = |name| spec.labels.get(name).map(String::as_str);
-        match label(labels::PORT).and_then(HostPort::parse) {
+        match label(labels::PORT).and_then(Port::parse) {
             None if label(labels::ROLE) == Some(labels::ROLE_DIALER) => self.dialer = Some(container),
             None => {
                 self.backend = Some(container);

@@ -5,7 +5,7 @@
 //! runs.
 
 use super::NOTE_FILE;
-use crate::desired::{File, HostPort};
+use crate::desired::{File, Port};
 use crate::forward::Forward;
 
 /// The note about these forwards: a line for each, its port and the target as labels have it.
@@ -22,7 +22,7 @@ pub fn noted(text: &str) -> Vec<Forward> {
         let (port, label) = line.split_once(' ')?;
         // It comes out of a container in which builds run, and goes to terminals.
         let plain = label.bytes().all(|byte| byte.is_ascii_graphic());
-        Forward::from_label(HostPort::parse(port)?, label).filter(|_| plain)
+        Forward::from_label(Port::parse(port)?, label).filter(|_| plain)
     };
     let mut forwards: Vec<_> = text.lines().filter_map(read).collect();
     forwards.sort();
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn a_note_is_read_as_it_was_written() {
-        let port = |number| HostPort::new(number).unwrap();
+        let port = |number| Port::new(number).unwrap();
         let host = Target::Host { name: "db".to_owned(), addr: [192, 0, 2, 7].into(), port: port(5432) };
         let forwards = [
             Forward { port: port(80), target: Target::Loopback { port: port(8080) } },

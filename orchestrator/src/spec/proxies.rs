@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use docker_plugin::authority::Authority;
 
-use crate::desired::HostPort;
+use crate::desired::Port;
 
 /// What is reached without a proxy whatever the configuration says: the forwarded ports.
 const OWN: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -31,7 +31,7 @@ pub fn environment(proxies: &[String]) -> Vec<String> {
 
 /// The proxies that are on the daemon's own localhost, where nothing but forwards is, by port.
 #[must_use]
-pub fn on_localhost(proxies: &[String]) -> BTreeMap<HostPort, String> {
+pub fn on_localhost(proxies: &[String]) -> BTreeMap<Port, String> {
     let is_proxy = |variable: &&String| !name(variable).eq_ignore_ascii_case("no_proxy");
     proxies.iter().filter(is_proxy).filter_map(|variable| localhost(value(variable))).collect()
 }
@@ -46,12 +46,12 @@ fn value(variable: &str) -> &str {
 
 /// The port of a proxy such as `http://user:password@localhost:3128/`, and its name without what
 /// nobody else has to see; `None` for one elsewhere.
-fn localhost(url: &str) -> Option<(HostPort, String)> {
+fn localhost(url: &str) -> Option<(Port, String)> {
     let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
     let authority = rest.split(['/', '?', '#']).next()?;
     let authority: Authority = authority.parse().ok()?;
     let host = &authority.host;
-    let port = HostPort::new(authority.port.unwrap_or(if scheme == "https" { 443 } else { 80 }))?;
+    let port = Port::new(authority.port.unwrap_or(if scheme == "https" { 443 } else { 80 }))?;
     let is_own = host.eq_ignore_ascii_case("localhost")
         || host.parse::<IpAddr>().is_ok_and(|addr| addr.to_canonical().is_loopback());
     is_own.then(|| (port, Authority { port: Some(port.get()), ..authority }.to_string()))

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use bytes::Bytes;
-use docker_assemble::desired::{ContainerName, HostPort, ImageRef, Security, VolumeName};
+use docker_assemble::desired::{ContainerName, ImageRef, Port, Security, VolumeName};
 use docker_assemble::engine::{
     Amount, Duplex, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image, LogChunk, LogOptions,
     PullProgress, Result,
@@ -57,7 +57,7 @@ impl Engine for FakeEngine {
         Ok(self.world().containers.iter().find(|container| container.name == *name).cloned())
     }
 
-    async fn publisher(&self, _: HostPort) -> Result<Option<ContainerName>> {
+    async fn publisher(&self, _: Port) -> Result<Option<ContainerName>> {
         Ok(None)
     }
 

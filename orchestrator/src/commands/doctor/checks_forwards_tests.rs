@@ -6,7 +6,7 @@ use assemble_contract::status::{Kernel, Speaks};
 use super::tests::{container, forward, good, is, report, told};
 use super::*;
 use crate::commands::start::START;
-use crate::desired::{HostPort, REGISTRY_PORT};
+use crate::desired::{Port, REGISTRY_PORT};
 use crate::forward::{Forward, Target};
 use crate::health::{Answer, Cause, Finding};
 use crate::observed::{Sidecar, State};
@@ -32,7 +32,7 @@ fn the_way_out_is_told_before_the_targets() {
 
 #[test]
 fn a_port_that_is_not_forwarded_is_missed_when_asked_for() {
-    let other = Some(HostPort::new(6000).unwrap());
+    let other = Some(Port::new(6000).unwrap());
     let facts = |port, forwards, missing| Facts { port, forwards, missing, ..good() };
     let one = || vec![forward(None)];
     let asked = Facts { more: Some("MORE".to_owned()), ..facts(other, one(), Vec::new()) };
@@ -46,8 +46,8 @@ fn a_port_that_is_not_forwarded_is_missed_when_asked_for() {
 
 #[test]
 fn a_sidecar_that_is_gone_is_missing_and_not_unknown() {
-    let gone = Forward::plain(HostPort::new(6000).unwrap());
-    let facts = |port: HostPort| Facts { port: Some(port), missing: vec![gone.clone()], ..good() };
+    let gone = Forward::plain(Port::new(6000).unwrap());
+    let facts = |port: Port| Facts { port: Some(port), missing: vec![gone.clone()], ..good() };
     assert_eq!(forwarded(&facts(gone.port)), None);
     let checks = all(&facts(gone.port));
     let found = checks.iter().find(|check| check.name == "sidecar 6000").unwrap();

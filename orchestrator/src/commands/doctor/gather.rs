@@ -16,7 +16,7 @@ use crate::commands::health::{self, Examined};
 use crate::commands::leftovers::{Leftovers, left_behind};
 use crate::commands::start::{START, StartLine, again, proxies_in_vain};
 use crate::commands::{damage, namespaces, observe};
-use crate::desired::{ContainerName, HostPort, REGISTRY_PORT, UserName};
+use crate::desired::{ContainerName, Port, REGISTRY_PORT, UserName};
 use crate::dialer::{self, DialerHint, NotHere};
 use crate::engine::{Engine, EngineError, EngineFacts, EngineHint};
 use crate::forward::Forward;
@@ -99,7 +99,7 @@ pub(super) struct Facts {
     /// The start that keeps all forwards.
     pub(super) start: String,
     /// The port that was asked for.
-    pub(super) port: Option<HostPort>,
+    pub(super) port: Option<Port>,
     /// The start that forwards that one too, where no other does.
     pub(super) more: Option<String>,
     /// What the backend's first process is confined by; absent where that cannot be read.
@@ -119,7 +119,7 @@ pub(super) struct Daemon {
 }
 
 impl<E: Engine> Doctor<'_, E> {
-    pub(super) async fn gather(self, port: Option<HostPort>, limit: Option<Duration>) -> Facts {
+    pub(super) async fn gather(self, port: Option<Port>, limit: Option<Duration>) -> Facts {
         let limit = limit.unwrap_or(STEP_LIMIT);
         let mut facts = Facts {
             endpoint: String::new(),
@@ -220,7 +220,7 @@ impl<E: Engine> Doctor<'_, E> {
 }
 
 /// The start that forwards one more port.
-fn more(port: HostPort, observed: &Observed, again: &StartLine) -> Option<String> {
+fn more(port: Port, observed: &Observed, again: &StartLine) -> Option<String> {
     let mut forwards = observed.wanted();
     let is_known = forwards.iter().any(|forward| forward.port == port)
         || observed.sidecars.iter().any(|sidecar| sidecar.port == port);
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn the_start_that_forwards_one_more_port_keeps_the_others() {
-        let port = |number| HostPort::new(number).unwrap();
+        let port = |number| Port::new(number).unwrap();
         let noted = Some([5000, 7000].map(|number| Forward::plain(port(number))).to_vec());
         let observed = Observed { noted, ..Observed::default() };
         assert_eq!(more(port(7000), &observed, &StartLine::default()), None);

@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::complete::listening_ports;
 use super::values::port;
-use crate::desired::HostPort;
+use crate::desired::Port;
 use crate::engine::Engine;
 
 pub use checks::{
@@ -38,7 +38,7 @@ pub(super) struct Options {
 
     /// The port whose service is asked whether it is a registry (default 5000)
     #[arg(value_name = "PORT", value_parser = port, add = Completes(listening_ports))]
-    port: Option<HostPort>,
+    port: Option<Port>,
 
     /// Time each step has (default 10s)
     #[arg(long, value_name = "duration", value_parser = limit)]
@@ -49,7 +49,7 @@ pub(super) struct Options {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Examination {
     /// The port whose service is asked what it speaks.
-    pub port: Option<HostPort>,
+    pub port: Option<Port>,
     /// In place of the usual deadline of each step.
     pub limit: Option<Duration>,
     /// How to print it.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{condition, container, forwards, state};
 use crate::commands::health::Examined;
 use crate::commands::restarts::restarts;
-use crate::desired::{ContainerName, HostPort, UserName};
+use crate::desired::{ContainerName, Port, UserName};
 use crate::forward::{Forward, Target};
 use crate::observed::{Container, Observed, State};
 
@@ -24,7 +24,7 @@ pub(super) struct Helpers<'a> {
 }
 
 struct Sidecar<'a> {
-    port: HostPort,
+    port: Port,
     target: Option<Target>,
     helper: Helper<'a>,
     /// None of one that is missing.

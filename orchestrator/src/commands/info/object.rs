@@ -66,7 +66,7 @@ mod tests {
     use crate::buildkit::{Record, Worker};
     use crate::commands::health::Examined;
     use crate::desired::UserName;
-    use crate::desired::{ContainerName, HostPort, ImageRef, REGISTRY_PORT, Security, Settings, VolumeName};
+    use crate::desired::{ContainerName, ImageRef, Port, REGISTRY_PORT, Security, Settings, VolumeName};
     use crate::forward::{Forward, Target};
     use crate::observed::{ContainerId, Observed, Sidecar, State};
 
@@ -106,7 +106,7 @@ mod tests {
         let host = Target::Host { name: "db".to_owned(), addr: [192, 0, 2, 7].into(), port };
         let forwards =
             [forward(Some(Target::Loopback { port }), "s"), forward(Some(host), "h"), forward(None, "n")];
-        let away = HostPort::new(6000).unwrap();
+        let away = Port::new(6000).unwrap();
         let gone = Forward { port: away, target: Target::Loopback { port } };
         let noted = Some(vec![Forward::plain(port), gone]);
         let sidecars = forwards.iter().map(|examined| examined.sidecar.clone()).collect();

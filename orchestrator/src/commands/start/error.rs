@@ -3,7 +3,7 @@
 use explained::Explained;
 
 use crate::commands::damage::Damage;
-use crate::desired::{ContainerName, HostPort, ImageRef, VolumeName};
+use crate::desired::{ContainerName, ImageRef, Port, VolumeName};
 use crate::dialer::{DialerHint, NotHere};
 use crate::engine::EngineError;
 use crate::health::NoNetwork;
@@ -215,7 +215,7 @@ pub enum StartWarning {
         /// Where the forward leads.
         target: String,
         /// The port inside.
-        port: HostPort,
+        port: Port,
         /// What is in the way.
         why: String,
         /// What helps.

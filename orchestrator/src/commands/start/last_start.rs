@@ -1,7 +1,7 @@
 //! The starts that bring back what a user has: hints tell them, and the next start may ask for one.
 
 use super::words::StartLine;
-use crate::desired::{BACKEND_IMAGE, Desired, HostPort, ImageRef, ProxyImage, SETTINGS, Setting, UserName};
+use crate::desired::{BACKEND_IMAGE, Desired, ImageRef, Port, ProxyImage, SETTINGS, Setting, UserName};
 use crate::forward::{Forward, Target};
 use crate::observed::{Container, Observed};
 use crate::proxy_image::is_built_in;
@@ -54,7 +54,7 @@ pub(in crate::commands) fn proxies_in_vain(
     forwards: &[Forward],
     again: &StartLine,
 ) -> Option<(String, String)> {
-    let is_forwarded = |port: &HostPort| forwards.iter().any(|forward| forward.port == *port);
+    let is_forwarded = |port: &Port| forwards.iter().any(|forward| forward.port == *port);
     let mut vain = on_localhost(proxies);
     vain.retain(|port, _| !is_forwarded(port));
     let names: Vec<_> = vain.values().map(|name| format!("\"{name}\"")).collect();
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn what_is_left_is_what_differs_from_the_usual() {
         let image = |name: &str| ImageRef(name.to_owned());
-        let port = |number| Forward::plain(HostPort::new(number).unwrap());
+        let port = |number| Forward::plain(Port::new(number).unwrap());
         let usual = Desired {
             user: UserName::from_login("ann").unwrap(),
             image: image("usual"),

@@ -17,7 +17,7 @@ use explained::Explained;
 
 use crate::commands::health::{self, ANSWER_LIMIT};
 use crate::commands::{Session, observe};
-use crate::desired::HostPort;
+use crate::desired::Port;
 use crate::engine::Engine;
 use crate::forward::asked::{Asked, Destination, Known, is_own_address};
 use crate::forward::{Forward, Target};
@@ -195,7 +195,7 @@ fn hosts(text: &str) -> Option<IpAddr> {
     choose(text.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()))
 }
 
-fn refuse_own(name: &str, addr: IpAddr, port: HostPort, outside: HostPort) -> Result<()> {
+fn refuse_own(name: &str, addr: IpAddr, port: Port, outside: Port) -> Result<()> {
     if is_own_address(addr) {
         let mapped = if port == outside { port.to_string() } else { format!("{port}:{outside}") };
         return Err(NameError::Own { name: name.to_owned(), address: addr, mapped }.into());
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_name_of_loopback_is_refused_with_what_reaches_it() {
-        let port = |number| HostPort::new(number).unwrap();
+        let port = |number| Port::new(number).unwrap();
         let why = |addr: &str, outside| {
             refuse_own("box", addr.parse().unwrap(), port(5000), port(outside)).unwrap_err().to_string()
         };

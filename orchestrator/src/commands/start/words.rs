@@ -97,7 +97,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::desired::{HostPort, SETTINGS, Security, Setting, Settings, VolumeName};
+    use crate::desired::{Port, SETTINGS, Security, Setting, Settings, VolumeName};
     use crate::forward::asked::Destination;
 
     fn destination() -> impl Strategy<Value = Destination> {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     fn forwards() -> impl Strategy<Value = Vec<Asked>> {
-        let port = || (1..=u16::MAX).prop_map(|number| HostPort::new(number).unwrap());
+        let port = || (1..=u16::MAX).prop_map(|number| Port::new(number).unwrap());
         btree_map(port(), (destination(), port()), 0..9).prop_map(|forwards| {
             let asked = |(port, (destination, outside))| Asked { port, destination, outside };
             forwards.into_iter().map(asked).collect()

@@ -8,7 +8,7 @@ use super::{fine, found};
 use crate::commands::doctor::Check;
 use crate::commands::doctor::gather::Facts;
 use crate::commands::health::Examined;
-use crate::desired::HostPort;
+use crate::desired::Port;
 use crate::health::{anew, target_now};
 
 /// What there is to know of the forwards.
@@ -18,7 +18,7 @@ pub enum ForwardTrouble {
     /// `backend doctor PORT` with one that no start has named.
     #[error("port {port} is not forwarded")]
     #[advice("'{start}'")]
-    NotForwarded { port: HostPort, start: String },
+    NotForwarded { port: Port, start: String },
     /// `--allow-host-port 0`.
     #[error("no port of the host is forwarded")]
     #[advice("'docker assemble backend start --allow-host-port 5000' forwards one")]
@@ -52,7 +52,7 @@ pub enum ForwardTrouble {
          authority's certificate in the file ca.pem"
     )]
     #[status = "warn"]
-    Https { start: String, port: HostPort },
+    Https { start: String, port: Port },
     /// The service is something else, such as a database.
     #[error("speaks neither http nor recognizable https: not a registry")]
     #[advice("nothing to do unless images are pushed there")]

@@ -7,7 +7,7 @@ use crate::commands::doctor::Check;
 use crate::commands::health::Examined;
 use crate::commands::info::state;
 use crate::commands::restarts::restarts;
-use crate::desired::{ContainerName, HostPort};
+use crate::desired::{ContainerName, Port};
 use crate::forward::Forward;
 use crate::health::Answer;
 use crate::observed::{Container, HostDialer, Process, State};
@@ -46,7 +46,7 @@ pub enum HelperTrouble {
         "'docker assemble backend logs --proxy {port}' may tell why, 'docker restart {name}' counts anew"
     )]
     #[status = "warn"]
-    Ended { version: String, ended: String, port: HostPort, name: ContainerName },
+    Ended { version: String, ended: String, port: Port, name: ContainerName },
     /// An older version of this program started it.
     #[error("is of an older version, so that its target cannot be tried")]
     #[advice("'{start}' replaces it")]
@@ -56,7 +56,7 @@ pub enum HelperTrouble {
     #[error("is of another image, so that its target cannot be tried")]
     #[advice("'docker assemble backend logs --proxy {port}' tells more")]
     #[status = "warn"]
-    Foreign { port: HostPort },
+    Foreign { port: Port },
     /// The dialer has ended by itself, and the engine has started it again.
     #[error("{ended}")]
     #[advice("'docker logs {name}' may tell why, 'docker restart {name}' counts anew")]
