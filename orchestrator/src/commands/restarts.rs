@@ -33,27 +33,10 @@ fn starts_with(container: &Container, backend: &Container) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::desired::{ContainerName, ImageRef, Security, Settings};
-    use crate::observed::{ContainerId, State};
 
     fn container(restarts: u64, clock: &str) -> Container {
-        Container {
-            id: ContainerId("id".to_owned()),
-            name: ContainerName("s".to_owned()),
-            image: ImageRef("img".to_owned()),
-            image_id: String::new(),
-            state: State::Running,
-            unhealthy: false,
-            restarts,
-            out_of_memory: false,
-            started_at: format!("2024-05-01T{clock}Z"),
-            labels: BTreeMap::new(),
-            env: Vec::new(),
-            settings: Settings { security: Security::Restricted, cache_volume: None },
-        }
+        Container { restarts, started_at: format!("2024-05-01T{clock}Z"), ..Container::running("s") }
     }
 
     #[test]

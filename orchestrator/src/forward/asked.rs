@@ -184,6 +184,12 @@ fn range(text: &str) -> Option<RangeInclusive<u16>> {
     (first <= last).then_some(first..=last)
 }
 
+/// Two ports as `--allow-host-port` has them.
+#[must_use]
+pub fn mapped(port: Port, outside: Port) -> String {
+    if port == outside { port.to_string() } else { format!("{port}:{outside}") }
+}
+
 /// Reads a list of `PORT=HOST:PORT` and `PORT=HOST`.
 ///
 /// # Errors
@@ -207,8 +213,7 @@ fn host_word(text: &str) -> Result<Word, ListError> {
         _ => return Err(why()),
     };
     if is_own(name) {
-        let mapped = if port == outside { port.to_string() } else { format!("{port}:{outside}") };
-        return Err(ListError::Own { host: name.to_owned(), mapped });
+        return Err(ListError::Own { host: name.to_owned(), mapped: mapped(port, outside) });
     }
     // One spelling for an address, however it was written.
     let name = name.parse::<IpAddr>().map_or_else(|_| name.to_owned(), |addr| addr.to_string());

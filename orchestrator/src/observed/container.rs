@@ -86,6 +86,27 @@ fn time_key(time: &str) -> (&str, &str) {
 }
 
 #[cfg(test)]
+impl Container {
+    /// One that runs, privileged and with nothing else to tell, for tests to change.
+    pub(crate) fn running(name: &str) -> Self {
+        Self {
+            id: ContainerId("id".to_owned()),
+            name: ContainerName(name.to_owned()),
+            image: ImageRef("img".to_owned()),
+            image_id: String::new(),
+            state: State::Running,
+            unhealthy: false,
+            restarts: 0,
+            out_of_memory: false,
+            started_at: String::new(),
+            labels: BTreeMap::new(),
+            env: Vec::new(),
+            settings: Settings { security: crate::desired::Security::Privileged, cache_volume: None },
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

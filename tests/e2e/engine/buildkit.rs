@@ -3,20 +3,13 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use docker_assemble::buildkit::{BuildkitError, Client, PruneOptions, Record};
-use docker_assemble::desired::ImageRef;
 use docker_assemble::engine::{DockerEngine, Engine};
 use docker_assemble::observed::ContainerId;
 use docker_assemble::spec::ContainerSpec;
 use futures_util::TryStreamExt;
 
 use super::real_engine::engine;
-use super::scope::{Scope, builder};
-
-/// BuildKit's image, made beforehand: nothing is pulled.
-fn buildkit() -> ImageRef {
-    let name = std::env::var("ASSEMBLE_TEST_BACKEND_IMAGE").ok().filter(|name| !name.is_empty());
-    ImageRef(name.unwrap_or_else(|| "assemble-backend:local".to_owned()))
-}
+use super::scope::{Scope, buildkit, daemon};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -26,16 +19,7 @@ const BUILD: &str = "mkdir -p /tmp/c && cd /tmp/c && echo hello > f && \
                      buildctl build --frontend dockerfile.v0 --local context=. --local dockerfile=.";
 
 async fn start(engine: &DockerEngine, scope: &Scope) -> ContainerId {
-    let (privileges, mounts) = builder(engine).await;
-    let spec = ContainerSpec {
-        image: buildkit(),
-        args: vec!["--oci-worker-net=host".to_owned()],
-        privileges,
-        mounts,
-        read_only: false,
-        ..scope.spec("backend", "")
-    };
-    let id = engine.create(&spec).await.unwrap();
+    let id = engine.create(&daemon(engine, scope).await).await.unwrap();
     engine.start(&id).await.unwrap();
     id
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use docker_assemble::commands::Session;
 use docker_assemble::commands::cache::{self, Limits, Manner, Purge};
-use docker_assemble::desired::{ImageRef, UserName};
+use docker_assemble::desired::UserName;
 use docker_assemble::engine::{DockerEngine, Engine};
 use docker_assemble::labels;
 use docker_assemble::observed::ContainerId;
@@ -13,14 +13,8 @@ use docker_assemble::spec::ContainerSpec;
 use docker_plugin::cancel::Cancel;
 
 use super::real_engine::engine;
-use super::scope::{Scope, builder};
+use super::scope::{Scope, daemon};
 use crate::console::Screen;
-
-/// BuildKit's image, made beforehand: nothing is pulled.
-fn buildkit() -> ImageRef {
-    let name = std::env::var("ASSEMBLE_TEST_BACKEND_IMAGE").ok().filter(|name| !name.is_empty());
-    ImageRef(name.unwrap_or_else(|| "assemble-backend:local".to_owned()))
-}
 
 /// A build whose layers build upon each other, by a command in the daemon's own container.
 const BUILD: &str = "mkdir -p /tmp/c && cd /tmp/c && cp /bin/sh f && \
@@ -28,18 +22,12 @@ const BUILD: &str = "mkdir -p /tmp/c && cd /tmp/c && cp /bin/sh f && \
                      buildctl build --frontend dockerfile.v0 --local context=. --local dockerfile=.";
 
 async fn start(engine: &DockerEngine, scope: &Scope, user: &UserName) -> ContainerId {
-    let (privileges, mounts) = builder(engine).await;
     let ours = [(labels::ROLE, labels::ROLE_BACKEND), (labels::USER, &user.to_string())]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let spec = ContainerSpec {
         name: user.backend(),
-        image: buildkit(),
-        args: vec!["--oci-worker-net=host".to_owned()],
         labels: scope.labels().into_iter().chain(ours).collect(),
-        privileges,
-        mounts,
-        read_only: false,
-        ..scope.spec("backend", "")
+        ..daemon(engine, scope).await
     };
     let id = engine.create(&spec).await.unwrap();
     engine.start(&id).await.unwrap();

@@ -70,6 +70,25 @@ pub(crate) async fn builder(engine: &DockerEngine) -> (Privileges, Vec<Mount>) {
     (Privileges::Builder { add, cgroups }, bound.into_iter().collect())
 }
 
+/// BuildKit's image, made beforehand: nothing is pulled.
+pub(crate) fn buildkit() -> ImageRef {
+    let name = std::env::var("ASSEMBLE_TEST_BACKEND_IMAGE").ok().filter(|name| !name.is_empty());
+    ImageRef(name.unwrap_or_else(|| "assemble-backend:local".to_owned()))
+}
+
+/// A container of it that builds.
+pub(crate) async fn daemon(engine: &DockerEngine, scope: &Scope) -> ContainerSpec {
+    let (privileges, mounts) = builder(engine).await;
+    ContainerSpec {
+        image: buildkit(),
+        args: vec!["--oci-worker-net=host".to_owned()],
+        privileges,
+        mounts,
+        read_only: false,
+        ..scope.spec("backend", "")
+    }
+}
+
 impl Drop for Scope {
     fn drop(&mut self) {
         for (list, remove) in [

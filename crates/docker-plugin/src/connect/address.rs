@@ -47,7 +47,7 @@ impl Address {
         }
     }
 
-    /// Whether a connection costs more than that: a login, or a program's start.
+    /// Whether a connection costs a login or the start of a program.
     pub(super) const fn is_costly(&self) -> bool {
         matches!(self, Self::Ssh(_) | Self::Program(..))
     }

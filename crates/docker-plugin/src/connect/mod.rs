@@ -66,8 +66,7 @@ impl Connector {
         Ok(Self { address, tls, turns, login: Arc::new(ssh::Login::default()) })
     }
 
-    /// Whether a connection costs more than that: a login, or a program's start. Few should be made
-    /// then, and kept.
+    /// Whether a connection costs a login or the start of a program, so that few should be made, and kept.
     #[must_use]
     pub const fn is_costly(&self) -> bool {
         self.address.is_costly()

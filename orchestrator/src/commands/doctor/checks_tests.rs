@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use assemble_contract::Outcome;
 use assemble_contract::status::{Kernel, Probe, Speaks};
 
@@ -9,29 +7,16 @@ use crate::commands::builder::Registered;
 use crate::commands::doctor::gather::{Daemon, NoDialer, Unanswered};
 use crate::commands::doctor::measure::{Confinement, Disk};
 use crate::commands::leftovers::Leftovers;
-use crate::desired::{ContainerName, ImageRef, REGISTRY_PORT, Security, Settings};
+use crate::desired::{ContainerName, REGISTRY_PORT, Security, Settings};
 use crate::dialer::NotHere;
 use crate::engine::{EngineFacts, EngineHint};
 use crate::forward::Target;
 use crate::health::Answer;
-use crate::observed::{Container, ContainerId, Sidecar, State};
+use crate::observed::{Container, Sidecar, State};
 use daemon::NETWORK;
 
 pub(super) fn container(name: &str, state: State) -> Container {
-    Container {
-        id: ContainerId("id".to_owned()),
-        name: ContainerName(name.to_owned()),
-        image: ImageRef("img".to_owned()),
-        image_id: String::new(),
-        state,
-        unhealthy: false,
-        restarts: 0,
-        out_of_memory: false,
-        started_at: String::new(),
-        labels: BTreeMap::new(),
-        env: Vec::new(),
-        settings: Settings { security: Security::Privileged, cache_volume: None },
-    }
+    Container { state, ..Container::running(name) }
 }
 
 /// Nothing but root's own limits.

@@ -100,25 +100,12 @@ mod tests {
     use assemble_contract::status::Probe;
 
     use super::*;
-    use crate::desired::{ContainerName, ImageRef, REGISTRY_PORT, Security, Settings};
+    use crate::desired::REGISTRY_PORT;
     use crate::health::Cause;
-    use crate::observed::{Container, ContainerId, Sidecar, State};
+    use crate::observed::{Container, Sidecar};
 
     fn forward(answer: Option<Answer>, finding: Option<Finding>) -> Examined {
-        let container = Container {
-            id: ContainerId("id".to_owned()),
-            name: ContainerName("s".to_owned()),
-            image: ImageRef("img".to_owned()),
-            image_id: String::new(),
-            state: State::Running,
-            unhealthy: false,
-            restarts: 0,
-            out_of_memory: false,
-            started_at: String::new(),
-            labels: std::collections::BTreeMap::new(),
-            env: Vec::new(),
-            settings: Settings { security: Security::Restricted, cache_volume: None },
-        };
+        let container = Container::running("s");
         Examined {
             sidecar: Sidecar { port: REGISTRY_PORT, target: None, beside_backend: None, container },
             stale: false,

@@ -66,24 +66,15 @@ mod tests {
     use crate::buildkit::{Record, Worker};
     use crate::commands::health::Examined;
     use crate::desired::UserName;
-    use crate::desired::{ContainerName, ImageRef, Port, REGISTRY_PORT, Security, Settings, VolumeName};
+    use crate::desired::{Port, REGISTRY_PORT, VolumeName};
     use crate::forward::{Forward, Target};
     use crate::observed::{ContainerId, Observed, Sidecar, State};
 
     fn container(name: &str) -> Container {
         Container {
             id: ContainerId(format!("id-of-{name}")),
-            name: ContainerName(name.to_owned()),
-            image: ImageRef("img".to_owned()),
-            image_id: String::new(),
-            state: State::Running,
-            unhealthy: false,
-            restarts: 0,
-            out_of_memory: false,
             started_at: "2024-05-01T10:00:00Z".to_owned(),
-            labels: std::collections::BTreeMap::new(),
-            env: Vec::new(),
-            settings: Settings { security: Security::Privileged, cache_volume: None },
+            ..Container::running(name)
         }
     }
 

@@ -70,11 +70,8 @@ pub(in crate::commands) fn proxies_in_vain(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::desired::{ContainerName, PullPolicy, Security, Settings, VolumeName};
-    use crate::observed::{ContainerId, State};
+    use crate::desired::{PullPolicy, Security, Settings, VolumeName};
 
     #[test]
     fn what_is_left_is_what_differs_from_the_usual() {
@@ -93,21 +90,12 @@ mod tests {
             recreate: false,
         };
         let plain = Container {
-            id: ContainerId("id".to_owned()),
-            name: ContainerName("b".to_owned()),
             image: image("usual"),
-            image_id: String::new(),
-            state: State::Running,
-            unhealthy: false,
-            restarts: 0,
-            out_of_memory: false,
-            started_at: String::new(),
-            labels: BTreeMap::new(),
-            env: Vec::new(),
             settings: Settings {
                 security: Security::Privileged,
                 cache_volume: Some(usual.user.cache_volume()),
             },
+            ..Container::running("b")
         };
         assert_eq!(left_by(&usual, Some(&plain), &image("usual")), StartLine::default());
         let other = Desired {

@@ -19,7 +19,7 @@ use crate::commands::health::{self, ANSWER_LIMIT};
 use crate::commands::{Session, observe};
 use crate::desired::Port;
 use crate::engine::Engine;
-use crate::forward::asked::{Asked, Destination, Known, is_own_address};
+use crate::forward::asked::{Asked, Destination, Known, is_own_address, mapped};
 use crate::forward::{Forward, Target};
 use crate::health::Answer;
 use crate::observed::{Container, Observed, Sidecar, State};
@@ -197,7 +197,7 @@ fn hosts(text: &str) -> Option<IpAddr> {
 
 fn refuse_own(name: &str, addr: IpAddr, port: Port, outside: Port) -> Result<()> {
     if is_own_address(addr) {
-        let mapped = if port == outside { port.to_string() } else { format!("{port}:{outside}") };
+        let mapped = mapped(port, outside);
         return Err(NameError::Own { name: name.to_owned(), address: addr, mapped }.into());
     }
     Ok(())
