@@ -1,5 +1,8 @@
 //! Targets that have names: looked up where the relay is, confined as it is, and followed.
 
+mod failures;
+mod fallbacks;
+
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::process::Command;
 
@@ -134,25 +137,6 @@ fn all_addresses_are_tried() {
     assert_eq!(world.status()["probe"]["result"], "accepted");
 }
 
-/// Whoever asks the doctor learns that it is the name server that keeps silent, and not the target.
-#[test]
-fn a_name_server_that_keeps_silent_is_not_taken_for_the_target() {
-    let world = World::new();
-    world.server.say("db.lan", Say::Silence);
-    world.etc.write_conf(&format!("search lan\nnameserver {SERVER}\noptions timeout:30 attempts:1\n"));
-    let _relay = world.start("db");
-    assert_eq!(world.ask(&["--probe", "--timeout", "1"])["probe"]["result"], "name_service");
-}
-
-/// Names that nobody has by definition are known to be none, whatever name servers do.
-#[test]
-fn a_name_that_ends_in_invalid_is_asked_of_nobody() {
-    let world = World::new();
-    let _relay = world.start("db.invalid");
-    assert_eq!(world.status()["probe"]["result"], "no_such_name");
-    assert_eq!(world.server.asked(), 0);
-}
-
 /// Whoever has an answer does not wait for a name server that has become slow.
 #[test]
 fn a_slow_name_server_delays_nobody_who_has_an_answer() {
@@ -187,52 +171,6 @@ fn a_late_answer_is_waited_for() {
     drop(client);
 }
 
-/// A name that is not there is a reset, counted and told apart from a target that refuses.
-#[test]
-fn a_name_that_is_not_there_is_told_apart() {
-    let world = World::new();
-    let relay = world.start("db");
-    assert_eq!(world.answer(&relay), RESET);
-    eventually("it is counted", PATIENCE, || unresolved(&relay) == 1);
-    let said = world.status();
-    assert_eq!(said["last_error"]["reason"], "no_such_name");
-    assert_eq!(said["last_error"]["text"], "no such name: \"db\"");
-    assert_eq!((&said["failed"]["unresolved"], &said["addrs"]), (&json!(1), &json!([])));
-    assert_eq!(said["probe"]["result"], "no_such_name");
-    relay.expect_log("the target is not found");
-
-    world.server.say("db.lan", Say::addr("198.18.0.1", 60));
-    eventually("the name is there, its target not yet", PATIENCE, || {
-        world.answer(&relay) == RESET && relay.metric(r#"connections_failed_total{reason="refused"}"#) > 0
-    });
-    let target = world.listen("198.18.0.1:5000");
-    open(&relay, &target);
-    world.server.forget("db.lan");
-}
-
-/// So is a name server that is not there, or cannot tell.
-#[test]
-fn a_name_server_that_does_not_tell_is_told_apart() {
-    let world = World::new();
-    world.server.say("db.lan", Say::Failure);
-    world.server.say("db", Say::Failure);
-    let relay = world.start("db");
-    assert_eq!(world.answer(&relay), RESET);
-    eventually("it is counted", PATIENCE, || unresolved(&relay) == 1);
-    let said = world.status();
-    assert_eq!(
-        (&said["last_error"]["reason"], &said["probe"]["result"]),
-        (&json!("name_service"), &json!("name_service"))
-    );
-    let words = said["probe"]["text"].as_str().unwrap().to_owned();
-    assert!(words.contains("198.18.0.1 says SERVFAIL"), "{words}");
-
-    world.etc.write_conf("nameserver 198.18.0.3\noptions timeout:1 attempts:1\n");
-    let said = world.status();
-    assert_eq!(said["probe"]["result"], "name_service");
-    assert!(said["probe"]["text"].as_str().unwrap().contains("198.18.0.3"), "{said}");
-}
-
 /// An answer that does not fit into a datagram is asked for over TCP, which the sandbox allows to
 /// the port of name servers.
 #[test]
@@ -261,75 +199,6 @@ fn files_that_change_are_read_again() {
     other.say("db.lan", Say::addr("198.18.0.1", 0));
     world.etc.write_conf(&conf(Ipv4Addr::new(198, 18, 0, 3)));
     world.world.time_to_reach(&first, &relay);
-}
-
-/// An address from elsewhere serves while nobody here knows the name, and not a moment longer: a
-/// name that moves is not looked for where it was.
-#[test]
-fn a_fallback_serves_until_the_name_is_known() {
-    let world = World::new();
-    let (found, moved) = (world.listen("198.18.0.1:5000"), world.listen("198.18.0.3:5000"));
-    let relay = world.launch("db").args(["--fallback", "198.18.0.1"]).with_metrics().start();
-    open(&relay, &found);
-    let said = world.status();
-    assert_eq!((&said["resolved"], &said["fallback"]), (&json!(false), &json!("198.18.0.1")));
-    assert_eq!((&said["addrs"], &said["probe"]["result"]), (&json!(["198.18.0.1:5000"]), &json!("accepted")));
-    assert_eq!(said["probe"]["addrs"], json!([]));
-    // The attempt was a connection too.
-    drop(accept(&found));
-
-    world.server.say("db.lan", Say::addr("198.18.0.1", 0));
-    eventually("the name is known", PATIENCE, || {
-        open(&relay, &found);
-        world.told()["resolved"] == json!(true)
-    });
-    world.server.say("db.lan", Say::addr("198.18.0.3", 0));
-    world.world.time_to_reach(&moved, &relay);
-    world.server.forget("db.lan");
-    eventually("the name is gone", PATIENCE, || world.answer(&relay) == RESET && unresolved(&relay) > 0);
-    // Whoever tries it beside the relay does not go back either.
-    let said = world.status();
-    assert_eq!((&said["fallback"], &said["probe"]["result"]), (&Value::Null, &json!("no_such_name")));
-}
-
-/// The name has moved since the fallback was found, and refuses where it is now: nobody is sent to
-/// where it was.
-#[test]
-fn a_fallback_does_not_stand_in_for_a_target_that_refuses() {
-    let world = World::new();
-    let old = world.listen("198.18.0.1:5000");
-    world.server.say("db.lan", Say::addr("198.18.0.3", 0));
-    let relay = world.launch("db").args(["--fallback", "198.18.0.1"]).with_metrics().start();
-    assert_eq!(world.answer(&relay), RESET);
-    eventually("it is counted", PATIENCE, || {
-        relay.metric(r#"connections_failed_total{reason="refused"}"#) == 1
-    });
-    let said = world.status();
-    assert_eq!((&said["fallback"], &said["probe"]["result"]), (&Value::Null, &json!("refused")));
-    // Nor when the name is gone.
-    world.server.forget("db.lan");
-    eventually("the name is gone", PATIENCE, || world.answer(&relay) == RESET && unresolved(&relay) > 0);
-    old.set_nonblocking(true).unwrap();
-    assert!(old.accept().is_err(), "somebody was sent to where it was");
-}
-
-/// Nor for an answer that is late.
-#[test]
-fn a_fallback_does_not_stand_in_for_a_late_answer() {
-    let world = World::new();
-    let (old, new) = (world.listen("198.18.0.1:5000"), world.listen("198.18.0.3:5000"));
-    world.server.say("db.lan", Say::Silence);
-    world.etc.write_conf(&format!("search lan\nnameserver {SERVER}\noptions timeout:1 attempts:5\n"));
-    let relay = world.launch("db").args(["--fallback", "198.18.0.1"]).start();
-    // By the second time it has been silent for a second.
-    eventually("it is asked, and again", PATIENCE, || world.server.asked() > 2);
-    let client = relay.connect();
-    eventually("and once more", PATIENCE, || world.server.asked() > 4);
-    world.server.say("db.lan", Say::addr("198.18.0.3", 60));
-    assert!(accept_within(&new, PATIENCE).is_some());
-    old.set_nonblocking(true).unwrap();
-    assert!(old.accept().is_err(), "it did not wait");
-    drop(client);
 }
 
 /// A relay that would be its own client does not start, or resets where that shows later only.
