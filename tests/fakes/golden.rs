@@ -2,5 +2,6 @@
 //! A change of words shows there as a diff; `UPDATE_GOLDEN=1` writes it.
 
 mod commands;
+mod healthy;
 mod program;
 mod worlds;
