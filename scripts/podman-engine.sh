@@ -61,6 +61,7 @@ settings() {
 		cgroup_manager = "cgroupfs"
 		events_logger = "file"
 		events_logfile_path = "$work/events"
+		events_logfile_max_size = "1g"
 		[containers]
 		default_ulimits = ["nofile=20000:20000", "nproc=10000:10000"]
 	END
@@ -105,7 +106,8 @@ inside() {
 	exit "$status"
 }
 
-# The control groups of its containers are beside those of any other Podman, and their parent is for all.
+# The control groups of its containers are beside those of any other Podman, and their parent is for all;
+# which are its own, all its events tell.
 remove_traces() {
 	grep -oE '[0-9a-f]{64}' "$work/events" 2>/dev/null | sort -u >"$work/ids" || true
 	find /sys/fs/cgroup -depth -type d -path '*/libpod_parent/*' | grep -Ff "$work/ids" |
