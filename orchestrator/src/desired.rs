@@ -153,6 +153,9 @@ pub struct Desired {
     /// Whether a backend that differs may be replaced though it lives; the volume that keeps its
     /// cache goes over to the new one unless another is named.
     pub recreate: bool,
+    /// Whether nothing else is asked for than forwards: a backend that runs is kept as it is, and so are the
+    /// sidecars that serve.
+    pub forwards_only: bool,
 }
 
 impl Desired {

@@ -38,6 +38,7 @@ mod lifecycle;
 mod logs;
 mod loopback;
 mod plugin;
+mod ports;
 mod registries;
 mod repair;
 mod screen;

@@ -65,6 +65,7 @@ pub(crate) fn wish() -> Desired {
         proxies: Vec::new(),
         dialer_directory: None,
         recreate: false,
+        forwards_only: false,
     }
 }
 

@@ -15,6 +15,7 @@ use docker_assemble::commands::doctor::{
 use docker_assemble::commands::leftovers::BackendError;
 use docker_assemble::commands::logs::{LogsError, LogsOptionError};
 use docker_assemble::commands::manifest::ManifestOptionError;
+use docker_assemble::commands::port::ChangeError;
 use docker_assemble::commands::start::{
     FileError, NameError, NoVolumeName, RegistryError, StartError, StartWarning,
 };
@@ -51,6 +52,7 @@ fn every_error_is_explained() {
         BuildxError,
         Cancelled,
         Cause,
+        ChangeError,
         ChecksFailed,
         ConfigError,
         ConfigWarning,

@@ -74,6 +74,13 @@ pub enum WordError {
         /// The command's full name.
         command: String,
     },
+    /// The words that it is about are missing.
+    #[error("docker: '{command}' requires at least 1 argument")]
+    #[advice = "name one"]
+    OneNeeded {
+        /// The command's full name.
+        command: String,
+    },
     /// A word too many.
     #[error("docker: '{command}' requires at most 1 argument")]
     #[advice = "leave it out"]

@@ -37,12 +37,26 @@ pub(super) fn texts(words: &[Word]) -> String {
 /// Offers what listens on this host, behind the ports that are listed already. One that is forwarded
 /// already is not offered again.
 pub(super) fn complete(typed: &Typed<'_>) -> Offer<Source> {
+    listed(typed, [typed.given(PORTS), typed.given(HOSTS)].concat(), Source::HostPorts)
+}
+
+/// The same for words that are no option's.
+pub(super) fn complete_added(typed: &Typed<'_>) -> Offer<Source> {
+    listed(typed, typed.arguments(), Source::HostPorts)
+}
+
+/// Offers what the backend forwards.
+pub(super) fn complete_removed(typed: &Typed<'_>) -> Offer<Source> {
+    listed(typed, typed.arguments(), Source::ForwardedPorts)
+}
+
+/// Offers what is in none of the lists.
+fn listed(typed: &Typed<'_>, mut lists: Vec<String>, source: Source) -> Offer<Source> {
     let done = typed.partial.rfind(',').map_or(0, |comma| comma + 1);
-    let mut lists = [typed.given(PORTS), typed.given(HOSTS)].concat();
     lists.push(typed.partial[..done].trim_end_matches(',').to_owned());
     let words = lists.iter().flat_map(|list| list.split(','));
     // As far as they can be understood.
-    let read = words.filter_map(|word| asked::ports(word).or_else(|_| asked::hosts(word)).ok()).flatten();
+    let read = words.filter_map(|word| asked::some(word).ok()).flatten();
     let taken = read.flat_map(|word| word.inside().map(|port| port.to_string()).collect::<Vec<_>>());
-    Offer { taken: taken.collect(), done, ..Offer::of(Source::HostPorts) }
+    Offer { taken: taken.collect(), done, ..Offer::of(source) }
 }

@@ -16,6 +16,7 @@ pub mod manifest;
 mod namespaces;
 pub mod observe;
 mod outcome;
+pub mod port;
 pub mod restarts;
 mod run;
 mod session;
@@ -64,6 +65,9 @@ enum Backend {
     Info(info::Options),
     Logs(logs::Options),
     Manifest(manifest::Options),
+    /// Manage the ports that are forwarded
+    #[command(subcommand)]
+    Port(port::Port),
     Start(start::Options),
     Stats(stats::Options),
     Stop(stop::Options),
@@ -112,6 +116,10 @@ pub enum OnEngine {
     Info(info::Info),
     /// `backend logs`.
     Logs(logs::Logs),
+    /// `backend port add` and `backend port rm`.
+    PortChange(port::Change, start::How),
+    /// `backend port ls`.
+    PortList(port::List),
     /// `backend start`.
     Start(Box<start::Start>),
     /// `backend stats`.
@@ -128,6 +136,7 @@ impl Program for Assemble {
 
     fn check(self) -> Result<Command, Refusal> {
         use cache::Cache;
+        use port::Port;
         let backend = match self {
             Self::Version(options) => return Ok(Command::Tolerant(Tolerant::Version(options.check()?))),
             Self::Backend(backend) => backend,
@@ -153,6 +162,17 @@ impl Program for Assemble {
                 (OnEngine::Info(options.check()?), limit)
             }
             Backend::Logs(options) => (OnEngine::Logs(options.check()?), None),
+            Backend::Port(Port::Add(options)) => {
+                let limit = options.timeout;
+                let (change, how) = options.check()?;
+                (OnEngine::PortChange(change, how), limit)
+            }
+            Backend::Port(Port::Rm(options)) => {
+                let limit = options.timeout;
+                let (change, how) = options.check()?;
+                (OnEngine::PortChange(change, how), limit)
+            }
+            Backend::Port(Port::Ls(options)) => (OnEngine::PortList(options.check()?), None),
             Backend::Start(options) => {
                 let limit = options.timeout;
                 (OnEngine::Start(Box::new(options.check()?)), limit)

@@ -15,7 +15,7 @@ use super::builder::{self, Buildx, Registered};
 use super::doctor::{self, Doctor};
 use super::start::{self, Around};
 use super::{
-    Offline, OnEngine, Session, Tolerant, cache, explain, info, logs, manifest, stats, stop, version,
+    Offline, OnEngine, Session, Tolerant, cache, explain, info, logs, manifest, port, stats, stop, version,
 };
 use crate::account;
 use crate::desired::{BACKEND_IMAGE, BACKEND_IMAGE_VARIABLE, ImageRef, UserName};
@@ -119,6 +119,8 @@ impl<V: Vars> Here<'_, V> {
             OnEngine::Logs(logs) => session.unless_cancelled(logs::run(session, &logs)).await,
             // These hear of the end by themselves: what they have done by then is taken back, or told.
             OnEngine::Start(start) => start::command(session, *start, &around).await,
+            OnEngine::PortChange(change, how) => port::change(session, &change, how, &around).await,
+            OnEngine::PortList(list) => session.unless_cancelled(port::list(session, &list)).await,
             OnEngine::Stats(stats) => {
                 session.unless_cancelled(stats::run(session, &stats, self.has_screen())).await
             }

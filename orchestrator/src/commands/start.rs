@@ -18,7 +18,8 @@ mod words;
 
 pub use blocked::{warn_of_blocked, warn_of_proxies};
 pub use certificates::certificates_of_the_engine;
-pub use command::{Around, command, dialed};
+pub(in crate::commands) use command::attain;
+pub use command::{Around, How, command, dialed};
 pub use daemon::{Daemon, FileError};
 pub use error::{StartError, StartWarning};
 pub(in crate::commands) use last_start::{START, again, proxies_in_vain};
@@ -73,9 +74,14 @@ pub async fn preview<E: Engine>(session: Session<'_, E>, desired: &Desired) -> R
         console.line(format_args!("Would {action}"))?;
     }
     if plan.is_empty() {
-        console.line(format_args!("Backend \"{}\" is already running", desired.user.backend()))?;
+        console.line(nothing_to_do(desired))?;
     }
     Ok(())
+}
+
+fn nothing_to_do(desired: &Desired) -> String {
+    let done = if desired.forwards_only { "forwards all of these already" } else { "is already running" };
+    format!("Backend \"{}\" {done}", desired.user.backend())
 }
 
 /// Runs the command. `archive` gives the built-in sidecar image. A wish to end is heard wherever it
@@ -174,8 +180,7 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
                         done => done.map_err(|cause| explain(desired, cause))?,
                     }
                     if plan.is_empty() && made.is_empty() {
-                        let name = desired.user.backend();
-                        session.console.done(format_args!("Backend \"{name}\" is already running"));
+                        session.console.done(nothing_to_do(desired));
                     }
                     return Ok(());
                 }

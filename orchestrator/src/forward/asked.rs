@@ -35,6 +35,14 @@ pub struct Asked {
     pub outside: Port,
 }
 
+impl Asked {
+    /// Whether it is a port of the host with the same number.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.destination == Destination::Gateway && self.port == self.outside
+    }
+}
+
 /// What asks for a forward.
 impl From<&Forward> for Asked {
     fn from(forward: &Forward) -> Self {
@@ -108,6 +116,10 @@ pub enum ListError {
         /// As it was written.
         word: String,
     },
+    /// `port add` and `port rm` with the word for no port.
+    #[error("0 is no port that can be added or removed")]
+    #[advice = "`start --allow-host-port 0` forwards nothing"]
+    Zero,
     /// There is no such place.
     #[error("\"@{place}\" in \"{word}\" is not \"@loopback\"")]
     #[advice = "write `@loopback`, or use `--forward` for another host"]
@@ -152,6 +164,19 @@ pub enum ListError {
 /// The word that is none of these.
 pub fn ports(text: &str) -> Result<Vec<Word>, ListError> {
     text.split(',').map(|word| port_word(word.trim())).collect()
+}
+
+/// Reads a list of words of both kinds, each of which has to be a port.
+///
+/// # Errors
+/// Those of [`ports`] and [`hosts`], and `0`.
+pub fn some(text: &str) -> Result<Vec<Word>, ListError> {
+    let read = |text: &str| match text.trim() {
+        "0" => Err(ListError::Zero),
+        word if word.contains('=') => host_word(word),
+        word => port_word(word),
+    };
+    text.split(',').map(read).collect()
 }
 
 fn port_word(text: &str) -> Result<Word, ListError> {

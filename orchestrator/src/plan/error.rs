@@ -60,6 +60,13 @@ pub enum PlanError {
         /// The one before it, which a start has set aside that did not live to see this one serve.
         aside: Option<ContainerName>,
     },
+    /// It ran until a moment ago, when ports were to be added to it or removed.
+    #[error("backend \"{name}\" has ended meanwhile; 'docker assemble backend start' starts it")]
+    #[advice = "start it; `backend logs` tells why"]
+    Ended {
+        /// The backend.
+        name: ContainerName,
+    },
     /// Somebody paused it before this start.
     #[error("backend \"{name}\" is paused; run 'docker unpause {name}' to go on")]
     #[advice = "unpause it"]

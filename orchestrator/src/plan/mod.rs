@@ -98,6 +98,8 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
     let candidates = spec::backend(desired, cache.as_ref(), observed.cgroups);
 
     let fate = match &observed.backend {
+        Some(backend) if desired.forwards_only && backend.state == State::Running => Backend::Keep,
+        _ if desired.forwards_only => return Err(PlanError::Ended { name: desired.user.backend() }),
         None => Backend::Make,
         Some(backend) => {
             let differences = diff::backend(desired, observed, backend, &candidates);
@@ -236,8 +238,12 @@ fn fault(
     if container.state != State::Running {
         return Some(Reason::Ended);
     }
+    let differs = diff::helper(spec, container) == Effect::Update;
+    // It leads where it should, and nobody has asked for more.
+    let is_enough =
+        desired.forwards_only && sidecar.forward().is_some_and(|it| desired.forwards.contains(&it));
     // Without a name of its own it would stand in nobody's way and be kept beside its successor.
-    if container.name != spec.name || diff::helper(spec, container) == Effect::Update {
+    if container.name != spec.name || (differs && !is_enough) {
         return Some(Reason::Changed);
     }
     let backend = observed.backend.as_ref();

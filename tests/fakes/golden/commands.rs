@@ -7,7 +7,7 @@ use bytes::Bytes;
 use docker_assemble::commands::builder::{self, Registered};
 use docker_assemble::commands::doctor::{self, Doctor};
 use docker_assemble::commands::{self, Command, Offline, OnEngine, Session, Tolerant, parse};
-use docker_assemble::commands::{cache, info, logs, start, stats, stop, version};
+use docker_assemble::commands::{cache, info, logs, port, start, stats, stop, version};
 use docker_assemble::desired::{Desired, ImageRef};
 use docker_plugin::cancel::Cancel;
 use docker_plugin::cli::Invocation;
@@ -93,15 +93,15 @@ impl Shell {
                     recreate: options.recreate,
                     ..wish()
                 };
-                if options.dry_run {
-                    return start::preview(session, &desired).await;
-                }
-                let image = || Bytes::from_static(PROXY.as_bytes());
-                start::run(session, &desired, options.progress, &image).await?;
-                start::warn_of_blocked(session).await;
-                start::warn_of_proxies(session, &desired);
-                Ok(())
+                let how = start::How { dry_run: options.dry_run, progress: options.progress };
+                self.attain(session, &desired, how).await
             }
+            OnEngine::PortChange(change, how) => {
+                let Desired { image, proxy_image, .. } = wish();
+                let desired = port::wish(session, &change, proxy_image, &image).await?;
+                self.attain(session, &desired, how).await
+            }
+            OnEngine::PortList(list) => port::list(session, &list).await,
             OnEngine::Stop => stop::run(session, None).await,
             OnEngine::Info(what) => info::run(session, what, self.builder).await,
             OnEngine::Stats(stats) => stats::run(session, &stats, false).await,
@@ -110,5 +110,20 @@ impl Shell {
             OnEngine::CachePurge(purge, manner) => cache::purge(session, &purge, manner).await,
             OnEngine::Use => panic!("buildx is a program"),
         }
+    }
+    async fn attain(
+        &self,
+        session: Session<'_, FakeEngine>,
+        desired: &Desired,
+        how: start::How,
+    ) -> Result<()> {
+        if how.dry_run {
+            return start::preview(session, desired).await;
+        }
+        let image = || Bytes::from_static(PROXY.as_bytes());
+        start::run(session, desired, how.progress, &image).await?;
+        start::warn_of_blocked(session).await;
+        start::warn_of_proxies(session, desired);
+        Ok(())
     }
 }

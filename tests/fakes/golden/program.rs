@@ -9,7 +9,7 @@ use crate::transcript::{Transcript, compare, words};
 const NOWHERE: &str = "unix:///nonexistent/docker.sock";
 
 /// Every command, the groups among them.
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 20] = [
     "",
     "backend",
     "backend cache",
@@ -21,6 +21,10 @@ const COMMANDS: [&str; 16] = [
     "backend info",
     "backend logs",
     "backend manifest",
+    "backend port",
+    "backend port add",
+    "backend port ls",
+    "backend port rm",
     "backend start",
     "backend stats",
     "backend stop",

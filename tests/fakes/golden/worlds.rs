@@ -94,6 +94,42 @@ async fn starts_and_stops() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn ports_come_and_go() {
+    let mut shell = Shell::new();
+    shell.run_all(&["backend port add 6000", "backend port rm 5000", "backend port ls"]).await;
+    shell.run_all(&["backend start", "backend port add 6000 8080:80@loopback,53=[2001:db8::7]:54"]).await;
+    shell
+        .run_all(&[
+            "backend port ls",
+            "backend port list --format json",
+            "backend port ls --format '{{.Port}} {{.Forward}}'",
+            "backend port ls --format 'table {{.Port}}\\t{{.ID}}'",
+            "backend port ls --format '{{.Nope}}'",
+            "backend port ls -q",
+            "backend port add 6000",
+            "backend port add 7000 --dry-run",
+            "backend port add 8080",
+            "backend port add 7000-7125",
+            "backend port rm 7000",
+            "backend port rm 8080:80",
+            "backend port rm --dry-run 6000",
+            "backend port rm 6000 53=[2001:db8::7]:54",
+        ])
+        .await;
+    shell.told.about("a sidecar is gone, and another has ended");
+    shell.engine.world().containers.retain(|container| container.name != name("-proxy-port-5000"));
+    shell.change("-proxy-port-8080-to-80", |container| container.state = State::Exited);
+    shell
+        .run_all(&["backend port ls", "backend port remove 5000", "backend port add 8080:80@loopback"])
+        .await;
+    shell.run_all(&["backend port rm 8080", "backend port ls"]).await;
+    shell.told.about("the backend has ended");
+    shell.change("", |container| container.state = State::Exited);
+    shell.run_all(&["backend port add 6000", "backend port ls"]).await;
+    shell.told.compare_with("plugin/ports.txt");
+}
+
+#[tokio::test(start_paused = true)]
 async fn failures_at_each_call_of_a_start() {
     let mut told = Transcript::default();
     for call in 1..=6 {

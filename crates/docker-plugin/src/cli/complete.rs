@@ -63,6 +63,13 @@ impl Typed<'_> {
     pub fn given(&self, option: &str) -> Vec<String> {
         given(self.words, option)
     }
+
+    /// The words that begin like no option. The value of one may be among them.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
+        let words = self.words.iter().filter(|word| !word.starts_with('-'));
+        words.map(|word| (*word).to_owned()).collect()
+    }
 }
 
 /// What a value may go on with.
@@ -160,8 +167,8 @@ pub(super) fn complete<S: Copy + Debug + Send + Sync + 'static>(
     } else if partial.starts_with('-') {
         wanted.candidates = options(command);
     } else if let Some(word) = command.get_positionals().next() {
-        if words_of(command, rest) == 0 {
-            values(&mut wanted, word, &[]);
+        if word.is_required_set() || words_of(command, rest) == 0 {
+            values(&mut wanted, word, rest);
         }
     } else if rest.is_empty() {
         let about = |sub: &Command| sub.get_about().map(ToString::to_string).unwrap_or_default();
@@ -222,8 +229,8 @@ fn given(words: &[&str], option: &str) -> Vec<String> {
 /// Offers the values of an option, which comes behind `words`.
 fn values<S: Copy + Debug + Send + Sync + 'static>(wanted: &mut Completion<S>, option: &Arg, words: &[&str]) {
     let mut offered = fixed_values(option);
-    if matches!(option.get_action(), ArgAction::Append) {
-        wanted.taken = given(words, option.get_long().unwrap_or_default());
+    if let (ArgAction::Append, Some(name)) = (option.get_action(), option.get_long()) {
+        wanted.taken = given(words, name);
     }
     if option.get_value_hint() == ValueHint::FilePath {
         wanted.directive = 0;

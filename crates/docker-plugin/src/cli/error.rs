@@ -91,6 +91,11 @@ impl UsageError {
         Self { text: text(place, error), exit: Exit::Failure }
     }
 
+    /// A command without the words that it is about.
+    fn missing(place: &Place<'_>) -> Self {
+        Self { text: text(place, WordError::OneNeeded { command: place.name() }), exit: Exit::Failure }
+    }
+
     /// What clap found wrong with `words`, the arguments of a command.
     pub(super) fn from_clap(place: &Place<'_>, words: &[&str], error: &clap::Error) -> Self {
         let context = |kind| match error.get(kind) {
@@ -118,6 +123,7 @@ impl UsageError {
                 let why = error.source().map(ToString::to_string).unwrap_or_default();
                 Self::value(place, option, context(ContextKind::InvalidValue), &why)
             }
+            ErrorKind::MissingRequiredArgument => Self::missing(place),
             // clap's word for an option at the line's end without its value.
             ErrorKind::InvalidValue | ErrorKind::WrongNumberOfValues | ErrorKind::TooFewValues => {
                 Self::option(place, OptionError::NoValue { option: option.to_owned() })

@@ -18,8 +18,11 @@ pub(super) fn usage(place: &Place<'_>) -> String {
         (false, true) => " [OPTIONS]",
         (false, false) => "",
     };
-    let words = command.get_positionals().filter_map(|word| word.get_value_names()?.first());
-    let words: String = words.map(|word| format!(" [{word}]")).collect();
+    let word = |word: &Arg| {
+        let name = word.get_value_names()?.first()?;
+        Some(if word.is_required_set() { format!(" {name} [{name}...]") } else { format!(" [{name}]") })
+    };
+    let words: String = command.get_positionals().filter_map(word).collect();
     format!("Usage:  {}{shape}{words}", place.name())
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
+use docker_plugin::output::Progress;
 
 use super::last_start::left_by;
 use super::{
@@ -47,14 +48,11 @@ pub struct Around {
 /// # Errors
 /// Those of [`run_and`], and files or hosts that the options name and that cannot be read or found.
 pub async fn command<E: Engine>(session: Session<'_, E>, start: Start, around: &Around) -> Result<()> {
-    if start.dry_run {
-        let previewing =
-            async { preview(session, &desire(session, start, proxy_image::shipped()?, around).await?).await };
-        return session.unless_cancelled(previewing).await;
-    }
-    let (select, served) = (start.select, Cell::new(false));
+    let how = How { dry_run: start.dry_run, progress: start.progress };
+    let (select, served) = (start.select && !start.dry_run, Cell::new(false));
     let work = async {
-        serve(session, start, around, &served).await?;
+        let wish = async |sidecar: &Archive| desire(session, start.clone(), sidecar, around).await;
+        attain(session, around, how, &wish, &served).await?;
         if select { session.unless_cancelled(builder::run(session, &around.buildx)).await } else { Ok(()) }
     };
     let done = work.await;
@@ -64,17 +62,32 @@ pub async fn command<E: Engine>(session: Session<'_, E>, start: Start, around: &
     done
 }
 
-/// A start in its turn; `served` tells when the backend has come to serve.
-async fn serve<E: Engine>(
+/// How a wish is gone about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct How {
+    /// Only tell what would be done.
+    pub dry_run: bool,
+    /// How to show what goes on.
+    pub progress: Progress,
+}
+
+/// Makes the backend what is wished for, when nobody else is at that; `wish` is asked for then. `served`
+/// tells when the backend has come to serve.
+pub(in crate::commands) async fn attain<E: Engine>(
     session: Session<'_, E>,
-    start: Start,
     around: &Around,
+    how: How,
+    wish: &impl AsyncFn(&Archive) -> Result<Desired>,
     served: &Cell<bool>,
 ) -> Result<()> {
-    let (sidecar, progress) = (proxy_image::shipped()?, start.progress);
+    let sidecar = proxy_image::shipped()?;
+    if how.dry_run {
+        let previewing = async { preview(session, &wish(sidecar).await?).await };
+        return session.unless_cancelled(previewing).await;
+    }
     let wishing = async {
         let lock = turn(session, around).await?;
-        Ok((lock, desire(session, start, sidecar, around).await?))
+        Ok((lock, wish(sidecar).await?))
     };
     let (_lock, desired) = session.unless_cancelled(wishing).await?;
     let archive = || sidecar.bytes.clone();
@@ -82,7 +95,7 @@ async fn serve<E: Engine>(
         served.set(true);
         restore::keep(session, &desired, &around.image, around.configuration.as_deref()).await;
     };
-    run_and(session, &desired, progress, &archive, remember).await?;
+    run_and(session, &desired, how.progress, &archive, remember).await?;
     let warning = async {
         warn_of_blocked(session).await;
         warn_of_proxies(session, &desired);
@@ -130,6 +143,7 @@ async fn desire<E: Engine>(
         proxies: around.proxies.clone(),
         dialer_directory: None,
         recreate: start.recreate,
+        forwards_only: false,
     };
     dialed(session, desired, around.runtime.as_deref()).await
 }

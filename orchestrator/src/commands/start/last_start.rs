@@ -88,6 +88,7 @@ mod tests {
             proxies: Vec::new(),
             dialer_directory: None,
             recreate: false,
+            forwards_only: false,
         };
         let plain = Container {
             image: image("usual"),

@@ -1,0 +1,144 @@
+//! `backend port ls`.
+
+use anyhow::Result;
+use assemble_contract::Port;
+use clap::Args;
+use docker_plugin::cli::Refusal;
+use docker_plugin::cli::values::Suggest;
+use docker_plugin::output::{FormatError, ListTemplate};
+use serde_json::{Value, json};
+
+use crate::commands::info::state;
+use crate::commands::{Session, namespaces, observe};
+use crate::desired::UserName;
+use crate::engine::Engine;
+use crate::forward::asked::Asked;
+use crate::forward::{Forward, lists};
+use crate::observed::{Container, Observed, Sidecar};
+
+/// List the ports that are forwarded
+#[derive(Args)]
+#[command(after_help = "  $ docker assemble backend port ls --format '{{.Port}} {{.Forward}}'
+  $ docker assemble backend port ls --format json")]
+pub(in crate::commands) struct Options {
+    /// Format output: "table", "table TEMPLATE", "json" (one object per line) or a Go template; fields:
+    /// .Port .Target .State .Name .ID .Forward (as "port add" takes it)
+    #[arg(long, value_name = "string", value_parser = Suggest(&["table", "json"]))]
+    format: Option<String>,
+
+    /// Only display the ports
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// How to print them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum List {
+    /// A JSON object on a line for each.
+    Json,
+    /// The port inside of each and nothing else.
+    Ports,
+    /// What a template makes of each.
+    Template(ListTemplate),
+}
+
+/// The usual table.
+const TABLE: &str = "table {{.Port}}\t{{.Target}}\t{{.State}}\t{{.Name}}";
+
+/// The fields, with their captions.
+const COLUMNS: [(&str, &str); 6] = [
+    ("Port", "PORT"),
+    ("Target", "TARGET"),
+    ("State", "STATE"),
+    ("Name", "NAME"),
+    ("ID", "CONTAINER ID"),
+    ("Forward", "FORWARD"),
+];
+
+impl Options {
+    /// What they come to together.
+    pub(in crate::commands) fn check(self) -> Result<List, Refusal> {
+        let template = |text| Ok(List::Template(ListTemplate::new(text).map_err(FormatError::List)?));
+        match self.format.as_deref().filter(|format| !format.is_empty()) {
+            _ if self.quiet => Ok(List::Ports),
+            None | Some("table") => template(TABLE),
+            Some("json") => Ok(List::Json),
+            Some(text) => template(text),
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A missing backend, those of the engine, and a template that does not suit.
+pub async fn run<E: Engine>(session: Session<'_, E>, list: &List) -> Result<()> {
+    let Session { engine, user, console, .. } = session;
+    session.backend().await?;
+    let mut observed = observe::with_note(engine, user).await?;
+    namespaces::find(engine, &mut observed).await;
+    let rows = rows(&observed, user);
+    match list {
+        List::Json => rows.iter().try_for_each(|row| console.line(row.object()))?,
+        List::Ports => rows.iter().try_for_each(|row| console.line(row.port))?,
+        List::Template(template) => {
+            let rows: Vec<_> = rows.iter().map(|row| (row.object(), row.object())).collect();
+            let text = template.render(&COLUMNS, &rows).map_err(FormatError::Rows)?;
+            console.raw(text.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// One forward that is there, or should be.
+struct Row<'a> {
+    port: Port,
+    /// None for a target that this version does not know.
+    forward: Option<Forward>,
+    state: &'a str,
+    name: String,
+    /// None where it is missing.
+    container: Option<&'a Container>,
+}
+
+/// In the order of the ports.
+fn rows<'a>(observed: &'a Observed, user: &UserName) -> Vec<Row<'a>> {
+    let is_stale =
+        |sidecar: &Sidecar| observed.backend.as_ref().is_some_and(|backend| sidecar.is_stale(backend));
+    let there = observed.sidecars.iter().map(|sidecar| Row {
+        port: sidecar.port,
+        forward: sidecar.forward(),
+        state: if is_stale(sidecar) { "stale" } else { state(&sidecar.container.state) },
+        name: sidecar.container.name.0.clone(),
+        container: Some(&sidecar.container),
+    });
+    let missing = observed.missing().into_iter().map(|forward| Row {
+        port: forward.port,
+        state: "missing",
+        name: user.sidecar(&forward).0,
+        container: None,
+        forward: Some(forward),
+    });
+    let mut rows: Vec<_> = there.chain(missing).collect();
+    rows.sort_by_key(|row| row.port);
+    rows
+}
+
+impl Row<'_> {
+    fn object(&self) -> Value {
+        json!({
+            "Port": self.port.get(),
+            "Target": self.forward.as_ref().map(|forward| forward.target.to_string()),
+            "State": self.state,
+            "Name": self.name,
+            "ID": self.container.map(|container| container.id.short()),
+            "Forward": self.forward.as_ref().map(word),
+        })
+    }
+}
+
+/// The forward as `port add` takes it.
+fn word(forward: &Forward) -> String {
+    let (ports, hosts) = lists(&[Asked::from(forward)]);
+    if hosts.is_empty() { ports } else { hosts }
+}
