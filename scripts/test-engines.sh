@@ -3,7 +3,7 @@
 #
 # Tries what users do (tests/e2e/capability) on every engine that can be had here, and prints a table of
 # the engines by capability; --write puts it into docs/engines.md. ROW is a part of a row's name below,
-# for just those; the others stay as they were tried last.
+# for just those; the others stay as that file has them.
 #
 # One that fails keeps none of the others from running. What could not be run is listed with the reason.
 set -euo pipefail
@@ -78,6 +78,36 @@ walk() {
 		sort >>"$1"
 	rm -f "$said"
 	return "$status"
+}
+
+# The document's tables, taken apart into the files of their rows.
+recalled() {
+	awk -v tried="$tried/" -F ' *[|] *' '
+		/^<!-- tried:/ { within = 1 }
+		/^<!-- end of / || !within { within = 0; next }
+		/^[|] [0-9]/ { name[$2] = $3; said[$2] = $4 " | " $5 " | " $6 " | " $7 " | " $8; next }
+		/^[|] [a-z]/ && $2 != "capability" {
+			gsub(/ /, "_", $2)
+			for (i = 1; i < NF - 2; i++) if ($(i + 2) != "") walk[i, $2] = $(i + 2) == "yes" ? "ok" : $(i + 2) == "told" ? "told" : "FAILED"
+		}
+		match($0, /^- [0-9]+, [a-z_]+: `/) {
+			split(substr($0, 3, RLENGTH - 5), of, ", ")
+			walk[of[1], of[2]] = "told\t" substr($0, RLENGTH + 1, length($0) - RLENGTH - 1)
+			next
+		}
+		/^- / { at = index($0, ": "); name[$0] = substr($0, 3, at - 3); said[$0] = "not run: " substr($0, at + 2) }
+		END {
+			for (row in name) {
+				file = name[row]
+				gsub(/[^[:alnum:]]/, "-", file)
+				print name[row] "\n" said[row] >(tried file)
+				for (key in walk) {
+					split(key, of, SUBSEP)
+					if (of[1] == row) print of[2] "\t" walk[key] >(tried file)
+				}
+				close(tried file)
+			}
+		}' "$document"
 }
 
 # Version, kernel, control groups, storage, date.
@@ -169,8 +199,10 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-mkdir -p "$tried"
 ensure_state
+rm -rf "$tried"
+mkdir "$tried"
+recalled
 log=$state/test-engines.log
 : >"$log"
 trap finish EXIT
