@@ -64,7 +64,7 @@ fn finish(console: &Console, result: &Result<()>) -> ExitCode {
 fn run(here: &Here<'_, Environment>, command: Command, console: &Console) -> Result<()> {
     trace(here.globals);
     match command {
-        Command::Offline(command) => command.run(here.vars, console),
+        Command::Offline(command) => here.print(&command, console),
         Command::Tolerant(command) => hearing_signals(here, async |cancel| {
             commands::unless_cancelled(&cancel, here.tolerate(command, console)).await
         }),

@@ -69,6 +69,65 @@ fn a_backend_in_use_builds_and_pushes_to_the_hosts_localhost() {
     assert_eq!(client.builder(), None, "a stop unregisters");
 }
 
+/// Whether buildx can have what it builds with such a builder loaded by itself.
+fn loads_by_itself(client: &Client) -> bool {
+    let version = client.run(&["buildx", "version"]).ok().stdout;
+    let version = version.split_whitespace().nth(1).expect("a version").trim_start_matches('v').to_owned();
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or_default());
+    (numbers.next(), numbers.next()) >= (Some(0), Some(14))
+}
+
+#[test]
+#[ignore = "needs a docker engine and buildx"]
+fn what_is_built_is_in_the_engine_where_that_was_asked_for() {
+    let client = Client::new();
+    client.0.start(&[]);
+    if !loads_by_itself(&client) {
+        let refused = client.run(&["assemble", "backend", "use", "--default-load"]).fails(1);
+        assert!(refused.stderr.contains("default-load"), "{refused:?}");
+        assert_eq!(client.builder(), None);
+        return;
+    }
+    let image = format!("{}:loaded", client.0.name());
+    let context = Context::new("FROM scratch\nADD busybox.tar /\n");
+    let directory = context.path().to_str().unwrap();
+    let is_there = || {
+        client.run(&["buildx", "build", "--progress=plain", "-t", &image, directory]).ok();
+        let there = !docker(&["image", "ls", "--quiet", &image]).ok().stdout.is_empty();
+        docker(&["image", "rm", "--force", &image]);
+        there
+    };
+    client.run(&["assemble", "backend", "use", "--default-load"]).ok();
+    assert!(is_there());
+    client.run(&["assemble", "backend", "use", "--default-load=false"]).ok();
+    assert!(!is_there());
+}
+
+#[test]
+#[ignore = "needs a docker engine and buildx"]
+fn a_builder_leads_to_the_engine_of_its_context_by_what_is_advised() {
+    let client = Client::new();
+    client.0.start(&[]);
+    let context = Context::new("FROM scratch\nADD busybox.tar /\nRUN echo built\n");
+    // Docker leads elsewhere meanwhile, and afterwards.
+    let host = docker(&["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]).ok().stdout;
+    let shell = |line: &str| {
+        let mut command = client.0.command_of("sh", &["-c", line]);
+        run(command.env("DOCKER_HOST", "unix:///nowhere.sock").current_dir(context.path()))
+    };
+    let refused = shell(&format!("docker --host {} assemble backend use", host.trim())).fails(1);
+    let advised = advised(&refused.stderr).into_iter().skip(1).collect::<Vec<_>>();
+    let commands: Vec<_> = advised.iter().filter(|line| line.starts_with("docker ")).collect();
+    assert_eq!(commands.len(), 2, "{refused:?}");
+    for line in commands {
+        shell(line).ok();
+    }
+    let build = format!("docker buildx build --builder {} --progress=plain .", client.0.name());
+    assert!(shell(&build).ok().words().contains("echo built"));
+    shell("docker --context assemble assemble backend stop").ok();
+    assert_eq!(client.builder(), None);
+}
+
 /// The commands that are advised, which stand in single quotes.
 fn advised(words: &str) -> Vec<&str> {
     words.split('\'').skip(1).step_by(2).collect()

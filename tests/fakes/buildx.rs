@@ -23,7 +23,16 @@ impl Home {
     }
 
     fn register(&self) {
-        std::fs::write(self.0.join(".docker/buildx/instances").join(BACKEND), "{}").unwrap();
+        self.register_as("docker-container://docker-assemble-backend-ann", "null");
+    }
+
+    /// As buildx keeps it, who writes "null" for what there is none of.
+    fn register_as(&self, endpoint: &str, options: &str) {
+        let node = format!(
+            r#"{{"Name":"{BACKEND}0","Endpoint":"{endpoint}","Platforms":null,"DriverOpts":{options}}}"#
+        );
+        let text = format!(r#"{{"Name":"{BACKEND}","Driver":"remote","Nodes":[{node}],"Dynamic":false}}"#);
+        std::fs::write(self.0.join(".docker/buildx/instances").join(BACKEND), text).unwrap();
     }
 
     async fn run(&self, engine: &ScriptedEngine, args: &[&str]) -> Output {
@@ -31,8 +40,15 @@ impl Home {
     }
 
     async fn run_with(&self, engine: &ScriptedEngine, args: &[&str], vars: &[(&str, &str)]) -> Output {
+        let host = engine.endpoint().host;
+        self.run_by(&[], args, &[&[("DOCKER_HOST", &*host)], vars].concat()).await
+    }
+
+    /// With these of docker's global options.
+    async fn run_by(&self, globals: &[&str], args: &[&str], vars: &[(&str, &str)]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_docker-assemble"))
-            .args(["-H", &engine.endpoint().host, "assemble", "backend"])
+            .args(globals)
+            .args(["assemble", "backend"])
             .args(args)
             .env_clear()
             .env("USER", "ann")
@@ -44,11 +60,20 @@ impl Home {
             .unwrap()
     }
 
-    /// How docker was called, without the engine's address.
-    fn calls(&self, engine: &ScriptedEngine) -> Vec<String> {
+    /// How docker was called.
+    fn calls(&self) -> Vec<String> {
         let log = std::fs::read_to_string(self.0.join("log")).unwrap();
-        let globals = format!("-H {} ", engine.endpoint().host);
-        log.lines().map(|line| line.strip_prefix(&globals).unwrap().to_owned()).collect()
+        log.lines().map(str::to_owned).collect()
+    }
+
+    /// Has docker know this engine as a context.
+    fn context(&self, name: &str, engine: &ScriptedEngine) {
+        let meta = self.0.join(".docker/contexts/meta").join(docker_id(name));
+        std::fs::create_dir_all(&meta).unwrap();
+        let host = engine.endpoint().host;
+        let text =
+            format!(r#"{{"Name":"{name}","Metadata":{{}},"Endpoints":{{"docker":{{"Host":"{host}"}}}}}}"#);
+        std::fs::write(meta.join("meta.json"), text).unwrap();
     }
 }
 
@@ -98,11 +123,11 @@ async fn a_running_backend_becomes_the_builder_in_use() {
     assert!(output.status.success(), "{output:?}");
     assert_eq!(text(&output.stdout), format!("Builder \"{BACKEND}\" is in use by docker buildx\n"));
     let create = format!("buildx create --name {BACKEND} --driver remote --use docker-container://{BACKEND}");
-    assert_eq!(home.calls(&engine), std::slice::from_ref(&create));
+    assert_eq!(home.calls(), std::slice::from_ref(&create));
     // Buildx would refuse to make it twice.
     home.register();
     assert!(home.run(&engine, &["use"]).await.status.success());
-    assert_eq!(home.calls(&engine), [create, format!("buildx use {BACKEND}")]);
+    assert_eq!(home.calls(), [create, format!("buildx use {BACKEND}")]);
 }
 
 #[tokio::test]
@@ -133,10 +158,10 @@ async fn what_does_not_use_the_builder_in_use_is_told() {
 async fn a_builder_goes_with_its_backend() {
     let (home, engine) = (Home::new("stop", ""), stoppable());
     assert!(home.run(&engine, &["stop"]).await.status.success());
-    assert_eq!(home.calls(&engine), [""; 0], "nobody asked for a builder");
+    assert_eq!(home.calls(), [""; 0], "nobody asked for a builder");
     home.register();
     assert!(home.run(&engine, &["stop"]).await.status.success());
-    assert_eq!(home.calls(&engine), [format!("buildx rm --force {BACKEND}")]);
+    assert_eq!(home.calls(), [format!("buildx rm --force {BACKEND}")]);
 
     let (home, engine) = (Home::new("stop-fails", "echo 'ERROR: no room' >&2; exit 1"), stoppable());
     home.register();
@@ -170,4 +195,84 @@ async fn the_environment_for_other_clients_is_a_line_for_a_shell() {
     let output = home.run(&engine, &["env"]).await;
     assert_eq!(text(&output.stdout), format!("export BUILDKIT_HOST=docker-container://{BACKEND}\n"));
     assert_eq!(engine.requests(), [""; 0], "no engine is asked");
+}
+
+/// The directory of a context (docker/cli, `cli/context/store`).
+fn docker_id(name: &str) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn a_context_leads_to_its_engine_wherever_docker_leads_later() {
+    let (home, engine) = (Home::new("context", ""), engine("running"));
+    home.context("far+off", &engine);
+    let address = format!("docker-container://{BACKEND}?context=far%2Boff");
+    let create = format!("buildx create --name {BACKEND} --driver remote --use {address}");
+    let host = engine.endpoint().host;
+    // By its name, or by a host that it has.
+    for globals in [["-c", "far+off"], ["-H", &host]] {
+        std::fs::write(home.0.join("log"), "").unwrap();
+        let output = home.run_by(&globals, &["use"], &[]).await;
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(home.calls(), [format!("{} {create}", globals.join(" "))]);
+        let output = home.run_by(&globals, &["env"], &[]).await;
+        assert_eq!(text(&output.stdout), format!("export BUILDKIT_HOST='{address}'\n"));
+    }
+    // One that leads elsewhere is changed, and one that is right is not.
+    home.register();
+    let calls = async || {
+        std::fs::write(home.0.join("log"), "").unwrap();
+        let output = home.run_by(&[], &["use"], &[("DOCKER_CONTEXT", "far+off")]).await;
+        assert!(output.status.success(), "{output:?}");
+        home.calls()
+    };
+    let change = format!("buildx create --name {BACKEND} --node {BACKEND}0 --driver remote --use {address}");
+    assert_eq!(calls().await, [change]);
+    home.register_as(&address, "null");
+    assert_eq!(calls().await, [format!("buildx use {BACKEND}")]);
+    // It is not forgotten with the backend of another engine.
+    let other = stoppable();
+    std::fs::write(home.0.join("log"), "").unwrap();
+    assert!(home.run(&other, &["stop"]).await.status.success());
+    assert_eq!(home.calls(), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_engine_that_only_an_option_names_is_refused_with_what_to_do() {
+    let (home, engine) = (Home::new("nameless", ""), engine("running"));
+    let host = engine.endpoint().host;
+    for args in [&["use"][..], &["env"], &["start", "--use"]] {
+        let output = home.run_by(&["-H", &host], args, &[]).await;
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let complaint = text(&output.stderr);
+        let make = format!("'docker context create assemble --docker \"host={host}\"'");
+        assert!(complaint.contains(&make) && complaint.lines().count() == 1, "{complaint}");
+    }
+    assert_eq!((home.calls(), engine.requests()), (Vec::new(), Vec::new()), "nothing is made");
+}
+
+#[tokio::test]
+async fn a_builder_loads_what_it_builds_until_told_otherwise() {
+    let (home, engine) = (Home::new("load", ""), engine("running"));
+    let calls = async |args: &[&str]| {
+        std::fs::write(home.0.join("log"), "").unwrap();
+        let output = home.run(&engine, args).await;
+        assert!(output.status.success(), "{output:?}");
+        home.calls()
+    };
+    let address = format!("docker-container://{BACKEND}");
+    let made = format!(
+        "buildx create --name {BACKEND} --driver remote --driver-opt default-load=true --use {address}"
+    );
+    assert_eq!(calls(&["use", "--default-load"]).await, [made]);
+    home.register_as(&address, r#"{"default-load":"true"}"#);
+    for args in [&["use"][..], &["use", "--default-load"]] {
+        assert_eq!(calls(args).await, [format!("buildx use {BACKEND}")]);
+    }
+    let ended = format!("buildx create --name {BACKEND} --node {BACKEND}0 --driver remote --use {address}");
+    assert_eq!(calls(&["use", "--default-load=false"]).await, [ended]);
+    let output = home.run(&engine, &["start", "--default-load"]).await;
+    assert_eq!(output.status.code(), Some(125), "{output:?}");
+    assert!(text(&output.stderr).starts_with("--default-load needs --use"), "{output:?}");
 }

@@ -44,7 +44,7 @@ fn words_that_were_asked_for_are_missed_where_they_cannot_be_written() {
         &["assemble", "docker-cli-plugin-hooks", "{}"],
         &["version"],
         &["version", "--format", "json"],
-        &["-H", NOWHERE, "backend", "env"],
+        &["backend", "env"],
         &["-H", NOWHERE, "backend", "cache", "volume"],
         &["-H", NOWHERE, "backend", "doctor"],
         &["backend", "manifest", "--kubernetes", "--proxy-image", "a"],

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use docker_assemble::commands::builder::Load;
 use docker_assemble::commands::cache::{Format, Limits, Manner, Purge, Usage};
 use docker_assemble::commands::doctor::Examination;
 use docker_assemble::commands::info::Info;
@@ -155,7 +156,7 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
         let command = |line: &str| command(&format!("{name}{line}"));
         let on_engine = |line: &str| on_engine(&format!("{name}{line}"));
         assert_eq!(on_engine("backend stop"), OnEngine::Stop);
-        assert_eq!(on_engine("backend use"), OnEngine::Use);
+        assert_eq!(on_engine("backend use"), OnEngine::Use(Load::default()));
         assert_eq!(command("backend env"), Command::Offline(Offline::Env));
         assert_eq!(on_engine("backend info"), OnEngine::Info(Info::All(Form::Text)));
         assert_eq!(on_engine("backend info --format json"), OnEngine::Info(Info::All(Form::Json)));

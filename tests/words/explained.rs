@@ -17,7 +17,7 @@ use docker_assemble::commands::logs::{LogsError, LogsOptionError};
 use docker_assemble::commands::manifest::ManifestOptionError;
 use docker_assemble::commands::port::ChangeError;
 use docker_assemble::commands::start::{
-    FileError, NameError, NoVolumeName, RegistryError, StartError, StartWarning,
+    FileError, NameError, NoVolumeName, NothingLoads, RegistryError, StartError, StartWarning,
 };
 use docker_assemble::commands::stats::NoCounters;
 use docker_assemble::commands::stop::NothingRemoved;
@@ -93,6 +93,7 @@ fn every_error_is_explained() {
         NoUser,
         NoVolumeName,
         NotHere,
+        NothingLoads,
         NothingRemoved,
         OptionError,
         OutputError,

@@ -7,6 +7,7 @@ pub use buildx::{Buildx, BuildxError, Registered};
 
 use anyhow::Result;
 use clap::Args;
+use docker_plugin::cli::values::boolean;
 use explained::Explained;
 
 use super::Session;
@@ -16,8 +17,20 @@ use crate::engine::Engine;
 /// Make the backend the current builder of docker buildx
 #[derive(Args)]
 #[command(after_help = "  $ docker assemble backend use
+  $ docker assemble backend use --default-load
   $ docker buildx build --push -t localhost:5000/app .")]
-pub(super) struct UseOptions {}
+pub(super) struct UseOptions {
+    #[command(flatten)]
+    pub(super) load: Load,
+}
+
+/// How buildx uses the builder.
+#[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Load what is built into the engine's images, unless it goes elsewhere; false ends that
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub default_load: Option<bool>,
+}
 
 /// Print the BUILDKIT_HOST of the backend, for buildctl and other clients
 #[derive(Args)]
@@ -49,26 +62,24 @@ pub enum BuilderWarning {
     },
 }
 
-/// Where BuildKit's clients find the backend.
-#[must_use]
-pub fn address(backend: &ContainerName) -> String {
-    format!("docker-container://{backend}")
-}
-
 /// The line for a shell that lets `buildctl` and other clients of BuildKit use the backend.
-#[must_use]
-pub fn shell_line(user: &UserName) -> String {
-    // Names hold nothing that a shell would take for more than a letter.
-    format!("export BUILDKIT_HOST={}", address(&user.backend()))
+///
+/// # Errors
+/// An engine that such an address cannot name.
+pub fn shell_line(buildx: &Buildx, user: &UserName) -> Result<String, BuildxError> {
+    let address = buildx.address(&user.backend(), "env")?;
+    // A name holds no NUL, which alone cannot be quoted.
+    Ok(format!("export BUILDKIT_HOST={}", shlex::try_quote(&address).unwrap_or_default()))
 }
 
 /// Makes the backend the builder in use.
 ///
 /// # Errors
 /// A missing backend, those of the engine, and what buildx says.
-pub async fn run<E: Engine>(session: Session<'_, E>, buildx: &Buildx) -> Result<()> {
+pub async fn run<E: Engine>(session: Session<'_, E>, buildx: &Buildx, load: Load) -> Result<()> {
+    let address = buildx.address(&session.user.backend(), "use")?;
     let backend = session.running_backend().await?.name;
-    buildx.select(&backend).await?;
+    buildx.select(&backend, &address, load).await?;
     session.console.done(format_args!("Builder \"{backend}\" is in use by docker buildx"));
     if let Some(chosen) = buildx.chosen.as_ref().filter(|chosen| **chosen != backend.0) {
         session.console.warning(BuilderWarning::Chosen { chosen: chosen.clone() });
@@ -86,7 +97,7 @@ pub async fn run<E: Engine>(session: Session<'_, E>, buildx: &Buildx) -> Result<
 /// all the same.
 pub async fn forget<E>(session: Session<'_, E>, buildx: &Buildx) {
     let name = session.user.backend();
-    if !buildx.knows(&name) {
+    if !buildx.has(&name) {
         return;
     }
     if let Err(error) = buildx.call(&["rm", "--force", &name.0]).await {

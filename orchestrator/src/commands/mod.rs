@@ -127,7 +127,7 @@ pub enum OnEngine {
     /// `backend stop`.
     Stop,
     /// `backend use`.
-    Use,
+    Use(builder::Load),
 }
 
 impl Program for Assemble {
@@ -182,7 +182,7 @@ impl Program for Assemble {
                 (OnEngine::Stats(options.check()?), limit)
             }
             Backend::Stop(options) => (OnEngine::Stop, options.timeout),
-            Backend::Use(_) => (OnEngine::Use, None),
+            Backend::Use(options) => (OnEngine::Use(options.load), None),
         };
         Ok(Command::OnEngine(command, limit))
     }

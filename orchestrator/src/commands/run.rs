@@ -33,25 +33,26 @@ pub struct Here<'a, V> {
     pub globals: &'a Globals,
 }
 
-impl Offline {
-    /// Runs the command.
-    ///
-    /// # Errors
-    /// A user that cannot be told, and an output that is closed.
-    pub fn run(&self, vars: &impl Vars, console: &Console) -> Result<()> {
-        match self {
-            Self::CacheVolume => Ok(console.line(user(vars)?.cache_volume())?),
-            Self::Env => Ok(console.line(builder::shell_line(&user(vars)?))?),
-            Self::Manifest(wish) => manifest::run(console, wish),
-        }
-    }
-}
-
 fn user(vars: &impl Vars) -> Result<UserName> {
     account::user(vars).ok_or_else(|| account::NoUser.into())
 }
 
 impl<V: Vars> Here<'_, V> {
+    /// Runs a command that asks no engine.
+    ///
+    /// # Errors
+    /// A user or an engine that cannot be told, and an output that is closed.
+    pub fn print(&self, command: &Offline, console: &Console) -> Result<()> {
+        match command {
+            Offline::CacheVolume => Ok(console.line(user(self.vars)?.cache_volume())?),
+            Offline::Env => {
+                let buildx = self.buildx(&self.resolve()?);
+                Ok(console.line(builder::shell_line(&buildx, &user(self.vars)?)?)?)
+            }
+            Offline::Manifest(wish) => manifest::run(console, wish),
+        }
+    }
+
     /// Runs a command that may do without an engine.
     ///
     /// # Errors
@@ -125,7 +126,9 @@ impl<V: Vars> Here<'_, V> {
                 session.unless_cancelled(stats::run(session, &stats, self.has_screen())).await
             }
             OnEngine::Stop => stop::command(session, &around).await,
-            OnEngine::Use => session.unless_cancelled(builder::run(session, &around.buildx)).await,
+            OnEngine::Use(load) => {
+                session.unless_cancelled(builder::run(session, &around.buildx, load)).await
+            }
         }
     }
 
@@ -157,6 +160,8 @@ impl<V: Vars> Here<'_, V> {
             globals: Globals::words(self.words).to_vec(),
             store: self.vars.get("BUILDX_CONFIG").map(PathBuf::from).or(own),
             chosen: self.vars.get("BUILDX_BUILDER"),
+            named: found.named.clone(),
+            endpoint: found.endpoint.clone(),
             installed: found.builder_alias.as_deref() == Some("buildx"),
         }
     }

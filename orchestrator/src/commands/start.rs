@@ -25,7 +25,7 @@ pub use error::{StartError, StartWarning};
 pub(in crate::commands) use last_start::{START, again, proxies_in_vain};
 pub use names::{NameError, resolve};
 pub(in crate::commands) use options::Options;
-pub use options::{NoVolumeName, Start};
+pub use options::{NoVolumeName, NothingLoads, Start};
 pub use registries::RegistryError;
 pub(in crate::commands) use words::StartLine;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use bytes::Bytes;
-use docker_assemble::commands::builder::{self, Registered};
+use docker_assemble::commands::builder::{self, Buildx, Registered};
 use docker_assemble::commands::doctor::{self, Doctor};
 use docker_assemble::commands::{self, Command, Offline, OnEngine, Session, Tolerant, parse};
 use docker_assemble::commands::{cache, info, logs, port, start, stats, stop, version};
@@ -61,7 +61,9 @@ impl Shell {
         let Ok(Invocation::Run(command)) = parse(&words(line)) else { panic!("{line}") };
         let user = user();
         match command {
-            Command::Offline(Offline::Env) => Ok(console.line(builder::shell_line(&user))?),
+            Command::Offline(Offline::Env) => {
+                Ok(console.line(builder::shell_line(&Buildx::default(), &user)?)?)
+            }
             Command::Offline(Offline::CacheVolume) => Ok(console.line(user.cache_volume())?),
             Command::Offline(Offline::Manifest(_)) => panic!("{line} is no command on an engine"),
             Command::Tolerant(Tolerant::Doctor(examination)) => {
@@ -108,7 +110,7 @@ impl Shell {
             OnEngine::Logs(logs) => logs::run(session, &logs).await,
             OnEngine::CacheUsage(usage) => cache::usage(session, &usage).await,
             OnEngine::CachePurge(purge, manner) => cache::purge(session, &purge, manner).await,
-            OnEngine::Use => panic!("buildx is a program"),
+            OnEngine::Use(_) => panic!("buildx is a program"),
         }
     }
     async fn attain(

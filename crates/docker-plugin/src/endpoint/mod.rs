@@ -65,11 +65,25 @@ pub enum EndpointError {
     },
 }
 
+/// How an engine was named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Named {
+    /// By nothing, or by `DOCKER_HOST`: by what every docker command finds in the same place.
+    #[default]
+    Environment,
+    /// By the context of this name.
+    Context(String),
+    /// By `--host`, which leads elsewhere than a command without it, and which no context has.
+    Host,
+}
+
 /// Everything that docker's configuration says about reaching an engine.
 #[derive(Debug)]
 pub struct Resolved {
     /// The engine.
     pub endpoint: Endpoint,
+    /// How it was named.
+    pub named: Named,
     /// Where the credentials for registries are.
     pub credentials: CredentialSource,
     /// Filters for every purge (`pruneFilters`), as they are written there.
@@ -104,6 +118,13 @@ pub fn resolve(globals: &Globals, vars: &impl Vars, home: Option<&Path>) -> Resu
     // A socket file needs no TLS, whatever the options say.
     let tls = tls.filter(|_| !host.starts_with("unix:") && !host.starts_with("npipe:"));
 
+    let named = match &globals.host {
+        _ if context != DEFAULT_CONTEXT => Named::Context(context),
+        Some(_) => of_host(&host, vars, &config, directory.as_deref()),
+        // Whoever names it by an option means it wherever else docker leads by now.
+        None if globals.context.is_some() => Named::Context(context),
+        None => Named::Environment,
+    };
     let proxies = config.proxy_variables(&host);
     let mut headers = config.headers;
     if let Some(more) = vars.get("DOCKER_CUSTOM_HEADERS") {
@@ -111,12 +132,29 @@ pub fn resolve(globals: &Globals, vars: &impl Vars, home: Option<&Path>) -> Resu
     }
     Ok(Resolved {
         endpoint: Endpoint { host, tls, headers, through: None, api_version: vars.get("DOCKER_API_VERSION") },
+        named,
         credentials: CredentialSource { config_dir: directory, auth_config: vars.get("DOCKER_AUTH_CONFIG") },
         prune_filters: config.prune_filters,
         builder_alias: config.builder_alias,
         proxies,
         warning,
     })
+}
+
+/// What leads to a host that an option names: what every command finds, or a context.
+fn of_host(host: &str, vars: &impl Vars, config: &Config, directory: Option<&Path>) -> Named {
+    let is_same = |other: &str, tls: bool| host::normalize(other, tls).is_ok_and(|other| other == host);
+    if is_same(&vars.get("DOCKER_HOST").unwrap_or_default(), false) {
+        let leads_here = context_name(&Globals::default(), vars, config);
+        let is_usual = leads_here.is_ok_and(|context| context == DEFAULT_CONTEXT);
+        return if is_usual { Named::Environment } else { Named::Context(DEFAULT_CONTEXT.to_owned()) };
+    }
+    let mut names = directory.map(context::names).unwrap_or_default();
+    names.sort_unstable();
+    let is_it = |name: &String| {
+        context::read(directory, name).is_ok_and(|(other, tls)| is_same(&other, tls.is_some()))
+    };
+    names.into_iter().find(is_it).map_or(Named::Host, Named::Context)
 }
 
 /// The names of all contexts, in order.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use docker_plugin::endpoint::resolve;
+use docker_plugin::endpoint::{Named, resolve};
 use docker_plugin::globals::Globals;
 
 /// A configuration directory with the contexts `one` and `two`, and `current` in use.
@@ -64,6 +64,28 @@ fn the_order_is_dockers() {
     assert_eq!(home.host(&none, &all[1..]), ok("unix:///two.sock"));
     assert_eq!(home.host(&none, &[]), ok("unix:///one.sock"));
     assert_eq!(home.host(&none, &[("DOCKER_HOST", "")]), ok("unix:///one.sock"), "empty counts as absent");
+}
+
+#[test]
+fn how_an_engine_was_named_tells_what_leads_there_later() {
+    let home = Home::new("named", "one");
+    let named = |globals: &Globals, vars: &[(&str, &str)]| {
+        let vars: BTreeMap<&str, &str> = vars.iter().copied().collect();
+        resolve(globals, &vars, Some(&home.0)).unwrap().named
+    };
+    let context = |name: &str| Named::Context(name.to_owned());
+    let by_context = |name: &str| Globals { context: Some(name.to_owned()), ..Globals::default() };
+    let by_host = |host: &str| Globals { host: Some(host.to_owned()), ..Globals::default() };
+    let variable = [("DOCKER_HOST", "tcp://e:1")];
+    assert_eq!(named(&by_context("two"), &variable), context("two"));
+    assert_eq!(named(&by_context("default"), &[]), context("default"));
+    assert_eq!(named(&Globals::default(), &[]), context("one"));
+    assert_eq!(named(&Globals::default(), &variable), Named::Environment);
+    // A host leads to what has it, in whatever words.
+    assert_eq!(named(&by_host("unix:///two.sock"), &[]), context("two"));
+    assert_eq!(named(&by_host("e:1"), &variable), Named::Environment);
+    assert_eq!(named(&by_host("unix:///var/run/docker.sock"), &[]), context("default"));
+    assert_eq!(named(&by_host("tcp://h:1"), &variable), Named::Host);
 }
 
 #[test]

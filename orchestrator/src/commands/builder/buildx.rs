@@ -1,21 +1,28 @@
 //! Docker's own command as the way to buildx, and what of buildx's files says which builders it has.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use docker_plugin::endpoint::{Endpoint, Named};
 use explained::Explained;
 use serde::Deserialize;
 use tokio::process::Command;
 
-use super::address;
+use super::Load;
 use crate::desired::ContainerName;
+
+/// The driver of buildx for a BuildKit that runs already, and its option for images that go into the
+/// engine.
+const REMOTE: &str = "remote";
+const LOAD: &str = "default-load=true";
 
 /// How long buildx may take; what it is asked for here is a matter of files.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// The way to buildx.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Buildx {
     /// The docker command.
     pub docker: String,
@@ -26,6 +33,10 @@ pub struct Buildx {
     pub store: Option<PathBuf>,
     /// `BUILDX_BUILDER`: the builder of all builds that name none, whichever is in use.
     pub chosen: Option<String>,
+    /// How the engine was named, which its clients find the backend by.
+    pub named: Named,
+    /// The engine's host, and what its certificates are.
+    pub endpoint: Endpoint,
     /// Whether `docker build` is `docker buildx build` to the letter (`docker buildx install`). Else
     /// it builds with the builder of docker's context (docker/cli, `cmd/docker/builder.go`).
     pub installed: bool,
@@ -50,6 +61,21 @@ pub enum BuildxError {
     #[error("docker has no buildx here; see https://github.com/docker/buildx#installing")]
     #[advice = "install it"]
     Missing,
+    /// Buildx and BuildKit's other clients name an engine by a context, or not at all.
+    #[error(
+        "only '--host' leads to the engine at \"{host}\", which its clients cannot be told; after \
+         'docker context create assemble --docker \"{endpoint}\"' it is 'docker --context assemble assemble \
+         backend {verb}'"
+    )]
+    #[advice = "make that context, and name it in place of the host"]
+    Nameless {
+        /// The engine's host.
+        host: String,
+        /// The same with its certificates, as `docker context create` takes it.
+        endpoint: String,
+        /// The verb that wants it.
+        verb: &'static str,
+    },
     /// The docker command is missing.
     #[error("cannot run \"{program}\": {error}")]
     #[advice = "install it"]
@@ -87,11 +113,66 @@ struct Current {
     global: bool,
 }
 
+/// What buildx keeps of a builder, as far as it matters here (`store.NodeGroup` of buildx).
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Instance {
+    driver: String,
+    nodes: Vec<Node>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Node {
+    name: String,
+    endpoint: String,
+    /// Buildx writes none as `null`.
+    driver_opts: Option<BTreeMap<String, String>>,
+}
+
+impl Instance {
+    fn leads_to(&self, address: &str) -> bool {
+        self.nodes.iter().any(|node| node.endpoint == address)
+    }
+
+    fn loads(&self) -> bool {
+        let is_set = |(key, value): (&String, &String)| format!("{key}={value}") == LOAD;
+        self.nodes.iter().flat_map(|node| &node.driver_opts).flatten().any(is_set)
+    }
+}
+
 impl Buildx {
+    /// Where BuildKit's clients find the backend, for `verb`.
+    ///
+    /// # Errors
+    /// An engine that only `--host` names.
+    pub fn address(&self, backend: &ContainerName, verb: &'static str) -> Result<String, BuildxError> {
+        match &self.named {
+            Named::Environment => Ok(format!("docker-container://{backend}")),
+            // The only one of the letters of a context's name that means something else there.
+            Named::Context(name) => {
+                Ok(format!("docker-container://{backend}?context={}", name.replace('+', "%2B")))
+            }
+            Named::Host => {
+                let Endpoint { host, tls, .. } = &self.endpoint;
+                let mut endpoint = format!("host={host}");
+                for (key, file) in
+                    tls.iter().flat_map(|tls| [("ca", &tls.ca), ("cert", &tls.cert), ("key", &tls.key)])
+                {
+                    endpoint.extend(file.iter().map(|file| format!(",{key}={}", file.display())));
+                }
+                if tls.as_ref().is_some_and(|tls| tls.skip_verify) {
+                    endpoint.push_str(",skip-tls-verify=true");
+                }
+                Err(BuildxError::Nameless { host: host.clone(), endpoint, verb })
+            }
+        }
+    }
+
     /// What buildx has of this backend, for the engine at `host`.
     #[must_use]
     pub fn registered(&self, name: &ContainerName, host: &str) -> Registered {
-        if !self.knows(name) {
+        if !self.has(name) {
             return Registered::No;
         }
         let read = |store: &PathBuf| std::fs::read(store.join("current")).ok();
@@ -102,17 +183,47 @@ impl Buildx {
         if counts && current.name == name.0 { Registered::InUse } else { Registered::Aside }
     }
 
-    pub(super) async fn select(&self, name: &ContainerName) -> Result<(), BuildxError> {
-        if self.knows(name) {
-            self.call(&["use", &name.0]).await
-        } else {
-            self.call(&["create", "--name", &name.0, "--driver", "remote", "--use", &address(name)]).await
+    /// Makes it the builder in use. One of that name that leads elsewhere, or loads otherwise than it
+    /// should, is changed: buildx does that in one step, or leaves it as it is.
+    pub(super) async fn select(
+        &self,
+        name: &ContainerName,
+        address: &str,
+        Load { default_load }: Load,
+    ) -> Result<(), BuildxError> {
+        let before = self.instance(name);
+        let loads = default_load.unwrap_or_else(|| before.as_ref().is_some_and(Instance::loads));
+        let mut words = vec!["create", "--name", &name.0];
+        if let Some(before) = &before {
+            let is_right = before.leads_to(address) && before.loads() == loads;
+            match before.nodes.first() {
+                // One of another kind is somebody's own.
+                Some(node) if before.driver == REMOTE && !is_right => words.extend(["--node", &node.name]),
+                _ => return self.call(&["use", &name.0]).await,
+            }
         }
+        words.extend(["--driver", REMOTE]);
+        if loads {
+            words.extend(["--driver-opt", LOAD]);
+        }
+        words.extend(["--use", address]);
+        self.call(&words).await
     }
 
-    /// Whether there is a builder of this name. Each is a file (`store` of buildx).
-    pub(super) fn knows(&self, name: &ContainerName) -> bool {
-        self.store.as_ref().is_some_and(|store| store.join("instances").join(&name.0).is_file())
+    /// Whether it has a builder of this name that leads to this engine.
+    pub(super) fn has(&self, name: &ContainerName) -> bool {
+        let Some(instance) = self.instance(name) else { return false };
+        let elsewhere = |node: &Node| match node.endpoint.split_once("?context=") {
+            Some((_, context)) => self.named != Named::Context(context.replace("%2B", "+")),
+            None => false,
+        };
+        !instance.nodes.iter().any(elsewhere)
+    }
+
+    /// What there is of this name. Each builder is a file (`store` of buildx).
+    fn instance(&self, name: &ContainerName) -> Option<Instance> {
+        let text = std::fs::read(self.store.as_ref()?.join("instances").join(&name.0)).ok()?;
+        Some(serde_json::from_slice(&text).unwrap_or_default())
     }
 
     pub(super) async fn call(&self, words: &[&str]) -> Result<(), BuildxError> {
@@ -147,13 +258,7 @@ mod tests {
     fn the_builder_in_use_is_found_in_the_files_of_buildx() {
         let store = std::env::temp_dir().join(format!("buildx-store-{}", std::process::id()));
         std::fs::create_dir_all(store.join("instances")).unwrap();
-        let buildx = Buildx {
-            docker: String::new(),
-            globals: Vec::new(),
-            store: Some(store.clone()),
-            chosen: None,
-            installed: false,
-        };
+        let buildx = Buildx { store: Some(store.clone()), ..Buildx::default() };
         let name = ContainerName("b".to_owned());
         let registered = || buildx.registered(&name, "unix:///d.sock");
         assert_eq!(registered(), Registered::No);

@@ -49,11 +49,18 @@ pub struct Around {
 /// Those of [`run_and`], and files or hosts that the options name and that cannot be read or found.
 pub async fn command<E: Engine>(session: Session<'_, E>, start: Start, around: &Around) -> Result<()> {
     let how = How { dry_run: start.dry_run, progress: start.progress };
-    let (select, served) = (start.select && !start.dry_run, Cell::new(false));
+    let (select, load, served) = (start.select && !start.dry_run, start.load, Cell::new(false));
+    if select {
+        // What cannot be is said before anything is made.
+        around.buildx.address(&session.user.backend(), "use")?;
+    }
     let work = async {
         let wish = async |sidecar: &Archive| desire(session, start.clone(), sidecar, around).await;
         attain(session, around, how, &wish, &served).await?;
-        if select { session.unless_cancelled(builder::run(session, &around.buildx)).await } else { Ok(()) }
+        match select {
+            true => session.unless_cancelled(builder::run(session, &around.buildx, load)).await,
+            false => Ok(()),
+        }
     };
     let done = work.await;
     if select && served.get() && done.as_ref().is_err_and(|error| error.is::<Cancelled>()) {

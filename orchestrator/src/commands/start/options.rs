@@ -11,6 +11,7 @@ use explained::Explained;
 
 use super::Daemon;
 use super::registries::{authority, file, mirror, registry};
+use crate::commands::builder::Load;
 use crate::commands::complete::{images, volumes};
 use crate::commands::forwards::{self, Words, merged};
 use crate::commands::values::image;
@@ -130,6 +131,9 @@ pub(in crate::commands) struct Options {
     /// Make the backend the current builder of docker buildx
     #[arg(long = "use")]
     select: bool,
+
+    #[command(flatten)]
+    load: Load,
 }
 
 /// What a start is to do.
@@ -155,6 +159,8 @@ pub struct Start {
     pub dry_run: bool,
     /// Make it the builder of buildx that is in use.
     pub select: bool,
+    /// How buildx uses it then.
+    pub load: Load,
     /// How to show what goes on.
     pub progress: Progress,
 }
@@ -162,6 +168,9 @@ pub struct Start {
 impl Options {
     /// What they come to together.
     pub(in crate::commands) fn check(self) -> Result<Start, Refusal> {
+        if self.load != Load::default() && !self.select {
+            return Err(Refusal::Options(NothingLoads.to_string()));
+        }
         let usual = self.allow_host_port.is_none() && self.forward.is_none() && !self.host_loopback;
         let ports = self.allow_host_port.map(|lists| lists.concat());
         let hosts = self.forward.unwrap_or_default().concat();
@@ -190,10 +199,18 @@ impl Options {
             recreate: self.recreate,
             dry_run: self.dry_run,
             select: self.select,
+            load: self.load,
             progress: if self.quiet { Progress::Quiet } else { self.progress.unwrap_or_default() },
         })
     }
 }
+
+/// Only a builder of buildx loads.
+#[derive(Clone, Copy, Debug, thiserror::Error, Explained)]
+#[error("--default-load needs --use")]
+#[advice = "give both"]
+#[status = "125"]
+pub struct NothingLoads;
 
 /// `--cache-volume` with a path.
 #[derive(Clone, Copy, Debug, thiserror::Error, Explained)]
