@@ -49,7 +49,9 @@ pub(super) fn help(place: &Place<'_>) -> String {
             text.push_str(&format!("  {:NAME_WIDTH$} {about}\n", sub.get_name()));
         }
     }
-    let options: Vec<_> = command.get_arguments().filter(|arg| !arg.is_positional()).collect();
+    let mut options: Vec<_> = command.get_arguments().filter(|arg| !arg.is_positional()).collect();
+    // As docker lists them, wherever they are declared.
+    options.sort_by_key(|option| option.get_long());
     if !options.is_empty() {
         text.push_str("\nOptions:\n");
         text.push_str(&option_lines(&options));
