@@ -24,7 +24,7 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 
 use crate::cancelled::Cancelled;
-use crate::desired::{ContainerName, ImageRef};
+use crate::desired::{Chosen, ContainerName, ImageRef};
 use crate::dialer;
 use crate::engine::{AnswerError, Engine, EngineError, LOAD, Operation, PULL, PullProgress};
 use crate::observed::ContainerId;
@@ -51,6 +51,8 @@ pub enum Event<'a> {
     DialerEnded(&'a str),
     /// A container was removed.
     Removed(&'a ContainerName, Reason),
+    /// A container has other settings.
+    Changed(&'a ContainerName, &'a Chosen),
     /// A container that an earlier run had set aside is in its place again.
     PutBack(&'a ContainerName),
 }
@@ -81,6 +83,7 @@ enum Done<'p> {
     Started(&'p ContainerName, ContainerId),
     Removed(&'p ContainerName, Reason),
     PutBack(&'p ContainerName),
+    Changed(&'p ContainerName, &'p Chosen),
     Dials(u32),
     DialerEnded(&'p str),
 }
@@ -104,6 +107,7 @@ impl<E: Engine> Run<'_, E> {
                     // What was removed stays removed; what was started is taken back.
                     Ok(Some(Done::Removed(name, reason))) => (self.report)(Event::Removed(name, reason)),
                     Ok(Some(Done::PutBack(name))) => (self.report)(Event::PutBack(name)),
+                    Ok(Some(Done::Changed(name, change))) => (self.report)(Event::Changed(name, change)),
                     Ok(Some(Done::DialerEnded(directory))) => (self.report)(Event::DialerEnded(directory)),
                     Ok(Some(Done::Dials(process))) if failed.is_ok() => (self.report)(Event::Dials(process)),
                     Ok(Some(Done::Started(name, id))) if failed.is_ok() => {
@@ -156,6 +160,20 @@ impl<E: Engine> Run<'_, E> {
                 self.ledger.add_note(id, name, before);
                 let told = self.engine.upload(id, files::archive([note])).await;
                 told.map_err(|error| error.about(name))?;
+            }
+            Action::Change { id, name, change, before } => {
+                self.ledger.push(Made::Changed {
+                    id: id.clone(),
+                    name: name.clone(),
+                    before: before.clone(),
+                });
+                let changed = self.engine.update(id, change).await;
+                if !matches!(changed, Ok(()) | Err(EngineError::Timeout { .. } | EngineError::Broken { .. }))
+                {
+                    self.ledger.forget_change(id);
+                }
+                changed.map_err(|error| error.about(name))?;
+                return Ok(Some(Done::Changed(name, change)));
             }
             Action::CreateVolume { spec } => {
                 self.ledger.add_volume(&spec.name);

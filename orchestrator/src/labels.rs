@@ -26,6 +26,10 @@ pub const SETTINGS: &str = "io.github.docker-assemble.settings-hash";
 pub const CONFIG: &str = "io.github.docker-assemble.config-hash";
 /// The variables by which the daemon was told its proxies, with `,` between; absent without one.
 pub const PROXIES: &str = "io.github.docker-assemble.proxies";
+/// The names of the variables that a start gave the daemon, as a list in JSON; absent without one.
+pub const ENV: &str = "io.github.docker-assemble.env";
+/// The keys of the labels that a start gave the backend, as a list in JSON; absent without one.
+pub const LABELS: &str = "io.github.docker-assemble.labels";
 /// The version of this program that made the container.
 pub const VERSION: &str = "io.github.docker-assemble.version";
 

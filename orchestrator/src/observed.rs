@@ -89,6 +89,8 @@ pub struct Observed {
     pub foreign: Vec<ContainerName>,
     /// Which of the volumes we may mount exist.
     pub volumes: Vec<VolumeName>,
+    /// Whether the network that a start names exists; absent where it names none.
+    pub network: Option<bool>,
     /// The ids of those images that the engine has, under the names we use for them.
     pub images: BTreeMap<ImageRef, String>,
 }

@@ -30,7 +30,8 @@ impl Remembered {
         let text = std::fs::read_to_string(self.0.as_ref()?).ok()?;
         let mut lines = text.lines().map(str::trim);
         let options = lines.next().unwrap_or_default().to_owned();
-        let last = Last { options, configured: lines.any(|line| line == CONFIGURED) };
+        let words: Vec<_> = lines.collect();
+        let last = Last { options, configured: words.contains(&CONFIGURED), secret: words.contains(&SECRET) };
         (last != Last::default()).then_some(last)
     }
 
@@ -46,8 +47,9 @@ impl Remembered {
         if *last == Last::default() {
             return self.forget();
         }
-        let configured = if last.configured { format!("{CONFIGURED}\n") } else { String::new() };
-        let text = format!("{}\n{configured}", last.options);
+        let words = [(last.configured, CONFIGURED), (last.secret, SECRET)];
+        let words = words.iter().filter(|(is, _)| *is).map(|(_, word)| format!("{word}\n"));
+        let text = format!("{}\n{}", last.options, words.collect::<String>());
         let new = path.with_extension(format!("{}.new", std::process::id()));
         std::fs::create_dir_all(path.parent().unwrap_or(path))?;
         let written = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, path));
@@ -71,6 +73,9 @@ impl Remembered {
 /// The line behind the options of a backend with a configuration of its own.
 const CONFIGURED: &str = "configured";
 
+/// The same for one with variables or labels.
+const SECRET: &str = "secret";
+
 /// What a start leaves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Last {
@@ -80,6 +85,8 @@ pub struct Last {
     /// Whether the daemon had a configuration. What is in it is not kept: it comes out of files of the
     /// user's, which may be others by now, and may hold secrets.
     pub configured: bool,
+    /// Whether the container had variables or labels of the user's. They may be secrets too.
+    pub secret: bool,
 }
 
 #[cfg(test)]
@@ -87,7 +94,7 @@ mod tests {
     use super::*;
 
     fn last(options: &str, configured: bool) -> Last {
-        Last { options: options.to_owned(), configured }
+        Last { options: options.to_owned(), configured, secret: configured }
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod buildx;
 mod buildx_commands;
 mod cache;
 mod capability;
+mod chosen;
 mod compose;
 mod containers;
 mod crashes;

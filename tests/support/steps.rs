@@ -13,7 +13,8 @@ pub(crate) fn steps(wish: &Desired, world: &Observed) -> Vec<Vec<String>> {
 
 pub(crate) fn stages(plan: &Plan) -> Vec<Vec<String>> {
     let stage = |stage: &Vec<Action>| stage.iter().map(step).collect();
-    plan.stages.iter().chain(&plan.finally).map(stage).collect()
+    let changes = Some(&plan.changes).filter(|changes| !changes.is_empty());
+    plan.stages.iter().chain(changes).chain(&plan.finally).map(stage).collect()
 }
 
 fn step(action: &Action) -> String {
@@ -31,6 +32,7 @@ fn step(action: &Action) -> String {
         Action::SetAside { name, reason, .. } => format!("set aside {} ({reason:?})", short(name)),
         Action::PutBack { name, .. } => format!("put back {}", short(name)),
         Action::Note { note, .. } => format!("note {}", note.content.trim_end().replace('\n', ", ")),
+        Action::Change { change, .. } => format!("change {change}"),
         Action::CreateVolume { spec } => {
             format!("create volume {}", short(&ContainerName(spec.name.0.clone())))
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use docker_assemble::desired::{
-    Desired, ImageRef, Port, ProxyImage, PullPolicy, Security, Settings, UserName, VolumeName,
+    Choice, Chosen, Desired, ImageRef, Port, ProxyImage, PullPolicy, Security, Settings, UserName, VolumeName,
 };
 use docker_assemble::forward::Forward;
 use docker_assemble::forward::asked::{self, Known};
@@ -50,6 +50,12 @@ pub(crate) fn secured(security: Security) -> Settings {
 /// Settings with the cache in this volume.
 pub(crate) fn cached(volume: &str) -> Settings {
     Settings { cache_volume: Some(VolumeName(volume.to_owned())), ..Settings::default() }
+}
+
+/// What these options name.
+pub(crate) fn chosen(options: &[(Choice, &str)]) -> Chosen {
+    let read = |(choice, text): &(Choice, &str)| (*choice, choice.read(text).unwrap());
+    options.iter().map(read).collect()
 }
 
 /// What `start` without any option asks for.
@@ -104,6 +110,6 @@ pub(crate) fn container(id: &str, labels: BTreeMap<String, String>) -> Container
         started_at: "2024-05-01T10:00:00Z".to_owned(),
         labels,
         env: Vec::new(),
-        settings: Settings { security: Security::Privileged, cache_volume: None },
+        settings: Settings { security: Security::Privileged, ..Settings::default() },
     }
 }

@@ -375,3 +375,44 @@ fn the_hosts_loopback_is_for_all_ports_or_for_one() {
         [Destination::Host("db".to_owned()), Destination::Gateway]
     );
 }
+
+#[test]
+fn settings_are_named_in_dockers_words_and_in_buildxs() {
+    let words = |line: &str| start(line).settings.chosen.to_string();
+    let dockers = "-m 2g --cpus 1.5 --cpuset-cpus 0 --add-host r:192.0.2.7 -e A=1 --network n --restart no";
+    let buildxs = "--driver-opt memory=2g,cpuset-cpus=0,network=n --driver-opt env.A=1,restart-policy=no \
+                   --cpus 1.5 --add-host r=[192.0.2.7]";
+    assert_eq!(words(dockers), words(buildxs));
+    assert_eq!(start(dockers).settings, start(buildxs).settings);
+    assert_eq!(words("-m 2g -m 3g -e A=1 -e B -e A=2"), "env \"A B\", memory \"3g\"");
+    assert_eq!(words("--env A=1 --memory ''"), "env \"A\", memory \"none\"");
+    assert_eq!(start("--use --driver-opt default-load=true").load, start("--use --default-load").load);
+    assert_eq!(start("--driver-opt image=a:1").image, Some(ImageRef("a:1".to_owned())));
+
+    for (line, want) in [
+        ("--memory 5m", "invalid argument \"5m\" for \"-m, --memory\" flag: must be a size"),
+        ("--add-host r", "invalid argument \"r\" for \"--add-host\" flag: must be a name and an address"),
+        ("--network host", "invalid argument \"host\" for \"--network\" flag: the backend has a network"),
+        (
+            "--driver-opt what=1",
+            "invalid argument \"what=1\" for \"--driver-opt\" flag: invalid driver option what",
+        ),
+        (
+            "--driver-opt memory",
+            "invalid argument \"memory\" for \"--driver-opt\" flag: invalid value \"memory\", expecting k=v",
+        ),
+        (
+            "--driver-opt cpu-quota=x",
+            "invalid argument \"cpu-quota=x\" for \"--driver-opt\" flag: cpu-quota must be a number",
+        ),
+        (
+            "--buildkitd-flags --root=/x",
+            "invalid argument \"--root=/x\" for \"--buildkitd-flags\" flag: \"--root=/x\"",
+        ),
+        ("--cpus 1 --driver-opt cpu-quota=5000", "conflicting options: cpus and cpu-quota"),
+    ] {
+        let (text, exit) = refused(&format!("assemble backend start {line}"));
+        assert!(text.starts_with(want), "{text}");
+        assert_eq!(exit, Exit::Usage, "{line}");
+    }
+}

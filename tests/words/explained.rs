@@ -10,17 +10,19 @@ use docker_assemble::commands::cache::{FilterError, LimitUntold, TooOld, TwoForm
 use docker_assemble::commands::damage::Damage;
 use docker_assemble::commands::doctor::{
     BackendTrouble, ChecksFailed, DaemonTrouble, EngineTrouble, ForwardTrouble, HelperTrouble, KernelTrouble,
-    Unanswered,
+    NetworkTrouble, Unanswered,
 };
 use docker_assemble::commands::leftovers::BackendError;
 use docker_assemble::commands::logs::{LogsError, LogsOptionError};
 use docker_assemble::commands::manifest::ManifestOptionError;
 use docker_assemble::commands::port::ChangeError;
 use docker_assemble::commands::start::{
-    FileError, NameError, NoVolumeName, NothingLoads, RegistryError, StartError, StartWarning,
+    DriverOptionError, FileError, NameError, NoVolumeName, NothingLoads, RegistryError, StartError,
+    StartWarning,
 };
 use docker_assemble::commands::stats::NoCounters;
 use docker_assemble::commands::stop::NothingRemoved;
+use docker_assemble::desired::ChoiceError;
 use docker_assemble::dialer::{DialerError, DialerHint, NotHere};
 use docker_assemble::engine::{AnswerError, EngineError, EngineHint, VersionError};
 use docker_assemble::forward::asked::{Conflict, ListError};
@@ -54,6 +56,7 @@ fn every_error_is_explained() {
         Cause,
         ChangeError,
         ChecksFailed,
+        ChoiceError,
         ConfigError,
         ConfigWarning,
         Conflict,
@@ -67,6 +70,7 @@ fn every_error_is_explained() {
         DialerError,
         DialerHint,
         Door,
+        DriverOptionError,
         EndpointError,
         EngineError,
         EngineHint,
@@ -88,6 +92,7 @@ fn every_error_is_explained() {
         Missing,
         NameError,
         Need,
+        NetworkTrouble,
         NoCounters,
         NoNetwork,
         NoUser,

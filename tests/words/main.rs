@@ -10,6 +10,7 @@ mod planner_forwards;
 mod planner_host_dialer;
 mod planner_properties;
 mod planner_recreate;
+mod planner_settings;
 mod rooms;
 
 #[path = "../support/catalogue.rs"]

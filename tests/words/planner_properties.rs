@@ -1,7 +1,7 @@
 //! What holds for every wish and every state.
 
 use docker_assemble::desired::{
-    Desired, File, ImageRef, ProxyImage, PullPolicy, Security, Settings, VolumeName,
+    Choice, Desired, File, ImageRef, ProxyImage, PullPolicy, Security, Settings, VolumeName,
 };
 use docker_assemble::forward::Forward;
 use docker_assemble::observed::{Container, ContainerId, Observed, Sidecar, State};
@@ -10,7 +10,7 @@ use docker_assemble::plan::diff::Effect;
 use docker_assemble::plan::{STOP_GRACE, plan, prepare, teardown};
 use proptest::prelude::*;
 
-use crate::world::{self, IMAGE, PROXY, empty, forwards, port, secured, started, wish};
+use crate::world::{self, IMAGE, PROXY, chosen, empty, forwards, port, secured, started, wish};
 
 fn wishes() -> impl Strategy<Value = Desired> {
     (
@@ -24,28 +24,47 @@ fn wishes() -> impl Strategy<Value = Desired> {
         prop::bool::ANY,
         prop::bool::ANY,
         (prop::bool::ANY, prop::bool::ANY, prop::bool::ANY),
+        prop::sample::subsequence(
+            vec![
+                (Choice::Memory, ""),
+                (Choice::Memory, "1g"),
+                (Choice::MemorySwap, "3g"),
+                (Choice::Cpus, "1"),
+                (Choice::Restart, "no"),
+                (Choice::Env, "A=1"),
+                (Choice::AddHost, "r:192.0.2.7"),
+                (Choice::Entitlements, "security.insecure"),
+            ],
+            0..4,
+        ),
     )
-        .prop_map(|(wanted, pull, security, image, named, own, (recreate, config, proxied))| Desired {
-            forwards: forwards(&wanted.join(",")),
-            pull,
-            settings: Settings { security, cache_volume: named.then(|| VolumeName("mine".to_owned())) },
-            image: ImageRef(image.to_owned()),
-            proxy_image: if own {
-                ProxyImage::Custom(ImageRef("own:1".to_owned()))
-            } else {
-                wish().proxy_image
-            },
-            files: if config {
-                vec![File {
-                    path: "/etc/buildkit/buildkitd.toml".to_owned(),
-                    content: "debug = true".to_owned(),
-                }]
-            } else {
-                Vec::new()
-            },
-            proxies: if proxied { vec!["HTTP_PROXY=http://p:1".to_owned()] } else { Vec::new() },
-            recreate,
-            ..wish()
+        .prop_map(|(wanted, pull, security, image, named, own, (recreate, config, proxied), options)| {
+            Desired {
+                forwards: forwards(&wanted.join(",")),
+                pull,
+                settings: Settings {
+                    security,
+                    cache_volume: named.then(|| VolumeName("mine".to_owned())),
+                    chosen: chosen(&options),
+                },
+                image: ImageRef(image.to_owned()),
+                proxy_image: if own {
+                    ProxyImage::Custom(ImageRef("own:1".to_owned()))
+                } else {
+                    wish().proxy_image
+                },
+                files: if config {
+                    vec![File {
+                        path: "/etc/buildkit/buildkitd.toml".to_owned(),
+                        content: "debug = true".to_owned(),
+                    }]
+                } else {
+                    Vec::new()
+                },
+                proxies: if proxied { vec!["HTTP_PROXY=http://p:1".to_owned()] } else { Vec::new() },
+                recreate,
+                ..wish()
+            }
         })
 }
 

@@ -81,6 +81,15 @@ pub enum UndoFailure {
         /// Why.
         error: Failure,
     },
+    /// The engine did not take back the settings that it may have changed.
+    #[error("container \"{name}\" may have the new settings: {error}")]
+    #[advice = "`backend start` again"]
+    Changed {
+        /// The backend.
+        name: ContainerName,
+        /// Why.
+        error: Failure,
+    },
     /// The engine did not take back what the backend's note says of its forwards.
     #[error("the note of new forwards in \"{name}\" is left behind: {error}")]
     #[advice = "`backend start` again"]
@@ -106,6 +115,7 @@ impl UndoFailure {
             }
             Made::Volume(name) => Self::Volume { name, error },
             Made::Dialer { dialer, .. } => Self::Dialer { directory: dialer.directory, error },
+            Made::Changed { name, .. } => Self::Changed { name, error },
             Made::Note { name, .. } => Self::Note { name, error },
         }
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::desired::{ContainerName, File, VolumeName};
+use crate::desired::{Chosen, ContainerName, File, VolumeName};
 use crate::observed::{self, ContainerId};
 use crate::spec::HostDialer;
 
@@ -41,6 +41,15 @@ pub enum Made {
         before: Option<observed::HostDialer>,
         /// Whether it is known what has become of it.
         known: bool,
+    },
+    /// Settings of a container that was there.
+    Changed {
+        /// The container.
+        id: ContainerId,
+        /// Its name, for messages.
+        name: ContainerName,
+        /// What it had of them before.
+        before: Chosen,
     },
     /// A note in a container that was there.
     Note {
@@ -155,6 +164,11 @@ impl Ledger {
                 *known = true;
             }
         }
+    }
+
+    /// The engine has refused to change this one.
+    pub(super) fn forget_change(&self, container: &ContainerId) {
+        self.list().retain(|made| !matches!(made, Made::Changed { id, .. } if id == container));
     }
 
     pub(super) fn forget(&self, id: &ContainerId) {

@@ -37,6 +37,10 @@ pub async fn undo<E: Engine>(engine: &E, made: &[Made]) -> Vec<UndoFailure> {
                 let told = engine.upload(id, files::archive([before])).await.or_else(ignore_missing);
                 told.map_err(|error| error.about(name))
             }
+            Made::Changed { id, name, before } => {
+                let told = engine.update(id, before).await.or_else(ignore_missing);
+                told.map_err(|error| error.about(name))
+            }
             Made::Dialer { dialer, before, .. } => {
                 if let Err(error) = take_back_dialer(dialer, before.as_ref()).await {
                     failures.push(UndoFailure::new(left, error.into()));

@@ -22,6 +22,8 @@ pub enum Source {
     Volumes,
     /// The engine's images.
     Images,
+    /// The engine's networks.
+    Networks,
     /// The ports that the backend forwards.
     ForwardedPorts,
     /// The ports on which something listens on this host.
@@ -38,6 +40,11 @@ pub(super) fn volumes(_: &Typed<'_>) -> Offer<Source> {
 /// The engine's images.
 pub(super) fn images(_: &Typed<'_>) -> Offer<Source> {
     Offer::of(Source::Images)
+}
+
+/// The engine's networks.
+pub(super) fn networks(_: &Typed<'_>) -> Offer<Source> {
+    Offer::of(Source::Networks)
 }
 
 /// The ports that the backend forwards.
@@ -97,6 +104,10 @@ pub async fn of_engine<E: Engine>(engine: &E, user: Option<&UserName>, source: S
             (Source::Images, _) => {
                 let images = engine.images().await.ok()?;
                 Some(images.into_iter().map(|image| image.0).collect())
+            }
+            (Source::Networks, _) => {
+                let networks = engine.networks().await.ok()?;
+                Some(networks.into_iter().map(|network| network.name).collect())
             }
             (Source::ForwardedPorts, Some(user)) => {
                 let sidecars = observe::ours(engine, user).await.ok()?.sidecars;

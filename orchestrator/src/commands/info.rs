@@ -35,7 +35,7 @@ use helpers::Helpers;
   $ docker inspect $(docker assemble backend info -q)")]
 pub(super) struct Options {
     /// Format output: "pretty", "json" (one object) or a Go template; fields: .ID .Name .State
-    /// .Unhealthy .Image .CacheVolume .Privileged .Sidecars (.ID .Name .State .Unhealthy .Port .Target
+    /// .Unhealthy .Image .CacheVolume .Privileged .Settings .Sidecars (.ID .Name .State .Unhealthy .Port .Target
     /// .Stale .Forward (.Health .Why .Help .Active .Opened .BytesUp .BytesDown .LastError)) .Dialer
     /// .Workers (.ID .Platforms .Labels .GCPolicy) .Cache (.Entries .Size .InUse)
     #[arg(long, short, value_name = "string", value_parser = FORMS)]
@@ -142,6 +142,10 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form, builder: Regis
         console.line(format_args!("What helps: {}", finish(&backend, &aside)))?;
     }
     console.line(format_args!("Image: {image}"))?;
+    let settings = backend.settings.chosen.to_string();
+    if !settings.is_empty() {
+        console.line(format_args!("Settings: {settings}"))?;
+    }
     console.line("")?;
     Helpers::of(&examining.await, &observed, user).list(console, &start)?;
     console.line("")?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::{join_all, try_join_all};
 
-use crate::desired::{ContainerName, Desired, File, UserName};
+use crate::desired::{Choice, ContainerName, Desired, File, UserName};
 use crate::dialer;
 use crate::engine::{Engine, EngineError};
 use crate::forward::Forward;
@@ -117,6 +117,9 @@ pub async fn all<E: Engine>(engine: &E, desired: &Desired) -> Result<Observed, E
         if engine.volume_exists(&name).await? {
             observed.volumes.push(name);
         }
+    }
+    if let Some(name) = desired.settings.chosen.words(Choice::Network).first() {
+        observed.network = Some(engine.networks().await?.iter().any(|network| network.is(name)));
     }
     observed.foreign = foreign(engine, desired, &observed).await?;
     Ok(observed)

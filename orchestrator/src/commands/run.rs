@@ -119,7 +119,10 @@ impl<V: Vars> Here<'_, V> {
             }
             OnEngine::Logs(logs) => session.unless_cancelled(logs::run(session, &logs)).await,
             // These hear of the end by themselves: what they have done by then is taken back, or told.
-            OnEngine::Start(start) => start::command(session, *start, &around).await,
+            OnEngine::Start(mut start) => {
+                start.settings.chosen.fill(|name| self.vars.get(name));
+                start::command(session, *start, &around).await
+            }
             OnEngine::PortChange(change, how) => port::change(session, &change, how, &around).await,
             OnEngine::PortList(list) => session.unless_cancelled(port::list(session, &list)).await,
             OnEngine::Stats(stats) => {

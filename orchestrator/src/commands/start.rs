@@ -3,6 +3,7 @@
 mod bar;
 mod blocked;
 mod certificates;
+mod chosen;
 mod command;
 mod daemon;
 mod error;
@@ -18,6 +19,7 @@ mod words;
 
 pub use blocked::{warn_of_blocked, warn_of_proxies};
 pub use certificates::certificates_of_the_engine;
+pub use chosen::DriverOptionError;
 pub(in crate::commands) use command::attain;
 pub use command::{Around, How, command, dialed};
 pub use daemon::{Daemon, FileError};
@@ -242,7 +244,8 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
     /// Runs the plan and waits until everything that was wished for serves.
     async fn carry_out(&self, plan: &Plan) -> Result<(), RoundError> {
         self.apply(&plan.stages).await.map_err(RoundError::Step)?;
-        wait(self.session, self.desired).await.map_err(RoundError::Wait)
+        wait(self.session, self.desired).await.map_err(RoundError::Wait)?;
+        self.apply(std::slice::from_ref(&plan.changes)).await.map_err(RoundError::Step)
     }
 
     /// A backend that an earlier start has put in another one's place and did not live to see serve: it

@@ -1,6 +1,17 @@
 //! The settings of a backend that options of a start choose and that stay with its container. All that is
 //! known of one stands here: its value, its words, and the engine's field for it.
 
+mod api;
+mod chosen;
+pub mod csv;
+mod grammar;
+mod table;
+
+pub(crate) use api::LAST_OWN_ARGUMENT;
+pub use chosen::Chosen;
+pub use grammar::{ChoiceError, NETWORK_HOST};
+pub use table::{Choice, Row, Words};
+
 use serde::{Deserialize, Serialize};
 
 use super::{UserName, VolumeName};
@@ -18,16 +29,20 @@ pub struct Settings {
     /// [`UserName::cache_volume`] where it exists, and a container has an anonymous one.
     #[serde(skip)]
     pub cache_volume: Option<VolumeName>,
+    /// Those that stay as a backend has them where a start does not name them.
+    #[serde(skip)]
+    pub chosen: Chosen,
 }
 
 impl Settings {
     /// These, and those of `other` that are not named here.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        let Self { security, cache_volume } = self;
+        let Self { security, cache_volume, chosen } = self;
         Self {
             security: if security.is_auto() { other.security } else { security },
             cache_volume: cache_volume.or(other.cache_volume),
+            chosen: chosen.over(&other.chosen),
         }
     }
 }
@@ -103,3 +118,6 @@ impl From<Security> for bool {
 const fn restricted() -> Security {
     Security::Restricted
 }
+
+#[cfg(test)]
+mod tests;

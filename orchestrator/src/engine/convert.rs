@@ -5,10 +5,10 @@ use std::io::{self, Read};
 
 use bollard::auth::DockerCredentials;
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, CreateImageInfo,
-    HealthStatusEnum, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, ImageInspect,
-    Mount as ApiMount, MountType, MountVolumeOptions, ProgressDetail, ResourcesUlimits, RestartPolicy,
-    RestartPolicyNameEnum, SystemInfoCgroupVersionEnum,
+    ContainerConfig, ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum,
+    ContainerUpdateBody, CreateImageInfo, HealthStatusEnum, HostConfig, HostConfigCgroupnsModeEnum,
+    HostConfigLogConfig, ImageInspect, Mount as ApiMount, MountType, MountVolumeOptions, ProgressDetail,
+    ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum, SystemInfoCgroupVersionEnum,
 };
 use bytes::Bytes;
 use docker_plugin::credentials::Credentials;
@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::users::{are_remapped, shifted};
 use super::{Amount, AnswerError, EngineFacts, Image, PullProgress};
-use crate::desired::{ContainerName, ImageRef, Settings, VolumeName};
+use crate::desired::{Chosen, ContainerName, ImageRef, Settings, VolumeName};
 use crate::observed::{Cgroups, Container, ContainerId, State};
 use crate::spec::{ContainerSpec, Mount, Network, Privileges, Restart};
 
@@ -46,7 +46,7 @@ pub(super) fn create_body(
     facts: &EngineFacts,
     image: Option<&Image>,
 ) -> ContainerCreateBody {
-    ContainerCreateBody {
+    let body = ContainerCreateBody {
         image: Some(spec.image.0.clone()),
         entrypoint: image.filter(|_| replaces_entrypoint(spec)).map(with_writable_cgroups),
         cmd: non_empty(&spec.args),
@@ -55,7 +55,25 @@ pub(super) fn create_body(
         user: spec.user.as_ref().map(|user| shifted(user, facts).unwrap_or_else(|| user.clone())),
         host_config: Some(with_settings(host_config(spec, facts), &spec.settings)),
         ..ContainerCreateBody::default()
+    };
+    with_chosen(body, &spec.settings.chosen)
+}
+
+/// The same with the settings that a start has named, wherever in it they are.
+fn with_chosen(body: ContainerCreateBody, chosen: &Chosen) -> ContainerCreateBody {
+    if chosen.is_empty() {
+        return body;
     }
+    let body = serde_json::to_value(body).and_then(|mut body| {
+        chosen.put(&mut body);
+        serde_json::from_value(body)
+    });
+    body.expect("settings have the names and forms of its fields")
+}
+
+/// The body of `POST /containers/{id}/update`.
+pub(super) fn update_body(chosen: &Chosen) -> ContainerUpdateBody {
+    serde_json::from_value(chosen.update()).expect("settings have the names and forms of its fields")
 }
 
 /// Whether something has to be done in the container before the image's own program runs.
@@ -88,12 +106,13 @@ fn with_settings(plain: HostConfig, settings: &Settings) -> HostConfig {
 }
 
 /// The settings of a container.
-fn settings(host: &HostConfig) -> Settings {
-    let fields = serde_json::to_value(host).and_then(serde_json::from_value);
-    Settings {
-        cache_volume: cache_volume(host),
-        ..fields.expect("settings have the names and forms of its fields")
-    }
+fn settings(config: &ContainerConfig, host: &HostConfig) -> Settings {
+    let seen = || {
+        let (config, fields) = (serde_json::to_value(config)?, serde_json::to_value(host)?);
+        let (chosen, cache_volume) = (Chosen::seen(&config, &fields), cache_volume(host));
+        Ok::<_, serde_json::Error>(Settings { chosen, cache_volume, ..serde_json::from_value(fields)? })
+    };
+    seen().expect("settings have the names and forms of its fields")
 }
 
 fn host_config(spec: &ContainerSpec, facts: &EngineFacts) -> HostConfig {
@@ -228,6 +247,7 @@ pub(super) fn container(inspected: ContainerInspectResponse, other: Option<Strin
     let state = inspected.state.unwrap_or_default();
     let config = inspected.config.unwrap_or_default();
     let host = inspected.host_config.unwrap_or_default();
+    let settings = settings(&config, &host);
     Some(Container {
         id: ContainerId(inspected.id?),
         name: ContainerName(name),
@@ -240,7 +260,7 @@ pub(super) fn container(inspected: ContainerInspectResponse, other: Option<Strin
         started_at: state.started_at.filter(|time| time != NEVER).unwrap_or_default(),
         labels: config.labels.unwrap_or_default().into_iter().collect(),
         env: config.env.unwrap_or_default(),
-        settings: settings(&host),
+        settings,
     })
 }
 

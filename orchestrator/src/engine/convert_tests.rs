@@ -21,7 +21,7 @@ fn spec(privileges: Privileges) -> ContainerSpec {
             } else {
                 Security::Auto
             },
-            cache_volume: None,
+            ..Settings::default()
         },
         privileges,
         read_only: false,
@@ -239,7 +239,7 @@ fn an_inspection_becomes_a_container() {
             started_at: "2024-01-02T03:04:05.6Z".into(),
             labels: BTreeMap::from([("l".into(), "1".into())]),
             env: vec!["A=b".into()],
-            settings: Settings { security: Security::Privileged, cache_volume: None },
+            settings: Settings { security: Security::Privileged, ..Settings::default() },
         }
     );
     let never = json!({"Status": "created", "StartedAt": NEVER});

@@ -8,8 +8,9 @@ use std::time::Duration;
 use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{
     CreateContainerOptions, CreateImageOptions, DownloadFromContainerOptions, ImportImageOptions,
-    ListContainersOptions, ListImagesOptions, ListVolumesOptions, RemoveContainerOptions,
-    RemoveVolumeOptions, RenameContainerOptions, StopContainerOptions, UploadToContainerOptions,
+    ListContainersOptions, ListImagesOptions, ListNetworksOptions, ListVolumesOptions,
+    RemoveContainerOptions, RemoveVolumeOptions, RenameContainerOptions, StopContainerOptions,
+    UploadToContainerOptions,
 };
 use bytes::Bytes;
 use docker_plugin::reference::Reference;
@@ -22,9 +23,9 @@ use super::contact::{Contact, USUAL, never_empty, operation};
 use super::request::{found, has, in_path, label_filters, nameless};
 use super::{
     CredentialSource, Duplex, Endpoint, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image,
-    LogChunk, LogOptions, PullProgress, Result, convert, exec, failure, info, log,
+    LogChunk, LogOptions, Network, PullProgress, Result, convert, exec, failure, info, log,
 };
-use crate::desired::{ContainerName, ImageRef, Port, VolumeName};
+use crate::desired::{Chosen, ContainerName, ImageRef, Port, VolumeName};
 use crate::observed::{Container, ContainerId};
 use crate::spec::{ContainerSpec, VolumeSpec};
 
@@ -222,6 +223,19 @@ impl Engine for DockerEngine {
         Ok(names.filter(|name| !name.contains("<none>")).map(ImageRef).collect())
     }
 
+    async fn networks(&self) -> Result<Vec<Network>> {
+        /// What shares a network, or has none.
+        const OTHERS: [&str; 2] = ["host", "none"];
+        let listing = self.0.contact.client().await?.list_networks(None::<ListNetworksOptions>);
+        let listed = self.0.contact.ask(operation("list networks", ""), listing).await?;
+        let network = |network: bollard::models::Network| {
+            let name = network.name.filter(|name| !OTHERS.contains(&name.as_str()))?;
+            let id = network.id.unwrap_or_default();
+            Some(Network { name, id, internal: network.internal.unwrap_or_default() })
+        };
+        Ok(listed.answer.into_iter().filter_map(network).collect())
+    }
+
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
         let facts = self.0.facts.get_or_try_init(|| self.facts()).await?;
         let creating = operation(failure::CREATE, &spec.name.0);
@@ -298,6 +312,14 @@ impl Engine for DockerEngine {
         let options = RenameContainerOptions { name: name.0.clone() };
         let docker = self.0.contact.client().await?;
         self.0.contact.call(renaming, SLOW, docker.rename_container(path, options)).await
+    }
+
+    async fn update(&self, id: &ContainerId, change: &Chosen) -> Result<()> {
+        let updating = operation("change the settings of container", id.short());
+        let path = in_path(&updating, &id.0)?;
+        let docker = self.0.contact.client().await?;
+        let body = convert::update_body(change);
+        self.0.contact.call(updating, SLOW, docker.update_container(path, body)).await
     }
 
     async fn remove(&self, id: &ContainerId) -> Result<()> {

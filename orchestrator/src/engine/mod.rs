@@ -35,7 +35,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::desired::{ContainerName, ImageRef, Port, VolumeName};
+use crate::desired::{Chosen, ContainerName, ImageRef, Port, VolumeName};
 use crate::observed::{Cgroups, Container, ContainerId};
 use crate::spec::{ContainerSpec, VolumeSpec};
 
@@ -93,6 +93,25 @@ pub struct Image {
     pub arch: String,
     /// What its containers run; their arguments follow.
     pub entrypoint: Vec<String>,
+}
+
+/// A network that the engine has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub id: String,
+    /// Whether it leads nowhere but to itself.
+    pub internal: bool,
+}
+
+impl Network {
+    /// Whether a container would be in it that is to be in the network of this name, or id.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        self.name == name || self.id.starts_with(name)
+    }
 }
 
 /// One line of progress of a pull.
@@ -188,6 +207,8 @@ pub trait Engine: Send + Sync {
     fn remove_volume(&self, name: &VolumeName) -> impl Future<Output = Result<()>> + Send;
     /// The names, with their tags, of all images that have one.
     fn images(&self) -> impl Future<Output = Result<Vec<ImageRef>>> + Send;
+    /// The networks that a container can be in beside others.
+    fn networks(&self) -> impl Future<Output = Result<Vec<Network>>> + Send;
     /// Creates a container.
     fn create(&self, spec: &ContainerSpec) -> impl Future<Output = Result<ContainerId>> + Send;
     /// Unpacks an archive (tar) at the root of a container, which need not run.
@@ -200,6 +221,8 @@ pub trait Engine: Send + Sync {
     fn stop(&self, id: &ContainerId, grace: Duration) -> impl Future<Output = Result<()>> + Send;
     /// Gives a container another name, whatever it does; one that is taken is a conflict.
     fn rename(&self, id: &ContainerId, name: &ContainerName) -> impl Future<Output = Result<()>> + Send;
+    /// Gives a container other settings, of those that can change while it runs.
+    fn update(&self, id: &ContainerId, change: &Chosen) -> impl Future<Output = Result<()>> + Send;
     /// Removes a container by force with its anonymous volumes; a missing one is success.
     fn remove(&self, id: &ContainerId) -> impl Future<Output = Result<()>> + Send;
     /// A container's log.

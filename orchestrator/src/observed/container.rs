@@ -101,7 +101,7 @@ impl Container {
             started_at: String::new(),
             labels: BTreeMap::new(),
             env: Vec::new(),
-            settings: Settings { security: crate::desired::Security::Privileged, cache_volume: None },
+            settings: Settings { security: crate::desired::Security::Privileged, ..Settings::default() },
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::desired::{ContainerName, File, ImageRef, VolumeName};
+use crate::desired::{Chosen, ContainerName, File, ImageRef, VolumeName};
 use crate::observed::{self, ContainerId};
 use crate::spec::{ContainerSpec, HostDialer, Mount, Network, Privileges, VolumeSpec};
 
@@ -64,6 +64,17 @@ pub enum Action {
         note: File,
         /// What it says until then.
         before: File,
+    },
+    /// Give a container of ours other settings while it goes on.
+    Change {
+        /// The container.
+        id: ContainerId,
+        /// Its name, for messages.
+        name: ContainerName,
+        /// The settings.
+        change: Chosen,
+        /// What it has of them until then.
+        before: Chosen,
     },
     /// Make a volume; one that is there already is as good.
     CreateVolume {
@@ -128,6 +139,9 @@ impl fmt::Display for Action {
                 )
             }
             Self::Note { name, .. } => write!(f, "note the new forwards in container \"{name}\""),
+            Self::Change { name, change, .. } => {
+                write!(f, "change container \"{name}\" to {change}")
+            }
             Self::CreateVolume { spec } => write!(f, "create volume \"{}\"", spec.name),
             Self::RemoveVolume { name } => write!(f, "remove volume \"{name}\""),
             Self::Dial { dialer, before } => {
@@ -152,6 +166,9 @@ impl fmt::Display for Action {
                     {
                         write!(f, " with volume \"{name}\"")?;
                     }
+                }
+                if !spec.settings.chosen.is_empty() {
+                    write!(f, " with {}", spec.settings.chosen)?;
                 }
                 if let Some(file) = spec.files.first() {
                     write!(f, " with its own \"{}\"", file.path)?;

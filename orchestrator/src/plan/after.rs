@@ -43,6 +43,11 @@ impl Observed {
                 }
             }
             Action::Note { note, .. } => self.noted = Some(spec::noted(&note.content)),
+            Action::Change { id, change, .. } => {
+                if let Some(backend) = self.backend.as_mut().filter(|backend| backend.id == *id) {
+                    backend.settings.chosen = change.over(&backend.settings.chosen);
+                }
+            }
             Action::CreateVolume { spec } => {
                 self.socket_volumes.push(spec.name.clone());
                 self.volumes.push(spec.name.clone());

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::desired::{Desired, SETTINGS, Setting};
+use serde_json::Value;
+
+use crate::desired::{Choice, Chosen, Desired, SETTINGS, Setting};
 use crate::labels;
 use crate::observed::{Container, Observed};
 use crate::spec::daemon::differences;
@@ -15,6 +17,8 @@ use crate::spec::{ContainerSpec, same_settings as same_fingerprint};
 pub enum Effect {
     /// Only a new backend can have it: the cache and running builds are at stake.
     Recreate,
+    /// The engine changes it while the backend goes on.
+    Change,
     /// A sidecar is replaced; the backend goes on.
     Update,
     /// It stays.
@@ -30,6 +34,13 @@ pub enum Field {
     ImageContent,
     /// A setting that is an option, by its name.
     Setting(&'static str),
+    /// One that is as the backend has it unless a start names it.
+    Choice {
+        /// Which.
+        choice: Choice,
+        /// Whether the engine can do that while the container runs.
+        live: bool,
+    },
     /// The configuration that the daemon was given.
     Config,
     /// The certificates that docker's engine has for registries on localhost.
@@ -43,8 +54,9 @@ pub enum Field {
 impl Field {
     const fn effect(self) -> Effect {
         match self {
+            Self::Choice { live: true, .. } => Effect::Change,
             // The user named each of these.
-            Self::Image | Self::Setting(_) | Self::Config => Effect::Recreate,
+            Self::Image | Self::Setting(_) | Self::Choice { .. } | Self::Config => Effect::Recreate,
             // Nobody asked for them at this moment, and a running build is worth more.
             Self::ImageContent | Self::Certificates | Self::Proxies | Self::Defaults => Effect::Ignore,
         }
@@ -79,6 +91,7 @@ impl fmt::Display for Difference {
             Field::Image => "image",
             Field::ImageContent => "content of the image",
             Field::Setting(name) => name,
+            Field::Choice { choice, .. } => choice.row().name,
             Field::Config => "configuration",
             Field::Certificates => "certificates of docker's engine",
             Field::Proxies => "proxies",
@@ -122,6 +135,10 @@ pub fn backend(
         differences.extend(unequal(Field::Setting(name), &side(&container.settings), &side(&asked.settings)));
     }
 
+    let has = &container.settings.chosen;
+    differences
+        .extend(desired.settings.chosen.iter().filter_map(|(choice, asked)| chosen(has, choice, asked)));
+
     differences.extend(config(desired, observed, container, &candidates[0]));
     differences.extend(certificates(desired, observed));
     differences.extend(proxies(desired, container));
@@ -142,6 +159,28 @@ const NONE: &str = "none";
 fn unequal(field: Field, has: &str, asked: &str) -> Option<Difference> {
     let (has, asked) = (has.to_owned(), asked.to_owned());
     (has != asked).then(|| Difference { field, has, asked, names: Vec::new() })
+}
+
+/// Of what may be a secret only the name is told.
+fn chosen(container: &Chosen, choice: Choice, asked: &Value) -> Option<Difference> {
+    let has = container.get(choice).unwrap_or(&Value::Null);
+    let field = Field::Choice { choice, live: choice.is_live(container, asked) };
+    if has == asked {
+        return None;
+    }
+    if !choice.is_secret() {
+        return Some(Difference {
+            field,
+            has: choice.told(has),
+            asked: choice.told(asked),
+            names: Vec::new(),
+        });
+    }
+    let all = |value: &Value| value.as_object().cloned().unwrap_or_default();
+    let (has, asked) = (all(has), all(asked));
+    let names: BTreeSet<&String> = has.keys().chain(asked.keys()).collect();
+    let names = names.into_iter().filter(|name| has.get(*name) != asked.get(*name)).cloned().collect();
+    Some(several(field, !has.is_empty(), !asked.is_empty(), names))
 }
 
 fn several(field: Field, has: bool, asked: bool, names: Vec<String>) -> Difference {
@@ -186,7 +225,10 @@ fn proxies(desired: &Desired, container: &Container) -> Option<Difference> {
         let of = |line: &String| Some(line.strip_prefix(name)?.strip_prefix('=')?.to_owned());
         env.iter().find_map(of)
     };
-    let differs = |name: &&str| value(&container.env, name) != value(&wanted, name);
+    // What the user has named goes first.
+    let chosen = desired.settings.chosen.over(&container.settings.chosen);
+    let differs =
+        |name: &&str| !chosen.has_variable(name) && value(&container.env, name) != value(&wanted, name);
     let differing: Vec<&str> = all.into_iter().filter(differs).collect();
     let has = differing.iter().any(|name| value(&container.env, name).is_some());
     // Each is there in both spellings.

@@ -35,6 +35,13 @@ pub enum PlanError {
         /// Its name.
         name: VolumeName,
     },
+    /// `--network` names none that exists.
+    #[error("no network \"{name}\" on this engine; create it with 'docker network create {name}'")]
+    #[advice = "create it"]
+    NoSuchNetwork {
+        /// Its name.
+        name: String,
+    },
     /// The image may not be pulled.
     #[error(
         "the engine has no image \"{image}\" and --pull is \"never\"; load it, or let it be pulled with '--pull missing'"

@@ -13,11 +13,11 @@ pub use teardown::{STOP_GRACE, teardown};
 
 use std::time::Duration;
 
-use crate::desired::{Desired, ImageRef, ProxyImage, PullPolicy, VolumeName};
+use crate::desired::{Choice, Desired, ImageRef, ProxyImage, PullPolicy, Settings, VolumeName};
 use crate::observed::{Container, Observed, Sidecar, State};
 use crate::spec::{self, ContainerSpec};
 use action::{Action, Reason};
-use diff::{Difference, Effect};
+use diff::{Difference, Effect, Field};
 use leaving::Leaving;
 
 /// What has to be done, in order.
@@ -26,6 +26,8 @@ pub struct Plan {
     /// Each stage's actions run at once; a stage begins when the one before has succeeded.
     /// No stage is empty.
     pub stages: Vec<Vec<Action>>,
+    /// What changes in containers that go on, when everything serves: nothing after it can fail.
+    pub changes: Vec<Action>,
     /// Stages that come when everything serves: what is replaced is gone for good then.
     pub finally: Vec<Vec<Action>>,
     /// Differences that are left as they are, for people to know about.
@@ -36,12 +38,12 @@ impl Plan {
     /// Whether there is nothing to do.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.stages.is_empty() && self.finally.is_empty()
+        self.stages.is_empty() && self.changes.is_empty() && self.finally.is_empty()
     }
 
     /// All actions in order.
     pub fn actions(&self) -> impl Iterator<Item = &Action> {
-        self.stages.iter().chain(&self.finally).flatten()
+        self.stages.iter().flatten().chain(&self.changes).chain(self.finally.iter().flatten())
     }
 
     fn stage(&mut self, actions: Vec<Action>) {
@@ -94,8 +96,15 @@ pub fn prepare(desired: &Desired, observed: &Observed) -> Plan {
 pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
     let mut plan = Plan::default();
     reject_foreign_names(desired, observed)?;
+    if observed.network == Some(false) {
+        let name = desired.settings.chosen.words(Choice::Network).concat();
+        return Err(PlanError::NoSuchNetwork { name });
+    }
     let cache = cache_volume(desired, observed)?;
-    let candidates = spec::backend(desired, cache.as_ref(), observed.cgroups);
+    let has = observed.owned_backend().map(|backend| backend.settings.chosen.clone()).unwrap_or_default();
+    let chosen = desired.settings.chosen.over(&has);
+    let wish = Desired { settings: Settings { chosen, ..desired.settings.clone() }, ..desired.clone() };
+    let candidates = spec::backend(&wish, cache.as_ref(), observed.cgroups);
 
     let fate = match &observed.backend {
         Some(backend) if desired.forwards_only && backend.state == State::Running => Backend::Keep,
@@ -105,7 +114,9 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
             let differences = diff::backend(desired, observed, backend, &candidates);
             let fate = backend_fate(backend, &differences, desired.recreate, observed.replaced_backend())?;
             if fate != Backend::Make {
+                plan.changes = changes(desired, backend, &differences).into_iter().collect();
                 plan.left_alone = differences;
+                plan.left_alone.retain(|difference| difference.effect() == Effect::Ignore);
             }
             fate
         }
@@ -158,6 +169,30 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
     Ok(plan)
 }
 
+/// What the engine has to change in a backend that stays. A limit on memory goes together with that on swap.
+fn changes(desired: &Desired, backend: &Container, differences: &[Difference]) -> Option<Action> {
+    let mut choices: Vec<Choice> = differences
+        .iter()
+        .filter_map(|difference| match difference.field {
+            Field::Choice { choice, live: true } => Some(choice),
+            _ => None,
+        })
+        .collect();
+    if choices.is_empty() {
+        return None;
+    }
+    if choices.contains(&Choice::Memory) {
+        choices.push(Choice::MemorySwap);
+    }
+    let has = &backend.settings.chosen;
+    let named = desired.settings.chosen.only(&choices);
+    let swap = has.only(&[Choice::MemorySwap]).only(&choices);
+    let change = named.iter().map(|(choice, value)| (choice, value.clone()));
+    let change = swap.iter().map(|(choice, value)| (choice, value.clone())).chain(change).collect();
+    let (id, name, before) = (backend.id.clone(), backend.name.clone(), has.only(&choices));
+    Some(Action::Change { id, name, change, before })
+}
+
 /// What a backend that stays has to be told. One whose note cannot be read is told nothing: every
 /// start would have to do it again.
 fn changed_note(desired: &Desired, observed: &Observed, fate: Backend) -> Option<Action> {
@@ -176,8 +211,8 @@ fn backend_fate(
     recreate: bool,
     aside: Option<&Container>,
 ) -> Result<Backend, PlanError> {
-    // Whoever asks for a new one wants it up to date too.
-    if recreate && !differences.is_empty() {
+    // Whoever asks for a new one wants it up to date too, but not for what the old one can have as well.
+    if recreate && differences.iter().any(|difference| difference.effect() != Effect::Change) {
         return Ok(Backend::Make);
     }
     let needs_new = differences.iter().any(|difference| difference.effect() == Effect::Recreate);

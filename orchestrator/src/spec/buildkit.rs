@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::daemon::{self, CONFIG_FILE};
 use super::{ContainerSpec, Mount, Network, Privileges, RESERVED_PORTS, Restart, note};
-use crate::desired::{Desired, Security, Settings, VolumeName};
+use crate::desired::{Choice, Desired, LAST_OWN_ARGUMENT, NETWORK_HOST, Security, Settings, VolumeName};
 use crate::labels;
 use crate::observed::Cgroups;
 
@@ -15,8 +15,8 @@ pub const STATE_DIRECTORY: &str = "/var/lib/buildkit";
 pub(super) const SOCKET: &str = "buildkitd.sock";
 
 /// The argument that labels the daemon's worker with the commit of the program that made it, by
-/// which `info` and clients of BuildKit tell backends apart.
-pub(super) const COMMIT_ARGUMENT: &str = "--oci-worker-labels=com.docker.assemble.commit=";
+/// which `info` and clients of BuildKit tell backends apart. Those of the user's come behind it.
+pub(super) const COMMIT_ARGUMENT: &str = LAST_OWN_ARGUMENT;
 
 /// The commit that this program was built from.
 const COMMIT: &str = env!("DOCKER_ASSEMBLE_COMMIT");
@@ -61,13 +61,18 @@ fn spec(desired: &Desired, settings: Settings, privileges: Privileges) -> Contai
     }
     // RUN steps then live in the backend's own network and see its forwarded ports. The
     // default, `auto`, means the same only as long as an image brings no CNI settings.
-    let mut args = vec!["--oci-worker-net=host".to_owned(), format!("{COMMIT_ARGUMENT}{COMMIT}")];
+    let mut args = vec!["--oci-worker-net=host".to_owned()];
     let mut own_labels = BTreeMap::new();
     if !desired.files.is_empty() {
         // Said in so many words, since an image without root looks for it elsewhere.
         args.push(format!("--config={CONFIG_FILE}"));
         own_labels.insert(labels::CONFIG.to_owned(), daemon::fingerprint(&desired.files));
     }
+    // As buildx does unless the user names some: `host` is no more than the backend's own network.
+    if settings.chosen.get(Choice::Entitlements).is_none() && !daemon::names_entitlements(&desired.files) {
+        args.push(format!("--allow-insecure-entitlement={NETWORK_HOST}"));
+    }
+    args.push(format!("{COMMIT_ARGUMENT}{COMMIT}"));
     if !desired.proxies.is_empty() {
         // Their names alone: a proxy's address may have a password in it.
         let names: Vec<&str> =

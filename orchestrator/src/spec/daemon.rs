@@ -151,6 +151,13 @@ fn parse(text: &str) -> Result<Table, ConfigError> {
     })
 }
 
+/// Whether the configuration says which entitlements builds are given.
+pub(super) fn names_entitlements(files: &[File]) -> bool {
+    let config = files.iter().find(|file| file.path == CONFIG_FILE);
+    let document = config.and_then(|config| config.content.parse::<Table>().ok());
+    document.is_some_and(|document| document.contains_key("insecure-entitlements"))
+}
+
 /// What this program relies on has to stay where it is.
 fn suitable(document: &Table) -> Result<(), ConfigError> {
     if document.get("root").is_some_and(|root| root.as_str() != Some(STATE_DIRECTORY)) {

@@ -192,7 +192,7 @@ async fn what_is_missing_is_told_apart_from_what_is_taken() {
 #[ignore = "needs a docker engine"]
 async fn privileges_are_given_or_refused_as_such() {
     let (engine, scope) = (engine(), Scope::new("privileged"));
-    let settings = Settings { security: Security::Privileged, cache_volume: None };
+    let settings = Settings { security: Security::Privileged, ..Settings::default() };
     let spec = ContainerSpec { settings, privileges: Privileges::Privileged, ..scope.spec("c", "true") };
     let id = engine.create(&spec).await.unwrap();
     assert_eq!(engine.container(&spec.name).await.unwrap().unwrap().settings, spec.settings);

@@ -5,10 +5,10 @@ use std::io::Read;
 use std::time::Duration;
 
 use bytes::Bytes;
-use docker_assemble::desired::{ContainerName, ImageRef, Port, Security, VolumeName};
+use docker_assemble::desired::{Chosen, ContainerName, ImageRef, Port, Security, VolumeName};
 use docker_assemble::engine::{
     Amount, Duplex, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image, LogChunk, LogOptions,
-    PullProgress, Result,
+    Network, PullProgress, Result,
 };
 use docker_assemble::observed::{Container, ContainerId, State};
 use docker_assemble::spec::{ContainerSpec, Mount, Privileges, VolumeSpec};
@@ -142,6 +142,10 @@ impl Engine for FakeEngine {
 
     async fn images(&self) -> Result<Vec<ImageRef>> {
         Ok(self.world().images.keys().cloned().collect())
+    }
+
+    async fn networks(&self) -> Result<Vec<Network>> {
+        Ok(self.world().networks_known.clone())
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
@@ -279,6 +283,18 @@ impl Engine for FakeEngine {
                 return Err(EngineError::NotFound { operation, message: String::new() });
             };
             container.name = name.clone();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn update(&self, id: &ContainerId, change: &Chosen) -> Result<()> {
+        self.act(|world| {
+            let name = world.name(id);
+            world.call("update", &name)?;
+            if let Some(container) = world.find(id) {
+                container.settings.chosen = change.over(&container.settings.chosen);
+            }
             Ok(())
         })
         .await

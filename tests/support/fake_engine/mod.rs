@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use docker_assemble::desired::{ContainerName, ImageRef, VolumeName};
-use docker_assemble::engine::{Duplex, EngineError, Operation, Result};
+use docker_assemble::engine::{Duplex, EngineError, Network, Operation, Result};
 use docker_assemble::labels::PORT;
 use docker_assemble::observed::{Container, ContainerId, State};
 use docker_plugin::cancel::{Canceller, Cause};
@@ -42,6 +42,8 @@ pub(crate) struct World {
     pub(crate) containers: Vec<Container>,
     pub(crate) images: BTreeMap<ImageRef, String>,
     pub(crate) volumes: BTreeMap<VolumeName, BTreeMap<String, String>>,
+    /// The networks that a start can name.
+    pub(crate) networks_known: Vec<Network>,
     /// Which containers have which volumes.
     pub(crate) mounts: BTreeSet<(ContainerId, VolumeName)>,
     /// What files of containers say.

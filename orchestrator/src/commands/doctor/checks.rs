@@ -6,6 +6,7 @@ mod engine;
 mod forwards;
 mod helpers;
 mod kernel;
+pub(super) mod network;
 
 use std::fmt::Display;
 
@@ -29,6 +30,7 @@ pub use engine::EngineTrouble;
 pub use forwards::ForwardTrouble;
 pub use helpers::HelperTrouble;
 pub use kernel::KernelTrouble;
+pub use network::NetworkTrouble;
 
 /// All checks that there are facts for, on the way from the engine to the targets.
 pub(super) fn all(facts: &Facts) -> Vec<Check> {
@@ -45,6 +47,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
         if let Ok(Some(container)) = asked {
             checks.extend(facts.lost_files.then(|| configuration(&facts.start)));
             checks.push(security(container, facts.confinement.as_ref(), &facts.start));
+            checks.extend(facts.network.as_ref().map(|trouble| found("network", trouble)));
             checks.extend(facts.isolated.then(|| found("network", &NoNetwork::new(&facts.start))));
         }
     }

@@ -87,6 +87,7 @@ pub(super) fn good() -> Facts {
         left_behind: None,
         proxies_in_vain: None,
         builder: None,
+        network: None,
         isolated: false,
         start: "START".to_owned(),
         port: None,
@@ -260,7 +261,7 @@ fn connections_without_a_descriptor_are_told_of() {
 #[test]
 fn the_profile_in_force_is_named() {
     let privileged = container("b", State::Running);
-    let settings = Settings { security: Security::Restricted, cache_volume: None };
+    let settings = Settings { security: Security::Restricted, ..Settings::default() };
     let restricted = Container { settings, ..privileged.clone() };
     let of = |backend, confinement: &Confinement| security(backend, Some(confinement), "START");
     is(&of(&privileged, &FREE), Fine, "privileged, as buildx runs it; neither", "");

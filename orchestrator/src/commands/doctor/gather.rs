@@ -8,6 +8,7 @@ use docker_plugin::output::causes;
 use explained::Explained;
 use tokio::time::timeout;
 
+use super::checks::network::{NetworkTrouble, network};
 use super::measure::{Confinement, Disk, confined, conntrack, measure};
 use crate::buildkit::{Client, Worker};
 use crate::commands::builder::Registered;
@@ -16,7 +17,7 @@ use crate::commands::health::{self, Examined};
 use crate::commands::leftovers::{Leftovers, left_behind};
 use crate::commands::start::{START, StartLine, again, proxies_in_vain};
 use crate::commands::{damage, namespaces, observe};
-use crate::desired::{ContainerName, Port, REGISTRY_PORT, UserName};
+use crate::desired::{Choice, ContainerName, Port, REGISTRY_PORT, UserName};
 use crate::dialer::{self, DialerHint, NotHere};
 use crate::engine::{Engine, EngineError, EngineFacts, EngineHint};
 use crate::forward::Forward;
@@ -105,6 +106,8 @@ pub(super) struct Facts {
     /// What the backend's first process is confined by; absent where that cannot be read.
     pub(super) confinement: Option<Confinement>,
     pub(super) disk: Option<Disk>,
+    /// What is wrong with the network that a start has named.
+    pub(super) network: Option<NetworkTrouble>,
     /// Whether the backend has no network.
     pub(super) isolated: bool,
     /// Connections that the host's firewall follows, and the most it can; absent where the host is
@@ -141,6 +144,7 @@ impl<E: Engine> Doctor<'_, E> {
             port,
             confinement: None,
             disk: None,
+            network: None,
             isolated: false,
             conntrack: None,
         };
@@ -186,6 +190,12 @@ impl<E: Engine> Doctor<'_, E> {
         facts.more = port.and_then(|port| more(port, &observed, &again));
         facts.lost_files = observed.has_lost_files();
         if let Some(backend) = &observed.backend {
+            let named = backend.settings.chosen.words(Choice::Network);
+            if let Some(name) = named.first()
+                && let Ok(Ok(known)) = timeout(limit, engine.networks()).await
+            {
+                facts.network = network(name, &known, &facts.start);
+            }
             let question = |sidecar: &Sidecar| {
                 let asked = port.unwrap_or(REGISTRY_PORT);
                 if sidecar.port == asked { Question::Protocol } else { Question::Target }

@@ -23,6 +23,7 @@ use crate::engine::Engine;
 
 pub use checks::{
     BackendTrouble, DaemonTrouble, EngineTrouble, ForwardTrouble, HelperTrouble, KernelTrouble,
+    NetworkTrouble,
 };
 pub use gather::{Doctor, Unanswered};
 

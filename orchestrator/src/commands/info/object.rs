@@ -6,6 +6,7 @@ use super::Daemon;
 use super::container::common;
 use super::helpers::Helpers;
 use crate::buildkit::GcPolicy;
+use crate::desired::{Choice, Chosen};
 use crate::observed::Container;
 
 /// The object; `Workers` and `Cache` are null where the backend does not run.
@@ -19,11 +20,23 @@ pub(super) fn info(
     object["Image"] = image.into();
     object["CacheVolume"] = backend.settings.cache_volume.as_ref().map(|volume| volume.0.as_str()).into();
     object["Privileged"] = bool::from(backend.settings.security).into();
+    object["Settings"] = settings(&backend.settings.chosen);
     object["Sidecars"] = helpers.sidecar_objects().into();
     object["Dialer"] = helpers.dialer_object().into();
     object["Workers"] = daemon.map(workers).into();
     object["Cache"] = daemon.map(cache).into();
     object
+}
+
+/// By the names of their options, in the words of these; of what may be a secret the names alone.
+fn settings(chosen: &Chosen) -> Value {
+    let words = |choice: Choice| {
+        let words = chosen.words(choice);
+        let value =
+            if choice.is_list() { words.into() } else { words.into_iter().next().map(Value::from)? };
+        chosen.get(choice).map(|_| (choice.row().name.to_owned(), value))
+    };
+    Value::Object(Choice::all().filter_map(words).collect())
 }
 
 fn workers(daemon: &Daemon) -> Vec<Value> {
@@ -82,6 +95,9 @@ mod tests {
     fn everything_is_in_one_object() {
         let mut backend = container("b");
         backend.settings.cache_volume = Some(VolumeName("v".to_owned()));
+        let options = [(Choice::Memory, "2g"), (Choice::Env, "TOKEN=secret")];
+        backend.settings.chosen =
+            options.map(|(choice, text)| (choice, choice.read(text).unwrap())).into_iter().collect();
         let port = REGISTRY_PORT;
         let forward = |target, name| Examined {
             sidecar: Sidecar {
@@ -119,6 +135,7 @@ mod tests {
             json!({
                         "ID": "id-of-b", "Name": "b", "State": "running", "Unhealthy": false, "Restarts": 0, "OutOfMemory": false,
                         "Image": "img@x", "CacheVolume": "v", "Privileged": true,
+                        "Settings": {"env": ["TOKEN"], "memory": "2g"},
                         "Sidecars": [{
                             "ID": "id-of-s", "Name": "s", "State": "running", "Unhealthy": true, "Restarts": 0, "OutOfMemory": false,
                             "Port": 5000, "Stale": true, "Forward": unknown,

@@ -145,6 +145,16 @@ pub enum StartWarning {
         /// The backend.
         name: ContainerName,
     },
+    /// Nor are the variables and the labels that it was given: there may be secrets among them.
+    #[error(
+        "the variables and the labels that \"{name}\" had are not remembered; a start with --env, --label \
+         and '--recreate' brings them back"
+    )]
+    #[advice = "start it so"]
+    SecretsNotRemembered {
+        /// The backend.
+        name: ContainerName,
+    },
     /// After `stop`, the note about them in docker's configuration could not be removed.
     #[error("the next start may have the same options: {error}")]
     #[advice = "remove `assemble/{backend}-*` there, or name the options"]

@@ -1,7 +1,10 @@
 //! The starts that bring back what a user has: hints tell them, and the next start may ask for one.
 
+use super::chosen::DRIVER_OPT;
 use super::words::StartLine;
-use crate::desired::{BACKEND_IMAGE, Desired, ImageRef, Port, ProxyImage, SETTINGS, Setting, UserName};
+use crate::desired::{
+    BACKEND_IMAGE, Choice, Desired, ImageRef, Port, ProxyImage, SETTINGS, Setting, UserName,
+};
 use crate::forward::{Forward, Target};
 use crate::observed::{Container, Observed};
 use crate::proxy_image::is_built_in;
@@ -44,7 +47,16 @@ fn of_backend(backend: Option<&Container>, user: &UserName) -> StartLine {
         let has = backend.and_then(|backend| value(&backend.settings));
         line = line.with(option, has.filter(|has| Some(has) != usual(user).as_ref()));
     }
-    line
+    let Some(backend) = backend else { return line };
+    let chosen = &backend.settings.chosen;
+    // What may be a secret is written nowhere.
+    Choice::all().filter(|choice| !choice.is_secret()).fold(line, |line, choice| {
+        let (row, words) = (choice.row(), chosen.words(choice));
+        match &row.option {
+            Some(_) => line.with(row.name, words),
+            None => line.with(DRIVER_OPT, words.iter().map(|word| format!("{}={word}", row.name))),
+        }
+    })
 }
 
 /// Which proxies are on the builds' own localhost without a forward there, and the start that makes
@@ -95,6 +107,7 @@ mod tests {
             settings: Settings {
                 security: Security::Privileged,
                 cache_volume: Some(usual.user.cache_volume()),
+                ..Settings::default()
             },
             ..Container::running("b")
         };
@@ -106,7 +119,7 @@ mod tests {
             ..usual
         };
         let cache_volume = Some(VolumeName("v".to_owned()));
-        let settings = Settings { security: Security::Restricted, cache_volume };
+        let settings = Settings { security: Security::Restricted, cache_volume, ..Settings::default() };
         let restricted = Container { settings, ..plain };
         let left = left_by(&other, Some(&restricted), &image("usual"));
         assert_eq!(

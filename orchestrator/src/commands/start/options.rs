@@ -10,6 +10,7 @@ use docker_plugin::output::Progress;
 use explained::Explained;
 
 use super::Daemon;
+use super::chosen::Named;
 use super::registries::{authority, file, mirror, registry};
 use crate::commands::builder::Load;
 use crate::commands::complete::{images, volumes};
@@ -65,6 +66,9 @@ pub(in crate::commands) struct Options {
     /// Keep the build cache in this volume (default "docker-assemble-backend-cache-USER" if it exists)
     #[arg(long, value_name = "string", value_parser = volume, add = Completes(volumes))]
     cache_volume: Option<VolumeName>,
+
+    #[command(flatten)]
+    named: Named,
 
     /// BuildKit's configuration file (buildkitd.toml), to which the other options are added
     #[arg(long, value_name = "file", value_parser = file, value_hint = ValueHint::FilePath)]
@@ -168,7 +172,8 @@ pub struct Start {
 impl Options {
     /// What they come to together.
     pub(in crate::commands) fn check(self) -> Result<Start, Refusal> {
-        if self.load != Load::default() && !self.select {
+        let load = Load { default_load: self.load.default_load.or(self.named.load) };
+        if load != Load::default() && !self.select {
             return Err(Refusal::Options(NothingLoads.to_string()));
         }
         let usual = self.allow_host_port.is_none() && self.forward.is_none() && !self.host_loopback;
@@ -191,15 +196,16 @@ impl Options {
             settings: Settings {
                 security: self.security.unwrap_or_default(),
                 cache_volume: self.cache_volume,
+                chosen: self.named.settings()?,
             },
-            image: self.image,
+            image: self.image.or(self.named.image),
             pull: self.pull.unwrap_or_default(),
             proxy_image: self.proxy_image,
             daemon,
             recreate: self.recreate,
             dry_run: self.dry_run,
             select: self.select,
-            load: self.load,
+            load,
             progress: if self.quiet { Progress::Quiet } else { self.progress.unwrap_or_default() },
         })
     }

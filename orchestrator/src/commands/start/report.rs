@@ -77,6 +77,9 @@ impl<'a> Reporter<'a> {
             Event::DialerEnded(_) => {
                 console.note("Ended the dialer on this host, which no forward needs any more");
             }
+            Event::Changed(name, change) => {
+                console.done(format_args!("Changed container \"{name}\" to {change}"));
+            }
             Event::PutBack(name) => console.note(format_args!(
                 "Put back container \"{name}\", which an earlier start had set aside and not replaced"
             )),

@@ -29,7 +29,7 @@ pub(in crate::commands) async fn of_the_last<E: Engine>(
     }
     let Session { engine, user, console, .. } = session;
     let note = session.unless_cancelled(note(session, configuration)).await?;
-    let Some(Last { options: last, configured }) = note.recall() else { return Ok(()) };
+    let Some(Last { options: last, configured, secret }) = note.recall() else { return Ok(()) };
     let Some(mut before) = read(&last) else { return Ok(()) };
     let looking = async {
         let gone = observe::ours(engine, user).await?.backend.is_none();
@@ -47,6 +47,9 @@ pub(in crate::commands) async fn of_the_last<E: Engine>(
         console.note(format_args!("Backend \"{name}\" has gone without 'stop'; it is started {how}"));
         if configured && options.daemon == Daemon::default() {
             console.warning(StartWarning::NotRemembered { name });
+        }
+        if secret && !options.settings.chosen.has_secrets() {
+            console.warning(StartWarning::SecretsNotRemembered { name: user.backend() });
         }
         options.forwards = before.forwards;
         options.settings = std::mem::take(&mut options.settings).or(before.settings);
@@ -66,7 +69,8 @@ pub(in crate::commands) async fn keep<E: Engine>(
     let keeping = async {
         let backend = session.engine.container(&session.user.backend()).await?;
         let options = left_by(desired, backend.as_ref(), usual).options();
-        let last = Last { options, configured: is_asked_for(&desired.files) };
+        let secret = backend.is_some_and(|backend| backend.settings.chosen.has_secrets());
+        let last = Last { options, configured: is_asked_for(&desired.files), secret };
         anyhow::Ok(note(session, configuration).await?.keep(&last)?)
     };
     if let Err(error) = keeping.await {

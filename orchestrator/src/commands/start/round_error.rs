@@ -13,6 +13,7 @@ use crate::ready::{Helpers, ReadyError, ready};
 const POST_MORTEM_LIMIT: Duration = Duration::from_secs(10);
 
 /// What keeps one round from its end.
+#[expect(clippy::large_enum_variant, reason = "there is one of it, for a moment")]
 pub(super) enum RoundError {
     /// A step of the plan failed.
     Step(Failure),

@@ -16,14 +16,21 @@ use crate::forward::{Forward, lists};
 pub(in crate::commands) struct StartLine {
     /// `None` for what is forwarded where nothing is said.
     forwards: Option<Vec<Asked>>,
-    /// The other options by their names.
-    options: BTreeMap<&'static str, String>,
+    /// The other options by their names, each with one value or more.
+    options: BTreeMap<&'static str, Vec<String>>,
 }
 
 impl StartLine {
-    /// The same with this option, which takes a value, where there is one.
-    pub(super) fn with(mut self, option: &'static str, value: Option<impl ToString>) -> Self {
-        self.options.extend(value.map(|value| (option, value.to_string())));
+    /// The same with this option, which takes a value, once for each.
+    pub(super) fn with(
+        mut self,
+        option: &'static str,
+        values: impl IntoIterator<Item = impl ToString>,
+    ) -> Self {
+        let mut values = values.into_iter().map(|value| value.to_string()).peekable();
+        if values.peek().is_some() {
+            self.options.entry(option).or_default().extend(values);
+        }
         self
     }
 
@@ -52,7 +59,9 @@ impl StartLine {
             words.extend(option(PORTS, &ports));
             words.extend((!hosts.is_empty()).then(|| option(HOSTS, &hosts)).into_iter().flatten());
         }
-        words.extend(self.options.iter().flat_map(|(name, value)| option(name, value)));
+        let others =
+            self.options.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
+        words.extend(others.flat_map(|(name, value)| option(name, value)));
         line(&words)
     }
 }
@@ -134,7 +143,8 @@ mod tests {
     #[test]
     fn the_words_of_a_setting_are_those_of_its_option() {
         let volume = Some(VolumeName("v".to_owned()));
-        let settings = Settings { security: Security::Restricted, cache_volume: volume };
+        let settings =
+            Settings { security: Security::Restricted, cache_volume: volume, ..Settings::default() };
         for Setting { option, value, .. } in &SETTINGS {
             let word = value(&settings);
             assert!(word.is_some(), "nothing of --{option} is tried");

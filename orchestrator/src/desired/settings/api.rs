@@ -1,0 +1,145 @@
+//! The settings in the words of the engine's API.
+
+use serde_json::{Map, Value, json};
+
+use super::chosen::{Chosen, take_entitlements};
+use super::table::{Choice, Place};
+use crate::labels;
+
+/// The last argument of the daemon that is this program's own: those behind it are the user's.
+pub(crate) const LAST_OWN_ARGUMENT: &str = "--oci-worker-labels=com.docker.assemble.commit=";
+
+/// The argument that gives builds an entitlement.
+const ENTITLEMENT: &str = "--allow-insecure-entitlement=";
+
+impl Chosen {
+    /// Adds them to the body of `POST /containers/create`.
+    pub(crate) fn put(&self, body: &mut Value) {
+        for (choice, value) in self.iter() {
+            match choice.row().place {
+                Place::Host(field) => body["HostConfig"][field] = value.clone(),
+                Place::Env => put_variables(body, value),
+                Place::Labels => {
+                    for (key, value) in value.as_object().into_iter().flatten() {
+                        body["Labels"][key] = value.clone();
+                    }
+                    body["Labels"][labels::LABELS] = names(value).into();
+                }
+                Place::Args => {
+                    let words = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+                    let before = if choice == Choice::Entitlements { ENTITLEMENT } else { "" };
+                    let words = words.map(|word| format!("{before}{word}").into());
+                    let mut all = taken(body, "Cmd");
+                    all.extend(words);
+                    body["Cmd"] = all.into();
+                }
+            }
+        }
+    }
+
+    /// Those of a container, from the `Config` and the `HostConfig` of its inspection.
+    pub(crate) fn seen(config: &Value, host: &Value) -> Self {
+        let seen = |choice: Choice| {
+            let value = match choice.row().place {
+                Place::Host(field) => host[field].clone(),
+                Place::Env => variables(config),
+                Place::Labels => {
+                    let all = &config["Labels"];
+                    let named = named(all, labels::LABELS);
+                    named
+                        .into_iter()
+                        .map(|key| (key.clone(), all[&key].clone()))
+                        .collect::<Map<_, _>>()
+                        .into()
+                }
+                Place::Args => arguments(config, choice),
+            };
+            (choice, choice.row().grammar.canonical(value))
+        };
+        let seen: Self = Choice::all().map(seen).filter(|(_, value)| !value.is_null()).collect();
+        let memory = seen.get(Choice::Memory).and_then(Value::as_i64);
+        let is_usual = memory.is_some_and(|memory| seen.get(Choice::MemorySwap) == Some(&usual_swap(memory)));
+        let swap = |choice: &Choice| *choice == Choice::MemorySwap && is_usual;
+        let kept: Vec<_> = Choice::all().filter(|choice| !swap(choice)).collect();
+        seen.only(&kept)
+    }
+
+    /// The body of `POST /containers/{id}/update`.
+    pub(crate) fn update(&self) -> Value {
+        let mut body = json!({});
+        for (choice, value) in self.iter() {
+            if let Place::Host(field) = choice.row().place {
+                let policy = || json!({"Name": choice.told(&Value::Null)});
+                body[field] = if value.is_null() { policy() } else { value.clone() };
+            }
+        }
+        if let (Some(memory), None) = (body["Memory"].as_i64(), body.get("MemorySwap")) {
+            body["MemorySwap"] = usual_swap(memory);
+        }
+        body
+    }
+}
+
+/// What an engine makes of a limit on memory alone; it refuses another limit beside that of before.
+fn usual_swap(memory: i64) -> Value {
+    memory.saturating_mul(2).into()
+}
+
+/// A list of an object, to be put back.
+fn taken(body: &mut Value, key: &str) -> Vec<Value> {
+    match body[key].take() {
+        Value::Array(list) => list,
+        _ => Vec::new(),
+    }
+}
+
+fn put_variables(body: &mut Value, value: &Value) {
+    let Some(variables) = value.as_object() else { return };
+    let mut env = taken(body, "Env");
+    env.retain(|line| line.as_str().is_none_or(|line| !variables.contains_key(name(line))));
+    // Without a value the engine takes the one of the image away.
+    let line = |(name, value): (&String, &Value)| match value.as_str() {
+        Some(value) => format!("{name}={value}").into(),
+        None => Value::from(name.as_str()),
+    };
+    env.extend(variables.iter().map(line));
+    body["Env"] = env.into();
+    body["Labels"][labels::ENV] = names(value).into();
+}
+
+fn variables(config: &Value) -> Value {
+    let lines = || config["Env"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let value = |wanted: &str| lines().find_map(|line| line.strip_prefix(wanted)?.strip_prefix('='));
+    let named = named(&config["Labels"], labels::ENV);
+    named.into_iter().map(|name| (name.clone(), value(&name).into())).collect::<Map<_, _>>().into()
+}
+
+/// The user's own arguments of a daemon; the entitlements among them, or the others. A configuration that an
+/// earlier version named behind its last argument is its own.
+fn arguments(config: &Value, choice: Choice) -> Value {
+    let all = config["Cmd"].as_array().cloned().unwrap_or_default();
+    let is_last = |word: &Value| word.as_str().is_some_and(|word| word.starts_with(LAST_OWN_ARGUMENT));
+    let Some(last) = all.iter().position(is_last) else { return Value::Null };
+    if choice == Choice::Entitlements {
+        return take_entitlements(&mut all.clone()).into();
+    }
+    let is_own = |word: &Value| word.as_str().is_some_and(|word| word.starts_with("--config="));
+    let mut words = all[last + 1..].iter().filter(|word| !is_own(word)).cloned().collect();
+    take_entitlements(&mut words);
+    words.into()
+}
+
+fn name(line: &str) -> &str {
+    line.split_once('=').map_or(line, |(name, _)| name)
+}
+
+/// What stands in a label for names: any letter may be in one.
+fn names(value: &Value) -> String {
+    let names: Vec<_> = value.as_object().into_iter().flatten().map(|(name, _)| name).collect();
+    json!(names).to_string()
+}
+
+fn named(all: &Value, label: &str) -> Vec<String> {
+    let text = all[label].as_str().unwrap_or_default();
+    serde_json::from_str(text).unwrap_or_default()
+}

@@ -1,0 +1,208 @@
+//! The settings that are left as they are where a start does not name them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Value;
+
+use super::grammar::ChoiceError;
+use super::table::Choice;
+
+/// Values of such settings: those that a start names, or that a container has. Null is one that is taken back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chosen(BTreeMap<Choice, Value>);
+
+impl Choice {
+    /// Reads what its option is given.
+    ///
+    /// # Errors
+    /// What would fit.
+    pub fn read(self, text: &str) -> Result<Value, ChoiceError> {
+        self.row().grammar.read(text)
+    }
+
+    /// Whether its option may be repeated, each time with one more.
+    #[must_use]
+    pub const fn is_list(self) -> bool {
+        self.row().grammar.is_list()
+    }
+
+    /// Whether there may be secrets among its values: names alone are for people to see.
+    #[must_use]
+    pub const fn is_secret(self) -> bool {
+        self.row().grammar.is_secret()
+    }
+
+    /// A value as a person would name it, or what there is without one.
+    #[must_use]
+    pub fn told(self, value: &Value) -> String {
+        let words = self.row().grammar.words(value);
+        match value {
+            Value::Null => self.row().grammar.usual().to_owned(),
+            _ if words.is_empty() => "none".to_owned(),
+            _ => words.join(" "),
+        }
+    }
+
+    /// Whether the engine can do so while the container runs. It gives a limit, and another, but takes none
+    /// back; and a share of processors is told in one way or in the other.
+    #[must_use]
+    pub(crate) fn is_live(self, has: &Chosen, asked: &Value) -> bool {
+        let told_otherwise = OTHERWISE.iter().any(|(one, other)| {
+            (*one == self && has.0.contains_key(other)) || (*other == self && has.0.contains_key(one))
+        });
+        self.row().live && (!asked.is_null() || self == Self::Restart) && !told_otherwise
+    }
+}
+
+/// Two ways of saying the same, of which the engine takes one.
+const OTHERWISE: [(Choice, Choice); 2] =
+    [(Choice::Cpus, Choice::CpuPeriod), (Choice::Cpus, Choice::CpuQuota)];
+
+impl Chosen {
+    /// Names a setting, or one more of a list.
+    pub fn name(&mut self, choice: Choice, mut value: Value) {
+        if let (Choice::Flags, Value::Array(words)) = (choice, &mut value) {
+            for entitlement in take_entitlements(words) {
+                self.name(Choice::Entitlements, Value::Array(vec![entitlement.into()]));
+            }
+        }
+        let grammar = choice.row().grammar;
+        let before = self.0.remove(&choice).filter(|before| !before.is_null());
+        let all = match before {
+            Some(before) if !value.is_null() => grammar.both(before, value),
+            _ => value,
+        };
+        self.0.insert(choice, all);
+    }
+
+    /// Two of them that cannot both be.
+    #[must_use]
+    pub fn conflict(&self) -> Option<(Choice, Choice)> {
+        let named = |choice| self.get(choice).is_some();
+        OTHERWISE.into_iter().find(|(one, other)| named(*one) && named(*other))
+    }
+
+    /// In one form, when all are named.
+    #[must_use]
+    pub fn canonical(self) -> Self {
+        let one = |(choice, value): (Choice, Value)| (choice, choice.row().grammar.canonical(value));
+        Self(self.0.into_iter().map(one).collect())
+    }
+
+    /// These, and those of `before` that are not named here. What is taken back is not among them any more.
+    #[must_use]
+    pub fn over(&self, before: &Self) -> Self {
+        let mut all = before.clone();
+        for (choice, value) in &self.0 {
+            for (one, other) in OTHERWISE {
+                if *choice == one && !value.is_null() {
+                    all.0.remove(&other);
+                } else if *choice == other && !value.is_null() {
+                    all.0.remove(&one);
+                }
+            }
+            all.0.insert(*choice, value.clone());
+        }
+        // A daemon that gives no entitlement is of a version that knew none.
+        all.0.retain(|_, value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()));
+        all
+    }
+
+    /// The value of a setting, where there is one.
+    #[must_use]
+    pub fn get(&self, choice: Choice) -> Option<&Value> {
+        self.0.get(&choice).filter(|value| !value.is_null())
+    }
+
+    /// All of them in order, those that are taken back too.
+    pub fn iter(&self) -> impl Iterator<Item = (Choice, &Value)> {
+        self.0.iter().map(|(choice, value)| (*choice, value))
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those of these settings.
+    #[must_use]
+    pub(crate) fn only(&self, choices: &[Choice]) -> Self {
+        Self(
+            self.0
+                .iter()
+                .filter(|(choice, _)| choices.contains(choice))
+                .map(|(c, v)| (*c, v.clone()))
+                .collect(),
+        )
+    }
+
+    /// What an option would be given for each value of a setting. Of what is secret the names.
+    #[must_use]
+    pub fn words(&self, choice: Choice) -> Vec<String> {
+        self.get(choice).map(|value| choice.row().grammar.words(value)).unwrap_or_default()
+    }
+
+    /// Gives the variables that were named without a value the one that `variable` knows.
+    pub fn fill(&mut self, variable: impl Fn(&str) -> Option<String>) {
+        if let Some(Value::Object(named)) = self.0.get_mut(&Choice::Env) {
+            for (name, value) in named.iter_mut().filter(|(_, value)| value.is_null()) {
+                *value = variable(name).into();
+            }
+        }
+    }
+
+    /// Whether there may be secrets among them.
+    #[must_use]
+    pub fn has_secrets(&self) -> bool {
+        Choice::all().any(|choice| choice.is_secret() && self.get(choice).is_some())
+    }
+
+    /// Whether this variable is one of them.
+    #[must_use]
+    pub fn has_variable(&self, name: &str) -> bool {
+        self.get(Choice::Env).is_some_and(|named| named.get(name).is_some())
+    }
+}
+
+/// All of them for people, by the names of their options.
+impl fmt::Display for Chosen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (choice, value)) in self.iter().enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            write!(f, "{comma}{} \"{}\"", choice.row().name, choice.told(value))?;
+        }
+        Ok(())
+    }
+}
+
+impl FromIterator<(Choice, Value)> for Chosen {
+    fn from_iter<I: IntoIterator<Item = (Choice, Value)>>(values: I) -> Self {
+        let mut chosen = Self::default();
+        values.into_iter().for_each(|(choice, value)| chosen.name(choice, value));
+        chosen.canonical()
+    }
+}
+
+/// Takes the entitlements out of a daemon's arguments, in each spelling that it knows.
+pub(super) fn take_entitlements(words: &mut Vec<Value>) -> Vec<String> {
+    const FLAG: &str = "allow-insecure-entitlement";
+    let mut found = Vec::new();
+    let mut rest = std::mem::take(words).into_iter();
+    while let Some(word) = rest.next() {
+        let name = word.as_str().and_then(|word| word.strip_prefix('-'));
+        let flag =
+            name.map(|name| name.strip_prefix('-').unwrap_or(name)).and_then(|it| it.strip_prefix(FLAG));
+        let value = match flag {
+            Some("") => rest.next().and_then(|value| value.as_str().map(str::to_owned)),
+            Some(flag) => flag.strip_prefix('=').map(str::to_owned),
+            None => None,
+        };
+        match value {
+            Some(value) => found.extend(value.split(',').map(str::to_owned)),
+            None => words.push(word),
+        }
+    }
+    found
+}

@@ -1,0 +1,438 @@
+//! How the values of settings are written, by docker's rules, and how the engine's API has them. A value is
+//! kept as the API has it, in one form; null is what a container has where nobody has named anything.
+
+use std::net::IpAddr;
+
+use docker_plugin::cli::values::bytes;
+use explained::Explained;
+use serde_json::{Map, Value, json};
+
+use super::csv;
+
+/// The entitlement that a daemon gives builds unless others are named.
+pub const NETWORK_HOST: &str = "network.host";
+
+/// The policy of a backend whose start names none.
+const USUAL_POLICY: &str = "unless-stopped";
+
+/// The least that engines take for a limit on memory, in bytes.
+const LEAST_MEMORY: u64 = 6 << 20;
+
+/// What the labels of this program begin with.
+const OWN_LABELS: &str = "io.github.docker-assemble.";
+
+/// Why a value does not fit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[status = "125"]
+pub enum ChoiceError {
+    /// `--add-host` without a name or an address.
+    #[error("must be a name and an address, such as registry.local:192.0.2.7 or registry.local:host-gateway")]
+    #[advice = "write it so"]
+    Host,
+    /// `--allow-insecure-entitlement` with another word.
+    #[error("must be \"network.host\", \"security.insecure\" or \"device\"")]
+    #[advice = "take one of those"]
+    Entitlement,
+    /// `--buildkitd-flags` with a quote that does not end.
+    #[error("must be words as in a shell")]
+    #[advice = "close the quotes"]
+    Words,
+    /// `--buildkitd-flags` with a flag that the backend relies on.
+    #[error("\"{flag}\" is set by the backend itself")]
+    #[advice = "leave it out; `--config` brings a configuration file"]
+    OwnFlag {
+        /// The flag.
+        flag: String,
+    },
+    /// A number cannot be read.
+    #[error("must be a number")]
+    #[advice = "write one"]
+    Number,
+    /// `--cpus` cannot be read.
+    #[error("must be a number of CPUs such as 2 or 1.5")]
+    #[advice = "write it so"]
+    Cpus,
+    /// `--cpuset-cpus` cannot be read.
+    #[error("must be numbers and ranges such as 0-3 or 0,2")]
+    #[advice = "write it so"]
+    Set,
+    /// `--env` without a name.
+    #[error("must be a variable, NAME=VALUE, or NAME alone for the value that it has here")]
+    #[advice = "write it so"]
+    Variable,
+    /// `--label` without a name, or with white space in it.
+    #[error("must be a label, KEY=VALUE, without white space in its key")]
+    #[advice = "write it so"]
+    Label,
+    /// `--label` with one of ours.
+    #[error("labels that begin with \"io.github.docker-assemble.\" are docker assemble's own")]
+    #[advice = "take another key"]
+    OwnLabel,
+    /// `--gpus` cannot be read.
+    #[error("must be \"all\", a number, or keys such as device=0 or capabilities=utility")]
+    #[advice = "write it so"]
+    Gpus,
+    /// A size cannot be read.
+    #[error("must be a size such as 512m or 2g, of 6m at least")]
+    #[advice = "write it so"]
+    Memory,
+    /// `memory-swap` cannot be read.
+    #[error("must be a size such as 512m or 2g, or -1 for as much as there is")]
+    #[advice = "write it so"]
+    Swap,
+    /// `--network` with what shares another's network.
+    #[error(
+        "the backend has a network of its own; 'docker buildx create --driver-opt network=host' makes a builder \
+         in the host's"
+    )]
+    #[advice = "name a network of the engine's (`docker network ls`)"]
+    NoOwnNetwork,
+    /// `--restart` with another policy.
+    #[error("must be \"no\", \"always\", \"unless-stopped\" or \"on-failure[:max-retries]\"")]
+    #[advice = "take one of those"]
+    Policy,
+}
+
+/// The form of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Grammar {
+    /// `NAME:ADDRESS`, a list.
+    Hosts,
+    /// Words, a list.
+    Entitlements,
+    /// Words as in a shell.
+    Flags,
+    /// Whatever.
+    Text,
+    /// A whole number.
+    Number,
+    /// Processors, in thousand millionths.
+    Cpus,
+    /// Numbers and ranges.
+    Set,
+    /// `NAME=VALUE`, a list. Null stands for a variable without a value.
+    Variables,
+    /// `KEY=VALUE`, a list.
+    Labels,
+    /// Requests of devices.
+    Gpus,
+    /// Bytes.
+    Memory,
+    /// Bytes, or -1.
+    Swap,
+    /// A name.
+    Network,
+    /// A policy.
+    Restart,
+}
+
+impl Grammar {
+    /// Whether an option may be repeated, each time with one more.
+    pub(super) const fn is_list(self) -> bool {
+        matches!(self, Self::Hosts | Self::Entitlements | Self::Variables | Self::Labels)
+    }
+
+    /// Whether there may be secrets among the values: names alone are for people to see.
+    pub(super) const fn is_secret(self) -> bool {
+        matches!(self, Self::Variables | Self::Labels)
+    }
+
+    /// What there is where nobody has named anything.
+    pub(super) const fn usual(self) -> &'static str {
+        match self {
+            Self::Entitlements => NETWORK_HOST,
+            Self::Network => "bridge",
+            Self::Restart => USUAL_POLICY,
+            _ => "none",
+        }
+    }
+
+    /// Reads what an option is given; nothing takes back what was named before.
+    pub(super) fn read(self, text: &str) -> Result<Value, ChoiceError> {
+        if text.is_empty() {
+            return Ok(Value::Null);
+        }
+        let value = match self {
+            Self::Hosts => json!([host(text).ok_or(ChoiceError::Host)?]),
+            Self::Entitlements => {
+                let known = [NETWORK_HOST, "security.insecure", "device"].contains(&text);
+                if !known && !text.starts_with("device=") {
+                    return Err(ChoiceError::Entitlement);
+                }
+                json!([text])
+            }
+            Self::Flags => flags(text)?,
+            Self::Text => text.into(),
+            Self::Number => text.parse::<i64>().map_err(|_| ChoiceError::Number)?.into(),
+            Self::Cpus => cpus(text).ok_or(ChoiceError::Cpus)?.into(),
+            Self::Set if is_set(text) => text.into(),
+            Self::Set => return Err(ChoiceError::Set),
+            Self::Variables => {
+                let (name, value) = text.split_once('=').map_or((text, None), |(name, it)| (name, Some(it)));
+                if name.is_empty() {
+                    return Err(ChoiceError::Variable);
+                }
+                json!({ name: value })
+            }
+            Self::Labels => {
+                let (key, value) = text.split_once('=').unwrap_or((text, ""));
+                let key = key.trim_start_matches([' ', '\t']);
+                if key.is_empty() || key.contains([' ', '\t']) {
+                    return Err(ChoiceError::Label);
+                }
+                if key.starts_with(OWN_LABELS) {
+                    return Err(ChoiceError::OwnLabel);
+                }
+                json!({ key: value })
+            }
+            Self::Gpus => gpus(text).ok_or(ChoiceError::Gpus)?,
+            Self::Memory => {
+                let size = bytes(text).map_err(|_| ChoiceError::Memory)?;
+                if size != 0 && size < LEAST_MEMORY {
+                    return Err(ChoiceError::Memory);
+                }
+                size.into()
+            }
+            Self::Swap if text == "-1" => json!(-1),
+            Self::Swap => bytes(text).map_err(|_| ChoiceError::Swap)?.into(),
+            Self::Network if ["host", "none"].contains(&text) || text.starts_with("container:") => {
+                return Err(ChoiceError::NoOwnNetwork);
+            }
+            Self::Network => text.into(),
+            Self::Restart => policy(text).ok_or(ChoiceError::Policy)?,
+        };
+        // What one value of a list comes to is known when all are.
+        Ok(if self.is_list() { value } else { self.canonical(value) })
+    }
+
+    /// The one form of a value that the engine tells.
+    pub(super) fn canonical(self, told: Value) -> Value {
+        match (self, told) {
+            (Self::Hosts, Value::Array(mut hosts)) => {
+                hosts.sort_by_key(Value::to_string);
+                hosts.dedup();
+                if hosts.is_empty() { Value::Null } else { hosts.into() }
+            }
+            (Self::Entitlements, Value::Array(mut words)) => {
+                words.sort_by_key(Value::to_string);
+                words.dedup();
+                if words == [NETWORK_HOST] { Value::Null } else { words.into() }
+            }
+            (Self::Network, Value::String(name)) => {
+                // Those of engines whose own default it is.
+                let usual = ["", "default", "bridge", "pasta", "slirp4netns"].contains(&name.as_str());
+                if usual { Value::Null } else { name.into() }
+            }
+            (Self::Restart, Value::Object(policy)) => {
+                let name = policy.get("Name").and_then(Value::as_str).filter(|name| !name.is_empty());
+                let name = name.unwrap_or("no").to_owned();
+                match policy.get("MaximumRetryCount").and_then(Value::as_i64) {
+                    _ if name == USUAL_POLICY => Value::Null,
+                    Some(most) if most > 0 => json!({"Name": name, "MaximumRetryCount": most}),
+                    _ => json!({ "Name": name }),
+                }
+            }
+            (Self::Gpus, Value::Array(requests)) => {
+                let requests: Vec<Value> =
+                    requests.into_iter().map(|request| full(request, is_void)).collect();
+                if requests.is_empty() { Value::Null } else { requests.into() }
+            }
+            (_, value) if is_void(&value) => Value::Null,
+            (_, value) => value,
+        }
+    }
+
+    /// Two values of an option that was given twice: of a list both, else the last.
+    pub(super) fn both(self, one: Value, other: Value) -> Value {
+        match (one, other) {
+            (Value::Array(mut all), Value::Array(more)) if self.is_list() => {
+                all.extend(more);
+                all.into()
+            }
+            (Value::Object(mut all), Value::Object(more)) if self.is_list() => {
+                all.extend(more);
+                all.into()
+            }
+            (_, other) => other,
+        }
+    }
+
+    /// What an option would be given to have this value. Of what is secret the names.
+    pub(super) fn words(self, value: &Value) -> Vec<String> {
+        let texts = |list: &[Value]| list.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        match (self, value) {
+            (_, Value::Null) => Vec::new(),
+            (Self::Flags, Value::Array(words)) => {
+                let words = words.iter().filter_map(Value::as_str);
+                shlex::try_join(words).ok().into_iter().collect()
+            }
+            (Self::Gpus, Value::Array(requests)) => requests.iter().map(request_words).collect(),
+            (_, Value::Array(list)) => texts(list),
+            (Self::Restart, Value::Object(policy)) => {
+                let name = policy["Name"].as_str().unwrap_or_default();
+                let most = policy.get("MaximumRetryCount").map(|most| format!(":{most}"));
+                vec![format!("{name}{}", most.unwrap_or_default())]
+            }
+            (_, Value::Object(map)) => map.keys().cloned().collect(),
+            (_, Value::String(text)) => vec![text.clone()],
+            (Self::Memory | Self::Swap, value) => {
+                vec![value.as_u64().map_or_else(|| value.to_string(), in_units)]
+            }
+            (Self::Cpus, value) => vec![in_cpus(value.as_u64().unwrap_or_default())],
+            (_, value) => vec![value.to_string()],
+        }
+    }
+}
+
+/// Whether it says no more than nothing would.
+fn is_void(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Number(number) => number.as_i64() == Some(0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(_) => false,
+    }
+}
+
+fn full(value: Value, is_void: impl Fn(&Value) -> bool) -> Value {
+    match value {
+        Value::Object(map) => map.into_iter().filter(|(_, value)| !is_void(value)).collect(),
+        other => other,
+    }
+}
+
+/// `NAME:ADDRESS` as the engine takes it: docker also writes `=`, and brackets around the address.
+fn host(text: &str) -> Option<String> {
+    let (name, addr) = text.split_once('=').or_else(|| text.split_once(':'))?;
+    let bare = addr.strip_prefix('[').and_then(|addr| addr.strip_suffix(']')).unwrap_or(addr);
+    let is_address = bare == "host-gateway" || bare.parse::<IpAddr>().is_ok();
+    (!name.is_empty() && !name.contains(':') && is_address).then(|| format!("{name}:{bare}"))
+}
+
+fn flags(text: &str) -> Result<Value, ChoiceError> {
+    const OWN: [&str; 3] = ["addr", "config", "root"];
+    let words = shlex::split(text).ok_or(ChoiceError::Words)?;
+    let is_own = |word: &&String| {
+        let name = word.strip_prefix('-').map(|word| word.trim_start_matches('-'));
+        name.is_some_and(|name| OWN.contains(&name.split('=').next().unwrap_or_default()))
+    };
+    match words.iter().find(is_own) {
+        Some(flag) => Err(ChoiceError::OwnFlag { flag: flag.clone() }),
+        None => Ok(words.into()),
+    }
+}
+
+/// A decimal number in thousand millionths.
+fn cpus(text: &str) -> Option<u64> {
+    const DIGITS: usize = 9;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let fraction = fraction.trim_end_matches('0');
+    if text == "." || !digits(whole) || !digits(fraction) || fraction.len() > DIGITS {
+        return None;
+    }
+    let nanos: u64 = format!("{fraction:0<DIGITS$}").parse().ok()?;
+    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    whole.checked_mul(1_000_000_000)?.checked_add(nanos).filter(|nanos| i64::try_from(*nanos).is_ok())
+}
+
+fn in_cpus(nanos: u64) -> String {
+    let text = format!("{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A size in the largest unit of which it is a whole number.
+fn in_units(size: u64) -> String {
+    let units = ["", "k", "m", "g", "t"];
+    let at = (1..units.len()).take_while(|at| size != 0 && size.is_multiple_of(1 << (10 * at))).last();
+    let at = at.unwrap_or_default();
+    format!("{}{}", size >> (10 * at), units[at])
+}
+
+/// As the kernel lists processors (cpuset(7), "List format").
+fn is_set(text: &str) -> bool {
+    text.split(',').all(|part| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let number = |text: &str| text.parse::<u32>().ok().filter(|_| !text.starts_with('+'));
+        number(first).zip(number(last)).is_some_and(|(first, last)| first <= last)
+    })
+}
+
+fn policy(text: &str) -> Option<Value> {
+    let (name, most) = text.split_once(':').map_or((text, None), |(name, most)| (name, Some(most)));
+    let most = match most {
+        Some(most) if name == "on-failure" => most.parse::<u32>().ok()?,
+        Some(_) => return None,
+        None => 0,
+    };
+    let known = ["no", "always", USUAL_POLICY, "on-failure"].contains(&name);
+    known.then(|| json!({"Name": name, "MaximumRetryCount": most}))
+}
+
+/// A request of devices: a number, or `KEY=VALUE` with commas between them.
+fn gpus(text: &str) -> Option<Value> {
+    let count = |text: &str| if text == "all" { Some(-1) } else { text.parse::<i32>().ok() };
+    let mut request = Map::new();
+    for field in csv::fields(text)? {
+        let (key, value) = match field.split_once('=') {
+            None => ("Count", count(&field)?.into()),
+            Some(("count", value)) => ("Count", count(value)?.into()),
+            Some(("driver", value)) => ("Driver", value.into()),
+            Some(("device", value)) => ("DeviceIDs", value.split(',').collect()),
+            Some(("capabilities", value)) => {
+                let all: Value = value.split(',').chain(["gpu"]).collect();
+                ("Capabilities", json!([all]))
+            }
+            Some(("options", value)) => {
+                let pairs = csv::fields(value)?;
+                let pair =
+                    |text: &String| text.split_once('=').map(|(key, value)| (key.to_owned(), value.into()));
+                ("Options", Value::Object(pairs.iter().map(pair).collect::<Option<_>>()?))
+            }
+            Some(_) => return None,
+        };
+        if request.insert(key.to_owned(), value).is_some() {
+            return None;
+        }
+    }
+    if !request.contains_key("Count") && !request.contains_key("DeviceIDs") {
+        request.insert("Count".to_owned(), 1.into());
+    }
+    request.entry("Capabilities").or_insert_with(|| json!([["gpu"]]));
+    Some(json!([request]))
+}
+
+fn request_words(request: &Value) -> String {
+    let texts = |list: &Value| -> Vec<String> {
+        list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let mut fields = Vec::new();
+    if let Some(driver) = request["Driver"].as_str() {
+        fields.push(format!("driver={driver}"));
+    }
+    match request["Count"].as_i64() {
+        Some(-1) => fields.push("all".to_owned()),
+        Some(count) => fields.push(count.to_string()),
+        None => {}
+    }
+    let devices = texts(&request["DeviceIDs"]);
+    if !devices.is_empty() {
+        fields.push(format!("device={}", devices.join(",")));
+    }
+    let mut capabilities = texts(&request["Capabilities"][0]);
+    capabilities.retain(|capability| capability != "gpu");
+    if !capabilities.is_empty() {
+        fields.push(format!("capabilities={}", capabilities.join(",")));
+    }
+    if let Some(options) = request["Options"].as_object().filter(|options| !options.is_empty()) {
+        let pair = |(key, value): (&String, &Value)| format!("{key}={}", value.as_str().unwrap_or_default());
+        fields.push(format!("options={}", csv::line(options.iter().map(pair))));
+    }
+    csv::line(fields)
+}
+
+#[cfg(test)]
+#[path = "grammar_tests.rs"]
+mod tests;

@@ -1,0 +1,110 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+/// What these options name.
+fn chosen(options: &[(Choice, &str)]) -> Chosen {
+    let read = |(choice, text): &(Choice, &str)| (*choice, choice.read(text).unwrap());
+    options.iter().map(read).collect()
+}
+
+/// A container as an engine makes it from such a body.
+fn made(chosen: &Chosen) -> Chosen {
+    let mut body = json!({
+        "Cmd": ["--oci-worker-net=host", format!("{LAST_OWN_ARGUMENT}1")],
+        "Env": ["HTTP_PROXY=p"],
+        "Labels": {"l": "1"},
+        "HostConfig": {"Memory": null},
+    });
+    chosen.put(&mut body);
+    Chosen::seen(&body, &body["HostConfig"])
+}
+
+#[test]
+fn what_a_container_is_made_with_is_seen_on_it() {
+    let all = chosen(&[
+        (Choice::AddHost, "b:192.0.2.8"),
+        (Choice::AddHost, "a:192.0.2.7"),
+        (Choice::Entitlements, "security.insecure"),
+        (Choice::Entitlements, "network.host"),
+        (Choice::Flags, "--debug"),
+        (Choice::CgroupParent, "/builds"),
+        (Choice::Cpus, "1.5"),
+        (Choice::CpusetCpus, "0"),
+        (Choice::Env, "HTTP_PROXY=mine"),
+        (Choice::Env, "NOTHING"),
+        (Choice::Gpus, "all"),
+        (Choice::Label, "team=a"),
+        (Choice::Memory, "2g"),
+        (Choice::MemorySwap, "3g"),
+        (Choice::Network, "builds"),
+        (Choice::Restart, "on-failure:3"),
+    ]);
+    assert_eq!(made(&all), all);
+    assert_eq!(made(&all).words(Choice::AddHost), ["a:192.0.2.7", "b:192.0.2.8"]);
+    // What an engine makes of a limit on memory alone.
+    let seen = Chosen::seen(&json!({}), &json!({"Memory": 1_u64 << 30, "MemorySwap": 2_u64 << 30}));
+    assert_eq!(seen, chosen(&[(Choice::Memory, "1g")]));
+}
+
+#[test]
+fn the_usual_entitlement_is_told_from_none() {
+    let seen = |cmd: &[&str]| {
+        let last = format!("{LAST_OWN_ARGUMENT}1");
+        let cmd: Vec<_> = cmd.iter().map(|word| if *word == "LAST" { last.as_str() } else { word }).collect();
+        Chosen::seen(&json!({ "Cmd": cmd }), &json!({})).get(Choice::Entitlements).cloned()
+    };
+    assert_eq!(seen(&["--allow-insecure-entitlement=network.host", "LAST"]), None);
+    assert_eq!(seen(&["LAST", "--config=/x"]), Some(json!([])));
+    assert_eq!(seen(&["--not-ours"]), None, "a container that is no backend");
+    // A backend that had none is made anew with the usual one.
+    let old = Chosen::seen(&json!({"Cmd": [format!("{LAST_OWN_ARGUMENT}1")]}), &json!({}));
+    assert!(Chosen::default().over(&old).is_empty());
+}
+
+#[test]
+fn entitlements_among_the_flags_are_entitlements() {
+    for flags in [
+        "--debug --allow-insecure-entitlement security.insecure",
+        "--allow-insecure-entitlement=security.insecure --debug",
+        "-allow-insecure-entitlement security.insecure --debug",
+    ] {
+        let named = chosen(&[(Choice::Flags, flags)]);
+        assert_eq!(named.words(Choice::Flags), ["--debug"], "{flags}");
+        assert_eq!(named.words(Choice::Entitlements), ["security.insecure"], "{flags}");
+    }
+}
+
+#[test]
+fn what_is_not_named_stays() {
+    let before = chosen(&[(Choice::Memory, "2g"), (Choice::Cpus, "1"), (Choice::Env, "A=1")]);
+    let named = chosen(&[(Choice::Memory, ""), (Choice::CpuQuota, "5000"), (Choice::Env, "B=2")]);
+    let all = named.over(&before);
+    assert_eq!(all, chosen(&[(Choice::CpuQuota, "5000"), (Choice::Env, "B=2")]));
+    assert_eq!(Chosen::default().over(&before), before);
+    let both = chosen(&[(Choice::Cpus, "1"), (Choice::CpuQuota, "5000")]);
+    assert_eq!(both.conflict(), Some((Choice::Cpus, Choice::CpuQuota)));
+    assert_eq!(all.conflict(), None);
+}
+
+#[test]
+fn what_the_engine_cannot_change_needs_a_new_container() {
+    let has = chosen(&[(Choice::Memory, "2g"), (Choice::Cpus, "1")]);
+    let value = |choice: Choice, text: &str| choice.read(text).unwrap();
+    assert!(Choice::Memory.is_live(&has, &value(Choice::Memory, "3g")));
+    assert!(Choice::Restart.is_live(&has, &Value::Null));
+    assert!(!Choice::Memory.is_live(&has, &Value::Null), "a limit that is taken back");
+    assert!(!Choice::CpuQuota.is_live(&has, &value(Choice::CpuQuota, "5000")), "beside another form of it");
+    assert!(!Choice::Env.is_live(&has, &value(Choice::Env, "A=1")));
+    let change = chosen(&[(Choice::Memory, "3g"), (Choice::Restart, "")]);
+    let limits = json!({"Memory": 3_u64 << 30, "MemorySwap": 6_u64 << 30, "RestartPolicy": {"Name": "unless-stopped"}});
+    assert_eq!(change.update(), limits);
+}
+
+#[test]
+fn a_variable_without_a_value_takes_the_one_that_is_known() {
+    let mut named = chosen(&[(Choice::Env, "A"), (Choice::Env, "B=2"), (Choice::Env, "C")]);
+    named.fill(|name| (name == "A").then(|| "1".to_owned()));
+    assert_eq!(named.get(Choice::Env), Some(&json!({"A": "1", "B": "2", "C": null})));
+    assert!(named.has_variable("C") && !named.has_variable("D"));
+}

@@ -1,0 +1,97 @@
+//! The planner: settings that stay as a backend has them where a start does not name them.
+
+use docker_assemble::desired::{Choice, Desired, Settings};
+use docker_assemble::observed::{Observed, State};
+use docker_assemble::plan::{PlanError, plan};
+
+use crate::steps::{backend_candidates, steps};
+use crate::world::{chosen, empty, started, wish};
+
+fn naming(options: &[(Choice, &str)]) -> Desired {
+    Desired { settings: Settings { chosen: chosen(options), ..Settings::default() }, ..wish() }
+}
+
+fn refused(wish: &Desired, world: &Observed) -> String {
+    match plan(wish, world) {
+        Err(PlanError::NeedsNewBackend { differences, .. }) => {
+            differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+const LIMITED: [(Choice, &str); 3] =
+    [(Choice::Memory, "2g"), (Choice::AddHost, "r:192.0.2.7"), (Choice::Env, "TOKEN=secret")];
+
+#[test]
+fn what_a_start_does_not_name_stays() {
+    let world = started(&naming(&LIMITED));
+    for same in [wish(), naming(&LIMITED), naming(&[(Choice::Memory, "2048m")])] {
+        let plan = plan(&same, &world).unwrap();
+        assert!(plan.is_empty() && plan.left_alone.is_empty(), "{plan:?}");
+    }
+    // Nor does it go with another backend.
+    let anew = Desired { recreate: true, ..naming(&[(Choice::AddHost, "")]) };
+    let made = &backend_candidates(&anew, &world)[0].settings.chosen;
+    assert_eq!(*made, chosen(&[LIMITED[0], LIMITED[2]]));
+}
+
+#[test]
+fn what_the_engine_can_change_is_changed_when_all_serves() {
+    let world = started(&naming(&LIMITED));
+    let change = [vec!["change memory \"4g\", restart \"no\"".to_owned()]];
+    for recreate in [false, true] {
+        let wish = Desired { recreate, ..naming(&[(Choice::Memory, "4g"), (Choice::Restart, "no")]) };
+        assert_eq!(steps(&wish, &world), change);
+        let after = world.after(&plan(&wish, &world).unwrap());
+        assert!(plan(&wish, &after).unwrap().is_empty());
+    }
+    let mut stopped = world.clone();
+    stopped.backend.as_mut().unwrap().state = State::Exited;
+    let wish = naming(&[(Choice::Memory, "4g")]);
+    assert_eq!(steps(&wish, &stopped).concat().last().unwrap(), "change memory \"4g\"");
+    // The limit on swap goes with that on memory, since the engine takes none below it.
+    let swapped = started(&naming(&[(Choice::Memory, "2g"), (Choice::MemorySwap, "5g")]));
+    assert_eq!(steps(&wish, &swapped), [["change memory \"4g\", memory-swap \"5g\""]]);
+}
+
+#[test]
+fn the_rest_needs_another_backend_and_no_secret_is_told() {
+    let world = started(&naming(&LIMITED));
+    for (option, want) in [
+        ((Choice::Memory, ""), "memory: has \"2g\", asked for \"none\""),
+        ((Choice::AddHost, "r:host-gateway"), "add-host: has \"r:192.0.2.7\", asked for \"r:host-gateway\""),
+        ((Choice::Env, "TOKEN=other"), "env: differs in \"TOKEN\""),
+        ((Choice::Env, ""), "env: has \"TOKEN\", asked for none"),
+        ((Choice::Label, "team=x"), "label: has none, asked for \"team\""),
+        ((Choice::Network, "builds"), "network: has \"bridge\", asked for \"builds\""),
+        (
+            (Choice::Entitlements, "security.insecure"),
+            "allow-insecure-entitlement: has \"network.host\", asked for \"security.insecure\"",
+        ),
+    ] {
+        assert_eq!(refused(&naming(&[option]), &world), want);
+    }
+}
+
+#[test]
+fn builds_may_use_the_backends_own_network_unless_entitlements_are_named() {
+    let flag = "--allow-insecure-entitlement=network.host".to_owned();
+    let has = |wish: &Desired| backend_candidates(wish, &empty())[0].args.contains(&flag);
+    assert!(has(&wish()));
+    assert!(has(&naming(&[(Choice::Entitlements, "network.host")])));
+    assert!(!has(&naming(&[(Choice::Entitlements, "security.insecure")])));
+    assert!(!has(&naming(&[(Choice::Flags, "--allow-insecure-entitlement security.insecure")])));
+    let path = "/etc/buildkit/buildkitd.toml".to_owned();
+    let content = "insecure-entitlements = []".to_owned();
+    let files = vec![docker_assemble::desired::File { path, content }];
+    assert!(!has(&Desired { files, ..wish() }));
+}
+
+#[test]
+fn a_network_that_is_named_has_to_exist() {
+    let wish = naming(&[(Choice::Network, "builds")]);
+    let world = Observed { network: Some(false), ..empty() };
+    assert_eq!(plan(&wish, &world), Err(PlanError::NoSuchNetwork { name: "builds".to_owned() }));
+    assert!(plan(&wish, &Observed { network: Some(true), ..empty() }).is_ok());
+}
