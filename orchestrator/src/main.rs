@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use docker_assemble::commands::{self, Command, Here, complete};
+use docker_assemble::commands::{self, Command, Here, complete, variables};
 use docker_assemble::plugin::{self, Globals, Parent};
 use docker_plugin::cancel::{self, Cancel};
 use docker_plugin::cli::{Invocation, UsageError};
@@ -19,7 +19,8 @@ fn main() -> ExitCode {
     let console = Console::new(Box::new(io::stdout()), Box::new(io::stderr()), live);
     let words: Vec<String> =
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    let (globals, invocation) = match commands::understand(&words) {
+    let given = variables::given(&words, &Environment);
+    let (globals, invocation) = match commands::understand(&words, &given) {
         Ok(understood) => understood,
         Err(UsageError { text, exit }) => {
             console.raw_error(text.as_bytes()).ok();
@@ -42,7 +43,8 @@ fn main() -> ExitCode {
         Invocation::Bare(text) => console.raw_error(text.as_bytes()).map_err(Into::into),
         Invocation::Manual(directory) => commands::manual(&directory).map_err(Into::into),
         Invocation::Run(command) => {
-            run(&Here { vars: &Environment, words: &words, globals: &globals }, command, &console)
+            let here = Here { vars: &Environment, words: &words, globals: &globals, given: &given };
+            run(&here, command, &console)
         }
     };
     finish(&console, &result)

@@ -138,6 +138,24 @@ fn limits_and_a_file_reach_the_daemon_as_one_configuration() {
 
 #[test]
 #[ignore = "needs a docker engine"]
+fn variables_stand_for_options_that_are_not_typed() {
+    let (backend, registry) = (Backend::new(), Registry::start());
+    let port = registry.port.to_string();
+    let with = |args: &[&str], port: &str| {
+        let mut command = backend.command(args);
+        run(command.env("DOCKER_ASSEMBLE_ALLOW_HOST_PORT", port))
+    };
+    let told = with(&["start", "--dry-run"], &port).ok();
+    let from = format!("With --allow-host-port {port} from DOCKER_ASSEMBLE_ALLOW_HOST_PORT\n");
+    assert!(told.stdout.contains(&from), "{told:?}");
+    with(&["start"], "no port").fails(125);
+    assert_eq!(backend.containers(), [""; 0]);
+    with(&["start"], &port).ok();
+    backend.push(&hello(), &registry.image("hello")).ok();
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
 fn the_daemon_has_the_proxies_of_dockers_configuration() {
     let backend = Backend::new();
     let text = r#"{"proxies":{"default":{"httpProxy":"http://proxy.invalid:1"}}}"#;

@@ -1,6 +1,8 @@
 //! Ports that lead to other ports and to other hosts.
 
-use std::net::Ipv4Addr;
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener};
+use std::thread;
 
 use crate::support::{
     Backend, Context, PATIENCE, Registry, base_image, docker, eventually, free_port, inspect, unique,
@@ -198,4 +200,48 @@ fn a_name_of_the_engines_own_service_is_followed() {
     let second = network.run("web", &[&base, "sh", "-c", &serve("second")]);
     assert_ne!(first, second);
     eventually("the name is followed", PATIENCE, || says("second"));
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_step_that_listens_on_a_forwarded_port_needs_a_network_of_its_own() {
+    let (backend, port) = (Backend::new(), free_port());
+    backend.start(&[port]);
+    let step = |network: &str| {
+        // It is in the background as soon as it listens.
+        let serve = format!("echo of this step > /index.html && busybox httpd -p 127.0.0.1:{port} -h /");
+        let get = format!("busybox wget -q -O - http://127.0.0.1:{port}/");
+        Context::new(&format!("FROM scratch\nADD busybox.tar /\nRUN {network} {serve} && {get}\n"))
+    };
+    let shared = backend.build(&step("")).fails(1);
+    assert!(shared.words().contains("Address already in use"), "{shared:?}");
+    let own = backend.build(&step("--network=none")).ok();
+    assert!(own.words().lines().any(|line| line.ends_with(" of this step")), "{own:?}");
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_service_sees_the_backends_address_and_a_local_user_with_loopback() {
+    let (backend, service) = (Backend::new(), TcpListener::bind("0.0.0.0:0").unwrap());
+    let port = service.local_addr().unwrap().port();
+    // Those that look whether it accepts come from the same place as builds do; who says a word is a build.
+    let seen = || {
+        let word = || loop {
+            let (mut client, peer) = service.accept().unwrap();
+            let mut said = String::new();
+            if client.read_to_string(&mut said).is_ok() && said == "a word\n" {
+                return peer.ip();
+            }
+        };
+        thread::scope(|scope| {
+            let heard = scope.spawn(word);
+            backend.inside(&format!("echo a word | nc 127.0.0.1 {port}"));
+            heard.join().unwrap()
+        })
+    };
+    backend.start(&[port]);
+    let own = &backend.inspect()["NetworkSettings"]["Networks"]["bridge"]["IPAddress"];
+    assert_eq!(seen().to_string(), own.as_str().unwrap());
+    backend.forward(&format!("{port}@loopback"));
+    assert_eq!(seen(), Ipv4Addr::LOCALHOST);
 }

@@ -12,6 +12,7 @@ mod planner_properties;
 mod planner_recreate;
 mod planner_settings;
 mod rooms;
+mod variables;
 
 #[path = "../support/catalogue.rs"]
 mod catalogue;

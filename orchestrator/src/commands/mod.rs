@@ -24,6 +24,7 @@ pub mod start;
 pub mod stats;
 pub mod stop;
 mod values;
+pub mod variables;
 pub mod version;
 
 pub use crate::cancelled::Cancelled;
@@ -43,6 +44,7 @@ use docker_plugin::output::{Console, Form};
 use crate::manifest::Wish;
 use crate::plugin::Globals;
 use complete::Source;
+use variables::Given;
 
 /// Manage a BuildKit backend that reaches the host's ports
 #[derive(Parser)]
@@ -191,12 +193,14 @@ impl Program for Assemble {
 /// What the user wants of this process.
 pub type Invocation = cli::Invocation<Command, Source>;
 
-/// Understands a whole command line, docker's global options in front.
+/// Understands a whole command line, docker's global options in front, with options that variables give.
 ///
 /// # Errors
 /// The text to print and the exit status.
-pub fn understand(words: &[String]) -> Result<(Globals, Invocation), UsageError> {
-    cli::understand::<Assemble>(words)
+pub fn understand(words: &[String], given: &[Given]) -> Result<(Globals, Invocation), UsageError> {
+    let understand = |words: &[String]| cli::understand::<Assemble>(words);
+    understand(&variables::with(words, given))
+        .map_err(|error| variables::blame(words, given, error, |words| understand(words).map(drop)))
 }
 
 /// Understands the words behind docker's global options.

@@ -14,6 +14,7 @@ use docker_plugin::vars::Vars;
 use super::builder::{self, Buildx, Registered};
 use super::doctor::{self, Doctor};
 use super::start::{self, Around};
+use super::variables::Given;
 use super::{
     Offline, OnEngine, Session, Tolerant, cache, explain, info, logs, manifest, port, stats, stop, version,
 };
@@ -31,6 +32,8 @@ pub struct Here<'a, V> {
     pub words: &'a [String],
     /// Docker's global options among them.
     pub globals: &'a Globals,
+    /// Options that variables give beside them.
+    pub given: &'a [Given],
 }
 
 fn user(vars: &impl Vars) -> Result<UserName> {
@@ -102,6 +105,7 @@ impl<V: Vars> Here<'_, V> {
             image: usual_image(self.vars),
             locks: self.runtime().unwrap_or_else(std::env::temp_dir),
             runtime: self.runtime(),
+            given: self.given.to_vec(),
         };
         let (host, prune_filters) = (host(&found).to_owned(), found.prune_filters.clone());
         let engine = connect(found, console)?;

@@ -157,7 +157,8 @@ fn gateway(case: &Case<'_>, said: &'static str) -> Cause {
         }
         _ if case.outcome == Outcome::Refused => {
             let start = case.start(Some(Target::Loopback { port: case.there() }));
-            Cause::NothingOrLoopback { said, to, start }
+            let other = case.start(Some(case.host("NAME")));
+            Cause::NothingOrLoopback { said, to, start, other }
         }
         _ => Cause::FirewallThere { said, start: instead(), door: door(case) },
     }

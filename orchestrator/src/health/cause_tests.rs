@@ -122,7 +122,9 @@ fn a_host_that_cannot_be_looked_at_leaves_two_causes() {
         &case(Outcome::Refused, &TargetHost::Gateway, Place::Elsewhere, None),
         "refused: nothing listens on port 5000 of the engine's host, or on its 127.0.0.1 only",
         "\"ss -ltn 'sport = :5000'\" on that host shows what listens, and on which address; \
-         on 127.0.0.1 only: 'docker assemble backend start --allow-host-port 5000@loopback'",
+         on 127.0.0.1 only: 'docker assemble backend start --allow-host-port 5000@loopback'; if the service is on \
+         another machine or in a container, as in CI, by the name that the engine's containers know: \
+         'docker assemble backend start --allow-host-port 0 --forward 5000=NAME:5000'",
     );
 }
 

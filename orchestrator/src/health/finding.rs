@@ -67,9 +67,11 @@ pub enum Cause {
     /// The engine's host cannot be looked at from here.
     #[error("{said}: nothing listens on port {to} of the engine's host, or on its 127.0.0.1 only")]
     #[advice(
-        "\"ss -ltn 'sport = :{to}'\" on that host shows what listens, and on which address; on 127.0.0.1 only: '{start}'"
+        "\"ss -ltn 'sport = :{to}'\" on that host shows what listens, and on which address; on 127.0.0.1 only: '{start}'; if \
+         the service is on another machine or in a container, as in CI, by the name that the engine's containers know: \
+         '{other}'"
     )]
-    NothingOrLoopback { said: &'static str, to: u16, start: String },
+    NothingOrLoopback { said: &'static str, to: u16, start: String, other: String },
     /// A filter on the loopback, or a service that hangs.
     #[error("{said}: the host's loopback does not answer on port {to}{words}")]
     #[advice("\"ss -ltn 'sport = :{to}'\" on that host shows what listens, and on which address")]

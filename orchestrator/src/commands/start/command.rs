@@ -13,6 +13,7 @@ use super::{
     warn_of_blocked, warn_of_proxies,
 };
 use crate::commands::builder::{self, Buildx};
+use crate::commands::variables::Given;
 use crate::commands::{Cancelled, Session, health};
 use crate::desired::{BACKEND_IMAGE, Desired, ImageRef, ProxyImage};
 use crate::dialer;
@@ -41,6 +42,8 @@ pub struct Around {
     pub locks: PathBuf,
     /// The user's directory for sockets, where one is named.
     pub runtime: Option<PathBuf>,
+    /// Options that variables give beside the command line.
+    pub given: Vec<Given>,
 }
 
 /// Runs the whole command. It hears of the wish to end by itself.
@@ -57,6 +60,9 @@ pub async fn command<E: Engine>(session: Session<'_, E>, start: Start, around: &
     let work = async {
         let wish = async |sidecar: &Archive| desire(session, start.clone(), sidecar, around).await;
         attain(session, around, how, &wish, &served).await?;
+        if how.dry_run {
+            around.given.iter().try_for_each(|given| session.console.line(format_args!("With {given}")))?;
+        }
         match select {
             true => session.unless_cancelled(builder::run(session, &around.buildx, load)).await,
             false => Ok(()),
