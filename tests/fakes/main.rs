@@ -21,6 +21,7 @@ mod buildx;
 #[cfg(unix)]
 mod plugin_engine;
 mod process;
+mod settings;
 mod sidecar;
 #[cfg(unix)]
 mod ssh;

@@ -37,6 +37,8 @@ pub async fn undo<E: Engine>(engine: &E, made: &[Made]) -> Vec<UndoFailure> {
                 let told = engine.upload(id, files::archive([before])).await.or_else(ignore_missing);
                 told.map_err(|error| error.about(name))
             }
+            // A limit that there was not cannot be taken back.
+            Made::Changed { before, .. } if before.is_empty() => Ok(()),
             Made::Changed { id, name, before } => {
                 let told = engine.update(id, before).await.or_else(ignore_missing);
                 told.map_err(|error| error.about(name))

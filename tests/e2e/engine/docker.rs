@@ -195,7 +195,7 @@ async fn privileges_are_given_or_refused_as_such() {
     let settings = Settings { security: Security::Privileged, ..Settings::default() };
     let spec = ContainerSpec { settings, privileges: Privileges::Privileged, ..scope.spec("c", "true") };
     let id = engine.create(&spec).await.unwrap();
-    assert_eq!(engine.container(&spec.name).await.unwrap().unwrap().settings, spec.settings);
+    assert_eq!(engine.container(&spec.name).await.unwrap().unwrap().settings.security, Security::Privileged);
     // An engine that lacks a capability itself may give what it has, as 28 does, or refuse, as
     // 20.10 does.
     if let Err(error) = engine.start(&id).await {
