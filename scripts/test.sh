@@ -52,12 +52,16 @@ ready_for_engines "test.$$"
 # compiled once more.
 with_an_engine=(cargo test --workspace --locked --no-fail-fast --test=e2e --test=fakes -- --ignored)
 
+# What this program does when it is killed, when its requests break, and behind ssh, is the same beside
+# every engine, and takes minutes: once is enough.
+of_this_program=(--skip crashes:: --skip faults:: --skip ssh:: --skip trouble::)
+
 # --- All of them -------------------------------------------------------------
 
 suite "without an engine" cargo test --workspace --locked --no-fail-fast
 suite "with an engine" "${with_an_engine[@]}"
 suite "the manifests" "$root/scripts/check-manifest.sh" "${CARGO_TARGET_DIR:-target}/debug/docker-assemble"
 suite "the sidecar's image" "$root/scripts/test-sidecar-image.sh"
-suite "with the newest engine" beside newest -- "${with_an_engine[@]}"
+suite "with the newest engine" beside newest -- "${with_an_engine[@]}" "${of_this_program[@]}"
 suite "with Podman" beside podman -- "${with_an_engine[@]}" capability::
 ended=yes
