@@ -66,8 +66,9 @@ fn a_build_goes_on_while_ports_change() {
             docker(&["exec", &backend.name(), "sh", "-c", &find])
         };
         eventually("the build runs", PATIENCE, || (in_step("true").code == Some(0)).then_some(()));
-        backend.start(&[new]);
-        backend.start(&[]);
+        for port in [new, 0] {
+            backend.run(&["start", "--force", "--allow-host-port", &port.to_string()]).ok();
+        }
         assert!(!build.is_finished(), "the build was disturbed");
         in_step("touch $root/go").ok();
         build.join().unwrap().ok()

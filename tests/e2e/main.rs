@@ -33,6 +33,7 @@ mod faults;
 mod forward;
 mod healing;
 mod health;
+mod in_use;
 mod info;
 mod interrupts;
 mod lifecycle;

@@ -106,7 +106,9 @@ fn script(state: &str) -> Script {
 
 /// One on which it runs and is gone once it is stopped, twice.
 fn stoppable() -> ScriptedEngine {
-    let listed = [r#"[{"Id":"b1"}]"#, "[]"].repeat(2).into_iter().map(Deed::ok).collect();
+    // Whether it is in use, what there is, what is left.
+    let there = r#"[{"Id":"b1"}]"#;
+    let listed = [there, there, "[]"].repeat(2).into_iter().map(Deed::ok).collect();
     let mut script = script("running");
     script[0].1 = listed;
     ScriptedEngine::start(script)

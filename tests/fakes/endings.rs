@@ -11,7 +11,7 @@ use docker_assemble::commands::{self, Session, info, start, stop};
 use docker_assemble::desired::{Desired, Security};
 use docker_plugin::cancel::{self, Cancel};
 use docker_plugin::exit::Exit;
-use docker_plugin::output::{Console, Form, Progress};
+use docker_plugin::output::{Console, Form};
 
 use crate::fake_engine::FakeEngine;
 use crate::screen::Screen;
@@ -59,7 +59,7 @@ async fn run_start(
         served.set(true);
     };
     let archive = || Bytes::from_static(PROXY.as_bytes());
-    let result = start::run_and(session, wish, Progress::Auto, &archive, remember).await;
+    let result = start::run_and(session, wish, start::How::default(), &archive, remember).await;
     (result, served.get())
 }
 
@@ -80,7 +80,7 @@ async fn a_change_whose_words_are_lost_was_made_and_words_that_were_asked_for_ar
     for error in [
         info::run(session, Info::All(Form::Text), Registered::No).await.unwrap_err(),
         info::run(session, Info::Ids { whole: false }, Registered::No).await.unwrap_err(),
-        start::preview(session, &wish()).await.unwrap_err(),
+        start::preview(session, &wish(), Default::default()).await.unwrap_err(),
     ] {
         assert_eq!(error.to_string(), "cannot write the result");
         assert_eq!(commands::exit(&error), Exit::Failure);
@@ -127,7 +127,7 @@ async fn a_start_that_serves_is_remembered_before_it_ends() {
         done.set(true);
     };
     let archive = || Bytes::from_static(PROXY.as_bytes());
-    start::run_and(session, &wish(), Progress::Auto, &archive, remember).await.unwrap_err();
+    start::run_and(session, &wish(), start::How::default(), &archive, remember).await.unwrap_err();
     assert!(done.get() && engine.containers_now().len() == 2);
 }
 

@@ -3,5 +3,6 @@
 
 mod commands;
 mod healthy;
+mod in_use;
 mod program;
 mod worlds;

@@ -25,7 +25,7 @@ async fn a_preview_names_every_step_and_takes_none() {
         let screen = Screen::default();
         let (user, console, cancel) = (user(), screen.console(), Cancel::never());
         let session = Session { engine, user: &user, console: &console, cancel: &cancel, limit: None };
-        start::preview(session, wish).await.unwrap();
+        start::preview(session, wish, Default::default()).await.unwrap();
         screen
     };
     let b = wish().user.backend();

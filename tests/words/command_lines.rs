@@ -9,7 +9,7 @@ use docker_assemble::commands::info::Info;
 use docker_assemble::commands::logs::{Logs, Since, Whose};
 use docker_assemble::commands::start::Start;
 use docker_assemble::commands::stats::Stats;
-use docker_assemble::commands::{Command, Offline, OnEngine, Tolerant, parse};
+use docker_assemble::commands::{Command, Offline, OnEngine, Tolerant, WhenInUse, parse};
 use docker_assemble::desired::{ImageRef, Port, PullPolicy, REGISTRY_PORT, Security, Settings, VolumeName};
 use docker_plugin::cli::Invocation;
 use docker_plugin::exit::Exit;
@@ -155,7 +155,7 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
     for name in ["assemble ", ""] {
         let command = |line: &str| command(&format!("{name}{line}"));
         let on_engine = |line: &str| on_engine(&format!("{name}{line}"));
-        assert_eq!(on_engine("backend stop"), OnEngine::Stop);
+        assert_eq!(on_engine("backend stop"), OnEngine::Stop(WhenInUse::Refuse));
         assert_eq!(on_engine("backend use"), OnEngine::Use(Load::default()));
         assert_eq!(command("backend env"), Command::Offline(Offline::Env));
         assert_eq!(on_engine("backend info"), OnEngine::Info(Info::All(Form::Text)));

@@ -4,7 +4,6 @@ use docker_assemble::account::NoUser;
 use docker_assemble::apply::{Failure, UndoFailure};
 use docker_assemble::buildkit::BuildkitError;
 use docker_assemble::cancelled::Cancelled;
-use docker_assemble::commands::ArgumentError;
 use docker_assemble::commands::builder::{BuilderWarning, BuildxError};
 use docker_assemble::commands::cache::{FilterError, LimitUntold, TooOld, TwoFormats};
 use docker_assemble::commands::damage::Damage;
@@ -22,6 +21,7 @@ use docker_assemble::commands::start::{
 };
 use docker_assemble::commands::stats::NoCounters;
 use docker_assemble::commands::stop::NothingRemoved;
+use docker_assemble::commands::{ArgumentError, ForceAndWait, InUse};
 use docker_assemble::desired::ChoiceError;
 use docker_assemble::dialer::{DialerError, DialerHint, NotHere};
 use docker_assemble::engine::{AnswerError, EngineError, EngineHint, VersionError};
@@ -78,11 +78,13 @@ fn every_error_is_explained() {
         Failure,
         FileError,
         FilterError,
+        ForceAndWait,
         FormatError,
         ForwardTrouble,
         HeadersError,
         HelperTrouble,
         HostError,
+        InUse,
         KernelTrouble,
         LimitUntold,
         ListError,

@@ -6,6 +6,7 @@ mod explained;
 mod help;
 mod manifest;
 mod planner;
+mod planner_cuts;
 mod planner_forwards;
 mod planner_host_dialer;
 mod planner_properties;

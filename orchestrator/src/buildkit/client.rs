@@ -6,7 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
-use bollard_buildkit_proto::moby::buildkit::v1::{DiskUsageRequest, InfoRequest, ListWorkersRequest};
+use bollard_buildkit_proto::moby::buildkit::v1::{
+    BuildHistoryRequest, DiskUsageRequest, InfoRequest, ListWorkersRequest,
+};
 use futures_util::{TryStreamExt, stream};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
@@ -14,7 +16,9 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Code, Status, Streaming};
 
 use super::wire::{Obituary, Wire};
-use super::{BuildkitError, Call, PruneOptions, Record, RecordStream, Result, Version, Worker, convert};
+use super::{
+    Build, BuildkitError, Call, PruneOptions, Record, RecordStream, Result, Version, Worker, convert,
+};
 use crate::engine::{Duplex, Engine};
 use crate::observed::ContainerId;
 
@@ -103,6 +107,29 @@ impl Client {
             Err(BuildkitError::Unsupported { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// What the daemon builds at this moment; `None` from one too old to say (before 0.11).
+    ///
+    /// # Errors
+    /// Any [`BuildkitError`], within ten seconds for each build.
+    pub async fn builds(&self) -> Result<Option<Vec<Build>>> {
+        match self.active().await {
+            Ok(builds) => Ok(Some(builds)),
+            Err(BuildkitError::Unsupported { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn active(&self) -> Result<Vec<Build>> {
+        let mut control = self.control.clone();
+        let request = BuildHistoryRequest { active_only: true, early_exit: true, ..Default::default() };
+        let mut events = self.call(Call::Builds, QUICK, control.listen_build_history(request)).await?;
+        let mut builds = Vec::new();
+        while let Some(event) = self.limited(Call::Builds, QUICK, events.message()).await? {
+            builds.extend(event.record.map(convert::build));
+        }
+        Ok(builds)
     }
 
     /// What is in the cache: the records that any of the filters matches, or all.

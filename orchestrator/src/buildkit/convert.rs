@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use bollard_buildkit_proto::google::protobuf::Timestamp;
 use bollard_buildkit_proto::moby::buildkit::v1::types::{self, BuildkitVersion, WorkerRecord};
-use bollard_buildkit_proto::moby::buildkit::v1::{PruneRequest, UsageRecord};
+use bollard_buildkit_proto::moby::buildkit::v1::{BuildHistoryRecord, PruneRequest, UsageRecord};
 use bollard_buildkit_proto::pb::Platform;
 
-use super::{GcPolicy, PruneOptions, Record, Version, Worker};
+use super::{Build, GcPolicy, PruneOptions, Record, Version, Worker};
 
 pub(super) fn worker(worker: WorkerRecord) -> Worker {
     Worker {
@@ -37,6 +37,11 @@ fn platform(platform: &Platform) -> String {
         text = format!("{text}/{}", platform.variant);
     }
     text
+}
+
+pub(super) fn build(record: BuildHistoryRecord) -> Build {
+    let mut names = record.exporters.into_iter().filter_map(|mut exporter| exporter.attrs.remove("name"));
+    Build { id: record.r#ref, image: names.find(|name| !name.is_empty()) }
 }
 
 pub(super) fn version(version: BuildkitVersion) -> Version {

@@ -15,6 +15,8 @@ pub enum Call {
     Workers,
     /// Its version.
     Version,
+    /// What it builds now.
+    Builds,
     /// What is in the cache.
     DiskUsage,
     /// Throwing records away.
@@ -27,6 +29,7 @@ impl fmt::Display for Call {
             Self::Connect => "connect to buildkit",
             Self::Workers => "ask buildkit for its workers",
             Self::Version => "ask buildkit for its version",
+            Self::Builds => "ask buildkit for its builds",
             Self::DiskUsage => "ask buildkit for its cache",
             Self::Prune => "purge buildkit's cache",
         })

@@ -65,6 +65,15 @@ pub struct Version {
     pub revision: String,
 }
 
+/// A build that is not done yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Build {
+    /// By which BuildKit and its clients know it.
+    pub id: String,
+    /// The image that it makes, where that has a name.
+    pub image: Option<String>,
+}
+
 /// One record of the build cache.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {

@@ -8,6 +8,7 @@ pub mod damage;
 pub mod doctor;
 mod forwards;
 pub mod health;
+mod in_use;
 pub mod info;
 pub mod leftovers;
 mod log_end;
@@ -28,6 +29,7 @@ pub mod variables;
 pub mod version;
 
 pub use crate::cancelled::Cancelled;
+pub use in_use::{ForceAndWait, InUse, WhenInUse};
 pub use outcome::{exit, explain, status};
 pub use run::Here;
 pub use session::{Session, unless_cancelled};
@@ -127,7 +129,7 @@ pub enum OnEngine {
     /// `backend stats`.
     Stats(stats::Stats),
     /// `backend stop`.
-    Stop,
+    Stop(WhenInUse),
     /// `backend use`.
     Use(builder::Load),
 }
@@ -183,7 +185,10 @@ impl Program for Assemble {
                 let limit = options.timeout;
                 (OnEngine::Stats(options.check()?), limit)
             }
-            Backend::Stop(options) => (OnEngine::Stop, options.timeout),
+            Backend::Stop(options) => {
+                let limit = options.timeout;
+                (OnEngine::Stop(options.check()?), limit)
+            }
             Backend::Use(options) => (OnEngine::Use(options.load), None),
         };
         Ok(Command::OnEngine(command, limit))

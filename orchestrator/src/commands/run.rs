@@ -132,7 +132,7 @@ impl<V: Vars> Here<'_, V> {
             OnEngine::Stats(stats) => {
                 session.unless_cancelled(stats::run(session, &stats, self.has_screen())).await
             }
-            OnEngine::Stop => stop::command(session, &around).await,
+            OnEngine::Stop(in_use) => stop::command(session, in_use, &around).await,
             OnEngine::Use(load) => {
                 session.unless_cancelled(builder::run(session, &around.buildx, load)).await
             }

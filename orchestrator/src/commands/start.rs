@@ -37,7 +37,7 @@ use anyhow::Result;
 use bytes::Bytes;
 use docker_plugin::output::Progress;
 
-use super::{Cancelled, Session, damage, observe};
+use super::{Cancelled, Session, WhenInUse, damage, observe};
 use crate::apply::{Failure, Ledger, Made, Origin, ROUNDS, apply, pause};
 use crate::desired::{ContainerName, Desired};
 use crate::engine::{Engine, EngineError};
@@ -65,13 +65,16 @@ const SETTLING_PAUSE: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// Those of the engine, and a wish that cannot be had.
-pub async fn preview<E: Engine>(session: Session<'_, E>, desired: &Desired) -> Result<()> {
+pub async fn preview<E: Engine>(session: Session<'_, E>, desired: &Desired, in_use: WhenInUse) -> Result<()> {
     let Session { engine, console, .. } = session;
     let observed = observe::all(engine, desired).await?;
     let first = prepare(desired, &observed);
     let observed = observed.after(&first);
     let plan = plan(desired, &observed)?;
     mention(session, &plan, desired, &observed);
+    if let Err(why) = in_use.check(session, &plan, &observed).await {
+        console.note(format_args!("Not now: {why}"));
+    }
     for action in first.actions().chain(plan.actions()) {
         console.line(format_args!("Would {action}"))?;
     }
@@ -98,7 +101,8 @@ pub async fn run<E: Engine>(
     progress: Progress,
     archive: &(dyn Fn() -> Bytes + Sync),
 ) -> Result<()> {
-    run_and(session, desired, progress, archive, async || ()).await
+    let how = How { progress, ..How::default() };
+    run_and(session, desired, how, archive, async || ()).await
 }
 
 /// The same. `served` is done as soon as all of it serves, and to its end even where the user gives up
@@ -109,13 +113,13 @@ pub async fn run<E: Engine>(
 pub async fn run_and<E: Engine>(
     session: Session<'_, E>,
     desired: &Desired,
-    progress: Progress,
+    how: How,
     archive: &(dyn Fn() -> Bytes + Sync),
     served: impl AsyncFn(),
 ) -> Result<()> {
     let ledger = Ledger::default();
-    let report = Reporter::new(session.console, progress);
-    let run = Run { session, desired, archive, report: &report, ledger: &ledger, served };
+    let report = Reporter::new(session.console, how.progress);
+    let run = Run { session, desired, in_use: how.in_use, archive, report: &report, ledger: &ledger, served };
     let heard = || {
         session.console.settle();
         session.console.note(if ledger.is_kept() {
@@ -144,6 +148,7 @@ pub async fn run_and<E: Engine>(
 struct Run<'a, E, S> {
     session: Session<'a, E>,
     desired: &'a Desired,
+    in_use: WhenInUse,
     archive: &'a (dyn Fn() -> Bytes + Sync),
     report: &'a Reporter<'a>,
     ledger: &'a Ledger,
@@ -161,6 +166,7 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
                 None => settled(session, desired).await?,
             };
             let plan = plan(desired, &observed)?;
+            self.in_use.check(session, &plan, &observed).await?;
             if round == 1 {
                 mention(session, &plan, desired, &observed);
             }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use anyhow::Result;
 use bytes::Bytes;
 use clap::Args;
+use docker_plugin::cli::Refusal;
 use docker_plugin::cli::values::limit;
 use explained::Explained;
 
 use super::start::{Around, restore};
-use super::{Cancelled, Session, builder, observe};
+use super::{Cancelled, Session, WhenInUse, builder, observe};
 use crate::apply::{Event, Failure, Ledger, ROUNDS, apply, pause};
 use crate::dialer;
 use crate::engine::Engine;
@@ -21,9 +22,24 @@ use crate::plan::{STOP_GRACE, teardown};
 /// Stop and remove the backend; a cache in a named volume is kept
 #[derive(Args)]
 pub(super) struct Options {
-    /// Time the backend has to end before it is killed (default 10s)
+    /// Take the backend from builds in flight
+    #[arg(long, short)]
+    force: bool,
+
+    /// Time the backend has to end before it is killed (default 10s), and with --wait builds to end
     #[arg(long, short, value_name = "duration", value_parser = limit)]
     pub(super) timeout: Option<Duration>,
+
+    /// Wait until builds in flight have ended
+    #[arg(long)]
+    wait: bool,
+}
+
+impl Options {
+    /// What they come to together.
+    pub(super) fn check(self) -> Result<WhenInUse, Refusal> {
+        WhenInUse::of(self.force, self.wait)
+    }
 }
 
 /// Runs the whole command: what others know of the backend is forgotten too. A wish to end is heard
@@ -31,7 +47,8 @@ pub(super) struct Options {
 ///
 /// # Errors
 /// Those of [`run`].
-pub async fn command<E: Engine>(session: Session<'_, E>, around: &Around) -> Result<()> {
+pub async fn command<E: Engine>(session: Session<'_, E>, in_use: WhenInUse, around: &Around) -> Result<()> {
+    spare(session, in_use).await?;
     let forgetting = async {
         builder::forget(session, &around.buildx).await;
         Ok(())
@@ -44,6 +61,21 @@ pub async fn command<E: Engine>(session: Session<'_, E>, around: &Around) -> Res
         () = session.cancel.insisted() => {}
     }
     Ok(())
+}
+
+/// Waits or fails where builds are in flight, unless they are to be cut off.
+///
+/// # Errors
+/// That there are, and those of the engine.
+pub async fn spare<E: Engine>(session: Session<'_, E>, in_use: WhenInUse) -> Result<()> {
+    let looking = async || {
+        let look = async {
+            let observed = observe::ours(session.engine, session.user).await?;
+            Ok(in_use.check(session, &teardown(&observed, STOP_GRACE), &observed).await?)
+        };
+        session.unless_cancelled(look).await
+    };
+    in_use.obey(session, looking).await
 }
 
 /// It says that it did, and has it still.

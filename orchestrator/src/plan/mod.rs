@@ -2,12 +2,14 @@
 
 pub mod action;
 mod after;
+mod cuts;
 mod dialer;
 pub mod diff;
 mod error;
 mod leaving;
 mod teardown;
 
+pub use cuts::Cuts;
 pub use error::{PlanError, way_back};
 pub use teardown::{STOP_GRACE, teardown};
 

@@ -95,7 +95,11 @@ impl Shell {
                     recreate: options.recreate,
                     ..wish()
                 };
-                let how = start::How { dry_run: options.dry_run, progress: options.progress };
+                let how = start::How {
+                    dry_run: options.dry_run,
+                    progress: options.progress,
+                    in_use: options.in_use,
+                };
                 self.attain(session, &desired, how).await
             }
             OnEngine::PortChange(change, how) => {
@@ -104,7 +108,10 @@ impl Shell {
                 self.attain(session, &desired, how).await
             }
             OnEngine::PortList(list) => port::list(session, &list).await,
-            OnEngine::Stop => stop::run(session, None).await,
+            OnEngine::Stop(in_use) => {
+                stop::spare(session, in_use).await?;
+                stop::run(session, None).await
+            }
             OnEngine::Info(what) => info::run(session, what, self.builder).await,
             OnEngine::Stats(stats) => stats::run(session, &stats, false).await,
             OnEngine::Logs(logs) => logs::run(session, &logs).await,
@@ -120,10 +127,11 @@ impl Shell {
         how: start::How,
     ) -> Result<()> {
         if how.dry_run {
-            return start::preview(session, desired).await;
+            return start::preview(session, desired, how.in_use).await;
         }
         let image = || Bytes::from_static(PROXY.as_bytes());
-        start::run(session, desired, how.progress, &image).await?;
+        let trying = async || start::run_and(session, desired, how, &image, async || ()).await;
+        how.in_use.obey(session, trying).await?;
         start::warn_of_blocked(session).await;
         start::warn_of_proxies(session, desired);
         Ok(())

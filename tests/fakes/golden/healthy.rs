@@ -1,5 +1,6 @@
 //! A backend with forwards of every kind, all of which do well, and what is asked of it.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard_buildkit_proto::google::protobuf::Timestamp;
@@ -123,6 +124,7 @@ pub(super) fn daemon(used: i64) -> Daemon {
             UsageRecord { last_used_at: None, ..record("context", "source.local", 4_096) },
             record("frontend", "frontend", 7),
         ],
+        builds: Arc::new(Mutex::new(Some(Vec::new()))),
     }
 }
 

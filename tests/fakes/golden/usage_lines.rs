@@ -109,6 +109,8 @@
     "backend port rm",
     "backend port rm 0",
     "backend port rm x",
+    "backend port rm 5000 --force --wait",
+    "backend stop -f --wait",
     "backend port ls word",
     "backend port ls --format '{{'",
     "completion",

@@ -66,7 +66,7 @@ async fn preview(engine: &FakeEngine, wish: &Desired) -> anyhow::Result<String> 
     let (screen, user, cancel) = (Screen::default(), user(), Cancel::never());
     let console = screen.console();
     let session = Session { engine, user: &user, console: &console, cancel: &cancel, limit: None };
-    start::preview(session, wish).await?;
+    start::preview(session, wish, Default::default()).await?;
     Ok(screen.out())
 }
 

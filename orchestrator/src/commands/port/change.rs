@@ -12,7 +12,7 @@ use explained::Explained;
 
 use crate::commands::forwards::{self, Words, merged};
 use crate::commands::start::{Around, How, attain, dialed, resolve};
-use crate::commands::{Session, observe};
+use crate::commands::{Session, WhenInUse, observe};
 use crate::desired::{Desired, ImageRef, ProxyImage, PullPolicy, Settings};
 use crate::engine::Engine;
 use crate::forward::asked::{self, Asked, MOST};
@@ -60,9 +60,17 @@ pub(in crate::commands) struct RmOptions {
     #[arg(long)]
     dry_run: bool,
 
+    /// Take them from builds in flight
+    #[arg(long, short)]
+    force: bool,
+
     /// Time the other forwards have to answer (default 1m)
     #[arg(long, value_name = "duration", value_parser = limit)]
     pub(in crate::commands) timeout: Option<Duration>,
+
+    /// Wait until builds in flight have ended, for as long as --timeout says
+    #[arg(long)]
+    wait: bool,
 }
 
 /// What becomes of the forwards.
@@ -77,7 +85,8 @@ pub enum Change {
 impl AddOptions {
     /// What they come to together.
     pub(in crate::commands) fn check(self) -> Result<(Change, How), Refusal> {
-        let how = How { dry_run: self.dry_run, ..How::default() };
+        // Nothing is taken from anybody but by an earlier change that was not done.
+        let how = How { dry_run: self.dry_run, in_use: WhenInUse::Force, ..How::default() };
         Ok((Change::Add(merged(Some(&self.ports.concat()), &[], false)?), how))
     }
 }
@@ -85,7 +94,8 @@ impl AddOptions {
 impl RmOptions {
     /// What they come to together.
     pub(in crate::commands) fn check(self) -> Result<(Change, How), Refusal> {
-        let how = How { dry_run: self.dry_run, ..How::default() };
+        let in_use = WhenInUse::of(self.force, self.wait)?;
+        let how = How { dry_run: self.dry_run, in_use, ..How::default() };
         Ok((Change::Remove(merged(Some(&self.ports.concat()), &[], false)?), how))
     }
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::commands::builder::{self, Buildx};
 use crate::commands::variables::Given;
-use crate::commands::{Cancelled, Session, health};
+use crate::commands::{Cancelled, Session, WhenInUse, health};
 use crate::desired::{BACKEND_IMAGE, Desired, ImageRef, ProxyImage};
 use crate::dialer;
 use crate::engine::Engine;
@@ -51,7 +51,7 @@ pub struct Around {
 /// # Errors
 /// Those of [`run_and`], and files or hosts that the options name and that cannot be read or found.
 pub async fn command<E: Engine>(session: Session<'_, E>, start: Start, around: &Around) -> Result<()> {
-    let how = How { dry_run: start.dry_run, progress: start.progress };
+    let how = How { dry_run: start.dry_run, progress: start.progress, in_use: start.in_use };
     let (select, load, served) = (start.select && !start.dry_run, start.load, Cell::new(false));
     if select {
         // What cannot be is said before anything is made.
@@ -82,6 +82,8 @@ pub struct How {
     pub dry_run: bool,
     /// How to show what goes on.
     pub progress: Progress,
+    /// What becomes of what builds may be using.
+    pub in_use: WhenInUse,
 }
 
 /// Makes the backend what is wished for, when nobody else is at that; `wish` is asked for then. `served`
@@ -95,20 +97,24 @@ pub(in crate::commands) async fn attain<E: Engine>(
 ) -> Result<()> {
     let sidecar = proxy_image::shipped()?;
     if how.dry_run {
-        let previewing = async { preview(session, &wish(sidecar).await?).await };
+        let previewing = async { preview(session, &wish(sidecar).await?, how.in_use).await };
         return session.unless_cancelled(previewing).await;
     }
-    let wishing = async {
-        let lock = turn(session, around).await?;
-        Ok((lock, wish(sidecar).await?))
-    };
-    let (_lock, desired) = session.unless_cancelled(wishing).await?;
     let archive = || sidecar.bytes.clone();
-    let remember = async || {
-        served.set(true);
-        restore::keep(session, &desired, &around.image, around.configuration.as_deref()).await;
+    let trying = async || {
+        let wishing = async {
+            let lock = turn(session, around).await?;
+            Ok((lock, wish(sidecar).await?))
+        };
+        let (_lock, desired) = session.unless_cancelled(wishing).await?;
+        let remember = async || {
+            served.set(true);
+            restore::keep(session, &desired, &around.image, around.configuration.as_deref()).await;
+        };
+        run_and(session, &desired, how, &archive, remember).await?;
+        Ok(desired)
     };
-    run_and(session, &desired, how.progress, &archive, remember).await?;
+    let desired = how.in_use.obey(session, trying).await?;
     let warning = async {
         warn_of_blocked(session).await;
         warn_of_proxies(session, &desired);

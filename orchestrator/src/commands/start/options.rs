@@ -12,6 +12,7 @@ use explained::Explained;
 use super::Daemon;
 use super::chosen::Named;
 use super::registries::{authority, file, mirror, registry};
+use crate::commands::WhenInUse;
 use crate::commands::builder::Load;
 use crate::commands::complete::{images, volumes};
 use crate::commands::forwards::{self, Words, merged};
@@ -78,6 +79,10 @@ pub(in crate::commands) struct Options {
     #[arg(long)]
     dry_run: bool,
 
+    /// Take ports, or the backend, from builds in flight
+    #[arg(long)]
+    force: bool,
+
     /// Let builds reach a port of another host as localhost:PORT; a name is followed as it moves
     #[arg(long, value_name = "port=host:port", value_parser = asked::hosts)]
     forward: Option<Vec<Words>>,
@@ -138,6 +143,10 @@ pub(in crate::commands) struct Options {
 
     #[command(flatten)]
     load: Load,
+
+    /// Wait until builds in flight that would be cut off have ended, for as long as --timeout says
+    #[arg(long)]
+    wait: bool,
 }
 
 /// What a start is to do.
@@ -167,6 +176,8 @@ pub struct Start {
     pub load: Load,
     /// How to show what goes on.
     pub progress: Progress,
+    /// What becomes of what builds may be using.
+    pub in_use: WhenInUse,
 }
 
 impl Options {
@@ -206,6 +217,7 @@ impl Options {
             dry_run: self.dry_run,
             select: self.select,
             load,
+            in_use: WhenInUse::of(self.force, self.wait)?,
             progress: if self.quiet { Progress::Quiet } else { self.progress.unwrap_or_default() },
         })
     }

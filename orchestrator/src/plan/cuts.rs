@@ -1,0 +1,55 @@
+//! What a plan takes from builds that may be using it.
+
+use std::collections::BTreeSet;
+
+use super::Plan;
+use super::action::Action;
+use crate::labels;
+use crate::observed::{Container, ContainerId, Observed, Sidecar, State};
+
+/// What serves now, and would not any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cuts<'a> {
+    /// The backend, and all with it.
+    pub backend: Option<&'a Container>,
+    /// The forwards that go.
+    pub removed: Vec<&'a Sidecar>,
+    /// Those that lead to the same target again a moment later.
+    pub replaced: Vec<&'a Sidecar>,
+}
+
+impl Plan {
+    /// What it takes away; nothing where the backend does not run.
+    #[must_use]
+    pub fn cuts<'a>(&self, observed: &'a Observed) -> Cuts<'a> {
+        let Some(backend) = observed.backend.as_ref().filter(|backend| backend.state == State::Running)
+        else {
+            return Cuts::default();
+        };
+        let gone: BTreeSet<&ContainerId> = self.actions().filter_map(ended).collect();
+        let backend_goes = gone.contains(&backend.id);
+        let serves = |sidecar: &&Sidecar| {
+            let Container { state, unhealthy, .. } = &sidecar.container;
+            *state == State::Running && !unhealthy && !sidecar.is_stale(backend)
+        };
+        let is_gone = |sidecar: &&Sidecar| backend_goes || gone.contains(&sidecar.container.id);
+        let (replaced, removed) =
+            observed.sidecars.iter().filter(is_gone).filter(serves).partition(|sidecar| {
+                self.actions().any(|action| takes_the_place_of(action, &sidecar.container))
+            });
+        Cuts { backend: backend_goes.then_some(backend), removed, replaced }
+    }
+}
+
+const fn ended(action: &Action) -> Option<&ContainerId> {
+    match action {
+        Action::Remove { id, .. } | Action::SetAside { id, .. } => Some(id),
+        _ => None,
+    }
+}
+
+fn takes_the_place_of(action: &Action, sidecar: &Container) -> bool {
+    let Action::Run { candidates } = action else { return false };
+    let same = |label| candidates[0].labels.get(label) == sidecar.labels.get(label);
+    same(labels::PORT) && same(labels::TARGET)
+}
