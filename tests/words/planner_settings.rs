@@ -89,6 +89,22 @@ fn builds_may_use_the_backends_own_network_unless_entitlements_are_named() {
 }
 
 #[test]
+fn a_backend_that_allows_nothing_is_told_of_and_left_alone() {
+    let mut world = started(&wish());
+    let none = (Choice::Entitlements, serde_json::Value::Array(Vec::new()));
+    world.backend.as_mut().unwrap().settings.chosen = [none].into_iter().collect();
+    let plain = plan(&wish(), &world).unwrap();
+    assert!(plain.is_empty());
+    let told = plain.left_alone.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(told, ["allow-insecure-entitlement: has \"none\", asked for \"network.host\""]);
+    // Whoever asks for it is refused, and a new one has it.
+    let told = refused(&naming(&[(Choice::Entitlements, "network.host")]), &world);
+    assert_eq!(told, "allow-insecure-entitlement: has \"none\", asked for \"network.host\"");
+    let anew = backend_candidates(&Desired { recreate: true, ..wish() }, &world);
+    assert!(anew[0].args.contains(&"--allow-insecure-entitlement=network.host".to_owned()));
+}
+
+#[test]
 fn a_network_that_is_named_has_to_exist() {
     let wish = naming(&[(Choice::Network, "builds")]);
     let world = Observed { network: Some(false), ..empty() };

@@ -76,3 +76,17 @@ fn a_bad_value_is_told_with_its_variable() {
     let UsageError { text, .. } = start("backend start --security none", vars).unwrap_err();
     assert!(!text.contains("DOCKER_ASSEMBLE_USE"), "{text}");
 }
+
+#[test]
+fn what_may_be_a_secret_is_told_by_its_name() {
+    let vars: Vars<'_> = &[
+        ("DOCKER_ASSEMBLE_ENV", "TOKEN=s3cret A=s3cret"),
+        ("DOCKER_ASSEMBLE_LABEL", "team=s3cret"),
+        ("DOCKER_ASSEMBLE_DRIVER_OPT", "env.KEY=s3cret"),
+        ("DOCKER_ASSEMBLE_MEMORY", "2g"),
+    ];
+    let (asked, told) = start("backend start", vars).unwrap();
+    let told = told.join("\n");
+    assert!(!told.contains("s3cret") && told.contains("--env TOKEN A from DOCKER_ASSEMBLE_ENV"), "{told}");
+    assert_eq!(asked.settings.chosen.to_string(), "env \"A KEY TOKEN\", label \"team\", memory \"2g\"");
+}

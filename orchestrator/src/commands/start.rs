@@ -19,6 +19,7 @@ mod words;
 
 pub use blocked::{warn_of_blocked, warn_of_proxies};
 pub use certificates::certificates_of_the_engine;
+pub(in crate::commands) use chosen::DRIVER_OPT;
 pub use chosen::DriverOptionError;
 pub(in crate::commands) use command::attain;
 pub use command::{Around, How, command, dialed};

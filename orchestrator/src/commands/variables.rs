@@ -7,8 +7,8 @@ use clap::{ArgAction, Args};
 use docker_plugin::cli::UsageError;
 use docker_plugin::vars::Vars;
 
-use super::start::Options;
-use crate::desired::BACKEND_IMAGE_VARIABLE;
+use super::start::{DRIVER_OPT, Options};
+use crate::desired::{BACKEND_IMAGE_VARIABLE, Choice};
 use crate::plugin::Globals;
 
 /// What the name of each begins with; that of the option follows, in capitals.
@@ -22,9 +22,6 @@ const NOT_LASTING: [&str; 2] = ["dry-run", "recreate"];
 
 /// The image's variable, which is older, says what it is where none is named: no wish for another one.
 const IMAGE: &str = "image";
-
-/// Options with values that may be secrets.
-const SECRET: [&str; 1] = ["env"];
 
 /// An option that a variable gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +37,8 @@ pub struct Given {
 impl fmt::Display for Given {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { variable, option, values } = self;
-        let shown = |value: &String| match SECRET.contains(&option.as_str()) {
+        let is_secret = option == DRIVER_OPT || Choice::named(option).is_some_and(Choice::is_secret);
+        let shown = |value: &String| match is_secret {
             true => value.split('=').next().unwrap_or_default().to_owned(),
             false => value.clone(),
         };

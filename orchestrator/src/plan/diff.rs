@@ -5,12 +5,12 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::desired::{Choice, Chosen, Desired, SETTINGS, Setting};
+use crate::desired::{Choice, Chosen, Desired, NETWORK_HOST, SETTINGS, Setting};
 use crate::labels;
 use crate::observed::{Container, Observed};
 use crate::spec::daemon::differences;
 use crate::spec::proxies::environment;
-use crate::spec::{ContainerSpec, same_settings as same_fingerprint};
+use crate::spec::{ContainerSpec, same_settings as same_fingerprint, usual_entitlement};
 
 /// What a difference leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub enum Field {
         /// Whether the engine can do that while the container runs.
         live: bool,
     },
+    /// Builds may not use the backend's own network, as those of a new one may.
+    NetworkHost,
     /// The configuration that the daemon was given.
     Config,
     /// The certificates that docker's engine has for registries on localhost.
@@ -58,7 +60,9 @@ impl Field {
             // The user named each of these.
             Self::Image | Self::Setting(_) | Self::Choice { .. } | Self::Config => Effect::Recreate,
             // Nobody asked for them at this moment, and a running build is worth more.
-            Self::ImageContent | Self::Certificates | Self::Proxies | Self::Defaults => Effect::Ignore,
+            Self::ImageContent | Self::NetworkHost | Self::Certificates | Self::Proxies | Self::Defaults => {
+                Effect::Ignore
+            }
         }
     }
 }
@@ -92,6 +96,7 @@ impl fmt::Display for Difference {
             Field::ImageContent => "content of the image",
             Field::Setting(name) => name,
             Field::Choice { choice, .. } => choice.row().name,
+            Field::NetworkHost => Choice::Entitlements.row().name,
             Field::Config => "configuration",
             Field::Certificates => "certificates of docker's engine",
             Field::Proxies => "proxies",
@@ -138,6 +143,13 @@ pub fn backend(
     let has = &container.settings.chosen;
     differences
         .extend(desired.settings.chosen.iter().filter_map(|(choice, asked)| chosen(has, choice, asked)));
+
+    let lacks = has.get(Choice::Entitlements).is_some_and(|has| *has == Value::Array(Vec::new()));
+    if lacks && desired.settings.chosen.get(Choice::Entitlements).is_none() {
+        let gives = candidates[0].args.contains(&usual_entitlement());
+        let asked = if gives { NETWORK_HOST } else { NONE };
+        differences.extend(unequal(Field::NetworkHost, NONE, asked));
+    }
 
     differences.extend(config(desired, observed, container, &candidates[0]));
     differences.extend(certificates(desired, observed));

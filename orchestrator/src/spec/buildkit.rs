@@ -48,6 +48,11 @@ pub fn backend(desired: &Desired, cache: Option<&VolumeName>, cgroups: Cgroups) 
     }
 }
 
+/// The argument that gives builds what they may ask for where nobody says otherwise.
+pub(crate) fn usual_entitlement() -> String {
+    format!("--allow-insecure-entitlement={NETWORK_HOST}")
+}
+
 fn spec(desired: &Desired, settings: Settings, privileges: Privileges) -> ContainerSpec {
     let mut mounts = Vec::new();
     if let Some(name) = &settings.cache_volume {
@@ -70,7 +75,7 @@ fn spec(desired: &Desired, settings: Settings, privileges: Privileges) -> Contai
     }
     // As buildx does unless the user names some: `host` is no more than the backend's own network.
     if settings.chosen.get(Choice::Entitlements).is_none() && !daemon::names_entitlements(&desired.files) {
-        args.push(format!("--allow-insecure-entitlement={NETWORK_HOST}"));
+        args.push(usual_entitlement());
     }
     args.push(format!("{COMMIT_ARGUMENT}{COMMIT}"));
     if !desired.proxies.is_empty() {

@@ -10,6 +10,7 @@ mod note;
 pub mod proxies;
 mod sidecar;
 
+pub(crate) use buildkit::usual_entitlement;
 pub use buildkit::{STATE_DIRECTORY, backend};
 pub use canonical::same as same_settings;
 pub use dialer::{dialer, socket_volume};

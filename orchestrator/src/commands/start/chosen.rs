@@ -13,7 +13,7 @@ use docker_plugin::cli::values::boolean;
 use docker_plugin::cli::{Completes, Offer, Refusal, Typed};
 
 /// The option for those that have none of their own.
-pub(super) const DRIVER_OPT: &str = "driver-opt";
+pub(in crate::commands) const DRIVER_OPT: &str = "driver-opt";
 
 /// What begins the driver options that are variables.
 const VARIABLE: &str = "env.";

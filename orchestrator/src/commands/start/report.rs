@@ -130,6 +130,10 @@ pub(super) fn mention<E>(session: Session<'_, E>, plan: &Plan, desired: &Desired
     for difference in &plan.left_alone {
         let what = match difference.field {
             Field::ImageContent => format!("image \"{}\" is newer than the running backend", desired.image),
+            Field::NetworkHost => {
+                "builds may not use --network=host on the running backend, which an earlier version made"
+                    .to_owned()
+            }
             Field::Proxies => {
                 "docker's configuration names other proxies than when the backend was made".to_owned()
             }
