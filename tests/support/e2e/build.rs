@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use super::engine::{backend_image, base_image, docker, host};
-use super::process::{Outcome, run};
+use super::process::{Outcome, PATIENCE, eventually, run};
 use super::temp::TempDir;
 
 /// A directory with a Dockerfile. `busybox.tar` in it holds the files of the base image, since
@@ -36,7 +36,14 @@ impl Context {
             command.arg(format!("--local={local}={}", dir.display()));
         }
         command.args(output.map(|output| format!("--output={output}")));
-        run(&mut command)
+        // For each connection a program has to begin in the container, within twenty seconds: too few on a
+        // machine that is emulated.
+        eventually("BuildKit's client gets through", PATIENCE, || {
+            let outcome = run(&mut command);
+            let gave_up =
+                outcome.stderr.contains("error reading server preface: read |0: file already closed");
+            (!gave_up).then_some(outcome)
+        })
     }
 }
 
