@@ -5,7 +5,6 @@ mod engine;
 mod walk;
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use serde_json::Value;
 
@@ -13,9 +12,12 @@ use crate::advice::Reader;
 use crate::buildx::Client;
 use crate::cache::{build, steps};
 use crate::forward::reader_of;
-use crate::support::{Backend, Context, PATIENCE, Registry, Volume, docker, eventually, free_port, inspect};
+use crate::support::{
+    Backend, Context, Image, PATIENCE, Registry, Volume, backend_image, docker, eventually, free_port,
+    inspect,
+};
 use engine::{Gateway, Service, keeps_logs};
-use walk::{fill, is_filled, is_gone, is_told, is_well, json, own_group, reach, sizes};
+use walk::{DIVIDES, builds_restricted, fill, is_filled, is_gone, is_told, is_well, json, reach, sizes};
 
 #[test]
 #[ignore = "needs a docker engine"]
@@ -310,24 +312,15 @@ fn restart_from_outside() {
     });
 }
 
+/// As the image would have it, and where this host has one tree of control groups as upstream's would.
 #[test]
 #[ignore = "needs a docker engine"]
 fn restricted() {
     let (backend, registry) = (Backend::new(), Registry::start());
-    let way = Gateway::of_the_engine().way_to(&registry.port.to_string());
-    backend.run(&["start", "--allow-host-port", &way, "--security", "restricted"]).ok();
-    assert_eq!(backend.inspect()["HostConfig"]["Privileged"], false);
-    let group = own_group(&backend);
-    backend.push(&reader_of(registry.port), &registry.image("pushed")).ok();
-    is_well(&backend);
-    if let Some(group) = &group {
-        // The steps of builds were below it, and not beside it in the host's tree.
-        assert!(group.join("buildkit").is_dir(), "{}", group.display());
-        assert!(!Path::new("/sys/fs/cgroup/buildkit").exists());
+    if builds_restricted(&backend, &registry, &backend_image(), &["buildkit"]) {
+        let divides = Image::commit(&format!("asmt/{}:divides", backend.user), &backend_image(), &DIVIDES);
+        builds_restricted(&backend, &registry, &divides.0, &["buildkit", "init"]);
     }
-    backend.run(&["stop"]).ok();
-    assert_eq!(backend.containers(), [""; 0]);
-    assert!(!group.is_some_and(|group| group.exists()));
 }
 
 #[test]

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::engine::Gateway;
 use crate::cache::{build, steps};
-use crate::support::{Backend, Outcome, Volume, docker};
+use crate::forward::reader_of;
+use crate::support::{Backend, Outcome, PATIENCE, Registry, Volume, docker, eventually};
 
 /// Has builds reach these ports of the host: through the engine's gateway, or by the way around where
 /// that is not this host.
@@ -32,7 +33,11 @@ pub(super) fn is_told(lines: &str, words: &str) {
 /// Demands that the doctor finds nothing wrong but what the engine cannot do.
 #[track_caller]
 pub(super) fn is_well(backend: &Backend) -> Outcome {
-    let doctor = backend.run(&["doctor"]);
+    // A machine that is emulated may take longer for each answer than the doctor waits.
+    let doctor = eventually("the doctor is answered", PATIENCE, || {
+        let doctor = backend.run(&["doctor"]);
+        (!doctor.stdout.contains("answer within 10 s")).then_some(doctor)
+    });
     if Gateway::of_the_engine() == Gateway::Missing {
         is_told(&doctor.stdout, "the backend is in no network");
         let doctor = doctor.fails(1);
@@ -62,6 +67,34 @@ pub(super) fn sizes(backend: &Backend) -> Vec<u64> {
     let usage = backend.run(&["cache", "usage", "--format", "json"]).ok();
     let records = usage.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     records.map(|record| record["Size"].as_u64().unwrap()).collect()
+}
+
+/// What upstream's images of BuildKit have: a script that begins the daemon, and the word to it that it may
+/// move to a group below its container's and give the controllers of that one to others.
+pub(super) const DIVIDES: [&str; 2] =
+    ["ENV BUILDKIT_SETUP_CGROUPV2_ROOT=1", r#"ENTRYPOINT ["sh", "-c", "exec buildkitd \"$@\"", "sh"]"#];
+
+/// Builds in a backend of this image that has few privileges. Whether this host has one tree of control
+/// groups (cgroup v2): there it demands that these are below that of the backend's container, nothing is
+/// beside it, and it is gone with the container.
+#[track_caller]
+pub(super) fn builds_restricted(backend: &Backend, registry: &Registry, image: &str, below: &[&str]) -> bool {
+    let way = Gateway::of_the_engine().way_to(&registry.port.to_string());
+    backend.run(&["start", "--allow-host-port", &way, "--security", "restricted", "--image", image]).ok();
+    assert_eq!(backend.inspect()["HostConfig"]["Privileged"], false);
+    let group = own_group(backend);
+    backend.push(&reader_of(registry.port), &registry.image("pushed")).ok();
+    is_well(backend);
+    if let Some(group) = &group {
+        for name in below {
+            assert!(group.join(name).is_dir(), "{name} in {}", group.display());
+            assert!(!Path::new("/sys/fs/cgroup").join(name).exists(), "{name}");
+        }
+    }
+    backend.run(&["stop"]).ok();
+    assert_eq!(backend.containers(), [""; 0]);
+    assert!(!group.as_ref().is_some_and(|group| group.exists()));
+    group.is_some()
 }
 
 /// The control group of the backend's container, which the engine names after it, where this host has one

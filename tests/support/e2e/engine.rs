@@ -92,6 +92,18 @@ impl Image {
         docker(&args).ok();
         image
     }
+
+    /// Makes an image from another one and `changes`.
+    pub(crate) fn commit(name: &str, of: &str, changes: &[&str]) -> Self {
+        let image = Self(name.to_owned());
+        let container = docker(&["create", of]).ok().stdout;
+        let changes = changes.iter().flat_map(|change| ["--change", change]);
+        let args: Vec<_> = ["commit"].into_iter().chain(changes).chain([container.trim(), name]).collect();
+        let committed = docker(&args);
+        docker(&["rm", "--volumes", container.trim()]).ok();
+        committed.ok();
+        image
+    }
 }
 
 impl Drop for Image {
