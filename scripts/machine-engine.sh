@@ -3,7 +3,8 @@
 #                                   and that suite's engine; fails where that cannot be had
 # machine-engine.sh run IMAGE... -- COMMAND...
 #                                   run COMMAND beside it, with DOCKER_HOST naming its engine and copies
-#                                   of these images of the engine in use loaded into it
+#                                   of these images of the engine in use loaded into it, and
+#                                   ASSEMBLE_TEST_REBOOT the next
 # machine-engine.sh reboot          for COMMAND: reboot the machine, and wait for its engine
 #
 # COMMAND runs here, but programs that cargo runs for it, tests above all, run in the machine: their
@@ -43,8 +44,10 @@ settle() {
 	printf '127.0.0.1 localhost machine\n::1 localhost\n' >"$root/etc/hosts"
 	ssh-keygen -q -t ed25519 -N '' -f "$dir/key"
 	install -D -m 600 "$dir/key.pub" "$root/root/.ssh/authorized_keys"
-	chroot "$root" systemctl --quiet enable systemd-networkd ssh docker
-	chroot "$root" systemctl --quiet disable docker-registry
+	# For what looks at a reboot; tests start registries of their own.
+	printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: /var/lib/docker-registry}}\nhttp: {addr: ":5000"}\n' \
+		>"$root/etc/docker/registry/config.yml"
+	chroot "$root" systemctl --quiet enable systemd-networkd ssh docker docker-registry
 	chroot "$root" systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer
 }
 
@@ -81,7 +84,7 @@ beside() {
 	shift
 	# For log_in, and for what COMMAND calls.
 	MACHINE_ENGINE=$(dirname "$images")
-	export MACHINE_ENGINE DOCKER_HOST=unix://$MACHINE_ENGINE/docker.sock
+	export MACHINE_ENGINE DOCKER_HOST=unix://$MACHINE_ENGINE/docker.sock ASSEMBLE_TEST_REBOOT="$self reboot"
 	unset DOCKER_CONTEXT
 	ip link set lo up
 	TMPDIR=$MACHINE_ENGINE emulate "$machine" "$images" "$words" -m 4G \
@@ -107,7 +110,8 @@ run() {
 # program PROGRAM ARGUMENT...: cargo's way to run a program. What it reads goes along, to the same places
 # as here.
 program() {
-	local target line
+	local target line settings
+	mapfile -t settings < <(env | grep ^ASSEMBLE_TEST_)
 	target=$(dirname "$1")
 	target=${target%/deps}
 	{
@@ -115,18 +119,28 @@ program() {
 		find "$target" -maxdepth 1 -name 'docker-assemble' -o -maxdepth 1 -name 'assemble-proxy*' ! -name '*.d'
 		[ -z "${ASSEMBLE_TEST_BUILDX:-}" ] || echo "$ASSEMBLE_TEST_BUILDX"
 	} | sed 's|^/||' | tar -cz -C / --files-from - | within tar -xz --keep-directory-symlink -C /
-	printf -v line ' %q' "$@"
-	within "mkdir -p ${target%/*}/tmp && cd $PWD && env $(env | grep ^ASSEMBLE_TEST_ | tr '\n' ' ') $line"
+	printf -v line ' %q' "${settings[@]}" "$@"
+	within "mkdir -p ${target%/*}/tmp && cd $PWD && env $line"
 }
 
 reboot() {
+	local before
+	before=$(within "$boot")
 	within systemctl reboot || true
-	until_deadline "$patience" logged_out
-	until_deadline "$patience" log_in || die "the machine has not come back"
+	until_deadline "$patience" is_another "$before" || die "the machine has not come back"
+	# The connection may not have noticed that its other end is gone.
+	into -O exit root@127.0.0.1 || true
+	log_in
 	until_deadline "$patience" answers || die "the machine's engine has not come back"
 }
 
-logged_out() { ! into -O check root@127.0.0.1; }
+boot='cat /proc/sys/kernel/random/boot_id'
+
+# is_another BOOT: by a login of its own.
+is_another() {
+	local now
+	now=$(into -S none root@127.0.0.1 "$boot") && [ "$now" != "$1" ]
+}
 
 case ${1:-} in
 fetch | reboot) "$1" ;;

@@ -49,8 +49,8 @@ ready_for_engines "test.$$"
 
 # The plugin's alone: what the relay ignores are its long cases, for scripts/soak.sh. They are named,
 # since the features of libraries follow the packages that are chosen: with --package all would be
-# compiled once more.
-with_an_engine=(cargo test --workspace --locked --no-fail-fast --test=e2e --test=fakes -- --ignored)
+# compiled once more. No machine is rebooted here.
+with_an_engine=(cargo test --workspace --locked --no-fail-fast --test=e2e --test=fakes -- --ignored --skip capability::reboot)
 
 # What this program does when it is killed, when its requests break, and behind ssh, is the same beside
 # every engine, and takes minutes: once is enough.

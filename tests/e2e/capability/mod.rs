@@ -2,6 +2,7 @@
 //! `docs/engines.md`. Where an engine cannot do a thing, its walk demands what `start` says in its place.
 
 mod engine;
+mod reboot;
 mod walk;
 
 use std::collections::BTreeSet;
