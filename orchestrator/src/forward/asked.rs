@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use assemble_contract::{HostName, Port};
+use docker_plugin::authority::Authority;
 use explained::Explained;
 
 use super::{Forward, REGISTRY_PORT, Target};
@@ -227,21 +228,18 @@ fn host_word(text: &str) -> Result<Word, ListError> {
     let why = || ListError::Hosts { word: text.to_owned() };
     let (port, target) = text.split_once('=').ok_or_else(why)?;
     let port = Port::parse(port).ok_or_else(why)?;
-    let (host, outside) = match target.rsplit_once(':') {
-        Some((host, number)) if !number.ends_with(']') => (host, Port::parse(number).ok_or_else(why)?),
-        _ => (target, port),
-    };
-    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let name = match bracketed {
-        Some(v6) if v6.parse::<std::net::Ipv6Addr>().is_ok() => v6,
-        None if is_name(host) => host,
-        _ => return Err(why()),
-    };
-    if is_own(name) {
-        return Err(ListError::Own { host: name.to_owned(), mapped: mapped(port, outside) });
+    let Authority { host: name, port: outside } = target.parse().map_err(|_| why())?;
+    let outside = outside.map_or(Some(port), Port::new).ok_or_else(why)?;
+    let addr = name.parse::<IpAddr>().ok();
+    // A user's name, which an authority may have, says nothing here.
+    if target.contains('@') || (addr.is_none() && !is_name(&name)) {
+        return Err(why());
+    }
+    if is_own(&name) {
+        return Err(ListError::Own { host: name, mapped: mapped(port, outside) });
     }
     // One spelling for an address, however it was written.
-    let name = name.parse::<IpAddr>().map_or_else(|_| name.to_owned(), |addr| addr.to_string());
+    let name = addr.map_or(name, |addr| addr.to_string());
     let forward = Asked { port, destination: Destination::Host(name), outside };
     Ok(Word { text: text.to_owned(), forwards: vec![forward] })
 }

@@ -8,7 +8,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+
+use docker_plugin::authority::Authority;
 
 use super::StartWarning;
 use crate::spec::daemon::Found;
@@ -63,6 +66,9 @@ fn names(directory: &Path) -> io::Result<Vec<String>> {
 
 /// Whether a registry of this name is one that forwards lead to.
 fn is_local(registry: &str) -> bool {
-    let host = registry.rsplit_once(':').map_or(registry, |(host, _)| host);
-    host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") || host == "[::1]"
+    let is_local = |Authority { host, .. }: Authority| {
+        let is_loopback = host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+        is_loopback || host == "localhost" || host.ends_with(".localhost")
+    };
+    registry.parse().is_ok_and(is_local)
 }

@@ -2,6 +2,7 @@
 
 use assemble_contract::status::Speaks;
 use assemble_contract::{Outcome, Status, Target, TargetHost};
+use docker_plugin::authority::Authority;
 use explained::Explained;
 
 use super::{fine, found};
@@ -83,15 +84,15 @@ pub(super) fn gateway(reports: &[&Status], start: &str) -> Option<Check> {
     Some(match &report.addrs[..] {
         [] => found(NAME, &ForwardTrouble::NoGateway { anew: anew(start) }),
         addrs => {
-            let addrs: Vec<&str> = addrs.iter().map(|addr| host_of(addr)).collect();
+            let addrs: Vec<String> = addrs.iter().map(|addr| host_of(addr)).collect();
             fine(NAME, format!("{} is the way out of the backend's network", addrs.join(" or ")))
         }
     })
 }
 
 /// An address without its port.
-fn host_of(addr: &str) -> &str {
-    addr.rsplit_once(':').map_or(addr, |(host, _)| host).trim_matches(['[', ']'])
+fn host_of(addr: &str) -> String {
+    addr.parse().map_or_else(|_| addr.to_owned(), |Authority { host, .. }| host)
 }
 
 pub(super) fn target(forward: &Examined, report: &Status) -> Option<Check> {
