@@ -81,6 +81,8 @@ inside() {
 	local work=$1 data=$2 pid status=0 as=()
 	shift 2
 	ip link set lo up
+	# Podman's locks are there whatever it is told of directories, and nobody would give these back.
+	mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 	# Its bridge has the lowest address of what is plugged in, before netavark 1.9, and that changes under
 	# those who know the one before.
 	sysctl -qw net.ipv4.conf.all.arp_notify=1
@@ -112,7 +114,11 @@ remove_traces() {
 	grep -oE '[0-9a-f]{64}' "$work/events" 2>/dev/null | sort -u >"$work/ids" || true
 	find /sys/fs/cgroup -depth -type d -path '*/libpod_parent/*' | grep -Ff "$work/ids" |
 		xargs --no-run-if-empty rmdir || true
+	# Nobody removes those that another Podman uses.
+	rmdir /sys/fs/cgroup/*/libpod_parent/conmon /sys/fs/cgroup/*/libpod_parent 2>/dev/null || true
 	rm -rf "$work" "$data"
+	# Where these were mounted.
+	rmdir "$dir/root$work" "$dir/root$data" 2>/dev/null || true
 }
 
 run() {

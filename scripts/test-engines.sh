@@ -74,9 +74,12 @@ walks() {
 
 # walk FILE: on the engine that DOCKER_HOST names.
 walk() {
-	local status=0 said=$1.said
-	described >"$1"
+	local status=0 said=$1.said about
+	about=$(described)
 	walks 2>&1 | tee "$said" || status=$?
+	# What did not run to its end says nothing.
+	plain_lines <"$said" | grep -q '^test result:' || die "the walks did not end"
+	echo "$about" >"$1"
 	# The walks that passed by what was demanded of the engine's words say so in their output.
 	plain_lines <"$said" | awk '
 		/^---- capability::.* stdout ----$/ { sub(/^.*::/, "", $2); walk = $2 }

@@ -54,7 +54,7 @@ with_an_engine=(cargo test --workspace --locked --no-fail-fast --test=e2e --test
 
 # What this program does when it is killed, when its requests break, and behind ssh, is the same beside
 # every engine, and takes minutes: once is enough.
-of_this_program=(--skip crashes:: --skip faults:: --skip ssh:: --skip trouble::)
+of_this_program=(--skip crashes:: --skip faults:: --skip ssh::)
 
 # --- All of them -------------------------------------------------------------
 

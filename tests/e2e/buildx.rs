@@ -124,7 +124,7 @@ fn a_builder_leads_to_the_engine_of_its_context_by_what_is_advised() {
     }
     let build = format!("docker buildx build --builder {} --progress=plain .", client.0.name());
     assert!(shell(&build).ok().words().contains("echo built"));
-    shell("docker --context assemble assemble backend stop").ok();
+    shell(&advised.last().unwrap().replace("backend use", "backend stop")).ok();
     assert_eq!(client.builder(), None);
 }
 

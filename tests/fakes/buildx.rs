@@ -233,10 +233,16 @@ async fn a_context_leads_to_its_engine_wherever_docker_leads_later() {
     assert_eq!(calls().await, [change]);
     home.register_as(&address, "null");
     assert_eq!(calls().await, [format!("buildx use {BACKEND}")]);
-    // It is not forgotten with the backend of another engine.
-    let other = stoppable();
+    // It is not forgotten with the backend of another engine, nor is that one's with this.
     std::fs::write(home.0.join("log"), "").unwrap();
-    assert!(home.run(&other, &["stop"]).await.status.success());
+    assert!(home.run(&stoppable(), &["stop"]).await.status.success());
+    let other = stoppable();
+    home.context("other", &other);
+    assert!(home.run_by(&["-c", "other"], &["stop"], &[]).await.status.success());
+    home.register();
+    let other = stoppable();
+    home.context("other", &other);
+    assert!(home.run_by(&["-c", "other"], &["stop"], &[]).await.status.success());
     assert_eq!(home.calls(), [""; 0]);
 }
 
@@ -248,7 +254,9 @@ async fn an_engine_that_only_an_option_names_is_refused_with_what_to_do() {
         let output = home.run_by(&["-H", &host], args, &[]).await;
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         let complaint = text(&output.stderr);
-        let make = format!("'docker context create assemble --docker \"host={host}\"'");
+        let context = host.split(['/', ':', '.', '-', '_']).filter(|word| !word.is_empty());
+        let context = context.collect::<Vec<_>>().join("-");
+        let make = format!("'docker context create {context} --docker \"host={host}\"'");
         assert!(complaint.contains(&make) && complaint.lines().count() == 1, "{complaint}");
     }
     assert_eq!((home.calls(), engine.requests()), (Vec::new(), Vec::new()), "nothing is made");
@@ -272,7 +280,10 @@ async fn a_builder_loads_what_it_builds_until_told_otherwise() {
     for args in [&["use"][..], &["use", "--default-load"]] {
         assert_eq!(calls(args).await, [format!("buildx use {BACKEND}")]);
     }
-    let ended = format!("buildx create --name {BACKEND} --node {BACKEND}0 --driver remote --use {address}");
+    // Buildx keeps the options that are not named.
+    let ended = format!(
+        "buildx create --name {BACKEND} --node {BACKEND}0 --driver remote --driver-opt default-load=false --use {address}"
+    );
     assert_eq!(calls(&["use", "--default-load=false"]).await, [ended]);
     let output = home.run(&engine, &["start", "--default-load"]).await;
     assert_eq!(output.status.code(), Some(125), "{output:?}");

@@ -26,7 +26,7 @@ fn start(line: &str, vars: Vars<'_>) -> Result<(Start, Vec<String>), UsageError>
 fn what_the_command_line_leaves_out_comes_from_variables() {
     let vars: Vars<'_> = &[
         ("DOCKER_ASSEMBLE_ALLOW_HOST_PORT", "6000,7000@loopback"),
-        ("DOCKER_ASSEMBLE_FORWARD", "5432=db:5432 80=web:80"),
+        ("DOCKER_ASSEMBLE_FORWARD", "5432=db:5432\n80=web:80\n"),
         ("DOCKER_ASSEMBLE_USE", "1"),
         ("DOCKER_ASSEMBLE_PULL", ""),
         ("DOCKER_ASSEMBLE_DRY_RUN", "1"),
@@ -59,6 +59,10 @@ fn the_command_line_counts_before_variables() {
     ];
     let (asked, told) = start("backend start --allow-host-port=7000 -q --use=false", vars).unwrap();
     assert_eq!((asked.forwards.len(), asked.select, told), (1, false, Vec::new()));
+    let limits: Vars<'_> = &[("DOCKER_ASSEMBLE_MEMORY", "8g"), ("DOCKER_ASSEMBLE_CPUS", "2")];
+    for line in ["--driver-opt memory=4g,cpu-quota=1000", "--driver-opt=memory=4g --cpus 1"] {
+        assert_eq!(start(&format!("backend start {line}"), limits).unwrap().1, [""; 0], "{line}");
+    }
     let other: BTreeMap<&str, &str> = vars.iter().copied().collect();
     for line in ["backend stop", "backend", "assemble backend info", "", "--nothing backend start"] {
         assert_eq!(given(&words(line), &other), [], "{line}");
@@ -80,7 +84,7 @@ fn a_bad_value_is_told_with_its_variable() {
 #[test]
 fn what_may_be_a_secret_is_told_by_its_name() {
     let vars: Vars<'_> = &[
-        ("DOCKER_ASSEMBLE_ENV", "TOKEN=s3cret A=s3cret"),
+        ("DOCKER_ASSEMBLE_ENV", "TOKEN=s3cret and more s3cret\nA=s3cret"),
         ("DOCKER_ASSEMBLE_LABEL", "team=s3cret"),
         ("DOCKER_ASSEMBLE_DRIVER_OPT", "env.KEY=s3cret"),
         ("DOCKER_ASSEMBLE_MEMORY", "2g"),

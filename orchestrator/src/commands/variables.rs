@@ -23,6 +23,10 @@ const NOT_LASTING: [&str; 2] = ["dry-run", "recreate"];
 /// The image's variable, which is older, says what it is where none is named: no wish for another one.
 const IMAGE: &str = "image";
 
+/// Keys of `--driver-opt`, buildx's own spelling, that name an option which is called otherwise.
+const DRIVER_OPTIONS: [(&str, &str); 3] =
+    [("restart-policy", "restart"), ("cpu-period", "cpus"), ("cpu-quota", "cpus")];
+
 /// An option that a variable gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Given {
@@ -52,6 +56,7 @@ impl fmt::Display for Given {
 pub fn given(words: &[String], vars: &impl Vars) -> Vec<Given> {
     let Some(at) = position(words) else { return Vec::new() };
     let own: Vec<&str> = words[at..].iter().map(String::as_str).take_while(|word| *word != "--").collect();
+    let by_driver = by_driver_options(&own);
     let command = Options::augment_args(clap::Command::new(START[1]));
     let of_option = |option: &clap::Arg| {
         let name = option.get_long().filter(|name| !NOT_LASTING.contains(name))?;
@@ -61,20 +66,35 @@ pub fn given(words: &[String], vars: &impl Vars) -> Vec<Given> {
         };
         let is_it = |word: &str| {
             let long = word.strip_prefix("--").and_then(|word| word.split('=').next());
-            let short = option.get_short().filter(|_| word.starts_with('-') && !word.starts_with("--"));
-            long == Some(name) || short.is_some_and(|short| word.starts_with(&format!("-{short}")))
+            let cluster = word.strip_prefix('-').filter(|word| !word.starts_with('-')).unwrap_or_default();
+            let mut letters = cluster.chars().take_while(char::is_ascii_alphabetic);
+            long == Some(name)
+                || option.get_short().is_some_and(|short| letters.any(|letter| letter == short))
         };
-        if own.iter().any(|word| is_it(word)) {
+        if own.iter().any(|word| is_it(word)) || by_driver.iter().any(|named| named == name) {
             return None;
         }
         let value = vars.get(&variable)?;
         let values = match option.get_action() {
-            ArgAction::Append => value.split_whitespace().map(str::to_owned).collect(),
+            ArgAction::Append => value.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect(),
             _ => vec![value],
         };
         Some(Given { variable, option: name.to_owned(), values })
     };
     command.get_arguments().filter_map(of_option).collect()
+}
+
+/// The options that `--driver-opt` names on this command line.
+fn by_driver_options(own: &[&str]) -> Vec<String> {
+    let behind = own.iter().zip(own.iter().skip(1)).filter(|(word, _)| **word == "--driver-opt");
+    let joined = own.iter().filter_map(|word| word.strip_prefix("--driver-opt="));
+    let keys = behind.map(|(_, value)| *value).chain(joined).flat_map(|list| list.split(','));
+    let option = |pair: &str| {
+        let key = pair.split('=').next().unwrap_or_default();
+        let other = DRIVER_OPTIONS.iter().find(|(name, _)| *name == key).map(|(_, option)| *option);
+        other.unwrap_or(if key.starts_with("env.") { "env" } else { key }).to_owned()
+    };
+    keys.map(option).collect()
 }
 
 /// The command line with these options.

@@ -17,6 +17,7 @@ use crate::desired::ContainerName;
 /// engine.
 const REMOTE: &str = "remote";
 const LOAD: &str = "default-load=true";
+const LOAD_NOTHING: &str = "default-load=false";
 
 /// How long buildx may take; what it is asked for here is a matter of files.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -64,13 +65,15 @@ pub enum BuildxError {
     /// Buildx and BuildKit's other clients name an engine by a context, or not at all.
     #[error(
         "only '--host' leads to the engine at \"{host}\", which its clients cannot be told; after \
-         'docker context create assemble --docker \"{endpoint}\"' it is 'docker --context assemble assemble \
+         'docker context create {context} --docker \"{endpoint}\"' it is 'docker --context {context} assemble \
          backend {verb}'"
     )]
     #[advice = "make that context, and name it in place of the host"]
     Nameless {
         /// The engine's host.
         host: String,
+        /// What a context of it may be called.
+        context: String,
         /// The same with its certificates, as `docker context create` takes it.
         endpoint: String,
         /// The verb that wants it.
@@ -164,7 +167,11 @@ impl Buildx {
                 if tls.as_ref().is_some_and(|tls| tls.skip_verify) {
                     endpoint.push_str(",skip-tls-verify=true");
                 }
-                Err(BuildxError::Nameless { host: host.clone(), endpoint, verb })
+                let words: Vec<_> = host
+                    .split(|c: char| !c.is_ascii_alphanumeric())
+                    .filter(|word| !word.is_empty())
+                    .collect();
+                Err(BuildxError::Nameless { host: host.clone(), context: words.join("-"), endpoint, verb })
             }
         }
     }
@@ -205,6 +212,9 @@ impl Buildx {
         words.extend(["--driver", REMOTE]);
         if loads {
             words.extend(["--driver-opt", LOAD]);
+        } else if before.as_ref().is_some_and(Instance::loads) {
+            // Options that are not named stay as they are.
+            words.extend(["--driver-opt", LOAD_NOTHING]);
         }
         words.extend(["--use", address]);
         self.call(&words).await
@@ -215,7 +225,7 @@ impl Buildx {
         let Some(instance) = self.instance(name) else { return false };
         let elsewhere = |node: &Node| match node.endpoint.split_once("?context=") {
             Some((_, context)) => self.named != Named::Context(context.replace("%2B", "+")),
-            None => false,
+            None => matches!(self.named, Named::Context(_)),
         };
         !instance.nodes.iter().any(elsewhere)
     }

@@ -137,8 +137,16 @@ pub(super) fn configuration(start: &str) -> Check {
     found("configuration", &BackendTrouble::NoConfiguration { start: start.to_owned() })
 }
 
-/// What BuildKit cannot do without, and its number in linux/capability.h.
-const NEEDED: [(&str, u32); 3] = [("NET_ADMIN", 12), ("SYS_PTRACE", 19), ("SYS_ADMIN", 21)];
+/// What BuildKit cannot do without, and its number in linux/capability.h. The last three are those that it
+/// gives to steps and that not every engine gives to containers.
+const NEEDED: [(&str, u32); 6] = [
+    ("NET_ADMIN", 12),
+    ("SYS_PTRACE", 19),
+    ("SYS_ADMIN", 21),
+    ("NET_RAW", 13),
+    ("MKNOD", 27),
+    ("AUDIT_WRITE", 29),
+];
 
 /// The profile that was asked for, and what the kernel holds the daemon to.
 pub(super) fn security(backend: &Container, confinement: Option<&Confinement>, start: &str) -> Check {
