@@ -79,13 +79,51 @@ fn builds_may_use_the_backends_own_network_unless_entitlements_are_named() {
     let flag = "--allow-insecure-entitlement=network.host".to_owned();
     let has = |wish: &Desired| backend_candidates(wish, &empty())[0].args.contains(&flag);
     assert!(has(&wish()));
-    assert!(has(&naming(&[(Choice::Entitlements, "network.host")])));
     assert!(!has(&naming(&[(Choice::Entitlements, "security.insecure")])));
     assert!(!has(&naming(&[(Choice::Flags, "--allow-insecure-entitlement security.insecure")])));
+    assert!(!has(&configured(wish())));
+}
+
+/// With a configuration that says what builds may ask for.
+fn configured(wish: Desired) -> Desired {
     let path = "/etc/buildkit/buildkitd.toml".to_owned();
     let content = "insecure-entitlements = []".to_owned();
-    let files = vec![docker_assemble::desired::File { path, content }];
-    assert!(!has(&Desired { files, ..wish() }));
+    Desired { files: vec![docker_assemble::desired::File { path, content }], ..wish }
+}
+
+/// As an engine has what no entitlement was given to.
+fn without_entitlements(mut world: Observed) -> Observed {
+    let backend = world.backend.as_mut().unwrap();
+    backend.settings.chosen = [(Choice::Entitlements, serde_json::json!([]))].into_iter().collect();
+    world
+}
+
+#[test]
+fn entitlements_that_are_named_go_before_those_of_a_configuration() {
+    let named = configured(naming(&[(Choice::Entitlements, "network.host")]));
+    let world = without_entitlements(started(&configured(wish())));
+    assert!(plan(&configured(wish()), &world).unwrap().left_alone.is_empty());
+    assert_eq!(
+        refused(&named, &world),
+        "allow-insecure-entitlement: has \"none\", asked for \"network.host\""
+    );
+    let made = &backend_candidates(&Desired { recreate: true, ..named.clone() }, &world)[0];
+    assert_eq!(made.settings.chosen.words(Choice::Entitlements), ["network.host"]);
+    assert!(plan(&named, &started(&named)).unwrap().is_empty());
+    // Where nobody has named any, the usual one is there without a word.
+    let usual = naming(&[(Choice::Entitlements, "network.host")]);
+    assert!(plan(&usual, &started(&wish())).unwrap().is_empty());
+}
+
+#[test]
+fn the_usual_limit_on_swap_is_no_difference() {
+    let world = started(&naming(&[(Choice::Memory, "2g")]));
+    let usual = naming(&[(Choice::Memory, "2g"), (Choice::MemorySwap, "4g")]);
+    assert!(plan(&usual, &world).unwrap().is_empty());
+    let other = naming(&[(Choice::MemorySwap, "5g")]);
+    assert_eq!(steps(&other, &world), [["change memory-swap \"5g\""]]);
+    let other = started(&naming(&[(Choice::Memory, "2g"), (Choice::MemorySwap, "5g")]));
+    assert_eq!(steps(&usual, &other), [["change memory-swap \"4g\""]]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::desired::{Choice, Chosen, Desired, NETWORK_HOST, SETTINGS, Setting};
 use crate::labels;
@@ -140,17 +140,10 @@ pub fn backend(
         differences.extend(unequal(Field::Setting(name), &side(&container.settings), &side(&asked.settings)));
     }
 
-    let has = &container.settings.chosen;
-    differences
-        .extend(desired.settings.chosen.iter().filter_map(|(choice, asked)| chosen(has, choice, asked)));
-
-    let lacks = has.get(Choice::Entitlements).is_some_and(|has| *has == Value::Array(Vec::new()));
-    if lacks && desired.settings.chosen.get(Choice::Entitlements).is_none() {
-        let gives = candidates[0].args.contains(&usual_entitlement());
-        let asked = if gives { NETWORK_HOST } else { NONE };
-        differences.extend(unequal(Field::NetworkHost, NONE, asked));
-    }
-
+    let (has, all) = (&container.settings.chosen, &asked.settings.chosen);
+    let named = desired.settings.chosen.iter();
+    differences.extend(named.filter_map(|(choice, asked)| chosen(has, all, choice, asked)));
+    differences.extend(entitlements(&desired.settings.chosen, has, asked));
     differences.extend(config(desired, observed, container, &candidates[0]));
     differences.extend(certificates(desired, observed));
     differences.extend(proxies(desired, container));
@@ -173,11 +166,18 @@ fn unequal(field: Field, has: &str, asked: &str) -> Option<Difference> {
     (has != asked).then(|| Difference { field, has, asked, names: Vec::new() })
 }
 
-/// Of what may be a secret only the name is told.
-fn chosen(container: &Chosen, choice: Choice, asked: &Value) -> Option<Difference> {
+/// A setting that was named; `all` are those that the backend is to have. Of what may be a secret only the
+/// name is told.
+fn chosen(container: &Chosen, all: &Chosen, choice: Choice, asked: &Value) -> Option<Difference> {
     let has = container.get(choice).unwrap_or(&Value::Null);
     let field = Field::Choice { choice, live: choice.is_live(container, asked) };
-    if has == asked {
+    let is_same = match choice {
+        // They differ or not whether they are named or not.
+        Choice::Entitlements => true,
+        Choice::MemorySwap => container.swap() == all.swap(),
+        _ => has == asked,
+    };
+    if is_same {
         return None;
     }
     if !choice.is_secret() {
@@ -193,6 +193,21 @@ fn chosen(container: &Chosen, choice: Choice, asked: &Value) -> Option<Differenc
     let names: BTreeSet<&String> = has.keys().chain(asked.keys()).collect();
     let names = names.into_iter().filter(|name| has.get(*name) != asked.get(*name)).cloned().collect();
     Some(several(field, !has.is_empty(), !asked.is_empty(), names))
+}
+
+/// What builds may ask for. A backend that was made before any was given lacks the usual one.
+fn entitlements(named: &Chosen, has: &Chosen, spec: &ContainerSpec) -> Option<Difference> {
+    let choice = Choice::Entitlements;
+    let usual = || json!([NETWORK_HOST]);
+    let has = has.get(choice).cloned().unwrap_or_else(usual);
+    let is_given = spec.args.contains(&usual_entitlement());
+    let asked = spec.settings.chosen.get(choice).cloned();
+    let asked = asked.unwrap_or_else(|| if is_given { usual() } else { json!([]) });
+    let field = match named.names(choice) {
+        true => Field::Choice { choice, live: false },
+        false => Field::NetworkHost,
+    };
+    unequal(field, &choice.told(&has), &choice.told(&asked))
 }
 
 fn several(field: Field, has: bool, asked: bool, names: Vec<String>) -> Difference {

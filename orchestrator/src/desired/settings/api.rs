@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::chosen::{Chosen, take_entitlements};
+use super::chosen::{Chosen, take_entitlements, usual_swap};
 use super::table::{Choice, Place};
 use crate::labels;
 
@@ -80,11 +80,6 @@ impl Chosen {
     }
 }
 
-/// What an engine makes of a limit on memory alone; it refuses another limit beside that of before.
-fn usual_swap(memory: i64) -> Value {
-    memory.saturating_mul(2).into()
-}
-
 /// A list of an object, to be put back.
 fn taken(body: &mut Value, key: &str) -> Vec<Value> {
     match body[key].take() {
@@ -121,7 +116,10 @@ fn arguments(config: &Value, choice: Choice) -> Value {
     let is_last = |word: &Value| word.as_str().is_some_and(|word| word.starts_with(LAST_OWN_ARGUMENT));
     let Some(last) = all.iter().position(is_last) else { return Value::Null };
     if choice == Choice::Entitlements {
-        return take_entitlements(&mut all.clone()).into();
+        let of = |words: &[Value]| take_entitlements(&mut words.to_vec());
+        // What stands among this program's own is what a backend has where nobody named any.
+        let (own, named) = (of(&all[..last]), of(&all[last..]));
+        return if own.is_empty() || !named.is_empty() { named.into() } else { Value::Null };
     }
     let is_own = |word: &Value| word.as_str().is_some_and(|word| word.starts_with("--config="));
     let mut words = all[last + 1..].iter().filter(|word| !is_own(word)).cloned().collect();

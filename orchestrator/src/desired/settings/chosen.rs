@@ -104,6 +104,11 @@ impl Chosen {
             }
             all.0.insert(*choice, value.clone());
         }
+        // No engine takes the one without the other.
+        let is_limit = |swap: &Value| swap.as_i64().is_some_and(|swap| swap > 0);
+        if self.0.get(&Choice::Memory).is_some_and(Value::is_null) && !self.names(Choice::MemorySwap) {
+            all.0.retain(|choice, value| *choice != Choice::MemorySwap || !is_limit(value));
+        }
         // A daemon that gives no entitlement is of a version that knew none.
         all.0.retain(|_, value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()));
         all
@@ -113,6 +118,19 @@ impl Chosen {
     #[must_use]
     pub fn get(&self, choice: Choice) -> Option<&Value> {
         self.0.get(&choice).filter(|value| !value.is_null())
+    }
+
+    /// The limit on memory and swap, also where it goes without saying.
+    #[must_use]
+    pub(crate) fn swap(&self) -> Option<Value> {
+        let usual = || self.get(Choice::Memory)?.as_i64().map(usual_swap);
+        self.get(Choice::MemorySwap).cloned().or_else(usual)
+    }
+
+    /// Whether it is one of them, taken back or not.
+    #[must_use]
+    pub(crate) fn names(&self, choice: Choice) -> bool {
+        self.0.contains_key(&choice)
     }
 
     /// All of them in order, those that are taken back too.
@@ -183,6 +201,11 @@ impl FromIterator<(Choice, Value)> for Chosen {
         values.into_iter().for_each(|(choice, value)| chosen.name(choice, value));
         chosen.canonical()
     }
+}
+
+/// What an engine makes of a limit on memory alone; it refuses another limit beside that of before.
+pub(super) fn usual_swap(memory: i64) -> Value {
+    memory.saturating_mul(2).into()
 }
 
 /// Takes the entitlements out of a daemon's arguments, in each spelling that it knows.

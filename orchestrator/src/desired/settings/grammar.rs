@@ -216,7 +216,7 @@ impl Grammar {
             (Self::Entitlements, Value::Array(mut words)) => {
                 words.sort_by_key(Value::to_string);
                 words.dedup();
-                if words == [NETWORK_HOST] { Value::Null } else { words.into() }
+                words.into()
             }
             (Self::Network, Value::String(name)) => {
                 // Those of engines whose own default it is.

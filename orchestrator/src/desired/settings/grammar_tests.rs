@@ -54,7 +54,6 @@ fn what_is_usual_is_no_value() {
         (Choice::Cpus, "0.0"),
         (Choice::Network, "bridge"),
         (Choice::Restart, "unless-stopped"),
-        (Choice::Entitlements, "network.host"),
     ] {
         let grammar = choice.row().grammar;
         assert_eq!(grammar.canonical(grammar.read(text).unwrap()), Value::Null, "{text}");

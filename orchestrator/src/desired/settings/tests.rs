@@ -55,6 +55,8 @@ fn the_usual_entitlement_is_told_from_none() {
         Chosen::seen(&json!({ "Cmd": cmd }), &json!({})).get(Choice::Entitlements).cloned()
     };
     assert_eq!(seen(&["--allow-insecure-entitlement=network.host", "LAST"]), None);
+    let named = Some(json!(["network.host"]));
+    assert_eq!(seen(&["LAST", "--config=/x", "--allow-insecure-entitlement=network.host"]), named);
     assert_eq!(seen(&["LAST", "--config=/x"]), Some(json!([])));
     assert_eq!(seen(&["--not-ours"]), None, "a container that is no backend");
     // A backend that had none is made anew with the usual one.
@@ -82,6 +84,12 @@ fn what_is_not_named_stays() {
     let all = named.over(&before);
     assert_eq!(all, chosen(&[(Choice::CpuQuota, "5000"), (Choice::Env, "B=2")]));
     assert_eq!(Chosen::default().over(&before), before);
+    // No engine takes a limit on swap without that on memory.
+    for (swap, left) in [("5g", None), ("-1", Some(json!(-1)))] {
+        let swapped = chosen(&[(Choice::Memory, "2g"), (Choice::MemorySwap, swap)]);
+        let all = chosen(&[(Choice::Memory, "")]).over(&swapped);
+        assert_eq!(all.get(Choice::MemorySwap).cloned(), left);
+    }
     let both = chosen(&[(Choice::Cpus, "1"), (Choice::CpuQuota, "5000")]);
     assert_eq!(both.conflict(), Some((Choice::Cpus, Choice::CpuQuota)));
     assert_eq!(all.conflict(), None);
