@@ -133,7 +133,7 @@ impl Shell {
         let trying = async || start::run_and(session, desired, how, &image, async || ()).await;
         how.in_use.obey(session, trying).await?;
         start::warn_of_blocked(session).await;
-        start::warn_of_proxies(session, desired);
+        start::warn_of_proxies(session, desired).await;
         Ok(())
     }
 }

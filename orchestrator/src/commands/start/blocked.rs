@@ -24,9 +24,13 @@ pub async fn warn_of_blocked<E: Engine>(session: Session<'_, E>) {
 
 /// Warns of proxies in docker's configuration that are on the builds' own localhost, where only a
 /// forward leads out.
-pub fn warn_of_proxies<E>(session: Session<'_, E>, desired: &Desired) {
+pub async fn warn_of_proxies<E: Engine>(session: Session<'_, E>, desired: &Desired) {
+    if desired.proxies.is_empty() {
+        return;
+    }
     let forwards: Vec<_> = desired.forwards.iter().cloned().collect();
-    let again = left_by(desired, None, &ImageRef(BACKEND_IMAGE.to_owned()));
+    let backend = session.engine.container(&desired.user.backend()).await.ok().flatten();
+    let again = left_by(desired, backend.as_ref(), &ImageRef(BACKEND_IMAGE.to_owned()));
     if let Some((why, start)) = proxies_in_vain(&desired.proxies, &forwards, &again) {
         session.console.warning(StartWarning::Proxies { why, start });
     }

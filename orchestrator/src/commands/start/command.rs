@@ -117,7 +117,7 @@ pub(in crate::commands) async fn attain<E: Engine>(
     let desired = how.in_use.obey(session, trying).await?;
     let warning = async {
         warn_of_blocked(session).await;
-        warn_of_proxies(session, &desired);
+        warn_of_proxies(session, &desired).await;
         Ok(())
     };
     session.unless_cancelled(warning).await
@@ -188,7 +188,8 @@ pub async fn dialed<E: Engine>(
     match dialer::place(user, engine.endpoint(), &facts.name, runtime) {
         Ok(directory) => desired.dialer_directory = Some(directory),
         Err(why) => {
-            let start = left_by(&desired, None, &ImageRef(BACKEND_IMAGE.to_owned())).command();
+            let backend = engine.container(&user.backend()).await?;
+            let start = left_by(&desired, backend.as_ref(), &ImageRef(BACKEND_IMAGE.to_owned())).command();
             let help = why.hint(engine.endpoint(), &start);
             console.warning(StartWarning::NoDialer { why, help });
         }

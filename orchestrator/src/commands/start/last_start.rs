@@ -1,9 +1,8 @@
 //! The starts that bring back what a user has: hints tell them, and the next start may ask for one.
 
-use super::chosen::DRIVER_OPT;
 use super::words::StartLine;
 use crate::desired::{
-    BACKEND_IMAGE, Choice, Desired, ImageRef, Port, ProxyImage, SETTINGS, Setting, UserName,
+    BACKEND_IMAGE, Desired, ImageRef, Port, ProxyImage, SETTINGS, Setting, Settings, UserName,
 };
 use crate::forward::{Forward, Target};
 use crate::observed::{Container, Observed};
@@ -18,7 +17,8 @@ pub(in crate::commands) const START: &str = "docker assemble backend start";
 pub(in crate::commands) fn again(observed: &Observed, user: &UserName) -> StartLine {
     let usual = ImageRef(BACKEND_IMAGE.to_owned());
     let image = observed.backend.as_ref().map(|backend| &backend.image);
-    let line = of_backend(observed.backend.as_ref(), user)
+    let settings = observed.backend.as_ref().map(|backend| backend.settings.clone()).unwrap_or_default();
+    let line = of_settings(&settings, user)
         .with("image", image.filter(|image| !image.stands_for(&usual)))
         .with("proxy-image", observed.helper_image().filter(|image| !is_built_in(image)));
     let forwards = observed.wanted();
@@ -27,36 +27,27 @@ pub(in crate::commands) fn again(observed: &Observed, user: &UserName) -> StartL
 }
 
 /// The start that has all again that this wish has come to, with the backend that was made or found for
-/// it. `usual` is the image that is taken where none is named.
+/// it, where there is one. `usual` is the image that is taken where none is named.
 pub(super) fn left_by(desired: &Desired, backend: Option<&Container>, usual: &ImageRef) -> StartLine {
     let forwards: Vec<_> = desired.forwards.iter().cloned().collect();
     let proxy_image = match &desired.proxy_image {
         ProxyImage::BuiltIn { .. } => None,
         ProxyImage::Custom(image) => Some(image),
     };
-    of_backend(backend, &desired.user)
+    // A backend has more than was asked for now, and one that is yet to be made has that.
+    let has = backend.map(|backend| backend.settings.clone()).unwrap_or_default();
+    of_settings(&desired.settings.clone().or(has), &desired.user)
         .with("image", (desired.image != *usual).then_some(&desired.image))
         .with("proxy-image", proxy_image)
         .forwarding(&forwards)
 }
 
-/// What only the backend's container tells: it may have another volume than was asked for now.
-fn of_backend(backend: Option<&Container>, user: &UserName) -> StartLine {
+fn of_settings(settings: &Settings, user: &UserName) -> StartLine {
     let mut line = StartLine::default();
     for Setting { option, value, usual, .. } in &SETTINGS {
-        let has = backend.and_then(|backend| value(&backend.settings));
-        line = line.with(option, has.filter(|has| Some(has) != usual(user).as_ref()));
+        line = line.with(option, value(settings).filter(|has| Some(has) != usual(user).as_ref()));
     }
-    let Some(backend) = backend else { return line };
-    let chosen = &backend.settings.chosen;
-    // What may be a secret is written nowhere.
-    Choice::all().filter(|choice| !choice.is_secret()).fold(line, |line, choice| {
-        let (row, words) = (choice.row(), chosen.words(choice));
-        match &row.option {
-            Some(_) => line.with(row.name, words),
-            None => line.with(DRIVER_OPT, words.iter().map(|word| format!("{}={word}", row.name))),
-        }
-    })
+    settings.chosen.iter().fold(line, |line, (choice, _)| line.choosing(choice, &settings.chosen))
 }
 
 /// Which proxies are on the builds' own localhost without a forward there, and the start that makes
@@ -83,7 +74,7 @@ pub(in crate::commands) fn proxies_in_vain(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desired::{PullPolicy, Security, Settings, VolumeName};
+    use crate::desired::{PullPolicy, Security, VolumeName};
 
     #[test]
     fn what_is_left_is_what_differs_from_the_usual() {
@@ -127,6 +118,10 @@ mod tests {
             "docker assemble backend start --allow-host-port 6000 --cache-volume v --image mine \
              --proxy-image relay --security restricted"
         );
+
+        // One that was asked for is named before there is a backend.
+        let asked = Desired { settings: restricted.settings.clone(), ..other.clone() };
+        assert_eq!(left_by(&asked, None, &image("usual")), left);
 
         // Of the containers alone the same is known.
         let user = &other.user;

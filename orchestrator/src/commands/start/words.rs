@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use docker_plugin::cli::Invocation;
 
 use super::Start;
+use super::chosen::DRIVER_OPT;
 use crate::commands::forwards::{HOSTS, PORTS};
 use crate::commands::{Command, OnEngine, parse};
-use crate::desired::REGISTRY_PORT;
+use crate::desired::{Choice, Chosen, REGISTRY_PORT, csv};
 use crate::forward::asked::Asked;
 use crate::forward::{Forward, lists};
 
@@ -32,6 +33,19 @@ impl StartLine {
             self.options.entry(option).or_default().extend(values);
         }
         self
+    }
+
+    /// The same with the option of this setting. What may be a secret is written nowhere.
+    pub(super) fn choosing(self, choice: Choice, chosen: &Chosen) -> Self {
+        let (row, words) = (choice.row(), chosen.words(choice));
+        match &row.option {
+            _ if choice.is_secret() => self,
+            Some(_) => self.with(row.name, words),
+            None => {
+                let pair = |word: &String| csv::line([format!("{}={word}", row.name)]);
+                self.with(DRIVER_OPT, words.iter().map(pair))
+            }
+        }
     }
 
     /// The same with these forwards.
@@ -104,6 +118,7 @@ mod tests {
     use proptest::collection::btree_map;
     use proptest::option::of;
     use proptest::prelude::*;
+    use proptest::sample::subsequence;
 
     use super::*;
     use crate::desired::{Port, SETTINGS, Security, Setting, Settings, VolumeName};
@@ -123,7 +138,37 @@ mod tests {
         })
     }
 
+    /// Settings that no two of exclude each other; of a secret no line tells.
+    const CHOSEN: [(Choice, &str); 17] = [
+        (Choice::AddHost, "b:2001:db8::8"),
+        (Choice::AddHost, "a:192.0.2.7"),
+        (Choice::Entitlements, "network.host"),
+        (Choice::Entitlements, "security.insecure"),
+        (Choice::Flags, "--debug --oci-worker-snapshotter='a b'"),
+        (Choice::CgroupParent, "/a,\"b\" c"),
+        (Choice::CpuPeriod, "100000"),
+        (Choice::CpuQuota, "50000"),
+        (Choice::CpuShares, "512"),
+        (Choice::CpusetCpus, "0-2,4"),
+        (Choice::CpusetMems, "0,1"),
+        (Choice::Gpus, "\"device=0,1\",capabilities=utility"),
+        (Choice::Memory, "2g"),
+        (Choice::MemorySwap, "-1"),
+        (Choice::Network, "builds"),
+        (Choice::Restart, "on-failure:3"),
+        (Choice::Restart, "always"),
+    ];
+
     proptest! {
+        #[test]
+        fn a_line_asks_for_the_settings_that_it_was_made_of(some in subsequence(CHOSEN.to_vec(), 0..=17)) {
+            let chosen: Chosen =
+                some.iter().map(|(choice, text)| (*choice, choice.read(text).unwrap())).collect();
+            let line = Choice::all().fold(StartLine::default(), |line, choice| line.choosing(choice, &chosen));
+            let start = read(&line.options());
+            prop_assert_eq!(start.map(|start| start.settings.chosen), Some(chosen), "{}", line.options());
+        }
+
         #[test]
         fn a_line_asks_for_what_it_was_made_of(
             forwards in of(forwards()),

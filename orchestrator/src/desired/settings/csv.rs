@@ -40,7 +40,8 @@ fn end_of(quoted: &str) -> Option<usize> {
 }
 
 /// The line of these fields.
-pub(super) fn line(fields: impl IntoIterator<Item = String>) -> String {
+#[must_use]
+pub fn line(fields: impl IntoIterator<Item = String>) -> String {
     let quoted = |field: String| match field.contains([',', '"']) {
         true => format!("\"{}\"", field.replace('"', "\"\"")),
         false => field,
