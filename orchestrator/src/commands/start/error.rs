@@ -135,6 +135,30 @@ pub enum StartWarning {
         /// The backend.
         name: ContainerName,
     },
+    /// The note of a backend that has gone without `stop` is another version's, or somebody has changed it.
+    #[error(
+        "the options that \"{name}\" was started with cannot be read: '{options}'; a start with those that it \
+         is to have and '--recreate' brings them back"
+    )]
+    #[advice = "start it so"]
+    NotRead {
+        /// The backend.
+        name: ContainerName,
+        /// As they were remembered.
+        options: String,
+    },
+    /// The network of a backend that has gone without `stop` has gone with it.
+    #[error(
+        "network \"{network}\" has gone too; \"{name}\" is started in the usual one ('docker network create \
+         {network}', and a start with --network and '--recreate' brings it back)"
+    )]
+    #[advice = "do so, where it is needed"]
+    NetworkGone {
+        /// The backend.
+        name: ContainerName,
+        /// The network.
+        network: String,
+    },
     /// The configuration of a backend that has gone without `stop` is not among what is remembered.
     #[error(
         "the configuration that \"{name}\" had is not remembered; a start with the options about it, \
