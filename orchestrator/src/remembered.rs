@@ -24,6 +24,12 @@ impl Remembered {
         Self(configuration.map(|directory| directory.join("assemble").join(name)))
     }
 
+    /// Whether anything is remembered of any backend.
+    #[must_use]
+    pub fn is_any(configuration: Option<&Path>) -> bool {
+        configuration.is_some_and(|directory| directory.join("assemble").is_dir())
+    }
+
     /// What the last start left; `None` where nothing is remembered.
     #[must_use]
     pub fn recall(&self) -> Option<Last> {

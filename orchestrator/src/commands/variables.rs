@@ -92,7 +92,7 @@ fn by_driver_options(own: &[&str]) -> Vec<String> {
     let option = |pair: &str| {
         let key = pair.split('=').next().unwrap_or_default();
         let other = DRIVER_OPTIONS.iter().find(|(name, _)| *name == key).map(|(_, option)| *option);
-        other.unwrap_or(if key.starts_with("env.") { "env" } else { key }).to_owned()
+        other.unwrap_or_else(|| if key.starts_with("env.") { "env" } else { key }).to_owned()
     };
     keys.map(option).collect()
 }

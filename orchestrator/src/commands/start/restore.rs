@@ -23,6 +23,10 @@ pub(in crate::commands) async fn of_the_last<E: Engine>(
     options: &mut Start,
     configuration: Option<&Path>,
 ) -> Result<()> {
+    // The engine is asked only where there is something to bring back.
+    if !Remembered::is_any(configuration) {
+        return Ok(());
+    }
     let Session { engine, user, console, .. } = session;
     let note = session.unless_cancelled(note(session, configuration)).await?;
     let Some(Last { options: last, configured, secret }) = note.recall() else { return Ok(()) };
