@@ -1,5 +1,6 @@
 //! What the user asks for, checked once and valid from then on.
 
+mod backend_name;
 mod settings;
 mod user;
 
@@ -10,6 +11,7 @@ pub use settings::csv;
 pub use settings::{
     Choice, ChoiceError, Chosen, NETWORK_HOST, Row, SETTINGS, Security, Setting, Settings, Words,
 };
+pub use backend_name::{BackendName, BadName};
 pub use user::UserName;
 
 use std::collections::BTreeSet;

@@ -9,8 +9,12 @@ pub const ROLE_SIDECAR: &str = "sidecar";
 /// The [`ROLE`] of the container that connects to the host's loopback for sidecars, and of the
 /// volume with its socket.
 pub const ROLE_DIALER: &str = "dialer";
-/// The user a container belongs to.
+/// The user a container belongs to, with the name of the backend in it where that has one.
 pub const USER: &str = "io.github.docker-assemble.user";
+/// The user alone, on what belongs to a backend with a name.
+pub const OWNER: &str = "io.github.docker-assemble.owner";
+/// That name.
+pub const NAME: &str = "io.github.docker-assemble.name";
 /// The port a sidecar listens on.
 pub const PORT: &str = "io.github.docker-assemble.port";
 /// Where a sidecar forwards to, as in `--to`, with `NAME=` in front for a host that was asked for

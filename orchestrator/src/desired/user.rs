@@ -1,10 +1,12 @@
 //! Whose backend it is, as names have it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{ContainerName, VolumeName};
+use super::{BackendName, ContainerName, VolumeName};
 use crate::digest;
 use crate::forward::Forward;
+use crate::labels;
 
 /// How much of a login is kept. The longest name that is made from it is a file's too, that of a
 /// volume's directory, and Linux' file systems take 255 bytes.
@@ -22,8 +24,15 @@ const HASH_BYTES: usize = 4;
 /// dropped, each run of characters that the engine refuses in names (outside `[a-zA-Z0-9_.-]`)
 /// becomes one `-`, and `--` and a hash of the whole login are added, so that `CORP\jane`,
 /// `LAB\jane` and `jane` are three users.
+///
+/// A user may have more than one backend: each of the others has a name, and to containers and volumes it
+/// is as if another user had it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct UserName(String);
+pub struct UserName {
+    name: String,
+    /// Whose backend it is, and its name among theirs; nothing for the one that needs no name.
+    named: Option<(String, BackendName)>,
+}
 
 impl UserName {
     /// Maps a login name; `None` when there is no letter and no digit in it.
@@ -33,7 +42,7 @@ impl UserName {
             return None;
         }
         if is_plain(login) {
-            return Some(Self(login.to_owned()));
+            return Some(Self { name: login.to_owned(), named: None });
         }
         let short = login.rsplit('\\').next().unwrap_or(login);
         let mut name = String::with_capacity(login.len());
@@ -46,7 +55,41 @@ impl UserName {
         }
         name.truncate(LONGEST);
         let hash = digest::hex(login, HASH_BYTES);
-        Some(Self(format!("{}{MARK}{hash}", name.trim_matches('-'))))
+        Some(Self { name: format!("{}{MARK}{hash}", name.trim_matches('-')), named: None })
+    }
+
+    /// The same user with the backend of this name in mind.
+    ///
+    /// The hash is of both, with what is in no login between them, and no login with such an ending is
+    /// used as it is: so neither another login nor another pair makes the same names.
+    #[must_use]
+    pub fn with_backend(&self, backend: &BackendName) -> Self {
+        let owner = self.owner().to_owned();
+        if backend.is_usual() {
+            return Self { name: owner, named: None };
+        }
+        let hash = digest::hex(format!("{owner}\0{backend}"), HASH_BYTES);
+        let ending = format!("-{backend}{MARK}{hash}");
+        let mut name = owner.clone();
+        name.truncate(LONGEST.saturating_sub(ending.len()));
+        Self { name: format!("{name}{ending}"), named: Some((owner, backend.clone())) }
+    }
+
+    /// The user, whichever backend is in mind.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        self.named.as_ref().map_or(&self.name, |(owner, _)| owner)
+    }
+
+    /// The labels by which containers and volumes are known to be this backend's.
+    #[must_use]
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        let mut all = vec![(labels::USER, &self.name)];
+        let name = self.named.as_ref().map(|(owner, backend)| (owner, backend.to_string()));
+        if let Some((owner, name)) = &name {
+            all.extend([(labels::OWNER, *owner), (labels::NAME, name)]);
+        }
+        all.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).collect()
     }
 
     /// The name of this user's backend container.
@@ -85,7 +128,7 @@ impl UserName {
 
 impl fmt::Display for UserName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.name)
     }
 }
 
@@ -179,9 +222,32 @@ mod tests {
         assert_ne!(one.unwrap().dialer_volume(), other.unwrap().cache_volume());
     }
 
+    fn named(login: &str, backend: &str) -> UserName {
+        UserName::from_login(login).unwrap().with_backend(&backend.parse().unwrap())
+    }
+
+    #[test]
+    fn a_named_backend_is_its_users_and_the_usual_one_needs_no_name() {
+        let (ann, ci) = (UserName::from_login("ann").unwrap(), named("ann", "ci"));
+        // The same on every machine and in every version: containers are found by it.
+        assert_eq!(ci.backend().0, "docker-assemble-backend-ann-ci--6c70a75c");
+        assert_eq!(ci.cache_volume().0, "docker-assemble-backend-cache-ann-ci--6c70a75c");
+        assert_eq!((ci.owner(), ann.owner()), ("ann", "ann"));
+        assert_eq!((&named("ann", "default"), &ci.with_backend(&BackendName::usual())), (&ann, &ann));
+        assert_eq!(ci.with_backend(&"b".parse().unwrap()), named("ann", "b"));
+        let labels = |user: &UserName| user.labels().into_values().collect::<Vec<_>>();
+        assert_eq!(labels(&ann), ["ann"]);
+        assert_eq!(labels(&ci), ["ci", "ann", "ann-ci--6c70a75c"]);
+    }
+
     #[test]
     fn the_longest_login_makes_names_that_fit() {
         let long = "x".repeat(1000);
+        for login in [&long, &long[..LONGEST]] {
+            let user = named(login, &"y".repeat(63));
+            assert_eq!(user.to_string().len(), LONGEST);
+            assert_ne!(user, named(login, &"z".repeat(63)));
+        }
         let user = UserName::from_login(&long).unwrap();
         let forward = Forward { port: Port::new(65535).unwrap(), ..Forward::plain(REGISTRY_PORT) };
         assert!(user.sidecar(&forward).0.len() < 255 && user.cache_volume().0.len() < 255);
@@ -204,6 +270,47 @@ mod tests {
             prop_assert_ne!(&first, &second);
             prop_assert_ne!(first.clone().and_then(|made| name(&made)), second);
         }
+
+        /// Logins that look like what is made of others, and pairs that read alike when they are put
+        /// together, among them.
+        #[test]
+        fn no_login_makes_a_container_or_a_volume_of_another_backend(
+            one in maker(),
+            other in maker(),
+        ) {
+            let made = |(login, backend): &(String, Option<BackendName>)| {
+                let user = UserName::from_login(login)?;
+                Some(backend.iter().fold(user, |user, backend| user.with_backend(backend)))
+            };
+            let (Some(first), Some(second)) = (made(&one), made(&other)) else { return Ok(()) };
+            // A login may be what was made for another one, to the letter.
+            let again = UserName::from_login(&first.to_string()).unwrap();
+            for (first, second) in [(&first, &second), (&again, &second), (&first, &again)] {
+                if first == second {
+                    continue;
+                }
+                let (first, second) = (containers(first), containers(second));
+                prop_assert!(first.is_disjoint(&second), "{:?} {:?}: {:?}", one, other, first);
+            }
+            prop_assert!(one == other || first != second);
+        }
+    }
+
+    /// A login, and perhaps a name.
+    fn maker() -> impl Strategy<Value = (String, Option<BackendName>)> {
+        let login = prop_oneof!["[ab@-]{1,6}", "(a|b)(-a|-b|-dialer|-proxy-port-5000|-0--[0-9a-f]{8}){0,3}"];
+        let backend = "[ab](-[ab]|-dialer|-proxy-port-5000|--[0-9a-f]{8}){0,2}";
+        (login, proptest::option::of(backend.prop_map(|name| name.parse().unwrap())))
+    }
+
+    /// The names of all containers that a backend may have, and of its volumes.
+    fn containers(user: &UserName) -> BTreeSet<String> {
+        let plain = Forward::plain(REGISTRY_PORT);
+        let mapped = Forward { port: Port::new(80).unwrap(), ..plain.clone() };
+        let containers = [user.backend(), user.dialer(), user.sidecar(&plain), user.sidecar(&mapped)];
+        let volumes = [user.cache_volume(), user.dialer_volume()];
+        let volumes = volumes.map(|volume| format!("volume {volume}"));
+        containers.map(|container| container.0).into_iter().chain(volumes).collect()
     }
 
     #[test]

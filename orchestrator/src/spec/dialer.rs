@@ -43,11 +43,9 @@ pub fn dialer(desired: &Desired) -> Option<ContainerSpec> {
 /// that is started again makes a new one.
 #[must_use]
 pub fn socket_volume(user: &UserName) -> VolumeSpec {
-    let labels = [(labels::ROLE, labels::ROLE_DIALER.to_owned()), (labels::USER, user.to_string())];
-    VolumeSpec {
-        name: user.dialer_volume(),
-        labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
-    }
+    let mut labels = user.labels();
+    labels.insert(labels::ROLE.to_owned(), labels::ROLE_DIALER.to_owned());
+    VolumeSpec { name: user.dialer_volume(), labels }
 }
 
 /// That volume where both sides find it. A socket can be connected to through a read-only mount, and

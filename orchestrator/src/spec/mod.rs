@@ -199,11 +199,10 @@ impl ContainerSpec {
     /// Adds the labels that every container of ours carries. Comes last: the fingerprint
     /// covers everything else but the name, so that equal settings give equal fingerprints.
     fn with_labels(mut self, role: &str, user: &UserName) -> Self {
-        let user = user.to_string();
         let fingerprint = fingerprint::of(&self);
+        self.labels.extend(user.labels());
         let own = [
             (labels::ROLE, role),
-            (labels::USER, &user),
             (labels::SETTINGS, &fingerprint),
             (labels::VERSION, env!("CARGO_PKG_VERSION")),
         ];
