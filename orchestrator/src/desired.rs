@@ -6,12 +6,12 @@ mod user;
 
 pub use crate::forward::REGISTRY_PORT;
 pub use assemble_contract::Port;
+pub use backend_name::{BackendName, BadName};
 pub(crate) use settings::LAST_OWN_ARGUMENT;
 pub use settings::csv;
 pub use settings::{
     Choice, ChoiceError, Chosen, NETWORK_HOST, Row, SETTINGS, Security, Setting, Settings, Words,
 };
-pub use backend_name::{BackendName, BadName};
 pub use user::UserName;
 
 use std::collections::BTreeSet;

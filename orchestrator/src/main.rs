@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use docker_assemble::commands::{self, Command, Here, complete, variables};
+use docker_assemble::commands::{self, Command, Here, Request, Which, complete, variables};
 use docker_assemble::plugin::{self, Globals, Parent};
 use docker_plugin::cancel::{self, Cancel};
 use docker_plugin::cli::{Invocation, UsageError};
@@ -16,7 +16,7 @@ use docker_plugin::vars::{Environment, Vars};
 fn main() -> ExitCode {
     // A terminal that cannot move its cursor is told lines only.
     let live = io::stderr().is_terminal() && Environment.get("TERM").as_deref() != Some("dumb");
-    let console = Console::new(Box::new(io::stdout()), Box::new(io::stderr()), live);
+    let mut console = Console::new(Box::new(io::stdout()), Box::new(io::stderr()), live);
     let words: Vec<String> =
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let given = variables::given(&words, &Environment);
@@ -36,16 +36,25 @@ fn main() -> ExitCode {
             console.raw(text.as_bytes()).map_err(Into::into)
         }
         Invocation::Complete(wanted) => {
-            let candidates = |source| complete::candidates(source, &wanted.globals, &Environment);
-            let found = wanted.source.map(candidates).unwrap_or_default();
+            let found = complete::candidates(&wanted, &Environment);
             console.raw(wanted.text(found).as_bytes()).map_err(Into::into)
         }
         Invocation::Bare(text) => console.raw_error(text.as_bytes()).map_err(Into::into),
         Invocation::Manual(directory) => commands::manual(&directory).map_err(Into::into),
-        Invocation::Run(command) => {
-            let here = Here { vars: &Environment, words: &words, globals: &globals, given: &given };
-            run(&here, command, &console)
-        }
+        Invocation::Run(Request { command, name }) => match Which::of(name, &Environment) {
+            Ok(which) => {
+                console = which.console(console);
+                let here = Here {
+                    vars: &Environment,
+                    words: &words,
+                    globals: &globals,
+                    given: &given,
+                    which: &which,
+                };
+                run(&here, command, &console)
+            }
+            Err(error) => Err(error.into()),
+        },
     };
     finish(&console, &result)
 }

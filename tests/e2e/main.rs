@@ -39,6 +39,7 @@ mod interrupts;
 mod lifecycle;
 mod logs;
 mod loopback;
+mod names;
 mod plugin;
 mod ports;
 mod registries;

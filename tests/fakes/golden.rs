@@ -4,5 +4,6 @@
 mod commands;
 mod healthy;
 mod in_use;
+mod named;
 mod program;
 mod worlds;

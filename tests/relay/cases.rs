@@ -9,12 +9,20 @@ const DOCUMENT: &str = include_str!("../../docs/cases.md");
 /// The tests of this binary by `file::name`, and whether each is a long one.
 fn tests() -> BTreeMap<String, bool> {
     let mut found = BTreeMap::new();
-    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/relay")).unwrap() {
-        let path = entry.unwrap().path();
-        let (file, mut long) = (path.file_stem().unwrap().to_string_lossy().into_owned(), false);
+    let mut rest = vec![(String::new(), Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/relay"))];
+    while let Some((above, path)) = rest.pop() {
+        if path.is_dir() {
+            let within = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+            rest.extend(within.map(|path| {
+                let name = path.file_stem().unwrap().to_string_lossy();
+                (if above.is_empty() { name.into_owned() } else { format!("{above}::{name}") }, path)
+            }));
+            continue;
+        }
+        let mut long = false;
         for line in fs::read_to_string(&path).unwrap().lines().map(str::trim) {
             if let Some((name, _)) = line.strip_prefix("fn ").and_then(|rest| rest.split_once('(')) {
-                found.insert(format!("{file}::{name}"), long);
+                found.insert(format!("{above}::{name}"), long);
             }
             // Attributes stand right before what they are about.
             long = line.starts_with("#[ignore") || long && line.starts_with("#[");

@@ -12,7 +12,7 @@ pub(crate) fn parsed(options: &str) -> Result<Command, UsageError> {
     let line = format!("assemble backend manifest {options}");
     let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
     parse(&words).map(|invocation| match invocation {
-        Invocation::Run(command) => command,
+        Invocation::Run(request) => request.command,
         other => panic!("{line}: {other:?}"),
     })
 }

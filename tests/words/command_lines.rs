@@ -19,7 +19,7 @@ use crate::words::{refused, words};
 
 fn command(line: &str) -> Command {
     match parse(&words(line)) {
-        Ok(Invocation::Run(command)) => command,
+        Ok(Invocation::Run(request)) => request.command,
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -35,6 +35,39 @@ fn start(line: &str) -> Start {
     match on_engine(&format!("assemble backend start {line}")) {
         OnEngine::Start(start) => *start,
         other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn each_command_about_a_backend_takes_its_name() {
+    let name = |line: &str| match parse(&words(line)) {
+        Ok(Invocation::Run(request)) => request.name.map(|name| name.to_string()),
+        other => panic!("{line}: {other:?}"),
+    };
+    for line in [
+        "start",
+        "stop",
+        "info",
+        "logs",
+        "doctor",
+        "stats",
+        "env",
+        "use",
+        "cache usage",
+        "cache purge",
+        "cache volume",
+        "port add 1",
+        "port rm 1",
+        "port ls",
+    ] {
+        assert_eq!(name(&format!("backend {line}")), None, "{line}");
+        assert_eq!(name(&format!("backend {line} --name a --name=ci")).as_deref(), Some("ci"), "{line}");
+        let (text, exit) = refused(&format!("backend {line} --name a/b"));
+        assert!(text.starts_with("invalid argument \"a/b\" for \"--name\" flag: must be 1 to 63 "), "{text}");
+        assert_eq!(exit, Exit::Usage, "{line}");
+    }
+    for line in ["backend ls --name ci", "version --name ci"] {
+        assert!(refused(line).0.starts_with("unknown flag: --name\n"), "{line}");
     }
 }
 

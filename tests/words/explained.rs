@@ -21,8 +21,8 @@ use docker_assemble::commands::start::{
 };
 use docker_assemble::commands::stats::NoCounters;
 use docker_assemble::commands::stop::NothingRemoved;
-use docker_assemble::commands::{ArgumentError, ForceAndWait, InUse};
-use docker_assemble::desired::ChoiceError;
+use docker_assemble::commands::{ArgumentError, BadVariable, ForceAndWait, InUse};
+use docker_assemble::desired::{BadName, ChoiceError};
 use docker_assemble::dialer::{DialerError, DialerHint, NotHere};
 use docker_assemble::engine::{AnswerError, EngineError, EngineHint, VersionError};
 use docker_assemble::forward::asked::{Conflict, ListError};
@@ -49,6 +49,8 @@ fn every_error_is_explained() {
         AuthorityError,
         BackendError,
         BackendTrouble,
+        BadName,
+        BadVariable,
         BuilderWarning,
         BuildkitError,
         BuildxError,

@@ -68,7 +68,7 @@ fn completion_walks_the_tree() {
     assert_eq!(value(&["info", "-f", "j"]), "json\n:4\n");
     assert_eq!(
         complete(&["__completeNoDesc", "assemble", "backend", "info", "-"]),
-        "--format\n-f\n--no-trunc\n--quiet\n-q\n--timeout\n:4\n"
+        "--format\n-f\n--name\n--no-trunc\n--quiet\n-q\n--timeout\n:4\n"
     );
     assert_eq!(value(&["cache", "usage", "--format=t"]), "table\n:4\n");
     assert_eq!(value(&["cache", "purge", "--filter", "u"]), "until=\n:6\n");
@@ -103,6 +103,8 @@ fn completion_asks_the_engine_for_names() {
         ("backend logs -f --tail 10 ''", From::Own(Source::Containers)),
         ("backend logs -fn 10 d", From::Own(Source::Containers)),
         ("backend doctor ''", From::Own(Source::HostPorts)),
+        ("backend stop --name ''", From::Own(Source::Backends)),
+        ("backend cache usage --name=c", From::Own(Source::Backends)),
         ("--context ''", From::Contexts),
         ("--context=x", From::Contexts),
         ("-H x -c ''", From::Contexts),

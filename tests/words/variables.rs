@@ -15,10 +15,8 @@ type Vars<'a> = &'a [(&'a str, &'a str)];
 fn start(line: &str, vars: Vars<'_>) -> Result<(Start, Vec<String>), UsageError> {
     let (words, vars): (_, BTreeMap<&str, &str>) = (words(line), vars.iter().copied().collect());
     let given = given(&words, &vars);
-    let (_, Invocation::Run(Command::OnEngine(OnEngine::Start(start), _))) = understand(&words, &given)?
-    else {
-        panic!("{line} is no start")
-    };
+    let (_, Invocation::Run(request)) = understand(&words, &given)? else { panic!("{line}") };
+    let Command::OnEngine(OnEngine::Start(start), _) = request.command else { panic!("{line} is no start") };
     Ok((*start, given.iter().map(ToString::to_string).collect()))
 }
 

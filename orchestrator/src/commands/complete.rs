@@ -4,16 +4,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use docker_plugin::cli::{self, Offer, Typed};
+use docker_plugin::cli::{self, Completion, Offer, Typed};
 use docker_plugin::endpoint;
 use docker_plugin::vars::Vars;
 
 use crate::account;
 use crate::desired::UserName;
 use crate::engine::{DockerEngine, Engine};
-use crate::plugin::Globals;
 
-use super::observe;
+use super::{Which, observe};
 
 /// Where candidates come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +29,8 @@ pub enum Source {
     HostPorts,
     /// The backend's containers.
     Containers,
+    /// The user's backends.
+    Backends,
 }
 
 /// To add to an option: the engine's volumes.
@@ -62,13 +63,19 @@ pub(super) fn containers(_: &Typed<'_>) -> Offer<Source> {
     Offer::of(Source::Containers)
 }
 
+/// The names of the user's backends.
+pub(super) fn backends(_: &Typed<'_>) -> Offer<Source> {
+    Offer::of(Source::Backends)
+}
+
 /// Candidates that are not in the tree of commands. An engine that ssh leads to is not asked: nobody
 /// wants a login for a press of the Tab key.
-pub fn candidates(source: cli::Source<Source>, globals: &Globals, vars: &impl Vars) -> Vec<String> {
-    let home = account::home(vars);
-    let source = match source {
-        cli::Source::Contexts => return endpoint::contexts(globals, vars, home.as_deref()),
-        cli::Source::Own(source) => source,
+pub fn candidates(wanted: &Completion<Source>, vars: &impl Vars) -> Vec<String> {
+    let (home, globals) = (account::home(vars), &wanted.globals);
+    let source = match wanted.source {
+        None => return Vec::new(),
+        Some(cli::Source::Contexts) => return endpoint::contexts(globals, vars, home.as_deref()),
+        Some(cli::Source::Own(source)) => source,
     };
     let Ok(resolved) = endpoint::resolve(globals, vars, home.as_deref()) else { return Vec::new() };
     let host = &resolved.endpoint.host;
@@ -78,7 +85,10 @@ pub fn candidates(source: cli::Source<Source>, globals: &Globals, vars: &impl Va
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let (false, Ok(runtime)) = (host.starts_with("ssh:"), runtime) else { return Vec::new() };
     let Ok(engine) = DockerEngine::new(&resolved.endpoint, resolved.credentials) else { return Vec::new() };
-    let found = runtime.block_on(of_engine(&engine, account::user(vars).as_ref(), source));
+    let name = wanted.given("name").pop().and_then(|name| name.parse().ok());
+    let which = Which::of(name, vars).ok();
+    let user = account::user(vars).zip(which).map(|(user, which)| which.of_user(&user));
+    let found = runtime.block_on(of_engine(&engine, user.as_ref(), source));
     // The name of an engine's host may still be looked up.
     runtime.shutdown_background();
     found
@@ -117,7 +127,11 @@ pub async fn of_engine<E: Engine>(engine: &E, user: Option<&UserName>, source: S
                 let observed = observe::ours(engine, user).await.ok()?;
                 Some(observed.containers().map(|container| container.name.0.clone()).collect())
             }
-            _ => None,
+            (Source::Backends, Some(user)) => {
+                let backends = observe::backends(engine, user).await.ok()?;
+                Some(backends.into_keys().map(|name| name.to_string()).collect())
+            }
+            (Source::HostPorts, _) | (_, None) => None,
         }
     };
     let mut found: Vec<String> =

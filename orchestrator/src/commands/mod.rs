@@ -13,6 +13,7 @@ pub mod info;
 pub mod leftovers;
 mod log_end;
 pub mod logs;
+pub mod ls;
 pub mod manifest;
 mod namespaces;
 pub mod observe;
@@ -27,6 +28,7 @@ pub mod stop;
 mod values;
 pub mod variables;
 pub mod version;
+mod which;
 
 pub use crate::cancelled::Cancelled;
 pub use in_use::{ForceAndWait, InUse, WhenInUse};
@@ -34,15 +36,17 @@ pub use outcome::{exit, explain, status};
 pub use run::Here;
 pub use session::{Session, unless_cancelled};
 pub use values::ArgumentError;
+pub use which::{BadVariable, Which};
 
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
-use docker_plugin::cli::{self, Program, Refusal, UsageError};
+use clap::{Args, Parser, Subcommand};
+use docker_plugin::cli::{self, Completes, Program, Refusal, UsageError};
 use docker_plugin::output::{Console, Form};
 
+use crate::desired::BackendName;
 use crate::manifest::Wish;
 use crate::plugin::Globals;
 use complete::Source;
@@ -64,18 +68,40 @@ enum Backend {
     /// Manage the build cache
     #[command(subcommand)]
     Cache(cache::Cache),
-    Doctor(doctor::Options),
-    Env(builder::EnvOptions),
-    Info(info::Options),
-    Logs(logs::Options),
+    Doctor(Named<doctor::Options>),
+    Env(Named<builder::EnvOptions>),
+    Info(Named<info::Options>),
+    Logs(Named<logs::Options>),
+    #[command(visible_alias = "list")]
+    Ls(ls::Options),
     Manifest(manifest::Options),
     /// Manage the ports that are forwarded
     #[command(subcommand)]
     Port(port::Port),
-    Start(start::Options),
-    Stats(stats::Options),
-    Stop(stop::Options),
-    Use(builder::UseOptions),
+    Start(Named<start::Options>),
+    Stats(Named<stats::Options>),
+    Stop(Named<stop::Options>),
+    Use(Named<builder::UseOptions>),
+}
+
+// The options of a command that is about one backend. Documentation would be taken for its help.
+#[derive(Args)]
+struct Named<T: Args> {
+    #[command(flatten)]
+    options: T,
+
+    /// Which of your backends (default "default")
+    #[arg(long, value_name = "string", add = Completes(complete::backends))]
+    name: Option<BackendName>,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What to do.
+    pub command: Command,
+    /// With which of the user's backends, where that was said.
+    pub name: Option<BackendName>,
 }
 
 /// A command with its options, checked.
@@ -120,6 +146,8 @@ pub enum OnEngine {
     Info(info::Info),
     /// `backend logs`.
     Logs(logs::Logs),
+    /// `backend ls`.
+    List(ls::List),
     /// `backend port add` and `backend port rm`.
     PortChange(port::Change, start::How),
     /// `backend port ls`.
@@ -135,68 +163,82 @@ pub enum OnEngine {
 }
 
 impl Program for Assemble {
-    type Command = Command;
+    type Command = Request;
     type Source = Source;
 
-    fn check(self) -> Result<Command, Refusal> {
+    fn check(self) -> Result<Request, Refusal> {
         use cache::Cache;
         use port::Port;
         let backend = match self {
-            Self::Version(options) => return Ok(Command::Tolerant(Tolerant::Version(options.check()?))),
+            Self::Version(options) => {
+                let command = Command::Tolerant(Tolerant::Version(options.check()?));
+                return Ok(Request { command, name: None });
+            }
             Self::Backend(backend) => backend,
         };
-        let (command, limit) = match backend {
-            Backend::Cache(Cache::Volume(_)) => return Ok(Command::Offline(Offline::CacheVolume)),
-            Backend::Env(_) => return Ok(Command::Offline(Offline::Env)),
-            Backend::Manifest(options) => {
-                return Ok(Command::Offline(Offline::Manifest(Box::new(options.check()?))));
+        let (name, command, limit) = match backend {
+            Backend::Cache(Cache::Volume(Named { name, .. })) => {
+                return Ok(Request { command: Command::Offline(Offline::CacheVolume), name });
             }
-            Backend::Doctor(options) => return Ok(Command::Tolerant(Tolerant::Doctor(options.check()?))),
-            Backend::Cache(Cache::Purge(options)) => {
+            Backend::Env(Named { name, .. }) => {
+                return Ok(Request { command: Command::Offline(Offline::Env), name });
+            }
+            Backend::Manifest(options) => {
+                let command = Command::Offline(Offline::Manifest(Box::new(options.check()?)));
+                return Ok(Request { command, name: None });
+            }
+            Backend::Doctor(Named { name, options }) => {
+                let command = Command::Tolerant(Tolerant::Doctor(options.check()?));
+                return Ok(Request { command, name });
+            }
+            Backend::Cache(Cache::Purge(Named { name, options })) => {
                 let limit = options.timeout;
                 let (purge, manner) = options.check()?;
-                (OnEngine::CachePurge(purge, manner), limit)
+                (name, OnEngine::CachePurge(purge, manner), limit)
             }
-            Backend::Cache(Cache::Usage(options)) => {
+            Backend::Cache(Cache::Usage(Named { name, options })) => {
                 let limit = options.timeout;
-                (OnEngine::CacheUsage(options.check()?), limit)
+                (name, OnEngine::CacheUsage(options.check()?), limit)
             }
-            Backend::Info(options) => {
+            Backend::Info(Named { name, options }) => {
                 let limit = options.timeout;
-                (OnEngine::Info(options.check()?), limit)
+                (name, OnEngine::Info(options.check()?), limit)
             }
-            Backend::Logs(options) => (OnEngine::Logs(options.check()?), None),
-            Backend::Port(Port::Add(options)) => {
-                let limit = options.timeout;
-                let (change, how) = options.check()?;
-                (OnEngine::PortChange(change, how), limit)
-            }
-            Backend::Port(Port::Rm(options)) => {
+            Backend::Logs(Named { name, options }) => (name, OnEngine::Logs(options.check()?), None),
+            Backend::Ls(options) => (None, OnEngine::List(options.check()?), None),
+            Backend::Port(Port::Add(Named { name, options })) => {
                 let limit = options.timeout;
                 let (change, how) = options.check()?;
-                (OnEngine::PortChange(change, how), limit)
+                (name, OnEngine::PortChange(change, how), limit)
             }
-            Backend::Port(Port::Ls(options)) => (OnEngine::PortList(options.check()?), None),
-            Backend::Start(options) => {
+            Backend::Port(Port::Rm(Named { name, options })) => {
                 let limit = options.timeout;
-                (OnEngine::Start(Box::new(options.check()?)), limit)
+                let (change, how) = options.check()?;
+                (name, OnEngine::PortChange(change, how), limit)
             }
-            Backend::Stats(options) => {
+            Backend::Port(Port::Ls(Named { name, options })) => {
+                (name, OnEngine::PortList(options.check()?), None)
+            }
+            Backend::Start(Named { name, options }) => {
                 let limit = options.timeout;
-                (OnEngine::Stats(options.check()?), limit)
+                (name, OnEngine::Start(Box::new(options.check()?)), limit)
             }
-            Backend::Stop(options) => {
+            Backend::Stats(Named { name, options }) => {
                 let limit = options.timeout;
-                (OnEngine::Stop(options.check()?), limit)
+                (name, OnEngine::Stats(options.check()?), limit)
             }
-            Backend::Use(options) => (OnEngine::Use(options.load), None),
+            Backend::Stop(Named { name, options }) => {
+                let limit = options.timeout;
+                (name, OnEngine::Stop(options.check()?), limit)
+            }
+            Backend::Use(Named { name, options }) => (name, OnEngine::Use(options.load), None),
         };
-        Ok(Command::OnEngine(command, limit))
+        Ok(Request { command: Command::OnEngine(command, limit), name })
     }
 }
 
 /// What the user wants of this process.
-pub type Invocation = cli::Invocation<Command, Source>;
+pub type Invocation = cli::Invocation<Request, Source>;
 
 /// Understands a whole command line, docker's global options in front, with options that variables give.
 ///

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::{join_all, try_join_all};
 
-use crate::desired::{Choice, ContainerName, Desired, File, UserName};
+use crate::desired::{BackendName, Choice, ContainerName, Desired, File, UserName};
 use crate::dialer;
 use crate::engine::{Engine, EngineError};
 use crate::forward::Forward;
@@ -36,6 +36,34 @@ pub async fn ours<E: Engine>(engine: &E, user: &UserName) -> Result<Observed, En
     }
     observed.host_dialers = host_dialers;
     Ok(observed)
+}
+
+/// All backends of a user, by their names: the containers of each. What older versions of this program
+/// have made is the usual one's.
+///
+/// # Errors
+/// Those of the engine.
+pub async fn backends<E: Engine>(
+    engine: &E,
+    user: &UserName,
+) -> Result<BTreeMap<BackendName, Observed>, EngineError> {
+    let mut found: BTreeMap<_, Observed> = BTreeMap::new();
+    for label in [labels::USER, labels::OWNER] {
+        let label = BTreeMap::from([(label.to_owned(), user.owner().to_owned())]);
+        for container in engine.containers(&label).await? {
+            let name = container
+                .labels
+                .get(labels::NAME)
+                .map_or_else(|| Ok(BackendName::usual()), |name| name.parse());
+            let Ok(name) = name else { continue };
+            let owner = user.with_backend(&name);
+            if owner.labels().iter().all(|(label, value)| container.labels.get(label) == Some(value)) {
+                found.entry(name).or_default().place(container, &owner);
+            }
+        }
+    }
+    found.values_mut().for_each(Observed::tell_unfinished);
+    Ok(found)
 }
 
 /// The same, what the backend's note says of its forwards, and its configuration.

@@ -6,12 +6,15 @@ use anyhow::Result;
 use docker_plugin::exit::Exit;
 use docker_plugin::output::causes;
 
-use super::Cancelled;
+use super::{BadVariable, Cancelled};
 use crate::engine::EngineError;
 
 /// How a process with this error ends.
 #[must_use]
 pub fn exit(error: &anyhow::Error) -> Exit {
+    if error.is::<BadVariable>() {
+        return Exit::Usage;
+    }
     error.downcast_ref::<Cancelled>().map_or(Exit::Failure, |cancelled| Exit::Cancelled(cancelled.0))
 }
 

@@ -16,7 +16,8 @@ use super::doctor::{self, Doctor};
 use super::start::{self, Around};
 use super::variables::Given;
 use super::{
-    Offline, OnEngine, Session, Tolerant, cache, explain, info, logs, manifest, port, stats, stop, version,
+    Offline, OnEngine, Session, Tolerant, Which, cache, explain, info, logs, ls, manifest, port, stats, stop,
+    version,
 };
 use crate::account;
 use crate::desired::{BACKEND_IMAGE, BACKEND_IMAGE_VARIABLE, ImageRef, UserName};
@@ -34,10 +35,8 @@ pub struct Here<'a, V> {
     pub globals: &'a Globals,
     /// Options that variables give beside them.
     pub given: &'a [Given],
-}
-
-fn user(vars: &impl Vars) -> Result<UserName> {
-    account::user(vars).ok_or_else(|| account::NoUser.into())
+    /// The backend that is meant.
+    pub which: &'a Which,
 }
 
 impl<V: Vars> Here<'_, V> {
@@ -47,13 +46,18 @@ impl<V: Vars> Here<'_, V> {
     /// A user or an engine that cannot be told, and an output that is closed.
     pub fn print(&self, command: &Offline, console: &Console) -> Result<()> {
         match command {
-            Offline::CacheVolume => Ok(console.line(user(self.vars)?.cache_volume())?),
+            Offline::CacheVolume => Ok(console.line(self.user()?.cache_volume())?),
             Offline::Env => {
                 let buildx = self.buildx(&self.resolve()?);
-                Ok(console.line(builder::shell_line(&buildx, &user(self.vars)?)?)?)
+                Ok(console.line(builder::shell_line(&buildx, &self.user()?)?)?)
             }
             Offline::Manifest(wish) => manifest::run(console, wish),
         }
+    }
+
+    /// The user, with the backend that is meant in mind.
+    fn user(&self) -> Result<UserName, account::NoUser> {
+        account::user(self.vars).map(|user| self.which.of_user(&user)).ok_or(account::NoUser)
     }
 
     /// Runs a command that may do without an engine.
@@ -61,7 +65,7 @@ impl<V: Vars> Here<'_, V> {
     /// # Errors
     /// Those of the command.
     pub async fn tolerate(&self, command: Tolerant, console: &Console) -> Result<()> {
-        let (resolved, user) = (self.resolve(), account::user(self.vars));
+        let (resolved, user) = (self.resolve(), self.user().ok());
         match command {
             Tolerant::Version(form) => {
                 let engine = resolved.ok().and_then(|found| connect(found, console).ok());
@@ -109,7 +113,7 @@ impl<V: Vars> Here<'_, V> {
         };
         let (host, prune_filters) = (host(&found).to_owned(), found.prune_filters.clone());
         let engine = connect(found, console)?;
-        let user = &user(self.vars)?;
+        let user = &self.user()?;
         let session = Session { engine: &engine, user, console, cancel, limit };
         match command {
             OnEngine::CachePurge(purge, manner) => {
@@ -121,6 +125,7 @@ impl<V: Vars> Here<'_, V> {
                 let builder = around.buildx.registered(&user.backend(), &host);
                 session.unless_cancelled(info::run(session, what, builder)).await
             }
+            OnEngine::List(list) => session.unless_cancelled(ls::run(session, &list)).await,
             OnEngine::Logs(logs) => session.unless_cancelled(logs::run(session, &logs)).await,
             // These hear of the end by themselves: what they have done by then is taken back, or told.
             OnEngine::Start(mut start) => {

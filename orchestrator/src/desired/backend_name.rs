@@ -11,9 +11,12 @@ const LONGEST: usize = 63;
 /// What the backend is called that a user has without giving a name, as docker calls its own context.
 const USUAL: &str = "default";
 
-/// Not a name of a backend.
+/// A name of a backend that would be none of a container.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
-#[error("must be 1 to {LONGEST} letters, digits, \"_\", \".\" and \"-\", the first one a letter or a digit")]
+#[error(
+    "must be 1 to {most} letters, digits, \"_\", \".\" and \"-\", the first one a letter or a digit",
+    most = LONGEST
+)]
 #[advice = "choose such a name"]
 #[status = "125"]
 pub struct BadName;

@@ -6,9 +6,9 @@ use anyhow::Result;
 use bytes::Bytes;
 use docker_assemble::commands::builder::{self, Buildx, Registered};
 use docker_assemble::commands::doctor::{self, Doctor};
-use docker_assemble::commands::{self, Command, Offline, OnEngine, Session, Tolerant, parse};
-use docker_assemble::commands::{cache, info, logs, port, start, stats, stop, version};
-use docker_assemble::desired::{Desired, ImageRef};
+use docker_assemble::commands::{self, Command, Offline, OnEngine, Request, Session, Tolerant, Which, parse};
+use docker_assemble::commands::{cache, info, logs, ls, port, start, stats, stop, version};
+use docker_assemble::desired::{Desired, ImageRef, UserName};
 use docker_plugin::cancel::Cancel;
 use docker_plugin::cli::Invocation;
 use docker_plugin::output::Console;
@@ -37,18 +37,16 @@ impl Shell {
 
     /// Runs a command, without a line of it in the transcript.
     pub(crate) async fn quietly(&self, line: &str) {
-        self.obey(line, &Screen::default().console()).await.unwrap();
+        self.obey(line, Screen::default().console()).await.unwrap();
     }
 
     pub(crate) async fn run(&mut self, line: &str) {
         let screen = Screen::default();
-        let result = self.obey(line, &screen.console()).await;
-        let (mut notes, mut status) = (screen.err(), 0);
-        if let Err(error) = result {
-            notes.push_str(&format!("{error:#}\n"));
-            status = i32::from(commands::exit(&error).code());
-        }
-        self.told.add(&format!("docker assemble {line}"), &screen.out(), &notes, status);
+        let status = match self.obey(line, screen.console()).await {
+            Ok(()) => 0,
+            Err(error) => i32::from(commands::exit(&error).code()),
+        };
+        self.told.add(&format!("docker assemble {line}"), &screen.out(), &screen.err(), status);
     }
 
     pub(crate) async fn run_all(&mut self, lines: &[&str]) {
@@ -57,26 +55,33 @@ impl Shell {
         }
     }
 
-    async fn obey(&self, line: &str, console: &Console) -> Result<()> {
-        let Ok(Invocation::Run(command)) = parse(&words(line)) else { panic!("{line}") };
-        let user = user();
+    /// As the program does it: for the backend that is meant, and with the words of an error at the end.
+    async fn obey(&self, line: &str, console: Console) -> Result<()> {
+        let Ok(Invocation::Run(Request { command, name })) = parse(&words(line)) else { panic!("{line}") };
+        let which = Which::of(name, &BTreeMap::new())?;
+        let console = which.console(console);
+        let done = self.run_for(&which.of_user(&user()), line, command, &console).await;
+        done.inspect_err(|error| console.note(format_args!("{error:#}")))
+    }
+
+    async fn run_for(&self, user: &UserName, line: &str, command: Command, console: &Console) -> Result<()> {
         match command {
             Command::Offline(Offline::Env) => {
-                Ok(console.line(builder::shell_line(&Buildx::default(), &user)?)?)
+                Ok(console.line(builder::shell_line(&Buildx::default(), user)?)?)
             }
             Command::Offline(Offline::CacheVolume) => Ok(console.line(user.cache_volume())?),
             Command::Offline(Offline::Manifest(_)) => panic!("{line} is no command on an engine"),
             Command::Tolerant(Tolerant::Doctor(examination)) => {
                 let (engine, proxies) = (Ok(&self.engine), self.proxies.clone());
                 let patient =
-                    Doctor { engine, user: Some(&user), builder: self.builder, proxies, runtime: None };
+                    Doctor { engine, user: Some(user), builder: self.builder, proxies, runtime: None };
                 doctor::run(patient, console, examination).await
             }
             Command::Tolerant(Tolerant::Version(form)) => {
-                version::run(Some(&self.engine), Some(&user), console, form).await
+                version::run(Some(&self.engine), Some(user), console, form).await
             }
             Command::OnEngine(command, limit) => {
-                let (engine, user, cancel) = (&self.engine, &user, &Cancel::never());
+                let (engine, user, cancel) = (&self.engine, user, &Cancel::never());
                 self.on_engine(command, Session { engine, user, console, cancel, limit }).await
             }
         }
@@ -86,6 +91,7 @@ impl Shell {
         match command {
             OnEngine::Start(options) => {
                 let desired = Desired {
+                    user: session.user.clone(),
                     image: options.image.unwrap_or_else(|| ImageRef(IMAGE.to_owned())),
                     pull: options.pull,
                     settings: options.settings,
@@ -114,6 +120,7 @@ impl Shell {
             }
             OnEngine::Info(what) => info::run(session, what, self.builder).await,
             OnEngine::Stats(stats) => stats::run(session, &stats, false).await,
+            OnEngine::List(list) => ls::run(session, &list).await,
             OnEngine::Logs(logs) => logs::run(session, &logs).await,
             OnEngine::CacheUsage(usage) => cache::usage(session, &usage).await,
             OnEngine::CachePurge(purge, manner) => cache::purge(session, &purge, manner).await,

@@ -54,6 +54,7 @@
     "__complete backend port ls -",
     "__complete backend port ls --format ''",
     "__complete backend port rm --",
+    "__complete backend ls --",
     "__complete backend manifest --",
     "__complete backend manifest --storage ''",
     "__complete version --",

@@ -9,7 +9,7 @@ use crate::transcript::{Transcript, compare, words};
 const NOWHERE: &str = "unix:///nonexistent/docker.sock";
 
 /// Every command, the groups among them.
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "",
     "backend",
     "backend cache",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 20] = [
     "backend env",
     "backend info",
     "backend logs",
+    "backend ls",
     "backend manifest",
     "backend port",
     "backend port add",
@@ -108,6 +109,9 @@ fn without_an_engine() {
             "version --format '{{.Version}} {{.BuildKit}}'",
             "backend cache volume",
             "backend env",
+            "backend cache volume --name ci",
+            "backend env --name ci",
+            "backend ls",
             "backend info",
             "backend info -q",
             "backend logs",

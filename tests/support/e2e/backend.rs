@@ -19,6 +19,8 @@ pub(crate) const PLUGIN: &str = env!("CARGO_BIN_EXE_docker-assemble");
 /// The backend of a user that nobody is. Dropping it removes all containers of that user.
 pub(crate) struct Backend {
     login: String,
+    /// Its name among those of this login, where it is not the usual one.
+    named: Option<String>,
     /// The user as the names of containers have it.
     pub(crate) user: String,
     home: TempDir,
@@ -29,13 +31,25 @@ pub(crate) struct Backend {
 impl Backend {
     pub(crate) fn new() -> Self {
         let user = unique();
-        Self { login: user.clone(), user, home: TempDir::new(), made: RefCell::default() }
+        Self { login: user.clone(), named: None, user, home: TempDir::new(), made: RefCell::default() }
     }
 
     /// For a login that is not a part of names as it is: the plugin tells what becomes of it.
     #[track_caller]
     pub(crate) fn of(login: &str) -> Self {
+        Self::found(login, None)
+    }
+
+    /// Another one of the same login, with a home of its own.
+    #[track_caller]
+    pub(crate) fn beside(&self, name: &str) -> Self {
+        Self::found(&self.login, Some(name.to_owned()))
+    }
+
+    #[track_caller]
+    fn found(login: &str, named: Option<String>) -> Self {
         let mut backend = Self::new();
+        backend.named = named;
         login.clone_into(&mut backend.login);
         let volume = backend.run(&["cache", "volume"]).ok().stdout;
         let user = volume.trim_end().strip_prefix("docker-assemble-backend-cache-").unwrap();
@@ -107,6 +121,7 @@ impl Backend {
             command.env(directory, self.home.path());
         }
         command.env("DOCKER_ASSEMBLE_BACKEND_IMAGE", backend_image());
+        command.envs(self.named.iter().map(|name| ("DOCKER_ASSEMBLE_NAME", name)));
         command
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use clap::builder::ArgExt;
 use clap::{Arg, ArgAction, Command, ValueHint};
 
-use super::help::is_switch;
+use super::help::{is_switch, options_of};
 use super::place::Place;
 use crate::globals::Globals;
 use crate::usage::OptionError;
@@ -23,6 +23,8 @@ pub struct Completion<S> {
     /// Where more candidates come from.
     pub source: Option<Source<S>>,
     candidates: Vec<(String, String)>,
+    /// The words in front of the one that is completed.
+    words: Vec<String>,
     /// What is typed of the candidate.
     partial: String,
     /// What is in front of the candidate in the same word: the list so far.
@@ -96,6 +98,13 @@ impl<S> Offer<S> {
 }
 
 impl<S> Completion<S> {
+    /// The values that an option was given already.
+    #[must_use]
+    pub fn given(&self, option: &str) -> Vec<String> {
+        let words: Vec<_> = self.words.iter().map(String::as_str).collect();
+        given(&words, option)
+    }
+
     /// What to print: a candidate per line, its description behind a tab, the directive last.
     /// `found` comes from [`Self::source`].
     #[must_use]
@@ -128,6 +137,7 @@ pub(super) fn complete<S: Copy + Debug + Send + Sync + 'static>(
         globals: Globals::default(),
         source: None,
         candidates: Vec::new(),
+        words: Vec::new(),
         partial: String::new(),
         before: String::new(),
         taken: Vec::new(),
@@ -151,6 +161,7 @@ pub(super) fn complete<S: Copy + Debug + Send + Sync + 'static>(
         }
         Err(_) => return wanted,
     };
+    wanted.words = rest.to_vec();
     let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
     let (place, rest) = Place::find(root, rest.strip_prefix(&[root.get_name()]).unwrap_or(&rest));
     let command = place.command;
@@ -180,8 +191,8 @@ pub(super) fn complete<S: Copy + Debug + Send + Sync + 'static>(
 
 /// The names of the options, each with what it does, the long one before the short one.
 fn options(command: &Command) -> Vec<(String, String)> {
-    let options = command.get_arguments().filter(|option| !option.is_positional());
-    options
+    options_of(command)
+        .into_iter()
         .flat_map(|option| {
             let about = option.get_help().map(ToString::to_string).unwrap_or_default();
             let long = option.get_long().map(|name| format!("--{name}"));

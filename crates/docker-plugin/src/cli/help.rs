@@ -1,6 +1,6 @@
 //! Help in the shape of docker's own.
 
-use clap::Arg;
+use clap::{Arg, Command};
 
 use super::place::Place;
 
@@ -49,9 +49,7 @@ pub(super) fn help(place: &Place<'_>) -> String {
             text.push_str(&format!("  {:NAME_WIDTH$} {about}\n", sub.get_name()));
         }
     }
-    let mut options: Vec<_> = command.get_arguments().filter(|arg| !arg.is_positional()).collect();
-    // As docker lists them, wherever they are declared.
-    options.sort_by_key(|option| option.get_long());
+    let options = options_of(command);
     if !options.is_empty() {
         text.push_str("\nOptions:\n");
         text.push_str(&option_lines(&options));
@@ -61,6 +59,13 @@ pub(super) fn help(place: &Place<'_>) -> String {
         text.push_str(&format!("\nRun '{name} COMMAND --help' for more information on a command.\n"));
     }
     text
+}
+
+/// A command's options by their names, as docker lists them, wherever they are declared.
+pub(super) fn options_of(command: &Command) -> Vec<&Arg> {
+    let mut options: Vec<_> = command.get_arguments().filter(|arg| !arg.is_positional()).collect();
+    options.sort_by_key(|option| option.get_long());
+    options
 }
 
 /// The words that name an option in messages: `-f, --follow`.

@@ -84,7 +84,12 @@ pub struct Console {
     status: Mutex<bool>,
     /// Whether it was told that words about changes are lost.
     lost: Mutex<bool>,
+    /// What becomes of a line before it is written.
+    reword: Option<Box<Reword>>,
 }
+
+/// What a line is to say instead.
+type Reword = dyn Fn(String) -> String + Send + Sync;
 
 impl Console {
     /// A console over two streams; `live` when the second is a terminal.
@@ -96,6 +101,22 @@ impl Console {
             live,
             status: Mutex::new(false),
             lost: Mutex::new(false),
+            reword: None,
+        }
+    }
+
+    /// The same with every line and every question worded anew: by what holds for all of them, such as an
+    /// option that each command needs which is advised. Bytes stay as they are.
+    #[must_use]
+    pub fn rewording(self, reword: impl Fn(String) -> String + Send + Sync + 'static) -> Self {
+        Self { reword: Some(Box::new(reword)), ..self }
+    }
+
+    fn words(&self, words: impl Display) -> String {
+        let words = words.to_string();
+        match &self.reword {
+            Some(reword) => reword(words),
+            None => words,
         }
     }
 
@@ -111,7 +132,7 @@ impl Console {
     /// What writing to standard output gives, such as a broken pipe.
     pub fn line(&self, line: impl Display) -> Result<(), OutputError> {
         self.settle();
-        writeln!(lock(&self.out), "{line}").map_err(OutputError)
+        writeln!(lock(&self.out), "{}", self.words(line)).map_err(OutputError)
     }
 
     /// One line about a change that was made, for commands whose work is that change: as for docker
@@ -147,7 +168,7 @@ impl Console {
     /// One line beside the result.
     pub fn note(&self, line: impl Display) {
         self.settle();
-        writeln!(lock(&self.err), "{line}").ok();
+        writeln!(lock(&self.err), "{}", self.words(line)).ok();
     }
 
     /// One line beside the result that the user should not miss.
@@ -162,6 +183,7 @@ impl Console {
             let mut err = lock(&self.err);
             // Back to the line's start, clear what was there (ECMA-48 EL), and cut the line at the
             // screen's edge (DECAWM off): a second row could not be cleared.
+            let line = self.words(line);
             write!(err, "\r\x1b[K\x1b[?7l{line}\x1b[?7h").and_then(|()| err.flush()).ok();
             *shown = true;
         }
@@ -171,7 +193,7 @@ impl Console {
     pub fn ask(&self, question: impl Display) {
         self.settle();
         let mut err = lock(&self.err);
-        write!(err, "{question} ").and_then(|()| err.flush()).ok();
+        write!(err, "{} ", self.words(question)).and_then(|()| err.flush()).ok();
     }
 
     /// Takes away what [`Self::status`] showed last.

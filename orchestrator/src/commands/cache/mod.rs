@@ -14,17 +14,18 @@ pub use purge::{LimitUntold, Manner, Purge, run as purge};
 pub use usage::{TwoFormats, Usage, run as usage};
 
 use clap::{Args, Subcommand};
-
 use docker_plugin::output::ListTemplate;
+
+use super::Named;
 
 /// Manage the build cache
 #[derive(Subcommand)]
 pub(super) enum Cache {
     #[command(visible_alias = "prune")]
-    Purge(purge::Options),
+    Purge(Named<purge::Options>),
     #[command(visible_alias = "du")]
-    Usage(usage::Options),
-    Volume(VolumeOptions),
+    Usage(Named<usage::Options>),
+    Volume(Named<VolumeOptions>),
 }
 
 /// Print the name of the volume that keeps the cache where it exists

@@ -8,12 +8,14 @@ pub use list::{List, run as list};
 
 use clap::Subcommand;
 
+use super::Named;
+
 /// Manage the ports that are forwarded
 #[derive(Subcommand)]
 pub(super) enum Port {
-    Add(change::AddOptions),
+    Add(Named<change::AddOptions>),
     #[command(visible_alias = "list")]
-    Ls(list::Options),
+    Ls(Named<list::Options>),
     #[command(visible_alias = "remove")]
-    Rm(change::RmOptions),
+    Rm(Named<change::RmOptions>),
 }

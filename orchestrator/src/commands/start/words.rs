@@ -7,7 +7,7 @@ use docker_plugin::cli::Invocation;
 use super::Start;
 use super::chosen::DRIVER_OPT;
 use crate::commands::forwards::{HOSTS, PORTS};
-use crate::commands::{Command, OnEngine, parse};
+use crate::commands::{Command, OnEngine, Request, parse};
 use crate::desired::{Choice, Chosen, REGISTRY_PORT, csv};
 use crate::forward::asked::Asked;
 use crate::forward::{Forward, lists};
@@ -108,7 +108,9 @@ fn line(words: &[String]) -> String {
 pub(super) fn read(line: &str) -> Option<Start> {
     let words = ["backend", "start"].map(str::to_owned).into_iter().chain(shlex::split(line)?);
     match parse(&words.collect::<Vec<_>>()) {
-        Ok(Invocation::Run(Command::OnEngine(OnEngine::Start(start), _))) => Some(*start),
+        Ok(Invocation::Run(Request { command: Command::OnEngine(OnEngine::Start(start), _), .. })) => {
+            Some(*start)
+        }
         _ => None,
     }
 }
