@@ -66,10 +66,10 @@ fn help_looks_like_dockers() {
 Say hello
 
 Options:
-  -n, --name string     Who is greeted
+      --format string   Format of the greeting
       --loud            Say it louder than is polite, which needs a description
                         of more than one line
-      --format string   Format of the greeting
+  -n, --name string     Who is greeted
 ";
     for line in ["hello say --help", "hello help say", "say --loud --help"] {
         assert_eq!(read(line), Ok(Invocation::Help(wanted.to_owned())), "{line}");
