@@ -134,8 +134,10 @@ async fn a_start_hears_of_the_end_at_every_request_and_takes_back_what_it_made()
         let (before, output) = told_to_end(&engine, &args, Signal::SIGTERM).await;
         let story = format!("request {number}: {:?}: {output:?}", before.last());
         assert_eq!(output.status.code(), Some(143), "{story}");
-        assert!(words(&output).ends_with("Cancelled; what this start made is removed again\n"), "{story}");
         let is_made = before[..before.len() - 1].iter().any(|head| head.contains("/containers/create?"));
+        let says = |what: &str| words(&output).ends_with(&format!("Cancelled; {what}\n"));
+        let is_wishing = says("nothing has been changed") && !is_made;
+        assert!(is_wishing || says("what this start made is removed again"), "{story}");
         let of_it = |head: &&String| head.starts_with("DELETE ") && head.contains("/containers/c1?");
         let removed = engine.requests().iter().filter(of_it).count();
         assert_eq!(removed, usize::from(is_made), "{story}");

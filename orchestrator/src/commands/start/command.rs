@@ -106,7 +106,11 @@ pub(in crate::commands) async fn attain<E: Engine>(
             let lock = turn(session, around).await?;
             Ok((lock, wish(sidecar).await?))
         };
-        let (_lock, desired) = session.unless_cancelled(wishing).await?;
+        let (_lock, desired) = session.unless_cancelled(wishing).await.inspect_err(|error| {
+            if error.is::<Cancelled>() {
+                session.console.note("Cancelled; nothing has been changed");
+            }
+        })?;
         let remember = async || {
             served.set(true);
             restore::keep(session, &desired, &around.image, around.configuration.as_deref()).await;
