@@ -1,7 +1,8 @@
 //! The planner: settings that stay as a backend has them where a start does not name them.
 
 use docker_assemble::desired::{Choice, Desired, Settings};
-use docker_assemble::observed::{Observed, State};
+use docker_assemble::observed::{Container, Observed, State};
+use docker_assemble::plan::action::Action;
 use docker_assemble::plan::{PlanError, plan};
 
 use crate::steps::{backend_candidates, steps};
@@ -46,13 +47,52 @@ fn what_the_engine_can_change_is_changed_when_all_serves() {
         let after = world.after(&plan(&wish, &world).unwrap());
         assert!(plan(&wish, &after).unwrap().is_empty());
     }
-    let mut stopped = world.clone();
-    stopped.backend.as_mut().unwrap().state = State::Exited;
     let wish = naming(&[(Choice::Memory, "4g")]);
-    assert_eq!(steps(&wish, &stopped).concat().last().unwrap(), "change memory \"4g\"");
     // The limit on swap goes with that on memory, since the engine takes none below it.
     let swapped = started(&naming(&[(Choice::Memory, "2g"), (Choice::MemorySwap, "5g")]));
     assert_eq!(steps(&wish, &swapped), [["change memory \"4g\", memory-swap \"5g\""]]);
+}
+
+#[test]
+fn what_may_keep_a_backend_from_serving_is_changed_first() {
+    let world = started(&naming(&LIMITED));
+    let with = |make: fn(&mut Container)| {
+        let mut world = world.clone();
+        make(world.backend.as_mut().unwrap());
+        world
+    };
+    let stopped = with(|backend| backend.state = State::Exited);
+    let worlds = [
+        with(|backend| backend.state = State::Restarting),
+        with(|backend| backend.restarts = 3),
+        with(|backend| backend.unhealthy = true),
+    ];
+    for recreate in [false, true] {
+        let wish = Desired { recreate, ..naming(&[(Choice::Memory, "4g")]) };
+        let steps = steps(&wish, &stopped).concat();
+        let at = |step: &str| steps.iter().position(|done| done == step).unwrap();
+        assert_eq!(at("change memory \"4g\"") + 1, at("start B"), "{steps:?}");
+        for world in &worlds {
+            let plan = plan(&wish, world).unwrap();
+            let is_change = |action: &Action| matches!(action, Action::Change { .. });
+            assert!(plan.changes.is_empty() && plan.stages.iter().flatten().any(is_change), "{plan:?}");
+        }
+    }
+}
+
+#[test]
+fn a_usual_policy_is_known_for_the_way_back() {
+    let before = |policy: &str, world: &Observed| {
+        let plan = plan(&naming(&[(Choice::Restart, policy), (Choice::Memory, "4g")]), world).unwrap();
+        match &plan.changes[..] {
+            [Action::Change { before, .. }] => before.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let limit = (Choice::Memory, "2g");
+    assert_eq!(before("no", &started(&naming(&LIMITED))), chosen(&[(Choice::Restart, ""), limit]));
+    let always = started(&naming(&[(Choice::Restart, "always"), limit]));
+    assert_eq!(before("no", &always), chosen(&[(Choice::Restart, "always"), limit]));
 }
 
 #[test]

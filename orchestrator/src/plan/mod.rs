@@ -15,6 +15,8 @@ pub use teardown::{STOP_GRACE, teardown};
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::desired::{Choice, Desired, ImageRef, ProxyImage, PullPolicy, Settings, VolumeName};
 use crate::observed::{Container, Observed, Sidecar, State};
 use crate::spec::{self, ContainerSpec};
@@ -28,7 +30,7 @@ pub struct Plan {
     /// Each stage's actions run at once; a stage begins when the one before has succeeded.
     /// No stage is empty.
     pub stages: Vec<Vec<Action>>,
-    /// What changes in containers that go on, when everything serves: nothing after it can fail.
+    /// What changes in containers that serve and go on, when everything does: nothing after it can fail.
     pub changes: Vec<Action>,
     /// Stages that come when everything serves: what is replaced is gone for good then.
     pub finally: Vec<Vec<Action>>,
@@ -143,6 +145,11 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
     // Whatever ends this run early, what is not there then is known to be missing.
     plan.stage(changed_note(desired, observed, fate).into_iter().collect());
     plan.stage(std::mem::take(&mut leaving.first));
+    // Others may be what keeps it from serving.
+    if !observed.backend.as_ref().is_some_and(serves) {
+        let changes = std::mem::take(&mut plan.changes);
+        plan.stage(changes);
+    }
     match (fate, &observed.backend) {
         (Backend::Make, Some(old)) => {
             match old.state {
@@ -171,6 +178,11 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
     Ok(plan)
 }
 
+/// Whether nothing speaks against it. What the engine had to start again may be about to end once more.
+fn serves(backend: &Container) -> bool {
+    backend.state == State::Running && !backend.unhealthy && backend.restarts == 0
+}
+
 /// What the engine has to change in a backend that stays. A limit on memory goes together with that on swap.
 fn changes(desired: &Desired, backend: &Container, differences: &[Difference]) -> Option<Action> {
     let mut choices: Vec<Choice> = differences
@@ -191,7 +203,11 @@ fn changes(desired: &Desired, backend: &Container, differences: &[Difference]) -
     let swap = has.only(&[Choice::MemorySwap]).only(&choices);
     let change = named.iter().map(|(choice, value)| (choice, value.clone()));
     let change = swap.iter().map(|(choice, value)| (choice, value.clone())).chain(change).collect();
-    let (id, name, before) = (backend.id.clone(), backend.name.clone(), has.only(&choices));
+    // The usual policy is one that the engine can go back to; a limit that there was not is none.
+    let usual = choices.contains(&Choice::Restart).then_some((Choice::Restart, Value::Null));
+    let had = has.only(&choices);
+    let before = usual.into_iter().chain(had.iter().map(|(choice, value)| (choice, value.clone()))).collect();
+    let (id, name) = (backend.id.clone(), backend.name.clone());
     Some(Action::Change { id, name, change, before })
 }
 
