@@ -59,6 +59,8 @@ pub struct Observed {
     pub arch: String,
     /// Its control groups.
     pub cgroups: Cgroups,
+    /// Whether the engine changes no settings of a container that is there.
+    pub fixed: bool,
     /// The user's backend, found by label.
     pub backend: Option<Container>,
     /// What was made to take the place of the backend that is set aside, and was never started: that

@@ -81,6 +81,16 @@ fn what_may_keep_a_backend_from_serving_is_changed_first() {
 }
 
 #[test]
+fn an_engine_that_changes_nothing_needs_another_backend() {
+    let world = Observed { fixed: true, ..started(&naming(&LIMITED)) };
+    let wish = naming(&[(Choice::Memory, "4g")]);
+    assert_eq!(refused(&wish, &world), "memory: has \"2g\", asked for \"4g\"");
+    let anew = Desired { recreate: true, ..wish };
+    let made = &backend_candidates(&anew, &world)[0].settings.chosen;
+    assert_eq!(made.words(Choice::Memory), ["4g"]);
+}
+
+#[test]
 fn a_usual_policy_is_known_for_the_way_back() {
     let before = |policy: &str, world: &Observed| {
         let plan = plan(&naming(&[(Choice::Restart, policy), (Choice::Memory, "4g")]), world).unwrap();

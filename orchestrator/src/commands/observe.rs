@@ -123,7 +123,8 @@ async fn read<E: Engine>(
 /// Those of the engine.
 pub async fn all<E: Engine>(engine: &E, desired: &Desired) -> Result<Observed, EngineError> {
     let (facts, observed) = tokio::try_join!(engine.facts(), with_note(engine, &desired.user))?;
-    let mut observed = Observed { arch: facts.arch, cgroups: facts.cgroups, ..observed };
+    let fixed = !facts.updates();
+    let mut observed = Observed { arch: facts.arch, cgroups: facts.cgroups, fixed, ..observed };
     namespaces::find(engine, &mut observed).await;
     // A start that was killed may have left one before there was a sidecar to name it.
     if let Some(directory) = &desired.dialer_directory

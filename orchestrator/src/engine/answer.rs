@@ -33,6 +33,13 @@ pub enum AnswerError {
     #[error("the engine has no such image after it")]
     #[advice = "see whether a proxy is in between; the engine's log"]
     NoImage,
+    /// The engine took a change of settings and did not make it.
+    #[error("it has left {names} as before")]
+    #[advice = "see the warnings of `docker info`: its kernel may lack that limit"]
+    Ignored {
+        /// The settings.
+        names: String,
+    },
     /// It is no engine, or the connection broke.
     #[error("the engine's answer makes no sense: {message}")]
     #[advice = "see what listens there"]

@@ -24,6 +24,9 @@ use crate::spec::{ContainerSpec, Mount, Network, Privileges, Restart};
 /// Where images of BuildKit keep their state: the usual one and the rootless one.
 const STATE_DIRECTORIES: [&str; 2] = ["/var/lib/buildkit", "/home/user/.local/share/buildkit"];
 
+/// The network of containers that name none, and the kind of it.
+const BRIDGE: &str = "bridge";
+
 /// What an engine says of a container that never ran.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
@@ -72,8 +75,9 @@ fn with_chosen(body: ContainerCreateBody, chosen: &Chosen) -> ContainerCreateBod
 }
 
 /// The body of `POST /containers/{id}/update`.
-pub(super) fn update_body(chosen: &Chosen) -> ContainerUpdateBody {
-    serde_json::from_value(chosen.update()).expect("settings have the names and forms of its fields")
+pub(super) fn update_body(change: &Chosen, wanted: &Chosen, facts: &EngineFacts) -> ContainerUpdateBody {
+    serde_json::from_value(change.update(wanted, facts.podman))
+        .expect("settings have the names and forms of its fields")
 }
 
 /// Whether something has to be done in the container before the image's own program runs.
@@ -246,7 +250,12 @@ pub(super) fn container(inspected: ContainerInspectResponse, other: Option<Strin
     let name = inspected.name?.trim_start_matches('/').to_owned();
     let state = inspected.state.unwrap_or_default();
     let config = inspected.config.unwrap_or_default();
-    let host = inspected.host_config.unwrap_or_default();
+    let mut host = inspected.host_config.unwrap_or_default();
+    let networks = inspected.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+    if host.network_mode.as_deref() == Some(BRIDGE) && !networks.contains_key(BRIDGE) {
+        // Podman tells the kind of a network here, and its name there.
+        host.network_mode = networks.into_keys().min().or(host.network_mode);
+    }
     let settings = settings(&config, &host);
     Some(Container {
         id: ContainerId(inspected.id?),

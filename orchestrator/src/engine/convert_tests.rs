@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::desired::Security;
+use crate::desired::{Choice, Security};
 use crate::spec::VolumeSpec;
 
 fn spec(privileges: Privileges) -> ContainerSpec {
@@ -270,4 +270,32 @@ fn a_state_that_no_model_has_is_told_as_it_is() {
     let answer = json!({"Id": "abc", "Name": "/b", "State": {}});
     let seen = container(serde_json::from_value(answer).unwrap(), Some("stopped".into())).unwrap();
     assert_eq!(seen.state, State::Other("stopped".into()));
+}
+
+#[test]
+fn a_network_is_found_where_each_engine_tells_it() {
+    let network = |mode: &str, names: &[&str]| {
+        let networks: BTreeMap<_, _> = names.iter().map(|name| (*name, json!({}))).collect();
+        let answer = json!({
+            "Id": "abc", "Name": "/b", "State": {},
+            "HostConfig": {"NetworkMode": mode}, "NetworkSettings": {"Networks": networks},
+        });
+        let seen = container(serde_json::from_value(answer).unwrap(), None).unwrap();
+        seen.settings.chosen.words(Choice::Network).concat()
+    };
+    assert_eq!(network("builds", &["builds", "more"]), "builds", "docker");
+    assert_eq!(network("bridge", &["bridge", "more"]), "", "docker, connected to another one later");
+    assert_eq!(network("bridge", &["builds"]), "builds", "podman");
+    assert_eq!(network("bridge", &["podman"]), "", "podman's usual one");
+    assert_eq!(network("bridge", &[]), "");
+}
+
+#[test]
+fn podman_changes_containers_since_some_version() {
+    let updates = |version: &str, podman| {
+        EngineFacts { version: version.into(), podman, ..EngineFacts::default() }.updates()
+    };
+    assert!(updates("20.10.24", false) && updates("4.3.1", false));
+    assert!(!updates("4.3.1", true) && !updates("5.0.3", true));
+    assert!(updates("5.1.0", true) && updates("5.10.0-dev", true) && updates("6.1.0", true));
 }

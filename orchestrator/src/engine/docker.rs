@@ -22,8 +22,9 @@ use tokio::time::{Instant, sleep};
 use super::contact::{Contact, USUAL, never_empty, operation};
 use super::request::{found, has, in_path, label_filters, nameless};
 use super::{
-    CredentialSource, Duplex, Endpoint, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image,
-    LogChunk, LogOptions, Network, PullProgress, Result, convert, exec, failure, info, log,
+    AnswerError, CredentialSource, Duplex, Endpoint, Engine, EngineError, EngineFacts, EngineStream,
+    ExecOutput, Image, LogChunk, LogOptions, Network, PullProgress, Result, convert, exec, failure, info,
+    log,
 };
 use crate::desired::{Chosen, ContainerName, ImageRef, Port, VolumeName};
 use crate::observed::{Container, ContainerId};
@@ -317,9 +318,20 @@ impl Engine for DockerEngine {
     async fn update(&self, id: &ContainerId, change: &Chosen) -> Result<()> {
         let updating = operation("change the settings of container", id.short());
         let path = in_path(&updating, &id.0)?;
+        let facts = self.0.facts.get_or_try_init(|| self.facts()).await?;
+        let seen = async || -> Result<Option<Chosen>> {
+            Ok(self.inspect(&id.0).await?.map(|container| container.settings.chosen))
+        };
+        let wanted = change.over(&seen().await?.unwrap_or_default());
+        let body = convert::update_body(change, &wanted, facts);
         let docker = self.0.contact.client().await?;
-        let body = convert::update_body(change);
-        self.0.contact.call(updating, SLOW, docker.update_container(path, body)).await
+        self.0.contact.call(updating.clone(), SLOW, docker.update_container(path, body)).await?;
+        // What its kernel cannot limit an engine passes over, with a warning at most.
+        let names = seen().await?.map(|now| now.ignored(change, wanted).join(", ")).unwrap_or_default();
+        if names.is_empty() {
+            return Ok(());
+        }
+        Err(EngineError::Broken { operation: updating, source: AnswerError::Ignored { names }.into() })
     }
 
     async fn remove(&self, id: &ContainerId) -> Result<()> {

@@ -82,6 +82,15 @@ pub struct EngineFacts {
     pub podman: bool,
 }
 
+impl EngineFacts {
+    /// Whether it changes settings of a container that is there: Podman does since 5.1.
+    #[must_use]
+    pub fn updates(&self) -> bool {
+        let mut numbers = self.version.split('.').map_while(|number| number.parse::<u32>().ok());
+        !self.podman || (numbers.next(), numbers.next()) >= (Some(5), Some(1))
+    }
+}
+
 /// An image that the engine has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {

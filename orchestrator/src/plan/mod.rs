@@ -115,7 +115,12 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
         _ if desired.forwards_only => return Err(PlanError::Ended { name: desired.user.backend() }),
         None => Backend::Make,
         Some(backend) => {
-            let differences = diff::backend(desired, observed, backend, &candidates);
+            let mut differences = diff::backend(desired, observed, backend, &candidates);
+            for difference in &mut differences {
+                if let Field::Choice { live, .. } = &mut difference.field {
+                    *live &= !observed.fixed;
+                }
+            }
             let fate = backend_fate(backend, &differences, desired.recreate, observed.replaced_backend())?;
             if fate != Backend::Make {
                 plan.changes = changes(desired, backend, &differences).into_iter().collect();

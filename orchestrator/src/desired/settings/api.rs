@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::chosen::{Chosen, take_entitlements, usual_swap};
+use super::chosen::{Chosen, NANOS_OF_QUOTA, USUAL_PERIOD, take_entitlements, usual_swap};
 use super::table::{Choice, Place};
 use crate::labels;
 
@@ -57,24 +57,46 @@ impl Chosen {
             (choice, choice.row().grammar.canonical(value))
         };
         let seen: Self = Choice::all().map(seen).filter(|(_, value)| !value.is_null()).collect();
-        let memory = seen.get(Choice::Memory).and_then(Value::as_i64);
-        let is_usual = memory.is_some_and(|memory| seen.get(Choice::MemorySwap) == Some(&usual_swap(memory)));
-        let swap = |choice: &Choice| *choice == Choice::MemorySwap && is_usual;
-        let kept: Vec<_> = Choice::all().filter(|choice| !swap(choice)).collect();
-        seen.only(&kept)
+        seen.without_usual_swap()
     }
 
-    /// The body of `POST /containers/{id}/update`.
-    pub(crate) fn update(&self) -> Value {
+    /// Those of `named` that a container with these has not come to have, when it was told to have `wanted`.
+    pub(crate) fn ignored(&self, named: &Self, wanted: Self) -> Vec<&'static str> {
+        let wanted = wanted.without_usual_swap();
+        let differs = |choice: &Choice| wanted.get(*choice) != self.get(*choice);
+        named.iter().map(|(choice, _)| choice).filter(differs).map(|choice| choice.row().name).collect()
+    }
+
+    fn without_usual_swap(self) -> Self {
+        let memory = self.get(Choice::Memory).and_then(Value::as_i64);
+        let is_usual = memory.is_some_and(|memory| self.get(Choice::MemorySwap) == Some(&usual_swap(memory)));
+        let swap = |choice: &Choice| *choice == Choice::MemorySwap && is_usual;
+        let kept: Vec<_> = Choice::all().filter(|choice| !swap(choice)).collect();
+        self.only(&kept)
+    }
+
+    /// The body of `POST /containers/{id}/update` for a container that is to have `wanted` then.
+    pub(crate) fn update(&self, wanted: &Self, podman: bool) -> Value {
+        let policy = |value: &Value| match value {
+            Value::Null => json!({"Name": Choice::Restart.told(value)}),
+            named => named.clone(),
+        };
         let mut body = json!({});
         for (choice, value) in self.iter() {
             if let Place::Host(field) = choice.row().place {
-                let policy = || json!({"Name": choice.told(&Value::Null)});
-                body[field] = if value.is_null() { policy() } else { value.clone() };
+                body[field] = if choice == Choice::Restart { policy(value) } else { value.clone() };
             }
         }
         if let (Some(memory), None) = (body["Memory"].as_i64(), body.get("MemorySwap")) {
             body["MemorySwap"] = usual_swap(memory);
+        }
+        if podman {
+            // It takes a policy that is not in the body for none, and passes over this field.
+            body["RestartPolicy"] = policy(wanted.get(Choice::Restart).unwrap_or(&Value::Null));
+            if let Some(cpus) = body["NanoCpus"].take().as_u64() {
+                body["CpuPeriod"] = USUAL_PERIOD.into();
+                body["CpuQuota"] = (cpus / NANOS_OF_QUOTA).into();
+            }
         }
         body
     }

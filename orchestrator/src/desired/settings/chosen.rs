@@ -59,6 +59,12 @@ impl Choice {
 const OTHERWISE: [(Choice, Choice); 2] =
     [(Choice::Cpus, Choice::CpuPeriod), (Choice::Cpus, Choice::CpuQuota)];
 
+/// The period of the kernel's scheduler that is usual, in microseconds (CFS).
+pub(super) const USUAL_PERIOD: u64 = 100_000;
+
+/// What a microsecond of it is, in thousand millionths of a processor.
+pub(super) const NANOS_OF_QUOTA: u64 = 1_000_000_000 / USUAL_PERIOD;
+
 impl Chosen {
     /// Names a setting, or one more of a list.
     pub fn name(&mut self, choice: Choice, mut value: Value) {
@@ -87,7 +93,19 @@ impl Chosen {
     #[must_use]
     pub fn canonical(self) -> Self {
         let one = |(choice, value): (Choice, Value)| (choice, choice.row().grammar.canonical(value));
-        Self(self.0.into_iter().map(one).collect())
+        Self(self.0.into_iter().map(one).collect()).in_cpus()
+    }
+
+    /// A share of the usual period as processors: Podman tells those so.
+    fn in_cpus(mut self) -> Self {
+        let number = |choice| self.get(choice).and_then(Value::as_u64);
+        let quota = number(Choice::CpuQuota).filter(|_| number(Choice::CpuPeriod) == Some(USUAL_PERIOD));
+        let cpus = quota.and_then(|quota| quota.checked_mul(NANOS_OF_QUOTA));
+        if let Some(cpus) = cpus.filter(|cpus| number(Choice::Cpus).is_none_or(|named| named == *cpus)) {
+            self.0.retain(|choice, _| ![Choice::CpuPeriod, Choice::CpuQuota].contains(choice));
+            self.0.insert(Choice::Cpus, cpus.into());
+        }
+        self
     }
 
     /// These, and those of `before` that are not named here. What is taken back is not among them any more.

@@ -220,7 +220,8 @@ impl Grammar {
             }
             (Self::Network, Value::String(name)) => {
                 // Those of engines whose own default it is.
-                let usual = ["", "default", "bridge", "pasta", "slirp4netns"].contains(&name.as_str());
+                let usual =
+                    ["", "default", "bridge", "podman", "pasta", "slirp4netns"].contains(&name.as_str());
                 if usual { Value::Null } else { name.into() }
             }
             (Self::Restart, Value::Object(policy)) => {

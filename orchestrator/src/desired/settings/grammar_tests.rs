@@ -53,6 +53,7 @@ fn what_is_usual_is_no_value() {
         (Choice::Memory, "0"),
         (Choice::Cpus, "0.0"),
         (Choice::Network, "bridge"),
+        (Choice::Network, "podman"),
         (Choice::Restart, "unless-stopped"),
     ] {
         let grammar = choice.row().grammar;

@@ -106,7 +106,35 @@ fn what_the_engine_cannot_change_needs_a_new_container() {
     assert!(!Choice::Env.is_live(&has, &value(Choice::Env, "A=1")));
     let change = chosen(&[(Choice::Memory, "3g"), (Choice::Restart, "")]);
     let limits = json!({"Memory": 3_u64 << 30, "MemorySwap": 6_u64 << 30, "RestartPolicy": {"Name": "unless-stopped"}});
-    assert_eq!(change.update(), limits);
+    assert_eq!(change.update(&change, false), limits);
+}
+
+#[test]
+fn podman_is_told_what_it_would_forget_and_in_its_own_words() {
+    let has = chosen(&[(Choice::Restart, "always"), (Choice::Memory, "2g")]);
+    let change = chosen(&[(Choice::Cpus, "1.5")]);
+    let body = json!({
+        "NanoCpus": null, "CpuPeriod": 100_000, "CpuQuota": 150_000, "RestartPolicy": {"Name": "always"},
+    });
+    assert_eq!(change.update(&change.over(&has), true), body);
+    let usual = change.update(&change, true);
+    assert_eq!(usual["RestartPolicy"], json!({"Name": "unless-stopped"}));
+    assert_eq!(change.update(&change, false), json!({"NanoCpus": 1_500_000_000_u64}));
+    let seen = Chosen::seen(&json!({}), &json!({"CpuPeriod": 100_000, "CpuQuota": 150_000}));
+    assert_eq!(seen, change);
+    let other = Chosen::seen(&json!({}), &json!({"CpuPeriod": 50_000, "CpuQuota": 150_000}));
+    assert_eq!(other, chosen(&[(Choice::CpuPeriod, "50000"), (Choice::CpuQuota, "150000")]));
+}
+
+#[test]
+fn what_an_engine_has_not_changed_is_known() {
+    let has = chosen(&[(Choice::Memory, "2g")]);
+    let change = chosen(&[(Choice::Memory, "4g"), (Choice::MemorySwap, "8g"), (Choice::Restart, "")]);
+    let wanted = change.over(&has);
+    let now = Chosen::seen(&json!({}), &json!({"Memory": 4_u64 << 30, "MemorySwap": 8_u64 << 30}));
+    assert!(now.ignored(&change, wanted.clone()).is_empty());
+    let no = Chosen::seen(&json!({}), &json!({"RestartPolicy": {"Name": "no"}}));
+    assert_eq!(no.ignored(&change, wanted), ["memory", "restart"]);
 }
 
 #[test]
