@@ -129,7 +129,7 @@ pub(super) enum Grammar {
 impl Grammar {
     /// Whether an option may be repeated, each time with one more.
     pub(super) const fn is_list(self) -> bool {
-        matches!(self, Self::Hosts | Self::Entitlements | Self::Variables | Self::Labels)
+        matches!(self, Self::Hosts | Self::Entitlements | Self::Variables | Self::Labels | Self::Gpus)
     }
 
     /// Whether there may be secrets among the values: names alone are for people to see.
