@@ -52,9 +52,9 @@ ready_for_engines "test.$$"
 # compiled once more. No machine is rebooted here.
 with_an_engine=(cargo test --workspace --locked --no-fail-fast --test=e2e --test=fakes -- --ignored --skip capability::reboot)
 
-# What this program does when it is killed, when its requests break, and behind ssh, is the same beside
-# every engine, and takes minutes: once is enough.
-of_this_program=(--skip crashes:: --skip faults:: --skip ssh::)
+# What this program does when it is killed, when its requests break, behind ssh, and what it says of the
+# kernel, is the same beside every engine, and takes minutes: once is enough.
+of_this_program=(--skip advice_kernel:: --skip crashes:: --skip faults:: --skip ssh::)
 
 # --- All of them -------------------------------------------------------------
 
