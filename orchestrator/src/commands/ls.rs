@@ -4,10 +4,10 @@ use anyhow::Result;
 use clap::Args;
 use docker_plugin::cli::Refusal;
 use docker_plugin::cli::values::Suggest;
-use docker_plugin::output::{FormatError, ListTemplate};
 use serde_json::{Value, json};
 
 use super::info::state;
+use super::listing::Listing;
 use super::{Session, observe};
 use crate::desired::BackendName;
 use crate::engine::Engine;
@@ -30,17 +30,6 @@ pub(super) struct Options {
     quiet: bool,
 }
 
-/// How to print them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum List {
-    /// A JSON object on a line for each.
-    Json,
-    /// The name of each and nothing else.
-    Names,
-    /// What a template makes of each.
-    Template(ListTemplate),
-}
-
 /// The usual table.
 const TABLE: &str = "table {{.Name}}\t{{.State}}\t{{.Ports}}\t{{.CacheVolume}}\t{{.Image}}";
 
@@ -57,14 +46,8 @@ const COLUMNS: [(&str, &str); 7] = [
 
 impl Options {
     /// What they come to together.
-    pub(super) fn check(self) -> Result<List, Refusal> {
-        let template = |text| Ok(List::Template(ListTemplate::new(text).map_err(FormatError::List)?));
-        match self.format.as_deref().filter(|format| !format.is_empty()) {
-            _ if self.quiet => Ok(List::Names),
-            None | Some("table") => template(TABLE),
-            Some("json") => Ok(List::Json),
-            Some(text) => template(text),
-        }
+    pub(super) fn check(self) -> Result<Listing, Refusal> {
+        Listing::asked(self.format.as_deref(), self.quiet, TABLE)
     }
 }
 
@@ -72,20 +55,11 @@ impl Options {
 ///
 /// # Errors
 /// Those of the engine, and a template that does not suit.
-pub async fn run<E: Engine>(session: Session<'_, E>, list: &List) -> Result<()> {
+pub async fn run<E: Engine>(session: Session<'_, E>, list: &Listing) -> Result<()> {
     let Session { engine, user, console, .. } = session;
     let backends = observe::backends(engine, user).await?;
-    let mut rows = backends.iter().map(|(name, observed)| object(name, observed));
-    match list {
-        List::Json => rows.try_for_each(|row| console.line(row))?,
-        List::Names => backends.keys().try_for_each(|name| console.line(name))?,
-        List::Template(template) => {
-            let rows: Vec<_> = rows.map(|row| (row.clone(), row)).collect();
-            let text = template.render(&COLUMNS, &rows).map_err(FormatError::Rows)?;
-            console.raw(text.as_bytes())?;
-        }
-    }
-    Ok(())
+    let rows = backends.iter().map(|(name, observed)| (name.to_string(), object(name, observed)));
+    list.print(console, &COLUMNS, rows)
 }
 
 /// As in docker's own lists, what there is not is an empty text.

@@ -11,6 +11,7 @@ pub mod health;
 mod in_use;
 pub mod info;
 pub mod leftovers;
+mod listing;
 mod log_end;
 pub mod logs;
 pub mod ls;
@@ -32,6 +33,7 @@ mod which;
 
 pub use crate::cancelled::Cancelled;
 pub use in_use::{ForceAndWait, InUse, WhenInUse};
+pub use listing::Listing;
 pub use outcome::{exit, explain, status};
 pub use run::Here;
 pub use session::{Session, unless_cancelled};
@@ -147,11 +149,11 @@ pub enum OnEngine {
     /// `backend logs`.
     Logs(logs::Logs),
     /// `backend ls`.
-    List(ls::List),
+    List(Listing),
     /// `backend port add` and `backend port rm`.
     PortChange(port::Change, start::How),
     /// `backend port ls`.
-    PortList(port::List),
+    PortList(Listing),
     /// `backend start`.
     Start(Box<start::Start>),
     /// `backend stats`.

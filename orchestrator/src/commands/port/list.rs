@@ -5,10 +5,10 @@ use assemble_contract::Port;
 use clap::Args;
 use docker_plugin::cli::Refusal;
 use docker_plugin::cli::values::Suggest;
-use docker_plugin::output::{FormatError, ListTemplate};
 use serde_json::{Value, json};
 
 use crate::commands::info::state;
+use crate::commands::listing::Listing;
 use crate::commands::{Session, namespaces, observe};
 use crate::desired::UserName;
 use crate::engine::Engine;
@@ -31,17 +31,6 @@ pub(in crate::commands) struct Options {
     quiet: bool,
 }
 
-/// How to print them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum List {
-    /// A JSON object on a line for each.
-    Json,
-    /// The port inside of each and nothing else.
-    Ports,
-    /// What a template makes of each.
-    Template(ListTemplate),
-}
-
 /// The usual table.
 const TABLE: &str = "table {{.Port}}\t{{.Target}}\t{{.State}}\t{{.Name}}";
 
@@ -57,14 +46,8 @@ const COLUMNS: [(&str, &str); 6] = [
 
 impl Options {
     /// What they come to together.
-    pub(in crate::commands) fn check(self) -> Result<List, Refusal> {
-        let template = |text| Ok(List::Template(ListTemplate::new(text).map_err(FormatError::List)?));
-        match self.format.as_deref().filter(|format| !format.is_empty()) {
-            _ if self.quiet => Ok(List::Ports),
-            None | Some("table") => template(TABLE),
-            Some("json") => Ok(List::Json),
-            Some(text) => template(text),
-        }
+    pub(in crate::commands) fn check(self) -> Result<Listing, Refusal> {
+        Listing::asked(self.format.as_deref(), self.quiet, TABLE)
     }
 }
 
@@ -72,22 +55,13 @@ impl Options {
 ///
 /// # Errors
 /// A missing backend, those of the engine, and a template that does not suit.
-pub async fn run<E: Engine>(session: Session<'_, E>, list: &List) -> Result<()> {
+pub async fn run<E: Engine>(session: Session<'_, E>, list: &Listing) -> Result<()> {
     let Session { engine, user, console, .. } = session;
     session.backend().await?;
     let mut observed = observe::with_note(engine, user).await?;
     namespaces::find(engine, &mut observed).await;
     let rows = rows(&observed, user);
-    match list {
-        List::Json => rows.iter().try_for_each(|row| console.line(row.object()))?,
-        List::Ports => rows.iter().try_for_each(|row| console.line(row.port))?,
-        List::Template(template) => {
-            let rows: Vec<_> = rows.iter().map(|row| (row.object(), row.object())).collect();
-            let text = template.render(&COLUMNS, &rows).map_err(FormatError::Rows)?;
-            console.raw(text.as_bytes())?;
-        }
-    }
-    Ok(())
+    list.print(console, &COLUMNS, rows.iter().map(|row| (row.port.to_string(), row.object())))
 }
 
 /// One forward that is there, or should be.

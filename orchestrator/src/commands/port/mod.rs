@@ -4,7 +4,7 @@ mod change;
 mod list;
 
 pub use change::{Change, ChangeError, run as change, wish};
-pub use list::{List, run as list};
+pub use list::run as list;
 
 use clap::Subcommand;
 
