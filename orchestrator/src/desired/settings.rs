@@ -6,6 +6,7 @@ mod chosen;
 pub mod csv;
 mod grammar;
 mod table;
+mod values;
 
 pub(crate) use api::LAST_OWN_ARGUMENT;
 pub use chosen::Chosen;
