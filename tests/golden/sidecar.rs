@@ -10,9 +10,9 @@ mod transcript;
 
 use std::process::Command;
 
-use assemble_contract::allow_list::AllowListError;
 use assemble_contract::answer::AnswerError;
 use assemble_contract::port::PortError;
+use assemble_contract::ports::PortsError;
 use assemble_contract::target::TargetError;
 use assemble_proxy::config::SecondsError;
 use assemble_proxy::connect::ConnectError;
@@ -125,7 +125,7 @@ fn what_cannot_be_done() {
 #[test]
 fn every_error_is_explained() {
     let types = explained![
-        AllowListError,
+        PortsError,
         AnswerError,
         ConnectError,
         DialError,

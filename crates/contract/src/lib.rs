@@ -11,7 +11,7 @@
 //! | [`limits`] | descriptors for so many connections |
 //! | [`compatibility`] | how a sidecar is told that is older than what it is asked |
 //! | [`answer`], [`status`], [`outcome`] | how a relay is asked and answers; the status object; what comes of connecting |
-//! | [`allow_list`], [`target`], [`host_name`], [`port`] | which ports a dialer dials, what a port leads to, names of hosts, ports: each with its one grammar |
+//! | [`allow_list`], [`target`], [`host_name`], [`ports`], [`port`] | which ports a dialer dials, what a port leads to, names of hosts, ports in a row, ports: each with its one grammar |
 //!
 //! A module may use only those that come after it here.
 //!
@@ -28,6 +28,7 @@ pub mod image;
 pub mod limits;
 pub mod outcome;
 pub mod port;
+pub mod ports;
 pub mod status;
 pub mod target;
 
@@ -35,5 +36,6 @@ pub use allow_list::AllowList;
 pub use host_name::HostName;
 pub use outcome::Outcome;
 pub use port::Port;
+pub use ports::Ports;
 pub use status::Status;
 pub use target::{Mapping, Target, TargetHost, TargetSpec};
