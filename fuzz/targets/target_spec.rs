@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4};
 
 use assemble_contract::port::PortError;
 use assemble_contract::target::TargetError;
-use assemble_contract::{Port, Target, TargetHost, TargetSpec};
+use assemble_contract::{Port, PortsSpec, Target, TargetHost, TargetSpec};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (u16, &str)| {
@@ -14,7 +14,8 @@ fuzz_target!(|input: (u16, &str)| {
     let Some(port) = Port::new(number) else { return };
     match text.parse::<TargetSpec>() {
         Ok(spec) => {
-            let target = spec.or_port(port);
+            let mapping = PortsSpec::from(port).to(spec).expect("one port leads to any target");
+            let target = mapping.target();
             // What a name is the relay alone decides; that it is one, reading it again tells.
             if !matches!(target.host, TargetHost::Name(_)) {
                 assert_eq!(Some(target.clone()), model(port, text));

@@ -210,7 +210,7 @@ impl<E: Engine> Wait<'_, E> {
                 let said = String::from_utf8_lossy(&answer.output).into_owned();
                 Ok(if answer.status == 0 { Found::Serves } else { Found::NotYet(said) })
             }
-            Probe::Health { port, .. } => self.health(Probed::Relay(port)).await,
+            Probe::Health { port, .. } => self.health(Probed::Relay(port.into())).await,
             Probe::Dialer => self.health(Probed::Dialer(DIALER_SOCKET)).await,
             Probe::Listeners { port, backend } => self.listeners(port, backend).await,
             Probe::Runs { since } if since.elapsed() >= TRUSTED_AFTER => Ok(Found::Serves),

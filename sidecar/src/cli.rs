@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use assemble_contract::port::PortError;
-use assemble_contract::{AllowList, Port, TargetSpec, argv};
+use assemble_contract::{AllowList, Port, Target, TargetSpec, argv};
 use assemble_proxy::config::{Config, CongestionControl, Engine, seconds};
 use assemble_proxy::dialer::DialServerConfig;
 use assemble_proxy::exporter::MetricsAddr;
@@ -239,7 +239,10 @@ impl Cli {
                 EngineName::Splice => Engine::Splice,
             },
             congestion_control: relay.congestion_control.into(),
-            ..Config::new(port.get(), relay.to.clone().or_port(port))
+            ..Config::new(
+                port.get(),
+                Target { host: relay.to.host.clone(), port: relay.to.port.unwrap_or(port) },
+            )
         })
     }
 }
@@ -254,7 +257,7 @@ fn port() -> impl TypedValueParser<Value = Port> {
 #[cfg(test)]
 mod tests {
     use assemble_contract::argv::{Probed, Question, Relay};
-    use assemble_contract::{Target, compatibility, image};
+    use assemble_contract::{PortsSpec, compatibility, image};
 
     use super::*;
 
@@ -281,9 +284,10 @@ mod tests {
         ] {
             let to: TargetSpec = to.parse().unwrap();
             let owner_socket = dialer.map(|_| "buildkitd.sock");
-            let cli = parsed(Relay { port, to: to.clone(), fallback, dialer, owner_socket }.args());
+            let ports = PortsSpec::from(port);
+            let cli = parsed(Relay { ports, to: to.clone(), fallback, dialer, owner_socket }.args());
             let config = cli.config(64).unwrap();
-            let target: Target = to.or_port(port);
+            let target = ports.to(to).unwrap().target();
             assert_eq!((config.port, config.target, config.fallback), (5000, target, fallback));
             assert_eq!(config.dialer.as_deref(), dialer.map(std::path::Path::new));
             assert_eq!(config.owner_socket.as_deref(), owner_socket);
@@ -301,7 +305,7 @@ mod tests {
     #[test]
     fn the_plugins_questions_are_understood() {
         let port = Port::new(5000).unwrap();
-        let Verb::Health(of) = asked(argv::health(Probed::Relay(port))) else { panic!() };
+        let Verb::Health(of) = asked(argv::health(Probed::Relay(port.into()))) else { panic!() };
         assert_eq!((of.port, of.socket), (Some(port), None));
         let Verb::Health(of) = asked(argv::health(Probed::Dialer(image::DIALER_SOCKET))) else { panic!() };
         assert_eq!(of.socket, Some(image::DIALER_SOCKET.into()));
@@ -310,7 +314,7 @@ mod tests {
             (Question::Target, true, false),
             (Question::Protocol, true, true),
         ] {
-            let Verb::Status(of) = asked(argv::status(port, question)) else { panic!() };
+            let Verb::Status(of) = asked(argv::status(port.into(), question)) else { panic!() };
             assert_eq!((of.port, of.probe, of.speak), (port, probe, speak));
             assert_eq!(of.format, StatusFormat::Json);
         }

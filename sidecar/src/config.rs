@@ -104,7 +104,7 @@ impl Config {
     /// word. At least one, whatever the limit.
     #[must_use]
     pub const fn connections_within(descriptors: usize) -> usize {
-        let connections = limits::connections_within(descriptors);
+        let connections = limits::connections_within(descriptors, 1);
         if connections < Self::MAX_CONNECTIONS { connections } else { Self::MAX_CONNECTIONS }
     }
 }

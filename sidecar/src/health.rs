@@ -65,7 +65,8 @@ impl HealthError {
 }
 
 fn address(port: u16) -> io::Result<SocketAddr> {
-    SocketAddr::from_abstract_name(answer::socket_name(port))
+    let port = Port::new(port).ok_or(io::ErrorKind::InvalidInput)?;
+    SocketAddr::from_abstract_name(answer::socket_name(port.into()))
 }
 
 /// Answers probes for as long as it is polled.

@@ -49,6 +49,7 @@ pub fn describe(way: &Way<'_>, stats: &Stats, capacity: usize, now: Instant) -> 
         kernel: None,
         last_error,
         opened: stats.accepted.get(),
+        ports: Vec::new(),
         probe: None,
         resolved: way.resolved,
         splice_fallbacks: stats.fallbacks.get(),

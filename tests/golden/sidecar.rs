@@ -11,6 +11,7 @@ mod transcript;
 use std::process::Command;
 
 use assemble_contract::answer::AnswerError;
+use assemble_contract::mapping::MappingError;
 use assemble_contract::port::PortError;
 use assemble_contract::ports::PortsError;
 use assemble_contract::target::TargetError;
@@ -136,6 +137,7 @@ fn every_error_is_explained() {
         Impostor,
         ListenerError,
         Malformed,
+        MappingError,
         MetricsAddrError,
         OtherAnswer,
         PortError,

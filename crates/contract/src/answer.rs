@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use explained::Explained;
 
-use crate::{Port, Status};
+use crate::{Ports, Status};
 
 /// What every answer begins with. It is all that a health probe reads.
 pub const SERVES: &[u8] = b"ok\n";
@@ -19,28 +19,31 @@ pub const DIALER_ASKED: [u8; 7] = *b"apd1\x02\0\0";
 /// The packet by which it says that it does.
 pub const DIALER_SERVES: [u8; 9] = *b"apd1\x04\0\0\0\0";
 
-/// The longest answer that is read, in bytes: many times what a relay says.
-pub const LONGEST: usize = 64 * 1024;
+/// The longest answer that is read, in bytes: many times what a relay says, each of [`limits::PORTS`] ports
+/// with a failure included.
+///
+/// [`limits::PORTS`]: crate::limits::PORTS
+pub const LONGEST: usize = 8 * 1024 * 1024;
 
 /// How long whoever asks a relay or a dialer waits: one that cannot answer in that time does not serve.
 pub const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What the names of all those sockets begin with; a port follows.
+/// What the names of all those sockets begin with; ports follow.
 const PREFIX: &str = "assemble-proxy/";
 
-/// The abstract name of the socket at which the relay of a port answers; the first byte of the address,
-/// which is 0, not included.
+/// The abstract name of the socket at which the relay of exactly these ports answers; the first byte of the
+/// address, which is 0, not included.
 #[must_use]
-pub fn socket_name(port: u16) -> String {
-    format!("{PREFIX}{port}")
+pub fn socket_name(ports: Ports) -> String {
+    format!("{PREFIX}{ports}")
 }
 
-/// Whose socket a line of the kernel's table is about (`/proc/net/unix`, proc_pid_net(5)): the port of
+/// Whose socket a line of the kernel's table is about (`/proc/net/unix`, proc_pid_net(5)): the ports of
 /// the relay that answers there. The kernel writes an abstract name with `@` before it.
 #[must_use]
-pub fn socket_in_table(line: &str) -> Option<Port> {
+pub fn socket_in_table(line: &str) -> Option<Ports> {
     let (_, name) = line.rsplit_once(" @")?;
-    Port::parse(name.strip_prefix(PREFIX)?)
+    name.strip_prefix(PREFIX)?.parse().ok()
 }
 
 /// A whole answer.
@@ -88,8 +91,11 @@ mod tests {
     #[test]
     fn the_kernels_table_names_relays() {
         let line = |name: &str| format!("0000000000000000: 00000002 00000000 00010000 0001 01 49034 {name}");
-        let port = Port::new(5000).unwrap();
-        assert_eq!(socket_in_table(&line(&format!("@{}", socket_name(5000)))), Some(port));
+        for (ports, name) in [("5000", "assemble-proxy/5000"), ("8000-8099", "assemble-proxy/8000-8099")] {
+            let ports = ports.parse().unwrap();
+            assert_eq!(socket_name(ports), name);
+            assert_eq!(socket_in_table(&line(&format!("@{name}"))), Some(ports));
+        }
         for other in
             ["@assemble-proxy/x", "@assemble-proxy/0", "/run/assemble-proxy/5000", "assemble-proxy/1"]
         {

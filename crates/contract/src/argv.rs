@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use crate::{AllowList, Mapping, Port, TargetSpec, image};
+use crate::{AllowList, Mapping, Ports, PortsSpec, TargetSpec, image};
 
 /// The verb that ends with status 0 if a relay, or a dialer, serves.
 pub const HEALTH: &str = "health";
@@ -37,7 +37,7 @@ impl Flag {
     }
 }
 
-/// The port that a relay listens on.
+/// The ports that a relay listens on, a [`PortsSpec`]; whoever asks it names the same.
 pub const PORT: Flag = Flag("--port");
 /// Its target, a [`TargetSpec`].
 pub const TO: Flag = Flag("--to");
@@ -70,8 +70,8 @@ pub mod env {
 /// The arguments that start a relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relay<'a> {
-    /// The port it listens on.
-    pub port: Port,
+    /// The ports it listens on, and those of the target where `to` has none and they are others.
+    pub ports: PortsSpec,
     /// Where it forwards to.
     pub to: TargetSpec,
     /// The address to use while nobody knows the name in `to`; only for a target that has one.
@@ -87,13 +87,13 @@ impl Relay<'_> {
     /// Those for a mapping that needs nothing else.
     #[must_use]
     pub fn of(mapping: &Mapping) -> Self {
-        Self { port: mapping.port, to: mapping.to(), fallback: None, dialer: None, owner_socket: None }
+        Self { ports: mapping.spec(), to: mapping.to(), fallback: None, dialer: None, owner_socket: None }
     }
 
     /// The words.
     #[must_use]
     pub fn args(&self) -> Vec<String> {
-        let mut args = relay_to(self.port, &self.to.to_string());
+        let mut args = relay_to(self.ports, &self.to.to_string());
         let mut option = |flag: Flag, value: String| args.extend([flag.written().to_owned(), value]);
         if let Some(addr) = self.fallback {
             option(FALLBACK, addr.to_string());
@@ -111,8 +111,8 @@ impl Relay<'_> {
 /// The arguments that start a relay whose target somebody else fills in, as a cluster does with
 /// `$(HOST_IP)`: `to` becomes a [`TargetSpec`] by then.
 #[must_use]
-pub fn relay_to(port: Port, to: &str) -> Vec<String> {
-    [PORT.written(), &port.to_string(), TO.written(), to].map(str::to_owned).to_vec()
+pub fn relay_to(ports: PortsSpec, to: &str) -> Vec<String> {
+    [PORT.written(), &ports.to_string(), TO.written(), to].map(str::to_owned).to_vec()
 }
 
 /// The arguments that start a dialer.
@@ -125,8 +125,8 @@ pub fn dial(socket: &str, allow: &AllowList) -> Vec<String> {
 /// Whose health is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probed<'a> {
-    /// The relay of a port.
-    Relay(Port),
+    /// The relay of exactly these ports.
+    Relay(Ports),
     /// The dialer at a path.
     Dialer(&'a str),
 }
@@ -138,7 +138,7 @@ pub const HANGS: u8 = 3;
 #[must_use]
 pub fn health(of: Probed<'_>) -> Vec<String> {
     let (flag, value) = match of {
-        Probed::Relay(port) => (PORT, port.to_string()),
+        Probed::Relay(ports) => (PORT, ports.to_string()),
         Probed::Dialer(path) => (SOCKET, path.to_owned()),
     };
     [image::PROGRAM, HEALTH, flag.written(), &value].map(str::to_owned).to_vec()
@@ -155,12 +155,12 @@ pub enum Question {
     Protocol,
 }
 
-/// The command that prints the [`Status`](crate::Status) of the relay of a port in one line of JSON, to
-/// be run in its container.
+/// The command that prints the [`Status`](crate::Status) of the relay of exactly these ports in one line of
+/// JSON, to be run in its container.
 #[must_use]
-pub fn status(port: Port, question: Question) -> Vec<String> {
-    let port = port.to_string();
-    let fixed = [image::PROGRAM, STATUS, PORT.written(), &port, FORMAT.written(), JSON];
+pub fn status(ports: Ports, question: Question) -> Vec<String> {
+    let ports = ports.to_string();
+    let fixed = [image::PROGRAM, STATUS, PORT.written(), &ports, FORMAT.written(), JSON];
     let asked: &[Flag] = match question {
         Question::Counters => &[],
         Question::Target => &[PROBE],
@@ -172,16 +172,18 @@ pub fn status(port: Port, question: Question) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Port;
 
     #[test]
     fn command_lines_have_these_words() {
         let port = Port::new(5000).unwrap();
+        let ports = PortsSpec::from(port);
         let relay = |to: &str, fallback, dialer| {
             let to = to.parse().unwrap();
-            Relay { port, to, fallback, dialer, owner_socket: None }.args().join(" ")
+            Relay { ports, to, fallback, dialer, owner_socket: None }.args().join(" ")
         };
         let owned = Relay {
-            port,
+            ports,
             to: "gateway".parse().unwrap(),
             fallback: None,
             dialer: None,
@@ -200,11 +202,28 @@ mod tests {
             dial(image::DIALER_SOCKET, &allow).join(" "),
             "dial --socket /run/assemble/dial.sock --allow 5000,7000"
         );
-        assert_eq!(health(Probed::Relay(port)).join(" "), "/assemble-proxy health --port 5000");
+        assert_eq!(health(Probed::Relay(port.into())).join(" "), "/assemble-proxy health --port 5000");
         assert_eq!(health(Probed::Dialer("/d")).join(" "), "/assemble-proxy health --socket /d");
         assert_eq!(
-            status(port, Question::Protocol).join(" "),
+            status(port.into(), Question::Protocol).join(" "),
             "/assemble-proxy status --port 5000 --format json --probe --speak"
+        );
+    }
+
+    #[test]
+    fn a_range_has_the_ports_of_its_target_beside_its_own() {
+        let range: Ports = "8000-8099".parse().unwrap();
+        for (target, words) in [
+            ("gateway:8000", "--port 8000-8099 --to gateway"),
+            ("db:9000", "--port 8000-8099:9000-9099 --to db"),
+        ] {
+            let mapping = Mapping::new(range, target.parse().unwrap()).unwrap();
+            assert_eq!(Relay::of(&mapping).args().join(" "), words);
+        }
+        assert_eq!(health(Probed::Relay(range)).join(" "), "/assemble-proxy health --port 8000-8099");
+        assert_eq!(
+            status(range, Question::Counters).join(" "),
+            "/assemble-proxy status --port 8000-8099 --format json"
         );
     }
 }

@@ -8,10 +8,10 @@
 //! |---|---|
 //! | [`argv`] | verbs, options and environment of the sidecar's command line |
 //! | [`image`] | paths, the user and the health check of the sidecar's image |
-//! | [`limits`] | descriptors for so many connections |
 //! | [`compatibility`] | how a sidecar is told that is older than what it is asked |
 //! | [`answer`], [`status`], [`outcome`] | how a relay is asked and answers; the status object; what comes of connecting |
-//! | [`allow_list`], [`target`], [`host_name`], [`ports`], [`port`] | which ports a dialer dials, what a port leads to, names of hosts, ports in a row, ports: each with its one grammar |
+//! | [`allow_list`], [`mapping`], [`target`], [`host_name`], [`ports`], [`port`] | which ports a dialer dials, which ports lead where, targets, names of hosts, ports in a row, ports: each with its one grammar |
+//! | [`limits`] | how many ports one relay serves; descriptors for so many connections |
 //!
 //! A module may use only those that come after it here.
 //!
@@ -26,6 +26,7 @@ pub mod compatibility;
 pub mod host_name;
 pub mod image;
 pub mod limits;
+pub mod mapping;
 pub mod outcome;
 pub mod port;
 pub mod ports;
@@ -34,8 +35,9 @@ pub mod target;
 
 pub use allow_list::AllowList;
 pub use host_name::HostName;
+pub use mapping::{Mapping, PortsSpec};
 pub use outcome::Outcome;
 pub use port::Port;
 pub use ports::Ports;
 pub use status::Status;
-pub use target::{Mapping, Target, TargetHost, TargetSpec};
+pub use target::{Target, TargetHost, TargetSpec};

@@ -29,13 +29,15 @@ pub enum Outcome {
     Dialer,
     /// The client broke its connection meanwhile: nothing is wrong with the target.
     ClientGone,
+    /// Nobody tried: there was no time left.
+    NotTried,
     /// A word that this version does not know.
     #[default]
     Unknown,
 }
 
 impl Outcome {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Accepted,
         Self::Refused,
         Self::Unreachable,
@@ -47,6 +49,7 @@ impl Outcome {
         Self::Descriptors,
         Self::Dialer,
         Self::ClientGone,
+        Self::NotTried,
         Self::Unknown,
     ];
 
@@ -65,6 +68,7 @@ impl Outcome {
             Self::Descriptors => "descriptors",
             Self::Dialer => "dialer",
             Self::ClientGone => "client_gone",
+            Self::NotTried => "not_tried",
             Self::Unknown => "unknown",
         }
     }

@@ -42,14 +42,18 @@ pub struct Status {
     pub last_error: Option<LastError>,
     /// Connections accepted.
     pub opened: u64,
-    /// An attempt made just now. The program that asks the relay adds it.
+    /// Of a range, the ports that have had a connection, and those that were tried. The counts of all are
+    /// summed up in the fields around this one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<PortStatus>,
+    /// An attempt made just now, where there is a single port. The program that asks the relay adds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
     /// Whether the name service told the addresses; nothing where the target has no name.
     pub resolved: Option<bool>,
     /// How often the kernel gave no pipe or splice.
     pub splice_fallbacks: u64,
-    /// Where it connects to, a [`Target`]: see [`Status::target`].
+    /// Where it connects to, a [`Target`], that of the first port of a range: see [`Status::target`].
     pub target: String,
     /// The program's version.
     pub version: String,
@@ -99,6 +103,32 @@ impl Status {
     pub fn failed_by(&self, reason: FailureReason) -> u64 {
         self.failed.get(reason.word()).copied().unwrap_or_default()
     }
+}
+
+/// What a relay of a range has done for one port of it, as the [`Status`] tells it of all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PortStatus {
+    /// Connections open now.
+    pub active: u64,
+    /// Bytes from the target to clients.
+    pub bytes_down: u64,
+    /// Bytes from clients to the target.
+    pub bytes_up: u64,
+    /// Connections that did not end well, by the word of their [`FailureReason`]; one that there were none
+    /// for is left out.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub failed: BTreeMap<String, u64>,
+    /// The last connection for which the target was not reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<LastError>,
+    /// Connections accepted.
+    pub opened: u64,
+    /// The port that is listened on.
+    pub port: u16,
+    /// An attempt made just now. The program that asks the relay adds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
 }
 
 /// Why a connection did not end well, as it is counted.
@@ -284,6 +314,30 @@ mod tests {
                 r#""splice_fallbacks":0,"target":"","version":""}"#
             )
         );
+    }
+
+    #[test]
+    fn a_port_of_a_range_says_what_there_is_to_say() {
+        let quiet = PortStatus { opened: 1, port: 8000, ..PortStatus::default() };
+        let failed = PortStatus {
+            failed: [("refused".to_owned(), 1)].into(),
+            last_error: Some(LastError { age_ms: 4, reason: "refused".to_owned(), text: "no".to_owned() }),
+            probe: Some(Probe { result: Outcome::Accepted, ..Probe::default() }),
+            ..PortStatus { port: 8001, ..quiet.clone() }
+        };
+        let status = Status { ports: vec![quiet, failed], ..Status::default() };
+        let text = status.object()["ports"].to_string();
+        assert_eq!(
+            text,
+            concat!(
+                r#"[{"active":0,"bytes_down":0,"bytes_up":0,"opened":1,"port":8000},"#,
+                r#"{"active":0,"bytes_down":0,"bytes_up":0,"failed":{"refused":1},"#,
+                r#""last_error":{"age_ms":4,"reason":"refused","text":"no"},"opened":1,"port":8001,"#,
+                r#""probe":{"addrs":[],"latency_us":0,"result":"accepted","speaks":null,"text":null}}]"#
+            )
+        );
+        assert_eq!(serde_json::from_str::<Status>(&status.object().to_string()).unwrap(), status);
+        assert_eq!(serde_json::to_string(&status.ports).unwrap(), text);
     }
 
     #[test]

@@ -46,35 +46,6 @@ pub struct TargetSpec {
     pub port: Option<Port>,
 }
 
-/// A port that a relay listens on, and what it leads to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mapping {
-    /// The port on the loopback of the relay's network namespace.
-    pub port: Port,
-    /// Where its connections go.
-    pub target: Target,
-}
-
-impl Mapping {
-    /// The target as `--to` is given it. A port equal to the one listened on is left out behind
-    /// `gateway` and `loopback`, and nowhere else: it is told to people in labels, and a name or an
-    /// address without a port says too little.
-    #[must_use]
-    pub fn to(&self) -> TargetSpec {
-        let Target { host, port } = self.target.clone();
-        let understood = matches!(host, TargetHost::Gateway | TargetHost::Loopback) && port == self.port;
-        TargetSpec { host, port: (!understood).then_some(port) }
-    }
-}
-
-impl TargetSpec {
-    /// The target for a listener on `port`.
-    #[must_use]
-    pub fn or_port(self, port: Port) -> Target {
-        Target { host: self.host, port: self.port.unwrap_or(port) }
-    }
-}
-
 /// Why words are no target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
 #[status = "2"]
@@ -179,7 +150,8 @@ mod tests {
     }
 
     fn shown(text: &str) -> String {
-        text.parse::<TargetSpec>().unwrap().or_port(port(5000)).to_string()
+        let TargetSpec { host, port: given } = text.parse().unwrap();
+        Target { host, port: given.unwrap_or_else(|| port(5000)) }.to_string()
     }
 
     #[test]
@@ -215,18 +187,6 @@ mod tests {
     }
 
     #[test]
-    fn a_mapping_says_no_more_than_a_relay_needs() {
-        let to =
-            |target: &str| Mapping { port: port(5000), target: target.parse().unwrap() }.to().to_string();
-        assert_eq!(to("gateway:5000"), "gateway");
-        assert_eq!(to("gateway:80"), "gateway:80");
-        assert_eq!(to("loopback:5000"), "loopback");
-        assert_eq!(to("192.0.2.7:5000"), "192.0.2.7:5000");
-        assert_eq!(to("[2001:db8::7]:1"), "[2001:db8::7]:1");
-        assert_eq!(to("db:5000"), "db:5000");
-    }
-
-    #[test]
     fn a_host_with_the_name_of_a_word_keeps_it_in_other_letters() {
         for word in [GATEWAY, LOOPBACK] {
             let target = Target { host: TargetHost::Name(word.parse().unwrap()), port: port(80) };
@@ -249,18 +209,13 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a relay is told it reads as it was meant, for every port it may listen on.
         #[test]
-        fn a_target_is_read_as_it_is_shown(host in hosts(), inside in 1..=u16::MAX, outside in 1..=u16::MAX) {
-            for outside in [inside, outside] {
-                let mapping = Mapping {
-                    port: port(inside),
-                    target: Target { host: host.clone(), port: port(outside) },
-                };
-                prop_assert_eq!(mapping.target.to_string().parse(), Ok(mapping.target.clone()));
-                let to = mapping.to();
-                prop_assert_eq!(to.to_string().parse(), Ok(to.clone()));
-                prop_assert_eq!(to.or_port(mapping.port), mapping.target);
+        fn a_target_is_read_as_it_is_shown(host in hosts(), number in 1..=u16::MAX) {
+            let target = Target { host: host.clone(), port: port(number) };
+            prop_assert_eq!(target.to_string().parse(), Ok(target));
+            for port in [None, Some(port(number))] {
+                let spec = TargetSpec { host: host.clone(), port };
+                prop_assert_eq!(spec.to_string().parse(), Ok(spec));
             }
         }
 

@@ -150,7 +150,7 @@ pub async fn is_isolated<E: Engine>(engine: &E, backend: &Container, limit: Dura
 
 /// Asks one sidecar.
 pub async fn ask<E: Engine>(engine: &E, sidecar: &Sidecar, question: Question, limit: Duration) -> Answer {
-    let command = argv::status(sidecar.port, question);
+    let command = argv::status(sidecar.port.into(), question);
     let command: Vec<&str> = command.iter().map(String::as_str).collect();
     match timeout(limit, engine.exec(&sidecar.container.id, &command)).await {
         Ok(Ok(said)) => health::read(said.status, &said.output),

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use assemble_contract::Ports;
 use assemble_contract::answer::socket_in_table;
 use assemble_contract::argv::{self, Probed};
 use tokio::time::timeout;
 
 use super::health::{ANSWER_LIMIT, gradually};
-use crate::desired::Port;
 use crate::engine::Engine;
 use crate::observed::{Container, Observed, Sidecar, State};
 
@@ -29,15 +29,15 @@ pub(super) async fn find<E: Engine>(engine: &E, observed: &mut Observed) {
             if !running(&sidecar.container) {
                 return None;
             }
-            if here.contains(&sidecar.port) {
+            if here.contains(&sidecar.port.into()) {
                 return Some(true);
             }
-            let command = argv::health(Probed::Relay(sidecar.port));
+            let command = argv::health(Probed::Relay(sidecar.port.into()));
             let command: Vec<&str> = command.iter().map(String::as_str).collect();
             let status = engine.exec(&sidecar.container.id, &command).await.ok()?.status;
             // It may have begun to since the table was read. One that hangs has its socket still.
             if [0, argv::HANGS.into()].contains(&status) {
-                Some(relays(engine, &backend).await?.contains(&sidecar.port))
+                Some(relays(engine, &backend).await?.contains(&sidecar.port.into()))
             } else {
                 None
             }
@@ -51,14 +51,14 @@ pub(super) async fn find<E: Engine>(engine: &E, observed: &mut Observed) {
 }
 
 /// The ports of the relays that serve in the backend's network namespace.
-async fn relays<E: Engine>(engine: &E, backend: &Container) -> Option<BTreeSet<Port>> {
+async fn relays<E: Engine>(engine: &E, backend: &Container) -> Option<BTreeSet<Ports>> {
     let table = engine.exec(&backend.id, &["cat", "/proc/net/unix"]).await.ok()?;
     sockets(&String::from_utf8_lossy(&table.output))
 }
 
 /// Reads a table of unix sockets (proc_pid_net(5)): its first line has the names of the columns,
 /// and a name in the abstract namespace begins with `@`.
-fn sockets(table: &str) -> Option<BTreeSet<Port>> {
+fn sockets(table: &str) -> Option<BTreeSet<Ports>> {
     let mut lines = table.lines();
     lines.next().filter(|line| line.starts_with("Num ") && line.ends_with(" Path"))?;
     Some(lines.filter_map(socket_in_table).collect())
@@ -77,7 +77,7 @@ mod tests {
              0000000000000000: 00000003 00000000 00000000 0001 03 49035 @assemble-proxy/5000\n\
              0000000000000000: 00000002 00000000 00010000 0001 01 49036 @assemble-proxy/x\n\
              0000000000000000: 00000003 00000000 00000000 0001 03 49037\n";
-        let ports = [REGISTRY_PORT].into();
+        let ports = [REGISTRY_PORT.into()].into();
         assert_eq!(sockets(table), Some(ports));
         assert_eq!(sockets(table.lines().next().unwrap()), Some(BTreeSet::new()));
         for unknown in ["", "cat: /proc/net/unix: No such file or directory\n", "exec failed: no cat\n"] {

@@ -117,7 +117,7 @@ impl Forward {
             Target::Name { name, .. } => TargetHost::Name(name.clone()),
         };
         let target = assemble_contract::Target { host, port: self.target.port() };
-        Mapping { port: self.port, target }
+        Mapping::one(self.port, target)
     }
 
     /// The target as the relay's `--to` takes it.

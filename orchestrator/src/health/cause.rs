@@ -65,7 +65,7 @@ fn cause(case: &Case<'_>) -> Option<Cause> {
         }
         (Outcome::NoGateway, _) => Cause::NoRoute { anew: super::anew(&case.start(None)) },
         (Outcome::Dialer, _) => Cause::Dialer { words, start: case.start(None) },
-        (Outcome::Descriptors | Outcome::ClientGone | Outcome::Unknown, _) => {
+        (Outcome::Descriptors | Outcome::ClientGone | Outcome::NotTried | Outcome::Unknown, _) => {
             Cause::Unclear { words, port: case.port }
         }
         (Outcome::Loop, TargetHost::Name(name)) => {
@@ -240,6 +240,7 @@ const fn said(outcome: Outcome) -> &'static str {
         | Outcome::Descriptors
         | Outcome::Dialer
         | Outcome::ClientGone
+        | Outcome::NotTried
         | Outcome::Unknown => "unreachable",
     }
 }

@@ -71,7 +71,7 @@ fn sidecar(wish: &Wish, forward: &Forward) -> Container {
         None => (format!("$({NODE_VARIABLE})"), vec![node_address()]),
     };
     let probe = |period_seconds, failure_threshold| Probe {
-        exec: Exec { command: argv::health(Probed::Relay(forward.port)) },
+        exec: Exec { command: argv::health(Probed::Relay(forward.port.into())) },
         period_seconds,
         timeout_seconds: image::health::TIMEOUT.as_secs(),
         failure_threshold,
@@ -80,7 +80,7 @@ fn sidecar(wish: &Wish, forward: &Forward) -> Container {
         name: format!("proxy-port-{number}"),
         image: wish.proxy_image.0.clone(),
         restart_policy: Some("Always"),
-        args: argv::relay_to(forward.port, &to),
+        args: argv::relay_to(forward.port.into(), &to),
         env,
         resources: Some(Resources {
             // No limit on memory (`spec::ContainerSpec::pids`).

@@ -31,7 +31,7 @@ use crate::observed::Cgroups;
 const PIDS: u32 = 64;
 
 /// For as many connections as the backend's network has ports for.
-const DESCRIPTORS: u32 = descriptors_for((LAST_PORT - FIRST_PORT + 1) as u32);
+const DESCRIPTORS: u32 = descriptors_for((LAST_PORT - FIRST_PORT + 1) as u32, 1);
 
 /// A container to be made, in the terms of `POST /containers/create`.
 #[derive(Clone, Debug, PartialEq, Eq)]
