@@ -27,9 +27,12 @@ need kill procps
 python_with_venv >/dev/null || missing+=(python3-venv)
 need make make
 need nft nftables
+# For the action, which GitHub runs with its own.
+need node nodejs
 need shellcheck shellcheck
 sshd_was_here=$(command -v sshd || true)
 need sshd openssh-server
+need wget wget
 if ! have docker || ! timeout 10 docker version >/dev/null 2>&1; then
 	{ have dockerd && have docker; } || missing+=(docker.io)
 	# Without systemd something else has to mount the cgroups an engine needs.

@@ -23,6 +23,7 @@ mod buildx_commands;
 mod cache;
 mod capability;
 mod chosen;
+mod ci;
 mod compose;
 mod containers;
 mod crashes;
