@@ -51,7 +51,7 @@ fuzz: ## Fuzz the relay's readers and its state machine
 	@scripts/fuzz.sh
 
 .PHONY: lint
-lint: ## Check format, lints, documentation, dependencies and shell scripts
+lint: ## Check format, lints, documentation, dependencies, shell scripts and workflows
 	@scripts/lint.sh
 
 .PHONY: clean

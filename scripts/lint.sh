@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks everything that needs no test: format, lints, documentation, dependencies, packages, scripts.
+# Checks everything that needs no test: format, lints, documentation, dependencies, packages, scripts, workflows.
 # One that fails keeps none of the others from running.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -14,7 +14,7 @@ log=$state/lint.log
 # shellcheck disable=SC2317 # run by way of suite
 scripts() {
 	have shellcheck || die "shellcheck is not installed; scripts/setup.sh installs it"
-	shellcheck --external-sources scripts/*.sh images/*/*.sh .ci/run
+	shellcheck --external-sources scripts/*.sh images/*/*.sh packaging/*/*.sh .ci/run
 }
 
 suite "format" cargo fmt --all --check
@@ -27,6 +27,7 @@ suite "dependencies" scripts/deny.sh
 suite "the package of docker-plugin" cargo package --quiet --locked --allow-dirty \
 	--package docker-plugin --package explained --package explained-derive
 suite "scripts" scripts
+suite "workflows" scripts/workflows.sh
 
 say ''
 summarize

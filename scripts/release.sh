@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# release.sh notes TAG          print what the changelog says of the version that TAG names, as in v1.2.3;
+#                               fails if the tree is of another version, or the changelog says nothing
+# release.sh gather FROM TO     the packages that 'make dist' made for each architecture, in the directories
+#                               of FROM, as the files of one release
+# release.sh image FILES NAME   push the sidecar's image of all architectures in FILES as NAME:VERSION
+# release.sh publish FILES TAG  make the release on GitHub
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+version=$(sed -n '/^\[workspace.package\]/,/^$/s/^version = "\(.*\)"/\1/p' "$root/Cargo.toml")
+
+notes() { # TAG
+	local said
+	[ "$1" = "v$version" ] || die "the tag is \"$1\", and the tree is of version $version"
+	said=$(awk -v heading="## $version " '/^## / { within = index($0, heading) == 1; next } within' "$root/CHANGELOG.md")
+	[ -n "$said" ] || die "CHANGELOG.md has no section \"$version\""
+	printf '%s\n' "${said#$'\n'}"
+}
+
+gather() { # FROM TO
+	local directory file
+	mkdir -p "$2"
+	for directory in "$1"/*/; do
+		(cd "$directory" && sha256sum --check --quiet SHA256SUMS) || die "the files in $directory are not what was made"
+		for file in "$directory"*; do
+			[ "${file##*/}" != SHA256SUMS ] || continue
+			[ ! -e "$2/${file##*/}" ] || cmp "$file" "$2/${file##*/}" || die "there are two of \"${file##*/}\", which differ"
+			cp "$file" "$2"
+		done
+	done
+	cp "$root/packaging/ci/setup.sh" "$2"
+	(cd "$2" && sha256sum -- * >"$root/target/SHA256SUMS" && mv "$root/target/SHA256SUMS" .)
+}
+
+# The names of repositories are in small letters, those of their owners need not be.
+image() { # FILES NAME
+	local name=${2,,} file arch all=()
+	for file in "$1"/*.oci.tar; do
+		arch=${file%.oci.tar}
+		arch=${arch##*-}
+		skopeo copy "oci-archive:$file" "docker://$name:$version-$arch"
+		all+=("$name:$version-$arch")
+	done
+	docker buildx imagetools create --tag "$name:$version" "${all[@]}"
+}
+
+publish() { # FILES TAG
+	local said
+	said=$(notes "$2")
+	gh release create "$2" --verify-tag --title "$version" --notes "$said" "$1"/*
+}
+
+case ${1:-} in
+notes) notes "${2:-}" ;;
+gather) gather "${@:2}" ;;
+image) image "${@:2}" ;;
+publish) publish "${@:2}" ;;
+*) die "usage: release.sh notes TAG, gather FROM TO, image FILES NAME, publish FILES TAG" ;;
+esac
