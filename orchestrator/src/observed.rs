@@ -180,6 +180,13 @@ impl Observed {
         }
     }
 
+    /// Takes up which sidecars are in the backend's network namespace: one answer for each, in their order.
+    pub fn tell_beside(&mut self, beside: Vec<Option<bool>>) {
+        for (sidecar, beside) in self.sidecars.iter_mut().zip(beside) {
+            sidecar.beside_backend = beside;
+        }
+    }
+
     /// Tells a backend that was made and never started from the one whose place it was to take. Comes
     /// when all containers are in their places.
     pub fn tell_unfinished(&mut self) {

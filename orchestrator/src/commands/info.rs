@@ -20,7 +20,7 @@ use super::health::{ANSWER_LIMIT, examine};
 use super::leftovers::{BackendError, Leftovers, finish, left_behind, no_backend};
 use super::restarts::restarts;
 use super::start::again;
-use super::{Session, log_end, namespaces, observe};
+use super::{Session, log_end, observe};
 use crate::buildkit::{Client, Record, Worker};
 use crate::desired::UserName;
 use crate::engine::Engine;
@@ -100,8 +100,7 @@ async fn ids<E: Engine>(session: Session<'_, E>, whole: bool) -> Result<()> {
 
 async fn describe<E: Engine>(session: Session<'_, E>, form: Form, builder: Registered) -> Result<()> {
     let Session { engine, console, user, limit, .. } = session;
-    let mut observed = observe::with_note(engine, user).await?;
-    namespaces::find(engine, &mut observed).await;
+    let observed = observe::closely(engine, user).await?;
     let again = again(&observed, user);
     let start = again.command();
     let start_with = |forwards: &[Forward]| again.command_with(forwards);

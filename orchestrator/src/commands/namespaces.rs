@@ -17,14 +17,17 @@ use crate::observed::{Container, Observed, Sidecar, State};
 /// kernel lists those of the backend's to whoever reads its table there: one command tells of all,
 /// wherever the engine is. Whoever is not in it is asked whether it serves at all; one that does, or
 /// hangs, does so in another namespace. Of an image with another program nothing is known.
-pub(super) async fn find<E: Engine>(engine: &E, observed: &mut Observed) {
+/// One answer for each of the sidecars, in their order; none where nothing could be found out.
+pub(super) async fn find<E: Engine>(engine: &E, observed: &Observed) -> Vec<Option<bool>> {
     let running = |container: &Container| container.state == State::Running;
-    let Some(backend) = observed.backend.clone().filter(running) else { return };
+    let Some(backend) = observed.backend.as_ref().filter(|backend| running(backend)) else {
+        return Vec::new();
+    };
     if !observed.sidecars.iter().any(|sidecar| running(&sidecar.container)) {
-        return;
+        return Vec::new();
     }
     let looking = async {
-        let here = relays(engine, &backend).await?;
+        let here = relays(engine, backend).await?;
         let look = async |sidecar: &Sidecar| {
             if !running(&sidecar.container) {
                 return None;
@@ -37,17 +40,14 @@ pub(super) async fn find<E: Engine>(engine: &E, observed: &mut Observed) {
             let status = engine.exec(&sidecar.container.id, &command).await.ok()?.status;
             // It may have begun to since the table was read. One that hangs has its socket still.
             if [0, argv::HANGS.into()].contains(&status) {
-                Some(relays(engine, &backend).await?.contains(&sidecar.port.into()))
+                Some(relays(engine, backend).await?.contains(&sidecar.port.into()))
             } else {
                 None
             }
         };
         Some(gradually(engine.at_once(), observed.sidecars.iter().map(look)).await)
     };
-    let found = timeout(ANSWER_LIMIT, looking).await.ok().flatten();
-    for (sidecar, beside) in observed.sidecars.iter_mut().zip(found.into_iter().flatten()) {
-        sidecar.beside_backend = beside;
-    }
+    timeout(ANSWER_LIMIT, looking).await.ok().flatten().unwrap_or_default()
 }
 
 /// The ports of the relays that serve in the backend's network namespace.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::{join_all, try_join_all};
 
-use crate::desired::{BackendName, Choice, ContainerName, Desired, File, UserName};
+use crate::desired::{BackendName, Choice, ContainerName, Desired, File, ImageRef, UserName, VolumeName};
 use crate::dialer;
 use crate::engine::{Engine, EngineError};
 use crate::forward::Forward;
@@ -72,11 +72,33 @@ pub async fn backends<E: Engine>(
 /// Those of the engine, but for files that cannot be read: these are not known, then.
 pub async fn with_note<E: Engine>(engine: &E, user: &UserName) -> Result<Observed, EngineError> {
     let observed = ours(engine, user).await?;
-    let (noted, files) = match observed.owned_backend() {
-        Some(backend) => (note(engine, backend).await?, files(engine, backend).await?),
-        None => (None, None),
-    };
+    let Told { noted, files } = told(engine, &observed).await?;
     Ok(Observed { noted, files, ..observed })
+}
+
+/// The same, and which sidecars are in the network namespace of the backend.
+///
+/// # Errors
+/// Those of [`with_note`].
+pub async fn closely<E: Engine>(engine: &E, user: &UserName) -> Result<Observed, EngineError> {
+    let observed = ours(engine, user).await?;
+    let beside = async { Ok(namespaces::find(engine, &observed).await) };
+    let (Told { noted, files }, beside) = tokio::try_join!(told(engine, &observed), beside)?;
+    let mut observed = Observed { noted, files, ..observed };
+    observed.tell_beside(beside);
+    Ok(observed)
+}
+
+/// What the files in a backend tell.
+#[derive(Default)]
+struct Told {
+    noted: Option<Vec<Forward>>,
+    files: Option<Vec<File>>,
+}
+
+async fn told<E: Engine>(engine: &E, observed: &Observed) -> Result<Told, EngineError> {
+    let Some(backend) = observed.owned_backend() else { return Ok(Told::default()) };
+    Ok(Told { noted: note(engine, backend).await?, files: files(engine, backend).await? })
 }
 
 async fn note<E: Engine>(engine: &E, backend: &Container) -> Result<Option<Vec<Forward>>, EngineError> {
@@ -122,36 +144,46 @@ async fn read<E: Engine>(
 /// # Errors
 /// Those of the engine.
 pub async fn all<E: Engine>(engine: &E, desired: &Desired) -> Result<Observed, EngineError> {
-    let (facts, observed) = tokio::try_join!(engine.facts(), with_note(engine, &desired.user))?;
+    let stored = stored(engine, desired);
+    let (facts, observed, stored) = tokio::try_join!(engine.facts(), closely(engine, &desired.user), stored)?;
+    let Stored { images, volumes, network } = stored;
     let fixed = !facts.updates();
-    let mut observed = Observed { arch: facts.arch, cgroups: facts.cgroups, fixed, ..observed };
-    namespaces::find(engine, &mut observed).await;
+    let mut observed =
+        Observed { arch: facts.arch, cgroups: facts.cgroups, fixed, images, volumes, network, ..observed };
     // A start that was killed may have left one before there was a sidecar to name it.
     if let Some(directory) = &desired.dialer_directory
         && observed.host_dialer(directory).is_none()
     {
         observed.host_dialers.extend(dialer::look(&desired.user, engine.endpoint(), directory).await);
     }
-
-    let images = [&desired.image, desired.proxy_image.image()];
-    for (name, image) in images.iter().zip(join_all(images.map(|name| engine.image(name))).await) {
-        if let Some(image) = image? {
-            observed.images.insert((*name).clone(), image.id);
-        }
-    }
-
-    let mut volumes = vec![desired.user.cache_volume(), desired.user.dialer_volume()];
-    volumes.extend(desired.settings.cache_volume.clone());
-    for name in volumes {
-        if engine.volume_exists(&name).await? {
-            observed.volumes.push(name);
-        }
-    }
-    if let Some(name) = desired.settings.chosen.words(Choice::Network).first() {
-        observed.network = Some(engine.networks().await?.iter().any(|network| network.is(name)));
-    }
     observed.foreign = foreign(engine, desired, &observed).await?;
     Ok(observed)
+}
+
+/// What an engine has of what a start asks for by name.
+struct Stored {
+    images: BTreeMap<ImageRef, String>,
+    volumes: Vec<VolumeName>,
+    network: Option<bool>,
+}
+
+async fn stored<E: Engine>(engine: &E, desired: &Desired) -> Result<Stored, EngineError> {
+    let mut images = BTreeMap::new();
+    let names = [&desired.image, desired.proxy_image.image()];
+    for (name, image) in names.iter().zip(join_all(names.map(|name| engine.image(name))).await) {
+        if let Some(image) = image? {
+            images.insert((*name).clone(), image.id);
+        }
+    }
+    let mut volumes = vec![desired.user.cache_volume(), desired.user.dialer_volume()];
+    volumes.extend(desired.settings.cache_volume.clone());
+    let there = try_join_all(volumes.iter().map(|name| engine.volume_exists(name))).await?;
+    let volumes = volumes.into_iter().zip(there).filter_map(|(name, is_there)| is_there.then_some(name));
+    let network = match desired.settings.chosen.words(Choice::Network).first() {
+        Some(name) => Some(engine.networks().await?.iter().any(|network| network.is(name))),
+        None => None,
+    };
+    Ok(Stored { images, volumes: volumes.collect(), network })
 }
 
 /// The names we would use that belong to containers of somebody else.

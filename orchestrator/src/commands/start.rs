@@ -103,11 +103,11 @@ pub async fn run<E: Engine>(
     archive: &(dyn Fn() -> Bytes + Sync),
 ) -> Result<()> {
     let how = How { progress, ..How::default() };
-    run_and(session, desired, how, archive, async || ()).await
+    run_and(session, desired, how, archive, async || ()).await.map(|_| ())
 }
 
-/// The same. `served` is done as soon as all of it serves, and to its end even where the user gives up
-/// then: from that moment nothing is taken back.
+/// The same, and returns what serves then. `served` is done as soon as all of it does, and to its end even
+/// where the user gives up then: from that moment nothing is taken back.
 ///
 /// # Errors
 /// Those of [`run`].
@@ -117,7 +117,7 @@ pub async fn run_and<E: Engine>(
     how: How,
     archive: &(dyn Fn() -> Bytes + Sync),
     served: impl AsyncFn(),
-) -> Result<()> {
+) -> Result<Observed> {
     let ledger = Ledger::default();
     let report = Reporter::new(session.console, how.progress);
     let run = Run { session, desired, in_use: how.in_use, archive, report: &report, ledger: &ledger, served };
@@ -132,7 +132,7 @@ pub async fn run_and<E: Engine>(
     let done = session.cancel.heed(run.to_the_end(), heard, || ledger.is_settled()).await;
     session.console.settle();
     let error = match done {
-        Ok(Ok(())) => return Ok(()),
+        Ok(Ok(serves)) => return Ok(serves),
         Ok(Err(error)) => {
             // A step that was about to begin was the first to hear of it.
             if error.is::<Cancelled>() {
@@ -157,7 +157,7 @@ struct Run<'a, E, S> {
 }
 
 impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
-    async fn to_the_end(&self) -> Result<()> {
+    async fn to_the_end(&self) -> Result<Observed> {
         let (session, desired, ledger) = (self.session, self.desired, self.ledger);
         let mut look = Some(self.prepare().await?);
         let mut round = 1;
@@ -171,12 +171,12 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
             if round == 1 {
                 mention(session, &plan, desired, &observed);
             }
-            let done = self.carry_out(&plan).await;
+            let done = self.carry_out(&plan, &observed).await;
             session.console.settle();
             let made = ledger.entries();
             let error = match done {
-                Ok(()) => {
-                    // Whatever comes now, that serves.
+                Ok(serves) => {
+                    // Whatever comes now, that does.
                     ledger.keep();
                     (self.served)().await;
                     ledger.settle();
@@ -191,7 +191,7 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
                     if plan.is_empty() && made.is_empty() {
                         session.console.done(nothing_to_do(desired));
                     }
-                    return Ok(());
+                    return Ok(serves);
                 }
                 Err(error) => error.traced(session, &observed, &made).await,
             };
@@ -249,10 +249,13 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
     }
 
     /// Runs the plan and waits until everything that was wished for serves.
-    async fn carry_out(&self, plan: &Plan) -> Result<(), RoundError> {
+    async fn carry_out(&self, plan: &Plan, observed: &Observed) -> Result<Observed, RoundError> {
         self.apply(&plan.stages).await.map_err(RoundError::Step)?;
-        wait(self.session, self.desired).await.map_err(RoundError::Wait)?;
-        self.apply(std::slice::from_ref(&plan.changes)).await.map_err(RoundError::Step)
+        // What was just seen and is not changed needs no second look.
+        let seen = plan.stages.is_empty().then(|| observed.clone());
+        let serves = wait(self.session, self.desired, seen).await.map_err(RoundError::Wait)?;
+        self.apply(std::slice::from_ref(&plan.changes)).await.map_err(RoundError::Step)?;
+        Ok(serves)
     }
 
     /// A backend that an earlier start has put in another one's place and did not live to see serve: it
@@ -302,10 +305,17 @@ async fn settled<E: Engine>(session: Session<'_, E>, desired: &Desired) -> Resul
     Ok(observed)
 }
 
-/// Waits for everything that was wished for, made by this run or not.
-async fn wait<E: Engine>(session: Session<'_, E>, desired: &Desired) -> Result<(), ReadyError> {
+/// Waits for everything that was wished for, made by this run or not, and returns it.
+async fn wait<E: Engine>(
+    session: Session<'_, E>,
+    desired: &Desired,
+    seen: Option<Observed>,
+) -> Result<Observed, ReadyError> {
     let Session { engine, user, console, cancel, limit } = session;
-    let mut observed = observe::ours(engine, user).await?;
+    let mut observed = match seen {
+        Some(seen) => seen,
+        None => observe::ours(engine, user).await?,
+    };
     let wanted = desired.container_names();
     let is_there = |name: &ContainerName| observed.containers().any(|container| container.name == *name);
     if let Some(name) = wanted.iter().find(|name| !is_there(name)) {
@@ -316,5 +326,6 @@ async fn wait<E: Engine>(session: Session<'_, E>, desired: &Desired) -> Result<(
     observed.dialer.take_if(|dialer| !wanted.contains(&dialer.name));
     let backend = observed.backend.as_ref().ok_or_else(|| ReadyError::Gone(user.backend()))?;
     console.status(format_args!("Waiting for \"{}\" to answer...", backend.name));
-    ready(engine, backend, Helpers::from(&observed), limit.unwrap_or(READY_LIMIT), cancel).await
+    ready(engine, backend, Helpers::from(&observed), limit.unwrap_or(READY_LIMIT), cancel).await?;
+    Ok(observed)
 }

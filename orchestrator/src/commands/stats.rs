@@ -98,7 +98,7 @@ pub async fn run<E: Engine>(session: Session<'_, E>, stats: &Stats, screen: bool
 async fn sample<E: Engine>(session: Session<'_, E>) -> Result<Vec<Sample>> {
     let backend = session.running_backend().await?;
     let mut observed = observe::ours(session.engine, session.user).await?;
-    namespaces::find(session.engine, &mut observed).await;
+    observed.tell_beside(namespaces::find(session.engine, &observed).await);
     let look = async |sidecar: &Sidecar| {
         let known = if sidecar.is_stale(&backend) {
             Err(NoCounters::Stale)

@@ -64,6 +64,34 @@ impl DockerEngine {
         Ok(Self(Arc::new(Inner { contact, credentials, facts: OnceCell::new() })))
     }
 
+    /// The facts, asked for once: none of them changes while an engine runs.
+    async fn known_facts(&self) -> Result<&EngineFacts> {
+        self.0.facts.get_or_try_init(|| self.ask_for_facts()).await
+    }
+
+    async fn ask_for_facts(&self) -> Result<EngineFacts> {
+        let contact = &self.0.contact;
+        let docker = contact.client().await?;
+        let version = contact.ask(operation("ask for the version", ""), docker.version());
+        let (version, info) = tokio::try_join!(version, info::ask(contact))?;
+        let version = version.answer;
+        let mut components = version.components.iter().flatten();
+        Ok(EngineFacts {
+            podman: components.any(|component| component.name == "Podman Engine"),
+            version: version.version.unwrap_or_default(),
+            api_version: contact.version(),
+            arch: version.arch.unwrap_or_default(),
+            os: version.os.unwrap_or_default(),
+            logging_driver: info.logging_driver.unwrap_or_default(),
+            security_options: info.security_options.unwrap_or_default(),
+            directory: info.docker_root_dir.unwrap_or_default(),
+            operating_system: info.operating_system.unwrap_or_default(),
+            name: info.name.unwrap_or_default(),
+            kernel: info.kernel_version.unwrap_or_default(),
+            cgroups: convert::cgroups(info.cgroup_version),
+        })
+    }
+
     async fn inspect(&self, name: &str) -> Result<Option<Container>> {
         let inspecting = operation("inspect container", name);
         let name = in_path(&inspecting, name)?;
@@ -87,26 +115,7 @@ impl Engine for DockerEngine {
     }
 
     async fn facts(&self) -> Result<EngineFacts> {
-        let contact = &self.0.contact;
-        let docker = contact.client().await?;
-        let version = contact.ask(operation("ask for the version", ""), docker.version());
-        let (version, info) = tokio::try_join!(version, info::ask(contact))?;
-        let version = version.answer;
-        let mut components = version.components.iter().flatten();
-        Ok(EngineFacts {
-            podman: components.any(|component| component.name == "Podman Engine"),
-            version: version.version.unwrap_or_default(),
-            api_version: contact.version(),
-            arch: version.arch.unwrap_or_default(),
-            os: version.os.unwrap_or_default(),
-            logging_driver: info.logging_driver.unwrap_or_default(),
-            security_options: info.security_options.unwrap_or_default(),
-            directory: info.docker_root_dir.unwrap_or_default(),
-            operating_system: info.operating_system.unwrap_or_default(),
-            name: info.name.unwrap_or_default(),
-            kernel: info.kernel_version.unwrap_or_default(),
-            cgroups: convert::cgroups(info.cgroup_version),
-        })
+        self.known_facts().await.cloned()
     }
 
     async fn containers(&self, labels: &BTreeMap<String, String>) -> Result<Vec<Container>> {
@@ -238,7 +247,7 @@ impl Engine for DockerEngine {
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
-        let facts = self.0.facts.get_or_try_init(|| self.facts()).await?;
+        let facts = self.known_facts().await?;
         let creating = operation(failure::CREATE, &spec.name.0);
         let image = if convert::replaces_entrypoint(spec) {
             // As the engine refuses one that is not there.
@@ -318,7 +327,7 @@ impl Engine for DockerEngine {
     async fn update(&self, id: &ContainerId, change: &Chosen) -> Result<()> {
         let updating = operation("change the settings of container", id.short());
         let path = in_path(&updating, &id.0)?;
-        let facts = self.0.facts.get_or_try_init(|| self.facts()).await?;
+        let facts = self.known_facts().await?;
         let seen = async || -> Result<Option<Chosen>> {
             Ok(self.inspect(&id.0).await?.map(|container| container.settings.chosen))
         };

@@ -169,7 +169,7 @@ impl<E: Engine> Doctor<'_, E> {
                 return facts;
             }
         };
-        timeout(limit, namespaces::find(engine, &mut observed)).await.ok();
+        observed.tell_beside(timeout(limit, namespaces::find(engine, &observed)).await.unwrap_or_default());
         let again = again(&observed, user);
         facts.start = again.command();
         if health::place(known, false) == Place::Rootless {

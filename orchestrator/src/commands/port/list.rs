@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::commands::info::state;
 use crate::commands::listing::Listing;
-use crate::commands::{Session, namespaces, observe};
+use crate::commands::{Session, observe};
 use crate::desired::UserName;
 use crate::engine::Engine;
 use crate::forward::asked::Asked;
@@ -58,8 +58,7 @@ impl Options {
 pub async fn run<E: Engine>(session: Session<'_, E>, list: &Listing) -> Result<()> {
     let Session { engine, user, console, .. } = session;
     session.backend().await?;
-    let mut observed = observe::with_note(engine, user).await?;
-    namespaces::find(engine, &mut observed).await;
+    let observed = observe::closely(engine, user).await?;
     let rows = rows(&observed, user);
     list.print(console, &COLUMNS, rows.iter().map(|row| (row.port.to_string(), row.object())))
 }

@@ -11,12 +11,12 @@ use crate::desired::{BACKEND_IMAGE, Desired, ImageRef};
 use crate::engine::{Engine, EngineError};
 use crate::forward::{Forward, Target};
 use crate::health::NoNetwork;
-use crate::observed::{Container, Observed, State};
+use crate::observed::Observed;
 
-/// Warns of each. That nothing listens yet is no reason: services may come later. What cannot be found
-/// out is left to `info` and `doctor`.
-pub async fn warn_of_blocked<E: Engine>(session: Session<'_, E>) {
-    let looking = session.unless_cancelled(async { Ok(look(session).await?) });
+/// Warns of each that leads out of what serves. That nothing listens yet is no reason: services may come
+/// later. What cannot be found out is left to `info` and `doctor`.
+pub async fn warn_of_blocked<E: Engine>(session: Session<'_, E>, serves: &Observed) {
+    let looking = session.unless_cancelled(async { Ok(look(session, serves).await?) });
     if let Err(error) = looking.await {
         tracing::debug!(%error, "the forwards cannot be tried");
     }
@@ -52,31 +52,20 @@ pub(super) async fn start_without_network<E: Engine>(
     is_isolated(session.engine, &backend, ANSWER_LIMIT).await.then(|| again.forwarding(&forwards).command())
 }
 
-async fn look<E: Engine>(session: Session<'_, E>) -> Result<(), EngineError> {
-    let Session { engine, user, console, .. } = session;
-    let observed = observe::ours(engine, user).await?;
-    let running = |backend: &&Container| backend.state == State::Running;
-    let Some(backend) = observed.backend.as_ref().filter(running) else { return Ok(()) };
-    if is_isolated(engine, backend, ANSWER_LIMIT).await {
-        let lost = NoNetwork::new(&again(&observed, user).command());
-        console.warning(StartWarning::NoNetwork { help: lost.advice().unwrap_or_default(), lost });
-        return Ok(());
-    }
-    warn(session, &observed, backend).await
-}
-
-async fn warn<E: Engine>(
-    session: Session<'_, E>,
-    observed: &Observed,
-    backend: &Container,
-) -> Result<(), EngineError> {
+async fn look<E: Engine>(session: Session<'_, E>, observed: &Observed) -> Result<(), EngineError> {
     let Session { engine, console, .. } = session;
+    let Some(backend) = &observed.backend else { return Ok(()) };
     let facts = engine.facts().await?;
     let again = again(observed, session.user);
     let start_with = |forwards: &[Forward]| again.command_with(forwards);
-    let forwards =
-        examine(engine, Some(&facts), backend, (observed, &start_with), |_| Question::Target, ANSWER_LIMIT)
-            .await;
+    let examining =
+        examine(engine, Some(&facts), backend, (observed, &start_with), |_| Question::Target, ANSWER_LIMIT);
+    let (isolated, forwards) = tokio::join!(is_isolated(engine, backend, ANSWER_LIMIT), examining);
+    if isolated {
+        let lost = NoNetwork::new(&again.command());
+        console.warning(StartWarning::NoNetwork { help: lost.advice().unwrap_or_default(), lost });
+        return Ok(());
+    }
     for forward in forwards {
         let (port, target) = (forward.sidecar.port, forward.report().map(|report| report.target.clone()));
         if let (Some(finding), Some(target)) = (forward.finding.filter(|finding| finding.blocked), target) {

@@ -115,12 +115,12 @@ pub(in crate::commands) async fn attain<E: Engine>(
             served.set(true);
             restore::keep(session, &desired, &around.image, around.configuration.as_deref()).await;
         };
-        run_and(session, &desired, how, &archive, remember).await?;
-        Ok(desired)
+        let serves = run_and(session, &desired, how, &archive, remember).await?;
+        Ok((desired, serves))
     };
-    let desired = how.in_use.obey(session, trying).await?;
+    let (desired, serves) = how.in_use.obey(session, trying).await?;
     let warning = async {
-        warn_of_blocked(session).await;
+        warn_of_blocked(session, &serves).await;
         warn_of_proxies(session, &desired).await;
         Ok(())
     };
