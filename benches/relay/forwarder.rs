@@ -49,7 +49,7 @@ impl Forwarder {
                     match way {
                         Way::Relay(engine) => {
                             let target = to.to_string().parse().expect("an address is a target");
-                            let config = Config { engine, ..Config::new(0, target) };
+                            let config = Config { engine, ..Config::on_any_port(target) };
                             let server = Server::bind(&config).expect("a relay");
                             let _ = tell.send(server.local_addrs().next().expect("an address"));
                             let _ = server.run(std::future::pending()).await;

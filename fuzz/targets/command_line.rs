@@ -40,7 +40,6 @@ fuzz_target!(|input: (u16, &str)| {
         return;
     };
     assert!(cli.verb.is_none());
-    assert_ne!(config.port, 0);
     assert_ne!(config.max_connections, 0);
     assert!(config.connect_timeout <= DAY && config.grace <= DAY);
     assert!(config.idle_timeout.is_none_or(|limit| limit <= DAY));

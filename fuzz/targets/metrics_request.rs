@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use arbitrary::Arbitrary;
 use assemble_proxy::exporter::answer;
 use assemble_proxy::metrics;
-use assemble_proxy::stats::Stats;
+use assemble_proxy::service::Service;
 use libfuzzer_sys::fuzz_target;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -35,15 +35,15 @@ fuzz_target!(|exchange: Exchange<'_>| {
     }
     let mut peer =
         Peer { input: &input, output: Vec::new(), closed: false, pieces: exchange.pieces, turn: 0 };
-    let stats = Stats::default();
-    let done = run(answer(&mut peer, &stats));
+    let services = [Service::new(1, 2)];
+    let done = run(answer(&mut peer, &services));
 
     let end = input.windows(4).position(|end| end == b"\r\n\r\n").map(|at| at + 4);
     match done {
         Ok(()) => {
             assert!(end.is_some(), "an answer to half a request");
             assert!(peer.closed);
-            check(&input, std::str::from_utf8(&peer.output).expect("an answer is text"), &stats);
+            check(&input, std::str::from_utf8(&peer.output).expect("an answer is text"), &services);
         }
         Err(_) => {
             assert!(end.is_none_or(|end| end > LIMIT), "no answer to a whole request");
@@ -52,14 +52,14 @@ fuzz_target!(|exchange: Exchange<'_>| {
     }
 });
 
-fn check(request: &[u8], answer: &str, stats: &Stats) {
+fn check(request: &[u8], answer: &str, services: &[Service]) {
     let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
     let length = head.split("\r\n").find_map(|line| line.strip_prefix("Content-Length: "));
     assert_eq!(length, Some(body.len().to_string().as_str()));
     let starts = |with: &[&str]| with.iter().any(|start| request.starts_with(start.as_bytes()));
     let status = head.split_once("\r\n").expect("a head has a status").0;
     if starts(&["GET /metrics ", "GET / ", "GET /metrics\r", "GET /\r"]) {
-        assert_eq!((status, body), ("HTTP/1.1 200 OK", metrics::render(stats).as_str()));
+        assert_eq!((status, body), ("HTTP/1.1 200 OK", metrics::render(services).as_str()));
     } else if starts(&["GET ", "GET\r"]) {
         assert_eq!(status, "HTTP/1.1 404 Not Found");
     } else {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use assemble_contract::port::PortError;
-use assemble_contract::{AllowList, Port, Target, TargetSpec, argv};
+use assemble_contract::{AllowList, Mapping, Port, Target, TargetSpec, argv};
 use assemble_proxy::config::{Config, CongestionControl, Engine, seconds};
 use assemble_proxy::dialer::DialServerConfig;
 use assemble_proxy::exporter::MetricsAddr;
@@ -239,10 +239,10 @@ impl Cli {
                 EngineName::Splice => Engine::Splice,
             },
             congestion_control: relay.congestion_control.into(),
-            ..Config::new(
-                port.get(),
+            ..Config::new(Mapping::one(
+                port,
                 Target { host: relay.to.host.clone(), port: relay.to.port.unwrap_or(port) },
-            )
+            ))
         })
     }
 }
@@ -287,8 +287,8 @@ mod tests {
             let ports = PortsSpec::from(port);
             let cli = parsed(Relay { ports, to: to.clone(), fallback, dialer, owner_socket }.args());
             let config = cli.config(64).unwrap();
-            let target = ports.to(to).unwrap().target();
-            assert_eq!((config.port, config.target, config.fallback), (5000, target, fallback));
+            let mapping = ports.to(to).unwrap();
+            assert_eq!((config.mapping, config.fallback), (mapping, fallback));
             assert_eq!(config.dialer.as_deref(), dialer.map(std::path::Path::new));
             assert_eq!(config.owner_socket.as_deref(), owner_socket);
         }

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use assemble_contract::{Target, limits};
+use assemble_contract::{Mapping, Target, limits};
 use explained::Explained;
 
 use crate::keepalive::Keepalive;
@@ -34,9 +34,10 @@ pub fn seconds(text: &str) -> Result<Duration, SecondsError> {
 /// Everything a relay is told.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The port to listen on, on 127.0.0.1 and ::1.
-    pub port: u16,
-    pub target: Target,
+    /// The ports to listen on, on 127.0.0.1 and ::1, and where their connections go.
+    pub mapping: Mapping,
+    /// Whether the kernel chooses the port to listen on, in place of the single one of the mapping.
+    pub any_port: bool,
     /// The address of a target that has a name, for as long as nobody here knows the name.
     pub fallback: Option<IpAddr>,
     /// The socket of the dialer that connects to [`TargetHost::Loopback`](assemble_contract::TargetHost::Loopback), and only to that.
@@ -75,12 +76,18 @@ impl Config {
     /// More connections than this no process has descriptors for.
     const MAX_CONNECTIONS: usize = 1 << 20;
 
-    /// The usual settings for a port and a target.
+    /// The usual settings for a port of the kernel's choice.
     #[must_use]
-    pub fn new(port: u16, target: Target) -> Self {
+    pub fn on_any_port(target: Target) -> Self {
+        Self { any_port: true, ..Self::new(Mapping::one(target.port, target)) }
+    }
+
+    /// The usual settings.
+    #[must_use]
+    pub fn new(mapping: Mapping) -> Self {
         Self {
-            port,
-            target,
+            mapping,
+            any_port: false,
             fallback: None,
             dialer: None,
             owner_socket: None,
@@ -97,14 +104,15 @@ impl Config {
         }
     }
 
-    /// How many connections a process with so many descriptors can serve at once, two each.
+    /// How many connections a process with so many descriptors can serve at once beside so many ports, two
+    /// each.
     ///
     /// Nobody has asked for that limit, and who holds connections may hold them for hours: a
     /// client beyond it is told by a reset, where it would wait in the kernel's queue without a
     /// word. At least one, whatever the limit.
     #[must_use]
-    pub const fn connections_within(descriptors: usize) -> usize {
-        let connections = limits::connections_within(descriptors, 1);
+    pub const fn connections_within(descriptors: usize, ports: usize) -> usize {
+        let connections = limits::connections_within(descriptors, ports);
         if connections < Self::MAX_CONNECTIONS { connections } else { Self::MAX_CONNECTIONS }
     }
 }
@@ -137,7 +145,7 @@ mod tests {
 
     #[test]
     fn no_process_has_descriptors_for_more_connections() {
-        assert_eq!(Config::connections_within(20_000), 9976);
-        assert_eq!(Config::connections_within(usize::MAX), Config::MAX_CONNECTIONS);
+        assert_eq!(Config::connections_within(20_000, 1), 9976);
+        assert_eq!(Config::connections_within(usize::MAX, 4096), Config::MAX_CONNECTIONS);
     }
 }

@@ -17,8 +17,8 @@ use tokio::task::JoinSet;
 
 use crate::accept;
 use crate::metrics;
+use crate::service::Service;
 use crate::session::Shared;
-use crate::stats::Stats;
 
 /// Where metrics are served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,7 +146,7 @@ trait Client: AsyncRead + AsyncWrite + Send {}
 impl<T: AsyncRead + AsyncWrite + Send> Client for T {}
 
 async fn answer_in_time(stream: Pin<Box<dyn Client>>, shared: Arc<Shared>) {
-    let answered = match tokio::time::timeout(REQUEST_TIMEOUT, answer(stream, &shared.stats)).await {
+    let answered = match tokio::time::timeout(REQUEST_TIMEOUT, answer(stream, &shared.services)).await {
         Ok(answered) => answered,
         Err(late) => Err(late.into()),
     };
@@ -161,9 +161,9 @@ async fn answer_in_time(stream: Pin<Box<dyn Client>>, shared: Arc<Shared>) {
 ///
 /// # Errors
 /// Those of the stream, and a request that has no end within 8 KiB. Nothing is written then.
-pub async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, stats: &Stats) -> io::Result<()> {
+pub async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, services: &[Service]) -> io::Result<()> {
     let request = read_head(&mut stream).await?;
-    stream.write_all(respond(&request, stats).as_bytes()).await?;
+    stream.write_all(respond(&request, services).as_bytes()).await?;
     stream.shutdown().await
 }
 
@@ -204,11 +204,11 @@ async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>>
     Ok(head)
 }
 
-fn respond(request: &[u8], stats: &Stats) -> String {
+fn respond(request: &[u8], services: &[Service]) -> String {
     let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
     let mut words = line.split(|byte| *byte == b' ');
     let (status, body) = match (words.next(), words.next()) {
-        (Some(b"GET"), Some(b"/metrics" | b"/")) => ("200 OK", metrics::render(stats)),
+        (Some(b"GET"), Some(b"/metrics" | b"/")) => ("200 OK", metrics::render(services)),
         (Some(b"GET"), _) => ("404 Not Found", "metrics are at /metrics\n".to_owned()),
         _ => ("405 Method Not Allowed", "only GET is served\n".to_owned()),
     };
@@ -240,7 +240,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_says_nothing_delays_nobody() {
         let target = "127.0.0.1:9".parse().unwrap();
-        let server = Server::bind(&Config::new(0, target)).unwrap();
+        let server = Server::bind(&Config::on_any_port(target)).unwrap();
         let exporter = Exporter::bind(&"127.0.0.1:0".parse().unwrap(), server.shared()).await.unwrap();
         let addr = exporter.local_addr().unwrap();
         let running = tokio::spawn(exporter.run());

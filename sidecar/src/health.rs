@@ -107,7 +107,7 @@ impl Responder {
     }
 
     fn answer(&self) -> Vec<u8> {
-        let Shared { upstream, stats, capacity, .. } = &*self.shared;
+        let Shared { upstream, services, capacity, .. } = &*self.shared;
         let addrs: Vec<String> = upstream.addrs().iter().map(ToString::to_string).collect();
         let way = Way {
             target: upstream.target(),
@@ -116,7 +116,7 @@ impl Responder {
             fallback: upstream.fallback(),
             dialer: upstream.dialer(),
         };
-        answer::write(&status::describe(&way, stats, *capacity, Instant::now()))
+        answer::write(&status::describe(&way, services, *capacity, Instant::now()))
     }
 }
 

@@ -7,8 +7,8 @@ mod logging;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use assemble_contract::TargetHost;
 use assemble_contract::answer::{self, AnswerError};
+use assemble_contract::{Port, TargetHost};
 use assemble_proxy::config::Config;
 use assemble_proxy::dialer::{self, DialServer};
 use assemble_proxy::exporter::{Exporter, ExporterError, MetricsAddr};
@@ -77,7 +77,7 @@ fn tell(of: &Asked) -> anyhow::Result<()> {
     }
     if of.probe {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        status.probe = runtime.block_on(probe::attempt(&status, of.port.get(), of.timeout, of.speak));
+        status.probe = runtime.block_on(probe::attempt(&status, of.port, of.timeout, of.speak));
     }
     status.kernel = Some(kernel::facts());
     let object = status.object();
@@ -109,7 +109,7 @@ async fn dial(of: &Dial) -> anyhow::Result<()> {
 async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
     let mut signals = Signals::catch()?;
     let server = Server::bind(config)?;
-    match Responder::bind(config.port, server.shared()) {
+    match Responder::bind(config.mapping.ports().first().get(), server.shared()) {
         Ok(responder) => drop(tokio::spawn(responder.run())),
         Err(error) => tracing::warn!(%error, "{}", Warning::Probes),
     }
@@ -124,7 +124,7 @@ async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
 
     server.shared().upstream.look_up();
     for addr in server.local_addrs() {
-        tracing::info!(to = %config.target, server.addrs = ?server.shared().upstream.addrs(), "listening on {addr}");
+        tracing::info!(to = %config.mapping.target(), server.addrs = ?server.shared().upstream.addrs(), "listening on {addr}");
     }
 
     let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -148,14 +148,13 @@ async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
 
 /// All a relay needs once it serves: to connect to its target, or to ask who does.
 fn rights(config: &Config) -> Rights {
-    match (&config.target.host, &config.dialer) {
+    let outside = config.mapping.outside().iter().map(Port::get);
+    match (config.mapping.host(), &config.dialer) {
         (_, Some(_)) => Rights { packets: true, ..Rights::default() },
-        (TargetHost::Name(_), None) => Rights {
-            connect: vec![config.target.port.get(), conf::PORT],
-            datagrams: true,
-            ..Rights::default()
-        },
-        (_, None) => config.target.port.get().into(),
+        (TargetHost::Name(_), None) => {
+            Rights { connect: outside.chain([conf::PORT]).collect(), datagrams: true, ..Rights::default() }
+        }
+        (_, None) => Rights { connect: outside.collect(), ..Rights::default() },
     }
 }
 

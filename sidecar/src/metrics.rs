@@ -4,13 +4,15 @@
 
 use std::fmt::Write;
 
-use crate::stats::{Histogram, Stats};
+use crate::service::{self, Service};
+use crate::stats::Histogram;
 
 /// What a scraper is told the text is.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 #[must_use]
-pub fn render(stats: &Stats) -> String {
+pub fn render(services: &[Service]) -> String {
+    let stats = service::total(services);
     let mut text = Text(String::with_capacity(4096));
     text.family(
         "connections_opened_total",
@@ -93,11 +95,12 @@ mod tests {
 
     #[test]
     fn every_sample_belongs_to_a_described_family() {
-        let stats = Stats::default();
+        let service = Service::new(1, 2);
+        let stats = &service.stats;
         stats.accepted.add(3);
         stats.closed.add(1);
         stats.dials.record(Duration::from_millis(2));
-        let text = render(&stats);
+        let text = render(&[service]);
         assert!(text.ends_with('\n'));
         assert!(text.contains("\nassemble_proxy_connections_active 2\n"));
         assert!(text.contains("\nassemble_proxy_dial_seconds_bucket{le=\"0.005\"} 1\n"));

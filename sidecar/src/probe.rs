@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::time::{Duration, Instant};
 
 use assemble_contract::status::{Probe, Speaks};
-use assemble_contract::{Outcome, Status};
+use assemble_contract::{Mapping, Outcome, Port, Status};
 
 use crate::config::Config;
 use crate::sys::Socket;
@@ -13,20 +13,20 @@ use crate::upstream::{Upstream, UpstreamError};
 
 /// Connects to the target of a relay that answered so, and asks it for its front page when `speak`; `None`
 /// where the answer names no target. Needs a runtime.
-pub async fn attempt(told: &Status, port: u16, timeout: Duration, speak: bool) -> Option<Probe> {
+pub async fn attempt(told: &Status, port: Port, timeout: Duration, speak: bool) -> Option<Probe> {
     let config = Config {
         fallback: told.fallback,
         dialer: told.dialer.as_ref().map(Into::into),
         connect_timeout: timeout,
         // No gateway is an answer.
         wait_for_gateway: true,
-        ..Config::new(port, told.target()?)
+        ..Config::new(Mapping::one(port, told.target()?))
     };
     let began = Instant::now();
     let mut addrs = Vec::new();
     let connected = match Upstream::new(&config, None) {
         Ok(upstream) => {
-            let connected = upstream.connect().await;
+            let connected = upstream.connect(upstream.target().port.get()).await;
             if upstream.resolved() == Some(true) {
                 addrs = upstream.addrs().iter().map(ToString::to_string).collect();
             }
@@ -50,7 +50,7 @@ pub async fn attempt(told: &Status, port: u16, timeout: Duration, speak: bool) -
 /// As much of an answer as tells its kind.
 const ANSWER_BYTES: usize = 8 * 1024;
 
-async fn greet(target: &Socket, port: u16, timeout: Duration) -> Speaks {
+async fn greet(target: &Socket, port: Port, timeout: Duration) -> Speaks {
     let request = format!(
         "GET /v2/ HTTP/1.1\r\nHost: localhost:{port}\r\nUser-Agent: assemble-proxy/{}\r\nAccept: */*\r\nConnection: close\r\n\r\n",
         env!("CARGO_PKG_VERSION")

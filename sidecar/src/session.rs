@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::ops::Deref;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,6 +11,7 @@ use tokio::sync::Notify;
 
 use crate::relay::{Ending, Options, Relayed, relay};
 use crate::reports::{Reports, Topic, report};
+use crate::service::Service;
 use crate::stats::{Failure, Stats};
 use crate::sys::Socket;
 use crate::upstream::{DialError, Upstream};
@@ -21,7 +21,8 @@ use crate::upstream::{DialError, Upstream};
 pub struct Shared {
     pub upstream: Upstream,
     pub options: Options,
-    pub stats: Stats,
+    /// The ports that are served, the lowest first.
+    pub services: Box<[Service]>,
     /// Their failures on the way to the log.
     pub reports: Arc<Reports>,
     /// One that was relayed has ended and given back its descriptors, for whoever waits for some.
@@ -31,19 +32,34 @@ pub struct Shared {
     pub capacity: usize,
 }
 
+/// What a connection holds until it has ended.
+pub trait Registration: Send + Sync {
+    fn shared(&self) -> &Arc<Shared>;
+
+    /// Which of the services it is a connection of.
+    fn service(&self) -> u16;
+
+    /// The counters of that one.
+    fn stats(&self) -> &Stats {
+        &self.shared().services[usize::from(self.service())].stats
+    }
+}
+
 /// Serves one accepted connection, and keeps its `registration` until it has ended.
 ///
 /// Every way out but the good one resets both peers, being dropped half-way included.
 ///
 /// What a connection needs only while it is dialled, or only for a log that is off, it does not
 /// carry to its end: most of a relay's memory are futures that wait.
-pub fn serve<P>(registration: P, fd: OwnedFd, client_addr: SocketAddr) -> impl Future<Output = ()> + Send
-where
-    P: Deref<Target = Arc<Shared>> + Send + Sync,
-{
+pub fn serve(
+    registration: impl Registration,
+    fd: OwnedFd,
+    client_addr: SocketAddr,
+) -> impl Future<Output = ()> + Send {
     let opened = Instant::now();
     let mut told = tracing::enabled!(tracing::Level::DEBUG).then(|| Box::new((client_addr, None, opened)));
-    let dialled = Box::pin(dial(Arc::clone(&registration), fd, client_addr, opened));
+    let dialled =
+        Box::pin(dial(Arc::clone(registration.shared()), registration.service(), fd, client_addr, opened));
     // One block, with what it awaits made in place: a future that is handed in it would have room
     // for twice.
     async move {
@@ -51,14 +67,14 @@ where
         if let Some(told) = &mut told {
             told.1 = upstream.peer_addr().ok();
         }
-        let relayed = relay(&client, &upstream, &registration.options, &registration.stats).await;
+        let relayed = relay(&client, &upstream, &registration.shared().options, registration.stats()).await;
         match &relayed.ending {
             Ending::Complete => {
                 client.finish();
                 upstream.finish();
             }
-            Ending::Idle => registration.stats.idle.increment(),
-            Ending::Client(_) | Ending::Upstream(_) => registration.stats.reset.increment(),
+            Ending::Idle => registration.stats().idle.increment(),
+            Ending::Client(_) | Ending::Upstream(_) => registration.stats().reset.increment(),
         }
         if let Some(told) = &told {
             let (client_addr, server_addr, opened) = **told;
@@ -66,7 +82,7 @@ where
         }
         // Who counts connections finds its descriptors closed.
         drop((client, upstream));
-        registration.freed.notify_waiters();
+        registration.shared().freed.notify_waiters();
         drop(registration);
     }
 }
@@ -74,18 +90,19 @@ where
 /// Connects to the target; on failure the client is reset, and the reason counted and told.
 async fn dial(
     shared: Arc<Shared>,
+    service: u16,
     fd: OwnedFd,
     client_addr: SocketAddr,
     opened: Instant,
 ) -> Option<(Socket, Arc<Socket>)> {
-    let stats = &shared.stats;
+    let Service { outside, ref stats, .. } = shared.services[usize::from(service)];
     let client = Socket::new(fd)
         .inspect_err(|error| {
             let told = shared.reports.note(Topic::Connection, &error.to_string());
             report!(told, warn, client.addr = %client_addr, %error, "cannot serve a connection");
         })
         .ok()?;
-    match shared.upstream.dial(&client).await {
+    match shared.upstream.dial(outside, &client).await {
         Ok(upstream) => {
             stats.dials.record(opened.elapsed());
             shared.reports.went_well(Topic::Target);
@@ -106,7 +123,7 @@ async fn dial(
                 Outcome::Descriptors => stats.descriptors.increment(),
                 _ => stats.unreachable.increment(),
             }
-            let (tried, seconds) = (shared.upstream.addrs(), opened.elapsed().as_secs_f64());
+            let (tried, seconds) = (shared.upstream.addrs_at(outside), opened.elapsed().as_secs_f64());
             let text = error.to_string();
             let told = shared.reports.note(Topic::Target, &text);
             report!(told, info, client.addr = %client_addr, server.addrs = ?tried, error = %text, seconds, "cannot reach the target");

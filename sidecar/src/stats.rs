@@ -1,4 +1,4 @@
-//! Counters of one relay process. Pure.
+//! Counters of one port of a relay, or of all. Pure.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -68,7 +68,7 @@ impl Histogram {
     }
 }
 
-/// What a relay has done since it started.
+/// What a relay has done since it started, for one of its ports or for all.
 #[derive(Debug, Default)]
 pub struct Stats {
     pub accepted: Counter,
@@ -141,6 +141,42 @@ impl Stats {
             (FailureReason::Idle, self.idle.get()),
             (FailureReason::Panic, self.panicked.get()),
         ]
+    }
+
+    /// Adds what `other` has counted. The younger of the last failures is the last.
+    pub fn add(&self, other: &Self) {
+        for (sum, counter) in self.counters().zip(other.counters()) {
+            sum.add(counter.get());
+        }
+        let failure = other.last_failure();
+        if failure.as_ref().map(|failure| failure.at) > self.last_failure().map(|failure| failure.at) {
+            failure.into_iter().for_each(|failure| self.failed(failure));
+        }
+    }
+
+    /// All of them, endings before beginnings: one that ends meanwhile must not seem to have ended unbegun.
+    fn counters(&self) -> impl Iterator<Item = &Counter> {
+        let counters = [
+            &self.closed,
+            &self.accepted,
+            &self.refused,
+            &self.unreachable,
+            &self.dialer,
+            &self.unresolved,
+            &self.looped,
+            &self.descriptors,
+            &self.reset,
+            &self.idle,
+            &self.panicked,
+            &self.bytes_up,
+            &self.bytes_down,
+            &self.to_splice,
+            &self.to_copy,
+            &self.fallbacks,
+            &self.accept_pauses,
+            &self.dials.micros,
+        ];
+        counters.into_iter().chain(&self.dials.buckets)
     }
 
     /// Remembers a failure in place of the one before.

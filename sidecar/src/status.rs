@@ -7,7 +7,7 @@ use std::time::Instant;
 use assemble_contract::Target;
 use assemble_contract::status::{LastError, Status};
 
-use crate::stats::Stats;
+use crate::service::{self, Service};
 
 /// Where a relay connects to.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,8 @@ pub struct Way<'a> {
 /// The status for the counters as they are at `now`; `capacity` is how many connections there are
 /// descriptors for.
 #[must_use]
-pub fn describe(way: &Way<'_>, stats: &Stats, capacity: usize, now: Instant) -> Status {
+pub fn describe(way: &Way<'_>, services: &[Service], capacity: usize, now: Instant) -> Status {
+    let stats = service::total(services);
     let last_error = stats.last_failure().map(|failure| {
         let age = now.saturating_duration_since(failure.at).as_millis();
         LastError {
@@ -60,6 +61,7 @@ pub fn describe(way: &Way<'_>, stats: &Stats, capacity: usize, now: Instant) -> 
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
     use std::time::Duration;
 
     use assemble_contract::{Outcome, answer};
@@ -67,8 +69,8 @@ mod tests {
     use super::*;
     use crate::stats::Failure;
 
-    fn said(way: &Way<'_>, stats: &Stats, now: Instant) -> String {
-        let answer = answer::write(&describe(way, stats, 488, now));
+    fn said(way: &Way<'_>, service: &Service, now: Instant) -> String {
+        let answer = answer::write(&describe(way, slice::from_ref(service), 488, now));
         let status = answer::read(&answer).unwrap();
         assert_eq!(status.target(), Some(way.target.clone()));
         String::from_utf8(answer).unwrap()
@@ -76,7 +78,8 @@ mod tests {
 
     #[test]
     fn a_relay_answers_in_these_words() {
-        let (stats, now) = (Stats::default(), Instant::now());
+        let (service, now) = (Service::new(5000, 5000), Instant::now());
+        let stats = &service.stats;
         stats.accepted.add(5);
         stats.closed.add(3);
         stats.refused.add(2);
@@ -96,12 +99,12 @@ mod tests {
             "\n"
         );
         let later = now + Duration::from_millis(1500);
-        assert_eq!(said(&way, &stats, later), want.replace("VERSION", env!("CARGO_PKG_VERSION")));
+        assert_eq!(said(&way, &service, later), want.replace("VERSION", env!("CARGO_PKG_VERSION")));
     }
 
     #[test]
     fn what_stands_between_a_relay_and_its_target_is_told() {
-        let said = |way: &Way<'_>| said(way, &Stats::default(), Instant::now());
+        let said = |way: &Way<'_>| said(way, &Service::new(5000, 5000), Instant::now());
         let target = "loopback:9".parse().unwrap();
         let way = Way { target: &target, addrs: &[], resolved: None, fallback: None, dialer: None };
         let asks = said(&Way { dialer: Some(Path::new("/run/d.sock")), ..way });

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
+use assemble_contract::{Mapping, Port};
 use assemble_proxy::config::Config;
 use assemble_proxy::server::{Server, ServerError};
 use assemble_proxy::upstream::UpstreamError;
@@ -145,7 +146,10 @@ fn a_relay_to_itself_does_not_start() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _entered = runtime.enter();
     for ip in names {
-        let config = Config::new(port, SocketAddr::new(ip, port).to_string().parse().unwrap());
+        let config = Config::new(Mapping::one(
+            Port::new(port).unwrap(),
+            SocketAddr::new(ip, port).to_string().parse().unwrap(),
+        ));
         let refusal = Server::bind(&config).unwrap_err();
         let itself = matches!(refusal, ServerError::Upstream(UpstreamError::Itself { .. }));
         assert!(itself, "{ip}: {refusal}");

@@ -76,7 +76,7 @@ fn a_panic_ends_its_own_connection_only() {
     let (mut next, mut target) = route.open();
     next.exchange(&mut target, KIB);
     route.relay.expect_panics(1);
-    let metrics = assemble_proxy::metrics::render(route.relay.stats());
+    let metrics = assemble_proxy::metrics::render(route.relay.services());
     assert!(metrics.contains("connections_failed_total{reason=\"panic\"} 1\n"), "{metrics}");
 }
 

@@ -7,8 +7,10 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use assemble_contract::{Mapping, Target};
 use assemble_proxy::config::{Config, Engine};
 use assemble_proxy::server::{Drained, Server, ServerError};
+use assemble_proxy::service::Service;
 use assemble_proxy::session::Shared;
 use assemble_proxy::stats::Stats;
 use tokio::sync::oneshot;
@@ -46,7 +48,7 @@ impl Setup {
     pub(crate) fn new(engine: Engine, near: Near) -> Self {
         let nowhere = "[::]:1".parse().unwrap();
         // A relay that a test has done with is not given time: only cases about draining want it.
-        let config = Config { engine, grace: Duration::ZERO, ..Config::new(0, nowhere) };
+        let config = Config { engine, grace: Duration::ZERO, ..Config::on_any_port(nowhere) };
         Self { near, config, denial: None, prepare: None }
     }
 
@@ -145,9 +147,10 @@ pub(crate) struct Relay {
 impl Relay {
     #[track_caller]
     fn start(setup: &Setup, target: SocketAddr) -> Self {
-        let target = target.to_string().parse().unwrap();
+        let target: Target = target.to_string().parse().unwrap();
         let Setup { denial, prepare, .. } = setup.clone();
-        let config = Config { target, ..setup.config.clone() };
+        let mapping = Mapping::one(target.port, target);
+        let config = Config { mapping, ..setup.config.clone() };
         let (stop, stopped) = oneshot::channel();
         let (started, start) = mpsc::channel();
         let serve = move || {
@@ -181,8 +184,12 @@ impl Relay {
         self.addrs.iter().copied().find(SocketAddr::is_ipv6)
     }
 
+    pub(crate) fn services(&self) -> &[Service] {
+        &self.shared.services
+    }
+
     pub(crate) fn stats(&self) -> &Stats {
-        &self.shared.stats
+        &self.shared.services[0].stats
     }
 
     /// Waits until `n` connections have ended; says how long that took.

@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::congestion;
 use crate::relay::Options;
 use crate::reports::{Topic, report};
+use crate::service::Service;
 use crate::session::Shared;
 use crate::stats::{Failure, Stats};
 use crate::sys::{Listener, ListenerError, Reserve};
@@ -60,7 +61,10 @@ pub struct Server {
     listeners: Vec<Listener>,
     shared: Arc<Shared>,
     grace: Duration,
+    /// One for each connection that may be served at once.
     slots: Arc<Semaphore>,
+    /// How many those were.
+    most: usize,
     threads: NonZeroUsize,
 }
 
@@ -72,11 +76,16 @@ impl Server {
     pub fn bind(config: &Config) -> Result<Self, ServerError> {
         let on_link = congestion::on_link(config.congestion_control);
         let upstream = Upstream::new(config, on_link)?;
+        let mut services = Service::all(&config.mapping);
+        if config.any_port {
+            services.iter_mut().for_each(|service| service.port = 0);
+        }
         // Clients come over loopback, so they are on link.
         let listen = |ip: IpAddr, port| Listener::bind(SocketAddr::new(ip, port), config.keepalive, on_link);
-        let ipv4 = listen(Ipv4Addr::LOCALHOST.into(), config.port)?;
+        let ipv4 = listen(Ipv4Addr::LOCALHOST.into(), services[0].port)?;
         // With port 0 the kernel has chosen one; both families get the same.
         let port = ipv4.local_addr().port();
+        services[0].port = port;
         let ipv6 = match listen(Ipv6Addr::LOCALHOST.into(), port) {
             Ok(listener) => Some(listener),
             Err(error) if error.family_missing() => {
@@ -88,16 +97,18 @@ impl Server {
         let shared = Shared {
             upstream,
             options: Options { engine: config.engine, idle_timeout: config.idle_timeout },
-            stats: Stats::default(),
+            capacity: Config::connections_within(config.descriptors, services.len()),
+            services: services.into(),
             reports: Arc::default(),
             freed: Notify::new(),
-            capacity: Config::connections_within(config.descriptors),
         };
+        let most = config.max_connections.min(Semaphore::MAX_PERMITS);
         Ok(Self {
             listeners: [ipv4].into_iter().chain(ipv6).collect(),
             shared: Arc::new(shared),
             grace: config.grace,
-            slots: Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS))),
+            slots: Arc::new(Semaphore::new(most)),
+            most,
             threads: config.threads,
         })
     }
@@ -148,8 +159,8 @@ impl Server {
             }
         }
         // Beyond the limit as well: those who waited for a turn would get a reset instead.
-        while let Some((fd, peer)) = queues.take() {
-            workers.serve(Accepted { fd, peer, slot: None }, &sessions);
+        while let Some((service, fd, peer)) = queues.take() {
+            workers.serve(Accepted { service, fd, peer, slot: None }, &sessions);
         }
         drop(self.listeners);
         let (here, elsewhere) = tokio::join!(sessions.drain(self.grace), workers.drain());
@@ -157,54 +168,68 @@ impl Server {
     }
 
     /// The next connection of any listener, once there is room for it.
-    async fn accept(&self, queues: &mut Queues<'_>) -> io::Result<Accepted> {
-        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(io::Error::other)?;
-        let (fd, peer) = poll_fn(|cx| queues.poll_accept(cx)).await?;
-        Ok(Accepted { fd, peer, slot: Some(slot) })
+    async fn accept(&self, queues: &mut Queues<'_>) -> Result<Accepted, (u16, io::Error)> {
+        // Nobody closes the semaphore.
+        let slot = Arc::clone(&self.slots).acquire_owned().await.ok();
+        let (service, accepted) = poll_fn(|cx| queues.poll_accept(cx)).await;
+        accepted.map(|(fd, peer)| Accepted { service, fd, peer, slot }).map_err(|error| (service, error))
     }
 
-    /// Whether one connection more would take a descriptor from those that are served.
+    /// Whether the connection accepted last would take a descriptor from those that are served.
     fn is_full(&self) -> bool {
-        self.shared.stats.active() >= u64::try_from(self.shared.capacity).unwrap_or(u64::MAX)
+        self.most - self.slots.available_permits() > self.shared.capacity
     }
 
     /// Resets a connection for which there is no descriptor.
     fn refuse(&self, accepted: Accepted) {
+        let service = accepted.service;
         drop(accepted);
-        self.refused(1);
+        self.refused(service);
         let most = self.shared.capacity;
         let text = format!("all {most} connections that the limit on open descriptors allows are open");
         let told = self.shared.reports.note(Topic::Accept, &text);
         report!(told, warn, error = %text, "cannot accept just now");
-        self.shared.stats.failed(Failure { outcome: Outcome::Descriptors, text, at: Instant::now() });
+        let stats = self.stats(service);
+        stats.failed(Failure { outcome: Outcome::Descriptors, text, at: Instant::now() });
     }
 
-    /// Counts connections that were accepted only to be reset.
-    fn refused(&self, connections: u64) {
-        let stats = &self.shared.stats;
+    /// Counts a connection that was accepted only to be reset.
+    fn refused(&self, service: u16) {
+        let stats = self.stats(service);
         // The end first, or a reader between the two would find one open.
-        stats.closed.add(connections);
-        stats.accepted.add(connections);
-        stats.descriptors.add(connections);
+        stats.closed.increment();
+        stats.accepted.increment();
+        stats.descriptors.increment();
+    }
+
+    fn stats(&self, service: u16) -> &Stats {
+        &self.shared.services[usize::from(service)].stats
     }
 
     /// Sheds those that wait and rests, where accepting again at once would spin.
-    async fn accept_failed(&self, error: &io::Error, queues: &mut Queues<'_>, reserve: &mut Reserve) {
+    async fn accept_failed(
+        &self,
+        (service, error): &(u16, io::Error),
+        queues: &mut Queues<'_>,
+        reserve: &mut Reserve,
+    ) {
         let verdict = accept::classify(error);
         if verdict == Verdict::Next {
             return tracing::debug!(%error, "a connection broke before it was accepted");
         }
-        self.shared.stats.accept_pauses.increment();
+        self.stats(*service).accept_pauses.increment();
         // The clients at the head of a queue learn at once what is the matter, by a reset, instead
         // of waiting for an answer that cannot come.
         let mut shed = 0;
         if verdict == Verdict::Exhausted {
             reserve.lend(|| {
-                while shed < accept::SHED && queues.take().is_some() {
+                while shed < accept::SHED
+                    && let Some((service, ..)) = queues.take()
+                {
+                    self.refused(service);
                     shed += 1;
                 }
             });
-            self.refused(shed);
         }
         let told = self.shared.reports.note(Topic::Accept, &error.to_string());
         report!(told, warn, %error, shed, "cannot accept just now");

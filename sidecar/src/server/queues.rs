@@ -22,17 +22,20 @@ impl<'a> Queues<'a> {
     }
 
     /// The next connection of any queue.
-    pub(super) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(OwnedFd, SocketAddr)>> {
+    pub(super) fn poll_accept(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<(u16, io::Result<(OwnedFd, SocketAddr)>)> {
         let accepted = self.in_turn(|listener| match listener.poll_accept(cx) {
             Poll::Ready(accepted) => Some(accepted),
             Poll::Pending => None,
         });
-        accepted.map_or(Poll::Pending, Poll::Ready)
+        accepted.map_or(Poll::Pending, |accepted| Poll::Ready((0, accepted)))
     }
 
     /// The next connection that waits in a queue, if there is one that can be taken.
-    pub(super) fn take(&mut self) -> Option<(OwnedFd, SocketAddr)> {
-        self.in_turn(|listener| listener.accept().ok())
+    pub(super) fn take(&mut self) -> Option<(u16, OwnedFd, SocketAddr)> {
+        self.in_turn(|listener| listener.accept().ok()).map(|(fd, peer)| (0, fd, peer))
     }
 
     /// Asks one listener after the other, until one has something.

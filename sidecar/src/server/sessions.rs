@@ -1,7 +1,6 @@
 //! The connections that one thread serves.
 
 use std::net::SocketAddr;
-use std::ops::Deref;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,12 +9,14 @@ use slab::Slab;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 
-use crate::session::{self, Shared};
+use crate::session::{self, Registration as _, Shared};
 
 /// A connection off the queue, with the room that was made for it; the last ones of a relay
 /// that stops get none.
 #[derive(Debug)]
 pub(super) struct Accepted {
+    /// Which of the services it is a connection of.
+    pub(super) service: u16,
     pub(super) fd: OwnedFd,
     pub(super) peer: SocketAddr,
     pub(super) slot: Option<OwnedSemaphorePermit>,
@@ -47,6 +48,7 @@ pub(super) struct Registered {
 struct Registration {
     registry: Registry,
     key: u32,
+    service: u16,
     has_slot: bool,
 }
 
@@ -60,14 +62,15 @@ impl Registry {
         self.open().len()
     }
 
-    pub(super) fn register(&self, Accepted { fd, peer, slot }: Accepted) -> Registered {
-        self.0.shared.stats.accepted.increment();
+    pub(super) fn register(&self, Accepted { service, fd, peer, slot }: Accepted) -> Registered {
         #[expect(clippy::cast_possible_truncation, reason = "there are not so many descriptors")]
         let key = self.open().insert(None) as u32;
         let has_slot = slot.is_some();
         // A permit knows its semaphore, which is more than each connection can afford.
         slot.into_iter().for_each(OwnedSemaphorePermit::forget);
-        Registered { fd, peer, registration: Registration { registry: self.clone(), key, has_slot } }
+        let registration = Registration { registry: self.clone(), key, service, has_slot };
+        registration.stats().accepted.increment();
+        Registered { fd, peer, registration }
     }
 
     fn abort_all(&self) {
@@ -83,21 +86,23 @@ impl Registry {
     }
 }
 
-impl Deref for Registration {
-    type Target = Arc<Shared>;
-
-    fn deref(&self) -> &Self::Target {
+impl session::Registration for Registration {
+    fn shared(&self) -> &Arc<Shared> {
         &self.registry.0.shared
+    }
+
+    fn service(&self) -> u16 {
+        self.service
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.stats.panicked.increment();
+            self.stats().panicked.increment();
             tracing::error!("a connection was dropped");
         }
-        self.stats.closed.increment();
+        self.stats().closed.increment();
         let mut open = self.registry.open();
         open.remove(self.key as usize);
         if open.is_empty() {
@@ -159,6 +164,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::service::Service;
     use crate::upstream::Upstream;
 
     /// What a connection takes in user memory is its task, mostly: what the runtime adds to the
@@ -167,14 +173,15 @@ mod tests {
     async fn the_task_of_a_connection_is_small() {
         const RUNTIME: usize = 104;
         let target = "127.0.0.1:1".parse().unwrap();
-        let upstream = Upstream::new(&Config::new(2, target), None).unwrap();
-        let (options, stats, reports, freed) = Default::default();
-        let shared = Arc::new(Shared { upstream, options, stats, reports, freed, capacity: 1 });
+        let upstream = Upstream::new(&Config::on_any_port(target), None).unwrap();
+        let (options, reports, freed) = Default::default();
+        let services = [Service::new(2, 1)].into();
+        let shared = Arc::new(Shared { upstream, options, services, reports, freed, capacity: 1 });
         let sessions = Sessions::new(shared, Arc::new(Semaphore::new(1)));
         let fd = std::net::TcpListener::bind("127.0.0.1:0").unwrap().into();
         let peer = (Ipv4Addr::LOCALHOST, 3).into();
         let Registered { fd, peer, registration } =
-            sessions.registry().register(Accepted { fd, peer, slot: None });
+            sessions.registry().register(Accepted { service: 0, fd, peer, slot: None });
         let size = size_of_val(&session::serve(registration, fd, peer));
         assert!(size + RUNTIME <= 384, "{size}");
     }

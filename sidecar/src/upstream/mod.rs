@@ -14,7 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
-use assemble_contract::{Target, TargetHost};
+use assemble_contract::{Port, Ports, Target, TargetHost};
 
 use crate::config::Config;
 use crate::connect::Connector;
@@ -35,15 +35,15 @@ pub enum UpstreamError {
     /// The container is in no network, or is not up yet.
     #[error("no default route in this network namespace: no gateway to forward port {port} to")]
     #[advice = "`--to` an address, or `--wait-for-gateway`"]
-    NoGateway { port: u16 },
+    NoGateway { port: Ports },
     /// `/proc/net` is missing.
     #[error("cannot read the routing tables: no gateway to forward port {port} to")]
     #[advice = "mount it, or `--to` an address"]
-    Routes { port: u16, source: io::Error },
+    Routes { port: Ports, source: io::Error },
     /// The target is the relay.
     #[error("port {port} would be forwarded to itself: \"{target}\" is where this relay listens")]
     #[advice = "another target"]
-    Itself { port: u16, target: Target },
+    Itself { port: Ports, target: Target },
     /// One without the other.
     #[error(
         "\"{target}\" and --dialer go together only: \"loopback\" needs a dialer, and no other target has one"
@@ -61,23 +61,28 @@ pub enum UpstreamError {
     /// The container it belongs to has ended: all interfaces but loopback are gone.
     #[error("the network namespace has lost its interfaces: port {port} leads nowhere")]
     #[advice = "start it again there, as a restart policy does"]
-    NamespaceGone { port: u16 },
+    NamespaceGone { port: Ports },
     /// `--owner-socket` is no longer listened on: the container has ended, and the engine was down then,
     /// so that nobody took its interfaces away (`live-restore`).
     #[error("nobody listens on \"{socket}\" in this network namespace any more: port {port} serves nobody")]
     #[advice = "start it again there, as a restart policy does"]
-    OwnerGone { port: u16, socket: String },
+    OwnerGone { port: Ports, socket: String },
 }
 
-/// A target and how to reach it.
+/// A target and how to reach it, at whichever of its ports.
 #[derive(Debug)]
 pub struct Upstream {
-    port: u16,
+    /// Those that the relay listens on.
+    ports: Ports,
+    /// Whether that is not so, and the kernel chooses another one.
+    any_port: bool,
+    /// That of the first port.
     target: Target,
     connector: Connector,
     keepalive: LateKeepalive,
     /// Watched unless the target is on loopback, which never goes away.
     gateways: Option<Gateways>,
+    /// Each with the first of the target's ports, as all addresses are that are kept.
     addrs: RwLock<Arc<[SocketAddr]>>,
     /// The target's name, if it has one, in place of the addresses.
     named: Option<Arc<Named>>,
@@ -93,12 +98,21 @@ impl Upstream {
     /// # Errors
     /// There is no gateway, or the target is the relay itself.
     pub fn new(config: &Config, on_link: Option<&'static str>) -> Result<Self, UpstreamError> {
-        let Config { port, ref target, .. } = *config;
+        let (target, port) = (config.mapping.target(), config.mapping.ports());
         if (target.host == TargetHost::Loopback) != config.dialer.is_some() {
             return Err(UpstreamError::Dialer { target: target.clone() });
         }
         if config.fallback.is_some() && !matches!(target.host, TargetHost::Name(_)) {
             return Err(UpstreamError::Fallback { target: target.clone() });
+        }
+        let here = match target.host {
+            TargetHost::Address(ip) => is_here(ip),
+            TargetHost::Name(ref name) => name.is_localhost(),
+            TargetHost::Gateway | TargetHost::Loopback => false,
+        };
+        let itself = config.mapping.outside().iter().find(|outside| port.contains(*outside));
+        if let Some(outside) = itself.filter(|_| here && !config.any_port) {
+            return Err(UpstreamError::Itself { port, target: Target { port: outside, ..target } });
         }
         let mut named = None;
         let (gateways, addrs) = match target.host {
@@ -115,12 +129,6 @@ impl Upstream {
                 };
                 found().map_err(|source| UpstreamError::Routes { port, source })?
             }
-            TargetHost::Address(ip) if is_here(ip) && target.port.get() == port => {
-                return Err(UpstreamError::Itself { port, target: target.clone() });
-            }
-            TargetHost::Name(ref name) if name.is_localhost() && target.port.get() == port => {
-                return Err(UpstreamError::Itself { port, target: target.clone() });
-            }
             TargetHost::Name(ref name) => {
                 let opened = Named::open(name.clone(), target.port.get(), config.fallback);
                 let unreadable = |source| UpstreamError::Names { target: target.clone(), source };
@@ -136,9 +144,10 @@ impl Upstream {
             return Err(UpstreamError::NoGateway { port });
         }
         Ok(Self {
-            port,
+            ports: port,
+            any_port: config.any_port,
             connector: Connector::new(config.connect_timeout, on_link.filter(|_| is_on_link(&target.host))),
-            target: target.clone(),
+            target,
             named,
             keepalive: LateKeepalive::new(config.keepalive),
             gateways,
@@ -148,13 +157,7 @@ impl Upstream {
         })
     }
 
-    /// The port connections go to.
-    #[must_use]
-    pub const fn port(&self) -> u16 {
-        self.target.port.get()
-    }
-
-    /// Where connections go, as it was asked for.
+    /// Where connections to the first port go, as it was asked for.
     #[must_use]
     pub const fn target(&self) -> &Target {
         &self.target
@@ -166,8 +169,14 @@ impl Upstream {
         self.dialer.as_ref().map(DialClient::path)
     }
 
-    /// The addresses new connections go to, tried in this order; those of a name as it was looked
-    /// up last.
+    /// The addresses new connections to a port of the target go to, tried in this order; those of a name
+    /// as it was looked up last.
+    #[must_use]
+    pub fn addrs_at(&self, port: u16) -> Vec<SocketAddr> {
+        self.addrs().iter().map(|addr| at(*addr, port)).collect()
+    }
+
+    /// The same for the first of its ports.
     #[must_use]
     pub fn addrs(&self) -> Arc<[SocketAddr]> {
         if let Some(named) = &self.named {
@@ -197,17 +206,17 @@ impl Upstream {
         }
     }
 
-    /// Connects to the target for `client`.
+    /// Connects to a port of the target for `client`.
     ///
     /// A client that resets meanwhile cancels the attempt; one that has merely ended its stream
     /// does not, since it may well wait for an answer.
     ///
     /// # Errors
     /// Why there is no connection; of several addresses, the last one's reason.
-    pub async fn dial(&self, client: &Socket) -> Result<Arc<Socket>, DialError> {
+    pub async fn dial(&self, port: u16, client: &Socket) -> Result<Arc<Socket>, DialError> {
         let dialled = tokio::select! {
             biased;
-            dialled = self.connect() => dialled?,
+            dialled = self.connect(port) => dialled?,
             () = client.broken() => return Err(DialError::ClientGone(client.take_error())),
         };
         let dialled = Arc::new(dialled);
@@ -215,20 +224,20 @@ impl Upstream {
         Ok(dialled)
     }
 
-    /// Connects to the target for nobody in particular.
+    /// Connects to a port of the target for nobody in particular.
     ///
     /// # Errors
     /// As for [`Self::dial`].
-    pub async fn connect(&self) -> Result<Socket, DialError> {
+    pub async fn connect(&self, port: u16) -> Result<Socket, DialError> {
         if let Some(dialer) = &self.dialer {
-            return Ok(dialer.dial(self.target.port.get(), self.connector.timeout()).await?);
+            return Ok(dialer.dial(port, self.connector.timeout()).await?);
         }
         if let Some(named) = &self.named {
-            return self.connect_by_name(named).await;
+            return self.connect_by_name(named, port).await;
         }
         let mut failure = DialError::NoGateway;
         for &addr in &*self.addrs() {
-            match self.connector.connect(addr).await {
+            match self.connector.connect(at(addr, port)).await {
                 Ok(socket) => return Ok(socket),
                 Err(error) => failure = error.into(),
             }
@@ -237,24 +246,30 @@ impl Upstream {
     }
 
     /// Connects to an address of the name; asked again where it may have moved meanwhile.
-    async fn connect_by_name(&self, named: &Arc<Named>) -> Result<Socket, DialError> {
+    async fn connect_by_name(&self, named: &Arc<Named>, port: u16) -> Result<Socket, DialError> {
         let limit = self.connector.timeout();
         let unanswered = |_| named.unanswered(limit);
         let addrs = tokio::time::timeout(limit, named.addrs()).await.map_err(unanswered)??;
-        let failure = match self.connect_to_one(named, &addrs).await {
+        let failure = match self.connect_to_one(named, &addrs, port).await {
             Ok(socket) => return Ok(socket),
             Err(failure) => failure,
         };
         match tokio::time::timeout(limit, named.instead(&addrs)).await {
-            Ok(Some(addrs)) => self.connect_to_one(named, &addrs).await,
+            Ok(Some(addrs)) => self.connect_to_one(named, &addrs, port).await,
             Ok(None) | Err(_) => Err(failure),
         }
     }
 
-    async fn connect_to_one(&self, named: &Named, addrs: &[SocketAddr]) -> Result<Socket, DialError> {
+    async fn connect_to_one(
+        &self,
+        named: &Named,
+        addrs: &[SocketAddr],
+        port: u16,
+    ) -> Result<Socket, DialError> {
         let connect = |addr: SocketAddr| async move {
+            let addr = at(addr, port);
             // Its own client would be served without end.
-            if is_here(addr.ip()) && addr.port() == self.port {
+            if is_here(addr.ip()) && self.listens_on(port) {
                 return Err(DialError::Itself(addr));
             }
             Ok(self.connector.connect(addr).await?)
@@ -263,6 +278,16 @@ impl Upstream {
         named.reached(addr);
         Ok(socket)
     }
+
+    fn listens_on(&self, port: u16) -> bool {
+        !self.any_port && Port::new(port).is_some_and(|port| self.ports.contains(port))
+    }
+}
+
+/// The same address with another port.
+fn at(mut addr: SocketAddr, port: u16) -> SocketAddr {
+    addr.set_port(port);
+    addr
 }
 
 /// Whether the target is known to be on this host's loopback or its gateway.

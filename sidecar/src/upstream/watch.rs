@@ -38,7 +38,7 @@ impl Upstream {
             if gateways.gone() {
                 tokio::time::sleep(GONE_FOR_GOOD).await;
                 if gateways.gone() {
-                    return UpstreamError::NamespaceGone { port: self.port };
+                    return UpstreamError::NamespaceGone { port: self.ports };
                 }
             }
         }
@@ -47,13 +47,13 @@ impl Upstream {
     async fn watch_owner(&self) -> UpstreamError {
         let Some(owner) = &self.owner else { return pending().await };
         owner.gone().await;
-        UpstreamError::OwnerGone { port: self.port, socket: owner.socket.clone() }
+        UpstreamError::OwnerGone { port: self.ports, socket: owner.socket.clone() }
     }
 
     /// Takes the gateway's address as it is now, if that is the target.
     fn follow(&self, gateways: &Gateways) {
         if self.target.host == TargetHost::Gateway {
-            match gateways.addrs(self.port()) {
+            match gateways.addrs(self.target.port.get()) {
                 Ok(addrs) => self.moved(addrs),
                 Err(error) => tracing::warn!(%error, "{}", Warning::Routes),
             }
