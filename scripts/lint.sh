@@ -20,7 +20,7 @@ scripts() {
 suite "format" cargo fmt --all --check
 suite "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
 suite "lints of the fuzz targets" \
-	cargo clippy --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --all-targets --locked -- -D warnings
+	cargo clippy --manifest-path fuzz/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}" --all-targets --locked -- -D warnings
 suite "documentation" env RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
 suite "the oldest compiler" scripts/msrv.sh
 suite "dependencies" scripts/deny.sh

@@ -25,7 +25,7 @@ use crate::health::{Place, plain};
 use crate::observed::{Container, HostDialer, Observed, Sidecar, State};
 
 /// How long each step may take, unless the user says otherwise. There are three, one after another.
-const STEP_LIMIT: Duration = Duration::from_secs(10);
+const STEP_LIMIT: Duration = Duration::from_secs(20);
 
 /// Whom to look at.
 pub struct Doctor<'a, E> {
