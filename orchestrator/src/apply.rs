@@ -43,6 +43,8 @@ pub enum Event<'a> {
     SettingRefused(&'a ContainerName, &'a str, &'a EngineError),
     /// The engine refuses privileges; the next candidate is tried.
     PrivilegesRefused(&'a ContainerName, &'a EngineError),
+    /// The engine passes over settings of a container, in these words.
+    PassedOver(&'a ContainerName, &'a str),
     /// A container was started.
     Started(&'a ContainerName, &'a ContainerId),
     /// A dialer was started on this host, as this process.

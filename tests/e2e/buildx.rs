@@ -251,6 +251,13 @@ fn a_backend_that_was_pruned_is_missed_and_comes_back_as_it_was() {
     client.push(&registry, "pushed");
     assert!(backend.volumes().contains(&volume), "{:?}", backend.volumes());
 
+    // The next one takes the cache too.
+    clean_up(backend);
+    docker(&["volume", "rm", &volume]).ok();
+    let bare = client.run(&["assemble", "backend", "start", "--dry-run"]).ok();
+    let gone = format!("WARNING: volume \"{volume}\" has gone too; ");
+    assert!(bare.stderr.contains(&gone) && !bare.stdout.contains(&volume), "{bare:?}");
+
     // A stop is meant: the next start knows nothing more.
     client.run(&["assemble", "backend", "stop"]).ok();
     let fresh = client.run(&["assemble", "backend", "start", "--dry-run"]).ok();

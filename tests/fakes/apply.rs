@@ -220,6 +220,18 @@ async fn a_refused_limit_on_descriptors_is_left_out_without_a_word() {
     assert_eq!(screen.out(), "Backend \"docker-assemble-backend-ann\" is already running\n");
 }
 
+/// As docker's own commands tell it, once for each container that is made.
+#[tokio::test(start_paused = true)]
+async fn what_the_engine_says_of_a_new_container_is_told() {
+    let engine = fresh();
+    engine.world().warnings = vec!["Your kernel does not support swap limit capabilities.".to_owned()];
+    let screen = must_start(&engine, &Desired { forwards: ports(&[]), ..wish() }).await;
+    let said = "WARNING: the engine says of \"docker-assemble-backend-ann\": \
+                Your kernel does not support swap limit capabilities.\n";
+    assert_eq!(screen.err(), said);
+    assert_eq!(must_start(&engine, &Desired { forwards: ports(&[]), ..wish() }).await.err(), "");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_pull_that_fails_is_fatal_only_without_the_image() {
     let always = Desired { pull: PullPolicy::Always, forwards: ports(&[]), ..wish() };

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 
 use super::{Event, Failure, Run, files};
 use crate::desired::ContainerName;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Created, Engine, EngineError};
 use crate::observed::ContainerId;
 use crate::spec::ContainerSpec;
 
@@ -21,7 +21,12 @@ impl<E: Engine> Run<'_, E> {
         let mut told = BTreeSet::new();
         loop {
             let error = match self.create_and_start(&spec).await {
-                Ok(id) => return Ok((&wanted.name, id)),
+                Ok(Created { id, warnings }) => {
+                    for words in &warnings {
+                        (self.report)(Event::PassedOver(&wanted.name, words));
+                    }
+                    return Ok((&wanted.name, id));
+                }
                 Err(error) => error,
             };
             // First, since what is said of a setting often sounds like missing privileges.
@@ -61,28 +66,29 @@ impl<E: Engine> Run<'_, E> {
         refused.iter().fold(Cow::Borrowed(spec), less)
     }
 
-    async fn create_and_start(&self, spec: &ContainerSpec) -> Result<ContainerId, EngineError> {
+    async fn create_and_start(&self, spec: &ContainerSpec) -> Result<Created, EngineError> {
         self.ledger.asked(&spec.name);
         let created = self.engine.create(spec).await;
         // A call that was given up or broke says nothing about what the engine does.
         if !matches!(created, Err(EngineError::Timeout { .. } | EngineError::Broken { .. })) {
-            self.ledger.answered(&spec.name, created.as_ref().ok());
+            self.ledger.answered(&spec.name, created.as_ref().ok().map(|created| &created.id));
         }
-        let id = created?;
+        let created = created?;
+        let id = &created.id;
         let started = async {
             let mut files = spec.files.iter().chain(&spec.note).peekable();
             if files.peek().is_some() {
-                self.engine.upload(&id, files::archive(files)).await?;
+                self.engine.upload(id, files::archive(files)).await?;
             }
-            self.engine.start(&id).await
+            self.engine.start(id).await
         };
         match started.await {
-            Ok(()) => Ok(id),
+            Ok(()) => Ok(created),
             Err(error) => {
                 // Its name must be free for the next candidate. Should this fail, the ledger
                 // still has it.
-                if self.engine.remove(&id).await.is_ok() {
-                    self.ledger.forget(&id);
+                if self.engine.remove(id).await.is_ok() {
+                    self.ledger.forget(id);
                 }
                 Err(error.about(&spec.name))
             }

@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep};
 use super::contact::{Contact, USUAL, never_empty, operation};
 use super::request::{found, has, in_path, label_filters, nameless};
 use super::{
-    AnswerError, CredentialSource, Duplex, Endpoint, Engine, EngineError, EngineFacts, EngineStream,
+    AnswerError, Created, CredentialSource, Duplex, Endpoint, Engine, EngineError, EngineFacts, EngineStream,
     ExecOutput, Image, LogChunk, LogOptions, Network, PullProgress, Result, convert, exec, failure, info,
     log,
 };
@@ -246,7 +246,7 @@ impl Engine for DockerEngine {
         Ok(listed.answer.into_iter().filter_map(network).collect())
     }
 
-    async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
+    async fn create(&self, spec: &ContainerSpec) -> Result<Created> {
         let facts = self.known_facts().await?;
         let creating = operation(failure::CREATE, &spec.name.0);
         let image = if convert::replaces_entrypoint(spec) {
@@ -264,10 +264,7 @@ impl Engine for DockerEngine {
             CreateContainerOptions { name: Some(spec.name.0.clone()), ..CreateContainerOptions::default() };
         let answer = self.0.contact.client().await?.create_container(Some(options), body);
         let created = self.0.contact.call(creating, SLOW, answer).await?;
-        for warning in created.warnings {
-            tracing::debug!(container = %spec.name, "the engine warns: {warning}");
-        }
-        Ok(ContainerId(created.id))
+        Ok(Created { id: ContainerId(created.id), warnings: created.warnings })
     }
 
     async fn upload(&self, id: &ContainerId, archive: Bytes) -> Result<()> {

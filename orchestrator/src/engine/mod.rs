@@ -123,6 +123,15 @@ impl Network {
     }
 }
 
+/// A container that was just created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Created {
+    /// Its id.
+    pub id: ContainerId,
+    /// What of its settings the engine passes over, in its own words: a limit that its kernel has not.
+    pub warnings: Vec<String>,
+}
+
 /// One line of progress of a pull.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PullProgress {
@@ -219,7 +228,7 @@ pub trait Engine: Send + Sync {
     /// The networks that a container can be in beside others.
     fn networks(&self) -> impl Future<Output = Result<Vec<Network>>> + Send;
     /// Creates a container.
-    fn create(&self, spec: &ContainerSpec) -> impl Future<Output = Result<ContainerId>> + Send;
+    fn create(&self, spec: &ContainerSpec) -> impl Future<Output = Result<Created>> + Send;
     /// Unpacks an archive (tar) at the root of a container, which need not run.
     fn upload(&self, id: &ContainerId, archive: Bytes) -> impl Future<Output = Result<()>> + Send;
     /// What a file in a container says, which need not run; `None` when there is no such file.

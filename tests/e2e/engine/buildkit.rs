@@ -19,7 +19,7 @@ const BUILD: &str = "mkdir -p /tmp/c && cd /tmp/c && echo hello > f && \
                      buildctl build --frontend dockerfile.v0 --local context=. --local dockerfile=.";
 
 async fn start(engine: &DockerEngine, scope: &Scope) -> ContainerId {
-    let id = engine.create(&daemon(engine, scope).await).await.unwrap();
+    let id = engine.create(&daemon(engine, scope).await).await.unwrap().id;
     engine.start(&id).await.unwrap();
     id
 }
@@ -97,7 +97,7 @@ async fn the_command_ends_with_its_client() {
 #[ignore = "needs a docker engine"]
 async fn a_container_without_buildkit_says_so() {
     let (engine, scope) = (engine(), Scope::new("no-buildkit"));
-    let id = engine.create(&scope.spec("c", "sleep 600")).await.unwrap();
+    let id = engine.create(&scope.spec("c", "sleep 600")).await.unwrap().id;
     engine.start(&id).await.unwrap();
     let error = match Client::connect(&engine, &id).await {
         Ok(client) => client.workers().await.unwrap_err(),
@@ -116,7 +116,7 @@ async fn a_daemon_that_does_not_run_is_an_error_in_its_own_words() {
         args: vec!["--addr=unix:///tmp/elsewhere.sock".to_owned()],
         ..scope.spec("c", "")
     };
-    let id = engine.create(&ContainerSpec { read_only: false, ..spec }).await.unwrap();
+    let id = engine.create(&ContainerSpec { read_only: false, ..spec }).await.unwrap().id;
     engine.start(&id).await.unwrap();
     let client = Client::connect(&engine, &id).await.unwrap();
     let error = client.workers().await.unwrap_err();

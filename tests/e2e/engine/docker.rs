@@ -47,7 +47,7 @@ async fn a_container_lives_and_is_seen() {
         "echo one; echo two >&2; sleep 0.3; echo three; trap 'exit 0' TERM; while :; do sleep 0.1; done";
     let spec = scope.spec("c", script);
 
-    let id = engine.create(&spec).await.unwrap();
+    let id = engine.create(&spec).await.unwrap().id;
     let created = engine.container(&spec.name).await.unwrap().unwrap();
     assert_eq!((created.state, created.started_at.as_str()), (State::Created, ""));
 
@@ -81,7 +81,7 @@ async fn a_container_lives_and_is_seen() {
 #[ignore = "needs a docker engine"]
 async fn a_followed_log_ends_with_its_container() {
     let (engine, scope) = (engine(), Scope::new("follow"));
-    let id = engine.create(&scope.spec("c", "for i in 1 2 3; do echo $i; sleep 0.2; done")).await.unwrap();
+    let id = engine.create(&scope.spec("c", "for i in 1 2 3; do echo $i; sleep 0.2; done")).await.unwrap().id;
     engine.start(&id).await.unwrap();
     let (out, _) = log(&id, LogOptions { follow: true, ..LogOptions::default() }).await;
     assert_eq!(out, "1\n2\n3\n");
@@ -91,7 +91,7 @@ async fn a_followed_log_ends_with_its_container() {
 #[ignore = "needs a docker engine"]
 async fn commands_run_inside() {
     let (engine, scope) = (engine(), Scope::new("exec"));
-    let id = engine.create(&scope.spec("c", "sleep 600")).await.unwrap();
+    let id = engine.create(&scope.spec("c", "sleep 600")).await.unwrap().id;
     let stopped = engine.exec(&id, &["true"]).await.unwrap_err();
     assert!(matches!(stopped, EngineError::Conflict { .. }), "{stopped:?}");
     engine.start(&id).await.unwrap();
@@ -110,7 +110,7 @@ async fn commands_run_inside() {
 #[ignore = "needs a docker engine"]
 async fn a_command_is_a_byte_stream() {
     let (engine, scope) = (engine(), Scope::new("duplex"));
-    let id = engine.create(&scope.spec("c", "sleep 600")).await.unwrap();
+    let id = engine.create(&scope.spec("c", "sleep 600")).await.unwrap().id;
     engine.start(&id).await.unwrap();
 
     let mut stream = engine.exec_duplex(&id, &["cat"]).await.unwrap();
@@ -141,7 +141,7 @@ async fn a_command_is_a_byte_stream() {
 #[ignore = "needs a docker engine"]
 async fn a_byte_stream_of_a_failed_command_is_an_error() {
     let (engine, scope) = (engine(), Scope::new("duplex-fails"));
-    let id = engine.create(&scope.spec("c", "sleep 600")).await.unwrap();
+    let id = engine.create(&scope.spec("c", "sleep 600")).await.unwrap().id;
     engine.start(&id).await.unwrap();
     for (command, words) in [
         (&["no-such-program", "dial-stdio"][..], "no-such-program"),
@@ -173,7 +173,7 @@ async fn what_is_missing_is_told_apart_from_what_is_taken() {
     assert!(matches!(error, EngineError::NotFound { .. }), "{error:?}");
 
     let spec = scope.spec("c", "true");
-    let id = engine.create(&spec).await.unwrap();
+    let id = engine.create(&spec).await.unwrap().id;
     let error = engine.create(&spec).await.unwrap_err();
     assert!(matches!(error, EngineError::Conflict { .. }), "{error:?}");
     assert!(error.to_string().contains(&spec.name.0) && !error.to_string().contains('\n'), "{error}");
@@ -194,7 +194,7 @@ async fn privileges_are_given_or_refused_as_such() {
     let (engine, scope) = (engine(), Scope::new("privileged"));
     let settings = Settings { security: Security::Privileged, ..Settings::default() };
     let spec = ContainerSpec { settings, privileges: Privileges::Privileged, ..scope.spec("c", "true") };
-    let id = engine.create(&spec).await.unwrap();
+    let id = engine.create(&spec).await.unwrap().id;
     assert_eq!(engine.container(&spec.name).await.unwrap().unwrap().settings.security, Security::Privileged);
     // An engine that lacks a capability itself may give what it has, as 28 does, or refuse, as
     // 20.10 does.
@@ -211,7 +211,7 @@ async fn a_builder_gets_enough_and_a_sidecar_nothing() {
     let script = "mkdir /m; mount -t tmpfs none /m && echo mounted; grep -E 'Seccomp:|NoNewPrivs' /proc/self/status; \
                   touch /proc/sys/kernel/domainname && echo unmasked; sleep 600";
     let fewer = ContainerSpec { privileges, mounts, read_only: false, ..scope.spec("fewer", script) };
-    let id = engine.create(&fewer).await.unwrap();
+    let id = engine.create(&fewer).await.unwrap().id;
     engine.start(&id).await.unwrap();
     let until = Instant::now() + PATIENCE;
     loop {
@@ -229,7 +229,7 @@ async fn a_builder_gets_enough_and_a_sidecar_nothing() {
         pids: Some(64),
         ..scope.spec("nothing", "grep -E 'CapEff|NoNewPrivs' /proc/self/status; id -u")
     };
-    let id = engine.create(&joined).await.unwrap();
+    let id = engine.create(&joined).await.unwrap().id;
     engine.start(&id).await.unwrap();
     let (out, err) = log(&id, LogOptions { follow: true, ..LogOptions::default() }).await;
     assert_eq!(out, "CapEff:\t0000000000000000\nNoNewPrivs:\t1\n65532\n", "{err}");
@@ -251,7 +251,7 @@ async fn the_cache_volume_is_seen() {
         mounts: vec![Mount::Volume { name: volume.clone(), target }],
         ..scope.spec("c", "true")
     };
-    engine.create(&spec).await.unwrap();
+    engine.create(&spec).await.unwrap().id;
     assert_eq!(engine.container(&spec.name).await.unwrap().unwrap().settings.cache_volume, Some(volume));
     let image = engine.image(&ImageRef(BUSYBOX.into())).await.unwrap().unwrap();
     assert!(image.id.starts_with("sha256:") && image.arch == "amd64", "{image:?}");

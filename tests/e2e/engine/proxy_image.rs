@@ -41,7 +41,7 @@ async fn the_image_is_loaded_and_runs() {
 
     let args = vec!["--help".to_owned()];
     let spec = ContainerSpec { image: made.image.clone(), args, ..scope.spec("c", "") };
-    let id = engine.create(&spec).await.unwrap();
+    let id = engine.create(&spec).await.unwrap().id;
     engine.start(&id).await.unwrap();
     assert_eq!(docker(&["wait", &id.0]), "0");
     let user = docker(&["inspect", "--format", "{{.Config.User}} {{json .Config.Healthcheck.Test}}", &id.0]);

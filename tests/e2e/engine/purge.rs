@@ -29,7 +29,7 @@ async fn start(engine: &DockerEngine, scope: &Scope, user: &UserName) -> Contain
         labels: scope.labels().into_iter().chain(ours).collect(),
         ..daemon(engine, scope).await
     };
-    let id = engine.create(&spec).await.unwrap();
+    let id = engine.create(&spec).await.unwrap().id;
     engine.start(&id).await.unwrap();
     let until = Instant::now() + Duration::from_secs(60);
     while engine.exec(&id, &["buildctl", "debug", "workers"]).await.unwrap().status != 0 {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use docker_assemble::desired::{Chosen, ContainerName, ImageRef, Port, Security, VolumeName};
 use docker_assemble::engine::{
-    Amount, Duplex, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image, LogChunk, LogOptions,
-    Network, PullProgress, Result,
+    Amount, Created, Duplex, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image, LogChunk,
+    LogOptions, Network, PullProgress, Result,
 };
 use docker_assemble::observed::{Container, ContainerId, State};
 use docker_assemble::spec::{ContainerSpec, Mount, Privileges, VolumeSpec};
@@ -148,7 +148,7 @@ impl Engine for FakeEngine {
         Ok(self.world().networks_known.clone())
     }
 
-    async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
+    async fn create(&self, spec: &ContainerSpec) -> Result<Created> {
         self.act(|world| {
             world.call("create", &spec.name.0)?;
             world.refused("create", spec.privileges == Privileges::Privileged, Refusal::Create)?;
@@ -188,7 +188,7 @@ impl Engine for FakeEngine {
                 env: spec.env.clone(),
                 settings: spec.settings.clone(),
             });
-            Ok(id)
+            Ok(Created { id, warnings: world.warnings.clone() })
         })
         .await
     }

@@ -67,6 +67,8 @@ pub(crate) struct World {
     pub(crate) refusal: Refusal,
     /// A sysctl that it refuses, or a limit (`nofile`).
     pub(crate) lacking: Option<&'static str>,
+    /// What it says of each container that is created.
+    pub(crate) warnings: Vec<String>,
     /// Containers that end as soon as they are started.
     pub(crate) ending: BTreeSet<ContainerName>,
     /// Those that do so at their next start alone.

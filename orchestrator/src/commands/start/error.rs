@@ -96,6 +96,15 @@ pub enum StartWarning {
         /// The engine's words.
         why: String,
     },
+    /// The kernel of the engine has no such limit, for example.
+    #[error("the engine says of \"{name}\": {words}")]
+    #[advice = "what it says; the setting is not in force"]
+    PassedOver {
+        /// The container.
+        name: ContainerName,
+        /// The engine's words.
+        words: String,
+    },
     /// A rootless or otherwise confined engine.
     #[error(
         "the engine refuses privileged containers; \"{name}\" runs with a restricted set of \
@@ -146,6 +155,15 @@ pub enum StartWarning {
         name: ContainerName,
         /// As they were remembered.
         options: String,
+    },
+    /// The volume with the cache of a backend that has gone without `stop` has gone with it.
+    #[error("volume \"{volume}\" has gone too; the build cache of \"{name}\" begins anew")]
+    #[advice = "`docker volume create` it, and `--cache-volume` with `--recreate`, to have one again"]
+    VolumeGone {
+        /// The backend.
+        name: ContainerName,
+        /// The volume.
+        volume: VolumeName,
     },
     /// The network of a backend that has gone without `stop` has gone with it.
     #[error(

@@ -65,6 +65,10 @@ impl<'a> Reporter<'a> {
                 let (name, setting, why) = ((*name).clone(), (*setting).to_owned(), why.to_string());
                 console.warning(StartWarning::Setting { name, setting, why });
             }
+            Event::PassedOver(name, words) => {
+                let (name, words) = ((*name).clone(), (*words).to_owned());
+                console.warning(StartWarning::PassedOver { name, words });
+            }
             Event::PrivilegesRefused(name, _) => {
                 console.warning(StartWarning::Restricted { name: (*name).clone() });
             }

@@ -39,11 +39,12 @@ pub(in crate::commands) async fn of_the_last<E: Engine>(
         console.warning(StartWarning::NotRead { name, options: last });
         return Ok(());
     };
+    let mut no_volume = None;
     let looking = async {
         if let Some(volume) = &before.settings.cache_volume
             && !engine.volume_exists(volume).await?
         {
-            before.settings.cache_volume = None;
+            no_volume = before.settings.cache_volume.take();
         }
         let is_in_doubt = before.settings.chosen.get(Choice::Network).is_some();
         Ok(if is_in_doubt { engine.networks().await? } else { Vec::new() })
@@ -59,6 +60,9 @@ pub(in crate::commands) async fn of_the_last<E: Engine>(
             (_, false) => format!("as before but for the ports: '{last}'"),
         };
         console.note(format_args!("Backend \"{name}\" has gone without 'stop'; it is started {how}"));
+    }
+    if let Some(volume) = no_volume.filter(|_| asked.settings.cache_volume.is_none()) {
+        console.warning(StartWarning::VolumeGone { name: name.clone(), volume });
     }
     if let Some(network) = lost.filter(|_| !asked.settings.chosen.names(Choice::Network)) {
         console.warning(StartWarning::NetworkGone { name: name.clone(), network });
