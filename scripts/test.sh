@@ -52,9 +52,12 @@ ready_for_engines "test.$$"
 # compiled once more. No machine is rebooted here.
 with_an_engine=(cargo test --workspace --locked --no-fail-fast --test=e2e --test=fakes -- --ignored --skip capability::reboot)
 
-# What this program does when it is killed, when its requests break, behind ssh, and what it says of the
-# kernel, is the same beside every engine, and takes minutes: once is enough.
-of_this_program=(--skip advice_kernel:: --skip crashes:: --skip faults:: --skip ssh::)
+# What is about this program more than about its engine: how it ends, is interrupted and repaired, reads its
+# own words, goes through ssh, and what it says of the kernel. It takes minutes, and once is enough.
+of_this_program=()
+for room in advice_kernel crashes endpoints faults in_use interrupts names ports repair screen ssh; do
+	of_this_program+=(--skip "$room::")
+done
 
 # --- All of them -------------------------------------------------------------
 
