@@ -60,7 +60,7 @@ async fn run_start(
     };
     let archive = || Bytes::from_static(PROXY.as_bytes());
     let result = start::run_and(session, wish, start::How::default(), &archive, remember).await;
-    (result.map(|_| ()), served.get())
+    (result.map(drop), served.get())
 }
 
 /// As for docker, whose `run` and `prune` have done their work whoever reads of it.

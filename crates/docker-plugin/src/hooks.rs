@@ -5,6 +5,18 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::globals::truth;
+use crate::vars::Vars;
+
+/// The heading of what docker says after a command.
+pub const HEADING: &str = "What's next:";
+
+/// Whether a person wants to be told what to do next, as docker sees it (docker/cli, `cli/hints`).
+#[must_use]
+pub fn hints(vars: &impl Vars) -> bool {
+    vars.get("DOCKER_CLI_HINTS").is_none_or(|value| truth(&value).unwrap_or(true))
+}
+
 /// The argument in front of what docker tells.
 pub const COMMAND: &str = "docker-cli-plugin-hooks";
 
@@ -73,6 +85,13 @@ mod tests {
         );
         for nonsense in ["", "7", "{", r#"{"RootCmd":7}"#] {
             assert_eq!(answer(nonsense, |_| panic!("{nonsense} was understood")), silent);
+        }
+    }
+
+    #[test]
+    fn hints_are_given_until_the_user_ends_them() {
+        for (value, given) in [("", true), ("1", true), ("nonsense", true), ("false", false), ("0", false)] {
+            assert_eq!(hints(&BTreeMap::from([("DOCKER_CLI_HINTS", value)])), given, "{value}");
         }
     }
 

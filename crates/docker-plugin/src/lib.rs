@@ -9,7 +9,7 @@
 //! | [`cli`] | command lines in docker's way, around a tree of commands in clap's terms |
 //! | [`connect`], [`endpoint`] | the way to an engine; which engine is meant |
 //! | [`stop`], [`parent`] | the end of the docker command that runs the plugin; what it says of itself |
-//! | [`globals`], [`metadata`], [`hooks`] | its global options; what a plugin says about itself, and after other commands |
+//! | [`hooks`], [`globals`], [`metadata`] | what it says after commands; its global options; what it says about itself |
 //! | [`exit`], [`cancel`] | the exit status; a request to end early |
 //! | [`credentials`], [`reference`](mod@reference) | logins for registries; names of images |
 //! | [`output`] | templates, tables, sizes, ages, times, the two streams |

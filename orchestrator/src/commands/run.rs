@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 use docker_plugin::cancel::Cancel;
 use docker_plugin::endpoint::{self, EndpointError, Resolved};
+use docker_plugin::hooks;
 use docker_plugin::output::Console;
 use docker_plugin::vars::Vars;
 
@@ -110,6 +111,7 @@ impl<V: Vars> Here<'_, V> {
             locks: self.runtime().unwrap_or_else(std::env::temp_dir),
             runtime: self.runtime(),
             given: self.given.to_vec(),
+            hints: hooks::hints(self.vars),
         };
         let (host, prune_filters) = (host(&found).to_owned(), found.prune_filters.clone());
         let engine = connect(found, console)?;

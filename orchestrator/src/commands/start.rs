@@ -10,6 +10,7 @@ mod error;
 mod failed;
 mod last_start;
 mod names;
+mod next;
 mod options;
 mod registries;
 mod report;
@@ -103,7 +104,16 @@ pub async fn run<E: Engine>(
     archive: &(dyn Fn() -> Bytes + Sync),
 ) -> Result<()> {
     let how = How { progress, ..How::default() };
-    run_and(session, desired, how, archive, async || ()).await.map(|_| ())
+    run_and(session, desired, how, archive, async || ()).await.map(drop)
+}
+
+/// What a start has come to.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// What serves.
+    pub state: Observed,
+    /// Whether the backend is new, and in nobody's place.
+    pub is_first: bool,
 }
 
 /// The same, and returns what serves then. `served` is done as soon as all of it does, and to its end even
@@ -117,7 +127,7 @@ pub async fn run_and<E: Engine>(
     how: How,
     archive: &(dyn Fn() -> Bytes + Sync),
     served: impl AsyncFn(),
-) -> Result<Observed> {
+) -> Result<Served> {
     let ledger = Ledger::default();
     let report = Reporter::new(session.console, how.progress);
     let run = Run { session, desired, in_use: how.in_use, archive, report: &report, ledger: &ledger, served };
@@ -157,7 +167,7 @@ struct Run<'a, E, S> {
 }
 
 impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
-    async fn to_the_end(&self) -> Result<Observed> {
+    async fn to_the_end(&self) -> Result<Served> {
         let (session, desired, ledger) = (self.session, self.desired, self.ledger);
         let mut look = Some(self.prepare().await?);
         let mut round = 1;
@@ -191,7 +201,8 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
                     if plan.is_empty() && made.is_empty() {
                         session.console.done(nothing_to_do(desired));
                     }
-                    return Ok(serves);
+                    let is_first = next::is_first(&made, &desired.user.backend());
+                    return Ok(Served { state: serves, is_first });
                 }
                 Err(error) => error.traced(session, &observed, &made).await,
             };

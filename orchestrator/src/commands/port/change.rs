@@ -188,7 +188,7 @@ pub async fn run<E: Engine>(
         let desired = Desired { proxies: around.proxies.clone(), ..desired };
         dialed(session, desired, around.runtime.as_deref()).await
     };
-    attain(session, around, how, &wish, &Cell::new(false)).await
+    attain(session, around, how, &wish, &Cell::new(false)).await.map(drop)
 }
 
 /// The backend that there is, with its forwards changed. `usual` is the image that is taken where none is

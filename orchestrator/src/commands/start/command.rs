@@ -9,7 +9,7 @@ use docker_plugin::output::Progress;
 
 use super::last_start::left_by;
 use super::{
-    Start, StartError, StartWarning, certificates_of_the_engine, preview, resolve, restore, run_and,
+    Start, StartError, StartWarning, certificates_of_the_engine, next, preview, resolve, restore, run_and,
     warn_of_blocked, warn_of_proxies,
 };
 use crate::commands::builder::{self, Buildx};
@@ -44,6 +44,8 @@ pub struct Around {
     pub runtime: Option<PathBuf>,
     /// Options that variables give beside the command line.
     pub given: Vec<Given>,
+    /// Whether a person at a terminal wants to know what to do next.
+    pub hints: bool,
 }
 
 /// Runs the whole command. It hears of the wish to end by itself.
@@ -59,14 +61,17 @@ pub async fn command<E: Engine>(session: Session<'_, E>, start: Start, around: &
     }
     let work = async {
         let wish = async |sidecar: &Archive| desire(session, start.clone(), sidecar, around).await;
-        attain(session, around, how, &wish, &served).await?;
+        let new = attain(session, around, how, &wish, &served).await?;
         if how.dry_run {
             around.given.iter().try_for_each(|given| session.console.line(format_args!("With {given}")))?;
         }
-        match select {
-            true => session.unless_cancelled(builder::run(session, &around.buildx, load)).await,
-            false => Ok(()),
+        if select {
+            session.unless_cancelled(builder::run(session, &around.buildx, load)).await?;
         }
+        if let Some(desired) = new.filter(|_| around.hints && session.console.in_place(how.progress)) {
+            next::tell(session.console, &desired, select);
+        }
+        anyhow::Ok(())
     };
     let done = work.await;
     if select && served.get() && done.as_ref().is_err_and(|error| error.is::<Cancelled>()) {
@@ -87,18 +92,19 @@ pub struct How {
 }
 
 /// Makes the backend what is wished for, when nobody else is at that; `wish` is asked for then. `served`
-/// tells when the backend has come to serve.
+/// tells when the backend has come to serve. What was wished for comes back where that made a backend and
+/// none was there.
 pub(in crate::commands) async fn attain<E: Engine>(
     session: Session<'_, E>,
     around: &Around,
     how: How,
     wish: &impl AsyncFn(&Archive) -> Result<Desired>,
     served: &Cell<bool>,
-) -> Result<()> {
+) -> Result<Option<Desired>> {
     let sidecar = proxy_image::shipped()?;
     if how.dry_run {
         let previewing = async { preview(session, &wish(sidecar).await?, how.in_use).await };
-        return session.unless_cancelled(previewing).await;
+        return session.unless_cancelled(previewing).await.map(|()| None);
     }
     let archive = || sidecar.bytes.clone();
     let trying = async || {
@@ -120,11 +126,12 @@ pub(in crate::commands) async fn attain<E: Engine>(
     };
     let (desired, serves) = how.in_use.obey(session, trying).await?;
     let warning = async {
-        warn_of_blocked(session, &serves).await;
+        warn_of_blocked(session, &serves.state).await;
         warn_of_proxies(session, &desired).await;
         Ok(())
     };
-    session.unless_cancelled(warning).await
+    session.unless_cancelled(warning).await?;
+    Ok(serves.is_first.then_some(desired))
 }
 
 /// Waits until no other start for the same backend is at work. Where no lock can be had, nobody is
