@@ -18,7 +18,7 @@ const ACTION: &str = include_str!("../../action.yml");
 const GITLAB: &str = include_str!("../../packaging/ci/gitlab-ci.yml");
 
 /// The project's directory.
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
@@ -27,14 +27,14 @@ fn text(value: &Value) -> String {
 }
 
 /// The files of a release, served under any address that ends with their names.
-struct Release {
+pub(crate) struct Release {
     port: u16,
     files: TempDir,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Release {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (listener, files) = (TcpListener::bind("127.0.0.1:0").unwrap(), TempDir::new());
         let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
         std::fs::copy(PLUGIN, files.path().join(format!("docker-assemble-linux-{arch}"))).unwrap();
@@ -61,13 +61,13 @@ impl Release {
         Self { port, files, asked }
     }
 
-    fn server(&self) -> String {
+    pub(crate) fn server(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 }
 
 /// A client whose docker command has buildx, and not the plugin.
-fn without_plugin() -> Client {
+pub(crate) fn without_plugin() -> Client {
     let client = Client::new();
     std::fs::remove_file(plugin(&client)).unwrap();
     client

@@ -14,6 +14,9 @@ mod namespace;
 mod console;
 #[path = "../../crates/docker-plugin/tests/support/program.rs"]
 mod program;
+#[path = "../support/transcript.rs"]
+#[expect(dead_code, reason = "the golden tests use the rest")]
+mod transcript;
 
 mod advice;
 mod advice_kernel;
@@ -43,6 +46,7 @@ mod loopback;
 mod names;
 mod plugin;
 mod ports;
+mod quickstart;
 mod registries;
 mod repair;
 mod screen;

@@ -18,7 +18,7 @@ fn no_other_codes(screen: &str) {
 }
 
 /// What stays on a screen on which lines are written over: the last words of each.
-fn stays(screen: &str) -> Vec<String> {
+pub(crate) fn stays(screen: &str) -> Vec<String> {
     let text = screen.replace("\x1b[?7l", "").replace("\x1b[?7h", "").replace("\r\n", "\n");
     text.lines().map(|line| line.rsplit("\r\x1b[K").next().unwrap_or_default().to_owned()).collect()
 }

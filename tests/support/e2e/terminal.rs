@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread::spawn;
+use std::thread::{JoinHandle, spawn};
 use std::time::Duration;
 
 use nix::pty::openpty;
@@ -16,6 +16,8 @@ pub(crate) struct Terminal {
     process: Background,
     keyboard: File,
     screen: Arc<Mutex<Vec<u8>>>,
+    /// It ends when nobody can write to the terminal any more.
+    reader: JoinHandle<()>,
 }
 
 impl Terminal {
@@ -39,13 +41,13 @@ impl Terminal {
 
         let screen = Arc::new(Mutex::new(Vec::new()));
         let (shown, mut reader) = (Arc::clone(&screen), ours.try_clone().unwrap());
-        spawn(move || {
+        let reader = spawn(move || {
             let mut buffer = [0; 1024];
             while let Ok(length @ 1..) = reader.read(&mut buffer) {
                 shown.lock().unwrap().extend_from_slice(&buffer[..length]);
             }
         });
-        Self { process, keyboard: ours, screen }
+        Self { process, keyboard: ours, screen, reader }
     }
 
     /// What was shown so far.
@@ -67,6 +69,16 @@ impl Terminal {
     /// Sends the process a signal by its name without `SIG`.
     pub(crate) fn signal(&self, name: &str) {
         self.process.signal(name);
+    }
+
+    /// What was shown when the process has ended with success.
+    #[track_caller]
+    pub(crate) fn whole_screen(self) -> String {
+        let (screen, reader) = (self.screen, self.reader);
+        self.process.outcome().ok();
+        drop(self.keyboard);
+        reader.join().unwrap();
+        String::from_utf8(std::mem::take(&mut screen.lock().unwrap())).unwrap()
     }
 
     #[track_caller]
