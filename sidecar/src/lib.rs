@@ -16,7 +16,7 @@
 //! | [`relay`] | bytes both ways between two sockets: copy small, splice big | `sys` |
 //! | [`reports`] | the log of what any client can cause again and again | the pure ones |
 //! | [`sys`] | one file per kernel object, no decisions | the pure ones |
-//! | [`accept`], [`config`], [`keepalive`], [`repeats`], [`routes`], [`metrics`], [`service`], [`status`], [`stats`], [`warning`] | **pure**, and open to all: meaning of accept errors; settings; when the kernel probes; when repetitions are told; route tables; the ports that are served, counters and their texts; what the log warns of | each other |
+//! | [`accept`], [`config`], [`keepalive`], [`repeats`], [`routes`], [`metrics`], [`status`], [`service`], [`stats`], [`warning`] | **pure**, and open to all: meaning of accept errors; settings; when the kernel probes; when repetitions are told; route tables; counters, their texts, and the ports they are of; what the log warns of | each other |
 //!
 //! The binary (`main.rs`, `cli.rs`) is the life of the process and nothing else.
 
