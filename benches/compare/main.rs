@@ -14,9 +14,11 @@
 //! | [`columns`], [`load`] | what is measured; the clients and the server, as processes of this same program |
 //! | [`peers`] | the forwarders and how they are started |
 //! | [`topology`], [`process`] | namespaces; processes pinned to cores; both removed whatever happens |
-//! | [`procfs`] | the kernel's clocks |
+//! | [`procfs`], [`bars`] | the kernel's clocks; pictures of bars, and what lies between the least and the greatest |
 #![expect(clippy::disallowed_macros, reason = "it is for those who work on this, who read its source")]
 
+#[path = "../bars.rs"]
+mod bars;
 mod bench;
 mod cli;
 mod columns;

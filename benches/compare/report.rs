@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::bars::Spread;
 use crate::columns::{Column, Unit};
 use crate::conditions::Conditions;
 use crate::measure::Sample;
@@ -60,7 +61,7 @@ pub(crate) fn overview(samples: &[Sample], columns: &[Column], peers: &[Peer]) -
 }
 
 fn short(cell: &Cell, column: Column) -> String {
-    let value = column.unit().show(cell.median);
+    let value = column.unit().show(cell.spread.median);
     match (cell.ratio, column.unit()) {
         (_, Unit::BytesEach) | (None, _) => value,
         (Some(ratio), _) => format!("{value} x{ratio:.2}"),
@@ -131,9 +132,9 @@ pub(crate) fn both_ways(samples: &[Sample], columns: &[Column], peers: &[Peer]) 
     for &column in columns {
         let median = |name: &str| {
             let peer = peers.iter().find(|peer| peer.name == name)?;
-            Some(column.unit().show(cell(samples, column, peer)?.median))
+            Some(column.unit().show(cell(samples, column, peer)?.spread.median))
         };
-        if let (Some(ours), Some(other), Some([middle, least, most])) =
+        if let (Some(ours), Some(other), Some(Spread { min: least, median: middle, max: most })) =
             (median(NAMES[0]), median(NAMES[1]), beside(samples, column, NAMES[1], NAMES[0]))
         {
             let ratio = format!("{middle:.2}");
@@ -183,8 +184,8 @@ fn details(samples: &[Sample], column: Column, peers: &[Peer]) -> Vec<Vec<String
     let rows = cells.iter().map(|(peer, cell)| {
         let mut row = vec![
             peer.name.to_owned(),
-            unit.show(cell.median),
-            format!("{}–{}", unit.show(cell.min), unit.show(cell.max)),
+            unit.show(cell.spread.median),
+            format!("{}–{}", unit.show(cell.spread.min), unit.show(cell.spread.max)),
             optional(cell.ratio, 2),
         ];
         row.extend(column.cpu_per().map(|_| optional(cell.cpu, 3)));

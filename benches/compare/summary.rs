@@ -1,5 +1,6 @@
 //! What the samples add up to: medians, and ratios within a round.
 
+use crate::bars::Spread;
 use crate::columns::Column;
 use crate::measure::Sample;
 use crate::peers::{Peer, Way};
@@ -7,9 +8,7 @@ use crate::peers::{Peer, Way};
 /// All rounds of one forwarder in one column.
 #[derive(Clone, Debug)]
 pub(crate) struct Cell {
-    pub(crate) median: f64,
-    pub(crate) min: f64,
-    pub(crate) max: f64,
+    pub(crate) spread: Spread,
     /// Median of the ratios to the baseline of the same round.
     pub(crate) ratio: Option<f64>,
     pub(crate) cpu: Option<f64>,
@@ -41,28 +40,23 @@ pub(crate) fn ratio(samples: &[Sample], sample: &Sample, peer: &Peer) -> Option<
     samples.iter().find(same).map(|base| sample.value / base.value)
 }
 
-/// The ratios of one forwarder to another in the same rounds: their median, least and greatest.
-pub(crate) fn beside(samples: &[Sample], column: Column, name: &str, other: &str) -> Option<[f64; 3]> {
+/// The ratios of one forwarder to another in the same rounds.
+pub(crate) fn beside(samples: &[Sample], column: Column, name: &str, other: &str) -> Option<Spread> {
     let value = |name: &str, round: usize| {
         let same = |sample: &&Sample| sample.peer == name && sample.column == column && sample.round == round;
         samples.iter().find(same).map(|sample| sample.value)
     };
     let of = samples.iter().filter(|sample| sample.peer == name && sample.column == column);
-    let mut ratios: Vec<f64> =
-        of.filter_map(|sample| Some(sample.value / value(other, sample.round)?)).collect();
-    ratios.sort_by(f64::total_cmp);
-    Some([median(ratios.clone())?, *ratios.first()?, *ratios.last()?])
+    let ratios = of.filter_map(|sample| Some(sample.value / value(other, sample.round)?)).collect();
+    Spread::of(ratios)
 }
 
 /// What one forwarder has in one column; none if nothing was measured.
 pub(crate) fn cell(samples: &[Sample], column: Column, peer: &Peer) -> Option<Cell> {
     let own: Vec<Sample> =
         samples.iter().filter(|s| s.column == column && s.peer == peer.name).cloned().collect();
-    let values: Vec<f64> = own.iter().map(|sample| sample.value).collect();
     Some(Cell {
-        median: median(values.clone())?,
-        min: values.iter().copied().fold(f64::INFINITY, f64::min),
-        max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        spread: Spread::of(own.iter().map(|sample| sample.value).collect())?,
         ratio: median(own.iter().filter_map(|sample| ratio(samples, sample, peer)).collect()),
         cpu: median(own.iter().filter_map(|sample| sample.cpu).collect()),
         samples: own,
@@ -78,19 +72,13 @@ pub(crate) fn best(samples: &[Sample], column: Column, peers: &[Peer]) -> [Optio
             .filter(|peer| {
                 peer.way == Way::Beside && (with_ours || peer.name != "ours") && peer.name != "least"
             })
-            .filter_map(|peer| Some((peer.name, cell(samples, column, peer)?.median)));
+            .filter_map(|peer| Some((peer.name, cell(samples, column, peer)?.spread.median)));
         let sign = if column.unit().more_is_better() { 1.0 } else { -1.0 };
         values.max_by(|a, b| (a.1 * sign).total_cmp(&(b.1 * sign))).map(|(name, _)| name)
     };
     [of(true), of(false)]
 }
 
-pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        n if n % 2 == 1 => Some(values[middle]),
-        _ => Some(f64::midpoint(values[middle - 1], values[middle])),
-    }
+fn median(values: Vec<f64>) -> Option<f64> {
+    Spread::of(values).map(|spread| spread.median)
 }
