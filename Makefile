@@ -38,6 +38,10 @@ bench: ## Measure the relay
 compare: ## Measure the relay beside other forwarders (needs root)
 	@scripts/compare.sh
 
+.PHONY: compare-push
+compare-push: ## Measure pushes, pulls and starts beside a builder in the host's network
+	@scripts/compare-push.sh
+
 .PHONY: soak
 soak: ## Run the relay's long cases, and Go's suite for connections, through it
 	@scripts/soak.sh

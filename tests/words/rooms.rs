@@ -230,6 +230,7 @@ fn dockers_ways_use_only_those_below() {
 #[test]
 fn the_benchmarks_files_use_only_those_below() {
     demand_downward("benches/compare/main.rs");
+    demand_downward("benches/push/main.rs");
 }
 
 #[test]
