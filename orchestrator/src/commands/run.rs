@@ -110,7 +110,7 @@ impl<V: Vars> Here<'_, V> {
             image: usual_image(self.vars),
             locks: self.runtime().unwrap_or_else(std::env::temp_dir),
             runtime: self.runtime(),
-            given: self.given.to_vec(),
+            given: self.which.given().into_iter().chain(self.given.iter().cloned()).collect(),
             hints: hooks::hints(self.vars),
         };
         let (host, prune_filters) = (host(&found).to_owned(), found.prune_filters.clone());

@@ -4,6 +4,7 @@ use docker_plugin::output::Console;
 use docker_plugin::vars::Vars;
 use explained::Explained;
 
+use super::variables::Given;
 use crate::desired::{BackendName, BadName, UserName};
 
 /// Names the backend where the option does not.
@@ -15,6 +16,8 @@ pub struct Which {
     backend: BackendName,
     /// Whether a command without the option is about another one, or would be in another shell.
     needs_option: bool,
+    /// Whether the variable named it.
+    by_variable: bool,
 }
 
 /// The variable has no name in it.
@@ -35,9 +38,17 @@ impl Which {
     pub fn of(option: Option<BackendName>, vars: &impl Vars) -> Result<Self, BadVariable> {
         let read = |value: String| value.parse().map_err(|why| BadVariable { value, why });
         let variable = if option.is_some() { None } else { vars.get(VARIABLE).map(read).transpose()? };
+        let by_variable = variable.is_some();
         let backend = option.or(variable).unwrap_or_else(BackendName::usual);
         let needs_option = !backend.is_usual() || vars.get(VARIABLE).is_some();
-        Ok(Self { backend, needs_option })
+        Ok(Self { backend, needs_option, by_variable })
+    }
+
+    /// The option, where the variable gives it.
+    #[must_use]
+    pub fn given(&self) -> Option<Given> {
+        let (variable, option) = (VARIABLE.to_owned(), "name".to_owned());
+        self.by_variable.then(|| Given { variable, option, values: vec![self.backend.to_string()] })
     }
 
     /// The user with this backend in mind.
@@ -96,6 +107,12 @@ mod tests {
         assert_eq!(which(Some("b"), "a b"), ("b".to_owned(), true));
         // Without the option it would be another one.
         assert_eq!(which(Some("default"), "ci"), ("default".to_owned(), true));
+        let named = |option: Option<&str>| {
+            let option = option.map(|name| name.parse().unwrap());
+            Which::of(option, &BTreeMap::from([(VARIABLE, "ci")])).unwrap().given()
+        };
+        assert_eq!(named(None).unwrap().to_string(), "--name ci from DOCKER_ASSEMBLE_NAME");
+        assert_eq!(named(Some("ci")), None);
         let bad = Which::of(None, &BTreeMap::from([(VARIABLE, "a/b")])).unwrap_err();
         assert!(bad.to_string().starts_with("invalid value \"a/b\" of \"DOCKER_ASSEMBLE_NAME\": must be "));
     }
