@@ -3,7 +3,7 @@
 #
 # Checks what `backend manifest --kubernetes` of this plugin, else of one built here, prints against the
 # schemas of Kubernetes' own API, which the Python package kubernetes-validate carries, and by kubectl's
-# client-side dry run; and images/compose.yaml where there is a docker compose.
+# client-side dry run.
 #
 # Most of kubectl asks a server which kinds of objects there are, even for a dry run. With --local
 # 'kubectl set' does not: it reads an object with a pod into kubectl's own types and writes it out
@@ -90,12 +90,6 @@ check() {
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-
-if docker compose version >/dev/null 2>&1; then
-	docker compose --file "$root/images/compose.yaml" config --quiet ||
-		die "docker compose does not take images/compose.yaml"
-	say "docker compose takes images/compose.yaml"
-fi
 
 if ! venv=$(python_package kubernetes-validate "$version"); then
 	say "NOT CHECKED: the manifests for Kubernetes, since kubernetes-validate $version cannot be had:"

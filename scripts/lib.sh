@@ -170,8 +170,9 @@ ready_for_engines() {
 	"$root/scripts/engine.sh" ensure "$1"
 	ASSEMBLE_TEST_BACKEND_IMAGE=$("$root/scripts/backend-image.sh")
 	ASSEMBLE_TEST_BASE_IMAGE=$("$root/scripts/test-image.sh")
-	ASSEMBLE_TEST_BUILDX=$("$root/scripts/buildx.sh")
-	export ASSEMBLE_TEST_BACKEND_IMAGE ASSEMBLE_TEST_BASE_IMAGE ASSEMBLE_TEST_BUILDX
+	ASSEMBLE_TEST_BUILDX=$("$root/scripts/plugin.sh" buildx)
+	ASSEMBLE_TEST_COMPOSE=$("$root/scripts/plugin.sh" compose)
+	export ASSEMBLE_TEST_BACKEND_IMAGE ASSEMBLE_TEST_BASE_IMAGE ASSEMBLE_TEST_BUILDX ASSEMBLE_TEST_COMPOSE
 	# A debug build reads it where this puts it.
 	"$root/scripts/sidecar.sh" >/dev/null
 }

@@ -1,21 +1,28 @@
 #!/usr/bin/env bash
-# Prints the path of a buildx binary: the installed Docker plugin, else the one
-# from Debian 13, unpacked into our own state directory. The system's packages
-# and apt sources stay as they are.
+# plugin.sh buildx|compose
+#
+# Prints the path of that plugin of docker's: the installed one, else the one from Debian 13, unpacked into
+# our own state directory. The system's packages and apt sources stay as they are.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-own=$state/buildx/usr/libexec/docker/cli-plugins/docker-buildx
+case ${1:-} in
+buildx | compose) plugin=$1 ;;
+*) die "usage: plugin.sh buildx|compose" ;;
+esac
+dir=$state/$plugin
+own=$dir/usr/libexec/docker/cli-plugins/docker-$plugin
 
 installed() {
-	docker info --format '{{range .ClientInfo.Plugins}}{{if eq .Name "buildx"}}{{.Path}}{{end}}{{end}}' 2>/dev/null || true
+	local format="{{range .ClientInfo.Plugins}}{{if eq .Name \"$plugin\"}}{{.Path}}{{end}}{{end}}"
+	docker info --format "$format" 2>/dev/null || true
 }
 
 download() {
 	local mirror
 	mirror=$(debian_mirror)
-	[ -n "$mirror" ] || die "buildx is not installed; add Docker's buildx plugin to this machine"
+	[ -n "$mirror" ] || die "$plugin is not installed; add Docker's $plugin plugin to this machine"
 	ensure_state
 	work=$(mktemp -d)
 	trap 'rm -rf "$work"' EXIT
@@ -25,13 +32,13 @@ download() {
 	echo "deb $mirror trixie main" >"$work/sources.list"
 	local apt=(apt-get -q -o "Dir::Etc::SourceList=$work/sources.list" -o Dir::Etc::SourceParts=-
 		-o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache")
-	say "Fetching buildx from Debian 13"
+	say "Fetching $plugin from Debian 13"
 	cd "$work"
-	logged buildx-update "${apt[@]}" update
-	logged buildx-download "${apt[@]}" download docker-buildx
-	dpkg -x docker-buildx_*.deb "$state/buildx.new"
-	rm -rf "$state/buildx"
-	mv "$state/buildx.new" "$state/buildx"
+	logged "$plugin-update" "${apt[@]}" update
+	logged "$plugin-download" "${apt[@]}" download "docker-$plugin"
+	dpkg -x "docker-${plugin}"_*.deb "$dir.new"
+	rm -rf "$dir"
+	mv "$dir.new" "$dir"
 }
 
 path=$(installed)

@@ -18,6 +18,8 @@ fi
 need cc gcc libc6-dev
 need curl curl ca-certificates
 need debootstrap debootstrap
+# Compose 1 on Debian 12.
+need docker-compose docker-compose
 registry_was_here=$(command -v docker-registry || true)
 need docker-registry docker-registry
 need git git

@@ -38,7 +38,7 @@ expect() { # WHAT WANTED FOUND
 	[ "$2" = "$3" ] || die "the sidecar image's $1 is '$3', not '$2'"
 }
 
-buildx=$("$root/scripts/buildx.sh")
+buildx=$("$root/scripts/plugin.sh" buildx)
 backend_image=$("$root/scripts/backend-image.sh")
 
 cd "$root"

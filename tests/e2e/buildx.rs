@@ -12,7 +12,7 @@ impl Client {
         let backend = Backend::new();
         let plugins = backend.install_plugin();
         let buildx = std::env::var("ASSEMBLE_TEST_BUILDX")
-            .expect("ASSEMBLE_TEST_BUILDX names a buildx; scripts/buildx.sh prints one");
+            .expect("ASSEMBLE_TEST_BUILDX names a buildx; scripts/plugin.sh prints one");
         symlink(buildx, plugins.join("docker-buildx")).unwrap();
         Self(backend)
     }

@@ -59,6 +59,16 @@ fn change_of_ports() {
 }
 
 #[test]
+#[ignore = "needs a docker engine and Compose"]
+fn compose() {
+    let (backend, registry) = (Backend::new(), Registry::start());
+    reach(&backend, &registry.port.to_string());
+    let compose = std::env::var("ASSEMBLE_TEST_COMPOSE")
+        .expect("ASSEMBLE_TEST_COMPOSE names a Compose; scripts/plugin.sh prints one");
+    crate::compose::walk(&compose, &backend, &registry);
+}
+
+#[test]
 #[ignore = "needs a docker engine"]
 fn loopback() {
     let (backend, registry) = (Backend::new(), Registry::start_on_loopback());
