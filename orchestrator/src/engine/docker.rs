@@ -66,30 +66,7 @@ impl DockerEngine {
 
     /// The facts, asked for once: none of them changes while an engine runs.
     async fn known_facts(&self) -> Result<&EngineFacts> {
-        self.0.facts.get_or_try_init(|| self.ask_for_facts()).await
-    }
-
-    async fn ask_for_facts(&self) -> Result<EngineFacts> {
-        let contact = &self.0.contact;
-        let docker = contact.client().await?;
-        let version = contact.ask(operation("ask for the version", ""), docker.version());
-        let (version, info) = tokio::try_join!(version, info::ask(contact))?;
-        let version = version.answer;
-        let mut components = version.components.iter().flatten();
-        Ok(EngineFacts {
-            podman: components.any(|component| component.name == "Podman Engine"),
-            version: version.version.unwrap_or_default(),
-            api_version: contact.version(),
-            arch: version.arch.unwrap_or_default(),
-            os: version.os.unwrap_or_default(),
-            logging_driver: info.logging_driver.unwrap_or_default(),
-            security_options: info.security_options.unwrap_or_default(),
-            directory: info.docker_root_dir.unwrap_or_default(),
-            operating_system: info.operating_system.unwrap_or_default(),
-            name: info.name.unwrap_or_default(),
-            kernel: info.kernel_version.unwrap_or_default(),
-            cgroups: convert::cgroups(info.cgroup_version),
-        })
+        self.0.facts.get_or_try_init(|| info::facts(&self.0.contact)).await
     }
 
     async fn inspect(&self, name: &str) -> Result<Option<Container>> {

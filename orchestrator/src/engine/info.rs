@@ -1,11 +1,11 @@
-//! `GET /info`, with what Podman alone tells there.
+//! What an engine is: `GET /version`, and `GET /info` with what Podman alone tells there.
 
 use bollard::errors::Error as BollardError;
 use bollard::models::SystemInfo;
 use serde::Deserialize;
 
 use super::contact::{Contact, USUAL, operation};
-use super::{Result, transport, words};
+use super::{EngineFacts, Result, convert, transport, words};
 
 /// How an engine without root is told.
 const ROOTLESS: &str = "name=rootless";
@@ -17,8 +17,31 @@ struct OfPodman {
     rootless: bool,
 }
 
+/// The facts that decisions depend on.
+pub(super) async fn facts(contact: &Contact) -> Result<EngineFacts> {
+    let docker = contact.client().await?;
+    let version = contact.ask(operation("ask for the version", ""), docker.version());
+    let (version, info) = tokio::try_join!(version, ask(contact))?;
+    let version = version.answer;
+    let mut components = version.components.iter().flatten();
+    Ok(EngineFacts {
+        podman: components.any(|component| component.name == "Podman Engine"),
+        version: version.version.unwrap_or_default(),
+        api_version: contact.version(),
+        arch: version.arch.unwrap_or_default(),
+        os: version.os.unwrap_or_default(),
+        logging_driver: info.logging_driver.unwrap_or_default(),
+        security_options: info.security_options.unwrap_or_default(),
+        directory: info.docker_root_dir.unwrap_or_default(),
+        operating_system: info.operating_system.unwrap_or_default(),
+        name: info.name.unwrap_or_default(),
+        kernel: info.kernel_version.unwrap_or_default(),
+        cgroups: convert::cgroups(info.cgroup_version),
+    })
+}
+
 /// What the engine tells of itself.
-pub(super) async fn ask(contact: &Contact) -> Result<SystemInfo> {
+async fn ask(contact: &Contact) -> Result<SystemInfo> {
     // A ping is the one question of the client's whose answer it gives as it was written.
     let docker = contact.client().await?.clone();
     let docker = docker.with_request_modifier(|request| transport::redirected(request, "/info"));
