@@ -49,7 +49,9 @@ pub fn socket_in_table(line: &str) -> Option<Ports> {
 /// A whole answer.
 #[must_use]
 pub fn write(status: &Status) -> Vec<u8> {
-    [SERVES, status.object().to_string().as_bytes(), b"\n"].concat()
+    // Numbers, texts and maps with texts as keys: nothing that JSON has no form for.
+    let status = serde_json::to_vec(status).unwrap_or_default();
+    [SERVES, &status, b"\n"].concat()
 }
 
 /// Not what a relay answers.
