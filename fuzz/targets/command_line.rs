@@ -8,6 +8,7 @@ mod cli;
 
 use std::time::Duration;
 
+use assemble_contract::limits::PORTS;
 use clap::Parser;
 use cli::{Cli, Verb};
 use libfuzzer_sys::fuzz_target;
@@ -19,7 +20,8 @@ fuzz_target!(|input: (u16, &str)| {
     let words = std::iter::once("assemble-proxy").chain(line.split(' '));
     let Ok(cli) = Cli::try_parse_from(words) else { return };
     let _ = cli.log_format;
-    let Some(config) = cli.config(descriptors.into()) else {
+    let Ok(config) = cli.config(descriptors.into()) else { return };
+    let Some(config) = config else {
         assert!(!cli.sandbox() && cli.metrics().is_none());
         match &cli.verb {
             Some(Verb::Health(of)) => {
@@ -40,6 +42,9 @@ fuzz_target!(|input: (u16, &str)| {
         return;
     };
     assert!(cli.verb.is_none());
+    let (ports, outside) = (config.mapping.ports(), config.mapping.outside());
+    assert!(ports.count() == outside.count() && ports.count() <= PORTS);
+    assert!(!config.any_port);
     assert_ne!(config.max_connections, 0);
     assert!(config.connect_timeout <= DAY && config.grace <= DAY);
     assert!(config.idle_timeout.is_none_or(|limit| limit <= DAY));

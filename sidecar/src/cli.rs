@@ -5,15 +5,14 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use assemble_contract::port::PortError;
-use assemble_contract::{AllowList, Mapping, Port, Target, TargetSpec, argv};
+use assemble_contract::mapping::MappingError;
+use assemble_contract::{AllowList, PortsSpec, TargetSpec, argv};
 use assemble_proxy::config::{Config, CongestionControl, Engine, seconds};
 use assemble_proxy::dialer::DialServerConfig;
 use assemble_proxy::exporter::MetricsAddr;
-use clap::builder::TypedValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Forwards localhost:PORT of this network namespace to another address.
+/// Forwards localhost:PORT of this network namespace to another address, or several ports in a row.
 ///
 /// Listens on 127.0.0.1 and [::1] and relays each connection with splice(2). The log goes to
 /// standard error; RUST_LOG chooses its detail (info by default, debug for every connection).
@@ -31,10 +30,10 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Exit 0 if the relay of the port, or the dialer of the socket, serves, 1 if not; the target is not asked
+    /// Exit 0 if the relay of the port or range, or the dialer of the socket, serves, 1 if not; the target is not asked
     #[command(name = argv::HEALTH)]
     Health(Probed),
-    /// Tell what the relay of the port has done since it started, and with --probe whether its target accepts now
+    /// Tell what the relay of the port or range has done since it started, and with --probe whether its target accepts now
     #[command(name = argv::STATUS)]
     Status(Asked),
     /// Connect to ports of this namespace's loopback for relays elsewhere, and hand the sockets over
@@ -47,9 +46,9 @@ pub(crate) enum Verb {
 
 #[derive(Debug, Args)]
 pub(crate) struct Probed {
-    /// The port the relay listens on
-    #[arg(long = argv::PORT.name(), env = argv::env::PORT, value_parser = port(), required_unless_present = "socket")]
-    pub(crate) port: Option<Port>,
+    /// The port the relay listens on, or its range of ports
+    #[arg(long = argv::PORT.name(), env = argv::env::PORT, required_unless_present = "socket")]
+    pub(crate) port: Option<PortsSpec>,
     /// The socket the dialer listens on; asked instead of a relay
     #[arg(long = argv::SOCKET.name(), value_name = "PATH", env = argv::env::SOCKET)]
     pub(crate) socket: Option<PathBuf>,
@@ -57,9 +56,9 @@ pub(crate) struct Probed {
 
 #[derive(Debug, Args)]
 pub(crate) struct Asked {
-    /// The port the relay listens on
-    #[arg(long = argv::PORT.name(), env = argv::env::PORT, value_parser = port())]
-    pub(crate) port: Port,
+    /// The port the relay listens on, or its range of ports
+    #[arg(long = argv::PORT.name(), env = argv::env::PORT)]
+    pub(crate) port: PortsSpec,
     /// Try to connect to the target
     #[arg(long = argv::PROBE.name())]
     pub(crate) probe: bool,
@@ -120,10 +119,10 @@ impl Dial {
 
 #[derive(Debug, Args)]
 struct Relay {
-    /// The port to listen on
-    #[arg(long = argv::PORT.name(), env = argv::env::PORT, value_parser = port())]
-    port: Port,
-    /// Where to forward: gateway, loopback, NAME, ADDR or [V6], each with :PORT or without; PORT is that of --port when left out. A name is looked up by the files of this namespace, /etc/hosts and /etc/resolv.conf, and followed as it moves
+    /// The port to listen on, or a range as 8000-8099, each with that of the target behind a colon where it is another: 5000:6000, 8000-8099:9000-9099
+    #[arg(long = argv::PORT.name(), env = argv::env::PORT)]
+    port: PortsSpec,
+    /// Where to forward: gateway, loopback, NAME, ADDR or [V6], beside a single port with :PORT or without; PORT is that of --port when left out. A name is looked up by the files of this namespace, /etc/hosts and /etc/resolv.conf, and followed as it moves
     #[arg(long = argv::TO.name(), value_name = "TARGET", env = "ASSEMBLE_PROXY_TO", default_value = "gateway")]
     to: TargetSpec,
     /// The address to use while nobody here knows the name in --to
@@ -219,10 +218,12 @@ impl Cli {
     /// What to run, when no verb was given.
     ///
     /// `descriptors` is how many the process may have open, the bound on connections.
-    pub(crate) fn config(&self, descriptors: usize) -> Option<Config> {
-        let relay = self.relay.as_ref()?;
-        let port = relay.port;
-        Some(Config {
+    ///
+    /// # Errors
+    /// `--port` and `--to` do not go together.
+    pub(crate) fn config(&self, descriptors: usize) -> Result<Option<Config>, MappingError> {
+        let Some(relay) = &self.relay else { return Ok(None) };
+        Ok(Some(Config {
             fallback: relay.fallback,
             dialer: relay.dialer.clone(),
             owner_socket: relay.owner_socket.clone(),
@@ -239,25 +240,15 @@ impl Cli {
                 EngineName::Splice => Engine::Splice,
             },
             congestion_control: relay.congestion_control.into(),
-            ..Config::new(Mapping::one(
-                port,
-                Target { host: relay.to.host.clone(), port: relay.to.port.unwrap_or(port) },
-            ))
-        })
+            ..Config::new(relay.port.to(relay.to.clone())?)
+        }))
     }
-}
-
-/// Reads a port, and says what is none in clap's words for a number out of its range.
-fn port() -> impl TypedValueParser<Value = Port> {
-    clap::value_parser!(u16)
-        .range(1..)
-        .try_map(|number| Port::new(number).ok_or_else(|| PortError(number.to_string())))
 }
 
 #[cfg(test)]
 mod tests {
     use assemble_contract::argv::{Probed, Question, Relay};
-    use assemble_contract::{PortsSpec, compatibility, image};
+    use assemble_contract::{Port, Ports, compatibility, image};
 
     use super::*;
 
@@ -273,22 +264,21 @@ mod tests {
 
     #[test]
     fn the_plugins_relays_are_started_as_it_means_them() {
-        let port = Port::new(5000).unwrap();
         let fallback = Some([192, 0, 2, 7].into());
-        for (to, fallback, dialer) in [
-            ("gateway", None, None),
-            ("gateway:80", None, None),
-            ("[2001:db8::7]:80", None, None),
-            ("db.internal:5432", fallback, None),
-            ("loopback:6000", None, Some(image::DIALER_SOCKET)),
+        for (ports, to, fallback, dialer) in [
+            ("5000", "gateway", None, None),
+            ("5000", "gateway:80", None, None),
+            ("5000", "[2001:db8::7]:80", None, None),
+            ("5000", "db.internal:5432", fallback, None),
+            ("5000", "loopback:6000", None, Some(image::DIALER_SOCKET)),
+            ("8000-8099", "gateway", None, None),
+            ("8000-8099:9000-9099", "2001:db8::7", None, None),
         ] {
-            let to: TargetSpec = to.parse().unwrap();
+            let (ports, to): (PortsSpec, TargetSpec) = (ports.parse().unwrap(), to.parse().unwrap());
             let owner_socket = dialer.map(|_| "buildkitd.sock");
-            let ports = PortsSpec::from(port);
             let cli = parsed(Relay { ports, to: to.clone(), fallback, dialer, owner_socket }.args());
-            let config = cli.config(64).unwrap();
-            let mapping = ports.to(to).unwrap();
-            assert_eq!((config.mapping, config.fallback), (mapping, fallback));
+            let config = cli.config(64).unwrap().unwrap();
+            assert_eq!((config.mapping, config.fallback), (ports.to(to).unwrap(), fallback));
             assert_eq!(config.dialer.as_deref(), dialer.map(std::path::Path::new));
             assert_eq!(config.owner_socket.as_deref(), owner_socket);
         }
@@ -304,9 +294,9 @@ mod tests {
 
     #[test]
     fn the_plugins_questions_are_understood() {
-        let port = Port::new(5000).unwrap();
-        let Verb::Health(of) = asked(argv::health(Probed::Relay(port.into()))) else { panic!() };
-        assert_eq!((of.port, of.socket), (Some(port), None));
+        let ports = Ports::new(Port::new(8000).unwrap(), Port::new(8099).unwrap()).unwrap();
+        let Verb::Health(of) = asked(argv::health(Probed::Relay(ports))) else { panic!() };
+        assert_eq!((of.port.map(PortsSpec::ports), of.socket), (Some(ports), None));
         let Verb::Health(of) = asked(argv::health(Probed::Dialer(image::DIALER_SOCKET))) else { panic!() };
         assert_eq!(of.socket, Some(image::DIALER_SOCKET.into()));
         for (question, probe, speak) in [
@@ -314,8 +304,8 @@ mod tests {
             (Question::Target, true, false),
             (Question::Protocol, true, true),
         ] {
-            let Verb::Status(of) = asked(argv::status(port.into(), question)) else { panic!() };
-            assert_eq!((of.port, of.probe, of.speak), (port, probe, speak));
+            let Verb::Status(of) = asked(argv::status(ports, question)) else { panic!() };
+            assert_eq!((of.port.ports(), of.probe, of.speak), (ports, probe, speak));
             assert_eq!(of.format, StatusFormat::Json);
         }
     }

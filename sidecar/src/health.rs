@@ -1,4 +1,4 @@
-//! Whether the relay of a port serves, and what it has done, asked without a connection to its
+//! Whether the relay of a port, or of several in a row, serves, and what it has done, asked without a connection to its
 //! target.
 //!
 //! The answer comes over a unix socket with an abstract name, which belongs to the network
@@ -8,15 +8,17 @@
 
 use std::io::{self, Read};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener as StdUnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 use std::sync::Arc;
 use std::time::Instant;
 
-use assemble_contract::Port;
+use assemble_contract::Ports;
 use assemble_contract::answer::{self, LONGEST, SERVES, TIMEOUT};
 use assemble_contract::argv::HANGS;
 use explained::Explained;
-use tokio::net::UnixListener;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::AbortHandle;
 
 use crate::session::Shared;
 use crate::status::{self, Way};
@@ -28,30 +30,30 @@ pub enum HealthError {
     #[error("no relay of port {port} serves here")]
     #[advice = "look at its log"]
     NoRelay {
-        /// The port.
-        port: Port,
+        /// The port, or the range.
+        port: Ports,
     },
     /// `health`: the relay hangs.
     #[error("the relay of port {port} does not answer")]
     #[advice = "look at its log"]
     #[status = "3"]
     Hangs {
-        /// The port.
-        port: Port,
+        /// The port, or the range.
+        port: Ports,
     },
     /// `status` was asked about a port that no relay of this network namespace serves, or one that hangs.
     #[error("no relay of port {port} answers here")]
     #[advice = "check the port and the namespace"]
     NoAnswer {
-        /// The port.
-        port: Port,
+        /// The port, or the range.
+        port: Ports,
     },
 }
 
 impl HealthError {
     /// What it means that [`probe`] failed so.
     #[must_use]
-    pub fn of(port: Port, failure: &io::Error) -> Self {
+    pub fn of(port: Ports, failure: &io::Error) -> Self {
         // The kernel's word that nobody has the name; whoever has it accepts without being asked.
         let is_alone = failure.kind() == io::ErrorKind::ConnectionRefused;
         if is_alone { Self::NoRelay { port } } else { Self::Hangs { port } }
@@ -64,10 +66,13 @@ impl HealthError {
     }
 }
 
-fn address(port: u16) -> io::Result<SocketAddr> {
-    let port = Port::new(port).ok_or(io::ErrorKind::InvalidInput)?;
-    SocketAddr::from_abstract_name(answer::socket_name(port.into()))
+fn address(ports: Ports) -> io::Result<SocketAddr> {
+    SocketAddr::from_abstract_name(answer::socket_name(ports))
 }
+
+/// So many are given their answers at once that do not take them at once. One more takes the place of the
+/// first: whoever asks and does not read keeps nobody else from an answer.
+const AT_ONCE: usize = 4;
 
 /// Answers probes for as long as it is polled.
 #[derive(Debug)]
@@ -77,12 +82,12 @@ pub struct Responder {
 }
 
 impl Responder {
-    /// Takes the name that belongs to `port`. Needs a runtime.
+    /// Takes the name that belongs to these ports. Needs a runtime.
     ///
     /// # Errors
-    /// The name is taken, as by another relay of that port.
-    pub fn bind(port: u16, shared: Arc<Shared>) -> io::Result<Self> {
-        let listener = StdUnixListener::bind_addr(&address(port)?)?;
+    /// The name is taken, as by another relay of those ports.
+    pub fn bind(ports: Ports, shared: Arc<Shared>) -> io::Result<Self> {
+        let listener = StdUnixListener::bind_addr(&address(ports)?)?;
         listener.set_nonblocking(true)?;
         Ok(Self { listener: UnixListener::from_std(listener)?, shared })
     }
@@ -90,14 +95,21 @@ impl Responder {
     /// Answers each probe by an end of stream after `ok` and the status. Runs beside the relay on
     /// the same thread, so an answer shows that connections are being served.
     pub async fn run(self) {
-        loop {
+        let mut unfinished: [Option<AbortHandle>; AT_ONCE] = Default::default();
+        for n in (0..AT_ONCE).cycle() {
             let accepted = self.listener.accept().await;
             self.shared.upstream.look();
-            let answered = match accepted {
-                // A fresh socket takes it at once and whole: it is far smaller than any send buffer.
-                Ok((stream, _)) => stream.try_write(&self.answer()).map(drop),
-                Err(error) => Err(error),
-            };
+            let answered = accepted.and_then(|(stream, _)| {
+                let mut answer = self.answer();
+                // A fresh socket takes it at once and whole, but that of very many ports.
+                let written = stream.try_write(&answer)?;
+                answer.drain(..written);
+                if !answer.is_empty() {
+                    let writing = tokio::spawn(finish(stream, answer)).abort_handle();
+                    unfinished[n].replace(writing).inspect(AbortHandle::abort);
+                }
+                Ok(())
+            });
             if let Err(error) = answered {
                 tracing::debug!(%error, "a health probe was not answered");
                 // Descriptors may be exhausted, and the loop must not spin on it.
@@ -120,26 +132,31 @@ impl Responder {
     }
 }
 
-/// Asks the relay of `port` in this network namespace. Blocks for at most two seconds.
+/// Writes the rest of an answer, for as long as whoever asked may wait.
+async fn finish(mut stream: UnixStream, rest: Vec<u8>) {
+    let _ = tokio::time::timeout(TIMEOUT, stream.write_all(&rest)).await;
+}
+
+/// Asks the relay of `ports` in this network namespace. Blocks for at most two seconds.
 ///
 /// # Errors
-/// Nobody answers: no relay of that port runs here, or it hangs.
-pub fn probe(port: u16) -> io::Result<()> {
-    let mut stream = UnixStream::connect_addr(&address(port)?)?;
+/// Nobody answers: no relay of exactly those ports runs here, or it hangs.
+pub fn probe(ports: Ports) -> io::Result<()> {
+    let mut stream = StdUnixStream::connect_addr(&address(ports)?)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     let mut answer = [0; SERVES.len()];
     stream.read_exact(&mut answer)?;
     if answer == *SERVES { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
 
-/// All that the relay of `port` in this network namespace answers, at most [`LONGEST`].
+/// All that the relay of `ports` in this network namespace answers, at most [`LONGEST`].
 /// Blocks for at most two seconds.
 ///
 /// # Errors
 /// Nobody answers, or not to the end in that time.
-pub fn ask(port: u16) -> io::Result<Vec<u8>> {
+pub fn ask(ports: Ports) -> io::Result<Vec<u8>> {
     let until = Instant::now() + TIMEOUT;
-    let mut stream = UnixStream::connect_addr(&address(port)?)?;
+    let mut stream = StdUnixStream::connect_addr(&address(ports)?)?;
     let mut answer = Vec::new();
     let mut piece = [0; 4096];
     // The limit is on the whole: one who sends byte by byte would be waited for again each time.

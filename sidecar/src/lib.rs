@@ -1,4 +1,4 @@
-//! A TCP relay from one port of a network namespace's loopback to a target, on splice(2).
+//! A TCP relay from a port, or several in a row, of a network namespace's loopback to a target, on splice(2).
 //!
 //! A room uses those that come after it here (`tests/words/rooms.rs` sees to it), and the crate
 //! `assemble_contract`, which has what the plugin knows as well.

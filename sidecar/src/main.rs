@@ -20,6 +20,7 @@ use assemble_proxy::shutdown::Signals;
 use assemble_proxy::sys::{Rights, confine, raise_descriptor_limit, refuse_huge_pages};
 use assemble_proxy::warning::Warning;
 use clap::Parser;
+use clap::error::ErrorKind;
 use tokio::runtime::Builder;
 
 use cli::{Asked, Cli, Dial, Probed, StatusFormat, Verb};
@@ -32,7 +33,18 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     refuse_huge_pages();
     let cli = Cli::parse();
-    let done = match (&cli.verb, cli.config(raise_descriptor_limit())) {
+    let config = cli.config(raise_descriptor_limit());
+    let config = config.unwrap_or_else(|error| {
+        clap::Error::raw(
+            ErrorKind::ValueValidation,
+            format!(
+                "{error}
+"
+            ),
+        )
+        .exit();
+    });
+    let done = match (&cli.verb, config) {
         (Some(Verb::Health(of)), _) => healthy(of),
         (Some(Verb::Status(of)), _) => tell(of),
         (Some(Verb::Dial(of)), _) => run(&cli, dial(of)),
@@ -61,8 +73,8 @@ fn healthy(of: &Probed) -> anyhow::Result<()> {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             Ok(runtime.block_on(dialer::probe(path))?)
         }
-        (None, Some(port)) => health::probe(port.get()).map_err(|error| {
-            let why = HealthError::of(port, &error);
+        (None, Some(port)) => health::probe(port.ports()).map_err(|error| {
+            let why = HealthError::of(port.ports(), &error);
             anyhow::Error::new(error).context(why)
         }),
         (None, None) => unreachable!("the parser wants one of them"),
@@ -70,14 +82,15 @@ fn healthy(of: &Probed) -> anyhow::Result<()> {
 }
 
 fn tell(of: &Asked) -> anyhow::Result<()> {
-    let answer = health::ask(of.port.get()).context(HealthError::NoAnswer { port: of.port })?;
+    let ports = of.port.ports();
+    let answer = health::ask(ports).context(HealthError::NoAnswer { port: ports })?;
     let mut status = answer::read(&answer)?;
     if status.target().is_none() {
         return Err(AnswerError::Status.into());
     }
     if of.probe {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        status.probe = runtime.block_on(probe::attempt(&status, of.port, of.timeout, of.speak));
+        runtime.block_on(probe::attempt(&mut status, ports, of.timeout, of.speak));
     }
     status.kernel = Some(kernel::facts());
     let object = status.object();
@@ -109,7 +122,8 @@ async fn dial(of: &Dial) -> anyhow::Result<()> {
 async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
     let mut signals = Signals::catch()?;
     let server = Server::bind(config)?;
-    match Responder::bind(config.mapping.ports().first().get(), server.shared()) {
+    let ports = config.mapping.ports();
+    match Responder::bind(ports, server.shared()) {
         Ok(responder) => drop(tokio::spawn(responder.run())),
         Err(error) => tracing::warn!(%error, "{}", Warning::Probes),
     }
@@ -123,8 +137,9 @@ async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
     }
 
     server.shared().upstream.look_up();
+    let more = if ports.is_one() { String::new() } else { format!("-{}", ports.last()) };
     for addr in server.local_addrs() {
-        tracing::info!(to = %config.mapping.target(), server.addrs = ?server.shared().upstream.addrs(), "listening on {addr}");
+        tracing::info!(to = %config.mapping.target(), server.addrs = ?server.shared().upstream.addrs(), "listening on {addr}{more}");
     }
 
     let (stop, stopped) = tokio::sync::oneshot::channel();

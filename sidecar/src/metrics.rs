@@ -5,54 +5,60 @@
 use std::fmt::Write;
 
 use crate::service::{self, Service};
-use crate::stats::Histogram;
+use crate::stats::{Histogram, Stats};
 
 /// What a scraper is told the text is.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// The counters of each port of a range have the port as a label, once it had a connection; what is the
+/// relay's own has none, and neither has anything of a single port.
 #[must_use]
 pub fn render(services: &[Service]) -> String {
-    let stats = service::total(services);
     let mut text = Text(String::with_capacity(4096));
-    text.family(
-        "connections_opened_total",
-        "counter",
-        "Connections accepted.",
-        &[("", stats.accepted.get())],
-    );
-    text.family("connections_active", "gauge", "Connections open now.", &[("", stats.active())]);
-    let failures =
-        stats.failures().map(|(reason, count)| (format!("{{reason=\"{}\"}}", reason.word()), count));
-    text.family(
+    text.of_each(services, "connections_opened_total", "counter", "Connections accepted.", &|stats| {
+        vec![("", "", stats.accepted.get())]
+    });
+    text.of_each(services, "connections_active", "gauge", "Connections open now.", &|stats| {
+        vec![("", "", stats.active())]
+    });
+    text.of_each(
+        services,
         "connections_failed_total",
         "counter",
         "Connections that did not end in good order, by reason.",
-        &failures.each_ref().map(|(label, count)| (label.as_str(), *count)),
+        &|stats| stats.failures().iter().map(|(reason, count)| ("reason", reason.word(), *count)).collect(),
     );
-    text.family(
+    text.of_each(
+        services,
         "bytes_total",
         "counter",
         "Bytes relayed; up is from clients to the target.",
-        &[(r#"{direction="up"}"#, stats.bytes_up.get()), (r#"{direction="down"}"#, stats.bytes_down.get())],
+        &|stats| {
+            vec![("direction", "up", stats.bytes_up.get()), ("direction", "down", stats.bytes_down.get())]
+        },
     );
+    let stats = service::total(services);
     text.family(
         "engine_switches_total",
         "counter",
         "Times a direction changed between copying and splicing.",
-        &[(r#"{to="splice"}"#, stats.to_splice.get()), (r#"{to="copy"}"#, stats.to_copy.get())],
+        &[("to", "splice", stats.to_splice.get()), ("to", "copy", stats.to_copy.get())],
     );
     let fallbacks = stats.fallbacks.get();
     text.family(
         "splice_fallbacks_total",
         "counter",
         "Times the kernel gave no pipe or splice.",
-        &[("", fallbacks)],
+        &[("", "", fallbacks)],
     );
     let pauses = stats.accept_pauses.get();
-    text.family("accept_pauses_total", "counter", "Times accepting had to rest.", &[("", pauses)]);
+    text.family("accept_pauses_total", "counter", "Times accepting had to rest.", &[("", "", pauses)]);
     text.histogram("dial_seconds", "Time to connect to the target.", &stats.dials);
     text.0
 }
+
+/// A label with its value, both empty where there is none, and the value of the sample.
+type Sample = (&'static str, &'static str, u64);
 
 struct Text(String);
 
@@ -62,9 +68,34 @@ impl Text {
         self.line(format_args!("# TYPE assemble_proxy_{name} {kind}"));
     }
 
-    fn family(&mut self, name: &str, kind: &str, help: &str, samples: &[(&str, u64)]) {
+    fn family(&mut self, name: &str, kind: &str, help: &str, samples: &[Sample]) {
         self.head(name, kind, help);
-        for (labels, value) in samples {
+        self.samples(name, "", samples);
+    }
+
+    fn of_each(
+        &mut self,
+        services: &[Service],
+        name: &str,
+        kind: &str,
+        help: &str,
+        samples: &dyn Fn(&Stats) -> Vec<Sample>,
+    ) {
+        if let [service] = services {
+            return self.family(name, kind, help, &samples(&service.stats));
+        }
+        self.head(name, kind, help);
+        for Service { port, stats, .. } in services.iter().filter(|service| service.is_known()) {
+            self.samples(name, &format!("port=\"{port}\""), &samples(stats));
+        }
+    }
+
+    fn samples(&mut self, name: &str, port: &str, samples: &[Sample]) {
+        for (label, word, value) in samples {
+            let own = if label.is_empty() { String::new() } else { format!("{label}=\"{word}\"") };
+            let comma = if port.is_empty() || own.is_empty() { "" } else { "," };
+            let labels = format!("{{{port}{comma}{own}}}");
+            let labels = if labels == "{}" { "" } else { &labels };
             self.line(format_args!("assemble_proxy_{name}{labels} {value}"));
         }
     }
@@ -106,6 +137,25 @@ mod tests {
         assert!(text.contains("\nassemble_proxy_dial_seconds_bucket{le=\"0.005\"} 1\n"));
         assert!(text.contains("\nassemble_proxy_dial_seconds_bucket{le=\"0.001\"} 0\n"));
         assert!(text.contains("\nassemble_proxy_dial_seconds_bucket{le=\"+Inf\"} 1\n"));
+        described(&text);
+    }
+
+    #[test]
+    fn a_range_has_samples_of_each_port_that_had_a_connection() {
+        let services = [8000, 8001].map(|port| Service::new(port, port));
+        services[1].stats.accepted.add(3);
+        services[1].stats.refused.add(2);
+        services[1].stats.fallbacks.add(1);
+        let text = render(&services);
+        assert!(text.contains("\nassemble_proxy_connections_active{port=\"8001\"} 3\n"), "{text}");
+        let failed = "\nassemble_proxy_connections_failed_total{port=\"8001\",reason=\"refused\"} 2\n";
+        assert!(text.contains(failed), "{text}");
+        assert!(text.contains("\nassemble_proxy_splice_fallbacks_total 1\n"), "{text}");
+        assert!(!text.contains("8000"), "{text}");
+        described(&text);
+    }
+
+    fn described(text: &str) {
         for sample in text.lines().filter(|line| !line.starts_with('#')) {
             let name = sample.split(['{', ' ']).next().unwrap();
             let family =

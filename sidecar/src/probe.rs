@@ -2,49 +2,143 @@
 //! the relay itself connect to anything that way.
 
 use std::future::poll_fn;
+use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use assemble_contract::status::{Probe, Speaks};
-use assemble_contract::{Mapping, Outcome, Port, Status};
+use assemble_contract::status::{PortStatus, Probe, Speaks};
+use assemble_contract::{Mapping, Outcome, Port, Ports, Status};
+use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::sys::Socket;
 use crate::upstream::{Upstream, UpstreamError};
 
-/// Connects to the target of a relay that answered so, and asks it for its front page when `speak`; `None`
-/// where the answer names no target. Needs a runtime.
-pub async fn attempt(told: &Status, port: Port, timeout: Duration, speak: bool) -> Option<Probe> {
-    let config = Config {
-        fallback: told.fallback,
-        dialer: told.dialer.as_ref().map(Into::into),
-        connect_timeout: timeout,
-        // No gateway is an answer.
-        wait_for_gateway: true,
-        ..Config::new(Mapping::one(port, told.target()?))
-    };
-    let began = Instant::now();
-    let mut addrs = Vec::new();
-    let connected = match Upstream::new(&config, None) {
-        Ok(upstream) => {
-            let connected = upstream.connect(upstream.target().port.get()).await;
-            if upstream.resolved() == Some(true) {
-                addrs = upstream.addrs().iter().map(ToString::to_string).collect();
+/// How many ports are tried at once.
+const AT_ONCE: usize = 64;
+
+/// Connects to the target of a relay that told this, and asks it for its front page when `speak`; what came
+/// of it is told beside the rest. Each port of a range is tried, as far as the time goes that a single one
+/// may take with both. Nothing is told where the relay named no target. Needs a runtime.
+pub async fn attempt(told: &mut Status, ports: Ports, timeout: Duration, speak: bool) {
+    let Some(mapping) = told.target().and_then(|target| Mapping::new(ports, target).ok()) else { return };
+    let upstream = Upstream::new(
+        &Config {
+            fallback: told.fallback,
+            dialer: told.dialer.as_ref().map(Into::into),
+            connect_timeout: timeout,
+            // No gateway is an answer.
+            wait_for_gateway: true,
+            ..Config::new(mapping.clone())
+        },
+        None,
+    );
+    let upstream = upstream.map_err(|error| {
+        let outcome = match error {
+            UpstreamError::Routes { .. } => Outcome::NoGateway,
+            UpstreamError::Names { .. } => Outcome::NameService,
+            _ => Outcome::Loop,
+        };
+        (outcome, error.to_string())
+    });
+    let trial = Trial { upstream, timeout, speak };
+    if ports.is_one() {
+        told.probe = Some(trial.reach(ports.first(), mapping.outside().first()).await);
+        return;
+    }
+    let mut all: Vec<_> =
+        ports.iter().map(|port| PortStatus { port: port.get(), ..Default::default() }).collect();
+    for known in told.ports.drain(..) {
+        let place = known.port.checked_sub(ports.first().get());
+        if let Some(port) = place.and_then(|place| all.get_mut(usize::from(place))) {
+            *port = known;
+        }
+    }
+    for (port, probe) in all.iter_mut().zip(trial.reach_all(&mapping).await) {
+        port.probe = Some(probe);
+    }
+    told.ports = all;
+}
+
+/// A target that is tried.
+struct Trial {
+    /// Or why there is none, in a word and in more.
+    upstream: Result<Upstream, (Outcome, String)>,
+    timeout: Duration,
+    speak: bool,
+}
+
+/// Ports that are still to be tried, and what came of the others.
+struct Round {
+    trial: Trial,
+    pairs: Vec<(Port, Port)>,
+    next: AtomicUsize,
+    probes: Mutex<Vec<Option<Probe>>>,
+}
+
+impl Trial {
+    /// Tries the port `outside`, to which `port` leads.
+    async fn reach(&self, port: Port, outside: Port) -> Probe {
+        let began = Instant::now();
+        let mut addrs = Vec::new();
+        let connected = match &self.upstream {
+            Ok(upstream) => {
+                let connected = upstream.connect(outside.get()).await;
+                if upstream.resolved() == Some(true) {
+                    addrs = upstream.addrs_at(outside.get()).iter().map(ToString::to_string).collect();
+                }
+                connected.map_err(|error| (error.outcome(), error.to_string()))
             }
-            connected.map_err(|error| (error.outcome(), error.to_string()))
+            Err(failure) => Err(failure.clone()),
+        };
+        let latency_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        match connected {
+            Ok(target) => {
+                let speaks = if self.speak { Some(greet(&target, port, self.timeout).await) } else { None };
+                target.finish();
+                Probe { result: Outcome::Accepted, addrs, latency_us, text: None, speaks }
+            }
+            Err((result, text)) => Probe { result, addrs, latency_us, text: Some(text), speaks: None },
         }
-        Err(error @ UpstreamError::Routes { .. }) => Err((Outcome::NoGateway, error.to_string())),
-        Err(error @ UpstreamError::Names { .. }) => Err((Outcome::NameService, error.to_string())),
-        Err(error) => Err((Outcome::Loop, error.to_string())),
-    };
-    let latency_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Some(match connected {
-        Ok(target) => {
-            let speaks = if speak { Some(greet(&target, port, timeout).await) } else { None };
-            target.finish();
-            Probe { result: Outcome::Accepted, addrs, latency_us, text: None, speaks }
+    }
+
+    /// Tries them all, some at once.
+    async fn reach_all(self, mapping: &Mapping) -> impl Iterator<Item = Probe> + use<> {
+        let limit = self.timeout * 2;
+        let pairs: Vec<_> = mapping.ports().iter().zip(mapping.outside().iter()).collect();
+        let probes = Mutex::new(vec![None; pairs.len()]);
+        let round = Arc::new(Round { trial: self, pairs, next: AtomicUsize::new(0), probes });
+        let mut trying = JoinSet::new();
+        for _ in 0..AT_ONCE {
+            trying.spawn(Arc::clone(&round).go_on());
         }
-        Err((result, text)) => Probe { result, addrs, latency_us, text: Some(text), speaks: None },
-    })
+        let _ = tokio::time::timeout(limit, async { while trying.join_next().await.is_some() {} }).await;
+        let probes = mem::take(&mut *round.probes.lock().unwrap_or_else(PoisonError::into_inner));
+        probes.into_iter().map(move |probe| {
+            probe.unwrap_or_else(|| Probe {
+                result: Outcome::NotTried,
+                text: Some(format!("not tried within {} s", limit.as_secs_f32())),
+                ..Probe::default()
+            })
+        })
+    }
+}
+
+impl Round {
+    /// Tries one after the other that nobody else does.
+    async fn go_on(self: Arc<Self>) {
+        loop {
+            let place = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some((port, outside)) = self.pairs.get(place) else { return };
+            let probe = self.trial.reach(*port, *outside).await;
+            let mut probes = self.probes.lock().unwrap_or_else(PoisonError::into_inner);
+            // None where the time is over.
+            if let Some(slot) = probes.get_mut(place) {
+                *slot = Some(probe);
+            }
+        }
+    }
 }
 
 /// As much of an answer as tells its kind.

@@ -13,8 +13,8 @@ use crate::warning::Warning;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
-    /// The target is not reached.
-    Target,
+    /// The target is not reached; for which port, where the relay has several.
+    Target(Option<u16>),
     /// A connection is accepted but cannot be served.
     Connection,
     /// No connection can be accepted.
@@ -107,7 +107,7 @@ pub(crate) use report;
 /// The same message again, with how often.
 fn tell(Repeated { topic, text: error, times: repeated }: &Repeated<Topic>) {
     match topic {
-        Topic::Target => tracing::info!(%error, repeated, "cannot reach the target"),
+        Topic::Target(port) => tracing::info!(port, %error, repeated, "cannot reach the target"),
         Topic::Connection => tracing::warn!(%error, repeated, "{}", Warning::Connection),
         Topic::Accept => tracing::warn!(%error, repeated, "{}", Warning::Accept),
         Topic::Request => tracing::info!(%error, repeated, "a request was refused"),

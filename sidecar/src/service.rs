@@ -1,6 +1,6 @@
 //! One of the ports that a relay serves. Pure.
 
-use assemble_contract::Mapping;
+use assemble_contract::{Mapping, Port, Ports};
 
 use crate::stats::Stats;
 
@@ -18,6 +18,19 @@ impl Service {
     #[must_use]
     pub fn new(port: u16, outside: u16) -> Self {
         Self { port, outside, stats: Stats::default() }
+    }
+
+    /// Whether there was a connection.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.stats.accepted.get() > 0
+    }
+
+    /// The ports of these, which are in a row; none where the kernel is still to choose.
+    #[must_use]
+    pub fn ports(services: &[Self]) -> Option<Ports> {
+        let port = |service: Option<&Self>| Port::new(service?.port);
+        Ports::new(port(services.first())?, port(services.last())?)
     }
 
     /// Those of a mapping, the lowest port first.

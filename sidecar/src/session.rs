@@ -95,7 +95,8 @@ async fn dial(
     client_addr: SocketAddr,
     opened: Instant,
 ) -> Option<(Socket, Arc<Socket>)> {
-    let Service { outside, ref stats, .. } = shared.services[usize::from(service)];
+    let Service { port, outside, ref stats } = shared.services[usize::from(service)];
+    let port = (shared.services.len() > 1).then_some(port);
     let client = Socket::new(fd)
         .inspect_err(|error| {
             let told = shared.reports.note(Topic::Connection, &error.to_string());
@@ -105,7 +106,7 @@ async fn dial(
     match shared.upstream.dial(outside, &client).await {
         Ok(upstream) => {
             stats.dials.record(opened.elapsed());
-            shared.reports.went_well(Topic::Target);
+            shared.reports.went_well(Topic::Target(port));
             Some((client, upstream))
         }
         Err(DialError::ClientGone(error)) => {
@@ -125,8 +126,8 @@ async fn dial(
             }
             let (tried, seconds) = (shared.upstream.addrs_at(outside), opened.elapsed().as_secs_f64());
             let text = error.to_string();
-            let told = shared.reports.note(Topic::Target, &text);
-            report!(told, info, client.addr = %client_addr, server.addrs = ?tried, error = %text, seconds, "cannot reach the target");
+            let told = shared.reports.note(Topic::Target(port), &text);
+            report!(told, info, port, client.addr = %client_addr, server.addrs = ?tried, error = %text, seconds, "cannot reach the target");
             stats.failed(Failure { outcome: error.outcome(), text, at: Instant::now() });
             None
         }

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use assemble_contract::Target;
-use assemble_contract::status::{LastError, Status};
+use assemble_contract::status::{LastError, PortStatus, Status};
 
 use crate::service::{self, Service};
+use crate::stats::Stats;
 
 /// Where a relay connects to.
 #[derive(Clone, Copy, Debug)]
@@ -29,14 +30,6 @@ pub struct Way<'a> {
 #[must_use]
 pub fn describe(way: &Way<'_>, services: &[Service], capacity: usize, now: Instant) -> Status {
     let stats = service::total(services);
-    let last_error = stats.last_failure().map(|failure| {
-        let age = now.saturating_duration_since(failure.at).as_millis();
-        LastError {
-            age_ms: u64::try_from(age).unwrap_or(u64::MAX),
-            reason: failure.outcome.word().to_owned(),
-            text: failure.text,
-        }
-    });
     Status {
         accept_pauses: stats.accept_pauses.get(),
         active: stats.active(),
@@ -45,18 +38,50 @@ pub fn describe(way: &Way<'_>, services: &[Service], capacity: usize, now: Insta
         bytes_up: stats.bytes_up.get(),
         capacity: u64::try_from(capacity).ok(),
         dialer: way.dialer.map(|path| path.display().to_string()),
-        failed: stats.failures().map(|(reason, count)| (reason.word().to_owned(), count)).into(),
+        failed: failed(&stats).collect(),
         fallback: way.fallback,
         kernel: None,
-        last_error,
+        last_error: last_error(&stats, now),
         opened: stats.accepted.get(),
-        ports: Vec::new(),
+        ports: match services {
+            [_] => Vec::new(),
+            _ => services.iter().filter(|service| service.is_known()).map(|it| port(it, now)).collect(),
+        },
         probe: None,
         resolved: way.resolved,
         splice_fallbacks: stats.fallbacks.get(),
         target: way.target.to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
+}
+
+/// One port of a range.
+fn port(Service { port, stats, .. }: &Service, now: Instant) -> PortStatus {
+    PortStatus {
+        active: stats.active(),
+        bytes_down: stats.bytes_down.get(),
+        bytes_up: stats.bytes_up.get(),
+        failed: failed(stats).filter(|(_, count)| *count > 0).collect(),
+        last_error: last_error(stats, now),
+        opened: stats.accepted.get(),
+        port: *port,
+        probe: None,
+    }
+}
+
+fn failed(stats: &Stats) -> impl Iterator<Item = (String, u64)> {
+    stats.failures().into_iter().map(|(reason, count)| (reason.word().to_owned(), count))
+}
+
+fn last_error(stats: &Stats, now: Instant) -> Option<LastError> {
+    stats.last_failure().map(|failure| {
+        let age = now.saturating_duration_since(failure.at).as_millis();
+        LastError {
+            age_ms: u64::try_from(age).unwrap_or(u64::MAX),
+            reason: failure.outcome.word().to_owned(),
+            text: failure.text,
+        }
+    })
 }
 
 #[cfg(test)]
@@ -100,6 +125,45 @@ mod tests {
         );
         let later = now + Duration::from_millis(1500);
         assert_eq!(said(&way, &service, later), want.replace("VERSION", env!("CARGO_PKG_VERSION")));
+    }
+
+    #[test]
+    fn a_range_tells_of_all_together_and_of_each_that_had_a_connection() {
+        let target = "gateway:9000".parse().unwrap();
+        let way = Way { target: &target, addrs: &[], resolved: None, fallback: None, dialer: None };
+        let services = [8000, 8001, 8002].map(|port| Service::new(port, port + 1000));
+        let now = Instant::now();
+        for (service, outcome) in services[..2].iter().zip([Outcome::Refused, Outcome::TimedOut]) {
+            service.stats.accepted.add(2);
+            service.stats.closed.add(1);
+            service.stats.refused.increment();
+            let at = now - Duration::from_secs(if outcome == Outcome::Refused { 1 } else { 2 });
+            service.stats.failed(Failure { outcome, text: String::new(), at });
+        }
+        let status = describe(&way, &services, 9, now);
+        assert_eq!((status.opened, status.active, status.failures()), (4, 2, 2));
+        assert_eq!(status.last_error.unwrap().reason, "refused");
+        let told = status.ports.iter().map(|port| (port.port, port.opened, port.failed["refused"]));
+        assert_eq!(told.collect::<Vec<_>>(), [(8000, 2, 1), (8001, 2, 1)]);
+        assert_eq!(status.ports[1].last_error.as_ref().unwrap().reason, "timed_out");
+    }
+
+    /// Each of as many as one relay serves has failed, for a reason with long words.
+    #[test]
+    fn the_longest_answer_is_read() {
+        let target = "gateway:1".parse().unwrap();
+        let way = Way { target: &target, addrs: &[], resolved: None, fallback: None, dialer: None };
+        let services: Vec<Service> = (1..=4096).map(|port| Service::new(port, port)).collect();
+        for Service { stats, .. } in &services {
+            for counter in [&stats.accepted, &stats.bytes_up, &stats.bytes_down, &stats.unresolved] {
+                counter.add(u64::MAX / 2);
+            }
+            let text = "x".repeat(1000);
+            stats.failed(Failure { outcome: Outcome::NameService, text, at: Instant::now() });
+        }
+        let answer = answer::write(&describe(&way, &services, 9, Instant::now()));
+        assert!(answer.len() < answer::LONGEST, "{}", answer.len());
+        assert_eq!(answer::read(&answer).unwrap().ports.len(), 4096);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use assemble_contract::Ports;
 use explained::Explained;
 
 /// Something is amiss, and the process goes on.
@@ -13,7 +14,7 @@ pub enum Warning {
     #[advice = "nothing: 127.0.0.1 serves"]
     NoIpv6 {
         /// The port.
-        port: u16,
+        port: Ports,
     },
     /// The kernel refuses a netlink socket.
     #[error("cannot hear of route changes: the gateway stays as it is")]

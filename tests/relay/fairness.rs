@@ -1,13 +1,14 @@
 //! Two queues of one relay: whoever fills one does not keep those in the other waiting.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use assemble_proxy::config::Engine;
 use assemble_proxy::sys::raise_descriptor_limit;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
+use crate::namespace::Namespace;
 use crate::process::Launch;
 use crate::relay::{Near, Setup};
 use crate::sockets::{End, connect, read_all, try_connect};
@@ -62,6 +63,32 @@ fn a_flood_on_one_family_leaves_the_other_served() {
             });
         }
     }
+}
+
+/// Nor does a flood on one port of a range keep the clients of another one waiting.
+#[test]
+fn a_flood_on_one_port_leaves_the_others_served() {
+    Namespace::new().run(|| {
+        let service = |port| Service::on(TcpListener::bind(("127.0.0.1", port)).unwrap(), greet);
+        let _targets = [9000, 9001, 9002].map(service);
+        let launch = Launch::to("127.0.0.1").range("8000-8002:9000-9002");
+        for limit in ["1", "4"] {
+            let _relay = launch.clone().args(["--max-connections", limit]).start();
+            for (flooded, other) in [(8000, 8001), (8002, 8001), (8001, 8000)] {
+                let over = AtomicBool::new(false);
+                std::thread::scope(|scope| {
+                    for _ in 0..FLOOD {
+                        scope.spawn(|| flood(([127, 0, 0, 1], flooded).into(), &over));
+                    }
+                    let _end = SetOnDrop(&over);
+                    for _ in 0..20 {
+                        let said = read_all(&connect(([127, 0, 0, 1], other).into()));
+                        assert_eq!(said, (b"hello".to_vec(), End::Finished), "{other}");
+                    }
+                });
+            }
+        }
+    });
 }
 
 /// Where descriptors are exhausted, a client of either family learns of it, however many of the

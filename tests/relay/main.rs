@@ -58,6 +58,7 @@ mod names;
 mod namespaces;
 mod pauses;
 mod pipes;
+mod ranges;
 mod resets;
 mod resources;
 mod schedules;

@@ -5,6 +5,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::time::Duration;
 
+use assemble_contract::{Port, Ports};
 use assemble_proxy::health::probe;
 use nix::sys::signal::Signal;
 
@@ -14,6 +15,11 @@ use crate::peers::KIB;
 use crate::process::{Launch, Process};
 use crate::relay::{Setup, at_once};
 use crate::sockets::{PATIENCE, eventually};
+
+/// The one that relays in a namespace listen on.
+fn port() -> Ports {
+    Port::new(5000).unwrap().into()
+}
 
 /// A busy machine may be late at some rounds; what is slow by itself is late at all of them.
 #[track_caller]
@@ -136,7 +142,7 @@ fn a_relay_does_not_outlive_the_owner_of_its_namespace() {
     let first = owner();
     let options = ["--owner-socket", "@owner.sock"];
     let mut relay = Launch::to("gateway").inside(&world.container).args(options).start();
-    let health = || world.container.run(|| probe(5000));
+    let health = || world.container.run(|| probe(port()));
     health().unwrap();
     // One that ends may have work to finish first; one that restarts in the same namespace is the owner still.
     drop(first);
@@ -162,7 +168,7 @@ fn a_relay_lives_on_where_its_owner_was_never_seen() {
     let options = ["--owner-socket", "@nobody.sock"];
     let mut relay = Launch::to("gateway").inside(&world.container).args(options).start();
     for _ in 0..10 {
-        world.container.run(|| probe(5000)).unwrap();
+        world.container.run(|| probe(port())).unwrap();
     }
     assert!(keeps_unix_sockets_open(&relay));
     relay.signal(Signal::SIGTERM);
@@ -174,7 +180,7 @@ fn a_relay_lives_on_where_its_owner_was_never_seen() {
 fn a_relay_without_an_owner_leaves_the_sockets_of_others_alone() {
     let world = World::with_route();
     let relay = Launch::to("gateway").inside(&world.container).start();
-    world.container.run(|| probe(5000)).unwrap();
+    world.container.run(|| probe(port())).unwrap();
     assert!(!keeps_unix_sockets_open(&relay));
 }
 

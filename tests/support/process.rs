@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use assemble_contract::{Port, Ports, PortsSpec};
 use assemble_proxy::health::probe;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -26,7 +27,7 @@ pub(crate) struct Launch {
     wrapper: Vec<String>,
     args: Vec<String>,
     namespace: Option<Namespace>,
-    port: Option<u16>,
+    ports: Option<PortsSpec>,
     metrics: Option<PathBuf>,
 }
 
@@ -37,7 +38,7 @@ impl Launch {
             wrapper: Vec::new(),
             args: vec!["--to".to_owned(), target.to_string()],
             namespace: None,
-            port: None,
+            ports: None,
             metrics: None,
         }
     }
@@ -60,7 +61,13 @@ impl Launch {
     }
 
     pub(crate) fn port(mut self, port: u16) -> Self {
-        self.port = Some(port);
+        self.ports = Port::new(port).map(PortsSpec::from);
+        self
+    }
+
+    /// Of several ports, in words of `--port`: inside a namespace, where they are free.
+    pub(crate) fn range(mut self, words: &str) -> Self {
+        self.ports = Some(words.parse().unwrap());
         self
     }
 
@@ -78,7 +85,7 @@ impl Launch {
         let mut attempts = 0..5;
         loop {
             let mut process = self.spawn();
-            let ready = format!("listening on 127.0.0.1:{}", process.port);
+            let ready = format!("listening on 127.0.0.1:{}", process.ports);
             eventually("the relay listens", PATIENCE, || {
                 process.log().contains(&ready) || process.child.try_wait().unwrap().is_some()
             });
@@ -90,7 +97,7 @@ impl Launch {
                     return process;
                 }
                 // Somebody else was given the port in the meantime.
-                false if log.contains("already in use") && self.port.is_none() => {
+                false if log.contains("already in use") && self.ports.is_none() => {
                     attempts.next().expect("some port stays free");
                 }
                 false => panic!("the relay did not start: {log}"),
@@ -107,11 +114,14 @@ impl Launch {
     }
 
     fn spawn(&self) -> Process {
-        let port = self.port.unwrap_or_else(|| if self.namespace.is_some() { 5000 } else { free_port() });
+        let ports = self.ports.unwrap_or_else(|| {
+            let port = if self.namespace.is_some() { 5000 } else { free_port() };
+            Port::new(port).unwrap().into()
+        });
         let mut words: Vec<std::ffi::OsString> = self.wrapper.iter().map(Into::into).collect();
         words.push(BINARY.into());
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).args(["--port", &port.to_string()]).args(&self.args);
+        command.args(&words[1..]).args(["--port", &ports.to_string()]).args(&self.args);
         if let Some(path) = &self.metrics {
             command.arg("--metrics").arg(format!("unix:{}", path.display()));
         }
@@ -132,7 +142,7 @@ impl Launch {
             }
         });
         let (namespace, metrics) = (self.namespace.clone(), self.metrics.clone());
-        Process { child, port, log, reader: Some(reader), namespace, metrics }
+        Process { child, ports: ports.ports(), log, reader: Some(reader), namespace, metrics }
     }
 }
 
@@ -140,7 +150,7 @@ impl Launch {
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
-    port: u16,
+    ports: Ports,
     log: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
     namespace: Option<Namespace>,
@@ -148,12 +158,17 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    /// The first, if there are several.
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.ports.first().get()
+    }
+
+    pub(crate) fn ports(&self) -> Ports {
+        self.ports
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
-        ([127, 0, 0, 1], self.port).into()
+        ([127, 0, 0, 1], self.port()).into()
     }
 
     /// Connects to it, from its own namespace.
@@ -168,8 +183,8 @@ impl Process {
     /// Asks whether it serves, in its own namespace.
     fn probe(&self) -> io::Result<()> {
         match &self.namespace {
-            Some(namespace) => namespace.run(|| probe(self.port)),
-            None => probe(self.port),
+            Some(namespace) => namespace.run(|| probe(self.ports)),
+            None => probe(self.ports),
         }
     }
 

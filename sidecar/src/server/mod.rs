@@ -9,7 +9,7 @@ mod workers;
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::Arc;
@@ -28,10 +28,9 @@ use crate::reports::{Topic, report};
 use crate::service::Service;
 use crate::session::Shared;
 use crate::stats::{Failure, Stats};
-use crate::sys::{Listener, ListenerError, Reserve};
+use crate::sys::{ListenerError, Reserve};
 use crate::upstream::{Upstream, UpstreamError};
-use crate::warning::Warning;
-use queues::Queues;
+use queues::{Listening, Queues};
 use sessions::{Accepted, Sessions};
 use workers::Workers;
 
@@ -58,7 +57,8 @@ pub struct Drained {
 /// A relay that listens.
 #[derive(Debug)]
 pub struct Server {
-    listeners: Vec<Listener>,
+    listening: Listening,
+    families: Vec<IpAddr>,
     shared: Arc<Shared>,
     grace: Duration,
     /// One for each connection that may be served at once.
@@ -72,7 +72,7 @@ impl Server {
     /// Finds the target and listens on 127.0.0.1 and ::1. Needs a runtime.
     ///
     /// # Errors
-    /// There is no target, or the port cannot be had; a machine without IPv6 is only warned about.
+    /// There is no target, or a port cannot be had; a machine without IPv6 is only warned about.
     pub fn bind(config: &Config) -> Result<Self, ServerError> {
         let on_link = congestion::on_link(config.congestion_control);
         let upstream = Upstream::new(config, on_link)?;
@@ -81,19 +81,7 @@ impl Server {
             services.iter_mut().for_each(|service| service.port = 0);
         }
         // Clients come over loopback, so they are on link.
-        let listen = |ip: IpAddr, port| Listener::bind(SocketAddr::new(ip, port), config.keepalive, on_link);
-        let ipv4 = listen(Ipv4Addr::LOCALHOST.into(), services[0].port)?;
-        // With port 0 the kernel has chosen one; both families get the same.
-        let port = ipv4.local_addr().port();
-        services[0].port = port;
-        let ipv6 = match listen(Ipv6Addr::LOCALHOST.into(), port) {
-            Ok(listener) => Some(listener),
-            Err(error) if error.family_missing() => {
-                tracing::warn!("{}", Warning::NoIpv6 { port });
-                None
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let (listening, families) = queues::listen(config, on_link, &mut services)?;
         let shared = Shared {
             upstream,
             options: Options { engine: config.engine, idle_timeout: config.idle_timeout },
@@ -104,7 +92,8 @@ impl Server {
         };
         let most = config.max_connections.min(Semaphore::MAX_PERMITS);
         Ok(Self {
-            listeners: [ipv4].into_iter().chain(ipv6).collect(),
+            listening,
+            families,
             shared: Arc::new(shared),
             grace: config.grace,
             slots: Arc::new(Semaphore::new(most)),
@@ -113,8 +102,9 @@ impl Server {
         })
     }
 
+    /// Where it listens, with the lowest of its ports.
     pub fn local_addrs(&self) -> impl Iterator<Item = SocketAddr> {
-        self.listeners.iter().map(Listener::local_addr)
+        self.families.iter().map(|ip| SocketAddr::new(*ip, self.shared.services[0].port))
     }
 
     /// What all connections share: the target and the counters.
@@ -135,7 +125,8 @@ impl Server {
         let sessions = Sessions::new(Arc::clone(&self.shared), Arc::clone(&self.slots));
         let workers = Workers::new(self.threads, &sessions, self.grace).map_err(ServerError::Start)?;
         let _summed_up = self.shared.reports.summed_up();
-        let mut queues = Queues::new(&self.listeners);
+        #[expect(clippy::cast_possible_truncation, reason = "there are no more services than ports")]
+        let mut queues = Queues::new(&self.listening, self.shared.services.len() as u16);
         {
             let mut shutdown = pin!(shutdown);
             let mut watch = pin!(self.shared.upstream.watch());
@@ -159,10 +150,10 @@ impl Server {
             }
         }
         // Beyond the limit as well: those who waited for a turn would get a reset instead.
-        while let Some((service, fd, peer)) = queues.take() {
+        while let Some((service, (fd, peer))) = queues.take() {
             workers.serve(Accepted { service, fd, peer, slot: None }, &sessions);
         }
-        drop(self.listeners);
+        drop(self.listening);
         let (here, elsewhere) = tokio::join!(sessions.drain(self.grace), workers.drain());
         Ok(Drained { cut: here + elsewhere })
     }

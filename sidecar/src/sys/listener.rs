@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
 use explained::Explained;
@@ -43,34 +43,28 @@ impl ListenerError {
     }
 }
 
-/// A listening socket registered with the runtime.
+/// A socket that has its address and does not listen yet: whoever connects is refused.
 #[derive(Debug)]
-pub struct Listener {
-    io: AsyncFd<OwnedFd>,
+pub struct Bound {
+    socket: socket2::Socket,
     addr: SocketAddr,
 }
 
-impl Listener {
-    /// Binds and listens; port 0 lets the kernel choose. What is accepted sends with the congestion
-    /// control that is named, else with the namespace's.
+impl Bound {
+    /// Takes an address; port 0 lets the kernel choose. What is accepted sends with the congestion control
+    /// that is named, else with the namespace's.
     ///
     /// # Errors
     /// The address is taken, not there, or not allowed.
-    pub fn bind(
+    pub fn new(
         addr: SocketAddr,
         keepalive: Keepalive,
         congestion_control: Option<&str>,
     ) -> Result<Self, ListenerError> {
-        Self::try_bind(addr, keepalive, congestion_control).map_err(|cause| ListenerError { addr, cause })
+        Self::bind(addr, keepalive, congestion_control).map_err(|cause| ListenerError { addr, cause })
     }
 
-    fn try_bind(
-        addr: SocketAddr,
-        keepalive: Keepalive,
-        congestion_control: Option<&str>,
-    ) -> io::Result<Self> {
-        // The kernel cuts it to net.core.somaxconn (listen(2)): the owner's wish, not ours.
-        const BACKLOG: i32 = i32::MAX;
+    fn bind(addr: SocketAddr, keepalive: Keepalive, congestion_control: Option<&str>) -> io::Result<Self> {
         let socket = socket2::Socket::new(
             Domain::for_address(addr),
             Type::STREAM.nonblocking().cloexec(),
@@ -86,15 +80,36 @@ impl Listener {
             Socket::send_with(socket.as_fd(), name)?;
         }
         socket.bind(&addr.into())?;
-        socket.listen(BACKLOG)?;
         let addr = socket.local_addr()?.as_socket().unwrap_or(addr);
-        let io = register(socket.into(), Interest::READABLE).map_err(|(_, error)| error)?;
-        Ok(Self { io, addr })
+        Ok(Self { socket, addr })
     }
 
     #[must_use]
-    pub const fn local_addr(&self) -> SocketAddr {
+    pub const fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Listens, and makes something of the socket.
+    pub(super) fn listen<T>(self, make: impl FnOnce(OwnedFd) -> io::Result<T>) -> Result<T, ListenerError> {
+        // The kernel cuts it to net.core.somaxconn (listen(2)): the owner's wish, not ours.
+        const BACKLOG: i32 = i32::MAX;
+        let Self { socket, addr } = self;
+        let listening = socket.listen(BACKLOG).and_then(|()| make(socket.into()));
+        listening.map_err(|cause| ListenerError { addr, cause })
+    }
+}
+
+/// A listening socket registered with the runtime.
+#[derive(Debug)]
+pub struct Listener(AsyncFd<OwnedFd>);
+
+impl Listener {
+    /// Listens.
+    ///
+    /// # Errors
+    /// Another socket listens there, or there is no room for it.
+    pub fn new(bound: Bound) -> Result<Self, ListenerError> {
+        bound.listen(|socket| register(socket, Interest::READABLE).map(Self).map_err(|(_, error)| error))
     }
 
     /// Takes the next connection off the queue, with its peer's address.
@@ -103,7 +118,7 @@ impl Listener {
     /// Those of accept4(2) but `EAGAIN`; [`crate::accept::classify`] tells what they mean.
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(OwnedFd, SocketAddr)>> {
         loop {
-            let mut guard = ready!(self.io.poll_read_ready(cx))?;
+            let mut guard = ready!(self.0.poll_read_ready(cx))?;
             match self.accept() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -117,8 +132,12 @@ impl Listener {
     /// # Errors
     /// Those of accept4(2), `EAGAIN` for an empty queue among them.
     pub fn accept(&self) -> io::Result<(OwnedFd, SocketAddr)> {
-        let (fd, peer) = acceptfrom_with(&self.io, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
-        let peer = peer.and_then(|peer| peer.try_into().ok()).ok_or(io::ErrorKind::ConnectionAborted)?;
-        Ok((fd, peer))
+        accept(self.0.as_fd())
     }
+}
+
+pub(super) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, SocketAddr)> {
+    let (fd, peer) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+    let peer = peer.and_then(|peer| peer.try_into().ok()).ok_or(io::ErrorKind::ConnectionAborted)?;
+    Ok((fd, peer))
 }
