@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use docker_plugin::name_service::account;
 use docker_plugin::vars::Vars;
 use explained::Explained;
 
@@ -26,17 +27,6 @@ pub fn user(vars: &impl Vars) -> Option<UserName> {
 pub fn home(vars: &impl Vars) -> Option<PathBuf> {
     let variable = vars.get("HOME").or_else(|| vars.get("USERPROFILE")).map(PathBuf::from);
     variable.or_else(|| account().map(|(_, home)| home))
-}
-
-#[cfg(unix)]
-fn account() -> Option<(String, PathBuf)> {
-    use nix::unistd::{Uid, User};
-    User::from_uid(Uid::effective()).ok().flatten().map(|user| (user.name, user.dir))
-}
-
-#[cfg(not(unix))]
-fn account() -> Option<(String, PathBuf)> {
-    None
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 //! | [`exit`], [`cancel`] | the exit status; a request to end early |
 //! | [`credentials`], [`reference`](mod@reference) | logins for registries; names of images |
 //! | [`output`] | templates, tables, sizes, ages, times, the two streams |
+//! | [`name_service`] | what the system knows of hosts and users |
 //! | [`authority`], [`usage`], [`vars`] | hosts and ports; what is wrong with a command line; the environment |
 #![warn(missing_docs)]
 
@@ -26,6 +27,7 @@ pub mod exit;
 pub mod globals;
 pub mod hooks;
 pub mod metadata;
+pub mod name_service;
 pub mod output;
 pub mod parent;
 pub mod reference;

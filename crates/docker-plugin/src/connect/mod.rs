@@ -27,6 +27,7 @@ pub use self::tls::TlsError;
 use self::address::Address;
 use self::tls::TlsClient;
 use crate::endpoint::Endpoint;
+use crate::name_service;
 
 /// How long a connection may take to come about. Docker's own client allows 30 s over ssh and
 /// the kernel's two minutes over TCP; an engine that is near answers in milliseconds. Below the
@@ -110,7 +111,7 @@ impl Connector {
         Ok(match &self.address {
             Address::Unix(path) => Box::pin(UnixStream::connect(path).await?),
             Address::Tcp(host, port) => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                let stream = TcpStream::connect(&name_service::lookup(host, *port).await?[..]).await?;
                 stream.set_nodelay(true)?;
                 match &self.tls {
                     Some(tls) => Box::pin(tls.handshake(stream).await?),

@@ -7,12 +7,13 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use assemble_contract::HostName;
 use assemble_contract::argv::Question;
+use docker_plugin::name_service;
 use explained::Explained;
 
 use crate::commands::health::{self, ANSWER_LIMIT};
@@ -158,9 +159,9 @@ pub enum NameError {
 /// An address of a host. A backend that runs knows names that this machine does not: those of the
 /// engine's own name service, as Docker Desktop's `host.docker.internal`.
 async fn address<E: Engine>(session: Session<'_, E>, observed: &Observed, name: &str) -> Result<IpAddr> {
-    let error = match tokio::time::timeout(LIMIT, tokio::net::lookup_host((name, 0))).await {
+    let error = match tokio::time::timeout(LIMIT, name_service::lookup(name, 0)).await {
         Ok(Ok(found)) => {
-            let found = choose(found.map(|address| address.ip()));
+            let found = choose(found.iter().map(SocketAddr::ip));
             return found.ok_or_else(|| NameError::NoAddress { name: name.to_owned() }.into());
         }
         Ok(Err(error)) => error,
@@ -182,17 +183,14 @@ async fn ask<E: Engine>(engine: &E, backend: &Container, name: &str) -> Option<I
     // Not every getent(1) has the one that gives all addresses.
     for database in ["ahosts", "hosts"] {
         let answer = engine.exec(&backend.id, &["getent", database, name]).await.ok()?;
-        let addr = if answer.status == 0 { hosts(&String::from_utf8_lossy(&answer.output)) } else { None };
+        let output = String::from_utf8_lossy(&answer.output);
+        let found = if answer.status == 0 { name_service::addresses(&output) } else { Vec::new() };
+        let addr = choose(found.into_iter());
         if addr.is_some() {
             return addr;
         }
     }
     None
-}
-
-/// Reads lines that begin with an address.
-fn hosts(text: &str) -> Option<IpAddr> {
-    choose(text.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()))
 }
 
 fn refuse_own(name: &str, addr: IpAddr, port: Port, outside: Port) -> Result<()> {
@@ -233,14 +231,6 @@ mod tests {
         }
         assert!(is_of_the_engine("host.docker.internal") && is_of_the_engine("Gateway.Docker.Internal."));
         assert!(!is_of_the_engine("docker.internal.example"));
-    }
-
-    #[test]
-    fn what_a_backend_says_of_a_host_is_read() {
-        let text = "fd00::2         STREAM host.docker.internal\n192.0.2.9       STREAM\n192.0.2.7 DGRAM\n";
-        assert_eq!(hosts(text), Some([192, 0, 2, 7].into()));
-        assert_eq!(hosts("192.0.2.254       host.docker.internal\n"), Some([192, 0, 2, 254].into()));
-        assert_eq!(hosts("OCI runtime exec failed: getent: not found\n\n"), None);
     }
 
     #[test]

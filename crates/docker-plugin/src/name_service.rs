@@ -1,0 +1,102 @@
+//! What the system's name service knows: addresses of hosts, accounts of users.
+//!
+//! It is made of libraries that nsswitch.conf(5) names. A program that is linked statically cannot load
+//! them: glibc tries all the same, and such a program of Debian 12 crashes on Debian 11 to 13 for a user in
+//! no file (`systemd`), and on 11 and 13 for a host in no file (`mdns4_minimal`). It asks getent(1), which
+//! comes with every C library that has them.
+
+#![expect(clippy::disallowed_methods, reason = "here they are behind a condition")]
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// Whether this program has to ask getent(1).
+const IS_STATIC: bool = cfg!(all(target_os = "linux", target_feature = "crt-static"));
+
+/// The status of getent(1) for what nobody knows.
+const UNKNOWN: i32 = 2;
+
+/// The addresses of a host, which may be one itself, best first.
+///
+/// # Errors
+/// Nobody knows the host.
+pub async fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if IS_STATIC && host.parse::<IpAddr>().is_err() {
+        // Where there is none, there are no modules either, and files and DNS are in every C library.
+        let mut getent = tokio::process::Command::new("getent");
+        if let Ok(output) = getent.args(["ahosts", host]).kill_on_drop(true).output().await {
+            if output.status.code() == Some(UNKNOWN) {
+                return Err(io::Error::other(format!("no name service knows \"{host}\"")));
+            }
+            let found = addresses(&String::from_utf8_lossy(&output.stdout));
+            if !found.is_empty() {
+                return Ok(found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect());
+            }
+        }
+    }
+    Ok(tokio::net::lookup_host((host, port)).await?.collect())
+}
+
+/// The addresses at the beginnings of lines, as getent(1) prints them, each once.
+#[must_use]
+pub fn addresses(text: &str) -> Vec<IpAddr> {
+    let mut found = Vec::new();
+    for ip in text.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()) {
+        if !found.contains(&ip) {
+            found.push(ip);
+        }
+    }
+    found
+}
+
+/// The name and the home directory of the user that this process runs as.
+#[cfg(unix)]
+#[must_use]
+pub fn account() -> Option<(String, PathBuf)> {
+    use nix::unistd::{Uid, User};
+    let uid = Uid::effective();
+    if !IS_STATIC {
+        return User::from_uid(uid).ok().flatten().map(|user| (user.name, user.dir));
+    }
+    let uid = uid.to_string();
+    let asked = std::process::Command::new("getent").args(["passwd", &uid]).output();
+    let text = asked.map(|output| output.stdout).or_else(|_| std::fs::read("/etc/passwd")).ok()?;
+    account_in(&String::from_utf8_lossy(&text), &uid)
+}
+
+/// Nobody is known by a number.
+#[cfg(not(unix))]
+#[must_use]
+pub fn account() -> Option<(String, PathBuf)> {
+    None
+}
+
+/// The account of a user in lines of passwd(5).
+#[cfg(unix)]
+fn account_in(text: &str, uid: &str) -> Option<(String, PathBuf)> {
+    text.lines().find_map(|line| match line.split(':').collect::<Vec<_>>()[..] {
+        [name, _, id, _, _, home, _] if id == uid => Some((name.to_owned(), home.into())),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_address_that_is_printed_counts_once() {
+        let text = "2001:db8::1     STREAM engine.lan\n2001:db8::1     DGRAM\n192.0.2.9       STREAM\n";
+        assert_eq!(addresses(text), ["2001:db8::1", "192.0.2.9"].map(|ip| ip.parse::<IpAddr>().unwrap()));
+        assert_eq!(addresses("usage: getent database [key ...]\n\n"), [] as [IpAddr; 0]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_account_is_found_by_its_number() {
+        let text = "root:x:0:0:root:/root:/bin/bash\nbuilder:x:1000:100:,,,:/home/builder:/bin/sh\nodd\n";
+        assert_eq!(account_in(text, "1000"), Some(("builder".to_owned(), "/home/builder".into())));
+        assert_eq!(account_in(text, "100"), None);
+    }
+}
