@@ -3,6 +3,7 @@
 //! No registry is asked and nothing is built on the engine: a layer with one file, a
 //! configuration and a manifest in a tar archive are all that `POST /images/load` wants.
 
+mod elf;
 mod shipped;
 
 use std::time::Duration;
@@ -19,9 +20,13 @@ use crate::digest;
 pub use shipped::{Missing, program, shipped};
 
 use Entry::{Directory, File};
+use elf::arch;
 
 /// The repository under which the image is known on the engine.
 pub const REPOSITORY: &str = "docker-assemble-proxy";
+
+/// The tag of one that is published.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How many digits of its digest are the image's tag.
 const TAG: usize = 12;
@@ -37,11 +42,11 @@ pub fn is_built_in(image: &ImageRef) -> bool {
 /// An image ready to be loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Archive {
-    /// Its name, with a tag made from its content: two images of one name are the same.
+    /// Its name. One that is not published has a tag made from its content: two of one name are the same.
     pub image: ImageRef,
     /// What its program runs on, in OCI's words: `amd64`, `arm64`.
     pub arch: &'static str,
-    /// The archive, in the format of `docker save`.
+    /// The archive, which `docker load` takes.
     pub bytes: Bytes,
 }
 
@@ -49,19 +54,9 @@ pub struct Archive {
 /// archive, byte for byte.
 #[must_use]
 pub fn archive(binary: &[u8]) -> Archive {
-    let socket_directory = format!("{}/", DIALER_DIRECTORY.trim_start_matches('/'));
-    let layer = tar([
-        File(NAME, binary, 0o555),
-        Directory("run/", 0, 0o755),
-        Directory(&socket_directory, USER_ID.into(), 0o700),
-    ]);
-    let layer_digest = sha256(&layer);
-    let arch = arch(binary);
-    let config = config(arch, &layer_digest).to_string();
-    // It names the layer's digest, so its own stands for everything.
-    let digest = sha256(config.as_bytes());
+    let Content { layer, layer_digest, config, digest, arch } = content(binary);
+    // The configuration names the layer's digest, so its own stands for everything.
     let image = format!("{REPOSITORY}:{}", &digest[..TAG]);
-
     let (config_name, layer_name) = (format!("{digest}.json"), format!("{layer_digest}.tar"));
     let manifest =
         json!([{ "Config": config_name, "RepoTags": [image], "Layers": [layer_name] }]).to_string();
@@ -71,6 +66,89 @@ pub fn archive(binary: &[u8]) -> Archive {
         File(&layer_name, &layer, 0o444),
     ]);
     Archive { image: ImageRef(image), arch, bytes: bytes.into() }
+}
+
+/// What the image is called that is published with this version.
+#[must_use]
+pub fn published_name() -> String {
+    format!("{REPOSITORY}:{VERSION}")
+}
+
+/// The same image to be published: an OCI image layout, and in it what engines before 25.0 read.
+#[must_use]
+pub fn published(binary: &[u8]) -> Archive {
+    let Content { layer, layer_digest, config, digest, arch } = content(binary);
+    let image = published_name();
+    let described = |kind: &str, digest: &str, size: usize| {
+        let media_type = format!("application/vnd.oci.image.{kind}");
+        json!({ "mediaType": media_type, "digest": format!("sha256:{digest}"), "size": size })
+    };
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": described("config.v1+json", &digest, config.len()),
+        "layers": [described("layer.v1.tar", &layer_digest, layer.len())],
+        "annotations": labels(),
+    })
+    .to_string();
+    let manifest_digest = sha256(manifest.as_bytes());
+    let mut entry = described("manifest.v1+json", &manifest_digest, manifest.len());
+    entry["platform"] = json!({ "architecture": arch, "os": "linux" });
+    // By these names containerd, and Podman and skopeo, call what they read.
+    entry["annotations"] = json!({
+        "io.containerd.image.name": format!("docker.io/library/{image}"),
+        "org.opencontainers.image.ref.name": VERSION,
+    });
+    let index = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [entry],
+    });
+    let blob = |digest: &str| format!("blobs/sha256/{digest}");
+    let (manifest_name, config_name, layer_name) =
+        (blob(&manifest_digest), blob(&digest), blob(&layer_digest));
+    let for_docker = json!([{ "Config": config_name, "RepoTags": [image], "Layers": [layer_name] }]);
+    let bytes = tar([
+        File("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#, 0o444),
+        File("index.json", index.to_string().as_bytes(), 0o444),
+        File("manifest.json", for_docker.to_string().as_bytes(), 0o444),
+        File(&manifest_name, manifest.as_bytes(), 0o444),
+        File(&config_name, config.as_bytes(), 0o444),
+        File(&layer_name, &layer, 0o444),
+    ]);
+    Archive { image: ImageRef(image), arch, bytes: bytes.into() }
+}
+
+/// What an image is made of, whatever the archive.
+struct Content {
+    layer: Vec<u8>,
+    layer_digest: String,
+    config: String,
+    digest: String,
+    arch: &'static str,
+}
+
+fn content(binary: &[u8]) -> Content {
+    let socket_directory = format!("{}/", DIALER_DIRECTORY.trim_start_matches('/'));
+    let layer = tar([
+        File(NAME, binary, 0o555),
+        Directory("run/", 0, 0o755),
+        Directory(&socket_directory, USER_ID.into(), 0o700),
+    ]);
+    let layer_digest = sha256(&layer);
+    let arch = arch(binary);
+    let config = config(arch, &layer_digest).to_string();
+    let digest = sha256(config.as_bytes());
+    Content { layer, layer_digest, config, digest, arch }
+}
+
+fn labels() -> Value {
+    json!({
+        "org.opencontainers.image.title": REPOSITORY,
+        "org.opencontainers.image.description": "Forwards a port of a network namespace to the host",
+        "org.opencontainers.image.version": VERSION,
+        "org.opencontainers.image.licenses": env!("CARGO_PKG_LICENSE"),
+    })
 }
 
 /// The image's configuration, after the OCI image specification, and docker's health check.
@@ -95,12 +173,7 @@ fn config(arch: &str, layer_digest: &str) -> Value {
                 // Known since engine 25; an older one asks first after a whole interval.
                 "StartInterval": nanoseconds(Duration::from_secs(1)),
             },
-            "Labels": {
-                "org.opencontainers.image.title": REPOSITORY,
-                "org.opencontainers.image.description": "Forwards a port of a network namespace to the host",
-                "org.opencontainers.image.version": env!("CARGO_PKG_VERSION"),
-                "org.opencontainers.image.licenses": env!("CARGO_PKG_LICENSE"),
-            },
+            "Labels": labels(),
         },
         "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{layer_digest}")] },
         "history": [{ "created": created, "created_by": "docker-assemble" }],
@@ -143,31 +216,12 @@ fn sha256(bytes: &[u8]) -> String {
     digest::hex(bytes, digest::WHOLE)
 }
 
-/// What a program runs on, read from its header: `e_machine` of elf(5), numbers from elf.h.
-fn arch(elf: &[u8]) -> &'static str {
-    if elf.len() < 20 || elf[0] != 0x7f || elf[1] != b'E' || elf[2] != b'L' || elf[3] != b'F' {
-        return "unknown";
-    }
-    let little = elf[5] == 1;
-    let machine = if little { [elf[18], elf[19]] } else { [elf[19], elf[18]] };
-    match (u16::from_le_bytes(machine), little) {
-        (3, _) => "386",
-        (21, true) => "ppc64le",
-        (22, _) => "s390x",
-        (40, _) => "arm",
-        (62, _) => "amd64",
-        (183, true) => "arm64",
-        (243, _) => "riscv64",
-        (258, _) => "loong64",
-        _ => "unknown",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
     use std::io::Read;
 
+    use super::elf::elf;
     use super::*;
 
     fn files(archive: &[u8]) -> BTreeMap<String, (Header, Vec<u8>)> {
@@ -179,13 +233,6 @@ mod tests {
             (entry.path().unwrap().display().to_string(), (entry.header().clone(), content))
         };
         archive.entries().unwrap().map(entry).collect()
-    }
-
-    fn elf(machine: u8) -> Vec<u8> {
-        let mut elf = vec![0x7f, b'E', b'L', b'F', 2, 1];
-        elf.resize(18, 0);
-        elf.extend([machine, 0]);
-        elf
     }
 
     #[test]
@@ -230,10 +277,30 @@ mod tests {
     }
 
     #[test]
-    fn programs_tell_what_they_run_on() {
-        assert_eq!((arch(&elf(62)), arch(&elf(183))), ("amd64", "arm64"));
-        assert_eq!((arch(b"#!/bin/sh"), arch(&elf(1))), ("unknown", "unknown"));
-        let big_s390x = [vec![0x7f, b'E', b'L', b'F', 2, 2], vec![0; 12], vec![0, 22]].concat();
-        assert_eq!(arch(&big_s390x), "s390x");
+    fn a_published_image_has_the_same_content_in_oci_s_layout() {
+        let program = elf(183);
+        let made = published(&program);
+        let files = files(&made.bytes);
+        let read = |name: &str| serde_json::from_slice::<Value>(&files[name].1).unwrap();
+        let blob = |of: &Value| {
+            let name = of["digest"].as_str().unwrap().replace(':', "/");
+            let content = &files[&format!("blobs/{name}")].1;
+            assert_eq!((of["size"].as_u64(), &name[7..]), (Some(content.len() as u64), &*sha256(content)));
+            content.clone()
+        };
+        assert_eq!(read("oci-layout")["imageLayoutVersion"], "1.0.0");
+        let entry = &read("index.json")["manifests"][0];
+        assert_eq!(entry["platform"], json!({ "architecture": "arm64", "os": "linux" }));
+        let manifest: Value = serde_json::from_slice(&blob(entry)).unwrap();
+        let (config, layer) = (blob(&manifest["config"]), blob(&manifest["layers"][0]));
+        assert_eq!(self::files(&layer)["assemble-proxy"].1, program);
+
+        // The same configuration is the same image to an engine.
+        let tag = &archive(&program).image.0;
+        assert_eq!(tag.rsplit_once(':').unwrap().1, &sha256(&config)[..TAG]);
+        let for_docker = &read("manifest.json")[0];
+        assert_eq!(for_docker["RepoTags"][0], made.image.0.as_str());
+        assert_eq!(files[for_docker["Config"].as_str().unwrap()].1, config);
+        assert_eq!(files[for_docker["Layers"][0].as_str().unwrap()].1, layer);
     }
 }
