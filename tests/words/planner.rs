@@ -281,7 +281,11 @@ fn another_architecture_needs_another_sidecar() {
     world.arch = "arm64".to_owned();
     let error = plan(&wish(), &world).unwrap_err();
     assert!(matches!(error, PlanError::Architecture { .. }));
-    assert!(error.to_string().contains("--proxy-image"));
+    let words = error.to_string();
+    assert!(
+        words.contains("assemble-proxy-linux-arm64.oci.tar")
+            && words.contains("--proxy-image docker-assemble-proxy:")
+    );
     let own = Desired { proxy_image: ProxyImage::Custom(ImageRef("my/proxy".to_owned())), ..wish() };
     assert_eq!(steps(&own, &world)[0], ["pull my/proxy"]);
     assert!(plan(&Desired { forwards: ports(&[]), ..wish() }, &world).is_ok());

@@ -4,6 +4,7 @@ use explained::Explained;
 
 use super::diff::Difference;
 use crate::desired::{ContainerName, ImageRef, VolumeName};
+use crate::proxy_image::published_name;
 
 /// Why there is no plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
@@ -84,9 +85,11 @@ pub enum PlanError {
     /// A remote engine of another kind.
     #[error(
         "the built-in sidecar is made for \"{built_in}\" but the engine runs on \"{engine}\"; \
-         name an image of the sidecar for it with --proxy-image, or forward no ports with --allow-host-port 0"
+         'docker load --input assemble-proxy-linux-{engine}.oci.tar', a file of the release, and --proxy-image {image} give \
+         it its own; --allow-host-port 0 needs none",
+        image = published_name()
     )]
-    #[advice = "build `Dockerfile.sidecar` there"]
+    #[advice = "load that file, or build `Dockerfile.sidecar` there"]
     Architecture {
         /// What the built-in binary runs on.
         built_in: String,
