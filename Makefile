@@ -30,6 +30,14 @@ man: ## Write the manual pages to target/man
 install: ## Compile the plugin and install it for this user
 	@scripts/install.sh
 
+.PHONY: dist
+dist: ## Write static programs, Debian packages and the sidecar's image to target/dist
+	@scripts/dist.sh
+
+.PHONY: test-dist
+test-dist: ## Try what 'make dist' has written on Debian 11, 12 and 13 (needs root)
+	@scripts/test-dist.sh
+
 .PHONY: bench
 bench: ## Measure the relay
 	cargo bench --workspace --locked

@@ -1,0 +1,209 @@
+#!/usr/bin/env bash
+# Tries what scripts/dist.sh has written, in an empty root and in those of Debian 11, 12 and 13: whether the
+# static programs find hosts, users and certificates there, and whether the packages come, stay and go.
+#
+# Needs root. All that it starts is in namespaces of its own; the roots are kept in .dev/dist.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/debian-root.sh
+. "$root/scripts/debian-root.sh"
+
+dist=$root/target/dist
+suites=(bullseye bookworm trixie)
+arch=$(dpkg --print-architecture)
+plugin=$dist/docker-assemble-linux-$arch
+
+fetch() {
+	local suite docker
+	[ "$(id -u)" = 0 ] || die "roots of other systems need root"
+	[ -e "$plugin" ] || die "\"${plugin#"$root"/}\" is missing; scripts/dist.sh makes it"
+	have openssl || install_packages openssl
+	have python3 || install_packages python3
+	for suite in "${suites[@]}"; do
+		docker=(docker.io)
+		[ "$suite" != trixie ] || docker+=(docker-cli)
+		debian_root "$suite" "$state/dist/$suite" apt ca-certificates curl libnss-mdns libnss-systemd systemd \
+			openssh-client man-db skopeo "${docker[@]}"
+	done
+}
+
+# --- In a network and mounts of its own ---------------------------------------
+
+# A copy of each root that is forgotten.
+prepare() {
+	local suite
+	work=$(mktemp -d)
+	mount -t tmpfs tmpfs "$work"
+	ip link set lo up
+	for suite in "${suites[@]}"; do
+		mkdir -p "$work/$suite" "$work/.$suite/"{upper,work}
+		mount -t overlay overlay -o \
+			"lowerdir=$state/dist/$suite,upperdir=$work/.$suite/upper,workdir=$work/.$suite/work" "$work/$suite"
+		cp "$plugin" "$work/$suite/usr/bin/docker-assemble"
+		echo 'nameserver 127.0.0.1' >"$work/$suite/etc/resolv.conf"
+		printf '127.0.0.1 localhost listed.test\n' >"$work/$suite/etc/hosts"
+	done
+	certificates
+	python3 "$root/tests/dist/peers.py" "$work/engine.pem" "$work/engine.key" >"$work/said" 2>"$work/complaints" &
+	until_deadline 10 said_something "$work/said" $! || true
+	[ -s "$work/said" ] || die "the scripted peers do not answer: $(cat "$work/complaints")"
+}
+
+certificates() {
+	local key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
+	openssl req -x509 "${key[@]}" -days 2 -subj '/CN=an authority' -keyout "$work/ca.key" -out "$work/ca.pem"
+	openssl req "${key[@]}" -subj '/CN=engine.test' -keyout "$work/engine.key" -out "$work/engine.csr"
+	openssl x509 -req -days 2 -in "$work/engine.csr" -CA "$work/ca.pem" -CAkey "$work/ca.key" -CAcreateserial \
+		-extfile <(echo 'subjectAltName=DNS:engine.test') -out "$work/engine.pem"
+} 2>/dev/null
+
+# there SUITE COMMAND...: in that root, with nothing of this environment.
+there() {
+	local suite=$1
+	shift
+	(in_debian_root "$work/$suite" -- "$@")
+}
+
+# says WHAT COMMAND...: fails unless COMMAND, whatever its status, says this.
+says() {
+	local said
+	said=$("${@:2}" 2>&1) || true
+	[[ $said == *"$1"* ]] || die "'${*:2}' does not say \"$1\" but: $said"
+}
+
+# Nothing there but the programs: no shell, no name service, no files of it.
+in_an_empty_root() {
+	mkdir "$work/empty"
+	cp "$plugin" "$dist/assemble-proxy-linux-$arch" "$work/empty/"
+	local alone
+	alone=("$(command -v chroot)" "$work/empty")
+	says 'docker assemble v' env -i "${alone[@]}" "/${plugin##*/}" version
+	says 'Usage: assemble-proxy' env -i "${alone[@]}" "/assemble-proxy-linux-$arch" --help
+	says 'cannot tell who you are' env -i "${alone[@]}" "/${plugin##*/}" backend cache volume
+	# The C library asks 127.0.0.1 where no file names a server.
+	env -i USER=ann "${alone[@]}" "/${plugin##*/}" -H tcp://engine.test:2375 backend ls
+}
+
+finds_hosts() { # SUITE
+	local run=(there "$1" docker-assemble)
+	# As desktops and servers have it: modules that no static program can load.
+	sed -i -e 's/^hosts:.*/hosts: files mdns4_minimal [NOTFOUND=return] dns/' \
+		-e 's/^passwd:.*/passwd: files systemd/' "$work/$1/etc/nsswitch.conf"
+	"${run[@]}" -H tcp://engine.test:2375 backend ls
+	"${run[@]}" -H tcp://listed.test:2375 backend ls
+	"${run[@]}" -H tcp://127.0.0.1:2375 backend ls
+	says 'no name service knows' "${run[@]}" -H tcp://nobody.test:2375 backend ls
+	says 'no name service knows' "${run[@]}" -H tcp://nobody.local:2375 backend ls
+	says 'Connection refused' "${run[@]}" -H ssh://ann@engine.test backend ls
+}
+
+trusts_certificates() { # SUITE
+	local run=(there "$1" docker-assemble --tlsverify)
+	says 'UnknownIssuer' "${run[@]}" -H tcp://engine.test:2376 backend ls
+	cp "$work/ca.pem" "$work/$1/root/ca.pem"
+	"${run[@]}" --tlscacert /root/ca.pem -H tcp://engine.test:2376 backend ls
+	cp "$work/ca.pem" "$work/$1/usr/local/share/ca-certificates/an-authority.crt"
+	there "$1" update-ca-certificates >/dev/null 2>&1
+	"${run[@]}" -H tcp://engine.test:2376 backend ls
+}
+
+knows_users() { # SUITE
+	local run=(there "$1" setpriv --clear-groups --regid 4242)
+	says 'docker-assemble-backend-cache-daemon' "${run[@]}" --reuid daemon docker-assemble backend cache volume
+	says 'cannot tell who you are' "${run[@]}" --reuid 4243 docker-assemble backend cache volume
+	# Users in no file: systemd knows them, as others do those of a directory service.
+	[ "$1" != bullseye ] || return 0
+	mkdir -p "$work/$1/etc/userdb"
+	printf '{"userName":"ann","uid":4242,"gid":4242,"homeDirectory":"/home/ann","disposition":"regular"}' \
+		>"$work/$1/etc/userdb/ann.user"
+	ln -sf ann.user "$work/$1/etc/userdb/4242.user"
+	says 'docker-assemble-backend-cache-ann' "${run[@]}" --reuid 4242 docker-assemble backend cache volume
+}
+
+# What stands in a root, but for what dpkg, apt and man keep of their own.
+files() { # SUITE
+	there "$1" find / -xdev -path /var/lib/dpkg -prune -o -path /var/log -prune -o -path /var/cache -prune -o \
+		-path /var/lib/apt -prune -o -path /etc/ld.so.cache -prune -o -path /tmp -prune -o -print | sort
+}
+
+# comes_and_goes SUITE PACKAGE CHECK: from a lower version to the one that was made, and away again.
+comes_and_goes() {
+	local suite=$1 package=$2 deb
+	deb=$(echo "$dist/$package"_*_"$arch.deb")
+	files "$suite" >"$work/before"
+	dpkg-deb -R "$deb" "$work/lower"
+	sed -i 's/^Version: .*/Version: 0.0.1/' "$work/lower/DEBIAN/control"
+	dpkg-deb --root-owner-group -Znone -b "$work/lower" "$work/$suite/tmp/lower.deb" >/dev/null
+	rm -rf "$work/lower"
+	cp "$deb" "$work/$suite/tmp/new.deb"
+	there "$suite" dpkg -i /tmp/lower.deb >"$work/dpkg" 2>&1 || die "$(cat "$work/dpkg")"
+	there "$suite" apt-get install -y /tmp/new.deb >"$work/dpkg" 2>&1 || die "$(cat "$work/dpkg")"
+	says "$(dpkg-deb -f "$deb" Version)" there "$suite" dpkg-query -W "$package"
+	says '' there "$suite" dpkg --verify "$package"
+	"$3" "$suite"
+	there "$suite" apt-get purge -y "$package" >"$work/dpkg" 2>&1 || die "$(cat "$work/dpkg")"
+	files "$suite" | diff "$work/before" - >&2 || die "$package leaves something behind in $suite"
+}
+
+plugin_works() { # SUITE
+	rm "$work/$1/usr/bin/docker-assemble"
+	says 'docker assemble v' there "$1" docker assemble version
+	says 'Manage the build backend' there "$1" man docker-assemble-backend
+	cp "$plugin" "$work/$1/usr/bin/docker-assemble"
+}
+
+proxy_works() { # SUITE
+	says 'Usage: assemble-proxy' there "$1" assemble-proxy --help
+	there "$1" systemd-analyze verify assemble-proxy@5000.service assemble-proxy@5000.socket
+	there "$1" systemctl enable assemble-proxy@5000.service assemble-proxy@6000.socket 2>/dev/null
+}
+
+# An image of its own for engines of another architecture and for clusters.
+image_is_read() { # SUITE
+	cp "$dist/assemble-proxy-linux-$arch.oci.tar" "$work/$1/tmp/image.tar"
+	says '"Architecture": "'"$arch" there "$1" skopeo inspect oci-archive:/tmp/image.tar
+	there "$1" skopeo copy --quiet oci-archive:/tmp/image.tar dir:/tmp/image
+	says '"Architecture": "'"$arch" there "$1" skopeo inspect docker-archive:/tmp/image.tar
+}
+
+# A function as a process of its own, so that it ends with the first of its commands that fails.
+try() { # NAME FUNCTION ARGUMENT...
+	suite "$1" "$0" try "${@:2}"
+}
+
+all() {
+	local suite
+	prepare
+	export work
+	try "an empty root" in_an_empty_root
+	for suite in "${suites[@]}"; do
+		try "hosts in $suite" finds_hosts "$suite"
+		try "certificates in $suite" trusts_certificates "$suite"
+		try "users in $suite" knows_users "$suite"
+		try "the sidecar's image in $suite" image_is_read "$suite"
+	done
+	for suite in bookworm trixie; do
+		try "the plugin's package in $suite" comes_and_goes "$suite" docker-assemble plugin_works
+		try "the proxy's package in $suite" comes_and_goes "$suite" assemble-proxy proxy_works
+	done
+	say ''
+	summarize
+	status=0
+	[ -z "$bad" ] || status=1
+	verdict "tests of what is released" "$status"
+	exit "$status"
+}
+
+ensure_state
+log=$state/test-dist.log
+case ${1:-} in
+'')
+	: >"$log"
+	fetch
+	exec unshare --net --mount --pid --fork --kill-child --mount-proc "$0" inside
+	;;
+inside) all ;;
+try) "${@:2}" ;;
+*) die "usage: test-dist.sh" ;;
+esac
