@@ -143,6 +143,7 @@ fn build() -> Result<PathBuf, Box<dyn Error>> {
         "crates/explained",
         "sidecar/src",
         "sidecar/Cargo.toml",
+        "sidecar/build.rs",
         "Cargo.toml",
         "Cargo.lock",
     ] {

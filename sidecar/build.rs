@@ -1,17 +1,25 @@
 //! Asks the linker for short relocations where the program is shipped: they are a thirtieth of the file
 //! otherwise.
 
+use std::env;
+use std::process::Command;
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    let is = |name: &str, value: &str| {
-        std::env::var(name).is_ok_and(|values| values.split(',').any(|one| one == value))
-    };
-    // Those who can apply them: glibc, since 2.36, to a program of its own making. A shared one may meet an
-    // older glibc. GNU ld knows them on this architecture since 2.38, and an older one goes on without.
-    if is("CARGO_CFG_TARGET_FEATURE", "crt-static")
-        && is("CARGO_CFG_TARGET_ENV", "gnu")
-        && is("CARGO_CFG_TARGET_ARCH", "x86_64")
-    {
+    // A program that is not static may meet an older glibc.
+    let is_static = env::var("CARGO_CFG_TARGET_FEATURE")
+        .is_ok_and(|features| features.split(',').any(|feature| feature == "crt-static"));
+    // GNU ld knows them on this architecture alone since 2.38, and an older one goes on without.
+    let is_known = env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64");
+    if is_static && is_known && env::var("HOST") == env::var("TARGET") && glibc_applies_them() {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
+}
+
+/// Whether the glibc of this machine does, which is linked in: since 2.36. An older one would crash.
+fn glibc_applies_them() -> bool {
+    let Ok(told) = Command::new("getconf").arg("GNU_LIBC_VERSION").output() else { return false };
+    let told = String::from_utf8_lossy(&told.stdout);
+    let version = told.trim().strip_prefix("glibc 2.").and_then(|minor| minor.parse::<u32>().ok());
+    version.is_some_and(|minor| minor >= 36)
 }
