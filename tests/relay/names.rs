@@ -12,7 +12,7 @@ use crate::container::{RESET, open};
 use crate::name_server::{Etc, NameServer, Say};
 use crate::peers::{KIB, peers};
 use crate::process::{BINARY, Launch, Process};
-use crate::sockets::{PATIENCE, accept, accept_within, eventually, reset};
+use crate::sockets::{PATIENCE, accept, accept_within, connect, eventually, reset};
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 
@@ -97,6 +97,20 @@ fn a_name_that_moves_is_followed() {
     assert_eq!((&said["target"], &said["resolved"]), (&json!("db:5432"), &json!(true)));
     assert_eq!(said["probe"]["addrs"], json!(["198.18.0.3:5432"]));
     assert_eq!(unresolved(&relay), 0);
+}
+
+/// Each port of a range leads to one of the name's.
+#[test]
+fn a_range_leads_to_the_ports_of_a_name() {
+    let world = World::new();
+    let targets = ["198.18.0.1:9000", "198.18.0.1:9001"].map(|addr| world.listen(addr));
+    world.server.say("db.lan", Say::addr("198.18.0.1", 3600));
+    let _relay = world.launch("db").range("5000-5001:9000-9001").start();
+    for (port, target) in [5000, 5001].into_iter().zip(&targets) {
+        let client = world.world.container.run(|| connect(([127, 0, 0, 1], port).into()));
+        let (mut near, mut far) = peers(client, accept(target), port.into());
+        near.exchange(&mut far, KIB);
+    }
 }
 
 /// An answer is asked for again when its time is over and not for each connection.

@@ -212,7 +212,7 @@ fn a_range_that_leads_to_itself_is_named() {
 fn a_range_ends_in_good_order_and_begins_anew() {
     Namespace::new().run(|| {
         let targets = [9000, 9001].map(target);
-        let launch = Launch::to("127.0.0.1").range("8000-8001:9000-9001");
+        let launch = Launch::to("127.0.0.1").range("8000-8001:9000-9001").args(["--threads", "2"]);
         let mut relay = launch.start();
         let mut pairs: Vec<_> = [8000, 8001]
             .into_iter()
