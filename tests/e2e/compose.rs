@@ -40,9 +40,14 @@ impl Project {
             buildkitd["security_opt"] = json!(["seccomp=unconfined", "apparmor=unconfined"]);
             buildkitd["volumes"] = json!(["/sys/fs/cgroup:/sys/fs/cgroup"]);
         }
-        if given["UsernsMode"] == "host" {
-            for service in [&mut buildkitd, &mut sidecar] {
+        let drivers = docker(&["info", "--format", "{{json .Plugins.Log}}"]).ok().stdout;
+        for service in [&mut buildkitd, &mut sidecar] {
+            if given["UsernsMode"] == "host" {
                 service["userns_mode"] = json!("host");
+            }
+            // Podman knows no such driver.
+            if !drivers.contains("\"local\"") {
+                service["logging"] = json!({ "driver": "json-file" });
             }
         }
         let own = dir.path().join("own.yaml");
@@ -73,9 +78,10 @@ impl Drop for Project {
     }
 }
 
-/// Has this Compose run the file. `backend` forwards a port, from which it is seen what this engine gives.
+/// Has this Compose run the file. `backend` forwards a port, from which it is seen what this engine gives;
+/// `is_host` is whether gateways of its networks lead to this host. Where they do not, what the proxy says.
 #[track_caller]
-pub(crate) fn walk(compose: &str, backend: &Backend, registry: &Registry) {
+pub(crate) fn walk(compose: &str, backend: &Backend, registry: &Registry, is_host: bool) -> Option<String> {
     let proxy = inspect(&backend.sidecar(registry.port))["Config"]["Image"].as_str().unwrap().to_owned();
     let project = Project::new(compose, backend, &proxy, registry.port);
     run(&mut project.command(&["up", "--detach"])).ok();
@@ -84,6 +90,10 @@ pub(crate) fn walk(compose: &str, backend: &Backend, registry: &Registry) {
         let health = docker(&["exec", &proxy, "/assemble-proxy", "health"]);
         (health.code == Some(0)).then_some(())
     });
+    if !is_host {
+        let probe = ["exec", &proxy, "/assemble-proxy", "status", "--port", "5000", "--probe"];
+        return Some(docker(&probe).ok().stdout);
+    }
     let hello = Context::new("FROM scratch\nADD busybox.tar /\n");
     eventually("BuildKit builds and pushes", PATIENCE, || {
         let built = hello.build(&buildkitd, Some("type=image,name=localhost:5000/hello,push=true"));
@@ -99,6 +109,7 @@ pub(crate) fn walk(compose: &str, backend: &Backend, registry: &Registry) {
         let got = docker(&["run", "--rm", "--network", &network, &base_image(), "sh", "-c", get]);
         (got.code == Some(0)).then_some(())
     });
+    None
 }
 
 #[test]
@@ -106,5 +117,5 @@ pub(crate) fn walk(compose: &str, backend: &Backend, registry: &Registry) {
 fn the_compose_before_docker_compose_takes_the_file_too() {
     let (backend, registry) = (Backend::new(), Registry::start());
     backend.start(&[registry.port]);
-    walk("docker-compose", &backend, &registry);
+    walk("docker-compose", &backend, &registry, true);
 }

@@ -65,7 +65,10 @@ fn compose() {
     reach(&backend, &registry.port.to_string());
     let compose = std::env::var("ASSEMBLE_TEST_COMPOSE")
         .expect("ASSEMBLE_TEST_COMPOSE names a Compose; scripts/plugin.sh prints one");
-    crate::compose::walk(&compose, &backend, &registry);
+    let is_host = Gateway::of_the_engine() != Gateway::Namespace;
+    if let Some(said) = crate::compose::walk(&compose, &backend, &registry, is_host) {
+        is_told(&said, "refused");
+    }
 }
 
 #[test]
