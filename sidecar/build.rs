@@ -9,7 +9,7 @@ fn main() {
     // A program that is not static may meet an older glibc.
     let is_static = env::var("CARGO_CFG_TARGET_FEATURE")
         .is_ok_and(|features| features.split(',').any(|feature| feature == "crt-static"));
-    // GNU ld knows them on this architecture alone since 2.38, and an older one goes on without.
+    // All linkers of this architecture know them, GNU ld since 2.38; an older one goes on without.
     let is_known = env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64");
     if is_static && is_known && env::var("HOST") == env::var("TARGET") && glibc_applies_them() {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");

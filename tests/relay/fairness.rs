@@ -9,7 +9,7 @@ use assemble_proxy::sys::raise_descriptor_limit;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use crate::namespace::Namespace;
-use crate::process::Launch;
+use crate::process::{Launch, Process};
 use crate::relay::{Near, Setup};
 use crate::sockets::{End, connect, read_all, try_connect};
 use crate::targets::{Service, echo};
@@ -91,6 +91,20 @@ fn a_flood_on_one_port_leaves_the_others_served() {
     });
 }
 
+/// Whoever comes to `other` is reset, however many wait where the relay is reached first.
+fn demand_that_a_lack_of_descriptors_is_told(relay: &Process, other: SocketAddr) {
+    let few = Rlimit { current: Some(32), maximum: Some(32) };
+    prlimit(Pid::from_raw(relay.pid().try_into().unwrap()), Resource::Nofile, few).unwrap();
+    let _crowd: Vec<_> = (0..500).map(|_| relay.connect()).collect();
+    for _ in 0..5 {
+        let told = match try_connect(other) {
+            Ok(mut client) => client.read(&mut [0]).map_err(|error| error.kind()),
+            Err(error) => Err(error.kind()),
+        };
+        assert_eq!(told, Err(ErrorKind::ConnectionReset));
+    }
+}
+
 /// Where descriptors are exhausted, a client of either family learns of it, however many of the
 /// other one wait.
 #[test]
@@ -98,14 +112,16 @@ fn a_lack_of_descriptors_is_told_to_both_families() {
     let _ = raise_descriptor_limit();
     let service = Service::start(echo);
     let relay = Launch::to(service.addr()).start();
-    let few = Rlimit { current: Some(32), maximum: Some(32) };
-    prlimit(Pid::from_raw(relay.pid().try_into().unwrap()), Resource::Nofile, few).unwrap();
-    let _crowd: Vec<_> = (0..500).map(|_| relay.connect()).collect();
-    for _ in 0..5 {
-        let told = match try_connect((Ipv6Addr::LOCALHOST, relay.port()).into()) {
-            Ok(mut client) => client.read(&mut [0]).map_err(|error| error.kind()),
-            Err(error) => Err(error.kind()),
-        };
-        assert_eq!(told, Err(ErrorKind::ConnectionReset));
-    }
+    demand_that_a_lack_of_descriptors_is_told(&relay, (Ipv6Addr::LOCALHOST, relay.port()).into());
+}
+
+/// So does a client of another port of the range.
+#[test]
+fn a_lack_of_descriptors_is_told_at_every_port() {
+    let _ = raise_descriptor_limit();
+    Namespace::new().run(|| {
+        let _service = Service::on(TcpListener::bind(("127.0.0.1", 9000)).unwrap(), echo);
+        let relay = Launch::to("127.0.0.1").range("8000-8001:9000-9001").start();
+        demand_that_a_lack_of_descriptors_is_told(&relay, ([127, 0, 0, 1], 8001).into());
+    });
 }
