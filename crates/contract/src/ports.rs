@@ -64,6 +64,21 @@ impl Ports {
         self.first <= other.last && other.first <= self.last
     }
 
+    /// Those that are among both.
+    #[must_use]
+    pub fn common(self, other: Self) -> Option<Self> {
+        Self::new(self.first.max(other.first), self.last.min(other.last))
+    }
+
+    /// Those that are not among the others: what is before them, and what is behind.
+    pub fn without(self, other: Self) -> impl Iterator<Item = Self> {
+        let before =
+            Port::new(other.first.get() - 1).and_then(|last| Self::new(self.first, last.min(self.last)));
+        let next = other.last.get().checked_add(1).and_then(Port::new);
+        let behind = next.and_then(|first| Self::new(first.max(self.first), self.last));
+        before.into_iter().chain(behind)
+    }
+
     /// All of them, the lowest first.
     pub fn iter(self) -> impl DoubleEndedIterator<Item = Port> {
         (self.first.get()..=self.last.get()).filter_map(Port::new)
@@ -150,6 +165,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn each_port_is_among_both_or_left(one: [u16; 2], other: [u16; 2]) {
+            let ports = |[first, more]: [u16; 2]| {
+                let first = Port::new(first % 50 + 1).unwrap();
+                Ports::new(first, Port::new(first.get() + more % 50).unwrap()).unwrap()
+            };
+            let (one, other) = (ports(one), ports(other));
+            let both: Vec<_> = one.common(other).into_iter().flat_map(Ports::iter).collect();
+            prop_assert_eq!(&both, &one.iter().filter(|port| other.contains(*port)).collect::<Vec<_>>());
+            let left: Vec<_> = one.without(other).flat_map(Ports::iter).collect();
+            prop_assert_eq!(left, one.iter().filter(|port| !other.contains(*port)).collect::<Vec<_>>());
+        }
+
         #[test]
         fn ports_are_shown_as_they_are_read(first in 1..=u16::MAX, more in 0..=u16::MAX) {
             let last = Port::new(first.saturating_add(more)).unwrap();
