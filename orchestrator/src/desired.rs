@@ -5,7 +5,7 @@ mod settings;
 mod user;
 
 pub use crate::forward::REGISTRY_PORT;
-pub use assemble_contract::Port;
+pub use assemble_contract::{Port, Ports};
 pub use backend_name::{BackendName, BadName};
 pub(crate) use settings::LAST_OWN_ARGUMENT;
 pub use settings::csv;
@@ -145,7 +145,7 @@ pub struct Desired {
     pub pull: PullPolicy,
     /// The settings of the backend's container.
     pub settings: Settings,
-    /// What to forward, at most one for each port inside; empty means nothing.
+    /// What to forward, no port inside by two of them; empty means nothing.
     pub forwards: BTreeSet<Forward>,
     /// The sidecars' image.
     pub proxy_image: ProxyImage,
@@ -175,9 +175,8 @@ impl Desired {
     }
 
     /// The ports of the host's loopback that are forwarded: what its dialer may dial.
-    pub fn loopback_ports(&self) -> impl Iterator<Item = Port> {
-        let targets = self.forwards.iter().map(|forward| &forward.target);
-        targets.filter(|target| target.is_loopback()).map(|target| target.port())
+    pub fn loopback_ports(&self) -> impl Iterator<Item = Ports> {
+        self.forwards.iter().filter(|forward| forward.target.is_loopback()).map(Forward::outside)
     }
 }
 

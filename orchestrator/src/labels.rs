@@ -15,9 +15,9 @@ pub const USER: &str = "io.github.docker-assemble.user";
 pub const OWNER: &str = "io.github.docker-assemble.owner";
 /// That name.
 pub const NAME: &str = "io.github.docker-assemble.name";
-/// The port a sidecar listens on.
+/// The port that a sidecar listens on, or the range of them.
 pub const PORT: &str = "io.github.docker-assemble.port";
-/// Where a sidecar forwards to, as in `--to`, with `NAME=` in front for a host that was asked for
+/// Where a sidecar forwards its first port to, as in `--to`, with `NAME=` in front for a host that was asked for
 /// by its name.
 pub const TARGET: &str = "io.github.docker-assemble.target";
 /// The directory with the socket of the dialer that a sidecar asks, where that is a process on the

@@ -1,5 +1,5 @@
 //! The backend of `docker assemble`: one isolated BuildKit container and one small
-//! forwarding sidecar per host port, run through the engine's API.
+//! forwarding sidecar per port or range of ports, run through the engine's API.
 //!
 //! A command goes one way through these rooms. A room may use only those that come after it here:
 //!

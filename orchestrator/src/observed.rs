@@ -6,16 +6,16 @@ pub use container::{Container, ContainerId, State};
 
 use std::collections::BTreeMap;
 
-use crate::desired::{ContainerName, File, ImageRef, Port, UserName, VolumeName};
+use crate::desired::{ContainerName, File, ImageRef, Ports, UserName, VolumeName};
 use crate::forward::{Forward, Target};
 use crate::labels;
 
-/// A sidecar that exists, with the port it forwards.
+/// A sidecar that exists, with the ports it forwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sidecar {
-    /// The port, read from its label.
-    pub port: Port,
-    /// Where it leads, read from its label; none for a label that this version does not know.
+    /// The ports, read from its label.
+    pub ports: Ports,
+    /// Where the first of them leads, read from its label; none for a label that this version does not know.
     pub target: Option<Target>,
     /// Whether it serves in the network namespace that its backend has now; absent where that
     /// could not be found out.
@@ -66,7 +66,7 @@ pub struct Observed {
     /// What was made to take the place of the backend that is set aside, and was never started: that
     /// one is the user's still, and this is nobody's.
     pub unfinished: Option<Container>,
-    /// The user's sidecars, found by label, ordered by port; at most one per port.
+    /// The user's sidecars, found by label, ordered by their ports; no two of the same ports.
     pub sidecars: Vec<Sidecar>,
     /// The user's dialer, found by label.
     pub dialer: Option<Container>,
@@ -97,7 +97,26 @@ pub struct Observed {
     pub images: BTreeMap<ImageRef, String>,
 }
 
+/// The ports that a sidecar with these labels forwards.
+#[must_use]
+pub fn ports(labels: &BTreeMap<String, String>) -> Option<Ports> {
+    labels.get(labels::PORT)?.parse().ok()
+}
+
+/// What it forwards, where its labels tell.
+#[must_use]
+pub fn forward(labels: &BTreeMap<String, String>) -> Option<Forward> {
+    Forward::from_label(ports(labels)?, labels.get(labels::TARGET)?)
+}
+
 impl Sidecar {
+    /// The one that a container is, where it is not known yet what it is beside.
+    #[must_use]
+    pub fn new(ports: Ports, container: Container) -> Self {
+        let target = forward(&container.labels).map(|forward| forward.target);
+        Self { ports, target, beside_backend: None, container }
+    }
+
     /// Whether it runs, but in the network of an earlier run of `backend`, which may have ended: it
     /// forwards nothing. The order of times would not tell: a clock may have been set meanwhile, and an
     /// engine may keep the namespace over a restart.
@@ -114,7 +133,7 @@ impl Sidecar {
     /// The forward that it is for, where its label tells.
     #[must_use]
     pub fn forward(&self) -> Option<Forward> {
-        Some(Forward { port: self.port, target: self.target.clone()? })
+        Some(Forward { ports: self.ports, target: self.target.clone()? })
     }
 }
 
@@ -137,7 +156,7 @@ impl Observed {
     /// What was asked for and has no sidecar, in the order of the ports.
     #[must_use]
     pub fn missing(&self) -> Vec<Forward> {
-        let gone = |forward: &Forward| self.sidecars.iter().all(|sidecar| sidecar.port != forward.port);
+        let gone = |forward: &Forward| self.sidecars.iter().all(|sidecar| sidecar.ports != forward.ports);
         self.noted.iter().flatten().filter(|forward| gone(forward)).cloned().collect()
     }
 
@@ -164,18 +183,13 @@ impl Observed {
         match label(labels::ROLE) {
             Some(labels::ROLE_BACKEND) if container.name == user.backend() => self.backend = Some(container),
             Some(labels::ROLE_DIALER) if container.name == user.dialer() => self.dialer = Some(container),
-            Some(labels::ROLE_SIDECAR) => {
-                let port = label(labels::PORT).and_then(Port::parse);
-                match port {
-                    Some(port) if self.sidecars.iter().all(|sidecar| sidecar.port != port) => {
-                        let target = label(labels::TARGET).and_then(|label| Forward::from_label(port, label));
-                        let target = target.map(|forward| forward.target);
-                        self.sidecars.push(Sidecar { port, target, beside_backend: None, container });
-                        self.sidecars.sort_by_key(|sidecar| sidecar.port);
-                    }
-                    _ => self.strays.push(container),
+            Some(labels::ROLE_SIDECAR) => match ports(&container.labels) {
+                Some(ports) if self.sidecars.iter().all(|sidecar| sidecar.ports != ports) => {
+                    self.sidecars.push(Sidecar::new(ports, container));
+                    self.sidecars.sort_by_key(|sidecar| sidecar.ports);
                 }
-            }
+                _ => self.strays.push(container),
+            },
             _ => self.strays.push(container),
         }
     }

@@ -4,6 +4,7 @@ mod error;
 
 pub use error::ReadyError;
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -14,8 +15,9 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::cancelled::Cancelled;
-use crate::desired::Port;
+use crate::desired::{Port, Ports};
 use crate::engine::{Engine, EngineError};
+use crate::forward::named;
 use crate::observed::{Container, ContainerId, Observed, Sidecar, State};
 
 /// The command in a backend that succeeds once BuildKit answers; the same that buildx uses.
@@ -58,7 +60,7 @@ pub async fn ready<E: Engine>(
     let wait = |container, probe| Wait { engine, container, probe, turns, deadline, limit };
     let backend_wait = wait(backend, Probe::BuildKit).run();
     let sidecar_waits = sidecars.iter().map(|sidecar| {
-        wait(&sidecar.container, Probe::Health { port: sidecar.port, backend: &backend.id }).run()
+        wait(&sidecar.container, Probe::Health { ports: sidecar.ports, backend: &backend.id }).run()
     });
     let dialer_waits = dialer.into_iter().map(|dialer| wait(dialer, Probe::Dialer).run());
     let helper_waits = futures_util::future::try_join_all(dialer_waits);
@@ -75,7 +77,7 @@ pub async fn ready<E: Engine>(
 /// The containers that serve a backend.
 #[derive(Clone, Copy, Default)]
 pub struct Helpers<'a> {
-    /// One for each port.
+    /// One for each forward.
     pub sidecars: &'a [Sidecar],
     /// The one that connects to the host's loopback, if there is one.
     pub dialer: Option<&'a Container>,
@@ -93,12 +95,12 @@ enum Probe<'a> {
     /// BuildKit's own client in the backend.
     BuildKit,
     /// The built-in sidecar's own probe.
-    Health { port: Port, backend: &'a ContainerId },
+    Health { ports: Ports, backend: &'a ContainerId },
     /// The dialer's, which asks at its socket.
     Dialer,
     /// The table of listeners in the network that sidecar and backend share, read in the
     /// backend: for a sidecar image without the probe.
-    Listeners { port: Port, backend: &'a ContainerId },
+    Listeners { ports: Ports, backend: &'a ContainerId },
     /// Nothing tells: it runs without a break for a while.
     Runs { since: Instant },
 }
@@ -116,7 +118,7 @@ enum Found {
 struct Turns<'a> {
     /// For all of them.
     probes: &'a Semaphore,
-    /// For those that run in the backend, of which there may be one for each port.
+    /// For those that run in the backend, of which there may be one for each forward.
     in_backend: &'a Mutex<()>,
 }
 
@@ -210,9 +212,9 @@ impl<E: Engine> Wait<'_, E> {
                 let said = String::from_utf8_lossy(&answer.output).into_owned();
                 Ok(if answer.status == 0 { Found::Serves } else { Found::NotYet(said) })
             }
-            Probe::Health { port, .. } => self.health(Probed::Relay(port.into())).await,
+            Probe::Health { ports, .. } => self.health(Probed::Relay(ports)).await,
             Probe::Dialer => self.health(Probed::Dialer(DIALER_SOCKET)).await,
-            Probe::Listeners { port, backend } => self.listeners(port, backend).await,
+            Probe::Listeners { ports, backend } => self.listeners(ports, backend).await,
             Probe::Runs { since } if since.elapsed() >= TRUSTED_AFTER => Ok(Found::Serves),
             Probe::Runs { .. } => Ok(Found::NotYet(String::new())),
         }
@@ -233,12 +235,12 @@ impl<E: Engine> Wait<'_, E> {
         }
     }
 
-    async fn listeners(&self, port: Port, backend: &ContainerId) -> Result<Found, EngineError> {
+    async fn listeners(&self, ports: Ports, backend: &ContainerId) -> Result<Found, EngineError> {
         match self.engine.exec(backend, &["cat", "/proc/net/tcp", "/proc/net/tcp6"]).await {
             // `cat` fails where there is no IPv6, and has printed the other table by then.
-            Ok(answer) if listens(&String::from_utf8_lossy(&answer.output), port) => Ok(Found::Serves),
+            Ok(answer) if listen(&String::from_utf8_lossy(&answer.output), ports) => Ok(Found::Serves),
             Ok(answer) if answer.status >= 126 => Ok(Found::Next("nothing to probe with".to_owned())),
-            Ok(_) => Ok(Found::NotYet(format!("nothing listens on port {port}"))),
+            Ok(_) => Ok(Found::NotYet(format!("nothing listens on {}", named(ports)))),
             Err(error) if has_no_such_program(&error) => Ok(Found::Next(error.to_string())),
             Err(error) => Err(error),
         }
@@ -246,7 +248,7 @@ impl<E: Engine> Wait<'_, E> {
 
     fn next_probe(&mut self) {
         self.probe = match self.probe {
-            Probe::Health { port, backend } => Probe::Listeners { port, backend },
+            Probe::Health { ports, backend } => Probe::Listeners { ports, backend },
             _ => Probe::Runs { since: Instant::now() },
         };
     }
@@ -270,17 +272,17 @@ fn has_no_such_program(error: &EngineError) -> bool {
     matches!(error, EngineError::Refused { status: 400 | 500, .. })
 }
 
-/// Whether a socket listens on `port` in a table of `/proc/net/tcp`: its second field is the
+/// Whether a socket listens on each of `ports` in a table of `/proc/net/tcp`: its second field is the
 /// local address with the port in hexadecimal, its fourth the state, 0A for a listener
 /// (`TCP_LISTEN` of the kernel's `net/tcp_states.h`).
-fn listens(table: &str, port: Port) -> bool {
-    let port = format!(":{:04X}", port.get());
-    table.lines().any(|line| {
+fn listen(table: &str, ports: Ports) -> bool {
+    let listener = |line: &str| {
         let mut fields = line.split_whitespace();
-        let local = fields.nth(1);
-        let state = fields.nth(1);
-        state == Some("0A") && local.is_some_and(|address| address.ends_with(&port))
-    })
+        let (_, port) = fields.nth(1)?.rsplit_once(':')?;
+        let port = u16::from_str_radix(port, 16).ok().and_then(Port::new)?;
+        (fields.nth(1) == Some("0A") && ports.contains(port)).then_some(port)
+    };
+    table.lines().filter_map(listener).collect::<BTreeSet<_>>().len() == ports.count()
 }
 
 #[cfg(test)]
@@ -292,9 +294,9 @@ mod tests {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when\n\
              0: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000\n\
              1: 0100007F:1770 0100007F:9999 01 00000000:00000000 00:00000000\n";
-        let port = |number: u16| Port::new(number).unwrap();
-        assert!(listens(table, port(5000)));
-        assert!(!listens(table, port(6000)), "a connection");
-        assert!(!listens(table, port(80)));
+        let listen = |ports: &str| listen(table, ports.parse().unwrap());
+        assert!(listen("5000"));
+        assert!(!listen("6000"), "a connection");
+        assert!(!listen("80") && !listen("5000-5001"));
     }
 }

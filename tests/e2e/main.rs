@@ -47,6 +47,7 @@ mod names;
 mod plugin;
 mod ports;
 mod quickstart;
+mod ranges;
 mod registries;
 mod repair;
 mod screen;

@@ -41,18 +41,6 @@ fn a_port_leads_to_another_one_and_may_be_a_privileged_one() {
 
 #[test]
 #[ignore = "needs a docker engine"]
-fn a_range_is_a_sidecar_for_each_port() {
-    let (backend, registry) = (Backend::new(), Registry::start());
-    let (first, last) = (registry.port - 1, registry.port + 1);
-    backend.forward(&format!("{first}-{last},8000-8002:{first}-{last}"));
-    assert_eq!(backend.forwarded(), [8000, 8001, 8002, first, registry.port, last]);
-    for port in [registry.port, 8001] {
-        assert_eq!(backend.get(port).ok().stdout, "{}");
-    }
-}
-
-#[test]
-#[ignore = "needs a docker engine"]
 fn another_host_is_reached_by_a_name_that_is_looked_up_here() {
     let (backend, registry, inside) = (Backend::new(), Registry::start(), free_port());
     backend.start(&[]);

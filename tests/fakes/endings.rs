@@ -78,7 +78,7 @@ async fn a_change_whose_words_are_lost_was_made_and_words_that_were_asked_for_ar
 
     let session = Session { engine: &engine, user: &user, console: &console, cancel: &never, limit: None };
     for error in [
-        info::run(session, Info::All(Form::Text), Registered::No).await.unwrap_err(),
+        info::run(session, Info::All { form: Form::Text, verbose: false }, Registered::No).await.unwrap_err(),
         info::run(session, Info::Ids { whole: false }, Registered::No).await.unwrap_err(),
         start::preview(session, &wish(), Default::default()).await.unwrap_err(),
     ] {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use docker_assemble::commands::builder::Registered;
 use docker_assemble::commands::{Session, info, start, stop};
 use docker_assemble::desired::Desired;
-use docker_assemble::forward::{Target, asked};
+use docker_assemble::forward::{Target, asked, merge};
 use docker_assemble::observed::{Container, State};
 use docker_plugin::cancel::Cancel;
 use docker_plugin::output::{Form, Progress};
@@ -143,8 +143,7 @@ async fn hints_keep_what_is_forwarded() {
     run_start(&engine, &wish).await.unwrap();
     let backend = engine.world().containers.iter().position(|container| container.name == user().backend());
     engine.world().containers[backend.unwrap()].state = State::Exited;
-    let (result, screen) =
-        run!(&engine, session => info::run(session, info::Info::All(Form::Text), Registered::No));
+    let (result, screen) = run!(&engine, session => info::run(session, info::Info::All { form: Form::Text, verbose: false }, Registered::No));
     result.unwrap();
     assert_eq!(screen.err(), "");
     let out = screen.out();
@@ -164,7 +163,7 @@ async fn hints_keep_what_is_forwarded() {
 async fn a_name_that_nobody_here_knows_is_left_to_the_relay() {
     let engine = FakeEngine::with_images(&[IMAGE, PROXY]);
     let resolved = |word: &str| {
-        let (engine, asked) = (&engine, asked::merge(None, &asked::hosts(word).unwrap(), false).unwrap());
+        let (engine, asked) = (&engine, merge(None, &asked::hosts(word).unwrap(), false).unwrap());
         async move { run!(engine, session => start::resolve(session, &asked)).0 }
     };
     let forwards = resolved("5000=nobody-knows-it.invalid:80").await.unwrap();

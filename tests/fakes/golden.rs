@@ -6,4 +6,5 @@ mod healthy;
 mod in_use;
 mod named;
 mod program;
+mod ranges;
 mod worlds;

@@ -54,7 +54,7 @@ async fn described(engine: &FakeEngine) -> String {
     let (screen, user, cancel) = (Screen::default(), user(), Cancel::never());
     let console = screen.console();
     let session = Session { engine, user: &user, console: &console, cancel: &cancel, limit: None };
-    info::run(session, Info::All(Form::Text), Registered::No).await.unwrap_err();
+    info::run(session, Info::All { form: Form::Text, verbose: false }, Registered::No).await.unwrap_err();
     screen.out()
 }
 
@@ -245,7 +245,7 @@ async fn stats_are_one_sample_unless_watched() {
 async fn a_watch_ends_when_the_user_wants_it() {
     let engine = started(&[5000], "accepted").await;
     let (canceller, cancel) = cancel::pair();
-    let stats = stats::Stats { watch: true, form: Form::Json, table: None };
+    let stats = stats::Stats { watch: true, form: Form::Json, ..stats::Stats::default() };
     let ending = async {
         // Two samples at least.
         tokio::time::sleep(std::time::Duration::from_millis(2500)).await;

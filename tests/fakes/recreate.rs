@@ -349,3 +349,30 @@ async fn a_backend_that_a_killed_start_left_in_anothers_place_is_found_out() {
     assert!(screen.err().contains("Put back container"), "{}", screen.err());
     assert_eq!(same(&engine), [(old.id, old.name.0, State::Running)]);
 }
+
+/// What held the ports of a range until then has them again where the range does not serve.
+#[tokio::test(start_paused = true)]
+async fn sidecars_that_made_way_for_a_range_come_back_where_that_fails() {
+    let engine = fresh();
+    let singles = Desired { forwards: forwards("5000,8000,8001"), ..wish() };
+    must_start(&engine, &singles).await;
+    let before = names(&engine);
+    let range = Desired { forwards: forwards("5000,8000-8001"), ..wish() };
+    engine.world().ending.insert(user().sidecar(range.forwards.last().unwrap()));
+    let (result, screen) = run_start(&engine, &range, &Cancel::never()).await;
+    assert!(
+        format!("{:#}", result.unwrap_err()).contains("proxy-port-8000-8001\" ended right after its start")
+    );
+    for port in [8000, 8001] {
+        assert!(
+            screen.err().contains(&format!("Put back container \"{}-proxy-port-{port}\"", user().backend()))
+        );
+    }
+    let (mut now, mut was) = (names(&engine), before);
+    now.sort_by(|one, other| one.0.cmp(&other.0));
+    was.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(now, was);
+    // They are what the backend is told of, too.
+    must_start(&engine, &singles).await;
+    assert_eq!(names(&engine).len(), was.len());
+}

@@ -7,6 +7,7 @@ use docker_assemble::desired::{
 };
 use docker_assemble::forward::Forward;
 use docker_assemble::forward::asked::{self, Known};
+use docker_assemble::forward::merge;
 use docker_assemble::observed::{Container, ContainerId, Observed, State};
 use docker_assemble::plan::plan;
 
@@ -34,7 +35,7 @@ pub(crate) fn forwards(words: &str) -> BTreeSet<Forward> {
     let ports = if ports.is_empty() { vec!["0"] } else { ports };
     let hosts: Vec<_> = hosts.into_iter().flat_map(|word| asked::hosts(word).unwrap()).collect();
     let ports = asked::ports(&ports.join(",")).unwrap();
-    let asked = asked::merge(Some(&ports), &hosts, false).unwrap();
+    let asked = merge(Some(&ports), &hosts, false).unwrap();
     let known = |host: &str| {
         let followed = || Known::Followed(host.parse().unwrap(), None);
         Some(host.parse().map_or_else(|_| followed(), Known::Fixed))

@@ -99,9 +99,15 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
         assert_eq!(on_engine("backend stop"), OnEngine::Stop(WhenInUse::Refuse));
         assert_eq!(on_engine("backend use"), OnEngine::Use(Load::default()));
         assert_eq!(command("backend env"), Command::Offline(Offline::Env));
-        assert_eq!(on_engine("backend info"), OnEngine::Info(Info::All(Form::Text)));
-        assert_eq!(on_engine("backend info --format json"), OnEngine::Info(Info::All(Form::Json)));
-        assert_eq!(on_engine("backend info -f json"), OnEngine::Info(Info::All(Form::Json)));
+        assert_eq!(on_engine("backend info"), OnEngine::Info(Info::All { form: Form::Text, verbose: false }));
+        assert_eq!(
+            on_engine("backend info --format json"),
+            OnEngine::Info(Info::All { form: Form::Json, verbose: false })
+        );
+        assert_eq!(
+            on_engine("backend info -f json"),
+            OnEngine::Info(Info::All { form: Form::Json, verbose: false })
+        );
         assert_eq!(on_engine("backend info -q"), OnEngine::Info(Info::Ids { whole: false }));
         assert_eq!(on_engine("backend info --quiet --no-trunc"), OnEngine::Info(Info::Ids { whole: true }));
         assert_eq!(command("version"), version(Form::Text));
@@ -110,14 +116,14 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
         let registry = Some(REGISTRY_PORT);
         let words = command("backend doctor --format json 5000");
         assert_eq!(words, doctor(registry, Form::Json));
-        let stats = |watch, form| OnEngine::Stats(Stats { watch, form, table: None });
+        let stats = |watch, form| OnEngine::Stats(Stats { watch, form, ..Stats::default() });
         assert_eq!(on_engine("backend stats"), stats(false, Form::Text));
         assert_eq!(on_engine("backend stats -w --format=json"), stats(true, Form::Json));
         assert_eq!(on_engine("backend stats --format table"), stats(false, Form::Text));
         let own = ListTemplate::new("table{{.Port}}").unwrap();
         assert_eq!(
             on_engine("backend stats --format table{{.Port}}"),
-            OnEngine::Stats(Stats { watch: false, form: Form::Text, table: Some(own) })
+            OnEngine::Stats(Stats { table: Some(own), ..Stats::default() })
         );
         assert_eq!(on_engine("backend logs"), OnEngine::Logs(Logs::default()));
         let ten = Logs { follow: true, tail: Some(10), ..Logs::default() };
@@ -128,7 +134,7 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
             since: Some(Since::Ago(Duration::from_secs(600))),
             until: Some(Since::At(1_714_557_600)),
             timestamps: true,
-            whose: Whose::Forward(Port::new(6000).unwrap()),
+            whose: Whose::Forward(Port::new(6000).unwrap().into()),
             ..Logs::default()
         };
         let line = "-t --since 10m --until 2024-05-01T10:00:00Z --proxy 6000";
@@ -178,7 +184,7 @@ fn outputs_have_forms() {
     let template = |source: &str| Form::Template(Template::new(source).unwrap());
     assert_eq!(
         on_engine("backend info --format {{.Name}}"),
-        OnEngine::Info(Info::All(template("{{.Name}}")))
+        OnEngine::Info(Info::All { form: template("{{.Name}}"), verbose: false })
     );
     assert_eq!(command("version --format={{.Version}}"), version(template("{{.Version}}")));
     assert_eq!(command("version --format ''"), version(Form::Text));

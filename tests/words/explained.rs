@@ -25,7 +25,8 @@ use docker_assemble::commands::{ArgumentError, BadVariable, ForceAndWait, InUse}
 use docker_assemble::desired::{BadName, ChoiceError};
 use docker_assemble::dialer::{DialerError, DialerHint, NotHere};
 use docker_assemble::engine::{AnswerError, EngineError, EngineHint, VersionError};
-use docker_assemble::forward::asked::{Conflict, ListError};
+use docker_assemble::forward::Conflict;
+use docker_assemble::forward::asked::ListError;
 use docker_assemble::health::{Cause, Door, NoNetwork};
 use docker_assemble::plan::PlanError;
 use docker_assemble::proxy_image::Missing;

@@ -68,7 +68,7 @@ fn completion_walks_the_tree() {
     assert_eq!(value(&["info", "-f", "j"]), "json\n:4\n");
     assert_eq!(
         complete(&["__completeNoDesc", "assemble", "backend", "info", "-"]),
-        "--format\n-f\n--name\n--no-trunc\n--quiet\n-q\n--timeout\n:4\n"
+        "--format\n-f\n--name\n--no-trunc\n--quiet\n-q\n--timeout\n--verbose\n-v\n:4\n"
     );
     assert_eq!(value(&["cache", "usage", "--format=t"]), "table\n:4\n");
     assert_eq!(value(&["cache", "purge", "--filter", "u"]), "until=\n:6\n");

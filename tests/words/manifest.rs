@@ -50,6 +50,19 @@ fn each_port_has_a_sidecar_that_relays_to_its_node() {
     assert_eq!(at(&pod, "automountServiceAccountToken"), &yaml("false"));
 }
 
+#[test]
+fn a_range_has_one_sidecar() {
+    let pod = pod("--allow-host-port 8000-8099 --forward 9000-9009=db:9100-9109");
+    let sidecars = at(&pod, "initContainers").as_sequence().unwrap();
+    let args: Vec<_> = sidecars.iter().map(|sidecar| strings(at(sidecar, "args")).join(" ")).collect();
+    assert_eq!(args, ["--port 8000-8099 --to $(HOST_IP)", "--port 9000-9009:9100-9109 --to db"]);
+    assert_eq!(at(&sidecars[0], "name"), "proxy-port-8000-8099");
+    let probe = strings(at(&sidecars[1], "livenessProbe.exec.command"));
+    assert_eq!(probe, ["/assemble-proxy", "health", "--port", "9000-9009"]);
+    let (text, _) = made("--forward 9000-9009=db:9100-9109");
+    assert!(text.contains("# localhost:9000-9009 is db:9100-9109, by the name service"), "{text}");
+}
+
 /// A service of the cluster by its name, which only the pod can look up.
 #[test]
 fn a_port_leads_to_a_service_by_its_name() {
@@ -220,5 +233,4 @@ fn only_ports_that_lead_to_themselves_can_be_written_down() {
         let error = format!("{:?}", parsed(&format!("--kubernetes --allow-host-port {list}")).unwrap_err());
         assert!(error.contains("the same ports of the node"), "{error}");
     }
-    assert_eq!(made("--allow-host-port 6000-6002"), made("--allow-host-port 6000,6001,6002"));
 }

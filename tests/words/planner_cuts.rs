@@ -8,7 +8,7 @@ use docker_assemble::plan::{STOP_GRACE, plan, teardown};
 use crate::world::{forwards, started, wish};
 
 fn ports(sidecars: &[&Sidecar]) -> Vec<u16> {
-    sidecars.iter().map(|sidecar| sidecar.port).map(Port::get).collect()
+    sidecars.iter().map(|sidecar| sidecar.ports.first()).map(Port::get).collect()
 }
 
 /// Whether the backend goes, and which forwards go for good or come back.
@@ -33,6 +33,18 @@ fn what_goes_is_told_from_what_comes_back() {
     let cuts = teardown(&world, STOP_GRACE);
     let cuts = cuts.cuts(&world);
     assert_eq!((cuts.backend.is_some(), ports(&cuts.removed)), (true, vec![5000, 6000, 7000]));
+}
+
+#[test]
+fn a_range_comes_back_where_all_of_its_ports_do() {
+    let with = |words| Desired { forwards: forwards(words), ..wish() };
+    let singles = started(&with("8000,8001,8002:90"));
+    assert_eq!(cuts(&with("8000-8001,8002:90"), &singles), (false, vec![], vec![8000, 8001]));
+    assert_eq!(cuts(&with("8000-8002"), &singles), (false, vec![8002], vec![8000, 8001]));
+    let range = started(&with("8000-8009"));
+    assert_eq!(cuts(&with("8000-8004,8005-8009"), &range), (false, vec![], vec![8000]));
+    assert_eq!(cuts(&with("8000-8004,8006-8009"), &range), (false, vec![8000], vec![]));
+    assert_eq!(cuts(&with("8000-8009,8010"), &range), (false, vec![], vec![]));
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn a_target_is_what_its_sidecar_is_told() {
 fn a_name_goes_to_the_relay_with_what_it_meant() {
     let port = Port::new(5432).unwrap();
     let (name, addr) = ("db".to_owned(), [192, 0, 2, 7].into());
-    let with = |target| Desired { forwards: [Forward { port, target }].into(), ..wish() };
+    let with = |target| Desired { forwards: [Forward { ports: port.into(), target }].into(), ..wish() };
     let followed = with(Target::Name { name: name.parse().unwrap(), fallback: Some(addr), port });
     let plan = plan(&followed, &empty()).unwrap();
     let Some(Action::Run { candidates }) = plan.actions().last() else { panic!("no sidecar") };
@@ -182,4 +182,80 @@ fn a_dialers_names_are_never_freed() {
     let error = plan(&wish, &world).unwrap_err();
     assert_eq!(error, PlanError::ForeignVolume { name: wish.user.dialer_volume() });
     assert!(plan(&world::wish(), &world).is_ok());
+}
+
+#[test]
+fn a_range_is_one_sidecar_which_ports_beside_it_leave_alone() {
+    let range = Desired { forwards: forwards("8000-8099"), ..wish() };
+    assert_eq!(steps(&range, &empty()), [vec!["run B x2"], vec!["run B-proxy-port-8000-8099 x1"]]);
+    let plan = plan(&range, &empty()).unwrap();
+    let Some(Action::Run { candidates }) = plan.actions().last() else { panic!("no sidecar") };
+    let (sidecar, labels) = (&candidates[0], &candidates[0].labels);
+    assert_eq!(sidecar.args[..4], ["--port", "8000-8099", "--to", "gateway"]);
+    assert_eq!(sidecar.env, ["ASSEMBLE_PROXY_PORT=8000-8099"]);
+    assert_eq!(labels["io.github.docker-assemble.port"], "8000-8099");
+    assert_eq!(labels["io.github.docker-assemble.target"], "gateway");
+    let one = docker_assemble::spec::sidecar(&wish(), &Forward::plain(Port::new(8000).unwrap()));
+    // Two listeners each.
+    assert_eq!(sidecar.descriptors, one.descriptors.map(|most| most + 2 * 99));
+
+    let more = Desired { forwards: forwards("8000-8099,8100"), ..wish() };
+    assert_eq!(
+        steps(&more, &started(&range)),
+        [vec!["note 8000-8099 gateway, 8100 gateway"], vec!["run B-proxy-port-8100 x1"]]
+    );
+    let mapped = Desired { forwards: forwards("8000-8099:9000-9099@loopback"), ..wish() };
+    let Some(Action::Run { candidates }) =
+        docker_assemble::plan::plan(&mapped, &empty()).unwrap().actions().last().cloned()
+    else {
+        panic!("no sidecar")
+    };
+    assert_eq!(candidates[0].args[..4], ["--port", "8000-8099:9000-9099", "--to", "loopback"]);
+    assert_eq!(candidates[0].labels["io.github.docker-assemble.target"], "loopback:9000");
+    let dialer = docker_assemble::spec::dialer(&mapped).unwrap();
+    assert_eq!(dialer.args[3..], ["--allow", "9000-9099"]);
+}
+
+/// As versions made them that had a sidecar for each port: they hold the ports until they have left.
+#[test]
+fn sidecars_of_single_ports_make_way_for_one_of_a_range() {
+    let singles = started(&Desired { forwards: forwards("5000,8000,8001,8002"), ..wish() });
+    let range = Desired { forwards: forwards("5000,8000-8002"), ..wish() };
+    assert_eq!(
+        steps(&range, &singles),
+        [
+            vec!["note 5000 gateway, 8000-8002 gateway"],
+            vec![
+                "set aside B-proxy-port-8000 (Divided)",
+                "set aside B-proxy-port-8001 (Divided)",
+                "set aside B-proxy-port-8002 (Divided)",
+            ],
+            vec!["run B-proxy-port-8000-8002 x1"],
+            vec![
+                "remove B-proxy-port-8000 (Divided)",
+                "remove B-proxy-port-8001 (Divided)",
+                "remove B-proxy-port-8002 (Divided)",
+            ],
+        ]
+    );
+    // What serves nobody has nothing to come back for.
+    let mut ended = singles.clone();
+    ended.sidecars[1].container.state = State::Exited;
+    let steps = steps(&range, &ended);
+    assert!(steps[1].contains(&"remove B-proxy-port-8000 (Divided)".to_owned()), "{steps:?}");
+}
+
+#[test]
+fn a_port_out_of_a_range_leaves_two() {
+    let range = started(&Desired { forwards: forwards("8000-8099"), ..wish() });
+    let rest = Desired { forwards: forwards("8000-8004,8006-8099"), forwards_only: true, ..wish() };
+    assert_eq!(
+        steps(&rest, &range),
+        [
+            vec!["note 8000-8004 gateway, 8006-8099 gateway"],
+            vec!["set aside B-proxy-port-8000-8099 (Divided)"],
+            vec!["run B-proxy-port-8000-8004 x1", "run B-proxy-port-8006-8099 x1"],
+            vec!["remove B-proxy-port-8000-8099 (Divided)"],
+        ]
+    );
 }

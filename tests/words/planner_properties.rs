@@ -7,7 +7,7 @@ use docker_assemble::forward::Forward;
 use docker_assemble::observed::{Container, ContainerId, Observed, Sidecar, State};
 use docker_assemble::plan::action::Action;
 use docker_assemble::plan::diff::Effect;
-use docker_assemble::plan::{STOP_GRACE, plan, prepare, teardown};
+use docker_assemble::plan::{Plan, STOP_GRACE, plan, prepare, teardown};
 use proptest::prelude::*;
 
 use crate::world::{self, IMAGE, PROXY, chosen, empty, forwards, port, secured, started, wish};
@@ -15,7 +15,19 @@ use crate::world::{self, IMAGE, PROXY, chosen, empty, forwards, port, secured, s
 fn wishes() -> impl Strategy<Value = Desired> {
     (
         prop::sample::subsequence(
-            vec!["80", "5000", "6000:5000", "7000@loopback", "7001:7000@loopback", "9000=192.0.2.7", "65535"],
+            vec![
+                "80",
+                "5000",
+                "4990-5010",
+                "6000:5000",
+                "7000@loopback",
+                "7001:7000@loopback",
+                "8000-8009:8100-8109@loopback",
+                "8005:8105@loopback",
+                "8005-8015:8105-8115@loopback",
+                "9000=192.0.2.7",
+                "65535",
+            ],
             0..5,
         ),
         prop::sample::select(vec![PullPolicy::Missing, PullPolicy::Always, PullPolicy::Never]),
@@ -110,10 +122,10 @@ fn worlds() -> impl Strategy<Value = Observed> {
             .sidecars
             .drain(..)
             .map(|sidecar| {
-                let Sidecar { port, target, container, .. } = sidecar;
+                let Sidecar { ports, target, container, .. } = sidecar;
                 let beside = prop::sample::select(vec![None, Some(true), Some(false)]);
                 (beside, changed(container)).prop_map(move |(beside_backend, container)| Sidecar {
-                    port,
+                    ports,
                     target: target.clone(),
                     beside_backend,
                     container,
@@ -172,7 +184,7 @@ proptest! {
         if let Ok(first) = plan(&wish, &world) {
             let after = world.after(&first);
             let second = plan(&wish, &after);
-            prop_assert!(second.as_ref().is_ok_and(docker_assemble::plan::Plan::is_empty), "{second:?} after {first:?}");
+            prop_assert!(second.as_ref().is_ok_and(Plan::is_empty), "{second:?} after {first:?}");
             let loopback = wish.loopback_ports().next().is_some();
             prop_assert_eq!(after.dialer.is_some(), loopback);
             prop_assert_eq!(!after.socket_volumes.is_empty(), loopback || (!after.strays.is_empty() && !world.socket_volumes.is_empty()));
@@ -200,6 +212,22 @@ proptest! {
                 let dials = world.dialer.as_ref().is_some_and(|dialer| dialer.id == *id);
                 prop_assert!(backend.is_some() || dials || known(id));
                 prop_assert!(wish.recreate || backend.is_none_or(|backend| backend.state != State::Running));
+            }
+        }
+    }
+
+    /// Two relays cannot listen on one port.
+    #[test]
+    fn no_sidecar_starts_beside_one_with_a_port_of_it(wish in wishes(), world in worlds()) {
+        let Ok(plan) = plan(&wish, &world) else { return Ok(()) };
+        let mut world = world;
+        for action in plan.actions() {
+            let one = Plan { stages: vec![vec![action.clone()]], ..Plan::default() };
+            world = world.after(&one);
+            if let Action::Run { .. } = action {
+                let pairs = world.sidecars.windows(2);
+                let clash = pairs.filter(|pair| pair[0].ports.overlaps(pair[1].ports)).count();
+                prop_assert_eq!(clash, 0, "{:?} {:?}", action, world.sidecars);
             }
         }
     }

@@ -121,7 +121,7 @@ pub async fn of_engine<E: Engine>(engine: &E, user: Option<&UserName>, source: S
             }
             (Source::ForwardedPorts, Some(user)) => {
                 let sidecars = observe::ours(engine, user).await.ok()?.sidecars;
-                Some(sidecars.into_iter().map(|sidecar| sidecar.port.to_string()).collect())
+                Some(sidecars.into_iter().map(|sidecar| sidecar.ports.to_string()).collect())
             }
             (Source::Containers, Some(user)) => {
                 let observed = observe::ours(engine, user).await.ok()?;

@@ -2,7 +2,9 @@
 
 use docker_plugin::cli::{Offer, Refusal, Typed};
 
-use crate::forward::asked::{self, Asked, Conflict, Word, merge};
+use crate::desired::Ports;
+use crate::forward::asked::{self, Asked, Word};
+use crate::forward::{Conflict, merge};
 
 use super::complete::Source;
 
@@ -24,7 +26,7 @@ pub(super) fn merged(ports: Option<&[Word]>, hosts: &[Word], loopback: bool) -> 
                 let option = if second.contains('=') { HOSTS } else { PORTS };
                 Refusal::Value { option, value: second, why }
             }
-            Conflict::TooMany { .. } => Refusal::Options(why),
+            Conflict::TooMany { .. } | Conflict::TooManyPorts { .. } => Refusal::Options(why),
         }
     })
 }
@@ -57,6 +59,7 @@ fn listed(typed: &Typed<'_>, mut lists: Vec<String>, source: Source) -> Offer<So
     let words = lists.iter().flat_map(|list| list.split(','));
     // As far as they can be understood.
     let read = words.filter_map(|word| asked::some(word).ok()).flatten();
-    let taken = read.flat_map(|word| word.inside().map(|port| port.to_string()).collect::<Vec<_>>());
+    let each = |ports: Ports| ports.iter().map(|port| port.to_string()).chain([ports.to_string()]);
+    let taken = read.filter_map(|word| word.inside()).flat_map(each);
     Offer { taken: taken.collect(), done, ..Offer::of(source) }
 }

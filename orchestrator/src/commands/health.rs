@@ -3,10 +3,11 @@
 //! The only place where the machine's own tables are read for that; what they mean is decided in
 //! the pure room `health`.
 
+mod surroundings;
+
+pub use surroundings::place;
+
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use assemble_contract::argv::{self, Question};
@@ -15,15 +16,14 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::desired::{ContainerName, Port};
-use crate::dialer;
+use crate::desired::ContainerName;
 use crate::engine::{Engine, EngineError, EngineFacts};
+use crate::forward::PortSet;
 use crate::health::{
-    self, Answer, Case, Chain, Finding, Listening, Place, StartWith, closing_chains, explain, has_no_route,
-    listeners, listening, plain, remedy,
+    self, Answer, Finding, StartWith, explain, has_no_route, plain, remedy, target_now, tried,
 };
-use crate::labels;
 use crate::observed::{Container, Observed, Sidecar, State};
+use surroundings::{Group, Surroundings};
 
 /// How long a sidecar may take to answer. Its program gives up its relay and the target after two
 /// seconds each; the rest is for an engine that starts it under load.
@@ -38,8 +38,18 @@ pub struct Examined {
     pub stale: bool,
     /// What it says; `None` when it does not run or is stale.
     pub answer: Option<Answer>,
-    /// Why its target is not reached.
-    pub finding: Option<Finding>,
+    /// Why its target is not reached, each time with the ports that this is so for: one at most where it has
+    /// one port.
+    pub findings: Vec<Found>,
+}
+
+/// Something that keeps builds from some ports of a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// These ports, as builds see them.
+    pub ports: PortSet,
+    /// What.
+    pub finding: Finding,
 }
 
 impl Examined {
@@ -50,6 +60,27 @@ impl Examined {
             Some(Answer::Told(report)) => Some(report),
             _ => None,
         }
+    }
+
+    /// How many ports of its target accept.
+    #[must_use]
+    pub fn accepting(&self) -> usize {
+        let tried = self.report().into_iter().flat_map(|report| tried(report, self.sidecar.ports));
+        tried.filter(|(_, probe)| probe.result == Outcome::Accepted).count()
+    }
+
+    /// What keeps builds from ports of it. Where some of a range accept, nothing needs to listen on the
+    /// others: whoever forwards a range has services in mind that come and go.
+    pub fn troubles(&self) -> impl Iterator<Item = &Found> {
+        let is_used = !self.sidecar.ports.is_one() && self.accepting() > 0;
+        self.findings.iter().filter(move |found| !(is_used && found.finding.is_idle()))
+    }
+
+    /// What these of its ports lead to, in words.
+    #[must_use]
+    pub fn target(&self, report: &Status, ports: &PortSet) -> String {
+        let first = report.target().map_or_else(|| self.sidecar.ports.first(), |target| target.port);
+        target_now(report, &ports.outside(self.sidecar.ports, first))
     }
 }
 
@@ -78,7 +109,7 @@ pub async fn examine<E: Engine>(
         let stale = sidecar.is_stale(backend);
         let asked = sidecar.container.state == State::Running && !stale;
         let answer = if asked { Some(ask(engine, sidecar, question(sidecar), limit).await) } else { None };
-        Examined { sidecar: sidecar.clone(), stale, answer, finding: None }
+        Examined { sidecar: sidecar.clone(), stale, answer, findings: Vec::new() }
     };
     let mut forwards = gradually(engine.at_once(), observed.sidecars.iter().map(look)).await;
     let surroundings = Surroundings {
@@ -86,57 +117,60 @@ pub async fn examine<E: Engine>(
         is_local: engine.endpoint().starts_with("unix:"),
         host: OnceCell::new(),
         filters: OnceCell::new(),
-        publishers: publishers(engine, &forwards, limit).await,
         isolated: lost(engine, backend, &forwards, limit).await,
         start,
     };
+    let mut groups: Vec<Vec<Group<'_>>> = forwards
+        .iter()
+        .map(|forward| {
+            forward.report().map_or_else(Vec::new, |report| surroundings.groups(&forward.sidecar, report))
+        })
+        .collect();
+    let look = async |group: &mut Group<'_>| group.publisher = publisher(engine, group, limit).await;
+    gradually(engine.at_once(), groups.iter_mut().flatten().map(look)).await;
     let kept = observed.wanted();
     // Each command that changes a target changes all that want it: whoever tries one after the
     // other would take the first change back with the second.
     let mut mended = kept.clone();
-    for forward in &forwards {
-        let remedy = surroundings.case(forward, |case| remedy(&case)).flatten();
-        let own = mended.iter_mut().find(|own| own.port == forward.sidecar.port);
-        if let (Some(target), Some(own)) = (remedy, own) {
+    for group in groups.iter().flatten() {
+        let own = mended.iter_mut().find(|own| own.ports == group.ports);
+        if let (Some(target), Some(own)) = (remedy(&surroundings.case(group, &[])), own) {
             own.target = target;
         }
     }
-    for forward in &mut forwards {
-        forward.finding = surroundings
-            .case(forward, |case| {
-                let forwards = if remedy(&case).is_some() { &mended } else { &kept };
-                explain(&Case { forwards, ..case })
-            })
-            .flatten();
+    let found: Vec<Vec<_>> = groups
+        .iter()
+        .map(|groups| {
+            let explained = groups.iter().filter_map(|group| {
+                let is_mended = remedy(&surroundings.case(group, &[])).is_some();
+                let finding = explain(&surroundings.case(group, if is_mended { &mended } else { &kept }))?;
+                Some(Found { ports: group.tried.clone(), finding })
+            });
+            explained.collect()
+        })
+        .collect();
+    for (forward, findings) in forwards.iter_mut().zip(found) {
+        forward.findings = findings;
     }
     forwards
 }
 
-/// Which containers publish the ports to which no way leads.
-async fn publishers<E: Engine>(
-    engine: &E,
-    forwards: &[Examined],
-    limit: Duration,
-) -> BTreeMap<u16, ContainerName> {
-    let blocked = |report: &Status| {
-        let attempt = report.probe.as_ref()?;
-        let target = report.target()?;
-        let out = matches!(attempt.result, Outcome::TimedOut | Outcome::Unreachable);
-        (out && target.host == TargetHost::Gateway).then_some(target.port)
-    };
-    let ports: BTreeSet<Port> = forwards.iter().filter_map(Examined::report).filter_map(blocked).collect();
-    let look = async |port: Port| {
-        let name = timeout(limit, engine.publisher(port)).await.ok()?.ok()??;
-        Some((port.get(), name))
-    };
-    gradually(engine.at_once(), ports.into_iter().map(look)).await.into_iter().flatten().collect()
+/// Which container publishes ports to which no way leads.
+async fn publisher<E: Engine>(engine: &E, group: &Group<'_>, limit: Duration) -> Option<ContainerName> {
+    let is_out = matches!(group.probe.result, Outcome::TimedOut | Outcome::Unreachable);
+    if !is_out || group.via != TargetHost::Gateway {
+        return None;
+    }
+    timeout(limit, engine.publisher(group.to()?)).await.ok()?.ok()?
 }
 
 /// Whether no forward finds a gateway because the backend has no network.
 async fn lost<E: Engine>(engine: &E, backend: &Container, forwards: &[Examined], limit: Duration) -> bool {
-    let is_lost =
-        |report: &Status| report.probe.as_ref().is_some_and(|probe| probe.result == Outcome::NoGateway);
-    forwards.iter().filter_map(Examined::report).any(is_lost) && is_isolated(engine, backend, limit).await
+    let is_lost = |forward: &Examined| {
+        let mut tried = forward.report().into_iter().flat_map(|report| tried(report, forward.sidecar.ports));
+        tried.any(|(_, probe)| probe.result == Outcome::NoGateway)
+    };
+    forwards.iter().any(is_lost) && is_isolated(engine, backend, limit).await
 }
 
 /// Whether a running backend has no network; one that tells nothing, or not within `limit`, is taken to
@@ -150,7 +184,7 @@ pub async fn is_isolated<E: Engine>(engine: &E, backend: &Container, limit: Dura
 
 /// Asks one sidecar.
 pub async fn ask<E: Engine>(engine: &E, sidecar: &Sidecar, question: Question, limit: Duration) -> Answer {
-    let command = argv::status(sidecar.port.into(), question);
+    let command = argv::status(sidecar.ports, question);
     let command: Vec<&str> = command.iter().map(String::as_str).collect();
     match timeout(limit, engine.exec(&sidecar.container.id, &command)).await {
         Ok(Ok(said)) => health::read(said.status, &said.output),
@@ -160,104 +194,6 @@ pub async fn ask<E: Engine>(engine: &E, sidecar: &Sidecar, question: Question, l
         }
         Ok(Err(EngineError::Timeout { .. })) | Err(_) => Answer::Silent(limit),
         Ok(Err(error)) => Answer::Failed(plain(&error.to_string())),
-    }
-}
-
-/// What all forwards have in common.
-struct Surroundings<'a> {
-    facts: EngineFacts,
-    /// Whether the engine's socket is one of this machine.
-    is_local: bool,
-    /// Read when first needed, and once: on a busy host the tables are long.
-    host: OnceCell<Option<Tables>>,
-    /// The same of what filters.
-    filters: OnceCell<Vec<Chain>>,
-    /// Who publishes the ports that are not reached.
-    publishers: BTreeMap<u16, ContainerName>,
-    /// Whether the backend has no network.
-    isolated: bool,
-    /// The command with these forwards, and all else as it is.
-    start: &'a StartWith<'a>,
-}
-
-impl Surroundings<'_> {
-    /// What is known of a forward that was tried, for `judge`.
-    fn case<T>(&self, forward: &Examined, judge: impl FnOnce(Case<'_>) -> T) -> Option<T> {
-        let report = forward.report()?;
-        let (attempt, target) = (report.probe.as_ref()?, report.target()?);
-        let (via, to) = (&target.host, target.port.get());
-        let addr = report.addr().filter(|_| *via == TargetHost::Gateway);
-        let place = match place(&self.facts, self.is_local && addr.is_some_and(is_ours)) {
-            // Its dialer is not in that namespace.
-            Place::Rootless if forward.sidecar.container.labels.contains_key(labels::DIALER_DIRECTORY) => {
-                Place::Elsewhere
-            }
-            place => place,
-        };
-        let wanted = place == Place::Here && attempt.result != Outcome::Accepted;
-        let found = addr.filter(|_| wanted).and_then(|gateway| self.on_this_host(to, gateway));
-        Some(judge(Case {
-            port: forward.sidecar.port,
-            via,
-            to,
-            addr,
-            outcome: attempt.result,
-            text: attempt.text.as_deref(),
-            place,
-            listening: found.as_ref(),
-            publisher: self.publishers.get(&to).map(|name| name.0.as_str()),
-            filters: if found == Some(Listening::Reachable) {
-                self.filters.get_or_init(filters)
-            } else {
-                &[]
-            },
-            isolated: self.isolated,
-            forwards: &[],
-            start: self.start,
-        }))
-    }
-
-    /// How a port of this host is listened on; `None` where there are no tables to tell.
-    fn on_this_host(&self, port: u16, gateway: IpAddr) -> Option<Listening> {
-        let Tables { sockets, v6only } = self.host.get_or_init(Tables::read).as_ref()?;
-        Some(listening(sockets, port, gateway, *v6only))
-    }
-}
-
-/// What the gateway of the engine's networks is, seen from this machine; `own` tells whether its address is this machine's.
-#[must_use]
-pub fn place(facts: &EngineFacts, own: bool) -> Place {
-    let EngineFacts { security_options, operating_system, name, podman, .. } = facts;
-    Place::of(security_options, operating_system, name, *podman, own, &dialer::hostname())
-}
-
-/// Whether an address belongs to the network namespace of this process: within a container that
-/// was given the engine's socket the host's tables are not to be seen.
-fn is_ours(ip: IpAddr) -> bool {
-    UdpSocket::bind(SocketAddr::new(ip, 0)).is_ok()
-}
-
-/// What filters on this host; nothing where it may not be looked at.
-fn filters() -> Vec<Chain> {
-    let told = Command::new("nft").args(["--json", "list", "ruleset"]).stdin(Stdio::null()).output();
-    told.map(|told| closing_chains(&told.stdout)).unwrap_or_default()
-}
-
-/// Who listens on this host.
-struct Tables {
-    sockets: Vec<SocketAddr>,
-    /// `net.ipv6.bindv6only`.
-    v6only: bool,
-}
-
-impl Tables {
-    fn read() -> Option<Self> {
-        let mut sockets = listeners(&std::fs::read_to_string("/proc/net/tcp").ok()?);
-        // Without IPv6 there is no such table.
-        sockets.extend(listeners(&std::fs::read_to_string("/proc/net/tcp6").unwrap_or_default()));
-        let v6only =
-            std::fs::read_to_string("/proc/sys/net/ipv6/bindv6only").is_ok_and(|text| text.trim() == "1");
-        Some(Self { sockets, v6only })
     }
 }
 

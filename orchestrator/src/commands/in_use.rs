@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use assemble_contract::Port;
+use assemble_contract::Ports;
 use assemble_contract::argv::Question;
 use docker_plugin::cli::Refusal;
 use explained::Explained;
@@ -14,6 +14,7 @@ use super::health::{ANSWER_LIMIT, ask, gradually};
 use crate::buildkit::{Build, BuildkitError, Client};
 use crate::desired::ContainerName;
 use crate::engine::Engine;
+use crate::forward;
 use crate::health::{Answer, plain};
 use crate::observed::{Container, Observed, Sidecar};
 use crate::plan::{Cuts, Plan};
@@ -180,8 +181,8 @@ async fn found<E: Engine>(session: Session<'_, E>, plan: &Plan, observed: &Obser
     let look = async |sidecar: &Sidecar| match ask(session.engine, sidecar, Question::Counters, ANSWER_LIMIT)
         .await
     {
-        Answer::Told(report) => (sidecar.port, report.active),
-        _ => (sidecar.port, 0),
+        Answer::Told(report) => (sidecar.ports, report.active),
+        _ => (sidecar.ports, 0),
     };
     let cut = cuts.removed.iter().chain(&cuts.replaced).copied();
     let open = gradually(session.engine.at_once(), cut.map(look)).await;
@@ -196,16 +197,15 @@ async fn builds<E: Engine>(engine: &E, backend: &Container) -> Option<Vec<Build>
 }
 
 /// What is in use, where there are builds or nobody knows; `open` has the connections of the ports.
-fn judge(cuts: &Cuts<'_>, builds: Option<&[Build]>, open: &[(Port, u64)]) -> Option<InUse> {
-    let is_open = |port: Port| open.iter().any(|(at, active)| *at == port && *active > 0);
+fn judge(cuts: &Cuts<'_>, builds: Option<&[Build]>, open: &[(Ports, u64)]) -> Option<InUse> {
     // A build may come to need a port that it has not used yet. One that is there again at once, it will find.
-    let goes = |port: Port| builds.is_some() && cuts.removed.iter().any(|sidecar| sidecar.port == port);
-    let used: Vec<_> = open.iter().filter(|(port, _)| is_open(*port) || goes(*port)).collect();
+    let goes = |ports: Ports| builds.is_some() && cuts.removed.iter().any(|sidecar| sidecar.ports == ports);
+    let used: Vec<_> = open.iter().filter(|(ports, active)| *active > 0 || goes(*ports)).collect();
     let ports = || {
-        let word = |(port, active): &&(Port, u64)| match active {
-            0 => format!("port {port}"),
-            1 => format!("port {port} (1 connection)"),
-            n => format!("port {port} ({n} connections)"),
+        let word = |(ports, active): &&(Ports, u64)| match (forward::named(*ports), active) {
+            (ports, 0) => ports,
+            (ports, 1) => format!("{ports} (1 connection)"),
+            (ports, n) => format!("{ports} ({n} connections)"),
         };
         used.iter().map(word).collect::<Vec<_>>().join(", ")
     };

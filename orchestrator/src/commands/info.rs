@@ -5,6 +5,8 @@ mod forwards;
 mod helpers;
 mod object;
 
+pub(in crate::commands) use container::ports;
+
 use std::time::Duration;
 
 use anyhow::Result;
@@ -36,7 +38,8 @@ use helpers::Helpers;
 pub(super) struct Options {
     /// Format output: "pretty", "json" (one object) or a Go template; fields: .ID .Name .State
     /// .Unhealthy .Image .CacheVolume .Privileged .Settings .Sidecars (.ID .Name .State .Unhealthy .Port .Target
-    /// .Stale .Forward (.Health .Why .Help .Active .Opened .BytesUp .BytesDown .LastError)) .Dialer
+    /// .Stale .Forward (.Health .Why .Help .Active .Opened .BytesUp .BytesDown .LastError; of a range .Accepting
+    /// .Findings .Ports)) .Dialer
     /// .Workers (.ID .Platforms .Labels .GCPolicy) .Cache (.Entries .Size .InUse)
     #[arg(long, short, value_name = "string", value_parser = FORMS)]
     format: Option<String>,
@@ -52,13 +55,22 @@ pub(super) struct Options {
     /// Time BuildKit has for each answer (default 10s; 2m for its cache)
     #[arg(long, value_name = "duration", value_parser = limit)]
     pub(super) timeout: Option<Duration>,
+
+    /// List the ports of ranges that have had connections or are not reached
+    #[arg(long, short)]
+    verbose: bool,
 }
 
 /// What to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Info {
-    /// Everything, in this form.
-    All(Form),
+    /// Everything.
+    All {
+        /// In this form.
+        form: Form,
+        /// With the ports of ranges, in a form for people; all others have them anyway.
+        verbose: bool,
+    },
     /// The ids of the containers.
     Ids {
         /// With all their digits.
@@ -72,7 +84,7 @@ impl Options {
         if self.quiet {
             return Ok(Info::Ids { whole: self.no_trunc });
         }
-        form(self.format.as_deref()).map(Info::All)
+        Ok(Info::All { form: form(self.format.as_deref())?, verbose: self.verbose })
     }
 }
 
@@ -82,7 +94,7 @@ impl Options {
 /// A missing backend, and those of the engine and BuildKit.
 pub async fn run<E: Engine>(session: Session<'_, E>, info: Info, builder: Registered) -> Result<()> {
     match info {
-        Info::All(form) => describe(session, form, builder).await,
+        Info::All { form, verbose } => describe(session, form, verbose, builder).await,
         Info::Ids { whole } => ids(session, whole).await,
     }
 }
@@ -98,7 +110,12 @@ async fn ids<E: Engine>(session: Session<'_, E>, whole: bool) -> Result<()> {
     Ok(())
 }
 
-async fn describe<E: Engine>(session: Session<'_, E>, form: Form, builder: Registered) -> Result<()> {
+async fn describe<E: Engine>(
+    session: Session<'_, E>,
+    form: Form,
+    verbose: bool,
+    builder: Registered,
+) -> Result<()> {
     let Session { engine, console, user, limit, .. } = session;
     let observed = observe::closely(engine, user).await?;
     let again = again(&observed, user);
@@ -146,7 +163,7 @@ async fn describe<E: Engine>(session: Session<'_, E>, form: Form, builder: Regis
         console.line(format_args!("Settings: {settings}"))?;
     }
     console.line("")?;
-    Helpers::of(&examining.await, &observed, user).list(console, &start)?;
+    Helpers::of(&examining.await, &observed, user).list(console, &start, verbose)?;
     console.line("")?;
 
     if backend.state != State::Running {

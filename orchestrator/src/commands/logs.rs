@@ -13,11 +13,11 @@ use explained::Explained;
 use futures_util::StreamExt;
 
 use super::complete::{containers, forwarded_ports};
-use super::values::port;
+use super::values::ports;
 use super::{Session, observe};
-use crate::desired::Port;
+use crate::desired::Ports;
 use crate::engine::{Engine, EngineError, LogChunk, LogOptions};
-use crate::observed::Container;
+use crate::observed::{Container, Sidecar};
 use since::since;
 
 /// Fetch the logs of the backend, or of one of its other containers
@@ -34,8 +34,8 @@ pub(super) struct Options {
     follow: bool,
 
     /// Show the logs of the container that forwards this port
-    #[arg(long, value_name = "port", value_parser = port, add = Completes(forwarded_ports))]
-    proxy: Option<Port>,
+    #[arg(long, value_name = "port", value_parser = ports, add = Completes(forwarded_ports))]
+    proxy: Option<Ports>,
 
     /// Show logs since timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)
     #[arg(long, value_name = "string", value_parser = since)]
@@ -114,8 +114,8 @@ pub enum Whose {
     /// The backend's.
     #[default]
     Backend,
-    /// That of the sidecar of this port.
-    Forward(Port),
+    /// That of the sidecar of this port, or of these.
+    Forward(Ports),
     /// That of one of the backend's containers, itself among them, by its name or the beginning
     /// of its id.
     Container(String),
@@ -143,7 +143,7 @@ const QUIET: Duration = Duration::from_secs(30);
 pub async fn run<E: Engine>(session: Session<'_, E>, logs: &Logs) -> Result<()> {
     let container = match &logs.whose {
         Whose::Backend => session.backend().await?,
-        Whose::Forward(port) => sidecar(session, *port).await?,
+        Whose::Forward(ports) => sidecar(session, *ports).await?,
         Whose::Container(text) => named(session, text).await?,
     };
     let options = LogOptions {
@@ -175,11 +175,11 @@ pub async fn run<E: Engine>(session: Session<'_, E>, logs: &Logs) -> Result<()> 
 #[derive(Debug, thiserror::Error, Explained)]
 pub enum LogsError {
     /// `logs --proxy` of a port without a sidecar.
-    #[error("port \"{port}\" is not forwarded; {known}")]
+    #[error("port \"{ports}\" is not forwarded; {known}")]
     #[advice = "name one that is listed"]
     NotForwarded {
         /// The port.
-        port: Port,
+        ports: Ports,
         /// Those that are.
         known: String,
     },
@@ -213,16 +213,14 @@ impl LogsError {
     }
 }
 
-async fn sidecar<E: Engine>(session: Session<'_, E>, port: Port) -> Result<Container> {
+async fn sidecar<E: Engine>(session: Session<'_, E>, ports: Ports) -> Result<Container> {
     let sidecars = observe::ours(session.engine, session.user).await?.sidecars;
-    let known = sidecars.iter().map(|sidecar| sidecar.port.to_string()).collect::<Vec<_>>().join(", ");
-    sidecars.into_iter().find(|sidecar| sidecar.port == port).map(|sidecar| sidecar.container).ok_or_else(
-        || {
-            let known =
-                if known.is_empty() { "no port is".to_owned() } else { format!("these are: {known}") };
-            LogsError::NotForwarded { port, known }.into()
-        },
-    )
+    let known = sidecars.iter().map(|sidecar| sidecar.ports.to_string()).collect::<Vec<_>>().join(", ");
+    let is_it = |sidecar: &Sidecar| sidecar.ports.common(ports) == Some(ports);
+    sidecars.into_iter().find(is_it).map(|sidecar| sidecar.container).ok_or_else(|| {
+        let known = if known.is_empty() { "no port is".to_owned() } else { format!("these are: {known}") };
+        LogsError::NotForwarded { ports, known }.into()
+    })
 }
 
 /// A container of the backend, by its name or the beginning of its id.

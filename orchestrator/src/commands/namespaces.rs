@@ -32,15 +32,15 @@ pub(super) async fn find<E: Engine>(engine: &E, observed: &Observed) -> Vec<Opti
             if !running(&sidecar.container) {
                 return None;
             }
-            if here.contains(&sidecar.port.into()) {
+            if here.contains(&sidecar.ports) {
                 return Some(true);
             }
-            let command = argv::health(Probed::Relay(sidecar.port.into()));
+            let command = argv::health(Probed::Relay(sidecar.ports));
             let command: Vec<&str> = command.iter().map(String::as_str).collect();
             let status = engine.exec(&sidecar.container.id, &command).await.ok()?.status;
             // It may have begun to since the table was read. One that hangs has its socket still.
             if [0, argv::HANGS.into()].contains(&status) {
-                Some(relays(engine, backend).await?.contains(&sidecar.port.into()))
+                Some(relays(engine, backend).await?.contains(&sidecar.ports))
             } else {
                 None
             }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use assemble_contract::argv::Question;
+use assemble_contract::status::PortStatus;
+use assemble_contract::{Port, Ports, Status};
 use clap::Args;
 use docker_plugin::cli::Refusal;
 use docker_plugin::cli::values::{Suggest, form, limit};
@@ -16,7 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::health::{ANSWER_LIMIT, ask, gradually};
 use super::{Session, namespaces, observe};
 use crate::engine::Engine;
-use crate::health::Answer;
+use crate::health::{Answer, alone, target_of};
 use crate::observed::{Sidecar, State};
 pub use rates::NoCounters;
 use rates::{Line, Sample};
@@ -31,13 +33,17 @@ const TICK: Duration = Duration::from_secs(1);
 pub(super) struct Options {
     /// Format output: "table", "table TEMPLATE", "json" (one object per sample) or a Go template for a
     /// sample; fields: .Time .Forwards (.Port .Target .Active .Opened .Failed .BytesUp .BytesDown
-    /// .UpPerSecond .DownPerSecond .Error); in a table those of .Forwards
+    /// .UpPerSecond .DownPerSecond .Error; of a range .Ports (these)); in a table those of .Forwards
     #[arg(long, value_name = "string", value_parser = Suggest(&["table", "json"]))]
     format: Option<String>,
 
     /// Time a sidecar has to answer (default 8s)
     #[arg(long, value_name = "duration", value_parser = limit)]
     pub(super) timeout: Option<Duration>,
+
+    /// List the ports of ranges that have had connections
+    #[arg(long, short)]
+    verbose: bool,
 
     /// Go on with a sample each second until interrupted
     #[arg(long, short)]
@@ -53,6 +59,8 @@ pub struct Stats {
     pub form: Form,
     /// A table of the user's own in place of that, a row for each forward.
     pub table: Option<ListTemplate>,
+    /// With rows for single ports of ranges.
+    pub verbose: bool,
 }
 
 impl Options {
@@ -65,7 +73,7 @@ impl Options {
         let table = own.map(ListTemplate::new).transpose().map_err(FormatError::List)?;
         let is_table = table.is_some() || format == Some("table");
         let form = if is_table { Form::Text } else { form(format)? };
-        Ok(Stats { watch: self.watch, form, table })
+        Ok(Stats { watch: self.watch, form, table, verbose: self.verbose })
     }
 }
 
@@ -94,6 +102,19 @@ pub async fn run<E: Engine>(session: Session<'_, E>, stats: &Stats, screen: bool
     Ok(())
 }
 
+/// That of a sidecar, and behind it those of the ports of a range that have had a connection.
+fn samples(ports: Ports, at: std::time::Instant, known: Result<Status, NoCounters>) -> Vec<Sample> {
+    let told = known.as_ref().ok();
+    let used = told.into_iter().flat_map(|report| report.ports.iter().map(move |port| (report, port)));
+    let part = |(report, told): (&Status, &PortStatus)| {
+        let port = Port::new(told.port).filter(|_| told.opened > 0)?;
+        Some(Sample { ports: port.into(), part: true, at, known: Ok(alone(report, ports, told)) })
+    };
+    let parts: Vec<_> = used.filter_map(part).collect();
+    let known = known.map(|report| Status { target: target_of(&report, ports), ..report });
+    std::iter::once(Sample { ports, part: false, at, known }).chain(parts).collect()
+}
+
 /// Asks all sidecars. They may come and go meanwhile, and the backend must stay.
 async fn sample<E: Engine>(session: Session<'_, E>) -> Result<Vec<Sample>> {
     let backend = session.running_backend().await?;
@@ -113,7 +134,7 @@ async fn sample<E: Engine>(session: Session<'_, E>) -> Result<Vec<Sample>> {
         } else {
             Err(NoCounters::Stopped { state: super::info::state(&sidecar.container.state).to_owned() })
         };
-        Sample { port: sidecar.port.get(), at: Instant::now().into_std(), known }
+        samples(sidecar.ports, Instant::now().into_std(), known)
     };
-    Ok(gradually(session.engine.at_once(), observed.sidecars.iter().map(look)).await)
+    Ok(gradually(session.engine.at_once(), observed.sidecars.iter().map(look)).await.concat())
 }

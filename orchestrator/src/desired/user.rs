@@ -98,11 +98,11 @@ impl UserName {
         ContainerName(format!("{}{self}", ContainerName::PREFIX))
     }
 
-    /// The name of the sidecar of a forward: it ends with the port inside and, where that is
-    /// another one, the port outside.
+    /// The name of the sidecar of a forward: it ends with the ports inside and, where those are
+    /// others, the ports outside.
     #[must_use]
     pub fn sidecar(&self, forward: &Forward) -> ContainerName {
-        let (inside, outside) = (forward.port, forward.target.port());
+        let (inside, outside) = (forward.ports, forward.outside());
         let mapped = if inside == outside { String::new() } else { format!("-to-{outside}") };
         ContainerName(format!("docker-assemble-backend-{self}-proxy-port-{inside}{mapped}"))
     }
@@ -155,7 +155,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::desired::{Port, REGISTRY_PORT};
+    use crate::desired::{Port, Ports, REGISTRY_PORT};
 
     fn name(login: &str) -> Option<String> {
         UserName::from_login(login).map(|name| name.to_string())
@@ -213,7 +213,7 @@ mod tests {
     fn one_users_helpers_are_no_other_users_backend() {
         let ann = UserName::from_login("ann").unwrap();
         let plain = Forward::plain(REGISTRY_PORT);
-        let mapped = Forward { port: Port::new(80).unwrap(), ..plain.clone() };
+        let mapped = Forward { ports: Port::new(80).unwrap().into(), ..plain.clone() };
         for helper in [ann.dialer(), ann.sidecar(&plain), ann.sidecar(&mapped)] {
             let login = helper.0.strip_prefix("docker-assemble-backend-").unwrap();
             assert_ne!(UserName::from_login(login).unwrap().backend(), helper, "{login}");
@@ -249,7 +249,7 @@ mod tests {
             assert_ne!(user, named(login, &"z".repeat(63)));
         }
         let user = UserName::from_login(&long).unwrap();
-        let forward = Forward { port: Port::new(65535).unwrap(), ..Forward::plain(REGISTRY_PORT) };
+        let forward = Forward::from_label("10000-14095".parse::<Ports>().unwrap(), "gateway:60000").unwrap();
         assert!(user.sidecar(&forward).0.len() < 255 && user.cache_volume().0.len() < 255);
         assert_ne!(UserName::from_login(&format!("{long}y")), Some(user));
     }
@@ -306,7 +306,7 @@ mod tests {
     /// The names of all containers that a backend may have, and of its volumes.
     fn containers(user: &UserName) -> BTreeSet<String> {
         let plain = Forward::plain(REGISTRY_PORT);
-        let mapped = Forward { port: Port::new(80).unwrap(), ..plain.clone() };
+        let mapped = Forward { ports: Port::new(80).unwrap().into(), ..plain.clone() };
         let containers = [user.backend(), user.dialer(), user.sidecar(&plain), user.sidecar(&mapped)];
         let volumes = [user.cache_volume(), user.dialer_volume()];
         let volumes = volumes.map(|volume| format!("volume {volume}"));
@@ -319,7 +319,11 @@ mod tests {
         assert_eq!(user.backend().0, "docker-assemble-backend-username");
         let plain = Forward::plain(REGISTRY_PORT);
         assert_eq!(user.sidecar(&plain).0, "docker-assemble-backend-username-proxy-port-5000");
-        let mapped = Forward { port: Port::new(80).unwrap(), ..plain };
+        let range = Forward::from_label("8000-8099".parse::<Ports>().unwrap(), "gateway:9000").unwrap();
+        let name = user.sidecar(&Forward::plain(range.ports)).0;
+        assert_eq!(name, "docker-assemble-backend-username-proxy-port-8000-8099");
+        assert_eq!(user.sidecar(&range).0, name + "-to-9000-9099");
+        let mapped = Forward { ports: Port::new(80).unwrap().into(), ..plain };
         assert_eq!(user.sidecar(&mapped).0, "docker-assemble-backend-username-proxy-port-80-to-5000");
         assert_eq!(user.dialer().0, "docker-assemble-backend-username-dialer");
         assert_eq!(user.dialer_volume().0, user.dialer().0);

@@ -26,7 +26,7 @@ use super::{
     ExecOutput, Image, LogChunk, LogOptions, Network, PullProgress, Result, convert, exec, failure, info,
     log,
 };
-use crate::desired::{Chosen, ContainerName, ImageRef, Port, VolumeName};
+use crate::desired::{Chosen, ContainerName, ImageRef, Ports, VolumeName};
 use crate::observed::{Container, ContainerId};
 use crate::spec::{ContainerSpec, VolumeSpec};
 
@@ -118,8 +118,8 @@ impl Engine for DockerEngine {
         Ok(self.inspect(&name.0).await?.filter(|container| container.name == *name))
     }
 
-    async fn publisher(&self, port: Port) -> Result<Option<ContainerName>> {
-        let filters = HashMap::from([("publish".to_owned(), vec![format!("{port}/tcp")])]);
+    async fn publisher(&self, ports: Ports) -> Result<Option<ContainerName>> {
+        let filters = HashMap::from([("publish".to_owned(), vec![format!("{ports}/tcp")])]);
         let options = ListContainersOptions { filters: Some(filters), ..ListContainersOptions::default() };
         let listing = self.0.contact.client().await?.list_containers(Some(options));
         let listed = self.0.contact.ask(operation("list containers", ""), listing).await?;

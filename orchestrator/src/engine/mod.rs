@@ -35,7 +35,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::desired::{Chosen, ContainerName, ImageRef, Port, VolumeName};
+use crate::desired::{Chosen, ContainerName, ImageRef, Ports, VolumeName};
 use crate::observed::{Cgroups, Container, ContainerId};
 use crate::spec::{ContainerSpec, VolumeSpec};
 
@@ -204,8 +204,8 @@ pub trait Engine: Send + Sync {
     ) -> impl Future<Output = Result<Vec<Container>>> + Send;
     /// The container of that name, whoever made it.
     fn container(&self, name: &ContainerName) -> impl Future<Output = Result<Option<Container>>> + Send;
-    /// The name of a running container that publishes this TCP port on the host.
-    fn publisher(&self, port: Port) -> impl Future<Output = Result<Option<ContainerName>>> + Send;
+    /// The name of a running container that publishes one of these TCP ports on the host.
+    fn publisher(&self, ports: Ports) -> impl Future<Output = Result<Option<ContainerName>>> + Send;
     /// The image, when the engine has it.
     fn image(&self, image: &ImageRef) -> impl Future<Output = Result<Option<Image>>> + Send;
     /// Pulls an image with the user's credentials; ends when the stream ends.

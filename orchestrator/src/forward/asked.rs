@@ -1,18 +1,13 @@
 //! Forwards as a person asks for them: `5000`, `5000:5001`, `8000-8010@loopback`,
 //! `5432=db.internal:5432`.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 
-use assemble_contract::{HostName, Port};
+use assemble_contract::{HostName, Port, Ports};
 use docker_plugin::authority::Authority;
 use explained::Explained;
 
-use super::{Forward, REGISTRY_PORT, Target};
-
-/// How many ports may be forwarded in all, since each takes a container.
-pub const MOST: usize = 128;
+use super::{Forward, Target, in_step};
 
 /// Where a forward leads; a name has not been looked up yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,19 +23,43 @@ pub enum Destination {
 /// One forward that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// The port inside.
-    pub port: Port,
-    /// Where it leads.
+    /// The ports inside.
+    pub ports: Ports,
+    /// Where they lead.
     pub destination: Destination,
-    /// The port there.
-    pub outside: Port,
+    /// The ports there, as many.
+    pub outside: Ports,
 }
 
 impl Asked {
-    /// Whether it is a port of the host with the same number.
+    /// Whether they are ports of the host with the same numbers.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        self.destination == Destination::Gateway && self.port == self.outside
+        self.destination == Destination::Gateway && self.ports == self.outside
+    }
+
+    /// What asks for the same of some of its ports.
+    #[must_use]
+    pub fn part(&self, ports: Ports) -> Option<Self> {
+        let outside = ports.moved_to(in_step(self.ports, ports.first(), self.outside.first())?)?;
+        let is_part = self.ports.common(ports) == Some(ports);
+        is_part.then(|| Self { ports, outside, destination: self.destination.clone() })
+    }
+
+    /// What of it is not among these, which may be asked for by now.
+    ///
+    /// # Errors
+    /// The first port that one of these leads somewhere else.
+    pub fn beside<'a>(&self, there: impl IntoIterator<Item = &'a Self>) -> Result<Vec<Self>, Port> {
+        let mut rest = vec![self.ports];
+        for other in there {
+            let Some(both) = self.ports.common(other.ports) else { continue };
+            if self.part(both) != other.part(both) {
+                return Err(both.first());
+            }
+            rest = rest.into_iter().flat_map(|ports| ports.without(both)).collect();
+        }
+        Ok(rest.into_iter().filter_map(|ports| self.part(ports)).collect())
     }
 }
 
@@ -53,7 +72,7 @@ impl From<&Forward> for Asked {
             Target::Host { name, .. } => Destination::Host(name.clone()),
             Target::Name { name, .. } => Destination::Host(name.to_string()),
         };
-        Self { port: forward.port, destination, outside: forward.target.port() }
+        Self { ports: forward.ports, destination, outside: forward.outside() }
     }
 }
 
@@ -69,7 +88,7 @@ pub enum Known {
 impl Asked {
     /// The forward, with what `lookup` knows of a host; `None` where it knows nothing.
     pub fn with(&self, lookup: impl FnOnce(&str) -> Option<Known>) -> Option<Forward> {
-        let port = self.outside;
+        let port = self.outside.first();
         let target = match &self.destination {
             Destination::Gateway => Target::Gateway { port },
             Destination::Loopback => Target::Loopback { port },
@@ -78,28 +97,30 @@ impl Asked {
                 Known::Followed(name, fallback) => Target::Name { name, fallback, port },
             },
         };
-        Some(Forward { port: self.port, target })
+        Some(Forward { ports: self.ports, target })
     }
 }
 
-/// One word of a list with all the forwards that it means.
+/// One word of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
     /// As it was written.
     pub text: String,
-    forwards: Vec<Asked>,
+    /// What it asks for; nothing for the `0` that means no port.
+    pub(super) asked: Option<Asked>,
 }
 
 impl Word {
     /// Whether it is the `0` that means no port.
     #[must_use]
     pub const fn is_none(&self) -> bool {
-        self.forwards.is_empty()
+        self.asked.is_none()
     }
 
     /// The ports inside.
-    pub fn inside(&self) -> impl Iterator<Item = Port> {
-        self.forwards.iter().map(|asked| asked.port)
+    #[must_use]
+    pub fn inside(&self) -> Option<Ports> {
+        self.asked.as_ref().map(|asked| asked.ports)
     }
 }
 
@@ -182,7 +203,7 @@ pub fn some(text: &str) -> Result<Vec<Word>, ListError> {
 
 fn port_word(text: &str) -> Result<Word, ListError> {
     if text == "0" {
-        return Ok(Word { text: text.to_owned(), forwards: Vec::new() });
+        return Ok(Word { text: text.to_owned(), asked: None });
     }
     let (ports, destination) = match text.split_once('@') {
         None => (text, Destination::Gateway),
@@ -192,31 +213,27 @@ fn port_word(text: &str) -> Result<Word, ListError> {
         }
     };
     let (inside, outside) = ports.split_once(':').unwrap_or((ports, ports));
-    let (Some(inside), Some(outside)) = (range(inside), range(outside)) else {
+    let (Ok(inside), Ok(outside)) = (inside.parse(), outside.parse()) else {
         return Err(ListError::Ports { word: text.to_owned() });
     };
-    if inside.clone().count() != outside.clone().count() {
-        return Err(ListError::Lengths { word: text.to_owned() });
+    word(text, inside, destination, outside)
+}
+
+fn word(text: &str, ports: Ports, destination: Destination, outside: Ports) -> Result<Word, ListError> {
+    let text = text.to_owned();
+    if ports.count() != outside.count() {
+        return Err(ListError::Lengths { word: text });
     }
-    let forward = |(port, outside)| {
-        Some(Asked { port: Port::new(port)?, destination: destination.clone(), outside: Port::new(outside)? })
-    };
-    Ok(Word { text: text.to_owned(), forwards: inside.zip(outside).filter_map(forward).collect() })
+    Ok(Word { text, asked: Some(Asked { ports, destination, outside }) })
 }
 
-fn range(text: &str) -> Option<RangeInclusive<u16>> {
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let (first, last) = (Port::parse(first)?.get(), Port::parse(last)?.get());
-    (first <= last).then_some(first..=last)
-}
-
-/// Two ports as `--allow-host-port` has them.
+/// Ports as `--allow-host-port` has them.
 #[must_use]
-pub fn mapped(port: Port, outside: Port) -> String {
-    if port == outside { port.to_string() } else { format!("{port}:{outside}") }
+pub fn mapped(ports: Ports, outside: Ports) -> String {
+    if ports == outside { ports.to_string() } else { format!("{ports}:{outside}") }
 }
 
-/// Reads a list of `PORT=HOST:PORT` and `PORT=HOST`.
+/// Reads a list of `PORT=HOST:PORT` and `PORT=HOST`, of ports in a row too.
 ///
 /// # Errors
 /// The word that is not like that, and hosts that mean the relay's own network.
@@ -226,22 +243,32 @@ pub fn hosts(text: &str) -> Result<Vec<Word>, ListError> {
 
 fn host_word(text: &str) -> Result<Word, ListError> {
     let why = || ListError::Hosts { word: text.to_owned() };
-    let (port, target) = text.split_once('=').ok_or_else(why)?;
-    let port = Port::parse(port).ok_or_else(why)?;
-    let Authority { host: name, port: outside } = target.parse().map_err(|_| why())?;
-    let outside = outside.map_or(Some(port), Port::new).ok_or_else(why)?;
+    let (ports, target) = text.split_once('=').ok_or_else(why)?;
+    let ports: Ports = ports.parse().map_err(|_| why())?;
+    let (name, outside) = match target.rsplit_once(':') {
+        // No authority has several ports.
+        Some((host, range)) if range.contains('-') => {
+            let Authority { host, port: None } = host.parse().map_err(|_| why())? else { return Err(why()) };
+            (host, range.parse().map_err(|_| why())?)
+        }
+        _ => {
+            let Authority { host, port } = target.parse().map_err(|_| why())?;
+            let outside =
+                port.map_or(Some(ports), |port| Port::new(port).map(Ports::from)).ok_or_else(why)?;
+            (host, outside)
+        }
+    };
     let addr = name.parse::<IpAddr>().ok();
     // A user's name, which an authority may have, says nothing here.
     if target.contains('@') || (addr.is_none() && !is_name(&name)) {
         return Err(why());
     }
     if is_own(&name) {
-        return Err(ListError::Own { host: name, mapped: mapped(port, outside) });
+        return Err(ListError::Own { host: name, mapped: mapped(ports, outside) });
     }
     // One spelling for an address, however it was written.
     let name = addr.map_or(name, |addr| addr.to_string());
-    let forward = Asked { port, destination: Destination::Host(name), outside };
-    Ok(Word { text: text.to_owned(), forwards: vec![forward] })
+    word(text, ports, Destination::Host(name), outside)
 }
 
 /// Letters, digits and what hosts' names have between them: nothing that a label, an option or
@@ -251,7 +278,7 @@ fn is_name(text: &str) -> bool {
     text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric()) && text.bytes().all(inner)
 }
 
-fn is_own(name: &str) -> bool {
+pub(super) fn is_own(name: &str) -> bool {
     let name = name.trim_end_matches('.');
     name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(is_own_address)
 }
@@ -262,76 +289,3 @@ pub fn is_own_address(addr: IpAddr) -> bool {
     let addr = addr.to_canonical();
     addr.is_loopback() || addr.is_unspecified()
 }
-
-/// Why lists do not go together.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
-#[status = "125"]
-pub enum Conflict {
-    /// 0 beside other ports.
-    #[error("0 means no port at all and cannot stand beside others")]
-    #[advice = "leave out one or the other"]
-    NoneAndSome,
-    /// One port inside was given two targets.
-    #[error("port {port} has another target in \"{first}\" already")]
-    #[advice = "leave one of them out"]
-    Twice {
-        /// The port.
-        port: Port,
-        /// The word that came first.
-        first: String,
-        /// The word that contradicts it.
-        second: String,
-    },
-    /// The ranges are too wide.
-    #[error(
-        "conflicting options: {many} ports to forward, of at most {most}, since each takes a container",
-        most = MOST
-    )]
-    #[advice = "forward fewer ports"]
-    TooMany {
-        /// How many there are.
-        many: usize,
-    },
-}
-
-/// Everything that was asked for, by port inside: `ports` of `--allow-host-port`, the usual one
-/// where it was not given and its place is free; `hosts` of `--forward`; and `loopback` in place of
-/// the gateway where that was asked for all.
-///
-/// # Errors
-/// A contradiction; the same twice is none.
-pub fn merge(ports: Option<&[Word]>, hosts: &[Word], loopback: bool) -> Result<Vec<Asked>, Conflict> {
-    let given = ports.unwrap_or_default();
-    if given.iter().any(Word::is_none) && !given.iter().all(Word::is_none) {
-        return Err(Conflict::NoneAndSome);
-    }
-    let mut merged: BTreeMap<Port, (Asked, &str)> = BTreeMap::new();
-    for word in given.iter().chain(hosts) {
-        for asked in &word.forwards {
-            let mut asked = asked.clone();
-            if loopback && asked.destination == Destination::Gateway {
-                asked.destination = Destination::Loopback;
-            }
-            let (before, first) = merged.entry(asked.port).or_insert_with(|| (asked.clone(), &word.text));
-            if *before != asked {
-                let (first, second) = ((*first).to_owned(), word.text.clone());
-                return Err(Conflict::Twice { port: asked.port, first, second });
-            }
-        }
-    }
-    let mut all: BTreeMap<Port, Asked> = merged.into_iter().map(|(port, (asked, _))| (port, asked)).collect();
-    if ports.is_none() {
-        let destination = if loopback { Destination::Loopback } else { Destination::Gateway };
-        let usual = REGISTRY_PORT;
-        all.entry(usual).or_insert(Asked { port: usual, destination, outside: usual });
-    }
-    // Asked of the whole: the usual port takes a container too.
-    if all.len() > MOST {
-        return Err(Conflict::TooMany { many: all.len() });
-    }
-    Ok(all.into_values().collect())
-}
-
-#[cfg(test)]
-#[path = "asked_tests.rs"]
-mod tests;

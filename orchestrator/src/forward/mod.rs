@@ -4,24 +4,28 @@
 //! complete, and is what labels carry from one run to the next.
 
 pub mod asked;
+mod merge;
 mod options;
+mod port_set;
 
+pub use merge::{Conflict, MOST, MOST_PORTS, limits, merge};
 pub use options::lists;
+pub use port_set::PortSet;
 
-use std::fmt;
 use std::net::IpAddr;
 
-use assemble_contract::{HostName, Mapping, Port, TargetHost, TargetSpec};
+use assemble_contract::{HostName, Mapping, Port, Ports, TargetHost, TargetSpec};
 
 /// The usual port of a local registry, forwarded unless the user says otherwise.
 pub const REGISTRY_PORT: Port = Port::new(5000).unwrap();
 
-/// A port that the builder may connect to on its localhost, and what it reaches there.
+/// Ports that the builder may connect to on its localhost, and what it reaches there: what one value of an
+/// option asks for, and one sidecar serves.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Forward {
-    /// The port inside.
-    pub port: Port,
-    /// The service outside.
+    /// The ports inside.
+    pub ports: Ports,
+    /// What the first of them leads to; each further one leads to the next port there.
     pub target: Target,
 }
 
@@ -72,6 +76,19 @@ impl Target {
         }
     }
 
+    /// The same with another port.
+    #[must_use]
+    pub fn with_port(&self, first: Port) -> Self {
+        let mut target = self.clone();
+        match &mut target {
+            Self::Gateway { port }
+            | Self::Loopback { port }
+            | Self::Host { port, .. }
+            | Self::Name { port, .. } => *port = first,
+        }
+        target
+    }
+
     /// Whether the dialer is needed.
     #[must_use]
     pub const fn is_loopback(&self) -> bool {
@@ -79,32 +96,79 @@ impl Target {
     }
 }
 
-/// In words that follow `to`.
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Gateway { port } => write!(f, "port {port} of the host"),
-            Self::Loopback { port } => write!(f, "port {port} on the host's loopback"),
-            Self::Host { name, addr, port } if *name == addr.to_string() => {
-                write!(f, "port {port} of {addr}")
-            }
-            Self::Host { name, addr, port } => write!(f, "port {port} of {name} ({addr})"),
-            Self::Name { name, port, .. } => write!(f, "port {port} of {name}"),
-        }
+/// Ports in a row in words: `port 5000`, `ports 8000-8099`.
+#[must_use]
+pub fn named(ports: Ports) -> String {
+    if ports.is_one() { format!("port {ports}") } else { format!("ports {ports}") }
+}
+
+/// The port that stands to `first` as `port` does to the first of these.
+const fn in_step(ports: Ports, port: Port, first: Port) -> Option<Port> {
+    match first.get().checked_add(port.get().saturating_sub(ports.first().get())) {
+        Some(number) => Port::new(number),
+        None => None,
     }
 }
 
 impl Forward {
-    /// The same port of the host, at the gateway.
+    /// The same ports of the host, at the gateway.
     #[must_use]
-    pub const fn plain(port: Port) -> Self {
-        Self { port, target: Target::Gateway { port } }
+    pub fn plain(ports: impl Into<Ports>) -> Self {
+        let ports = ports.into();
+        Self { ports, target: Target::Gateway { port: ports.first() } }
     }
 
-    /// Whether it is the same port of the host, at the gateway.
+    /// Whether they are the same ports of the host, at the gateway.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        *self == Self::plain(self.port)
+        *self == Self::plain(self.ports)
+    }
+
+    /// The ports outside.
+    #[must_use]
+    pub fn outside(&self) -> Ports {
+        let first = self.target.port();
+        self.ports.moved_to(first).unwrap_or_else(|| first.into())
+    }
+
+    /// What leads to the same from some of its ports.
+    #[must_use]
+    pub fn part(&self, ports: Ports) -> Option<Self> {
+        let first = in_step(self.ports, ports.first(), self.target.port());
+        let is_part = self.ports.common(ports) == Some(ports);
+        first.filter(|_| is_part).map(|first| Self { ports, target: self.target.with_port(first) })
+    }
+
+    /// What is left of it without these ports, in their order.
+    #[must_use]
+    pub fn without(&self, ports: Ports) -> Vec<Self> {
+        self.ports.without(ports).filter_map(|rest| self.part(rest)).collect()
+    }
+
+    /// Whether each of its ports leads to the same by one of these.
+    #[must_use]
+    pub fn is_covered_by(&self, others: &[Self]) -> bool {
+        let cover = |rest: Vec<Self>, other: &Self| -> Vec<Self> {
+            let uncovered = |forward: Self| match forward.ports.common(other.ports) {
+                Some(both) if forward.part(both) == other.part(both) => forward.without(both),
+                _ => vec![forward],
+            };
+            rest.into_iter().flat_map(uncovered).collect()
+        };
+        others.iter().fold(vec![self.clone()], cover).is_empty()
+    }
+
+    /// Where it leads, in words that follow `to`.
+    #[must_use]
+    pub fn leads_to(&self) -> String {
+        let ports = named(self.outside());
+        match &self.target {
+            Target::Gateway { .. } => format!("{ports} of the host"),
+            Target::Loopback { .. } => format!("{ports} on the host's loopback"),
+            Target::Host { name, addr, .. } if *name == addr.to_string() => format!("{ports} of {addr}"),
+            Target::Host { name, addr, .. } => format!("{ports} of {name} ({addr})"),
+            Target::Name { name, .. } => format!("{ports} of {name}"),
+        }
     }
 
     /// What the relay is told of it.
@@ -117,17 +181,19 @@ impl Forward {
             Target::Name { name, .. } => TargetHost::Name(name.clone()),
         };
         let target = assemble_contract::Target { host, port: self.target.port() };
-        Mapping::one(self.port, target)
+        // Whatever asks for forwards keeps to the relay's limits.
+        Mapping::new(self.ports, target.clone()).unwrap_or_else(|_| Mapping::one(self.ports.first(), target))
     }
 
-    /// The target as the relay's `--to` takes it.
-    #[must_use]
-    pub fn to(&self) -> String {
-        self.mapping().to().to_string()
+    /// The target of the first port as the relay's `--to` takes it where there is no other.
+    fn to(&self) -> String {
+        Mapping::one(self.ports.first(), self.mapping().target()).to().to_string()
     }
 
-    /// The target as a label carries it: [`Self::to`], behind `NAME=` where a host was asked for
-    /// by a name whose address stays, and before `=ADDR` where there is one to fall back to.
+    /// The target as a label carries it: as in `--to`, behind `NAME=` where a host was asked for
+    /// by a name whose address stays, and before `=ADDR` where there is one to fall back to. Of several
+    /// ports it is that of the first: so what is written of one port, which every version knows, is read by
+    /// the same rule as what is written of many.
     #[must_use]
     pub fn label(&self) -> String {
         match &self.target {
@@ -140,18 +206,20 @@ impl Forward {
         }
     }
 
-    /// Reads what [`Self::label`] wrote for this port; `None` for anything else.
+    /// Reads what [`Self::label`] wrote for these ports; `None` for anything else.
     #[must_use]
-    pub fn from_label(port: Port, label: &str) -> Option<Self> {
+    pub fn from_label(ports: impl Into<Ports>, label: &str) -> Option<Self> {
+        let ports = ports.into();
         let (to, name, fallback) = match label.split_once('=') {
             None => (label, None, None),
             Some((to, addr)) if addr.parse::<IpAddr>().is_ok() => (to, None, addr.parse().ok()),
             Some((name, to)) => (to, Some(name), None),
         };
         let TargetSpec { host, port: outside } = to.parse().ok()?;
+        let same = outside.unwrap_or_else(|| ports.first());
         let target = match (host, outside, name, fallback) {
-            (TargetHost::Gateway, _, None, None) => Target::Gateway { port: outside.unwrap_or(port) },
-            (TargetHost::Loopback, _, None, None) => Target::Loopback { port: outside.unwrap_or(port) },
+            (TargetHost::Gateway, _, None, None) => Target::Gateway { port: same },
+            (TargetHost::Loopback, _, None, None) => Target::Loopback { port: same },
             (TargetHost::Address(addr), Some(port), _, None) => {
                 let name = name.map_or_else(|| addr.to_string(), str::to_owned);
                 Target::Host { name, addr, port }
@@ -159,117 +227,13 @@ impl Forward {
             (TargetHost::Name(name), Some(port), None, _) => Target::Name { name, fallback, port },
             _ => return None,
         };
-        Some(Self { port, target })
+        // There are as many ports behind the first.
+        ports.moved_to(target.port())?;
+        Some(Self { ports, target })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn port(number: u16) -> Port {
-        Port::new(number).unwrap()
-    }
-
-    fn host(name: &str, addr: &str, number: u16) -> Target {
-        Target::Host { name: name.to_owned(), addr: addr.parse().unwrap(), port: port(number) }
-    }
-
-    fn name(name: &str, fallback: Option<&str>, number: u16) -> Target {
-        let fallback = fallback.map(|addr| addr.parse().unwrap());
-        Target::Name { name: name.parse().unwrap(), fallback, port: port(number) }
-    }
-
-    #[test]
-    fn a_name_goes_through_a_label_and_back() {
-        for (target, to, label) in [
-            (name("db.internal", Some("192.0.2.7"), 5432), "db.internal:5432", "db.internal:5432=192.0.2.7"),
-            (name("db", Some("2001:db8::7"), 5000), "db:5000", "db:5000=2001:db8::7"),
-            (name("my_app-db-1.", None, 1), "my_app-db-1.:1", "my_app-db-1.:1"),
-            // The relay has other meanings for these in small letters.
-            (name("GATEWAY", None, 1), "GATEWAY:1", "GATEWAY:1"),
-        ] {
-            let forward = Forward { port: port(5000), target };
-            assert_eq!((forward.to(), forward.label()), (to.to_owned(), label.to_owned()));
-            assert_eq!(Forward::from_label(forward.port, label), Some(forward));
-        }
-        let gateway = Forward { port: port(5000), target: name("gateway", None, 80) };
-        assert_eq!(gateway.to(), "GATEWAY:80");
-        assert_eq!(name("db", Some("192.0.2.7"), 80).to_string(), "port 80 of db");
-    }
-
-    #[test]
-    fn a_target_goes_through_a_label_and_back() {
-        for (target, to, label, words) in [
-            (Target::Gateway { port: port(5000) }, "gateway", "gateway", "port 5000 of the host"),
-            (Target::Gateway { port: port(1) }, "gateway:1", "gateway:1", "port 1 of the host"),
-            (
-                Target::Loopback { port: port(5000) },
-                "loopback",
-                "loopback",
-                "port 5000 on the host's loopback",
-            ),
-            (
-                Target::Loopback { port: port(80) },
-                "loopback:80",
-                "loopback:80",
-                "port 80 on the host's loopback",
-            ),
-            (
-                host("db", "192.0.2.7", 5432),
-                "192.0.2.7:5432",
-                "db=192.0.2.7:5432",
-                "port 5432 of db (192.0.2.7)",
-            ),
-            (
-                host("192.0.2.7", "192.0.2.7", 5000),
-                "192.0.2.7:5000",
-                "192.0.2.7:5000",
-                "port 5000 of 192.0.2.7",
-            ),
-            (
-                host("db.internal", "2001:db8::7", 1),
-                "[2001:db8::7]:1",
-                "db.internal=[2001:db8::7]:1",
-                "port 1 of db.internal (2001:db8::7)",
-            ),
-            (
-                host("2001:db8::7", "2001:db8::7", 1),
-                "[2001:db8::7]:1",
-                "[2001:db8::7]:1",
-                "port 1 of 2001:db8::7",
-            ),
-        ] {
-            assert_eq!(target.to_string(), words);
-            let forward = Forward { port: port(5000), target };
-            assert_eq!((forward.to(), forward.label()), (to.to_owned(), label.to_owned()));
-            assert_eq!(Forward::from_label(forward.port, label), Some(forward));
-        }
-    }
-
-    #[test]
-    fn labels_of_other_versions_are_not_guessed_at() {
-        for label in [
-            "",
-            "gateway:",
-            "gateway:0",
-            "loopback:",
-            "loopback:x",
-            "x=gateway",
-            "db:0",
-            "x=db:1",
-            "db:1=x",
-            "db:1=",
-        ] {
-            assert_eq!(Forward::from_label(port(5000), label), None, "{label}");
-        }
-    }
-
-    #[test]
-    fn only_the_hosts_own_port_is_plain() {
-        assert!(Forward::plain(port(5000)).is_plain());
-        for target in [Target::Gateway { port: port(1) }, Target::Loopback { port: port(5000) }] {
-            assert!(!Forward { port: port(5000), target }.is_plain());
-        }
-    }
-}
+mod asked_tests;
+#[cfg(test)]
+mod tests;

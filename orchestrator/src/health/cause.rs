@@ -6,23 +6,26 @@ use assemble_contract::{Outcome, TargetHost};
 use explained::Explained;
 
 use super::finding::{Cause, Finding};
+use super::finding::{Ss, There};
 use super::firewall::{self, Chain, Door};
 use super::{Listening, NoNetwork, Place};
-use crate::desired::Port;
+use crate::desired::{Port, Ports};
 use crate::forward::{Forward, Target};
 
 /// The command of a start with these forwards.
 pub type StartWith<'a> = dyn Fn(&[Forward]) -> String + 'a;
 
-/// All that is known of one forward.
+/// All that is known of one forward, or of some ports of it for which the same was found.
 #[derive(Clone, Copy)]
 pub struct Case<'a> {
-    /// The port that builds see.
-    pub port: Port,
+    /// The ports that builds see, all of the forward.
+    pub ports: Ports,
     /// The way the sidecar takes.
     pub via: &'a TargetHost,
-    /// The port there.
-    pub to: u16,
+    /// The ports there, all of the forward.
+    pub outside: Ports,
+    /// Those of them that this is about, or from the lowest of these to the highest.
+    pub to: Ports,
     /// The address that this means now.
     pub addr: Option<IpAddr>,
     /// What came of connecting.
@@ -45,33 +48,33 @@ pub struct Case<'a> {
     pub start: &'a StartWith<'a>,
 }
 
-/// Puts the facts together; `None` for a target that accepts.
+/// Puts the facts together; `None` for a target that accepts, or was not tried.
 #[must_use]
 pub fn explain(case: &Case<'_>) -> Option<Finding> {
     Some(Finding { cause: cause(case)?, blocked: case.is_blocked() })
 }
 
 fn cause(case: &Case<'_>) -> Option<Cause> {
-    let Case { to, outcome, .. } = *case;
-    let said = said(outcome);
+    let Case { outcome, .. } = *case;
+    let (to, ss, said) = (There(case.to), Ss(case.to), said(outcome));
     let words = case.text.map(|text| format!(" ({text})")).unwrap_or_default();
-    let nothing_listens = |host: String| Cause::NothingListens { said, to, host, there: THERE };
+    let nothing_listens = |host: String| Cause::NothingListens { said, to, host, ss, there: THERE };
     let no_way = |host: String, name: String, words| Cause::NoWay { said, to, host, words, name };
     Some(match (outcome, case.via) {
-        (Outcome::Accepted, _) => return None,
+        (Outcome::Accepted | Outcome::NotTried, _) => return None,
         (Outcome::NoGateway, _) if case.isolated => {
             let lost = NoNetwork::new(&case.start(None));
             Cause::NoNetwork { help: lost.advice().unwrap_or_default(), lost }
         }
         (Outcome::NoGateway, _) => Cause::NoRoute { anew: super::anew(&case.start(None)) },
         (Outcome::Dialer, _) => Cause::Dialer { words, start: case.start(None) },
-        (Outcome::Descriptors | Outcome::ClientGone | Outcome::NotTried | Outcome::Unknown, _) => {
-            Cause::Unclear { words, port: case.port }
+        (Outcome::Descriptors | Outcome::ClientGone | Outcome::Unknown, _) => {
+            Cause::Unclear { words, ports: case.ports }
         }
         (Outcome::Loop, TargetHost::Name(name)) => {
             Cause::Itself { name: name.to_string(), words, start: case.start(Some(case.host("ADDRESS"))) }
         }
-        (Outcome::Loop, _) => Cause::MetItself { to },
+        (Outcome::Loop, _) => Cause::MetItself { to, ss },
         (_, TargetHost::Loopback) if case.is_elsewhere() => {
             let start = case.start(remedy(case));
             match case.place {
@@ -80,7 +83,7 @@ fn cause(case: &Case<'_>) -> Option<Cause> {
             }
         }
         (Outcome::Refused, TargetHost::Loopback) => nothing_listens("the host's 127.0.0.1".to_owned()),
-        (_, TargetHost::Loopback) => Cause::SilentLoopback { said, to, words },
+        (_, TargetHost::Loopback) => Cause::SilentLoopback { said, to, words, ss },
         (Outcome::NoSuchName, _) => Cause::NoSuchName {
             // The relay says the same.
             text: case.text.unwrap_or("no such name").to_owned(),
@@ -131,7 +134,7 @@ pub fn remedy(case: &Case<'_>) -> Option<Target> {
 
 /// The gateway is reached in a different way wherever the engine is.
 fn gateway(case: &Case<'_>, said: &'static str) -> Cause {
-    let to = case.to;
+    let (to, ss) = (There(case.to), Ss(case.to));
     let instead = || case.start(remedy(case));
     match (case.place, case.listening) {
         (Place::Virtual(program), _) => Cause::VirtualGateway { said, program, start: instead() },
@@ -144,7 +147,7 @@ fn gateway(case: &Case<'_>, said: &'static str) -> Cause {
             Cause::Published { said, name, to, start: instead() }
         }
         (Place::Here, Some(Listening::Nothing)) => {
-            Cause::NothingListens { said, to, host: HERE.to_owned(), there: HERE }
+            Cause::NothingListens { said, to, host: HERE.to_owned(), ss, there: HERE }
         }
         (Place::Here, Some(Listening::LoopbackOnly(ip))) => {
             Cause::LoopbackOnly { said, to, ip: *ip, start: instead() }
@@ -158,7 +161,7 @@ fn gateway(case: &Case<'_>, said: &'static str) -> Cause {
         _ if case.outcome == Outcome::Refused => {
             let start = case.start(Some(Target::Loopback { port: case.there() }));
             let other = case.start(Some(case.host("NAME")));
-            Cause::NothingOrLoopback { said, to, start, other }
+            Cause::NothingOrLoopback { said, to, ss, start, other }
         }
         _ => Cause::FirewallThere { said, start: instead(), door: door(case) },
     }
@@ -167,7 +170,7 @@ fn gateway(case: &Case<'_>, said: &'static str) -> Cause {
 /// What lets the bridge in.
 fn door(case: &Case<'_>) -> Door {
     let host = if case.place == Place::Here { HERE } else { THERE };
-    firewall::open(case.filters, case.addr, case.to, host)
+    firewall::open(case.filters, case.addr, case.outside, host)
 }
 
 impl Case<'_> {
@@ -202,16 +205,16 @@ impl Case<'_> {
     fn start(&self, target: Option<Target>) -> String {
         let mut forwards = self.forwards.to_vec();
         if let Some(target) = target {
-            forwards.retain(|forward| forward.port != self.port);
-            forwards.push(Forward { port: self.port, target });
+            forwards.retain(|forward| forward.ports != self.ports);
+            forwards.push(Forward { ports: self.ports, target });
             forwards.sort();
         }
         (self.start)(&forwards)
     }
 
-    /// The port there, which is one.
-    fn there(&self) -> Port {
-        Port::new(self.to).unwrap_or(self.port)
+    /// The first port there.
+    const fn there(&self) -> Port {
+        self.outside.first()
     }
 
     /// A name with the address it has now.

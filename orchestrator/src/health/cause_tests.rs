@@ -13,9 +13,10 @@ fn case<'a>(
     listening: Option<&'a Listening>,
 ) -> Case<'a> {
     Case {
-        port: REGISTRY_PORT,
+        ports: REGISTRY_PORT.into(),
         via,
-        to: 5000,
+        outside: REGISTRY_PORT.into(),
+        to: REGISTRY_PORT.into(),
         addr: Some(GATEWAY),
         outcome,
         text: None,
@@ -248,13 +249,14 @@ fn other_ways_have_causes_of_their_own() {
 fn the_users_other_forwards_are_kept() {
     let [own, other] = [5000, 6000].map(|port| Forward::plain(Port::new(port).unwrap()));
     let database = Forward {
-        port: Port::new(5432).unwrap(),
+        ports: Port::new(5432).unwrap().into(),
         target: Target::Host { name: "db".to_owned(), addr: GATEWAY, port: Port::new(1).unwrap() },
     };
     let forwards = [own, database, other];
     let one = Case {
         forwards: &forwards,
-        to: 5001,
+        to: "5001".parse().unwrap(),
+        outside: "5001".parse().unwrap(),
         ..case(Outcome::Refused, &TargetHost::Gateway, Place::Here, Some(&LOCAL))
     };
     assert_eq!(
@@ -267,6 +269,36 @@ fn the_users_other_forwards_are_kept() {
         explain(&lost).unwrap().help(),
         "'docker assemble backend start --allow-host-port 5000,6000 --forward 5432=db:1' makes it anew"
     );
+}
+
+/// Some ports of a range, and a command that keeps it as one.
+#[test]
+fn ports_of_a_range_are_told_together() {
+    let range: Ports = "8000-8099".parse().unwrap();
+    let forwards = [Forward::plain(REGISTRY_PORT), Forward::plain(range)];
+    let some = |listening| Case {
+        ports: range,
+        outside: range,
+        to: "8003-8010".parse().unwrap(),
+        forwards: &forwards,
+        ..case(Outcome::Refused, &TargetHost::Gateway, Place::Here, Some(listening))
+    };
+    says(
+        &some(&Listening::Nothing),
+        "refused: nothing listens on these ports of this host",
+        "start the service; \"ss -ltn 'sport >= :8003 and sport <= :8010'\" on this host shows it once it listens",
+    );
+    says(
+        &some(&LOCAL),
+        "refused: what listens on these ports does so on 127.0.0.1 only, which the gateway does not lead to",
+        "'docker assemble backend start --allow-host-port 5000,8000-8099@loopback'",
+    );
+    let far = Case { place: Place::Virtual("Docker Desktop"), ..some(&LOCAL) };
+    let help = explain(&far).unwrap().help();
+    assert!(help.ends_with("--forward 8000-8099=host.docker.internal:8000-8099'"), "{help}");
+    let blocked = explain(&some(&Listening::Reachable)).unwrap().help();
+    assert!(blocked.contains("--dport 8000:8099 -j ACCEPT"), "{blocked}");
+    assert!(explain(&some(&Listening::Nothing)).unwrap().is_idle() && !explain(&far).unwrap().is_idle());
 }
 
 #[test]

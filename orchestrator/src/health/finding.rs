@@ -1,12 +1,14 @@
 //! What keeps builds from a target, in words, and what helps.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use explained::Explained;
 
 use super::NoNetwork;
 use super::firewall::Door;
-use crate::desired::Port;
+use crate::desired::Ports;
+use crate::forward::named;
 
 /// What is the matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,10 +26,43 @@ impl Finding {
         self.cause.to_string()
     }
 
+    /// Whether it may be no more than that no service is there yet.
+    #[must_use]
+    pub const fn is_idle(&self) -> bool {
+        matches!(
+            self.cause,
+            Cause::NothingListens { .. } | Cause::NothingOrLoopback { .. } | Cause::MetItself { .. }
+        )
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn help(&self) -> String {
         self.cause.advice().unwrap_or_default()
+    }
+}
+
+/// The ports of a target that something is the matter with. Several are told beside it, one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct There(pub Ports);
+
+impl fmt::Display for There {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_one() { f.write_str(&named(self.0)) } else { f.write_str("these ports") }
+    }
+}
+
+/// The command that shows what listens on them (ss(8)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ss(pub Ports);
+
+impl fmt::Display for Ss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, last) = (self.0.first(), self.0.last());
+        match self.0.is_one() {
+            true => write!(f, "\"ss -ltn 'sport = :{first}'\""),
+            false => write!(f, "\"ss -ltn 'sport >= :{first} and sport <= :{last}'\""),
+        }
     }
 }
 
@@ -50,32 +85,32 @@ pub enum Cause {
     Dialer { words: String, start: String },
     /// The relay has no descriptors, or its program is of a later version.
     #[error("not reached{words}")]
-    #[advice("'docker assemble backend logs --proxy {port}' tells more")]
-    Unclear { words: String, port: Port },
+    #[advice("'docker assemble backend logs --proxy {ports}' tells more")]
+    Unclear { words: String, ports: Ports },
     /// A name that the backend's network knows for its own.
     #[error("\"{name}\" means the backend itself{words}")]
     #[advice("'{start}' goes by an address")]
     Itself { name: String, words: String, start: String },
     /// The kernel has joined the connection to itself, since the port is free.
-    #[error("the connection met itself: nothing listens on port {to} there")]
-    #[advice("start the service; \"ss -ltn 'sport = :{to}'\" on that host shows it once it listens")]
-    MetItself { to: u16 },
+    #[error("the connection met itself: nothing listens on {to} there")]
+    #[advice("start the service; {ss} on that host shows it once it listens")]
+    MetItself { to: There, ss: Ss },
     /// The service is not up, or listens elsewhere.
-    #[error("{said}: nothing listens on port {to} of {host}")]
-    #[advice("start the service; \"ss -ltn 'sport = :{to}'\" on {there} shows it once it listens")]
-    NothingListens { said: &'static str, to: u16, host: String, there: &'static str },
+    #[error("{said}: nothing listens on {to} of {host}")]
+    #[advice("start the service; {ss} on {there} shows it once it listens")]
+    NothingListens { said: &'static str, to: There, host: String, ss: Ss, there: &'static str },
     /// The engine's host cannot be looked at from here.
-    #[error("{said}: nothing listens on port {to} of the engine's host, or on its 127.0.0.1 only")]
+    #[error("{said}: nothing listens on {to} of the engine's host, or on its 127.0.0.1 only")]
     #[advice(
-        "\"ss -ltn 'sport = :{to}'\" on that host shows what listens, and on which address; on 127.0.0.1 only: '{start}'; if \
+        "{ss} on that host shows what listens, and on which address; on 127.0.0.1 only: '{start}'; if \
          the service is on another machine or in a container, as in CI, by the name that the engine's containers know: \
          '{other}'"
     )]
-    NothingOrLoopback { said: &'static str, to: u16, start: String, other: String },
+    NothingOrLoopback { said: &'static str, to: There, ss: Ss, start: String, other: String },
     /// A filter on the loopback, or a service that hangs.
-    #[error("{said}: the host's loopback does not answer on port {to}{words}")]
-    #[advice("\"ss -ltn 'sport = :{to}'\" on that host shows what listens, and on which address")]
-    SilentLoopback { said: &'static str, to: u16, words: String },
+    #[error("{said}: the host's loopback does not answer on {to}{words}")]
+    #[advice("{ss} on that host shows what listens, and on which address")]
+    SilentLoopback { said: &'static str, to: There, words: String, ss: Ss },
     /// The name is wrong, or belongs to a service that is not up.
     #[error("{text}")]
     #[advice("see whether the name is right and its service up; '{start}' goes by an address")]
@@ -85,9 +120,9 @@ pub enum Cause {
     #[advice("{anew} give the backend the name servers that the engine has now")]
     NameService { words: String, anew: String },
     /// A host that is down, or a firewall on the way.
-    #[error("{said}: there is no way from the backend's network to port {to} of {host}{words}")]
-    #[advice("see whether {name} is up and its firewall lets port {to} in")]
-    NoWay { said: &'static str, to: u16, host: String, words: String, name: String },
+    #[error("{said}: there is no way from the backend's network to {to} of {host}{words}")]
+    #[advice("see whether {name} is up and its firewall lets {to} in")]
+    NoWay { said: &'static str, to: There, host: String, words: String, name: String },
     /// The engine's networks have IPv4 alone.
     #[error("unreachable: the backend's network has no IPv6, and {ip} is an address of IPv6")]
     #[advice(
@@ -118,27 +153,27 @@ pub enum Cause {
     PodmanGateway { said: &'static str, start: String },
     /// A container of another network has the port, and the engine's networks are kept apart.
     #[error(
-        "{said}: container \"{name}\" publishes port {to}, and no way leads there from the backend's network: \
+        "{said}: container \"{name}\" publishes {to}, and no way leads there from the backend's network: \
          \"userland-proxy\": false of the engine keeps its networks apart, or a firewall does"
     )]
     #[advice("'{start}' goes around it")]
-    Published { said: &'static str, name: String, to: u16, start: String },
+    Published { said: &'static str, name: String, to: There, start: String },
     /// The service listens on 127.0.0.1 or ::1 alone.
-    #[error("{said}: what listens on port {to} does so on {ip} only, which the gateway does not lead to")]
+    #[error("{said}: what listens on {to} does so on {ip} only, which the gateway does not lead to")]
     #[advice("'{start}'")]
-    LoopbackOnly { said: &'static str, to: u16, ip: IpAddr, start: String },
+    LoopbackOnly { said: &'static str, to: There, ip: IpAddr, start: String },
     /// The service listens on `::` with `IPV6_V6ONLY`.
-    #[error("{said}: what listens on port {to} takes IPv6 only, and the gateway is IPv4")]
+    #[error("{said}: what listens on {to} takes IPv6 only, and the gateway is IPv4")]
     #[advice("have the service listen on 0.0.0.0 too, or '{start}'")]
-    V6Only { said: &'static str, to: u16, start: String },
+    V6Only { said: &'static str, to: There, start: String },
     /// The service listens on another address of this host alone.
-    #[error("{said}: what listens on port {to} does so on {ip} only")]
+    #[error("{said}: what listens on {to} does so on {ip} only")]
     #[advice("'{start}'")]
-    Only { said: &'static str, to: u16, ip: IpAddr, start: String },
+    Only { said: &'static str, to: There, ip: IpAddr, start: String },
     /// The service is there, and the packets do not reach it.
-    #[error("{said}: port {to} is listened on, so a firewall {deed} traffic from the engine's bridge")]
+    #[error("{said}: {to} is listened on, so a firewall {deed} traffic from the engine's bridge")]
     #[advice("'{start}' goes around it; {door}")]
-    Firewall { said: &'static str, to: u16, deed: &'static str, start: String, door: Door },
+    Firewall { said: &'static str, to: There, deed: &'static str, start: String, door: Door },
     /// The same, on a host that cannot be looked at from here.
     #[error("{said}: a firewall of the engine's host is in the way of traffic from its bridge")]
     #[advice("'{start}' goes around it; {door}")]

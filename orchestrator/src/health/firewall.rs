@@ -10,6 +10,8 @@ use std::net::IpAddr;
 use explained::Explained;
 use serde_json::Value;
 
+use crate::desired::Ports;
+
 /// A chain that packets for this host go through and that lets not all of them pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
@@ -79,16 +81,16 @@ impl Chain {
     }
 
     /// The command that opens it for this address and port; `None` where it does not concern them.
-    fn open(&self, to: IpAddr, port: u16) -> Option<String> {
+    fn open(&self, to: IpAddr, ports: Ports) -> Option<String> {
         let ip = if to.is_ipv6() { "ip6" } else { "ip" };
         if self.family != "inet" && self.family != ip {
             return None;
         }
         if self.family == ip && self.table == "filter" && self.name == "INPUT" {
-            return Some(iptables(Some(to), port));
+            return Some(iptables(Some(to), ports));
         }
         let Self { family, table, name } = self;
-        Some(format!("nft insert rule {family} {table} {name} {ip} daddr {to} tcp dport {port} accept"))
+        Some(format!("nft insert rule {family} {table} {name} {ip} daddr {to} tcp dport {ports} accept"))
     }
 }
 
@@ -102,29 +104,29 @@ pub enum Door {
     /// What filters on the engine's host cannot be seen from here, or not by this user.
     #[error(
         "'{iptables}' on {host} lets it in, and where nftables filters too 'nft insert rule inet filter input \
-         {ip} daddr {to} tcp dport {port} accept', with the table and chain that 'nft list ruleset' shows"
+         {ip} daddr {to} tcp dport {ports} accept', with the table and chain that 'nft list ruleset' shows"
     )]
-    Unknown { iptables: String, host: &'static str, ip: &'static str, to: String, port: u16 },
+    Unknown { iptables: String, host: &'static str, ip: &'static str, to: String, ports: Ports },
     /// The chains that turn it away are known.
     #[error("{commands} on {host} {verb} it in")]
     Known { commands: String, host: &'static str, verb: &'static str },
 }
 
 /// What lets a forward into `host`; without chains, for a host that cannot be looked at.
-pub(super) fn open(chains: &[Chain], to: Option<IpAddr>, port: u16, host: &'static str) -> Door {
+pub(super) fn open(chains: &[Chain], to: Option<IpAddr>, ports: Ports, host: &'static str) -> Door {
     let known: Vec<_> =
-        to.iter().flat_map(|to| chains.iter().filter_map(|chain| chain.open(*to, port))).collect();
+        to.iter().flat_map(|to| chains.iter().filter_map(|chain| chain.open(*to, ports))).collect();
     if chains.iter().any(Chain::is_firewallds) {
         return Door::Firewalld;
     }
     match &known[..] {
         [] => {
-            let iptables = iptables(to, port);
+            let iptables = iptables(to, ports);
             let (ip, to) = match to {
                 Some(to) if to.is_ipv6() => ("ip6", to.to_string()),
                 to => ("ip", to.map_or_else(|| "GATEWAY".to_owned(), |to| to.to_string())),
             };
-            Door::Unknown { iptables, host, ip, to, port }
+            Door::Unknown { iptables, host, ip, to, ports }
         }
         commands => {
             let verb = if commands.len() == 1 { "lets" } else { "together let" };
@@ -135,10 +137,12 @@ pub(super) fn open(chains: &[Chain], to: Option<IpAddr>, port: u16, host: &'stat
 }
 
 /// The address says which bridge: that is the one it is on.
-fn iptables(to: Option<IpAddr>, port: u16) -> String {
+fn iptables(to: Option<IpAddr>, ports: Ports) -> String {
     let program = if to.is_some_and(|to| to.is_ipv6()) { "ip6tables" } else { "iptables" };
     let to = to.map(|to| format!(" -d {to}")).unwrap_or_default();
-    format!("{program} -I INPUT -p tcp{to} --dport {port} -j ACCEPT")
+    // As iptables(8) has a range.
+    let ports = ports.to_string().replace('-', ":");
+    format!("{program} -I INPUT -p tcp{to} --dport {ports} -j ACCEPT")
 }
 
 #[cfg(test)]
@@ -167,16 +171,22 @@ mod tests {
         let names: Vec<_> = chains.iter().map(|chain| chain.table.as_str()).collect();
         assert_eq!(names, ["mine", "filter", "six"]);
         let gateway = Some(IpAddr::from([172, 17, 0, 1]));
+        let open = |chains: &[Chain], to, ports: &str, host| open(chains, to, ports.parse().unwrap(), host);
         assert_eq!(
-            open(&chains, gateway, 5000, "this host").to_string(),
+            open(&chains, gateway, "5000", "this host").to_string(),
             "'nft insert rule inet mine in ip daddr 172.17.0.1 tcp dport 5000 accept' and \
              'iptables -I INPUT -p tcp -d 172.17.0.1 --dport 5000 -j ACCEPT' on this host together let it in"
         );
         let v6 = "2001:db8::1".parse().ok();
         assert!(
-            open(&chains, v6, 5, "x")
+            open(&chains, v6, "5", "x")
                 .to_string()
                 .contains("'nft insert rule ip6 six in ip6 daddr 2001:db8::1 tcp")
+        );
+        let range = open(&chains, gateway, "8000-8099", "this host").to_string();
+        assert!(
+            range.contains("tcp dport 8000-8099 accept'") && range.contains("--dport 8000:8099 -j"),
+            "{range}"
         );
     }
 
@@ -185,7 +195,7 @@ mod tests {
         for ruleset in ["", "{}", "[]", "{\"nftables\": 1}"] {
             assert_eq!(closing_chains(ruleset.as_bytes()), []);
         }
-        let both = open(&[], None, 5000, "that host").to_string();
+        let both = open(&[], None, "5000".parse().unwrap(), "that host").to_string();
         assert!(both.starts_with("'iptables -I INPUT -p tcp --dport 5000 -j ACCEPT' on that host"), "{both}");
         assert!(both.contains("'nft insert rule inet filter input ip daddr GATEWAY tcp"), "{both}");
     }
@@ -193,7 +203,12 @@ mod tests {
     #[test]
     fn firewalld_is_left_alone() {
         let ruleset = RULESET.replace("\"mine\"", "\"firewalld\"");
-        let door = open(&closing_chains(ruleset.as_bytes()), Some([172, 17, 0, 1].into()), 1, "this host");
+        let door = open(
+            &closing_chains(ruleset.as_bytes()),
+            Some([172, 17, 0, 1].into()),
+            "1".parse().unwrap(),
+            "this host",
+        );
         assert_eq!(door, Door::Firewalld);
     }
 }

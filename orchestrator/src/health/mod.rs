@@ -12,12 +12,12 @@ mod place;
 mod report;
 
 pub use cause::{Case, StartWith, explain, remedy};
-pub use finding::{Cause, Finding};
+pub use finding::{Cause, Finding, Ss, There};
 pub use firewall::{Chain, Door, closing_chains};
 pub use isolation::{NoNetwork, has_no_route};
 pub use listening::{Listening, listeners, listening};
 pub use place::Place;
-pub use report::{Answer, read, target_now};
+pub use report::{Answer, alone, read, target_now, target_of, tried};
 
 /// The commands that make a backend anew, whatever it was made from; `start` is the one that keeps all
 /// forwards. A mere `--recreate` leaves one alone that is as it was asked for.

@@ -4,10 +4,11 @@
 
 use std::time::Duration;
 
-use assemble_contract::status::{LastError, Probe};
-use assemble_contract::{Status, Target, TargetHost, compatibility};
+use assemble_contract::status::{LastError, PortStatus, Probe};
+use assemble_contract::{Port, Ports, Status, Target, TargetHost, compatibility};
 
 use super::plain;
+use crate::forward::PortSet;
 
 /// What came of asking a sidecar.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,12 +25,54 @@ pub enum Answer {
     Failed(String),
 }
 
-/// The target in words: a name with the addresses that it has now.
+/// Each port that was tried, and what came of it; `ports` are those of the sidecar.
+pub fn tried(status: &Status, ports: Ports) -> impl Iterator<Item = (Port, &Probe)> {
+    let one = status.probe.as_ref().map(|probe| (ports.first(), probe));
+    let many = status.ports.iter().filter_map(move |told| {
+        let port = Port::new(told.port).filter(|port| ports.contains(*port))?;
+        Some((port, told.probe.as_ref()?))
+    });
+    one.into_iter().filter(move |_| ports.is_one()).chain(many)
+}
+
+/// What is told of one port of a range, as if there were no other; `ports` are all of it.
 #[must_use]
-pub fn target_now(status: &Status) -> String {
-    let Some(Target { host: TargetHost::Name(_), .. }) = status.target() else {
-        return status.target.clone();
-    };
+pub fn alone(status: &Status, ports: Ports, told: &PortStatus) -> Status {
+    let port = Port::new(told.port).unwrap_or_else(|| ports.first());
+    let first = status.target().map(|target| target.port);
+    let outside = first.map(|first| PortSet::from(Ports::from(port)).outside(ports, first));
+    Status {
+        target: outside.map_or_else(String::new, |outside| target_with(status, &outside)),
+        active: told.active,
+        bytes_down: told.bytes_down,
+        bytes_up: told.bytes_up,
+        failed: told.failed.clone(),
+        last_error: told.last_error.clone(),
+        opened: told.opened,
+        probe: told.probe.clone(),
+        ports: Vec::new(),
+        ..status.clone()
+    }
+}
+
+/// The target of a relay of these ports in words.
+#[must_use]
+pub fn target_of(status: &Status, ports: Ports) -> String {
+    let all = status.target().and_then(|target| ports.moved_to(target.port));
+    all.map_or_else(|| status.target.clone(), |all| target_with(status, &all.into()))
+}
+
+/// The target in words, with these ports of it.
+fn target_with(status: &Status, outside: &PortSet) -> String {
+    let Some(Target { port, .. }) = status.target() else { return status.target.clone() };
+    format!("{}{outside}", status.target.strip_suffix(&port.to_string()).unwrap_or(&status.target))
+}
+
+/// The target in words, with these ports of it, and a name with the addresses that it has now.
+#[must_use]
+pub fn target_now(status: &Status, outside: &PortSet) -> String {
+    let words = target_with(status, outside);
+    let Some(Target { host: TargetHost::Name(_), .. }) = status.target() else { return words };
     let addrs: Vec<String> = status.addrs_now().map(|ip| ip.to_string()).collect();
     let here = status.probe.as_ref().is_some_and(|probe| !probe.addrs.is_empty());
     let source = match status.resolved {
@@ -37,8 +80,8 @@ pub fn target_now(status: &Status) -> String {
         _ => "",
     };
     match addrs.is_empty() {
-        true => status.target.clone(),
-        false => format!("{} ({}{source})", status.target, addrs.join(", ")),
+        true => words,
+        false => format!("{words} ({}{source})", addrs.join(", ")),
     }
 }
 
@@ -47,10 +90,12 @@ fn cleaned(mut status: Status) -> Status {
     for text in [&mut status.version, &mut status.target] {
         *text = plain(text);
     }
-    if let Some(last) = &mut status.last_error {
+    let errors = status.ports.iter_mut().filter_map(|port| port.last_error.as_mut());
+    for last in status.last_error.iter_mut().chain(errors) {
         *last = LastError { reason: plain(&last.reason), text: words(&last.text), ..*last };
     }
-    if let Some(Probe { text: Some(text), .. }) = &mut status.probe {
+    let probes = status.ports.iter_mut().filter_map(|port| port.probe.as_mut());
+    for text in status.probe.iter_mut().chain(probes).filter_map(|probe| probe.text.as_mut()) {
         *text = words(text);
     }
     status
@@ -140,17 +185,25 @@ mod tests {
             }),
             ..Status::default()
         };
+        let now = |status: &Status| {
+            let port = status.target().unwrap().port;
+            target_now(status, &Ports::from(port).into())
+        };
         let known = report(&["192.0.2.7"], Some(true), None);
-        assert_eq!(target_now(&known), "db:5432 (192.0.2.7)");
+        assert_eq!(now(&known), "db:5432 (192.0.2.7)");
         let moved = report(&["192.0.2.7"], Some(true), Some(&["192.0.2.8", "192.0.2.9"]));
-        assert_eq!(target_now(&moved), "db:5432 (192.0.2.8, 192.0.2.9)");
+        assert_eq!(now(&moved), "db:5432 (192.0.2.8, 192.0.2.9)");
         assert_eq!(moved.addr(), Some([192, 0, 2, 8].into()));
         let fallback = report(&["192.0.2.7"], Some(false), Some(&[]));
         let words = "db:5432 (192.0.2.7, as the last start found it, unknown to the backend's network)";
-        assert_eq!(target_now(&fallback), words);
-        assert_eq!(target_now(&report(&[], Some(false), Some(&[]))), "db:5432");
-        let plain = Status { target: "gateway:5000".to_owned(), ..known };
-        assert_eq!(target_now(&plain), "gateway:5000");
+        assert_eq!(now(&fallback), words);
+        assert_eq!(now(&report(&[], Some(false), Some(&[]))), "db:5432");
+        let plain = Status { target: "gateway:5000".to_owned(), ..known.clone() };
+        assert_eq!(now(&plain), "gateway:5000");
+        let some: PortSet = [5433, 5435, 5436].into_iter().filter_map(Port::new).collect();
+        assert_eq!(target_now(&known, &some), "db:5433, 5435-5436 (192.0.2.7)");
+        let unknown = Status { target: "away".to_owned(), ..plain };
+        assert_eq!(target_now(&unknown, &some), "away");
     }
 
     #[test]

@@ -9,7 +9,8 @@ pub use words::{builder_command, text};
 
 use std::collections::BTreeMap;
 
-use crate::desired::{BACKEND_IMAGE, ImageRef, Port, ROOTLESS_BACKEND_IMAGE};
+use crate::desired::{BACKEND_IMAGE, ImageRef, ROOTLESS_BACKEND_IMAGE};
+use crate::forward::Forward;
 use objects::{Claim, ClaimSpec, Metadata, NetworkPolicySpec, Object, Resources, Selector, StatefulSetSpec};
 
 /// The container of the daemon, which buildx is told to enter.
@@ -33,17 +34,9 @@ pub struct Wish {
     pub proxy_image: ImageRef,
     /// The size of each replica's cache, a quantity such as `50Gi`.
     pub storage: String,
-    /// What is forwarded, in the order of the ports; empty means nothing.
+    /// What is forwarded, in the order of the ports; empty means nothing. A plain one leads to the same ports
+    /// of the node, any other to another host.
     pub forwards: Vec<Forward>,
-}
-
-/// A port that builds may connect to on their localhost.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Forward {
-    /// The port inside.
-    pub port: Port,
-    /// The target in the relay's words; the same port of the node where there is none.
-    pub to: Option<String>,
 }
 
 /// What the daemon may do on its node.

@@ -1,4 +1,4 @@
-//! The pod: the daemon and, beside it for as long as it lives, one sidecar for each port.
+//! The pod: the daemon and, beside it for as long as it lives, one sidecar for each forward.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,8 @@ use super::objects::{
     Capabilities, Container, Exec, Field, Metadata, PodSecurity, PodSpec, Probe, Profile, Resources,
     Security, Source, Sysctl, Template, Variable, VolumeMount,
 };
-use super::{CACHE, DAEMON, Forward, Variant, Wish, labels};
+use super::{CACHE, DAEMON, Variant, Wish, labels};
+use crate::forward::Forward;
 use crate::spec::STATE_DIRECTORY;
 
 /// The user of the rootless image, who owns its state. The same number for the group.
@@ -50,8 +51,8 @@ pub(super) fn template(wish: &Wish) -> Template {
 /// As for the containers of an engine (`spec::buildkit`), as far as Kubernetes calls them safe.
 fn sysctls(wish: &Wish) -> Vec<Sysctl> {
     let mut sysctls = vec![Sysctl { name: "net.ipv4.ip_local_port_range", value: "10000 65000".to_owned() }];
-    if let Some(Forward { port: lowest, .. }) = wish.forwards.first() {
-        let ports: Vec<String> = wish.forwards.iter().map(|forward| forward.port.to_string()).collect();
+    if let Some(lowest) = wish.forwards.first().map(|forward| forward.ports.first()) {
+        let ports: Vec<String> = wish.forwards.iter().map(|forward| forward.ports.to_string()).collect();
         sysctls.push(Sysctl { name: "net.ipv4.ip_local_reserved_ports", value: ports.join(",") });
         if lowest.get() < FIRST_UNPRIVILEGED {
             // Engines set it to 0 for every container, container runtimes of clusters may not.
@@ -64,23 +65,23 @@ fn sysctls(wish: &Wish) -> Vec<Sysctl> {
 /// A native sidecar: an init container that goes on, so that the port is there before the daemon
 /// starts and until it has ended.
 fn sidecar(wish: &Wish, forward: &Forward) -> Container {
-    let number = forward.port.to_string();
-    let (to, env) = match &forward.to {
-        Some(to) => (to.clone(), Vec::new()),
-        // A bare address of either family, so the port is that of the listener.
-        None => (format!("$({NODE_VARIABLE})"), vec![node_address()]),
+    let (ports, mapping) = (forward.ports, forward.mapping());
+    let (to, env) = match forward.is_plain() {
+        false => (mapping.to().to_string(), Vec::new()),
+        // A bare address of either family, so the ports are those of the listeners.
+        true => (format!("$({NODE_VARIABLE})"), vec![node_address()]),
     };
     let probe = |period_seconds, failure_threshold| Probe {
-        exec: Exec { command: argv::health(Probed::Relay(forward.port.into())) },
+        exec: Exec { command: argv::health(Probed::Relay(ports)) },
         period_seconds,
         timeout_seconds: image::health::TIMEOUT.as_secs(),
         failure_threshold,
     };
     Container {
-        name: format!("proxy-port-{number}"),
+        name: format!("proxy-port-{ports}"),
         image: wish.proxy_image.0.clone(),
         restart_policy: Some("Always"),
-        args: argv::relay_to(forward.port.into(), &to),
+        args: argv::relay_to(mapping.spec(), &to),
         env,
         resources: Some(Resources {
             // No limit on memory (`spec::ContainerSpec::pids`).

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{DAEMON, Forward, Wish, network_policy, stateful_set};
+use super::{DAEMON, Wish, network_policy, stateful_set};
 
 /// The manifest, ready for `kubectl apply -f -`.
 #[must_use]
@@ -15,7 +15,7 @@ pub fn text(wish: &Wish) -> String {
         ),
         (
             "One daemon for each replica, with a volume of its own for the cache and one sidecar for each\n\
-             port.",
+             port or range of ports.",
             yaml(&stateful_set(wish)),
         ),
     ];
@@ -54,7 +54,7 @@ fn header(wish: &Wish) -> String {
         builder_command(wish),
         address(wish, 1),
     );
-    let (named, plain): (Vec<_>, Vec<_>) = wish.forwards.iter().partition(|forward| forward.to.is_some());
+    let (named, plain): (Vec<_>, Vec<_>) = wish.forwards.iter().partition(|forward| !forward.is_plain());
     if !plain.is_empty() {
         text.push_str(
             "\nIn the pod and in RUN steps localhost:PORT is that port of the node the pod is on: a host\n\
@@ -62,9 +62,12 @@ fn header(wish: &Wish) -> String {
              127.0.0.1 alone.\n",
         );
     }
-    for Forward { port, to } in named {
-        let to = to.as_deref().unwrap_or_default();
-        text.push_str(&format!("\nlocalhost:{port} is {to}, by the name service of the pod.\n"));
+    for forward in named {
+        let (ports, mut to) = (forward.ports, forward.mapping().target().to_string());
+        if !ports.is_one() {
+            to.push_str(&format!("-{}", forward.outside().last()));
+        }
+        text.push_str(&format!("\nlocalhost:{ports} is {to}, by the name service of the pod.\n"));
     }
     if !wish.forwards.is_empty() {
         text.push_str(&format!(

@@ -202,8 +202,10 @@ pub enum Reason {
     Cut,
     /// It was made from other settings.
     Changed,
-    /// Its port is not wanted any more.
+    /// Its ports are not wanted any more.
     Unwanted,
+    /// Some of its ports are wanted still, from sidecars that listen on other ranges: it is in their way.
+    Divided,
     /// No forward needs it any more.
     Idle,
     /// Another one serves in its place.
@@ -224,6 +226,7 @@ impl Reason {
             Self::Idle => "no forward needs any more",
             Self::Replaced => "was replaced",
             Self::Unwanted => "forwards a port that is not wanted any more",
+            Self::Divided => "leaves its ports to others",
         }
     }
 }

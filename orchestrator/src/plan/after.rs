@@ -3,10 +3,8 @@
 
 use super::Plan;
 use super::action::Action;
-use crate::desired::Port;
-use crate::forward::Forward;
 use crate::labels;
-use crate::observed::{Container, ContainerId, HostDialer, Observed, Process, Sidecar, State};
+use crate::observed::{self, Container, ContainerId, HostDialer, Observed, Process, Sidecar, State};
 use crate::spec::{self, ContainerSpec};
 
 impl Observed {
@@ -105,23 +103,21 @@ impl Observed {
             env: spec.env.clone(),
             settings: spec.settings.clone(),
         };
-        let label = |name| spec.labels.get(name).map(String::as_str);
-        match label(labels::PORT).and_then(Port::parse) {
-            None if label(labels::ROLE) == Some(labels::ROLE_DIALER) => self.dialer = Some(container),
+        let role = spec.labels.get(labels::ROLE).map(String::as_str);
+        match observed::ports(&spec.labels) {
+            None if role == Some(labels::ROLE_DIALER) => self.dialer = Some(container),
             None => {
                 self.backend = Some(container);
                 self.files = Some(spec.files.clone());
                 self.noted = spec.note.as_ref().map(|note| spec::noted(&note.content));
             }
-            Some(port) => {
-                let target = label(labels::TARGET).and_then(|label| Forward::from_label(port, label));
-                let target = target.map(|forward| forward.target);
+            Some(ports) => {
                 // It starts beside a backend that runs, and in no other case.
                 if let Some(backend) = self.backend.as_mut().filter(|one| one.state == State::Restarting) {
                     backend.state = State::Running;
                 }
-                self.sidecars.push(Sidecar { port, target, beside_backend: None, container });
-                self.sidecars.sort_by_key(|sidecar| sidecar.port);
+                self.sidecars.push(Sidecar::new(ports, container));
+                self.sidecars.sort_by_key(|sidecar| sidecar.ports);
             }
         }
     }

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use super::Plan;
 use super::action::Action;
-use crate::labels;
-use crate::observed::{Container, ContainerId, Observed, Sidecar, State};
+use crate::forward::Forward;
+use crate::observed::{self, Container, ContainerId, Observed, Sidecar, State};
 
 /// What serves now, and would not any more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cuts<'a> {
     /// The backend, and all with it.
     pub backend: Option<&'a Container>,
-    /// The forwards that go.
+    /// The forwards of which not all ports lead to the same again.
     pub removed: Vec<&'a Sidecar>,
     /// Those that lead to the same target again a moment later.
     pub replaced: Vec<&'a Sidecar>,
@@ -33,10 +33,10 @@ impl Plan {
             *state == State::Running && !unhealthy && !sidecar.is_stale(backend)
         };
         let is_gone = |sidecar: &&Sidecar| backend_goes || gone.contains(&sidecar.container.id);
+        let come: Vec<_> = self.actions().filter_map(comes).collect();
+        let comes_back = |sidecar: &&Sidecar| sidecar.forward().is_some_and(|it| it.is_covered_by(&come));
         let (replaced, removed) =
-            observed.sidecars.iter().filter(is_gone).filter(serves).partition(|sidecar| {
-                self.actions().any(|action| takes_the_place_of(action, &sidecar.container))
-            });
+            observed.sidecars.iter().filter(is_gone).filter(serves).partition(comes_back);
         Cuts { backend: backend_goes.then_some(backend), removed, replaced }
     }
 }
@@ -48,8 +48,8 @@ const fn ended(action: &Action) -> Option<&ContainerId> {
     }
 }
 
-fn takes_the_place_of(action: &Action, sidecar: &Container) -> bool {
-    let Action::Run { candidates } = action else { return false };
-    let same = |label| candidates[0].labels.get(label) == sidecar.labels.get(label);
-    same(labels::PORT) && same(labels::TARGET)
+/// What a new sidecar forwards.
+fn comes(action: &Action) -> Option<Forward> {
+    let Action::Run { candidates } = action else { return None };
+    observed::forward(&candidates[0].labels)
 }

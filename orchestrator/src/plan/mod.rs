@@ -291,8 +291,11 @@ fn fault(
     fate: Backend,
 ) -> Option<Reason> {
     let container = &sidecar.container;
-    let at = desired.forwards.iter().position(|forward| forward.port == sidecar.port);
-    let Some(spec) = at.and_then(|at| wanted.get(at)) else { return Some(Reason::Unwanted) };
+    let at = desired.forwards.iter().position(|forward| forward.ports == sidecar.ports);
+    let Some(spec) = at.and_then(|at| wanted.get(at)) else {
+        let is_wanted = desired.forwards.iter().any(|forward| forward.ports.overlaps(sidecar.ports));
+        return Some(if is_wanted { Reason::Divided } else { Reason::Unwanted });
+    };
     if container.state != State::Running {
         return Some(Reason::Ended);
     }

@@ -128,7 +128,7 @@ fn sysctls(desired: &Desired) -> BTreeMap<String, String> {
         ("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned()),
     ]);
     if !desired.forwards.is_empty() {
-        let ports: Vec<String> = desired.forwards.iter().map(|forward| forward.port.to_string()).collect();
+        let ports: Vec<String> = desired.forwards.iter().map(|forward| forward.ports.to_string()).collect();
         sysctls.insert(RESERVED_PORTS.to_owned(), ports.join(","));
     }
     sysctls

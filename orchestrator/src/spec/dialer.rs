@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use assemble_contract::argv;
 use assemble_contract::image::{DIALER_DIRECTORY, DIALER_SOCKET, USER};
 
-use super::{ContainerSpec, DESCRIPTORS, Mount, Network, PIDS, Privileges, Restart, VolumeSpec};
+use super::{ContainerSpec, Mount, Network, PIDS, Privileges, Restart, VolumeSpec, descriptors};
 use crate::desired::{Desired, Settings, UserName};
 use crate::labels;
 
@@ -30,7 +30,7 @@ pub fn dialer(desired: &Desired) -> Option<ContainerSpec> {
         privileges: Privileges::Nothing,
         read_only: true,
         pids: Some(PIDS),
-        descriptors: Some(DESCRIPTORS),
+        descriptors: Some(descriptors(1)),
         // It depends on nothing, and sidecars have nobody else to ask.
         restart: Restart::UnlessStopped,
         files: Vec::new(),

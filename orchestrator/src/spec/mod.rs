@@ -30,8 +30,10 @@ use crate::observed::Cgroups;
 /// Most threads and processes: the relay's few threads and the health checks run beside them.
 const PIDS: u32 = 64;
 
-/// For as many connections as the backend's network has ports for.
-const DESCRIPTORS: u32 = descriptors_for((LAST_PORT - FIRST_PORT + 1) as u32, 1);
+/// For as many connections as the backend's network has ports for, and the listeners of so many ports.
+fn descriptors(ports: usize) -> u32 {
+    descriptors_for((LAST_PORT - FIRST_PORT + 1).into(), u32::try_from(ports).unwrap_or(u32::MAX))
+}
 
 /// A container to be made, in the terms of `POST /containers/create`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,13 +5,13 @@
 //! runs.
 
 use super::NOTE_FILE;
-use crate::desired::{File, Port};
+use crate::desired::{File, Ports};
 use crate::forward::Forward;
 
-/// The note about these forwards: a line for each, its port and the target as labels have it.
+/// The note about these forwards: a line for each, its ports and the target as labels have it.
 #[must_use]
 pub fn note<'a>(forwards: impl IntoIterator<Item = &'a Forward>) -> File {
-    let line = |forward: &Forward| format!("{} {}\n", forward.port, forward.label());
+    let line = |forward: &Forward| format!("{} {}\n", forward.ports, forward.label());
     File { path: NOTE_FILE.to_owned(), content: forwards.into_iter().map(line).collect() }
 }
 
@@ -19,14 +19,15 @@ pub fn note<'a>(forwards: impl IntoIterator<Item = &'a Forward>) -> File {
 #[must_use]
 pub fn noted(text: &str) -> Vec<Forward> {
     let read = |line: &str| {
-        let (port, label) = line.split_once(' ')?;
+        let (ports, label) = line.split_once(' ')?;
         // It comes out of a container in which builds run, and goes to terminals.
         let plain = label.bytes().all(|byte| byte.is_ascii_graphic());
-        Forward::from_label(Port::parse(port)?, label).filter(|_| plain)
+        Forward::from_label(ports.parse::<Ports>().ok()?, label).filter(|_| plain)
     };
     let mut forwards: Vec<_> = text.lines().filter_map(read).collect();
     forwards.sort();
-    forwards.dedup_by_key(|forward| forward.port);
+    // In this order whatever shares a port with an earlier one shares one with the last that is kept.
+    forwards.dedup_by(|next, kept| next.ports.overlaps(kept.ports));
     forwards
 }
 
@@ -38,22 +39,29 @@ mod tests {
 
     #[test]
     fn a_note_is_read_as_it_was_written() {
-        let port = |number| Port::new(number).unwrap();
+        let port = |number| assemble_contract::Port::new(number).unwrap();
         let host = Target::Host { name: "db".to_owned(), addr: [192, 0, 2, 7].into(), port: port(5432) };
         let forwards = [
-            Forward { port: port(80), target: Target::Loopback { port: port(8080) } },
+            Forward { ports: port(80).into(), target: Target::Loopback { port: port(8080) } },
             Forward::plain(port(5000)),
-            Forward { port: port(5432), target: host },
+            Forward { ports: port(5432).into(), target: host },
+            Forward::from_label("8000-8099".parse::<Ports>().unwrap(), "loopback:9000").unwrap(),
         ];
         let note = note(&forwards);
-        assert_eq!(note.content, "80 loopback:8080\n5000 gateway\n5432 db=192.0.2.7:5432\n");
+        assert_eq!(
+            note.content,
+            "80 loopback:8080\n5000 gateway\n5432 db=192.0.2.7:5432\n8000-8099 loopback:9000\n"
+        );
         assert_eq!(noted(&note.content), forwards);
         assert_eq!(super::note(&[]).content, "");
     }
 
     #[test]
     fn what_is_no_note_is_passed_over() {
-        let text = "\n5000\n0 gateway\n5000 gateway\n5000 loopback\n80 \u{1b}[2J=192.0.2.7:1\n81 elsewhere\n";
-        assert_eq!(noted(text), [Forward::plain(REGISTRY_PORT)]);
+        let text = "\n5000\n0 gateway\n5000 gateway\n5000 loopback\n80 \u{1b}[2J=192.0.2.7:1\n81 elsewhere\n\
+                    4990-5010 gateway\n5005-5020 gateway\n5011 gateway\n9-8 gateway\n65000-65001 gateway:65535\n";
+        let ports = |text: &str| text.parse::<Ports>().unwrap();
+        assert_eq!(noted(text), [ports("4990-5010"), ports("5011")].map(Forward::plain));
+        assert_eq!(noted("5000 gateway\n5000 loopback\n"), [Forward::plain(REGISTRY_PORT)]);
     }
 }

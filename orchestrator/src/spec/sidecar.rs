@@ -1,11 +1,11 @@
-//! The container that forwards one port.
+//! The container that forwards a port, or several in a row.
 
 use std::collections::BTreeMap;
 
 use assemble_contract::argv::{Relay, env};
 use assemble_contract::image::{DIALER_SOCKET, USER};
 
-use super::{ContainerSpec, DESCRIPTORS, Network, PIDS, Privileges, Restart, buildkit, dialer, host_dialer};
+use super::{ContainerSpec, Network, PIDS, Privileges, Restart, buildkit, descriptors, dialer, host_dialer};
 use crate::desired::{Desired, ProxyImage, Settings};
 use crate::forward::{Forward, Target};
 use crate::labels;
@@ -17,7 +17,7 @@ const ROOT: &str = "0:0";
 /// The spec of the sidecar for a forward.
 #[must_use]
 pub fn sidecar(desired: &Desired, forward: &Forward) -> ContainerSpec {
-    let port = forward.port;
+    let ports = forward.ports;
     let mut relay = Relay::of(&forward.mapping());
     // Another image may be of a program that does not know the option and would refuse to start.
     relay.owner_socket = match desired.proxy_image {
@@ -28,7 +28,7 @@ pub fn sidecar(desired: &Desired, forward: &Forward) -> ContainerSpec {
         relay.fallback = *fallback;
     }
     let mut labels = BTreeMap::from([
-        (labels::PORT.to_owned(), port.to_string()),
+        (labels::PORT.to_owned(), ports.to_string()),
         (labels::TARGET.to_owned(), forward.label()),
     ]);
     let (mut user, mut mounts) = (USER, Vec::new());
@@ -47,8 +47,8 @@ pub fn sidecar(desired: &Desired, forward: &Forward) -> ContainerSpec {
         name: desired.user.sidecar(forward),
         image: desired.proxy_image.image().clone(),
         args: relay.args(),
-        // The health check of its image has fixed arguments and finds the port here.
-        env: vec![format!("{}={port}", env::PORT)],
+        // The health check of its image has fixed arguments and finds the ports here.
+        env: vec![format!("{}={ports}", env::PORT)],
         labels,
         user: Some(user.to_owned()),
         sysctls: BTreeMap::new(),
@@ -58,7 +58,7 @@ pub fn sidecar(desired: &Desired, forward: &Forward) -> ContainerSpec {
         privileges: Privileges::Nothing,
         read_only: true,
         pids: Some(PIDS),
-        descriptors: Some(DESCRIPTORS),
+        descriptors: Some(descriptors(ports.count())),
         // It ends when the backend's network goes away; started again, it finds the new one. Not
         // only after errors: an engine that ends tells it to end, which is none.
         restart: Restart::UnlessStopped,

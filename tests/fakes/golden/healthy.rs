@@ -26,7 +26,7 @@ fn status(target: &str, addr: &str, probe: &Value) -> String {
     .to_string()
 }
 
-fn accepted() -> Value {
+pub(super) fn accepted() -> Value {
     json!({ "result": "accepted", "latency_us": 90, "speaks": { "protocol": "http", "status": 200, "registry": true } })
 }
 

@@ -107,7 +107,7 @@
     "backend port add 0",
     "backend port add 5000,",
     "backend port add 5000 5000:5001",
-    "backend port add 1-129",
+    "backend port add 1-4097",
     "backend port add 5000=localhost",
     "backend port add 5000@moon",
     "backend port add --timeout 0 5000",

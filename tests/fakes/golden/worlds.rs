@@ -109,7 +109,7 @@ async fn ports_come_and_go() {
             "backend port add 6000",
             "backend port add 7000 --dry-run",
             "backend port add 8080",
-            "backend port add 7000-7125",
+            "backend port add 7000-11095",
             "backend port rm 7000",
             "backend port rm 8080:80",
             "backend port rm --dry-run 6000",

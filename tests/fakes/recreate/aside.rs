@@ -49,7 +49,8 @@ async fn info(engine: &FakeEngine) -> String {
     let (screen, user, cancel) = (Screen::default(), user(), Cancel::never());
     let console = screen.console();
     let session = Session { engine, user: &user, console: &console, cancel: &cancel, limit: None };
-    let result = info::run(session, info::Info::All(Form::Text), Registered::No).await;
+    let result =
+        info::run(session, info::Info::All { form: Form::Text, verbose: false }, Registered::No).await;
     screen.out() + &result.map_or_else(|error| error.to_string(), |()| String::new())
 }
 

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use bytes::Bytes;
-use docker_assemble::desired::{Chosen, ContainerName, ImageRef, Port, Security, VolumeName};
+use docker_assemble::desired::{Chosen, ContainerName, ImageRef, Ports, Security, VolumeName};
 use docker_assemble::engine::{
     Amount, Created, Duplex, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image, LogChunk,
     LogOptions, Network, PullProgress, Result,
@@ -57,7 +57,7 @@ impl Engine for FakeEngine {
         Ok(self.world().containers.iter().find(|container| container.name == *name).cloned())
     }
 
-    async fn publisher(&self, _: Port) -> Result<Option<ContainerName>> {
+    async fn publisher(&self, _: Ports) -> Result<Option<ContainerName>> {
         Ok(None)
     }
 

@@ -17,7 +17,7 @@ fn start(line: &str) -> Start {
 }
 
 fn ports(line: &str) -> Vec<u16> {
-    start(line).forwards.iter().map(|asked| asked.port.get()).collect()
+    start(line).forwards.iter().map(|asked| asked.ports.first().get()).collect()
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_port_with_two_targets_is_a_usage_error_that_quotes_both() {
     let (text, _) = refused("assemble backend start --forward 5000=localhost:5000");
     assert!(text.contains("'--allow-host-port 5000@loopback'"), "{text}");
     let (text, _) = refused("assemble backend start --allow-host-port 1-65535");
-    assert!(text.starts_with("conflicting options: 65535 ports to forward, of at most 128"), "{text}");
+    assert!(text.starts_with("conflicting options: 65535 ports to forward, of at most 4096"), "{text}");
 }
 
 #[test]

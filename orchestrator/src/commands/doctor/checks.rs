@@ -20,7 +20,7 @@ use crate::health::NoNetwork;
 use backend::{backend, builder, configuration, left_behind, security};
 use daemon::{buildkit, namespace};
 use engine::{engine, place, version};
-use forwards::{forwarded, gateway, registry, target};
+use forwards::{forwarded, gateway, registry, targets};
 use helpers::{dialer, host_dialer, missing, sidecar};
 use kernel::{conntrack, descriptors, disk, pipes, ports};
 
@@ -79,8 +79,10 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
     for forward in &facts.forwards {
         checks.push(sidecar(forward, backend, &facts.start));
         if let Some(report) = forward.report() {
-            checks.extend(target(forward, report));
-            checks.extend(registry(forward, report, &facts.start));
+            checks.extend(targets(forward, report));
+            let ports = forward.sidecar.ports;
+            let port = facts.port.filter(|port| ports.contains(*port)).unwrap_or_else(|| ports.first());
+            checks.extend(registry(forward, report, port, &facts.start));
         }
     }
     checks.extend(facts.missing.iter().map(|forward| missing(forward, &facts.start)));

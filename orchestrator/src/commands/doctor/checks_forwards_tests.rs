@@ -1,14 +1,15 @@
 use std::time::Duration;
 
-use assemble_contract::Outcome;
-use assemble_contract::status::{Kernel, Speaks};
+use assemble_contract::status::{Kernel, PortStatus, Probe, Speaks};
+use assemble_contract::{Outcome, Ports};
 
 use super::tests::{container, forward, good, is, report, told};
 use super::*;
+use crate::commands::health::Found;
 use crate::commands::start::START;
 use crate::desired::{Port, REGISTRY_PORT};
 use crate::forward::{Forward, Target};
-use crate::health::{Answer, Cause, Finding};
+use crate::health::{Answer, Cause, Finding, Ss, There};
 use crate::observed::{Sidecar, State};
 use Verdict::{Fail, Ok as Fine, Warn};
 
@@ -48,8 +49,8 @@ fn a_port_that_is_not_forwarded_is_missed_when_asked_for() {
 fn a_sidecar_that_is_gone_is_missing_and_not_unknown() {
     let gone = Forward::plain(Port::new(6000).unwrap());
     let facts = |port: Port| Facts { port: Some(port), missing: vec![gone.clone()], ..good() };
-    assert_eq!(forwarded(&facts(gone.port)), None);
-    let checks = all(&facts(gone.port));
+    assert_eq!(forwarded(&facts(gone.ports.first())), None);
+    let checks = all(&facts(gone.ports.first()));
     let found = checks.iter().find(|check| check.name == "sidecar 6000").unwrap();
     is(found, Fail, "is missing", "'START' makes it again");
 }
@@ -70,7 +71,7 @@ fn a_sidecar_is_judged_by_its_state_and_its_answer() {
     );
     let state = |state| {
         let place = Sidecar {
-            port: REGISTRY_PORT,
+            ports: REGISTRY_PORT.into(),
             target: Some(Target::Gateway { port: REGISTRY_PORT }),
             beside_backend: None,
             container: container("s", state),
@@ -94,12 +95,16 @@ fn a_dialer_must_run() {
 
 #[test]
 fn a_target_brings_its_cause_and_what_helps() {
-    let check = |outcome, finding| {
+    let check = |outcome, finding: Option<Finding>| {
         let report = report(outcome, None);
-        target(&Examined { finding, ..told(report.clone()) }, &report).unwrap()
+        let found = |finding| Found { ports: Ports::from(REGISTRY_PORT).into(), finding };
+        let findings = finding.into_iter().map(found).collect();
+        let [check] = &targets(&Examined { findings, ..told(report.clone()) }, &report)[..] else { panic!() };
+        check.clone()
     };
     is(&check(Outcome::Accepted, None), Fine, "gateway:5000 accepts (90 us)", "");
-    let finding = Finding { cause: Cause::MetItself { to: 5000 }, blocked: false };
+    let there = Ports::from(REGISTRY_PORT);
+    let finding = Finding { cause: Cause::MetItself { to: There(there), ss: Ss(there) }, blocked: false };
     is(
         &check(Outcome::Loop, Some(finding)),
         Fail,
@@ -107,14 +112,82 @@ fn a_target_brings_its_cause_and_what_helps() {
         "start the service",
     );
     assert_eq!(check(Outcome::Unknown, None).verdict, Fail);
-    assert_eq!(target(&forward(None), &Status::default()), None, "it was not tried");
+    assert_eq!(targets(&forward(None), &Status::default()), [], "it was not tried");
+}
+
+/// What was found of a range of ten ports.
+fn range(found: &[(u16, Outcome)], findings: &[(&str, Cause)]) -> Vec<Check> {
+    let ports: Ports = "8000-8009".parse().unwrap();
+    let told = |(port, result): &(u16, Outcome)| PortStatus {
+        port: *port,
+        probe: Some(Probe { result: *result, latency_us: u64::from(*port), ..Probe::default() }),
+        ..PortStatus::default()
+    };
+    let report = Status {
+        target: "gateway:9000".to_owned(),
+        ports: found.iter().map(told).collect(),
+        ..Status::default()
+    };
+    let finding = |(ports, cause): &(&str, Cause)| Found {
+        ports: ports.split(',').map(|port| Port::parse(port).unwrap()).collect(),
+        finding: Finding { cause: cause.clone(), blocked: !matches!(cause, Cause::MetItself { .. }) },
+    };
+    let sidecar = Sidecar { ports, ..forward(None).sidecar };
+    let findings = findings.iter().map(finding).collect();
+    let answer = Some(Answer::Told(Box::new(report.clone())));
+    targets(&Examined { sidecar, answer, findings, ..forward(None) }, &report)
+}
+
+fn idle(ports: &str) -> Cause {
+    let there = ports.parse().unwrap();
+    Cause::MetItself { to: There(there), ss: Ss(there) }
+}
+
+#[test]
+fn a_range_that_accepts_takes_one_line() {
+    let all: Vec<_> = (8000..8010).map(|port| (port, Outcome::Accepted)).collect();
+    let [check] = &range(&all, &[])[..] else { panic!() };
+    is(check, Fine, "gateway:9000-9009 accepts (8009 us at most)", "");
+    assert_eq!(check.name, "target 8000-8009");
+}
+
+#[test]
+fn idle_ports_of_a_range_are_no_failure_where_one_is_used() {
+    let found =
+        [(8000, Outcome::Loop), (8002, Outcome::Accepted), (8004, Outcome::Loop), (8005, Outcome::Loop)];
+    let nothing = ("8000,8004,8005", idle("9000-9005"));
+    let [check] = &range(&found, &[nothing])[..] else { panic!() };
+    let why = "1 of 10 ports accept; gateway:9000, 9004-9005: the connection met itself: nothing listens on these ports there";
+    is(
+        check,
+        Warn,
+        why,
+        "nothing where no service is meant to be yet; else start the service; \"ss -ltn 'sport >= :9000 and",
+    );
+    let unused = ("8000,8001", idle("9000-9001"));
+    let [check] = &range(&[(8000, Outcome::Loop), (8001, Outcome::Loop)], &[unused])[..] else { panic!() };
+    is(check, Fail, "gateway:9000-9001: the connection met itself", "start the service");
+}
+
+#[test]
+fn what_is_in_the_way_of_a_used_range_is_a_failure_beside_what_is_idle() {
+    let found = [(8000, Outcome::Loop), (8002, Outcome::Accepted), (8004, Outcome::Dialer)];
+    let dialer = ("8004", Cause::Dialer { words: String::new(), start: "START".to_owned() });
+    let [fail, warn] = &range(&found, &[("8000", idle("9000")), dialer])[..] else { panic!() };
+    is(fail, Fail, "gateway:9004: the dialer on the host does not help", "'START' makes it anew");
+    is(
+        warn,
+        Warn,
+        "1 of 10 ports accept; gateway:9000: the connection met itself: nothing listens on port 9000",
+        "nothing where",
+    );
 }
 
 #[test]
 fn what_a_registry_speaks_is_told() {
     let check = |speaks| {
         let report = report(Outcome::Accepted, Some(speaks));
-        registry(&told(report.clone()), &report, START).unwrap()
+        registry(&told(report.clone()), &report, REGISTRY_PORT, START).unwrap()
     };
     is(&check(Speaks::Http { status: 200, registry: true }), Fine, "speaks http", "");
     is(&check(Speaks::Http { status: 401, registry: false }), Fine, "/v2/", "");
@@ -124,7 +197,7 @@ fn what_a_registry_speaks_is_told() {
         is(&check(speaks), Warn, "neither", "nothing");
     }
     let report = report(Outcome::Accepted, None);
-    assert_eq!(registry(&told(report.clone()), &report, START), None, "it was not asked");
+    assert_eq!(registry(&told(report.clone()), &report, REGISTRY_PORT, START), None, "it was not asked");
 }
 
 #[test]

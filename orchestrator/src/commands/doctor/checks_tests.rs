@@ -58,12 +58,12 @@ pub(super) fn report(outcome: Outcome, speaks: Option<Speaks>) -> Status {
 
 pub(super) fn forward(answer: Option<Answer>) -> Examined {
     let sidecar = Sidecar {
-        port: REGISTRY_PORT,
+        ports: REGISTRY_PORT.into(),
         target: Some(Target::Gateway { port: REGISTRY_PORT }),
         beside_backend: Some(true),
         container: container("s", State::Running),
     };
-    Examined { sidecar, stale: false, answer, finding: None }
+    Examined { sidecar, stale: false, answer, findings: Vec::new() }
 }
 
 pub(super) fn told(report: Status) -> Examined {

@@ -197,8 +197,12 @@ impl<E: Engine> Doctor<'_, E> {
                 facts.network = network(name, &known, &facts.start);
             }
             let question = |sidecar: &Sidecar| {
-                let asked = port.unwrap_or(REGISTRY_PORT);
-                if sidecar.port == asked { Question::Protocol } else { Question::Target }
+                // All of a range are asked then, which nobody wants without having said so.
+                let asked = port.or_else(|| sidecar.ports.is_one().then_some(REGISTRY_PORT));
+                match asked.is_some_and(|port| sidecar.ports.contains(port)) {
+                    true => Question::Protocol,
+                    false => Question::Target,
+                }
             };
             let examining =
                 health::examine(engine, Some(known), backend, (&observed, &start_with), question, limit);
@@ -232,8 +236,8 @@ impl<E: Engine> Doctor<'_, E> {
 /// The start that forwards one more port.
 fn more(port: Port, observed: &Observed, again: &StartLine) -> Option<String> {
     let mut forwards = observed.wanted();
-    let is_known = forwards.iter().any(|forward| forward.port == port)
-        || observed.sidecars.iter().any(|sidecar| sidecar.port == port);
+    let is_known = forwards.iter().any(|forward| forward.ports.contains(port))
+        || observed.sidecars.iter().any(|sidecar| sidecar.ports.contains(port));
     forwards.push(Forward::plain(port));
     forwards.sort();
     (!is_known).then(|| again.forwarding(&forwards).command())

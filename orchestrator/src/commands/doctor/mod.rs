@@ -119,7 +119,7 @@ pub async fn run<E: Engine>(
     let Examination { port, limit, form } = examination;
     let checks = checks::all(&doctor.gather(port, limit).await);
     match form {
-        Form::Text => checks.iter().flat_map(lines).try_for_each(|line| console.line(line))?,
+        Form::Text => lines(&checks).iter().try_for_each(|line| console.line(line))?,
         Form::Json | Form::Template(_) => super::print(console, &object(&checks), &form)?,
     }
     match checks.iter().filter(|check| check.verdict == Verdict::Fail).count() {
@@ -128,12 +128,16 @@ pub async fn run<E: Engine>(
     }
 }
 
-fn lines(check: &Check) -> Vec<String> {
-    /// As wide as the longest usual name.
+fn lines(checks: &[Check]) -> Vec<String> {
+    /// As wide as the longest usual name; ranges have longer ones.
     const NAME: usize = 15;
-    let first = format!("{:4}  {:NAME$} {}", check.verdict.word(), check.name, check.why);
-    let help = check.help.as_ref().map(|help| format!("{:6}{:NAME$} -> {help}", "", ""));
-    std::iter::once(first).chain(help).collect()
+    let width = checks.iter().map(|check| check.name.len()).max().unwrap_or(NAME).max(NAME);
+    let of_check = |check: &Check| {
+        let first = format!("{:4}  {:width$} {}", check.verdict.word(), check.name, check.why);
+        let help = check.help.as_ref().map(|help| format!("{:6}{:width$} -> {help}", "", ""));
+        std::iter::once(first).chain(help).collect::<Vec<_>>()
+    };
+    checks.iter().flat_map(of_check).collect()
 }
 
 fn object(checks: &[Check]) -> serde_json::Value {
@@ -166,8 +170,16 @@ mod tests {
             why: "refused".to_owned(),
             help: Some("start it".to_owned()),
         };
-        assert_eq!(lines(&good), ["ok    engine          it is"]);
-        assert_eq!(lines(&bad), ["fail  target 5000     refused", "                      -> start it"]);
+        assert_eq!(
+            lines(&[good.clone(), bad.clone()]),
+            [
+                "ok    engine          it is",
+                "fail  target 5000     refused",
+                "                      -> start it"
+            ]
+        );
+        let range = Check { name: "target 8000-8099".to_owned(), ..bad.clone() };
+        assert_eq!(lines(&[good.clone(), range])[0], "ok    engine           it is");
         let both = object(&[good, bad]);
         assert_eq!((&both["Verdict"], &both["Checks"][1]["Help"]), (&json!("fail"), &json!("start it")));
         assert_eq!(object(&[])["Verdict"], "ok");

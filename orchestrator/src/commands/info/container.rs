@@ -5,13 +5,19 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::state;
-use crate::forward::Target;
+use crate::desired::Ports;
+use crate::forward::{Forward, Target};
 use crate::observed::Container;
+
+/// A port is a number; several in a row are written as the value of an option has them.
+pub(in crate::commands) fn ports(ports: Ports) -> Value {
+    if ports.is_one() { ports.first().get().into() } else { ports.to_string().into() }
+}
 
 /// Where a sidecar leads; `Name` and `Address` are null but for another host, whose address may not be
 /// known. `now` is what its name means now, where that is known.
-pub(super) fn target(target: &Target, now: Option<IpAddr>) -> Value {
-    let (kind, name, address) = match target {
+pub(super) fn target(forward: &Forward, now: Option<IpAddr>) -> Value {
+    let (kind, name, address) = match &forward.target {
         Target::Gateway { .. } => ("gateway", None, None),
         Target::Loopback { .. } => ("loopback", None, None),
         Target::Host { name, addr, .. } => ("host", Some(name.as_str()), Some(addr.to_string())),
@@ -19,7 +25,7 @@ pub(super) fn target(target: &Target, now: Option<IpAddr>) -> Value {
             ("host", Some(name.as_str()), now.or(*fallback).map(|ip| ip.to_string()))
         }
     };
-    json!({ "Kind": kind, "Name": name, "Address": address, "Port": target.port().get() })
+    json!({ "Kind": kind, "Name": name, "Address": address, "Port": ports(forward.outside()) })
 }
 
 pub(super) fn common(container: &Container) -> Value {

@@ -2,50 +2,100 @@
 
 use std::time::Duration;
 
-use assemble_contract::status::LastError;
-use assemble_contract::{Outcome, Status};
+use assemble_contract::status::{LastError, PortStatus, Probe};
+use assemble_contract::{Outcome, Port, Ports, Status};
 use docker_plugin::output::{age, size};
 use serde_json::{Value, json};
 
-use crate::commands::health::Examined;
-use crate::health::{Answer, Finding, target_now};
+use crate::commands::health::{Examined, Found};
+use crate::health::{Answer, alone, target_of, tried};
 
-/// The lines below its sidecar's; `start` is the command that keeps all forwards. None for one that was not asked, whose state says why.
-pub(super) fn lines(forward: &Examined, start: &str) -> Vec<String> {
+/// The lines below its sidecar's; `start` is the command that keeps all forwards, and `verbose` tells of single
+/// ports of a range too. None for one that was not asked, whose state says why.
+pub(super) fn lines(forward: &Examined, start: &str, verbose: bool) -> Vec<String> {
     let Some(answer) = &forward.answer else { return Vec::new() };
     let Answer::Told(report) = answer else {
         let help = matches!(answer, Answer::Old).then(|| format!("What helps: '{start}' replaces it"));
         return std::iter::once(untold(answer).1).chain(help).collect();
     };
-    let mut lines = Vec::new();
-    match &forward.finding {
-        Some(finding) => {
-            lines.push(format!("Target {}: {}", target_now(report), finding.why()));
-            lines.push(format!("What helps: {}", finding.help()));
-        }
-        None => lines.push(format!("Target {} accepts", target_now(report))),
-    }
-    let failures = match report.failures() {
-        0 => String::new(),
-        n => format!(", {n} failed"),
+    let (ports, accepting) = (forward.sidecar.ports, forward.accepting());
+    let (mut lines, mut idle) = (Vec::new(), Vec::new());
+    let told = |found: &Found, lines: &mut Vec<String>| {
+        let Found { ports, finding } = found;
+        lines.push(format!("Target {}: {}", forward.target(report, ports), finding.why()));
+        lines.push(format!("What helps: {}", finding.help()));
     };
-    lines.push(format!(
-        "Connections: {} open, {} in all{failures}; {} up, {} down",
-        report.active,
-        report.opened,
-        size(report.bytes_up),
-        size(report.bytes_down)
-    ));
-    if let Some(LastError { text, age_ms, .. }) = &report.last_error {
-        // Docker's own ages begin a cell of a table.
-        let age = age(Duration::from_millis(*age_ms)).to_ascii_lowercase();
-        lines.push(format!("Last error {age}: {text}"));
+    forward.troubles().for_each(|found| told(found, &mut lines));
+    if verbose {
+        let rest = forward.findings.iter().filter(|found| forward.troubles().all(|other| other != *found));
+        rest.for_each(|found| told(found, &mut idle));
+    }
+    let target = forward.target(report, &ports.into());
+    if forward.findings.is_empty() {
+        lines.insert(0, format!("Target {target} accepts"));
+    } else if accepting > 0 {
+        lines.insert(0, format!("Target {target} accepts on {accepting} of {} ports", ports.count()));
+    }
+    lines.append(&mut idle);
+    let whole = Counts::of(report);
+    lines.push(format!("Connections: {}", whole.words()));
+    lines.extend(last_error(report.last_error.as_ref()).map(|last| format!("Last {last}")));
+    if verbose && !ports.is_one() {
+        lines.extend(of_ports(report, ports));
     }
     lines
 }
 
+/// What there is to count.
+struct Counts {
+    active: u64,
+    opened: u64,
+    failures: u64,
+    up: u64,
+    down: u64,
+}
+
+impl Counts {
+    fn of(report: &Status) -> Self {
+        let Status { active, opened, bytes_up: up, bytes_down: down, .. } = *report;
+        Self { active, opened, failures: report.failures(), up, down }
+    }
+
+    fn words(&self) -> String {
+        let failures = match self.failures {
+            0 => String::new(),
+            n => format!(", {n} failed"),
+        };
+        let (up, down) = (size(self.up), size(self.down));
+        format!("{} open, {} in all{failures}; {up} up, {down} down", self.active, self.opened)
+    }
+}
+
+fn last_error(last: Option<&LastError>) -> Option<String> {
+    let LastError { text, age_ms, .. } = last?;
+    // Docker's own ages begin a cell of a table.
+    let age = age(Duration::from_millis(*age_ms)).to_ascii_lowercase();
+    Some(format!("error {age}: {text}"))
+}
+
+/// A line for each port of a range that has had a connection, and one for the rest.
+fn of_ports(report: &Status, ports: Ports) -> Vec<String> {
+    let used: Vec<_> = report.ports.iter().filter(|port| port.opened > 0).collect();
+    let line = |port: &&PortStatus| {
+        let last = last_error(port.last_error.as_ref()).map(|last| format!("; last {last}"));
+        let counts = Counts::of(&alone(report, ports, port)).words();
+        format!("Port {}: {counts}{}", port.port, last.unwrap_or_default())
+    };
+    let rest = ports.count().saturating_sub(used.len());
+    let rest = (rest > 0)
+        .then(|| format!("Without a connection so far: {rest} {}", if rest == 1 { "port" } else { "ports" }));
+    used.iter().map(line).chain(rest).collect()
+}
+
 /// The object beside its sidecar. `Health` is `accepted`, the reason why not, or why that is not
-/// known: `unknown`, `old`, `silent`. Times are in milliseconds and microseconds.
+/// known: `unknown`, `old`, `silent`. Times are in milliseconds and microseconds. That of a range has
+/// `Accepting`, how many of its ports do, `Findings`, why the others do not, and `Ports`, what is known of
+/// each that was tried or used.
 pub(super) fn object(forward: &Examined) -> Value {
     let Some(answer) = &forward.answer else {
         return unknown();
@@ -54,13 +104,43 @@ pub(super) fn object(forward: &Examined) -> Value {
         let (health, why) = untold(answer);
         return json!({ "Health": health, "Why": why, "Help": null });
     };
-    let probe = report.probe.as_ref();
+    let ports = forward.sidecar.ports;
+    let found = forward.troubles().next();
     let mut object = counters(report);
+    if ports.is_one() {
+        tell(&mut object, report.probe.as_ref(), found);
+        return object;
+    }
+    // In the words of a port that speaks for all: one that is in trouble, or one that accepts.
+    let speaks = |(port, probe): &(Port, &Probe)| match found {
+        Some(found) => found.ports.contains(*port),
+        None => probe.result == Outcome::Accepted,
+    };
+    tell(&mut object, tried(report, ports).find(speaks).map(|(_, probe)| probe), found);
+    object["Target"] = target_of(report, ports).into();
+    object["Accepting"] = forward.accepting().into();
+    let finding = |Found { ports, finding }: &Found| json!({ "Ports": ports.to_string(), "Why": finding.why(), "Help": finding.help() });
+    object["Findings"] = forward.findings.iter().map(finding).collect();
+    let of_port = |told: &PortStatus| {
+        let mut object = counts(&alone(report, ports, told));
+        object["Port"] = told.port.into();
+        reached(&mut object, told.probe.as_ref());
+        object
+    };
+    object["Ports"] = report.ports.iter().map(of_port).collect();
+    object
+}
+
+/// Whether a target is reached, and what keeps builds from it.
+fn tell(object: &mut Value, probe: Option<&Probe>, found: Option<&Found>) {
+    reached(object, probe);
+    object["Why"] = found.map(|found| found.finding.why()).into();
+    object["Help"] = found.map(|found| found.finding.help()).into();
+}
+
+fn reached(object: &mut Value, probe: Option<&Probe>) {
     object["Health"] = probe.map_or(Outcome::Unknown, |probe| probe.result).word().into();
     object["LatencyMicros"] = probe.map(|probe| probe.latency_us).into();
-    object["Why"] = forward.finding.as_ref().map(Finding::why).into();
-    object["Help"] = forward.finding.as_ref().map(Finding::help).into();
-    object
 }
 
 /// The object of a forward that nobody could be asked about.
@@ -69,12 +149,17 @@ pub(super) fn unknown() -> Value {
 }
 
 fn counters(report: &Status) -> Value {
+    let mut object = counts(report);
+    object["Version"] = report.version.clone().into();
+    object["Target"] = report.target.clone().into();
+    object["Addresses"] = report.addrs_now().map(|ip| ip.to_string()).collect();
+    object["Resolved"] = report.resolved.into();
+    object
+}
+
+fn counts(report: &Status) -> Value {
     let last = report.last_error.as_ref();
     json!({
-        "Version": report.version,
-        "Target": report.target,
-        "Addresses": report.addrs_now().map(|ip| ip.to_string()).collect::<Vec<_>>(),
-        "Resolved": report.resolved,
         "Active": report.active,
         "Opened": report.opened,
         "Failed": report.failed,
@@ -96,94 +181,5 @@ fn untold(answer: &Answer) -> (&'static str, String) {
 }
 
 #[cfg(test)]
-mod tests {
-    use assemble_contract::status::Probe;
-
-    use super::*;
-    use crate::desired::REGISTRY_PORT;
-    use crate::health::Cause;
-    use crate::observed::{Container, Sidecar};
-
-    fn forward(answer: Option<Answer>, finding: Option<Finding>) -> Examined {
-        let container = Container::running("s");
-        Examined {
-            sidecar: Sidecar { port: REGISTRY_PORT, target: None, beside_backend: None, container },
-            stale: false,
-            answer,
-            finding,
-        }
-    }
-
-    fn report(result: Outcome) -> Status {
-        Status {
-            version: "0.1.0".to_owned(),
-            target: "gateway:5000".to_owned(),
-            active: 1,
-            opened: 12,
-            bytes_up: 3_400_000,
-            bytes_down: 12_000,
-            probe: Some(Probe { result, latency_us: 90, ..Probe::default() }),
-            ..Status::default()
-        }
-    }
-
-    #[test]
-    fn a_target_that_accepts_takes_two_lines() {
-        let good = forward(Some(Answer::Told(Box::new(report(Outcome::Accepted)))), None);
-        assert_eq!(
-            lines(&good, "start"),
-            ["Target gateway:5000 accepts", "Connections: 1 open, 12 in all; 3.4MB up, 12kB down"]
-        );
-        let object = object(&good);
-        assert_eq!((&object["Health"], &object["LatencyMicros"]), (&json!("accepted"), &json!(90)));
-        assert_eq!((&object["Why"], &object["LastError"]), (&Value::Null, &Value::Null));
-    }
-
-    #[test]
-    fn one_that_does_not_brings_cause_help_and_the_last_error() {
-        let last = LastError {
-            reason: "refused".to_owned(),
-            text: "Connection refused".to_owned(),
-            age_ms: 180_000,
-        };
-        let told = Status {
-            failed: [("refused".to_owned(), 2)].into(),
-            last_error: Some(last),
-            ..report(Outcome::Refused)
-        };
-        let finding = Finding { cause: Cause::MetItself { to: 5000 }, blocked: false };
-        let help = finding.help();
-        let bad = forward(Some(Answer::Told(Box::new(told))), Some(finding));
-        assert_eq!(
-            lines(&bad, "start"),
-            [
-                "Target gateway:5000: the connection met itself: nothing listens on port 5000 there",
-                &format!("What helps: {help}"),
-                "Connections: 1 open, 12 in all, 2 failed; 3.4MB up, 12kB down",
-                "Last error 3 minutes ago: Connection refused",
-            ]
-        );
-        let object = object(&bad);
-        assert_eq!((&object["Health"], &object["Help"]), (&json!("refused"), &json!(help)));
-        assert_eq!(
-            (&object["Failed"]["refused"], &object["LastError"]["AgeMillis"]),
-            (&json!(2), &json!(180_000))
-        );
-    }
-
-    #[test]
-    fn what_is_not_known_is_told_and_is_no_error() {
-        let table = [
-            (Answer::Old, "old", "This sidecar is of an older version"),
-            (Answer::Foreign, "unknown", "The program of this sidecar's image"),
-            (Answer::Silent(Duration::from_secs(8)), "silent", "Does not answer within 8 s"),
-            (Answer::Failed("no".to_owned()), "silent", "Does not answer: no"),
-        ];
-        for (answer, health, line) in table {
-            let forward = forward(Some(answer), None);
-            assert_eq!(object(&forward)["Health"], health);
-            assert!(lines(&forward, "start")[0].starts_with(line), "{:?}", lines(&forward, "start"));
-        }
-        assert_eq!(lines(&forward(None, None), "start"), [] as [String; 0]);
-    }
-}
+#[path = "forwards_tests.rs"]
+mod tests;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{condition, container, forwards, state};
 use crate::commands::health::Examined;
 use crate::commands::restarts::restarts;
-use crate::desired::{ContainerName, Port, UserName};
+use crate::desired::{ContainerName, Ports, UserName};
 use crate::forward::{Forward, Target};
 use crate::observed::{Container, Observed, State};
 
@@ -24,7 +24,7 @@ pub(super) struct Helpers<'a> {
 }
 
 struct Sidecar<'a> {
-    port: Port,
+    ports: Ports,
     target: Option<Target>,
     helper: Helper<'a>,
     /// None of one that is missing.
@@ -42,19 +42,19 @@ impl<'a> Helpers<'a> {
     /// `examined` are the sidecars that `observed` has.
     pub(super) fn of(examined: &'a [Examined], observed: &'a Observed, user: &UserName) -> Self {
         let there = examined.iter().map(|examined| Sidecar {
-            port: examined.sidecar.port,
+            ports: examined.sidecar.ports,
             target: examined.sidecar.target.clone(),
             helper: Helper::There(&examined.sidecar.container),
             examined: Some(examined),
         });
         let missing = observed.missing().into_iter().map(|forward| Sidecar {
-            port: forward.port,
+            ports: forward.ports,
             helper: Helper::Missing(user.sidecar(&forward)),
             target: Some(forward.target),
             examined: None,
         });
         let mut sidecars: Vec<_> = there.chain(missing).collect();
-        sidecars.sort_by_key(|sidecar| sidecar.port);
+        sidecars.sort_by_key(|sidecar| sidecar.ports);
         let is_wanted = |sidecar: &Sidecar<'_>| sidecar.target.as_ref().is_some_and(Target::is_loopback);
         let missing = || sidecars.iter().any(is_wanted).then(|| Helper::Missing(user.dialer()));
         let process = observed.asked_dialer().and_then(|found| match found {
@@ -66,7 +66,7 @@ impl<'a> Helpers<'a> {
     }
 
     /// The lines of all; `start` is the command that keeps all forwards and repairs them.
-    pub(super) fn list(&self, console: &Console, start: &str) -> Result<()> {
+    pub(super) fn list(&self, console: &Console, start: &str, verbose: bool) -> Result<()> {
         if self.sidecars.is_empty() && self.dialer.is_none() {
             console.line("Sidecar containers: none, no port of the host is forwarded")?;
             return Ok(());
@@ -79,7 +79,7 @@ impl<'a> Helpers<'a> {
                 console.line(format_args!("   {told}"))?;
             }
             let lines = match sidecar.examined {
-                Some(examined) if examined.answer.is_some() => forwards::lines(examined, start),
+                Some(examined) if examined.answer.is_some() => forwards::lines(examined, start, verbose),
                 _ => vec![sidecar.helper.what_helps(start)],
             };
             lines.into_iter().try_for_each(|line| console.line(format_args!("   {line}")))?;
@@ -99,9 +99,9 @@ impl<'a> Helpers<'a> {
     pub(super) fn sidecar_objects(&self) -> Vec<Value> {
         let object = |sidecar: &Sidecar<'_>| {
             let mut object = sidecar.helper.object();
-            object["Port"] = sidecar.port.get().into();
+            object["Port"] = container::ports(sidecar.ports);
             let now = sidecar.examined.and_then(|examined| examined.report()?.addr());
-            object["Target"] = sidecar.target.as_ref().map(|target| container::target(target, now)).into();
+            object["Target"] = sidecar.forward().map(|forward| container::target(&forward, now)).into();
             object["Stale"] = sidecar.examined.is_some_and(|examined| examined.stale).into();
             object["Forward"] = sidecar.examined.map_or_else(forwards::unknown, forwards::object);
             object
@@ -117,11 +117,15 @@ impl<'a> Helpers<'a> {
 impl Sidecar<'_> {
     /// Where it leads, unless that is the port in its name on the host.
     fn leads_to(&self) -> String {
-        match &self.target {
+        match self.forward() {
             None => ", to a target that this version does not know".to_owned(),
-            Some(target) if Forward { port: self.port, target: target.clone() }.is_plain() => String::new(),
-            Some(target) => format!(", to {target}"),
+            Some(forward) if forward.is_plain() => String::new(),
+            Some(forward) => format!(", to {}", forward.leads_to()),
         }
+    }
+
+    fn forward(&self) -> Option<Forward> {
+        Some(Forward { ports: self.ports, target: self.target.clone()? })
     }
 }
 

@@ -101,20 +101,20 @@ mod tests {
         let port = REGISTRY_PORT;
         let forward = |target, name| Examined {
             sidecar: Sidecar {
-                port,
+                ports: port.into(),
                 target,
                 beside_backend: None,
                 container: Container { unhealthy: true, ..container(name) },
             },
             stale: true,
             answer: None,
-            finding: None,
+            findings: Vec::new(),
         };
         let host = Target::Host { name: "db".to_owned(), addr: [192, 0, 2, 7].into(), port };
         let forwards =
             [forward(Some(Target::Loopback { port }), "s"), forward(Some(host), "h"), forward(None, "n")];
         let away = Port::new(6000).unwrap();
-        let gone = Forward { port: away, target: Target::Loopback { port } };
+        let gone = Forward { ports: away.into(), target: Target::Loopback { port } };
         let noted = Some(vec![Forward::plain(port), gone]);
         let sidecars = forwards.iter().map(|examined| examined.sidecar.clone()).collect();
         let observed = Observed { noted, sidecars, ..Observed::default() };

@@ -9,8 +9,9 @@ use crate::commands::complete::images;
 use crate::commands::forwards::{self, HOSTS, PORTS, Words, merged, texts};
 use crate::commands::values::image;
 use crate::desired::{BACKEND_IMAGE, ImageRef, ROOTLESS_BACKEND_IMAGE};
+use crate::forward::Forward;
 use crate::forward::asked::{self, Asked, Destination, Known, Word};
-use crate::manifest::{Forward, Variant, Wish};
+use crate::manifest::{Variant, Wish};
 
 /// The name of everything, unless another is wished.
 const NAME: &str = "docker-assemble-backend";
@@ -148,14 +149,13 @@ impl Options {
 /// the pod looks up.
 fn forwards_of(ports: Option<&[Word]>, hosts: &[Word]) -> Result<Vec<Forward>, Refusal> {
     let forward = |asked: Asked| match asked.destination {
-        Destination::Gateway if asked.outside == asked.port => Ok(Forward { port: asked.port, to: None }),
+        Destination::Gateway if asked.outside == asked.ports => Ok(Forward::plain(asked.ports)),
         Destination::Host(ref name) => {
             let followed = name.parse().ok().map(|name| Known::Followed(name, None));
             let known = followed.or_else(|| name.parse().ok().map(Known::Fixed));
-            let forward = asked
+            asked
                 .with(|_| known)
-                .ok_or_else(|| refusal(HOSTS, hosts, &ManifestOptionError::Host { name: name.clone() }))?;
-            Ok(Forward { port: asked.port, to: Some(forward.to()) })
+                .ok_or_else(|| refusal(HOSTS, hosts, &ManifestOptionError::Host { name: name.clone() }))
         }
         Destination::Gateway | Destination::Loopback => {
             Err(refusal(PORTS, ports.unwrap_or_default(), &ManifestOptionError::Mapped))

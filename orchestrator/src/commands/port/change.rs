@@ -15,8 +15,8 @@ use crate::commands::start::{Around, How, attain, dialed, resolve};
 use crate::commands::{Session, WhenInUse, observe};
 use crate::desired::{Desired, ImageRef, ProxyImage, PullPolicy, Settings};
 use crate::engine::Engine;
-use crate::forward::asked::{self, Asked, MOST};
-use crate::forward::{Forward, Target};
+use crate::forward::asked::{self, Asked};
+use crate::forward::{Conflict, Forward, MOST, MOST_PORTS, limits};
 use crate::proxy_image::{Archive, is_built_in};
 
 /// Forward more ports; all others stay as they are
@@ -112,7 +112,7 @@ pub enum ChangeError {
         /// The port.
         port: Port,
         /// Where it leads.
-        target: Target,
+        target: String,
     },
     /// `port rm` with a port that is free, or has been removed.
     #[error("port {port} is not forwarded; 'docker assemble backend port ls' lists what is")]
@@ -128,12 +128,19 @@ pub enum ChangeError {
         /// The port.
         port: Port,
         /// Where it leads.
-        target: Target,
+        target: String,
     },
-    /// With those that there are, ranges are too wide.
-    #[error("with these there would be {many} ports to forward, of at most {most}", most = MOST)]
+    /// With those that there are, there are too many; a port out of the middle of a range leaves two.
+    #[error("with this there would be {many} forwards, of at most {most}", most = MOST)]
     #[advice = "remove some with `port rm`"]
     TooMany {
+        /// How many there would be.
+        many: usize,
+    },
+    /// With those that there are, ranges are too wide.
+    #[error("with these there would be {many} ports to forward, of at most {most}", most = MOST_PORTS)]
+    #[advice = "remove some with `port rm`"]
+    TooManyPorts {
         /// How many there would be.
         many: usize,
     },
@@ -142,31 +149,48 @@ pub enum ChangeError {
 impl Change {
     /// Which of the forwards stay, and which are new.
     fn of(&self, forwards: Vec<Forward>) -> Result<(Vec<Forward>, Vec<Asked>), ChangeError> {
-        let there = |asked: &Asked| forwards.iter().find(|forward| forward.port == asked.port).cloned();
-        match self {
+        let there: Vec<_> = forwards.iter().map(Asked::from).collect();
+        // The one of this port alone.
+        let at = |port: Port| forwards.iter().find_map(|forward| forward.part(port.into()));
+        let leads_to = |port| at(port).map(|forward| forward.leads_to()).unwrap_or_default();
+        let (kept, new) = match self {
             Self::Add(asked) => {
-                let mut new = Vec::new();
-                for asked in asked {
-                    match there(asked) {
-                        Some(forward) if Asked::from(&forward) == *asked => {}
-                        Some(Forward { port, target }) => return Err(ChangeError::Taken { port, target }),
-                        None => new.push(asked.clone()),
-                    }
-                }
-                let many = forwards.len() + new.len();
-                if many > MOST { Err(ChangeError::TooMany { many }) } else { Ok((forwards, new)) }
+                let taken = |port| ChangeError::Taken { port, target: leads_to(port) };
+                let new: Result<Vec<_>, _> =
+                    asked.iter().map(|asked| asked.beside(&there).map_err(taken)).collect();
+                (forwards.clone(), new?.concat())
             }
             Self::Remove(asked) => {
                 for asked in asked {
-                    let forward = there(asked).ok_or(ChangeError::Free { port: asked.port })?;
                     // A number alone means what is there.
-                    if !asked.is_plain() && Asked::from(&forward) != *asked {
-                        return Err(ChangeError::Other { port: forward.port, target: forward.target });
+                    let means = |there: &Asked| match asked.is_plain() {
+                        true => there.part(asked.ports.common(there.ports)?),
+                        false => Some(asked.clone()),
+                    };
+                    let mut rest = vec![asked.ports];
+                    for there in &there {
+                        let Some(meant) = means(there) else { continue };
+                        let other = |port| ChangeError::Other { port, target: leads_to(port) };
+                        meant.beside([there]).map_err(other)?;
+                        rest = rest.into_iter().flat_map(|ports| ports.without(there.ports)).collect();
+                    }
+                    if let Some(free) = rest.first() {
+                        return Err(ChangeError::Free { port: free.first() });
                     }
                 }
-                let goes = |forward: &Forward| asked.iter().any(|asked| asked.port == forward.port);
-                Ok((forwards.into_iter().filter(|forward| !goes(forward)).collect(), Vec::new()))
+                let without = |forward: &Forward| {
+                    let gone = asked.iter().map(|asked| asked.ports);
+                    gone.fold(vec![forward.clone()], |rest, gone| {
+                        rest.iter().flat_map(|forward| forward.without(gone)).collect()
+                    })
+                };
+                (forwards.iter().flat_map(without).collect(), Vec::new())
             }
+        };
+        match limits(kept.iter().map(|forward| forward.ports).chain(new.iter().map(|asked| asked.ports))) {
+            Some(Conflict::TooMany { many }) => Err(ChangeError::TooMany { many }),
+            Some(Conflict::TooManyPorts { many }) => Err(ChangeError::TooManyPorts { many }),
+            _ => Ok((kept, new)),
         }
     }
 }
@@ -225,47 +249,5 @@ pub async fn wish<E: Engine>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn port(number: u16) -> Port {
-        Port::new(number).unwrap()
-    }
-
-    /// The ports that stay, and those that come.
-    fn changed(
-        change: impl Fn(Vec<Asked>) -> Change,
-        words: &str,
-        forwards: &[Forward],
-    ) -> Result<(Vec<u16>, Vec<u16>), ChangeError> {
-        let asked = asked::merge(Some(&asked::some(words).unwrap()), &[], false).unwrap();
-        let (kept, new) = change(asked).of(forwards.to_vec())?;
-        let kept = kept.iter().map(|forward| forward.port.get()).collect();
-        Ok((kept, new.iter().map(|asked| asked.port.get()).collect()))
-    }
-
-    #[test]
-    fn what_is_added_leaves_the_rest() {
-        let target = Target::Gateway { port: port(80) };
-        let there = [Forward::plain(port(5000)), Forward { port: port(8080), target: target.clone() }];
-        let add = |words| changed(Change::Add, words, &there);
-        assert_eq!(add("6000"), Ok((vec![5000, 8080], vec![6000])));
-        assert_eq!(add("5000,8080:80,9000=db:1"), Ok((vec![5000, 8080], vec![9000])));
-        assert_eq!(add("9000,8080"), Err(ChangeError::Taken { port: port(8080), target }));
-        assert_eq!(add("6000-6125").unwrap().1.len(), 126);
-        assert_eq!(add("6000-6126"), Err(ChangeError::TooMany { many: 129 }));
-    }
-
-    #[test]
-    fn what_is_removed_is_named_by_its_port_or_as_it_was_added() {
-        let target = Target::Loopback { port: port(80) };
-        let there = [Forward::plain(port(5000)), Forward { port: port(8080), target: target.clone() }];
-        let remove = |words| changed(Change::Remove, words, &there);
-        for words in ["8080", "8080:80@loopback"] {
-            assert_eq!(remove(words), Ok((vec![5000], vec![])), "{words}");
-        }
-        assert_eq!(remove("5000,8080"), Ok((vec![], vec![])));
-        assert_eq!(remove("5000-5001"), Err(ChangeError::Free { port: port(5001) }));
-        assert_eq!(remove("8080:80"), Err(ChangeError::Other { port: port(8080), target }));
-    }
-}
+#[path = "change_tests.rs"]
+mod tests;

@@ -1,13 +1,13 @@
 //! `backend port ls`.
 
 use anyhow::Result;
-use assemble_contract::Port;
+use assemble_contract::Ports;
 use clap::Args;
 use docker_plugin::cli::Refusal;
 use docker_plugin::cli::values::Suggest;
 use serde_json::{Value, json};
 
-use crate::commands::info::state;
+use crate::commands::info::{ports, state};
 use crate::commands::listing::Listing;
 use crate::commands::{Session, observe};
 use crate::desired::UserName;
@@ -60,12 +60,12 @@ pub async fn run<E: Engine>(session: Session<'_, E>, list: &Listing) -> Result<(
     session.backend().await?;
     let observed = observe::closely(engine, user).await?;
     let rows = rows(&observed, user);
-    list.print(console, &COLUMNS, rows.iter().map(|row| (row.port.to_string(), row.object())))
+    list.print(console, &COLUMNS, rows.iter().map(|row| (row.ports.to_string(), row.object())))
 }
 
 /// One forward that is there, or should be.
 struct Row<'a> {
-    port: Port,
+    ports: Ports,
     /// None for a target that this version does not know.
     forward: Option<Forward>,
     state: &'a str,
@@ -79,29 +79,29 @@ fn rows<'a>(observed: &'a Observed, user: &UserName) -> Vec<Row<'a>> {
     let is_stale =
         |sidecar: &Sidecar| observed.backend.as_ref().is_some_and(|backend| sidecar.is_stale(backend));
     let there = observed.sidecars.iter().map(|sidecar| Row {
-        port: sidecar.port,
+        ports: sidecar.ports,
         forward: sidecar.forward(),
         state: if is_stale(sidecar) { "stale" } else { state(&sidecar.container.state) },
         name: sidecar.container.name.0.clone(),
         container: Some(&sidecar.container),
     });
     let missing = observed.missing().into_iter().map(|forward| Row {
-        port: forward.port,
+        ports: forward.ports,
         state: "missing",
         name: user.sidecar(&forward).0,
         container: None,
         forward: Some(forward),
     });
     let mut rows: Vec<_> = there.chain(missing).collect();
-    rows.sort_by_key(|row| row.port);
+    rows.sort_by_key(|row| row.ports);
     rows
 }
 
 impl Row<'_> {
     fn object(&self) -> Value {
         json!({
-            "Port": self.port.get(),
-            "Target": self.forward.as_ref().map(|forward| forward.target.to_string()),
+            "Port": ports(self.ports),
+            "Target": self.forward.as_ref().map(Forward::leads_to),
             "State": self.state,
             "Name": self.name,
             "ID": self.container.map(|container| container.id.short()),

@@ -5,11 +5,11 @@ use explained::Explained;
 
 use super::last_start::left_by;
 use super::{StartWarning, again, proxies_in_vain};
-use crate::commands::health::{ANSWER_LIMIT, examine, is_isolated};
+use crate::commands::health::{ANSWER_LIMIT, Found, examine, is_isolated};
 use crate::commands::{Session, observe};
 use crate::desired::{BACKEND_IMAGE, Desired, ImageRef};
 use crate::engine::{Engine, EngineError};
-use crate::forward::{Forward, Target};
+use crate::forward::{Forward, Target, named};
 use crate::health::NoNetwork;
 use crate::observed::Observed;
 
@@ -67,10 +67,14 @@ async fn look<E: Engine>(session: Session<'_, E>, observed: &Observed) -> Result
         return Ok(());
     }
     for forward in forwards {
-        let (port, target) = (forward.sidecar.port, forward.report().map(|report| report.target.clone()));
-        if let (Some(finding), Some(target)) = (forward.finding.filter(|finding| finding.blocked), target) {
-            let (why, help) = (finding.why(), finding.help());
-            console.warning(StartWarning::Blocked { target, port, why, help });
+        let Some(report) = forward.report() else { continue };
+        for Found { ports, finding } in forward.findings.iter().filter(|found| found.finding.blocked) {
+            let target = match forward.sidecar.ports.is_one() {
+                true => report.target.clone(),
+                false => forward.target(report, ports),
+            };
+            let (ports, why, help) = (named(forward.sidecar.ports), finding.why(), finding.help());
+            console.warning(StartWarning::Blocked { target, ports, why, help });
         }
     }
     Ok(())

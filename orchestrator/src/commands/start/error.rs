@@ -3,7 +3,7 @@
 use explained::Explained;
 
 use crate::commands::damage::Damage;
-use crate::desired::{ContainerName, ImageRef, Port, VolumeName};
+use crate::desired::{ContainerName, ImageRef, VolumeName};
 use crate::dialer::{DialerHint, NotHere};
 use crate::engine::EngineError;
 use crate::health::NoNetwork;
@@ -261,13 +261,13 @@ pub enum StartWarning {
     },
     /// A firewall, or the engine, is in the way of a forward, or the backend's network does not know the
     /// target's name; `info` and `doctor` say the same.
-    #[error("builds do not reach {target} on port {port}: {why}; {help}")]
+    #[error("builds do not reach {target} on {ports}: {why}; {help}")]
     #[advice = "what it says"]
     Blocked {
         /// Where the forward leads.
         target: String,
-        /// The port inside.
-        port: Port,
+        /// The port inside, or the ports.
+        ports: String,
         /// What is in the way.
         why: String,
         /// What helps.

@@ -57,11 +57,12 @@ pub(in crate::commands) fn proxies_in_vain(
     forwards: &[Forward],
     again: &StartLine,
 ) -> Option<(String, String)> {
-    let is_forwarded = |port: &Port| forwards.iter().any(|forward| forward.port == *port);
+    let is_forwarded = |port: &Port| forwards.iter().any(|forward| forward.ports.contains(*port));
     let mut vain = on_localhost(proxies);
     vain.retain(|port, _| !is_forwarded(port));
     let names: Vec<_> = vain.values().map(|name| format!("\"{name}\"")).collect();
-    let more = vain.keys().map(|port| Forward { port: *port, target: Target::Loopback { port: *port } });
+    let more =
+        vain.keys().map(|port| Forward { ports: (*port).into(), target: Target::Loopback { port: *port } });
     let mut all: Vec<_> = forwards.iter().cloned().chain(more).collect();
     all.sort();
     let told = format!(

@@ -18,7 +18,7 @@ use explained::Explained;
 
 use crate::commands::health::{self, ANSWER_LIMIT};
 use crate::commands::{Session, observe};
-use crate::desired::Port;
+use crate::desired::Ports;
 use crate::engine::Engine;
 use crate::forward::asked::{Asked, Destination, Known, is_own_address, mapped};
 use crate::forward::{Forward, Target};
@@ -71,7 +71,7 @@ async fn look_up<E: Engine>(
             return Ok(Known::Followed(name, before.and_then(|(_, fallback)| fallback)));
         }
     };
-    refuse_own(name, addr, asked.port, asked.outside)?;
+    refuse_own(name, addr, asked.ports, asked.outside)?;
     let followed = as_name.ok().filter(|_| !is_listed(hosts, name) || is_of_the_engine(name));
     let Some(name) = followed else { return Ok(Known::Fixed(addr)) };
     match before {
@@ -89,9 +89,11 @@ fn sidecar_of<'a>(
     asked: &Asked,
     wanted: &str,
 ) -> Option<(&'a Sidecar, Option<IpAddr>)> {
-    let sidecar = observed.sidecars.iter().find(|sidecar| sidecar.port == asked.port)?;
+    let sidecar = observed.sidecars.iter().find(|sidecar| sidecar.ports == asked.ports)?;
     match &sidecar.target {
-        Some(Target::Name { name, fallback, port }) if name.as_str() == wanted && *port == asked.outside => {
+        Some(Target::Name { name, fallback, port })
+            if name.as_str() == wanted && *port == asked.outside.first() =>
+        {
             Some((sidecar, *fallback))
         }
         _ => None,
@@ -193,9 +195,9 @@ async fn ask<E: Engine>(engine: &E, backend: &Container, name: &str) -> Option<I
     None
 }
 
-fn refuse_own(name: &str, addr: IpAddr, port: Port, outside: Port) -> Result<()> {
+fn refuse_own(name: &str, addr: IpAddr, ports: Ports, outside: Ports) -> Result<()> {
     if is_own_address(addr) {
-        let mapped = mapped(port, outside);
+        let mapped = mapped(ports, outside);
         return Err(NameError::Own { name: name.to_owned(), address: addr, mapped }.into());
     }
     Ok(())
@@ -235,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_name_of_loopback_is_refused_with_what_reaches_it() {
-        let port = |number| Port::new(number).unwrap();
+        let port = |number| Ports::from(assemble_contract::Port::new(number).unwrap());
         let why = |addr: &str, outside| {
             refuse_own("box", addr.parse().unwrap(), port(5000), port(outside)).unwrap_err().to_string()
         };

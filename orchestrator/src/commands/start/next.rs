@@ -20,7 +20,7 @@ pub(super) fn tell(console: &Console, desired: &Desired, in_use: bool) {
     if !in_use {
         console.note("    Make it the builder of docker buildx → docker assemble backend use");
     }
-    if desired.forwards.iter().any(|forward| forward.port == REGISTRY_PORT) {
+    if desired.forwards.iter().any(|forward| forward.ports.contains(REGISTRY_PORT)) {
         console.note(format_args!(
             "    Build, and push to your registry → docker buildx build --push -t localhost:{REGISTRY_PORT}/app ."
         ));

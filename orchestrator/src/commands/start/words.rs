@@ -123,7 +123,7 @@ mod tests {
     use proptest::sample::subsequence;
 
     use super::*;
-    use crate::desired::{Port, SETTINGS, Security, Setting, Settings, VolumeName};
+    use crate::desired::{Port, Ports, SETTINGS, Security, Setting, Settings, VolumeName};
     use crate::forward::asked::Destination;
 
     fn destination() -> impl Strategy<Value = Destination> {
@@ -133,9 +133,15 @@ mod tests {
     }
 
     fn forwards() -> impl Strategy<Value = Vec<Asked>> {
-        let port = || (1..=u16::MAX).prop_map(|number| Port::new(number).unwrap());
-        btree_map(port(), (destination(), port()), 0..9).prop_map(|forwards| {
-            let asked = |(port, (destination, outside))| Asked { port, destination, outside };
+        // Far enough apart that no two of them have a port in common.
+        let ports =
+            |first: u16, more| Ports::new(Port::new(first).unwrap(), Port::new(first + more).unwrap());
+        btree_map(1..200_u16, (destination(), 1..=65_000_u16, 0..3_u16), 0..9).prop_map(move |forwards| {
+            let asked = |(place, (destination, outside, more))| Asked {
+                ports: ports(place * 3, more).unwrap(),
+                destination,
+                outside: ports(outside, more).unwrap(),
+            };
             forwards.into_iter().map(asked).collect()
         })
     }

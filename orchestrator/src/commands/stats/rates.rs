@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use assemble_contract::Status;
+use assemble_contract::{Ports, Status};
 use explained::Explained;
 
 /// How many ticks a line remembers, for its sparkline.
@@ -41,7 +41,9 @@ pub enum NoCounters {
 /// What one sidecar said once.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Sample {
-    pub(super) port: u16,
+    pub(super) ports: Ports,
+    /// Whether it is of one port of the range whose sample is before it.
+    pub(super) part: bool,
     pub(super) at: Instant,
     /// What it told, or in a word or two why nothing.
     pub(super) known: Result<Status, NoCounters>,
@@ -69,7 +71,7 @@ pub(super) fn advance(before: Vec<Line>, samples: Vec<Sample>) -> Vec<Line> {
     let mut before: Vec<Option<Line>> = before.into_iter().map(Some).collect();
     let mut step = |sample: Sample| {
         let known =
-            before.iter_mut().find(|line| line.as_ref().is_some_and(|line| line.last.port == sample.port));
+            before.iter_mut().find(|line| line.as_ref().is_some_and(|line| line.last.ports == sample.ports));
         let Some(old) = known.and_then(Option::take) else {
             return Line { last: sample, rate: None, history: VecDeque::new() };
         };
@@ -117,7 +119,13 @@ mod tests {
     use super::*;
 
     fn sample(port: u16, at: Instant, up: u64, down: u64) -> Sample {
-        Sample { port, at, known: Ok(Status { bytes_up: up, bytes_down: down, ..Status::default() }) }
+        let ports = assemble_contract::Port::new(port).unwrap().into();
+        Sample {
+            ports,
+            part: false,
+            at,
+            known: Ok(Status { bytes_up: up, bytes_down: down, ..Status::default() }),
+        }
     }
 
     #[test]
@@ -151,7 +159,8 @@ mod tests {
         let later = begin + Duration::from_secs(1);
         let lines = advance(Vec::new(), vec![sample(1, begin, 0, 0), sample(2, begin, 5, 0)]);
         let lines = advance(lines, vec![sample(2, later, 6, 0), sample(3, later, 0, 0)]);
-        let seen: Vec<_> = lines.iter().map(|line| (line.last.port, line.rate.map(|rate| rate.up))).collect();
+        let seen: Vec<_> =
+            lines.iter().map(|line| (line.last.ports.first().get(), line.rate.map(|rate| rate.up))).collect();
         assert_eq!(seen, [(2, Some(1)), (3, None)]);
     }
 

@@ -1,16 +1,17 @@
 //! The checks of the way to the services: what is forwarded, and what is reached.
 
 use assemble_contract::status::Speaks;
-use assemble_contract::{Outcome, Status, Target, TargetHost};
+use assemble_contract::{Status, Target, TargetHost};
 use docker_plugin::authority::Authority;
 use explained::Explained;
 
 use super::{fine, found};
 use crate::commands::doctor::Check;
 use crate::commands::doctor::gather::Facts;
-use crate::commands::health::Examined;
+use crate::commands::health::{Examined, Found};
 use crate::desired::Port;
-use crate::health::{anew, target_now};
+use crate::forward::PortSet;
+use crate::health::{anew, tried};
 
 /// What there is to know of the forwards.
 #[derive(Debug, thiserror::Error, Explained)]
@@ -37,6 +38,11 @@ pub enum ForwardTrouble {
     #[error("{target}: {why}")]
     #[advice("{help}")]
     NotReached { target: String, why: String, help: String },
+    /// Services of a range listen on some of its ports. Those of the others may come yet.
+    #[error("{accepting} of {all} ports accept; {target}: {why}")]
+    #[advice("nothing where no service is meant to be yet; else {help}")]
+    #[status = "warn"]
+    Idle { accepting: usize, all: usize, target: String, why: String, help: String },
     /// A sidecar of a later version tells of a target that this program does not know.
     #[error("{target}: {why}")]
     #[advice = "nothing is known"]
@@ -95,28 +101,42 @@ fn host_of(addr: &str) -> String {
     addr.parse().map_or_else(|_| addr.to_owned(), |Authority { host, .. }| host)
 }
 
-pub(super) fn target(forward: &Examined, report: &Status) -> Option<Check> {
-    let attempt = report.probe.as_ref()?;
-    let name = format!("target {}", forward.sidecar.port);
-    Some(match &forward.finding {
-        _ if attempt.result == Outcome::Accepted => {
-            fine(name, format!("{} accepts ({} us)", target_now(report), attempt.latency_us))
-        }
-        Some(finding) => {
-            let (target, why, help) = (target_now(report), finding.why(), finding.help());
-            found(name, &ForwardTrouble::NotReached { target, why, help })
-        }
-        None => {
-            let why = attempt.text.as_deref().unwrap_or("not reached").to_owned();
-            found(name, &ForwardTrouble::NotUnderstood { target: report.target.clone(), why })
-        }
-    })
+/// How its target is reached, in one line, and a line more for each thing that keeps builds from ports of it.
+pub(super) fn targets(forward: &Examined, report: &Status) -> Vec<Check> {
+    let ports = forward.sidecar.ports;
+    let tried: Vec<_> = tried(report, ports).map(|(_, probe)| probe).collect();
+    let Some(first) = tried.first() else { return Vec::new() };
+    let name = format!("target {ports}");
+    let target = |ports: &PortSet| forward.target(report, ports);
+    let mut checks: Vec<_> = forward
+        .troubles()
+        .map(|Found { ports, finding }| {
+            let (target, why, help) = (target(ports), finding.why(), finding.help());
+            found(name.clone(), &ForwardTrouble::NotReached { target, why, help })
+        })
+        .collect();
+    let (accepting, all) = (forward.accepting(), ports.count());
+    let idle = forward.findings.iter().find(|found| found.finding.is_idle());
+    if accepting == 0 && forward.findings.is_empty() {
+        let why = first.text.as_deref().unwrap_or("not reached").to_owned();
+        checks.push(found(name, &ForwardTrouble::NotUnderstood { target: report.target.clone(), why }));
+    } else if let (true, Some(Found { ports, finding })) = (accepting > 0, idle) {
+        let (target, why, help) = (target(ports), finding.why(), finding.help());
+        checks.push(found(name, &ForwardTrouble::Idle { accepting, all, target, why, help }));
+    } else if checks.is_empty() {
+        let target = target(&ports.into());
+        let longest = tried.iter().map(|probe| probe.latency_us).max().unwrap_or_default();
+        let most = if ports.is_one() { "" } else { " at most" };
+        checks.push(fine(name, format!("{target} accepts ({longest} us{most})")));
+    }
+    checks
 }
 
-pub(super) fn registry(forward: &Examined, report: &Status, start: &str) -> Option<Check> {
-    let port = forward.sidecar.port;
+/// What the service of a port speaks, where that was asked.
+pub(super) fn registry(forward: &Examined, report: &Status, port: Port, start: &str) -> Option<Check> {
+    let (_, probe) = tried(report, forward.sidecar.ports).find(|(tried, _)| *tried == port)?;
     let name = format!("registry {port}");
-    Some(match report.probe.as_ref()?.speaks.as_ref()? {
+    Some(match probe.speaks.as_ref()? {
         Speaks::Http { registry: true, .. } => {
             fine(name, format!("speaks http, as BuildKit does to localhost:{port}"))
         }

@@ -7,7 +7,7 @@ use crate::commands::doctor::Check;
 use crate::commands::health::Examined;
 use crate::commands::info::state;
 use crate::commands::restarts::restarts;
-use crate::desired::{ContainerName, Port};
+use crate::desired::{ContainerName, Ports};
 use crate::forward::Forward;
 use crate::health::Answer;
 use crate::observed::{Container, HostDialer, Process, State};
@@ -43,10 +43,10 @@ pub enum HelperTrouble {
     /// It has ended by itself, and the engine has started it again.
     #[error("{version} answers, but {ended}: its connections were cut")]
     #[advice(
-        "'docker assemble backend logs --proxy {port}' may tell why, 'docker restart {name}' counts anew"
+        "'docker assemble backend logs --proxy {ports}' may tell why, 'docker restart {name}' counts anew"
     )]
     #[status = "warn"]
-    Ended { version: String, ended: String, port: Port, name: ContainerName },
+    Ended { version: String, ended: String, ports: Ports, name: ContainerName },
     /// An older version of this program started it.
     #[error("is of an older version, so that its target cannot be tried")]
     #[advice("'{start}' replaces it")]
@@ -54,9 +54,9 @@ pub enum HelperTrouble {
     Old { start: String },
     /// Something else stands under its name.
     #[error("is of another image, so that its target cannot be tried")]
-    #[advice("'docker assemble backend logs --proxy {port}' tells more")]
+    #[advice("'docker assemble backend logs --proxy {ports}' tells more")]
     #[status = "warn"]
-    Foreign { port: Port },
+    Foreign { ports: Ports },
     /// The dialer has ended by itself, and the engine has started it again.
     #[error("{ended}")]
     #[advice("'docker logs {name}' may tell why, 'docker restart {name}' counts anew")]
@@ -100,26 +100,26 @@ pub(super) fn host_dialer(dialer: Option<&HostDialer>, start: &str) -> Check {
 }
 
 pub(super) fn sidecar(forward: &Examined, backend: Option<&Container>, start: &str) -> Check {
-    let (port, container) = (forward.sidecar.port, &forward.sidecar.container);
+    let (ports, container) = (forward.sidecar.ports, &forward.sidecar.container);
     let (name, start_again) = (container.name.clone(), start.to_owned());
     let trouble = match (&container.state, &forward.answer) {
         _ if forward.stale => HelperTrouble::Stale { start: start_again },
         (State::Paused, _) => HelperTrouble::Paused { name },
         (State::Running, Some(Answer::Told(report))) => match restarts(container, backend) {
-            None => return fine(format!("sidecar {port}"), format!("{} answers", report.version)),
-            Some(ended) => HelperTrouble::Ended { version: report.version.clone(), ended, port, name },
+            None => return fine(format!("sidecar {ports}"), format!("{} answers", report.version)),
+            Some(ended) => HelperTrouble::Ended { version: report.version.clone(), ended, ports, name },
         },
         (State::Running, Some(Answer::Old)) => HelperTrouble::Old { start: start_again },
-        (State::Running, Some(Answer::Foreign)) => HelperTrouble::Foreign { port },
+        (State::Running, Some(Answer::Foreign)) => HelperTrouble::Foreign { ports },
         (State::Running, Some(Answer::Silent(limit))) => {
             HelperTrouble::Silent { seconds: limit.as_secs_f32(), name }
         }
         (State::Running, Some(Answer::Failed(text))) => HelperTrouble::Failed { why: text.clone(), name },
         (other, _) => stopped(other, start),
     };
-    found(format!("sidecar {port}"), &trouble)
+    found(format!("sidecar {ports}"), &trouble)
 }
 
 pub(super) fn missing(forward: &Forward, start: &str) -> Check {
-    found(format!("sidecar {}", forward.port), &HelperTrouble::Missing { start: start.to_owned() })
+    found(format!("sidecar {}", forward.ports), &HelperTrouble::Missing { start: start.to_owned() })
 }

@@ -1,0 +1,162 @@
+//! What a forward that is not reached has around it: the engine's place, and the tables of this machine.
+
+use std::cell::OnceCell;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::process::{Command, Stdio};
+
+use assemble_contract::status::Probe;
+use assemble_contract::{Outcome, Port, Ports, Status, TargetHost};
+
+use crate::desired::ContainerName;
+use crate::dialer;
+use crate::engine::EngineFacts;
+use crate::forward::{Forward, PortSet};
+use crate::health::{Case, Chain, Listening, Place, StartWith, closing_chains, listeners, listening, tried};
+use crate::labels;
+use crate::observed::Sidecar;
+
+/// Ports of a forward for which the same was found.
+pub(super) struct Group<'a> {
+    /// All ports of the forward.
+    pub(super) ports: Ports,
+    /// All that they lead to.
+    outside: Ports,
+    /// Those for which it was found.
+    pub(super) tried: PortSet,
+    /// What came of the first of them.
+    pub(super) probe: &'a Probe,
+    pub(super) via: TargetHost,
+    addr: Option<IpAddr>,
+    place: Place,
+    listening: Option<Listening>,
+    pub(super) publisher: Option<ContainerName>,
+}
+
+/// What all forwards have in common.
+pub(super) struct Surroundings<'a> {
+    pub(super) facts: EngineFacts,
+    /// Whether the engine's socket is one of this machine.
+    pub(super) is_local: bool,
+    /// Read when first needed, and once: on a busy host the tables are long.
+    pub(super) host: OnceCell<Option<Tables>>,
+    /// The same of what filters.
+    pub(super) filters: OnceCell<Vec<Chain>>,
+    /// Whether the backend has no network.
+    pub(super) isolated: bool,
+    /// The command with these forwards, and all else as it is.
+    pub(super) start: &'a StartWith<'a>,
+}
+
+impl Group<'_> {
+    /// The ports outside, or from the lowest of them to the highest.
+    pub(super) fn to(&self) -> Option<Ports> {
+        self.tried.outside(self.ports, self.outside.first()).span()
+    }
+}
+
+impl Surroundings<'_> {
+    /// What was found of a forward, the ports together for which it is the same.
+    pub(super) fn groups<'a>(&self, sidecar: &Sidecar, report: &'a Status) -> Vec<Group<'a>> {
+        let mut groups: Vec<(Group<'a>, Vec<Port>)> = Vec::new();
+        let Some(target) = report.target() else { return Vec::new() };
+        let ports = sidecar.ports;
+        let outside = ports.moved_to(target.port).unwrap_or_else(|| target.port.into());
+        let addr = report.addr().filter(|_| target.host == TargetHost::Gateway);
+        let place = match place(&self.facts, self.is_local && addr.is_some_and(is_ours)) {
+            // Its dialer is not in that namespace.
+            Place::Rootless if sidecar.container.labels.contains_key(labels::DIALER_DIRECTORY) => {
+                Place::Elsewhere
+            }
+            place => place,
+        };
+        for (port, probe) in tried(report, ports).filter(|(_, probe)| probe.result != Outcome::Accepted) {
+            let there = PortSet::from(Ports::from(port)).outside(ports, outside.first()).span();
+            let gateway = addr.filter(|_| place == Place::Here);
+            let listening = gateway.zip(there).and_then(|(ip, to)| self.on_this_host(to.first().get(), ip));
+            let is_same = |(group, _): &&mut (Group<'_>, _)| {
+                group.probe.result == probe.result && group.listening == listening
+            };
+            match groups.iter_mut().find(is_same) {
+                Some((_, tried)) => tried.push(port),
+                None => {
+                    let (via, tried) = (target.host.clone(), PortSet::default());
+                    let publisher = None;
+                    let group =
+                        Group { ports, outside, tried, probe, via, addr, place, listening, publisher };
+                    groups.push((group, vec![port]));
+                }
+            }
+        }
+        groups
+            .into_iter()
+            .map(|(group, tried)| Group { tried: tried.into_iter().collect(), ..group })
+            .collect()
+    }
+
+    /// The same for `explain`, with the forwards that a command which helps has to keep.
+    pub(super) fn case<'a>(&'a self, group: &'a Group<'a>, forwards: &'a [Forward]) -> Case<'a> {
+        Case {
+            ports: group.ports,
+            via: &group.via,
+            outside: group.outside,
+            to: group.to().unwrap_or(group.outside),
+            addr: group.addr,
+            outcome: group.probe.result,
+            text: group.probe.text.as_deref(),
+            place: group.place,
+            listening: group.listening.as_ref(),
+            publisher: group.publisher.as_ref().map(|name| name.0.as_str()),
+            filters: if group.listening == Some(Listening::Reachable) {
+                self.filters.get_or_init(filters)
+            } else {
+                &[]
+            },
+            isolated: self.isolated,
+            forwards,
+            start: self.start,
+        }
+    }
+
+    /// How a port of this host is listened on; `None` where there are no tables to tell.
+    fn on_this_host(&self, port: u16, gateway: IpAddr) -> Option<Listening> {
+        let Tables { sockets, v6only } = self.host.get_or_init(Tables::read).as_ref()?;
+        Some(listening(sockets, port, gateway, *v6only))
+    }
+}
+
+/// What the gateway of the engine's networks is, seen from this machine; `own` tells whether its address is this machine's.
+#[must_use]
+pub fn place(facts: &EngineFacts, own: bool) -> Place {
+    let EngineFacts { security_options, operating_system, name, podman, .. } = facts;
+    Place::of(security_options, operating_system, name, *podman, own, &dialer::hostname())
+}
+
+/// Whether an address belongs to the network namespace of this process: within a container that
+/// was given the engine's socket the host's tables are not to be seen.
+fn is_ours(ip: IpAddr) -> bool {
+    UdpSocket::bind(SocketAddr::new(ip, 0)).is_ok()
+}
+
+/// What filters on this host; nothing where it may not be looked at.
+fn filters() -> Vec<Chain> {
+    let told = Command::new("nft").args(["--json", "list", "ruleset"]).stdin(Stdio::null()).output();
+    told.map(|told| closing_chains(&told.stdout)).unwrap_or_default()
+}
+
+/// Who listens on this host.
+pub(super) struct Tables {
+    sockets: Vec<SocketAddr>,
+    /// `net.ipv6.bindv6only`.
+    v6only: bool,
+}
+
+impl Tables {
+    fn read() -> Option<Self> {
+        let mut sockets = listeners(&std::fs::read_to_string("/proc/net/tcp").ok()?);
+        // Without IPv6 there is no such table.
+        sockets.extend(listeners(&std::fs::read_to_string("/proc/net/tcp6").unwrap_or_default()));
+        let v6only =
+            std::fs::read_to_string("/proc/sys/net/ipv6/bindv6only").is_ok_and(|text| text.trim() == "1");
+        Some(Self { sockets, v6only })
+    }
+}
