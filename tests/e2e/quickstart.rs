@@ -26,8 +26,9 @@ const OTHER: [(&str, &str); 13] = [
     ("[0-9]+ open, [0-9]+ in all", "4 open, 4 in all"),
     ("[0-9.]+[kM]?B", "4.1kB"),
     ("[0-9]+ entries", "4 entries"),
-    // The machine that builds, and what is to be said of this engine alone.
-    (r"Found (.|\n)*\n\n|WARNING: .*\n", ""),
+    // The machine that builds, what is to be said of this engine alone, and what buildx may say of a
+    // connection as it ends.
+    (r"Found (.|\n)*\n\n|WARNING: .*\n|[0-9/]{10} [0-9:]{8} http2: .*\n", ""),
 ];
 
 /// A command, and what it shows.
