@@ -8,7 +8,7 @@ debian_root() {
 	shift 2
 	[ ! -d "$dir" ] || return 0
 	[ "$(id -u)" = 0 ] || die "a root directory of Debian's $suite needs root"
-	have mmdebstrap || install_packages mmdebstrap
+	have mmdebstrap || install_packages mmdebstrap debian-archive-keyring
 	log=$(basename "$(dirname "$dir")")-$suite
 	say "Fetching Debian's $suite with $*"
 	logged "$log" new_debian_root "$suite" "$dir" "$(IFS=,; echo "$*")"
