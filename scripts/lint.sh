@@ -28,6 +28,7 @@ suite "the package of docker-plugin" cargo package --quiet --locked --allow-dirt
 	--package docker-plugin --package explained --package explained-derive
 suite "scripts" scripts
 suite "workflows" scripts/workflows.sh
+suite "the text of the release" scripts/release.sh notes
 
 say ''
 summarize

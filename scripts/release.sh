@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# release.sh notes TAG          print what the changelog says of the version that TAG names, as in v1.2.3;
-#                               fails if the tree is of another version, or the changelog says nothing
+# release.sh notes [TAG]        print what the changelog says of this version; fails if it says nothing, or
+#                               if TAG, as v1.2.3, names another one
 # release.sh gather FROM TO     the packages that 'make dist' made for each architecture, in the directories
 #                               of FROM, as the files of one release
 # release.sh image FILES NAME   push the sidecar's image of all architectures in FILES as NAME:VERSION
@@ -11,9 +11,9 @@ set -euo pipefail
 
 version=$(sed -n '/^\[workspace.package\]/,/^$/s/^version = "\(.*\)"/\1/p' "$root/Cargo.toml")
 
-notes() { # TAG
+notes() { # [TAG]
 	local said
-	[ "$1" = "v$version" ] || die "the tag is \"$1\", and the tree is of version $version"
+	[ "${1:-v$version}" = "v$version" ] || die "the tag is \"$1\", and the tree is of version $version"
 	said=$(awk -v heading="## $version " '/^## / { within = index($0, heading) == 1; next } within' "$root/CHANGELOG.md")
 	[ -n "$said" ] || die "CHANGELOG.md has no section \"$version\""
 	printf '%s\n' "${said#$'\n'}"
@@ -53,9 +53,9 @@ publish() { # FILES TAG
 }
 
 case ${1:-} in
-notes) notes "${2:-}" ;;
+notes) notes "${@:2}" ;;
 gather) gather "${@:2}" ;;
 image) image "${@:2}" ;;
 publish) publish "${@:2}" ;;
-*) die "usage: release.sh notes TAG, gather FROM TO, image FILES NAME, publish FILES TAG" ;;
+*) die "usage: release.sh notes [TAG], gather FROM TO, image FILES NAME, publish FILES TAG" ;;
 esac
