@@ -45,11 +45,13 @@ programs() {
 	logged dist-sidecar build --profile sidecar --package assemble-proxy
 	export DOCKER_ASSEMBLE_PROXY_BINARY=$built/sidecar/assemble-proxy
 	say "Compiling the plugin"
-	logged dist-plugin build --release --package docker-assemble --bin docker-assemble --example proxy-image
+	logged dist-plugin build --release --package docker-assemble
 	install -m 755 "$built/sidecar/assemble-proxy" "$built/release/docker-assemble" "$stage/"
 	install -m 755 "$stage/docker-assemble" "$dist/docker-assemble-linux-$arch"
 	install -m 755 "$stage/assemble-proxy" "$dist/assemble-proxy-linux-$arch"
-	"$built/release/examples/proxy-image" "$stage/assemble-proxy" "$dist/assemble-proxy-linux-$arch.oci.tar"
+	# By a debug build: those that the tests are made with have other features than what is shipped.
+	logged dist-image env -u RUSTFLAGS -u CFLAGS cargo run --locked --package docker-assemble --example proxy-image -- \
+		"$stage/assemble-proxy" "$dist/assemble-proxy-linux-$arch.oci.tar"
 }
 
 # The metadata is in each package's Cargo.toml.
