@@ -17,7 +17,7 @@ use assemble_proxy::probe;
 use assemble_proxy::resolve::conf;
 use assemble_proxy::server::{Drained, Server};
 use assemble_proxy::shutdown::Signals;
-use assemble_proxy::sys::{Rights, confine, raise_descriptor_limit, refuse_huge_pages};
+use assemble_proxy::sys::{Rights, confine, passed, raise_descriptor_limit, refuse_huge_pages};
 use assemble_proxy::warning::Warning;
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -121,7 +121,7 @@ async fn dial(of: &Dial) -> anyhow::Result<()> {
 
 async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
     let mut signals = Signals::catch()?;
-    let server = Server::bind(config)?;
+    let server = Server::on(config, passed()?)?;
     let ports = config.mapping.ports();
     match Responder::bind(ports, server.shared()) {
         Ok(responder) => drop(tokio::spawn(responder.run())),

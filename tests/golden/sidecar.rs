@@ -23,7 +23,7 @@ use assemble_proxy::health::HealthError;
 use assemble_proxy::resolve::Unresolved;
 use assemble_proxy::resolve::exchange::OtherAnswer;
 use assemble_proxy::server::ServerError;
-use assemble_proxy::sys::{Impostor, ListenerError, SandboxError};
+use assemble_proxy::sys::{Impostor, ListenerError, PassedError, SandboxError};
 use assemble_proxy::upstream::{DialError, UpstreamError};
 use assemble_proxy::warning::Warning;
 use transcript::{Transcript, words};
@@ -146,6 +146,7 @@ fn every_error_is_explained() {
         DialServerError,
         Impostor,
         ListenerError,
+        PassedError,
         Malformed,
         MappingError,
         MetricsAddrError,

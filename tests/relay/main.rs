@@ -37,6 +37,7 @@ mod tcp_info;
 #[path = "../support/tracer.rs"]
 mod tracer;
 
+mod activation;
 mod bytes;
 mod cases;
 mod congestion;

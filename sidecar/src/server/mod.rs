@@ -3,13 +3,14 @@
 //! One acceptor takes connections off the queue; `sessions` are those that one thread serves,
 //! and `workers` are the other threads.
 
+mod error;
 mod queues;
 mod sessions;
 mod workers;
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,7 +18,6 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use assemble_contract::Outcome;
-use explained::Explained;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::accept::{self, Verdict};
@@ -28,24 +28,12 @@ use crate::reports::{Topic, report};
 use crate::service::Service;
 use crate::session::Shared;
 use crate::stats::{Failure, Stats};
-use crate::sys::{ListenerError, Reserve};
-use crate::upstream::{Upstream, UpstreamError};
+use crate::sys::Reserve;
+use crate::upstream::Upstream;
+pub use error::ServerError;
 use queues::{Listening, Queues};
 use sessions::{Accepted, Sessions};
 use workers::Workers;
-
-/// Why a relay cannot start, or cannot go on.
-#[derive(Debug, thiserror::Error, Explained)]
-pub enum ServerError {
-    #[error(transparent)]
-    Listen(#[from] ListenerError),
-    #[error(transparent)]
-    Upstream(#[from] UpstreamError),
-    /// The system refuses a descriptor or a thread.
-    #[error("cannot start to serve")]
-    #[advice = "raise the limits"]
-    Start(#[source] io::Error),
-}
 
 /// How a relay that was told to stop came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +62,14 @@ impl Server {
     /// # Errors
     /// There is no target, or a port cannot be had; a machine without IPv6 is only warned about.
     pub fn bind(config: &Config) -> Result<Self, ServerError> {
+        Self::on(config, Vec::new())
+    }
+
+    /// The same with listeners that somebody else has made, if there are any.
+    ///
+    /// # Errors
+    /// They are of other ports, or those of [`bind`](Self::bind).
+    pub fn on(config: &Config, passed: Vec<TcpListener>) -> Result<Self, ServerError> {
         let on_link = congestion::on_link(config.congestion_control);
         let upstream = Upstream::new(config, on_link)?;
         let mut services = Service::all(&config.mapping);
@@ -81,7 +77,7 @@ impl Server {
             services.iter_mut().for_each(|service| service.port = 0);
         }
         // Clients come over loopback, so they are on link.
-        let (listening, families) = queues::listen(config, on_link, &mut services)?;
+        let (listening, families) = queues::listen(config, passed, on_link, &mut services)?;
         let shared = Shared {
             upstream,
             options: Options { engine: config.engine, idle_timeout: config.idle_timeout },

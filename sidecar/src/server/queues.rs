@@ -1,13 +1,14 @@
 //! The listeners, whose queues are served in turn.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::task::{Context, Poll, ready};
 
+use super::error::ServerError;
 use crate::config::Config;
 use crate::service::Service;
-use crate::sys::{Bound, Listener, ListenerError, Listeners};
+use crate::sys::{Bound, Listener, ListenerError, Listeners, PassedError};
 use crate::warning::Warning;
 
 /// A connection, and which of the services it is one of.
@@ -22,13 +23,53 @@ pub(super) enum Listening {
     Range(Listeners),
 }
 
-/// Listens on 127.0.0.1 and ::1 for all services, which learn their port where the kernel chooses it.
-/// All ports are taken before any is listened on: nobody is accepted by a relay that cannot start.
+/// Listens on what was passed, else on 127.0.0.1 and ::1, for all services.
 pub(super) fn listen(
+    config: &Config,
+    passed: Vec<TcpListener>,
+    congestion_control: Option<&str>,
+    services: &mut [Service],
+) -> Result<(Listening, Vec<IpAddr>), ServerError> {
+    let (bound, addresses) = match passed[..] {
+        [] => bind(config, congestion_control, services)?,
+        _ => adopt(config, passed, congestion_control, services)?,
+    };
+    let listening = match services {
+        [_] => Listening::Port(bound.into_iter().map(Listener::new).collect::<Result<_, _>>()?),
+        _ => Listening::Range(Listeners::new(bound)?),
+    };
+    Ok((listening, addresses))
+}
+
+/// Takes over listeners: for each address, those of all services.
+fn adopt(
+    config: &Config,
+    passed: Vec<TcpListener>,
+    congestion_control: Option<&str>,
+    services: &[Service],
+) -> Result<(Vec<Bound>, Vec<IpAddr>), ServerError> {
+    let adopt = |listener| Bound::adopt(listener, config.keepalive, congestion_control);
+    let mut bound = passed.into_iter().map(adopt).collect::<Result<Vec<_>, _>>()?;
+    bound.sort_by_key(Bound::addr);
+    let mut addresses = Vec::new();
+    for of_one in bound.chunks(services.len()) {
+        let ip = of_one[0].addr().ip();
+        let wanted = services.iter().map(|service| SocketAddr::new(ip, service.port));
+        if !of_one.iter().map(Bound::addr).eq(wanted) {
+            return Err(PassedError::Ports.into());
+        }
+        addresses.push(ip);
+    }
+    Ok((bound, addresses))
+}
+
+/// Takes 127.0.0.1 and ::1 for all services, which learn their port where the kernel chooses it.
+/// All ports are taken before any is listened on: nobody is accepted by a relay that cannot start.
+fn bind(
     config: &Config,
     congestion_control: Option<&str>,
     services: &mut [Service],
-) -> Result<(Listening, Vec<IpAddr>), ListenerError> {
+) -> Result<(Vec<Bound>, Vec<IpAddr>), ListenerError> {
     let bind_all = |ip: IpAddr, services: &[Service]| {
         let bind = |service: &Service| {
             Bound::new(SocketAddr::new(ip, service.port), config.keepalive, congestion_control)
@@ -53,11 +94,7 @@ pub(super) fn listen(
         }
         Err(error) => return Err(error),
     }
-    let listening = match services {
-        [_] => Listening::Port(bound.into_iter().map(Listener::new).collect::<Result<_, _>>()?),
-        _ => Listening::Range(Listeners::new(bound)?),
-    };
-    Ok((listening, families))
+    Ok((bound, families))
 }
 
 /// All queues, and whose turn it is.

@@ -1,7 +1,7 @@
 //! A listening TCP socket.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
@@ -75,13 +75,27 @@ impl Bound {
         }
         // Else a restart within a minute finds its port held by connections in TIME_WAIT.
         socket.set_reuse_address(true)?;
-        Socket::tune(socket.as_fd(), keepalive)?;
-        if let Some(name) = congestion_control {
-            Socket::send_with(socket.as_fd(), name)?;
-        }
+        tune(&socket, keepalive, congestion_control)?;
         socket.bind(&addr.into())?;
         let addr = socket.local_addr()?.as_socket().unwrap_or(addr);
         Ok(Self { socket, addr })
+    }
+
+    /// Takes over a socket that listens already. Only clients on loopback are sent to as is said.
+    ///
+    /// # Errors
+    /// The kernel refuses a setting.
+    pub fn adopt(
+        listener: TcpListener,
+        keepalive: Keepalive,
+        congestion_control: Option<&str>,
+    ) -> Result<Self, ListenerError> {
+        let unknown = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let addr = listener.local_addr().map_err(|cause| ListenerError { addr: unknown, cause })?;
+        let socket = socket2::Socket::from(listener);
+        let congestion_control = congestion_control.filter(|_| addr.ip().is_loopback());
+        let tuned = socket.set_nonblocking(true).and_then(|()| tune(&socket, keepalive, congestion_control));
+        tuned.map(|()| Self { socket, addr }).map_err(|cause| ListenerError { addr, cause })
     }
 
     #[must_use]
@@ -97,6 +111,11 @@ impl Bound {
         let listening = socket.listen(BACKLOG).and_then(|()| make(socket.into()));
         listening.map_err(|cause| ListenerError { addr, cause })
     }
+}
+
+fn tune(socket: &socket2::Socket, keepalive: Keepalive, congestion_control: Option<&str>) -> io::Result<()> {
+    Socket::tune(socket.as_fd(), keepalive)?;
+    congestion_control.map_or(Ok(()), |name| Socket::send_with(socket.as_fd(), name))
 }
 
 /// A listening socket registered with the runtime.

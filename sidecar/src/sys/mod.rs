@@ -1,6 +1,7 @@
 //! The kernel, one file per object. Nothing here decides anything or knows of connections and targets; every descriptor is owned,
 //! non-blocking and close-on-exec from its creation.
 
+mod activation;
 mod congestion;
 mod datagram;
 mod fd_passing;
@@ -18,6 +19,7 @@ mod seqpacket;
 mod socket;
 mod tcp_info;
 
+pub use activation::{PassedError, passed};
 pub use congestion::{congestion_control, may_use_congestion_control};
 pub use datagram::datagrams;
 pub use fd_passing::{Control, Impostor, verify_loopback};

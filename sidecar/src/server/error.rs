@@ -1,0 +1,23 @@
+//! Why a relay does not serve.
+
+use std::io;
+
+use explained::Explained;
+
+use crate::sys::{ListenerError, PassedError};
+use crate::upstream::UpstreamError;
+
+/// Why a relay cannot start, or cannot go on.
+#[derive(Debug, thiserror::Error, Explained)]
+pub enum ServerError {
+    #[error(transparent)]
+    Listen(#[from] ListenerError),
+    #[error(transparent)]
+    Passed(#[from] PassedError),
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// The system refuses a descriptor or a thread.
+    #[error("cannot start to serve")]
+    #[advice = "raise the limits"]
+    Start(#[source] io::Error),
+}
