@@ -46,7 +46,7 @@ prepare() {
 	done
 	certificates
 	python3 "$root/tests/dist/peers.py" "$work/engine.pem" "$work/engine.key" >"$work/said" 2>"$work/complaints" &
-	until_deadline 10 said_something "$work/said" $! || true
+	until_deadline 60 said_something "$work/said" $! || true
 	[ -s "$work/said" ] || die "the scripted peers do not answer: $(cat "$work/complaints")"
 }
 
@@ -93,8 +93,8 @@ finds_hosts() { # SUITE
 	"${run[@]}" -H tcp://engine.test:2375 backend ls
 	"${run[@]}" -H tcp://listed.test:2375 backend ls
 	"${run[@]}" -H tcp://127.0.0.1:2375 backend ls
-	says 'no name service knows' "${run[@]}" -H tcp://nobody.test:2375 backend ls
-	says 'no name service knows' "${run[@]}" -H tcp://nobody.local:2375 backend ls
+	says 'no name service tells' "${run[@]}" -H tcp://nobody.test:2375 backend ls
+	says 'no name service tells' "${run[@]}" -H tcp://nobody.local:2375 backend ls
 	says 'Connection refused' "${run[@]}" -H ssh://ann@engine.test backend ls
 }
 
@@ -140,7 +140,8 @@ comes_and_goes() {
 	there "$suite" dpkg -i /tmp/lower.deb >"$work/dpkg" 2>&1 || die "$(cat "$work/dpkg")"
 	there "$suite" apt-get install -y /tmp/new.deb >"$work/dpkg" 2>&1 || die "$(cat "$work/dpkg")"
 	says "$(dpkg-deb -f "$deb" Version)" there "$suite" dpkg-query -W "$package"
-	says '' there "$suite" dpkg --verify "$package"
+	there "$suite" dpkg --verify "$package" >"$work/dpkg" 2>&1 || die "$(cat "$work/dpkg")"
+	[ ! -s "$work/dpkg" ] || die "$(cat "$work/dpkg")"
 	"$3" "$suite"
 	there "$suite" apt-get purge -y "$package" >"$work/dpkg" 2>&1 || die "$(cat "$work/dpkg")"
 	files "$suite" | diff "$work/before" - >&2 || die "$package leaves something behind in $suite"

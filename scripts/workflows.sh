@@ -12,7 +12,7 @@ tool() {
 	local venv
 	venv=$(python_package "$1" "$2") || {
 		show_end "$state/$1.log"
-		skipped "$1 $2 cannot be had"
+		skipped "$1 $2 cannot be had" || exit
 	}
 	echo "$venv/bin/$1"
 }

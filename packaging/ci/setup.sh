@@ -17,9 +17,10 @@ die() {
 # --- Installing --------------------------------------------------------------
 
 architecture() {
+	[ "$(uname -s)" = Linux ] || die "releases are for Linux, and this is $(uname -s)"
 	case $(uname -m) in
 	x86_64) echo amd64 ;;
-	aarch64) echo arm64 ;;
+	aarch64 | arm64) echo arm64 ;;
 	*) die "there are releases for amd64 and arm64, and this is $(uname -m)" ;;
 	esac
 }
@@ -34,7 +35,10 @@ get() { # URL FILE
 
 # release DIRECTORY: the plugin out of a release, into that directory; its path.
 release() {
-	name=docker-assemble-linux-$(architecture)
+	[ -n "${ASSEMBLE_RELEASES:-}" ] ||
+		die "ASSEMBLE_RELEASES names no releases; export it, as https://github.com/OWNER/REPOSITORY/releases"
+	command -v sha256sum >/dev/null || die "sha256sum is not installed, and a release is looked at with it"
+	name=docker-assemble-linux-$(architecture) || exit
 	version=${ASSEMBLE_VERSION:-latest}
 	case $version in
 	latest) files=$ASSEMBLE_RELEASES/latest/download ;;
@@ -54,10 +58,12 @@ install() {
 	trap 'rm -rf "$work"' EXIT
 	binary=${ASSEMBLE_BINARY:-}
 	[ -n "$binary" ] || binary=$(release "$work")
-	# One that runs may not be written to, but for its name.
-	cp "$binary" "$plugins/docker-assemble.new"
-	chmod 755 "$plugins/docker-assemble.new"
-	mv -f "$plugins/docker-assemble.new" "$plugins/docker-assemble"
+	# One that runs may not be written to, but for its name; and others may be at this too.
+	new=$(mktemp "$plugins/.docker-assemble.XXXXXX")
+	trap 'rm -rf "$work" "$new"' EXIT
+	cp "$binary" "$new"
+	chmod 755 "$new"
+	mv -f "$new" "$plugins/docker-assemble"
 	docker assemble version
 }
 
@@ -70,11 +76,13 @@ option() {
 
 action() {
 	option NAME "${INPUT_NAME:-}"
-	# After the job, GitHub gives what was saved before it.
-	if [ -n "${STATE_backend:-}" ]; then
+	# After the job, whatever became of it, GitHub gives what was saved before it.
+	if [ -n "${STATE_begun:-}" ]; then
+		[ -n "${STATE_backend:-}" ] || exit 0
 		[ "${INPUT_CLEANUP:-true}" != true ] || exec docker assemble backend stop --wait --timeout 1m
 		exit
 	fi
+	echo "begun=true" >>"$GITHUB_STATE"
 	# The action of a release installs that release.
 	here=$(dirname "$0")/../..
 	ASSEMBLE_RELEASES=${GITHUB_SERVER_URL:-}/${GITHUB_ACTION_REPOSITORY:-${GITHUB_REPOSITORY:-}}/releases
@@ -90,7 +98,13 @@ action() {
 	option USE "${INPUT_USE:-}"
 	echo "backend=started" >>"$GITHUB_STATE"
 	docker assemble backend start
-	docker assemble backend info --format 'name={{.Name}}' >>"$GITHUB_OUTPUT"
+	builder=$(docker assemble backend info --format '{{.Name}}')
+	echo "name=$builder" >>"$GITHUB_OUTPUT"
+	# Another job of the same login may choose another builder meanwhile.
+	[ -z "${INPUT_NAME:-}" ] || {
+		echo "DOCKER_ASSEMBLE_NAME=$INPUT_NAME"
+		[ "${INPUT_USE:-true}" != true ] || echo "BUILDX_BUILDER=$builder"
+	} >>"$GITHUB_ENV"
 }
 
 case ${1:-} in

@@ -91,7 +91,7 @@ fn action(client: &Client, release: &Release, half: &str, inputs: &[(&str, &str)
         command.env(format!("INPUT_{}", name.to_uppercase()), value);
     }
     assert!(given.is_empty(), "the action has no {given:?}");
-    for file in ["GITHUB_STATE", "GITHUB_OUTPUT"] {
+    for file in ["GITHUB_STATE", "GITHUB_OUTPUT", "GITHUB_ENV"] {
         command.env(file, client.0.home().join(file));
     }
     for saved in told(client, "GITHUB_STATE").lines() {
@@ -161,7 +161,23 @@ fn the_action_takes_nothing_that_the_sums_of_the_release_do_not_name() {
     std::fs::remove_file(&sums).unwrap();
     let refused = action(&client, &release, "main", &[("version", "latest")]).fails(1);
     assert!(refused.stderr.contains("/releases/latest/download/SHA256SUMS\" cannot be had"), "{refused:?}");
+    // The half after the job comes after this one as well.
+    std::fs::write(&sums, good).unwrap();
+    action(&client, &release, "post", &[]).ok();
     assert!(!plugin(&client).exists() && client.0.containers().is_empty());
+}
+
+#[test]
+#[ignore = "needs a docker engine, buildx and Node"]
+fn steps_after_an_action_with_a_name_mean_its_backend() {
+    let (client, release) = (without_plugin(), Release::new());
+    let other = client.0.beside("7-build-0");
+    let inputs = [("name", "7-build-0"), ("ports", "0")];
+    action(&client, &release, "main", &inputs).ok();
+    let wanted = format!("DOCKER_ASSEMBLE_NAME=7-build-0\nBUILDX_BUILDER={}\n", other.name());
+    assert_eq!(told(&client, "GITHUB_ENV"), wanted);
+    action(&client, &release, "post", &inputs).ok();
+    assert_eq!((other.containers(), client.builder()), (vec![], None));
 }
 
 /// The engine in use at an address of TCP, as that of docker:dind is, until the tests end.

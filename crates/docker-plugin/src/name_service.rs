@@ -14,8 +14,8 @@ use std::path::PathBuf;
 /// Whether this program has to ask getent(1).
 const IS_STATIC: bool = cfg!(all(target_os = "linux", target_feature = "crt-static"));
 
-/// The status of getent(1) for what nobody knows.
-const UNKNOWN: i32 = 2;
+/// With what getent(1) ends where it does not know such a question: it is another one than glibc's.
+const USAGE: [Option<i32>; 2] = [Some(1), Some(3)];
 
 /// The addresses of a host, which may be one itself, best first.
 ///
@@ -23,26 +23,28 @@ const UNKNOWN: i32 = 2;
 /// Nobody knows the host.
 pub async fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     if IS_STATIC && host.parse::<IpAddr>().is_err() {
-        // Where there is none, there are no modules either, and files and DNS are in every C library.
         let mut getent = tokio::process::Command::new("getent");
-        if let Ok(output) = getent.args(["ahosts", host]).kill_on_drop(true).output().await {
-            if output.status.code() == Some(UNKNOWN) {
-                return Err(io::Error::other(format!("no name service knows \"{host}\"")));
-            }
+        let asked = getent.args(["ahosts", host]).kill_on_drop(true).output().await;
+        // Where there is none, or one that knows no hosts, there are no modules either, and files and DNS are in
+        // every C library.
+        if let Some(output) = asked.ok().filter(|output| !USAGE.contains(&output.status.code())) {
             let found = addresses(&String::from_utf8_lossy(&output.stdout));
-            if !found.is_empty() {
-                return Ok(found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect());
+            // By its status a name that nobody knows is the same as a name service that does not answer.
+            if found.is_empty() {
+                return Err(io::Error::other(format!("no name service tells where \"{host}\" is")));
             }
+            return Ok(found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect());
         }
     }
     Ok(tokio::net::lookup_host((host, port)).await?.collect())
 }
 
-/// The addresses at the beginnings of lines, as getent(1) prints them, each once.
+/// The addresses at the beginnings of lines, as getent(1) prints them, each once, without their scopes.
 #[must_use]
 pub fn addresses(text: &str) -> Vec<IpAddr> {
     let mut found = Vec::new();
-    for ip in text.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()) {
+    let address = |line: &str| line.split_whitespace().next()?.split('%').next()?.parse().ok();
+    for ip in text.lines().filter_map(address) {
         if !found.contains(&ip) {
             found.push(ip);
         }
@@ -89,6 +91,10 @@ mod tests {
     fn each_address_that_is_printed_counts_once() {
         let text = "2001:db8::1     STREAM engine.lan\n2001:db8::1     DGRAM\n192.0.2.9       STREAM\n";
         assert_eq!(addresses(text), ["2001:db8::1", "192.0.2.9"].map(|ip| ip.parse::<IpAddr>().unwrap()));
+        assert_eq!(
+            addresses("fe80::1%eth0    STREAM printer.local\n"),
+            ["fe80::1".parse::<IpAddr>().unwrap()]
+        );
         assert_eq!(addresses("usage: getent database [key ...]\n\n"), [] as [IpAddr; 0]);
     }
 

@@ -3,7 +3,7 @@
 
 mod buildx;
 
-pub use buildx::{Buildx, BuildxError, Registered};
+pub use buildx::{Buildx, BuildxError, INSTALLING, Registered};
 
 use anyhow::Result;
 use clap::Args;

@@ -22,6 +22,9 @@ const LOAD_NOTHING: &str = "default-load=false";
 /// How long buildx may take; what it is asked for here is a matter of files.
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// Where its own documentation tells how it is installed.
+pub const INSTALLING: &str = "https://github.com/docker/buildx#installing";
+
 /// The way to buildx.
 #[derive(Clone, Debug, Default)]
 pub struct Buildx {
@@ -59,7 +62,7 @@ pub enum Registered {
 #[derive(Debug, thiserror::Error, Explained)]
 pub enum BuildxError {
     /// The plugin is missing.
-    #[error("docker has no buildx here; see https://github.com/docker/buildx#installing")]
+    #[error("docker has no buildx here; see {url}", url = INSTALLING)]
     #[advice = "install it"]
     Missing,
     /// Buildx and BuildKit's other clients name an engine by a context, or not at all.
@@ -234,6 +237,11 @@ impl Buildx {
     fn instance(&self, name: &ContainerName) -> Option<Instance> {
         let text = std::fs::read(self.store.as_ref()?.join("instances").join(&name.0)).ok()?;
         Some(serde_json::from_slice(&text).unwrap_or_default())
+    }
+
+    /// Whether docker has none.
+    pub async fn is_missing(&self) -> bool {
+        matches!(self.call(&["version"]).await, Err(BuildxError::Missing))
     }
 
     pub(super) async fn call(&self, words: &[&str]) -> Result<(), BuildxError> {

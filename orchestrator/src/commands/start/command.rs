@@ -69,7 +69,7 @@ pub async fn command<E: Engine>(session: Session<'_, E>, start: Start, around: &
             session.unless_cancelled(builder::run(session, &around.buildx, load)).await?;
         }
         if let Some(desired) = new.filter(|_| around.hints && session.console.in_place(how.progress)) {
-            next::tell(session.console, &desired, select);
+            next::tell(session.console, &desired, &around.buildx, select).await;
         }
         anyhow::Ok(())
     };

@@ -1,9 +1,11 @@
 //! What a person may type once they have their first backend, in the form of docker's own hints.
 
+use docker_plugin::endpoint::Named;
 use docker_plugin::hooks::HEADING;
 use docker_plugin::output::Console;
 
 use crate::apply::{Made, Origin};
+use crate::commands::builder::{Buildx, INSTALLING};
 use crate::desired::{ContainerName, Desired};
 use crate::forward::REGISTRY_PORT;
 
@@ -15,17 +17,59 @@ pub(super) fn is_first(made: &[Made], backend: &ContainerName) -> bool {
 }
 
 /// Tells it. Whether `--use` has made the backend a builder of buildx already, is in `in_use`.
-pub(super) fn tell(console: &Console, desired: &Desired, in_use: bool) {
+pub(super) async fn tell(console: &Console, desired: &Desired, buildx: &Buildx, in_use: bool) {
+    let builders = match &buildx.named {
+        Named::Host => Builders::Unreachable,
+        _ if in_use => Builders::InUse,
+        _ if buildx.is_missing().await => Builders::Missing,
+        _ => Builders::There,
+    };
+    let pushes = desired.forwards.iter().any(|forward| forward.ports.contains(REGISTRY_PORT));
     console.note(format_args!("\n{HEADING}"));
-    if !in_use {
-        console.note("    Make it the builder of docker buildx → docker assemble backend use");
+    for (what, how) in lines(&docker(buildx), builders, pushes) {
+        console.note(format_args!("    {what} → {how}"));
     }
-    if desired.forwards.iter().any(|forward| forward.ports.contains(REGISTRY_PORT)) {
-        console.note(format_args!(
-            "    Build, and push to your registry → docker buildx build --push -t localhost:{REGISTRY_PORT}/app ."
-        ));
+}
+
+/// Docker's command that leads to the same engine.
+fn docker(buildx: &Buildx) -> String {
+    match &buildx.named {
+        Named::Environment => "docker".to_owned(),
+        Named::Context(name) => format!("docker --context {name}"),
+        Named::Host => format!("docker --host {}", buildx.endpoint.host),
     }
-    console.note("    See what builds reach → docker assemble backend info");
+}
+
+/// What buildx makes of the backend.
+#[derive(Clone, Copy)]
+enum Builders {
+    /// It is the builder in use.
+    InUse,
+    /// It may be.
+    There,
+    /// Docker has no buildx here.
+    Missing,
+    /// An engine that only `--host` names is one that buildx cannot be told.
+    Unreachable,
+}
+
+/// What may be done, and how.
+fn lines(docker: &str, builders: Builders, pushes: bool) -> Vec<(&'static str, String)> {
+    let become_one = ("Make it the builder of docker buildx", format!("{docker} assemble backend use"));
+    let push = (
+        "Build, and push to your registry",
+        format!("{docker} buildx build --push -t localhost:{REGISTRY_PORT}/app ."),
+    );
+    let look = ("See what builds reach", format!("{docker} assemble backend info"));
+    let (becomes, builds) = match builders {
+        Builders::InUse => (None, true),
+        Builders::There => (Some(become_one), true),
+        Builders::Missing => {
+            (Some(("Install docker buildx, which builds with it", INSTALLING.to_owned())), false)
+        }
+        Builders::Unreachable => (None, false),
+    };
+    becomes.into_iter().chain((builds && pushes).then_some(push)).chain([look]).collect()
 }
 
 #[cfg(test)]
@@ -51,5 +95,32 @@ mod tests {
         ] {
             assert!(!is_first(&none, &backend), "{none:?}");
         }
+    }
+
+    #[test]
+    fn nothing_is_advised_that_would_fail_here() {
+        let told = |builders, pushes| -> Vec<String> {
+            lines("docker --context far", builders, pushes).into_iter().map(|(_, how)| how).collect()
+        };
+        let [make, push, look] =
+            ["assemble backend use", "buildx build --push -t localhost:5000/app .", "assemble backend info"]
+                .map(|words| format!("docker --context far {words}"));
+        assert_eq!(told(Builders::There, true), [make.clone(), push.clone(), look.clone()]);
+        assert_eq!(told(Builders::There, false), [make, look.clone()]);
+        assert_eq!(told(Builders::InUse, true), [push, look.clone()]);
+        assert_eq!(told(Builders::Missing, true), [INSTALLING.to_owned(), look.clone()]);
+        assert_eq!(told(Builders::Unreachable, true), [look]);
+    }
+
+    #[test]
+    fn the_command_leads_to_the_engine_that_the_start_was_about() {
+        let way = |named| {
+            let mut buildx = Buildx { named, ..Buildx::default() };
+            "tcp://far:2375".clone_into(&mut buildx.endpoint.host);
+            docker(&buildx)
+        };
+        assert_eq!(way(Named::Environment), "docker");
+        assert_eq!(way(Named::Context("far".to_owned())), "docker --context far");
+        assert_eq!(way(Named::Host), "docker --host tcp://far:2375");
     }
 }
