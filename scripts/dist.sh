@@ -65,22 +65,18 @@ debian_packages() {
 	done
 }
 
-# cargo-cyclonedx writes beside each Cargo.toml, with the paths that it has on this machine.
+# cargo-cyclonedx writes a file beside each Cargo.toml, with the paths that it has on this machine.
 components() {
-	local package directory file
+	local package
 	tool cargo-cyclonedx 0.5.9
+	logged components "$tools/bin/cargo-cyclonedx" cyclonedx --format json --target "$triple" \
+		--manifest-path orchestrator/Cargo.toml --override-filename dist.cdx
 	for package in docker-assemble:orchestrator assemble-proxy:sidecar; do
-		directory=${package#*:}
-		package=${package%:*}
-		file=$package-linux-$arch.cdx
-		logged "$package-cyclonedx" "$tools/bin/cargo-cyclonedx" cyclonedx --manifest-path "$directory/Cargo.toml" \
-			--format json --target "$triple" --override-filename "$file"
-		sed "s|$root|/src|g" "$directory/$file.json" >"$dist/$file.json"
-		find . -path ./target -prune -o -name "$file.json" -exec rm {} +
+		sed "s|$root|/src|g" "${package#*:}/dist.cdx.json" >"$dist/${package%:*}-linux-$arch.cdx.json"
 	done
+	rm orchestrator/dist.cdx.json sidecar/dist.cdx.json crates/*/dist.cdx.json crates/*/*/dist.cdx.json
 }
 
-# differences OTHER: what another build of the same commit has that is not the same.
 check() {
 	local other
 	[ -z "$(git status --porcelain)" ] || die "there are uncommitted changes, which a clone has not"
