@@ -157,6 +157,11 @@ plugin_works() { # SUITE
 proxy_works() { # SUITE
 	says 'Usage: assemble-proxy' there "$1" assemble-proxy --help
 	there "$1" systemd-analyze verify assemble-proxy@5000.service assemble-proxy@5000.socket
+	# As systemd does it, which does not run here.
+	# shellcheck disable=SC2016 # for the shell in there
+	says OK there "$1" sh -c 'systemd-socket-activate --listen 127.0.0.1:5000 \
+		assemble-proxy --port 5000 --to 127.0.0.1:2375 & curl --silent --retry 20 --retry-connrefused \
+		http://127.0.0.1:5000/_ping; status=$?; kill $!; exit $status'
 	there "$1" systemctl enable assemble-proxy@5000.service assemble-proxy@6000.socket 2>/dev/null
 }
 
