@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -83,23 +83,17 @@ impl Connector {
 
     /// Connects.
     ///
-    /// Sets a timer only when the target has not answered by the time the runtime has looked for
-    /// events once: one on this host has, and a timer costs a system call to arm.
-    ///
     /// # Errors
     /// Why there is no connection.
     pub async fn connect(&self, addr: SocketAddr) -> Result<Socket, ConnectError> {
-        let mut attempt = pin!(self.attempt(addr));
-        tokio::select! {
-            biased;
-            connected = &mut attempt => return connected,
-            () = tokio::task::yield_now() => {}
-        }
-        let in_time = tokio::time::timeout(self.timeout, attempt).await;
-        in_time.unwrap_or(Err(ConnectError::TimedOut(self.timeout)))
+        self.finish(self.begin(addr)?, addr.port()).await
     }
 
-    async fn attempt(&self, addr: SocketAddr) -> Result<Socket, ConnectError> {
+    /// Begins to connect. It may be done [at once](Self::is_made).
+    ///
+    /// # Errors
+    /// Why there will be no connection, if that is known already.
+    pub fn begin(&self, addr: SocketAddr) -> Result<OwnedFd, ConnectError> {
         let kind = Type::STREAM.nonblocking().cloexec();
         let socket = socket2::Socket::new(Domain::for_address(addr), kind, Some(Protocol::TCP))?;
         Socket::prepare(socket.as_fd())?;
@@ -110,23 +104,52 @@ impl Connector {
         // Where it fails there is a packet more.
         let _ = Socket::hold_acknowledgement(socket.as_fd());
         match socket.connect(&addr.into()) {
-            Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => {
-                return Err(error.into());
-            }
-            _ => {}
+            Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => Err(error.into()),
+            _ => Ok(socket.into()),
         }
+    }
+
+    /// Whether a connection to `port` that was begun is made, without waiting for it. Over loopback it
+    /// usually is: the whole handshake happens within connect(2), and only after it has been said that
+    /// it goes on.
+    ///
+    /// # Errors
+    /// It has met itself.
+    pub fn is_made(&self, begun: BorrowedFd<'_>, port: u16) -> Result<bool, ConnectError> {
+        // ENOTCONN while it is being made, and once it has failed.
+        let made = Socket::has_peer(begun);
+        if made && self.has_met_itself(begun, port) { Err(ConnectError::Loop) } else { Ok(made) }
+    }
+
+    /// Waits until a connection to `port` that was begun is made.
+    ///
+    /// Sets a timer only when the target has not answered by the time the runtime has looked for
+    /// events once: one on this host has, and a timer costs a system call to arm.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub async fn finish(&self, begun: OwnedFd, port: u16) -> Result<Socket, ConnectError> {
+        let mut attempt = pin!(self.attempt(begun, port));
+        tokio::select! {
+            biased;
+            connected = &mut attempt => return connected,
+            () = tokio::task::yield_now() => {}
+        }
+        let in_time = tokio::time::timeout(self.timeout, attempt).await;
+        in_time.unwrap_or(Err(ConnectError::TimedOut(self.timeout)))
+    }
+
+    async fn attempt(&self, begun: OwnedFd, port: u16) -> Result<Socket, ConnectError> {
         // Not before connect(2): epoll reports an unconnected socket as hung up.
-        let mut socket = Socket::dialled(socket.into())?;
+        let mut socket = Socket::dialled(begun)?;
         socket.connected().await?;
-        // A free port of this very host may be given to its own caller (simultaneous open), by
-        // whichever of the host's addresses it was asked for. Few targets have such a port.
-        if self.ports.may_be(addr.port()) {
-            let local = socket.local_addr()?;
-            if local.port() == addr.port() && socket.peer_addr().is_ok_and(|peer| peer == local) {
-                return Err(ConnectError::Loop);
-            }
-        }
-        Ok(socket)
+        if self.has_met_itself(socket.as_fd(), port) { Err(ConnectError::Loop) } else { Ok(socket) }
+    }
+
+    /// A free port of this very host may be given to its own caller (simultaneous open), by whichever of
+    /// the host's addresses it was asked for. Few targets have such a port.
+    fn has_met_itself(&self, socket: BorrowedFd<'_>, port: u16) -> bool {
+        self.ports.may_be(port) && Socket::has_met_itself(socket)
     }
 }
 

@@ -335,10 +335,7 @@ impl Socket {
     /// # Errors
     /// `ENOTCONN` when it has gone.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        rustix::net::getpeername(&self.io)?
-            .ok_or(io::ErrorKind::NotConnected)?
-            .try_into()
-            .map_err(|_| io::ErrorKind::Unsupported.into())
+        peer_addr(self.io.as_fd())
     }
 
     /// The address of this end.
@@ -346,7 +343,20 @@ impl Socket {
     /// # Errors
     /// Those of getsockname(2).
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        rustix::net::getsockname(&self.io)?.try_into().map_err(|_| io::ErrorKind::Unsupported.into())
+        local_addr(self.io.as_fd())
+    }
+
+    /// Whether a socket that connects, perhaps without having been registered, is connected. It tells
+    /// nothing about why it is not.
+    #[must_use]
+    pub fn has_peer(fd: BorrowedFd<'_>) -> bool {
+        peer_addr(fd).is_ok()
+    }
+
+    /// Whether a socket is connected to itself.
+    #[must_use]
+    pub fn has_met_itself(fd: BorrowedFd<'_>) -> bool {
+        local_addr(fd).is_ok_and(|local| peer_addr(fd).is_ok_and(|peer| peer == local))
     }
 
     /// Closes in good order, as soon as it is dropped: both streams have ended and were delivered.
@@ -359,6 +369,15 @@ impl Socket {
 /// Both ends of a splice never block. For the pipe this flag says so, for the socket its own
 /// `O_NONBLOCK` (fs/splice.c). Never `SPLICE_F_MORE`: it holds small tails back for 200 ms.
 const FLAGS: SpliceFlags = SpliceFlags::MOVE.union(SpliceFlags::NONBLOCK);
+
+fn peer_addr(fd: BorrowedFd<'_>) -> io::Result<SocketAddr> {
+    let peer = rustix::net::getpeername(fd)?.ok_or(io::ErrorKind::NotConnected)?;
+    peer.try_into().map_err(|_| io::ErrorKind::Unsupported.into())
+}
+
+pub(super) fn local_addr(fd: BorrowedFd<'_>) -> io::Result<SocketAddr> {
+    rustix::net::getsockname(fd)?.try_into().map_err(|_| io::ErrorKind::Unsupported.into())
+}
 
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
