@@ -17,7 +17,7 @@ pub(crate) struct Cli {
     /// Our relay, as it is shipped; without it nothing is measured
     #[arg(long)]
     pub(crate) proxy: Option<PathBuf>,
-    /// Another build of it, to be measured beside it as "before"
+    /// Another build of it, to be measured beside it as "before" and "before-lo"
     #[arg(long)]
     pub(crate) before: Option<PathBuf>,
     /// Only these forwarders, and what they are compared with

@@ -85,7 +85,7 @@ fn compare(cli: &Cli) -> anyhow::Result<()> {
     let there = |peer: &Peer| peer.way.is_bare() || peer.program(&builds).is_some();
     let wanted = |peer: &Peer| match &cli.only[..] {
         // The least one takes messages only.
-        [] => peer.name != "least" && (peer.name != "before" || cli.before.is_some()),
+        [] => peer.name != "least" && (!peer.name.starts_with("before") || cli.before.is_some()),
         only => only.iter().any(|name| name == peer.name),
     };
     for peer in known.iter().filter(|peer| wanted(peer) && !there(peer)) {

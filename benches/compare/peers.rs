@@ -103,7 +103,7 @@ impl Peer {
     pub(crate) fn program(&self, builds: &Builds) -> Option<PathBuf> {
         match self.name {
             "ours" | "ours-lo" => Some(builds.ours.clone()),
-            "before" => builds.before.clone(),
+            "before" | "before-lo" => builds.before.clone(),
             "least" => std::env::current_exe().ok(),
             "systemd" => find("systemd-socket-activate").map(Into::into),
             "haproxy-splice" => find("haproxy").map(Into::into),
@@ -136,6 +136,7 @@ pub(crate) fn all() -> Vec<Peer> {
         peer("ours", "", ours),
         peer("before", "", ours),
         Peer { way: Way::HandedOver, ..peer("ours-lo", "", ours_to_loopback) },
+        Peer { way: Way::HandedOver, ..peer("before-lo", "", ours_to_loopback) },
         peer("least", "", least),
         peer("haproxy", "haproxy", haproxy),
         peer("haproxy-splice", "", haproxy_splice),
