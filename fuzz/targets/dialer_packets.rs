@@ -6,11 +6,17 @@ use assemble_proxy::dialer::{Reply, Request};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|packet: &[u8]| {
-    if let Ok(request) = Request::decode(packet) {
+    if let Ok((number, request)) = Request::decode(packet) {
         assert_ne!(request, Request::Dial(0));
-        assert_eq!(request.encode(), packet);
+        match number {
+            Some(number) => assert_eq!(&request.numbered(number), packet),
+            None => assert_eq!(&request.encode(), packet),
+        }
     }
-    if let Ok(reply) = Reply::decode(packet) {
-        assert_eq!(reply.encode(), packet);
+    if let Ok((number, reply)) = Reply::decode(packet) {
+        match number {
+            Some(number) => assert_eq!(&reply.numbered(number), packet),
+            None => assert_eq!(&reply.encode(), packet),
+        }
     }
 });

@@ -1,29 +1,19 @@
-//! Clients and dialers that do not keep to the protocol.
+//! Clients of a dialer that do not keep to the protocol.
 
 use std::fs;
-use std::net::{TcpListener, UdpSocket};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Proptest, TestRunner};
 
-use crate::dialer::{Hostile, impostor};
-use crate::dialer_world::{FAILED_BY_DIALER, RESET, World, expect_no_leak, sockets};
+use crate::dialer::{
+    CONNECTED, FAILED, HEALTHY, HELLO, Hostile, MALFORMED, NOT_ALLOWED, cancel, numbered, request,
+};
+use crate::dialer_world::{World, expect_no_leak, sockets};
 use crate::process::signal_to;
-use crate::procfs::descriptors;
-use crate::sockets::{PATIENCE, accept_within, connect, eventually};
-
-/// Answers as the dialer gives them (`Reply` in dialer/protocol.rs).
-const FAILED: Option<u8> = Some(1);
-const NOT_ALLOWED: Option<u8> = Some(2);
-const MALFORMED: Option<u8> = Some(3);
-
-/// A request for a port.
-fn request(port: u16) -> Vec<u8> {
-    [&b"apd1\x01"[..], &port.to_be_bytes()].concat()
-}
+use crate::sockets::accept_within;
 
 /// Whatever is said to it, the dialer refuses it in words, dials nothing, keeps nothing, and
 /// serves the next.
@@ -34,7 +24,7 @@ fn hostile_clients_get_a_refusal_and_leave_nothing_behind() {
     let dialer = world.dialer("5000");
     let before = sockets(dialer.pid());
     let file = fs::File::open("/dev/null").unwrap();
-    let cases: [(&[&[u8]], usize, &str); 7] = [
+    let cases: [(&[&[u8]], usize, &str); 10] = [
         (&[b""], 0, "an empty request"),
         (&[&[b'x'; 4000]], 0, "a request that cannot be read"),
         (&[b"GET / HTTP/1.1\r\n\r\n"], 0, "a request that cannot be read"),
@@ -42,6 +32,9 @@ fn hostile_clients_get_a_refusal_and_leave_nothing_behind() {
         (&[&[request(5000), request(5000)].concat()], 0, "a request that cannot be read"),
         (&[&request(5000)], 1, "a request that comes with descriptors"),
         (&[&request(5000)], 10, "a request that comes with descriptors"),
+        (&[&numbered(7, 5000)[..10]], 0, "a request that cannot be read"),
+        (&[&[numbered(7, 5000), numbered(8, 5000)].concat()], 0, "a request that cannot be read"),
+        (&[&numbered(7, 5000)], 1, "a request that comes with descriptors"),
     ];
     for (packets, passed, words) in cases {
         let client = Hostile::connect(&world.path);
@@ -80,24 +73,34 @@ fn one_connection_is_for_one_request() {
     expect_no_leak(dialer.pid(), before);
 }
 
-/// More clients than are served at once, all silent: the others are served in their turn.
+/// A channel is for as many as one likes, as long as they can be read.
 #[test]
-fn a_flood_costs_time_and_nothing_else() {
+fn a_channel_ends_with_the_first_packet_that_is_none_of_it() {
     let world = World::new();
-    let dialer = world.dialer("5000");
+    let target = world.listen("127.0.0.1:5000");
+    let dialer = world.dialer("5000-5001");
     let before = sockets(dialer.pid());
-    let flood: Vec<_> = (0..150).map(|_| Hostile::connect(&world.path)).collect();
-    eventually("they are served", PATIENCE, || descriptors(dialer.pid()).sockets >= before + 64);
-    assert!(descriptors(dialer.pid()).sockets <= before + 66, "more at once than are allowed");
-    let late = Hostile::connect(&world.path);
-    late.say(&request(5000), &[]);
-    assert_eq!(late.answer(), FAILED);
-    drop(flood);
-    for _ in 0..500 {
-        drop(Hostile::connect(&world.path));
+    let file = fs::File::open("/dev/null").unwrap();
+    let ends: [(&[u8], usize); 4] = [(b"apd2", 0), (&request(5000), 0), (b"GET / HTTP/1.1", 0), (HELLO, 1)];
+    for (last, passed) in ends {
+        let client = Hostile::connect(&world.path);
+        client.say(HELLO, &[]);
+        assert_eq!(client.numbered_answer(), Some((0, HEALTHY)));
+        for (number, port, kind) in [(u32::MAX, 22, NOT_ALLOWED), (3, 5000, CONNECTED), (3, 5000, CONNECTED)]
+        {
+            client.say(&numbered(number, port), &[]);
+            assert_eq!(client.numbered_answer(), Some((number, kind.unwrap())));
+        }
+        client.say(&numbered(9, 5001), &[]);
+        assert_eq!(client.numbered_answer(), Some((9, FAILED.unwrap())), "nobody listens there");
+        // There is nothing to cancel, and no answer to that.
+        client.say(&cancel(9), &[]);
+        client.say(last, &vec![file.as_fd(); passed]);
+        assert_eq!((client.answer(), client.hear()), (MALFORMED, None), "{}", last.escape_ascii());
+        let nobody = accept_within(&target, Duration::from_millis(100));
+        assert!(nobody.is_none(), "a connection that nobody has is kept");
+        expect_no_leak(dialer.pid(), before);
     }
-    eventually("it serves", PATIENCE, || dialer.serves());
-    expect_no_leak(dialer.pid(), before);
 }
 
 /// What strangers ask for in vain fills no log: the first refusal is told, and how often it came again.
@@ -130,7 +133,9 @@ fn random_packets_neither_end_it_nor_get_anything() {
     let noise = prop::collection::vec(any::<u8>(), 1..300);
     // All that begins well goes on with a port that is not allowed, or is cut.
     let almost = (0..5000_u16, 0..8_usize).prop_map(|(port, end)| request(port)[..end.clamp(1, 7)].to_vec());
-    let packets = prop::collection::vec(prop_oneof![noise, almost], 1..4);
+    let numbered = (any::<u32>(), 0..5000_u16, 0..12_usize)
+        .prop_map(|(number, port, end)| numbered(number, port)[..end.clamp(1, 10)].to_vec());
+    let packets = prop::collection::vec(prop_oneof![noise, almost, numbered], 1..4);
     let run = TestRunner::new(Proptest { cases: 200, failure_persistence: None, ..Proptest::default() }).run(
         &packets,
         |packets| {
@@ -148,47 +153,4 @@ fn random_packets_neither_end_it_nor_get_anything() {
     assert!(accept_within(&target, Duration::from_millis(100)).is_none(), "something was dialled");
     expect_no_leak(dialer.pid(), before);
     assert!(dialer.serves());
-}
-
-/// What a false dialer hands over is not relayed to, and closed.
-#[test]
-fn a_relay_takes_only_what_it_asked_for() {
-    let connected = b"apd1\0\0\0\0\0".to_vec();
-    let other = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = other.local_addr().unwrap();
-    let elsewhere = move || OwnedFd::from(connect(addr));
-    let unconnected =
-        || OwnedFd::from(socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap());
-    type Answer = Box<dyn Fn() -> (Vec<u8>, Vec<OwnedFd>) + Send>;
-    let with = |descriptors: Box<dyn Fn() -> Vec<OwnedFd> + Send>| -> Answer {
-        let connected = connected.clone();
-        Box::new(move || (connected.clone(), descriptors()))
-    };
-    let cases: Vec<(Answer, &str)> = vec![
-        (Box::new(|| (b"nonsense".to_vec(), vec![])), "answered nonsense"),
-        (Box::new(|| (Vec::new(), vec![])), "no dialer at"),
-        (with(Box::new(Vec::new)), "answered nonsense"),
-        (with(Box::new(move || vec![elsewhere()])), "it leads to"),
-        (with(Box::new(move || vec![elsewhere(), elsewhere()])), "answered nonsense"),
-        (with(Box::new(move || (0..10).map(|_| elsewhere()).collect())), "answered nonsense"),
-        (Box::new(move || (b"apd1".to_vec(), vec![elsewhere()])), "answered nonsense"),
-        (Box::new(move || (b"apd1\0\0\0\0\0more".to_vec(), vec![elsewhere()])), "answered nonsense"),
-        (with(Box::new(move || vec![unconnected()])), "it is not connected"),
-        (with(Box::new(|| vec![fs::File::open("/dev/null").unwrap().into()])), "it is no tcp socket"),
-        (with(Box::new(|| vec![UdpSocket::bind("127.0.0.1:0").unwrap().into()])), "it is no tcp socket"),
-        (
-            with(Box::new(|| vec![std::os::unix::net::UnixStream::pair().unwrap().0.into()])),
-            "it is no tcp socket",
-        ),
-    ];
-    for (answer, words) in cases {
-        let world = World::new();
-        impostor(&world.path, answer);
-        let relay = world.relay("loopback");
-        let before = sockets(relay.pid());
-        assert_eq!(world.answer(&relay), RESET, "{words}");
-        relay.expect_log(words);
-        eventually("it is counted", PATIENCE, || relay.metric(FAILED_BY_DIALER) == 1);
-        expect_no_leak(relay.pid(), before);
-    }
 }

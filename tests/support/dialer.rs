@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, IoSlice};
 use std::mem::MaybeUninit;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -130,29 +130,103 @@ impl Hostile {
     /// The answer's kind, if there was one before the dialer hung up. What comes along is lost.
     #[track_caller]
     pub(crate) fn answer(&self) -> Option<u8> {
+        match self.hear() {
+            Some(packet) if packet.len() == 9 => Some(packet[4]),
+            None => None,
+            other => panic!("neither an answer nor an end: {other:?}"),
+        }
+    }
+
+    /// The same on a channel, with its number.
+    #[track_caller]
+    pub(crate) fn numbered_answer(&self) -> Option<(u32, u8)> {
+        match self.hear() {
+            Some(packet) if packet.len() == 13 => {
+                Some((u32::from_be_bytes(packet[4..8].try_into().unwrap()), packet[8]))
+            }
+            None => None,
+            other => panic!("neither an answer nor an end: {other:?}"),
+        }
+    }
+
+    /// The next packet, if there is one before the other side hangs up.
+    #[track_caller]
+    pub(crate) fn hear(&self) -> Option<Vec<u8>> {
         let mut buf = [0; 64];
         // The time limit makes it fail after a pause of the process (signal(7)).
         let none = rustix::net::RecvFlags::empty();
         match rustix::io::retry_on_intr(|| rustix::net::recv(&self.0, &mut *buf.as_mut_slice(), none)) {
-            Ok((9, _)) => Some(buf[4]),
             Ok((0, _)) | Err(rustix::io::Errno::CONNRESET) => None,
-            other => panic!("neither an answer nor an end: {other:?}"),
+            Ok((n, _)) => Some(buf[..n].to_vec()),
+            Err(error) => panic!("neither an answer nor an end: {error}"),
         }
     }
 }
 
-/// A listener in the place of a dialer, which answers every request in its own way.
-pub(crate) fn impostor(path: &Path, answer: impl Fn() -> (Vec<u8>, Vec<OwnedFd>) + Send + 'static) {
-    use std::os::fd::AsFd;
-    let listener = Socket::new(Domain::UNIX, Type::SEQPACKET, None).unwrap();
-    listener.bind(&SockAddr::unix(path).unwrap()).unwrap();
-    listener.listen(16).unwrap();
-    std::thread::spawn(move || {
-        while let Ok((socket, _)) = listener.accept() {
-            let peer = Hostile(socket);
-            let _ = rustix::net::recv(&peer.0, &mut [0; 64][..], rustix::net::RecvFlags::empty());
-            let (bytes, descriptors) = answer();
-            peer.say(&bytes, &descriptors.iter().map(AsFd::as_fd).collect::<Vec<_>>());
-        }
-    });
+/// A request for a port.
+pub(crate) fn request(port: u16) -> Vec<u8> {
+    [&b"apd1\x01"[..], &port.to_be_bytes()].concat()
+}
+
+/// The same on a channel.
+pub(crate) fn numbered(number: u32, port: u16) -> Vec<u8> {
+    [&b"apd2"[..], &number.to_be_bytes(), &b"\x01"[..], &port.to_be_bytes()].concat()
+}
+
+pub(crate) fn cancel(number: u32) -> Vec<u8> {
+    [&b"apd2"[..], &number.to_be_bytes(), &b"\x03\0\0"[..]].concat()
+}
+
+/// Answers as the dialer gives them (`Reply` in dialer/protocol.rs).
+pub(crate) const CONNECTED: Option<u8> = Some(0);
+pub(crate) const FAILED: Option<u8> = Some(1);
+pub(crate) const NOT_ALLOWED: Option<u8> = Some(2);
+pub(crate) const MALFORMED: Option<u8> = Some(3);
+pub(crate) const HEALTHY: u8 = 4;
+
+/// The answer that comes with a connection.
+pub(crate) fn connected(number: u32) -> Vec<u8> {
+    [&b"apd2"[..], &number.to_be_bytes(), &[0; 5]].concat()
+}
+
+/// The answer that nobody listens.
+pub(crate) fn refused(number: u32) -> Vec<u8> {
+    [&b"apd2"[..], &number.to_be_bytes(), &[1, 0, 0, 0, 111]].concat()
+}
+
+/// The first packet of a channel, and the answer to it.
+pub(crate) const HELLO: &[u8] = b"apd2\0\0\0\0\x02\0\0";
+pub(crate) const HELLO_TOO: &[u8] = b"apd2\0\0\0\0\x04\0\0\0\0";
+
+/// Somebody in the place of a dialer. Dropping it leaves its path behind.
+#[derive(Debug)]
+pub(crate) struct Impostor(Socket);
+
+impl Impostor {
+    pub(crate) fn listen(path: &Path) -> Self {
+        let listener = Socket::new(Domain::UNIX, Type::SEQPACKET, None).unwrap();
+        listener.bind(&SockAddr::unix(path).unwrap()).unwrap();
+        listener.listen(16).unwrap();
+        listener.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self(listener)
+    }
+
+    /// The next one who asks.
+    #[track_caller]
+    pub(crate) fn accept(&self) -> Hostile {
+        let socket = self.0.accept().unwrap().0;
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Hostile(socket)
+    }
+
+    /// The next one, its channel opened as it wishes, and the number of its first request.
+    #[track_caller]
+    pub(crate) fn accept_channel(&self) -> (Hostile, u32) {
+        let relay = self.accept();
+        assert_eq!(relay.hear().as_deref(), Some(HELLO));
+        relay.say(HELLO_TOO, &[]);
+        let request = relay.hear().expect("a channel is opened to ask for something");
+        assert_eq!((request.len(), &request[..4], request[8]), (11, &b"apd2"[..], 1));
+        (relay, u32::from_be_bytes(request[4..8].try_into().unwrap()))
+    }
 }

@@ -66,7 +66,7 @@ fn broken_when_closed(stream: TcpStream) -> OwnedFd {
 }
 
 /// A packet's descriptors.
-#[derive(Arbitrary, Debug)]
+#[derive(Arbitrary, Debug, Default)]
 pub(crate) struct Descriptors(Vec<Kind>);
 
 impl Descriptors {

@@ -36,12 +36,22 @@ enum Words {
     Dial,
     DialOther(u16),
     Health,
+    /// The same on a channel, with numbers of which some are equal.
+    Numbered(u8, Asked),
     /// A good request and what follows.
     Longer(Vec<u8>),
     /// The beginning of a good request.
     Shorter(u8),
     /// Anything else.
     Noise(Vec<u8>),
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum Asked {
+    Dial,
+    DialOther(u16),
+    Health,
+    Cancel,
 }
 
 impl Words {
@@ -51,10 +61,25 @@ impl Words {
             Self::Dial => dial.to_vec(),
             Self::DialOther(other) => Request::Dial(*other).encode().to_vec(),
             Self::Health => Request::Health.encode().to_vec(),
+            Self::Numbered(number, asked) => {
+                let request = match asked {
+                    Asked::Dial => Request::Dial(port),
+                    Asked::DialOther(other) => Request::Dial(*other),
+                    Asked::Health => Request::Health,
+                    Asked::Cancel => Request::Cancel,
+                };
+                request.numbered((number % 4).into()).to_vec()
+            }
             Self::Longer(more) => [&dial[..], more].concat(),
             Self::Shorter(end) => dial[..usize::from(*end) % dial.len()].to_vec(),
             Self::Noise(bytes) => bytes.clone(),
         }
+    }
+}
+
+impl Packet {
+    fn is_bare(&self) -> bool {
+        self.descriptors.kinds().is_empty()
     }
 }
 
@@ -73,44 +98,111 @@ impl Client {
         let own = own.filter(|kind| **kind == Kind::Right).count();
         if self.leaves || packets.is_empty() {
             drop(socket);
-            stage.expect_connections(own).await;
+            // What a channel has asked for may be dialled before its end is seen.
+            if !packets.first().is_some_and(|first| opens_a_channel(first, stage.port)) {
+                stage.expect_connections(own).await;
+            }
             return;
         }
-        let heard = until("an answer", || hear(&socket)).await;
-        let got = heard.as_ref().map(|(reply, _)| *reply);
-        let want = expected(packets, stage.port);
-        // Whoever goes on talking may meet a reset in place of the answer.
-        assert!(got == want || (got.is_none() && packets.len() > 1), "{got:?}, not {want:?}");
-        let descriptors = heard.map_or_else(Vec::new, |(_, descriptors)| descriptors);
-        let granted = usize::from(got == Some(Reply::Connected));
-        assert_eq!(descriptors.len(), granted, "descriptors of {got:?}");
-        for descriptor in &descriptors {
-            verify_loopback(descriptor, stage.port).expect("a connection to the target");
+        let expected = Expected::of(packets, stage.port);
+        let (mut held, mut heard) = (Vec::new(), Vec::new());
+        while !expected.is_all(&heard) {
+            let Some((answer, descriptors)) = until("an answer", || hear(&socket)).await else { break };
+            assert_eq!(descriptors.len(), usize::from(answer.1 == Reply::Connected), "of {answer:?}");
+            for descriptor in &descriptors {
+                verify_loopback(descriptor, stage.port).expect("a connection to the target");
+            }
+            heard.push(answer);
+            held.extend(descriptors);
         }
-        stage.expect_connections(own + granted).await;
+        expected.demand(heard, packets);
+        stage.expect_connections(own + held.len()).await;
     }
 }
 
-/// What the dialer answers, if it does: the first packet counts, and a second one spoils a
-/// request to dial.
-fn expected(packets: &[Packet], port: u16) -> Option<Reply> {
-    let is_bare = |packet: &Packet| packet.descriptors.kinds().is_empty();
-    if !is_bare(&packets[0]) {
-        return Some(Reply::Malformed);
+fn opens_a_channel(first: &Packet, port: u16) -> bool {
+    first.is_bare() && matches!(Request::decode(&first.words.bytes(port)), Ok((Some(_), _)))
+}
+
+type Answer = (Option<u32>, Reply);
+
+/// What the dialer answers, in some order.
+struct Expected {
+    answers: Vec<Answer>,
+    /// It hangs up after that.
+    ends: bool,
+}
+
+impl Expected {
+    fn of(packets: &[Packet], port: u16) -> Self {
+        let refused = (None, Reply::Malformed);
+        let one = |answer| Self { answers: vec![answer], ends: true };
+        if !packets[0].is_bare() {
+            return one(refused);
+        }
+        match (Request::decode(&packets[0].words.bytes(port)), packets.get(1)) {
+            (Ok((Some(_), _)), _) => Self::of_channel(packets, port),
+            (Ok((None, Request::Health)), _) => one((None, Reply::Healthy)),
+            (Ok((None, Request::Dial(other))), _) if other != port => one((None, Reply::NotAllowed)),
+            (Ok((None, Request::Dial(_))), None) => one((None, Reply::Connected)),
+            // An empty packet cannot be told from a peer that has gone, who gets no answer.
+            (Ok((None, Request::Dial(_))), Some(next))
+                if next.is_bare() && next.words.bytes(port).is_empty() =>
+            {
+                Self { answers: Vec::new(), ends: true }
+            }
+            (Ok((None, Request::Dial(_))), Some(_)) | (Err(_), _) => one(refused),
+            (Ok((None, Request::Cancel)), _) => unreachable!("it is one of a channel"),
+        }
     }
-    match (Request::decode(&packets[0].words.bytes(port)), packets.get(1)) {
-        (Ok(Request::Health), _) => Some(Reply::Healthy),
-        (Ok(Request::Dial(other)), _) if other != port => Some(Reply::NotAllowed),
-        (Ok(Request::Dial(_)), None) => Some(Reply::Connected),
-        // An empty packet cannot be told from a peer that has gone, who gets no answer.
-        (Ok(Request::Dial(_)), Some(next)) if is_bare(next) && next.words.bytes(port).is_empty() => None,
-        (Ok(Request::Dial(_)), Some(_)) | (Err(_), _) => Some(Reply::Malformed),
+
+    fn of_channel(packets: &[Packet], port: u16) -> Self {
+        let mut answers = Vec::new();
+        for packet in packets {
+            let bytes = packet.words.bytes(port);
+            match Request::decode(&bytes) {
+                _ if packet.is_bare() && bytes.is_empty() => return Self { answers, ends: true },
+                Ok((number @ Some(_), request)) if packet.is_bare() => match request {
+                    Request::Health => answers.push((number, Reply::Healthy)),
+                    Request::Dial(other) if other != port => answers.push((number, Reply::NotAllowed)),
+                    Request::Dial(_) => answers.push((number, Reply::Connected)),
+                    Request::Cancel => {}
+                },
+                _ => {
+                    answers.push((None, Reply::Malformed));
+                    return Self { answers, ends: true };
+                }
+            }
+        }
+        Self { answers, ends: false }
     }
+
+    fn is_all(&self, heard: &[Answer]) -> bool {
+        heard.len() >= self.answers.len()
+    }
+
+    /// Whoever goes on talking may meet a reset in place of the last answers, and where a dialer has
+    /// hung up an attempt that took time has ended without one.
+    fn demand(self, heard: Vec<Answer>, packets: &[Packet]) {
+        let mut left = self.answers;
+        let may_lack = self.ends && packets.len() > 1;
+        for answer in heard {
+            let place = left.iter().position(|expected| is_same(*expected, answer));
+            left.swap_remove(place.unwrap_or_else(|| panic!("{answer:?} is not one of {left:?}")));
+        }
+        assert!(left.is_empty() || may_lack, "{left:?} are missing");
+    }
+}
+
+/// An attempt that took time may have been cancelled.
+fn is_same(expected: Answer, answer: Answer) -> bool {
+    let cancelled = Reply::Failed(Errno::CANCELED.raw_os_error());
+    expected == answer || (expected.1 == Reply::Connected && answer == (expected.0, cancelled))
 }
 
 /// The answer with what came along, or none where the dialer has hung up; `None` while it
 /// does neither.
-fn hear(socket: &OwnedFd) -> Option<Option<(Reply, Vec<OwnedFd>)>> {
+fn hear(socket: &OwnedFd) -> Option<Option<(Answer, Vec<OwnedFd>)>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut bytes = [0; 64];

@@ -19,13 +19,13 @@ use std::time::{Duration, Instant};
 
 use arbitrary::Arbitrary;
 use assemble_proxy::config::CongestionControl;
-use assemble_proxy::dialer::{DialClient, DialServer, DialServerConfig};
+use assemble_proxy::dialer::{DialServer, DialServerConfig};
 use libfuzzer_sys::fuzz_target;
 use socket2::SockRef;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::yield_now;
 
-use answerer::Answer;
+use answerer::Answers;
 use client::Client;
 
 /// What nothing here takes, however busy the machine.
@@ -36,18 +36,20 @@ enum Scene {
     /// Clients of a dialer, one after another.
     Clients(Vec<Client>),
     /// A dialer, asked by a relay.
-    Answer(Answer),
+    Answers(Answers),
 }
 
 fuzz_target!(|scene: Scene| STAGE.runtime.block_on(async {
     let before = descriptors();
+    // What a channel had dialled by its end may be heard of only now.
+    while STAGE.accept().is_some() {}
     match scene {
         Scene::Clients(clients) => {
             for client in clients.into_iter().take(4) {
                 client.play(&STAGE).await;
             }
         }
-        Scene::Answer(answer) => answer.play(&STAGE).await,
+        Scene::Answers(answers) => answers.play(&STAGE).await,
     }
     until("descriptors are closed", || (descriptors() <= before).then_some(())).await;
 }));
@@ -62,7 +64,7 @@ struct Stage {
     helper: PathBuf,
     /// Where a relay looks for one and finds somebody else.
     impostor: OwnedFd,
-    dialer: DialClient,
+    false_one: PathBuf,
 }
 
 static STAGE: LazyLock<Stage> = LazyLock::new(|| {
@@ -91,7 +93,7 @@ static STAGE: LazyLock<Stage> = LazyLock::new(|| {
     let address = socket2::SockAddr::unix(&false_one).expect("a short path");
     SockRef::from(&impostor).bind(&address).expect("a path in the temporary directory");
     SockRef::from(&impostor).listen(16).expect("a bound socket listens");
-    Stage { runtime, target, port, helper, impostor, dialer: DialClient::new(&false_one) }
+    Stage { runtime, target, port, helper, impostor, false_one }
 });
 
 impl Stage {
@@ -103,6 +105,12 @@ impl Stage {
             SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("a connection can be broken");
         }
         assert!(self.accept().is_none(), "something was dialled that nobody has");
+    }
+
+    async fn accept_at_the_impostor(&self) -> OwnedFd {
+        let accepted = until("the relay asks", || SockRef::from(&self.impostor).accept().ok()).await;
+        accepted.0.set_nonblocking(true).expect("a socket can be told not to wait");
+        accepted.0.into()
     }
 
     fn accept(&self) -> Option<TcpStream> {

@@ -1,68 +1,54 @@
 //! The side that asks: a relay, or a health probe.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use assemble_contract::answer::TIMEOUT;
-use explained::Explained;
 
-use super::{Malformed, Reply, Request};
+use super::channel::{self, Answer, Broken, Channel, Opened};
+use super::error::DialerError;
+use super::{Reply, Request};
 use crate::connect::ConnectError;
-use crate::sys::{Control, Impostor, PacketSocket, Socket, verify_loopback};
+use crate::sys::Socket;
 
-/// Why there is no connection from a dialer.
-#[derive(Debug, thiserror::Error, Explained)]
-#[status = "log"]
-pub enum DialerError {
-    /// The dialer has ended, or may not be asked.
-    #[error("no dialer at \"{path}\": {cause}", path = .path.display())]
-    #[advice = "start it, look at `--peer-uid`"]
-    #[status = "log, and 1 from `health`"]
-    Absent {
-        /// Where it should listen.
-        path: PathBuf,
-        /// The kernel's reason, part of the message already.
-        cause: io::Error,
-    },
-    /// It is not in its `--allow`.
-    #[error("the dialer does not allow port \"{port}\"", port = .0)]
-    #[advice = "add it"]
-    NotAllowed(u16),
-    /// Something else listens at its socket.
-    #[error("the dialer answered nonsense")]
-    #[advice = "look who does"]
-    #[status = "log, and 1 from `health`"]
-    Nonsense,
-    /// Its attempt to connect failed, or took too long.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// Something else listens at its socket.
-    #[error("the dialer handed over something else than a connection to port \"{port}\": {cause}")]
-    #[advice = "look who does"]
-    Impostor {
-        port: u16,
-        /// What it is instead, part of the message already.
-        cause: Impostor,
-    },
-}
-
-/// A dialer somewhere, known by the path of its socket.
+/// A dialer somewhere, known by the path of its socket, and the channel to it.
 ///
-/// Each request connects anew: a dialer that was restarted is found again, and one that is gone
-/// is noticed at once.
+/// A dialer that was restarted is found again, and one that is gone is noticed at once.
 #[derive(Debug)]
 pub struct DialClient {
     path: PathBuf,
+    known: Mutex<Known>,
+    /// Held by whoever finds out: the others wait for what comes of it.
+    opening: tokio::sync::Mutex<()>,
 }
+
+/// What is known of the dialer.
+#[derive(Debug, Default)]
+enum Known {
+    #[default]
+    Nothing,
+    /// Kept open by the task that reads it.
+    Channel(Weak<Channel>),
+    /// It knows no channels, as of then.
+    Older(Instant),
+}
+
+/// A connection that a dialer makes.
+pub type Dialling<'a> = Pin<Box<dyn Future<Output = Result<Socket, DialerError>> + Send + 'a>>;
+
+/// For how long a dialer is taken for an older one, before the next may be tried.
+const OLDER: Duration = Duration::from_secs(60);
 
 impl DialClient {
     /// Knows the path; nothing is asked yet.
     #[must_use]
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        Self { path: path.to_owned(), known: Mutex::default(), opening: tokio::sync::Mutex::default() }
     }
 
     #[must_use]
@@ -75,53 +61,85 @@ impl DialClient {
     ///
     /// # Errors
     /// The dialer does not help, its connect(2) fails, or there is no answer within `timeout`.
-    pub async fn dial(&self, port: u16, timeout: Duration) -> Result<Socket, DialerError> {
-        let answered = tokio::time::timeout(timeout, ask(&self.path, Request::Dial(port))).await;
-        let (reply, descriptors) = answered.map_err(|_| ConnectError::TimedOut(timeout))??;
-        let mut descriptors = descriptors.into_iter();
-        let fd = match (reply, descriptors.next(), descriptors.next()) {
-            (Reply::Connected, Some(fd), None) => fd,
-            (Reply::Failed(errno), None, _) => {
-                return Err(ConnectError::Io(io::Error::from_raw_os_error(errno)).into());
-            }
-            (Reply::NotAllowed, None, _) => return Err(DialerError::NotAllowed(port)),
-            _ => return Err(DialerError::Nonsense),
-        };
-        verify_loopback(&fd, port).map_err(|cause| DialerError::Impostor { port, cause })?;
-        let prepared = Socket::prepare(fd.as_fd()).and_then(|()| Socket::dialled(fd));
-        Ok(prepared.map_err(ConnectError::Io)?)
-    }
-}
-
-async fn ask(path: &Path, request: Request) -> Result<(Reply, Vec<OwnedFd>), DialerError> {
-    let absent = |cause| DialerError::Absent { path: path.to_owned(), cause };
-    let socket = connect(path).await.map_err(absent)?;
-    socket.send(&request.encode(), None).map_err(absent)?;
-    // One byte more than an answer has, or a longer packet would pass for one.
-    let mut buf = [0; Reply::BYTES + 1];
-    let packet = poll_fn(|cx| {
-        socket.poll_recv(cx, &mut buf, Control::One).map_ok(|packet| {
-            (Reply::decode(packet.bytes), packet.bytes.is_empty(), packet.descriptors, packet.descriptors_cut)
+    pub fn dial(&self, port: u16, timeout: Duration) -> Dialling<'_> {
+        // Boxed, so that whoever dials by other ways has no room for this, and no copy of its code.
+        Box::pin(async move {
+            let answered = tokio::time::timeout(timeout, self.ask(port)).await;
+            let fd = answered.map_err(|_| ConnectError::TimedOut(timeout))??;
+            Ok(Socket::dialled(fd).map_err(ConnectError::Io)?)
         })
-    });
-    match packet.await.map_err(absent)? {
-        (_, true, ..) => Err(absent(io::ErrorKind::UnexpectedEof.into())),
-        (Ok(reply), _, descriptors, false) => Ok((reply, descriptors)),
-        (Ok(_), _, _, true) | (Err(Malformed), ..) => Err(DialerError::Nonsense),
+    }
+
+    async fn ask(&self, port: u16) -> Result<OwnedFd, DialerError> {
+        for _ in 0..2 {
+            let Opened::Channel(channel) = self.opened().await? else {
+                return self.ask_older(port).await;
+            };
+            if let Some(answer) = channel.ask(port).await {
+                return answer;
+            }
+        }
+        let cause = io::ErrorKind::UnexpectedEof.into();
+        Err(DialerError::Absent { path: self.path.clone(), cause })
+    }
+
+    async fn opened(&self) -> Result<Opened, DialerError> {
+        if let Some(opened) = self.known().opened() {
+            return Ok(opened);
+        }
+        let _turn = self.opening.lock().await;
+        if let Some(opened) = self.known().opened() {
+            return Ok(opened);
+        }
+        let opened = Channel::open(&self.path).await.map_err(|broken| broken.at(&self.path))?;
+        *self.known() = match &opened {
+            Opened::Channel(channel) => Known::Channel(Arc::downgrade(channel)),
+            Opened::Older => Known::Older(Instant::now()),
+        };
+        Ok(opened)
+    }
+
+    async fn ask_older(&self, port: u16) -> Result<OwnedFd, DialerError> {
+        let answer =
+            ask_once(&self.path, Request::Dial(port)).await.map_err(|broken| broken.at(&self.path))?;
+        let fd = answer.connection(port)?;
+        // Not all of them have done this.
+        Socket::prepare(fd.as_fd()).map_err(ConnectError::Io)?;
+        Ok(fd)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Connects, waiting while the dialer's queue is full: the kernel has no event for that.
-async fn connect(path: &Path) -> io::Result<PacketSocket> {
-    let mut pause = Duration::from_millis(1);
-    loop {
-        match PacketSocket::connect(path) {
-            Err(full) if full.kind() == io::ErrorKind::WouldBlock => {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_millis(64));
-            }
-            connected => return connected,
+impl Drop for DialClient {
+    fn drop(&mut self) {
+        if let Some(Opened::Channel(channel)) = self.known().opened() {
+            channel.end();
         }
+    }
+}
+
+impl Known {
+    fn opened(&self) -> Option<Opened> {
+        match self {
+            Self::Channel(channel) => {
+                channel.upgrade().filter(|channel| !channel.has_ended()).map(Opened::Channel)
+            }
+            Self::Older(since) if since.elapsed() < OLDER => Some(Opened::Older),
+            Self::Nothing | Self::Older(_) => None,
+        }
+    }
+}
+
+/// Asks a question that is the only one of its connection.
+async fn ask_once(path: &Path, request: Request) -> Result<Answer, Broken> {
+    let socket = channel::connect(path).await?;
+    socket.send(&request.encode(), None)?;
+    match poll_fn(|cx| channel::poll_answer(&socket, cx)).await? {
+        answer @ Answer { number: None, .. } => Ok(answer),
+        Answer { .. } => Err(Broken::Nonsense),
     }
 }
 
@@ -130,9 +148,9 @@ async fn connect(path: &Path) -> io::Result<PacketSocket> {
 /// # Errors
 /// Nobody answers, or nonsense.
 pub async fn probe(path: &Path) -> io::Result<()> {
-    match tokio::time::timeout(TIMEOUT, ask(path, Request::Health)).await? {
-        Ok((Reply::Healthy, descriptors)) if descriptors.is_empty() => Ok(()),
+    match tokio::time::timeout(TIMEOUT, ask_once(path, Request::Health)).await? {
+        Ok(Answer { reply: Reply::Healthy, .. }) => Ok(()),
         Ok(_) => Err(io::Error::other(DialerError::Nonsense)),
-        Err(error) => Err(io::Error::other(error)),
+        Err(broken) => Err(io::Error::other(broken.at(path))),
     }
 }

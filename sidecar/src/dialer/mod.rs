@@ -4,12 +4,42 @@
 //! with `SCM_RIGHTS` (unix(7)); the relay that asked for it then relays as it always does, in one
 //! hop. The relay gains no right but that to ask: what may be reached the dialer alone decides.
 //!
-//! `protocol` is pure; `server` is the dialer's loop and `client` the relay's side.
+//! # Channels
+//!
+//! A relay keeps one connection to its dialer, a channel, and asks for everything over it. Requests
+//! have numbers and are answered in any order, each exactly once, a cancelled one too. So a number that
+//! is not waited for, a second answer, or a descriptor too many can only come from somebody else:
+//! either side ends the channel over anything that the other one's code would not have sent.
+//!
+//! - The relay opens it when it first needs it, and learns at once when it ends. What was not answered
+//!   by then is asked once more on a new one: nothing has been sent over a connection that nobody has.
+//! - Whoever asks and goes away cancels the request. A socket that was on its way is closed, since the
+//!   number stays its own until the answer has come.
+//! - A relay asks without limit, as far as the queue takes it, and then waits for room within its time
+//!   limit. The dialer bounds what it does for all of them: so many attempts that take time, of which a
+//!   channel has no more than are still free, so many requests that wait behind them, and so many
+//!   channels, of which the one that has been silent longest is ended for the sake of a new one.
+//! - Who asks is looked at once, since the kernel remembers who connected; the port with every request.
+//!
+//! One question per connection, as relays before it ask and as health probes do, is answered as well.
+//! A dialer that knows nothing else says to the first packet of a channel that it is none.
+//!
+//! `protocol` is pure; `server` accepts who asks, `peer` is what the dialer does for each, and
+//! `attempts` what of that takes time; `client` is what the relay's side is asked for, `channel`
+//! its end of a channel, and `requests` who waits there.
 
+mod attempts;
+mod channel;
 mod client;
+mod error;
+mod peer;
 mod protocol;
+mod requests;
 mod server;
 
-pub use client::{DialClient, DialerError, probe};
+pub use attempts::DialServerConfig;
+pub use client::{DialClient, Dialling, probe};
+pub use error::DialerError;
+pub use peer::Refusal;
 pub use protocol::{Malformed, Reply, Request};
-pub use server::{DialServer, DialServerConfig, DialServerError, Refusal};
+pub use server::{DialServer, DialServerError};

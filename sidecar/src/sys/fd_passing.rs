@@ -3,14 +3,16 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use explained::Explained;
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, SocketType, getpeername, getsockname, ipproto,
-    sockopt,
-};
+use nix::sys::socket::getsockopt;
+// The macro forgets to say where its parts are.
+use nix::{getsockopt_impl, libc, sockopt_impl};
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, SocketType, ipproto, sockopt};
+
+use super::socket::local_addr;
 
 /// How much room a receiver has for descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,22 +23,42 @@ pub enum Control {
     One,
 }
 
+/// Room for them.
+pub(super) const SPACE: usize = rustix::cmsg_space!(ScmRights(1));
+
 impl Control {
-    pub(super) fn space(self) -> Vec<MaybeUninit<u8>> {
+    /// As much of it as is wanted.
+    pub(super) fn of(self, space: &mut [MaybeUninit<u8>; SPACE]) -> &mut [MaybeUninit<u8>] {
         match self {
-            Self::None => Vec::new(),
-            Self::One => vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))],
+            Self::None => &mut [],
+            Self::One => space,
         }
     }
 }
 
-/// Takes possession of what came.
-pub(super) fn descriptors(ancillary: &mut RecvAncillaryBuffer<'_>) -> Vec<OwnedFd> {
-    let rights = ancillary.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(rights) => Some(rights),
-        _ => None,
-    });
-    rights.flatten().collect()
+/// What came with a packet.
+#[derive(Debug)]
+pub enum Passed {
+    Nothing,
+    /// A descriptor, close-on-exec.
+    One(OwnedFd),
+    /// More than one, or more than there was room for. They are closed.
+    More,
+}
+
+impl Passed {
+    /// Takes possession of it; `cut` when the kernel has closed some.
+    pub(super) fn take(ancillary: &mut RecvAncillaryBuffer<'_>, cut: bool) -> Self {
+        let rights = ancillary.drain().filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(rights) => Some(rights),
+            _ => None,
+        });
+        let mut passed = Self::Nothing;
+        for fd in rights.flatten() {
+            passed = if matches!(passed, Self::Nothing) { Self::One(fd) } else { Self::More };
+        }
+        if cut { Self::More } else { passed }
+    }
 }
 
 /// Why a descriptor is not what was asked for.
@@ -62,29 +84,105 @@ pub enum Impostor {
 }
 
 /// Makes sure that a descriptor of unknown origin is a TCP connection to `port` of a loopback
-/// address, and makes it non-blocking.
+/// address, and makes it non-blocking. One that has been broken since is what was asked for, too:
+/// its peer may have left words to be read.
 ///
 /// # Errors
 /// It is anything else.
 pub fn verify_loopback(fd: &OwnedFd, port: u16) -> Result<(), Impostor> {
     let fd = fd.as_fd();
-    // A descriptor that is no socket at all fails here (ENOTSOCK).
-    let domain = sockopt::socket_domain(fd).map_err(|_| Impostor::Kind)?;
-    let tcp = matches!(domain, AddressFamily::INET | AddressFamily::INET6)
-        && sockopt::socket_type(fd).is_ok_and(|kind| kind == SocketType::STREAM)
+    // A descriptor that is no socket at all fails here (ENOTSOCK). Its family is that of its
+    // peer's address: another one that has such streams, as SMC, calls its protocol otherwise.
+    let tcp = sockopt::socket_type(fd).is_ok_and(|kind| kind == SocketType::STREAM)
         && sockopt::socket_protocol(fd).is_ok_and(|protocol| protocol == Some(ipproto::TCP));
     if !tcp {
         return Err(Impostor::Kind);
     }
-    let peer = getpeername(fd).map_err(io::Error::from)?.ok_or(io::ErrorKind::NotConnected);
-    let peer = SocketAddr::try_from(peer.map_err(io::Error::from)?).map_err(|_| Impostor::Kind)?;
+    let peer = peer_name(fd)?.ok_or(Impostor::Kind)?;
     if !peer.ip().to_canonical().is_loopback() || peer.port() != port {
         return Err(Impostor::Elsewhere(peer));
     }
-    if getsockname(fd).is_ok_and(|local| SocketAddr::try_from(local) == Ok(peer)) {
+    if local_addr(fd).is_ok_and(|local| local == peer) {
         return Err(Impostor::Itself);
     }
-    let flags = fcntl_getfl(fd).map_err(io::Error::from)?;
-    fcntl_setfl(fd, flags | OFlags::NONBLOCK).map_err(io::Error::from)?;
+    // All other flags that can be set this way are better not set.
+    fcntl_setfl(fd, OFlags::NONBLOCK).map_err(io::Error::from)?;
     Ok(())
+}
+
+// As much of the peer's address as is asked for (net/core/sock.c, `sk_getsockopt`).
+sockopt_impl!(
+    /// `struct sockaddr_in` of ip(7).
+    PeerName,
+    GetOnly,
+    libc::SOL_SOCKET,
+    libc::SO_PEERNAME,
+    [u8; 16]
+);
+sockopt_impl!(
+    /// `struct sockaddr_in6` of ipv6(7).
+    PeerName6,
+    GetOnly,
+    libc::SOL_SOCKET,
+    libc::SO_PEERNAME,
+    [u8; 28]
+);
+
+/// The address of the other end, if it is one of the internet. Unlike getpeername(2) this knows it of a
+/// connection that has been reset, too (net/ipv4/af_inet.c, `inet_getname`).
+fn peer_name(fd: BorrowedFd<'_>) -> io::Result<Option<SocketAddr>> {
+    let [a, b, p, q, ip @ .., _, _, _, _, _, _, _, _] = getsockopt(&fd, PeerName)?;
+    let (family, port) = (i32::from(u16::from_ne_bytes([a, b])), u16::from_be_bytes([p, q]));
+    Ok(match family {
+        libc::AF_INET => Some((ip, port).into()),
+        libc::AF_INET6 => {
+            let address = getsockopt(&fd, PeerName6)?;
+            address[8..].first_chunk::<16>().map(|ip| (*ip, port).into())
+        }
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use rustix::fs::fcntl_getfl;
+
+    use super::*;
+
+    fn pair(addr: &str) -> (OwnedFd, TcpStream, u16) {
+        let listener = TcpListener::bind(addr).unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (near.into(), listener.accept().unwrap().0, listener.local_addr().unwrap().port())
+    }
+
+    #[test]
+    fn a_connection_to_either_loopback_is_what_was_asked_for() {
+        for addr in ["127.0.0.1:0", "[::1]:0"] {
+            let (near, _far, port) = pair(addr);
+            verify_loopback(&near, port).unwrap();
+            assert!(fcntl_getfl(&near).unwrap().contains(OFlags::NONBLOCK));
+            let other = verify_loopback(&near, port ^ 1).unwrap_err();
+            let Impostor::Elsewhere(peer) = other else { panic!("{other}") };
+            assert_eq!(peer, addr.replace(":0", &format!(":{port}")).parse().unwrap());
+        }
+    }
+
+    #[test]
+    fn one_that_was_reset_since_is_known_still() {
+        let (near, far, port) = pair("127.0.0.1:0");
+        socket2::SockRef::from(&far).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        drop(far);
+        while rustix::net::getpeername(&near).is_ok() {
+            std::thread::yield_now();
+        }
+        verify_loopback(&near, port).unwrap();
+    }
+
+    #[test]
+    fn one_that_never_was_connected_is_not() {
+        let fresh = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        assert!(matches!(verify_loopback(&fresh.into(), 1), Err(Impostor::Unknown(_))));
+    }
 }

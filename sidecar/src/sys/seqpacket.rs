@@ -1,6 +1,7 @@
 //! Unix sockets that keep packets apart (`SOCK_SEQPACKET` of unix(7)), reached by a path.
 
 use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
@@ -9,17 +10,17 @@ use std::task::{Context, Poll, ready};
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use rustix::fs::{Mode, chown};
-use rustix::io::Errno;
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen, recvmsg, sendmsg,
-    socket_with,
+    SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen,
+    recvmsg, sendmsg, shutdown, socket_with,
 };
 use rustix::process::{Uid, geteuid, umask};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::fd_passing::{Control, descriptors};
+use super::fd_passing::{Control, Passed, SPACE};
 use super::reactor::register;
 
 /// A packet as it came.
@@ -29,13 +30,12 @@ pub struct Packet<'buf> {
     pub bytes: &'buf [u8],
     /// It was longer than the buffer.
     pub cut: bool,
-    /// The descriptors that came with it, close-on-exec.
-    pub descriptors: Vec<OwnedFd>,
-    /// There were more than a receiver has room for; the kernel has closed those.
-    pub descriptors_cut: bool,
+    /// The descriptors that came with it.
+    pub passed: Passed,
 }
 
-/// One end of a connection.
+/// One end of a connection. Its registration is for reading only: the kernel reports room for writing
+/// whenever the other end has read a packet, and would wake who waits for an answer.
 #[derive(Debug)]
 pub struct PacketSocket(AsyncFd<OwnedFd>);
 
@@ -56,8 +56,7 @@ impl PacketSocket {
     }
 
     fn new(socket: OwnedFd) -> io::Result<Self> {
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        register(socket, interest).map(Self).map_err(|(_, error)| error)
+        register(socket, Interest::READABLE).map(Self).map_err(|(_, error)| error)
     }
 
     /// The user who connected, or who listens (`SO_PEERCRED`).
@@ -82,13 +81,16 @@ impl PacketSocket {
         buf: &'buf mut [u8],
         control: Control,
     ) -> Poll<io::Result<Packet<'buf>>> {
-        let mut space = control.space();
-        let (received, descriptors) = loop {
+        let mut space = [MaybeUninit::uninit(); SPACE];
+        let (received, passed) = loop {
             let mut guard = ready!(self.0.poll_read_ready(cx))?;
-            let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+            let mut ancillary = RecvAncillaryBuffer::new(control.of(&mut space));
             let mut parts = [IoSliceMut::new(buf)];
             match recvmsg(&self.0, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
-                Ok(received) => break (received, descriptors(&mut ancillary)),
+                Ok(received) => {
+                    let cut = received.flags.contains(ReturnFlags::CTRUNC);
+                    break (received, Passed::take(&mut ancillary, cut));
+                }
                 Err(Errno::AGAIN) => guard.clear_ready(),
                 Err(Errno::INTR) => {}
                 Err(error) => return Poll::Ready(Err(error.into())),
@@ -97,18 +99,17 @@ impl PacketSocket {
         Poll::Ready(Ok(Packet {
             bytes: &buf[..received.bytes.min(buf.len())],
             cut: received.flags.contains(ReturnFlags::TRUNC),
-            descriptors,
-            descriptors_cut: received.flags.contains(ReturnFlags::CTRUNC),
+            passed,
         }))
     }
 
-    /// Sends a packet, with a descriptor or without. Packets this small find room in the queue
-    /// of a connection that has just been made, so this does not wait.
+    /// Sends a packet, with a descriptor or without. The queue of a connection has room for some
+    /// hundred packets this small (`net.core.wmem_default`); [`Self::room`] waits for it.
     ///
     /// # Errors
     /// Those of sendmsg(2), `EAGAIN` among them.
     pub fn send(&self, bytes: &[u8], descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        let mut space = Control::One.space();
+        let mut space = [MaybeUninit::uninit(); SPACE];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         let rights = descriptor.as_slice();
         if !rights.is_empty() {
@@ -116,6 +117,23 @@ impl PacketSocket {
         }
         sendmsg(&self.0, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL)?;
         Ok(())
+    }
+
+    /// Waits until the other end has read a good part of what it was sent, or has gone.
+    ///
+    /// # Errors
+    /// There is no descriptor to wait with.
+    pub async fn room(&self) -> io::Result<()> {
+        let again = fcntl_dupfd_cloexec(&self.0, 0)?;
+        let again = register(again, Interest::WRITABLE).map_err(|(_, error)| error)?;
+        again.writable().await.map(drop)
+    }
+
+    /// Ends the connection: the other end reads what it was sent, and whoever waits at either end learns
+    /// of it.
+    pub fn hang_up(&self) {
+        // One that fails has ended.
+        let _ = shutdown(&self.0, Shutdown::Both);
     }
 }
 
