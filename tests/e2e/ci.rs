@@ -108,6 +108,11 @@ fn told(client: &Client, file: &str) -> String {
     std::fs::read_to_string(client.0.home().join(file)).unwrap_or_default()
 }
 
+/// What was saved for the half after one job is not there in the next.
+fn forget(client: &Client) {
+    let _ = std::fs::remove_file(client.0.home().join("GITHUB_STATE"));
+}
+
 #[test]
 #[ignore = "needs a docker engine, buildx and Node"]
 fn the_action_installs_its_release_and_makes_a_builder_until_the_job_ends() {
@@ -155,10 +160,12 @@ fn the_action_takes_nothing_that_the_sums_of_the_release_do_not_name() {
     let other: String = good.lines().map(|line| format!("{}{}\n", "0".repeat(64), &line[64..])).collect();
     for (bad, why) in [(other.as_str(), "is not what SHA256SUMS says"), ("", "does not name")] {
         std::fs::write(&sums, bad).unwrap();
+        forget(&client);
         let refused = action(&client, &release, "main", &[]).fails(1);
         assert!(refused.stderr.contains(why), "{refused:?}");
     }
     std::fs::remove_file(&sums).unwrap();
+    forget(&client);
     let refused = action(&client, &release, "main", &[("version", "latest")]).fails(1);
     assert!(refused.stderr.contains("/releases/latest/download/SHA256SUMS\" cannot be had"), "{refused:?}");
     // The half after the job comes after this one as well.
