@@ -94,9 +94,7 @@ fn action(client: &Client, release: &Release, half: &str, inputs: &[(&str, &str)
     for file in ["GITHUB_STATE", "GITHUB_OUTPUT", "GITHUB_ENV"] {
         command.env(file, client.0.home().join(file));
     }
-    // What the first half saved is for the other one.
-    let saved = if half == "post" { told(client, "GITHUB_STATE") } else { String::new() };
-    for saved in saved.lines() {
+    for saved in told(client, "GITHUB_STATE").lines() {
         let (name, value) = saved.split_once('=').unwrap();
         command.env(format!("STATE_{name}"), value);
     }
