@@ -31,6 +31,10 @@ as_of_this_commit() {
 	DOCKER_ASSEMBLE_COMMIT=${DOCKER_ASSEMBLE_COMMIT:-$(git rev-parse --short=12 HEAD)}
 	RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=$root=/src --remap-path-prefix=$cargo=/cargo"
 	CFLAGS="-ffile-prefix-map=$root=/src -ffile-prefix-map=$cargo=/cargo"
+	# What is in the target directory from an earlier commit would be of that one's time.
+	# shellcheck disable=SC2089,SC2090 # no shell reads them again
+	CFLAGS+=' -Wno-builtin-macro-redefined -D__DATE__="-" -D__TIME__="-"'
+	# shellcheck disable=SC2090 # nor here
 	export CARGO_PROFILE_RELEASE_STRIP=symbols SOURCE_DATE_EPOCH DOCKER_ASSEMBLE_COMMIT RUSTFLAGS CFLAGS
 	unset CARGO_TARGET_DIR
 	umask 022
