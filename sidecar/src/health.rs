@@ -96,7 +96,8 @@ impl Responder {
     /// the same thread, so an answer shows that connections are being served.
     pub async fn run(self) {
         let mut unfinished: [Option<AbortHandle>; AT_ONCE] = Default::default();
-        for n in (0..AT_ONCE).cycle() {
+        let mut oldest = 0;
+        loop {
             let accepted = self.listener.accept().await;
             self.shared.upstream.look();
             let answered = accepted.and_then(|(stream, _)| {
@@ -106,7 +107,13 @@ impl Responder {
                 answer.drain(..written);
                 if !answer.is_empty() {
                     let writing = tokio::spawn(finish(stream, answer)).abort_handle();
-                    unfinished[n].replace(writing).inspect(AbortHandle::abort);
+                    let is_free =
+                        |slot: &Option<AbortHandle>| slot.as_ref().is_none_or(AbortHandle::is_finished);
+                    let place = unfinished.iter().position(is_free).unwrap_or_else(|| {
+                        oldest = (oldest + 1) % AT_ONCE;
+                        oldest
+                    });
+                    unfinished[place].replace(writing).inspect(AbortHandle::abort);
                 }
                 Ok(())
             });

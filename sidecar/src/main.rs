@@ -84,7 +84,7 @@ fn healthy(of: &Probed) -> anyhow::Result<()> {
 fn tell(of: &Asked) -> anyhow::Result<()> {
     let ports = of.port.ports();
     let answer = health::ask(ports).context(HealthError::NoAnswer { port: ports })?;
-    let mut status = answer::read(&answer)?;
+    let mut status = answer::read(&answer)?.claimed_by(ports);
     if status.target().is_none() {
         return Err(AnswerError::Status.into());
     }

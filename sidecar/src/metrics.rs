@@ -1,6 +1,6 @@
 //! The counters in the text format of Prometheus (exposition format 0.0.4). Pure.
 //!
-//! The set of labels is closed and small: nothing in it comes from a peer.
+//! The set of labels is closed: nothing in it comes from a peer.
 
 use std::fmt::Write;
 

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 
 use crate::process::{BINARY, Launch, free_port};
-use crate::sockets::connect;
+use crate::sockets::{PATIENCE, connect, eventually};
 use crate::targets::{Service, echo};
 
 /// A relay that is given sockets, as systemd does it.
@@ -27,9 +27,14 @@ impl Activated {
     /// Waits for its end; tells what it said.
     #[track_caller]
     fn fail(mut self) -> String {
+        let mut ended = None;
+        eventually("it ends", PATIENCE, || {
+            ended = self.0.try_wait().unwrap();
+            ended.is_some()
+        });
         let mut said = String::new();
         self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        assert_eq!(self.0.wait().unwrap().code(), Some(1), "{said}");
+        assert_eq!(ended.and_then(|ended| ended.code()), Some(1), "{said}");
         said
     }
 }

@@ -259,3 +259,13 @@ fn failures_name_their_port() {
         }
     });
 }
+
+/// Not that a port is taken, which the kernel would seem to say.
+#[test]
+fn a_limit_on_descriptors_that_is_too_low_is_named() {
+    let limit = ["sh", "-c", "ulimit -n 100 && exec \"$0\" \"$@\""];
+    let (status, said) = Launch::to("192.0.2.1").range("8000-8099").wrapped(limit).fail();
+    assert_eq!(status.code(), Some(1));
+    let needed = "the limit on open descriptors is 100, and to serve ports 8000-8099 takes 248 at least";
+    assert!(said.contains(needed), "{said}");
+}

@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Outcome, Target};
+use crate::{Outcome, Port, Ports, Target};
 
 /// What a relay has done since it started, and what was found beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +84,20 @@ impl Status {
         };
         // A scope (`%3`) is of no use outside its namespace.
         tried.chain(known).filter_map(|addr| addr.parse().ok()).map(|addr: SocketAddr| addr.ip())
+    }
+
+    /// The same without what no relay of these ports tells: whoever has its socket may have written it.
+    #[must_use]
+    pub fn claimed_by(mut self, ports: Ports) -> Self {
+        (self.probe, self.kernel) = (None, None);
+        if ports.is_one() {
+            self.ports.clear();
+        }
+        self.ports.retain(|told| Port::new(told.port).is_some_and(|port| ports.contains(port)));
+        self.ports.sort_by_key(|told| told.port);
+        self.ports.dedup_by_key(|told| told.port);
+        self.ports.iter_mut().for_each(|told| told.probe = None);
+        self
     }
 
     /// The first of them.

@@ -69,6 +69,21 @@ fn words_of_a_later_version_do_no_harm() {
 }
 
 #[test]
+fn what_no_relay_of_these_ports_tells_is_dropped() {
+    let told = |port| PortStatus { port, probe: Some(Probe::default()), ..PortStatus::default() };
+    let status = Status {
+        probe: Some(Probe::default()),
+        kernel: Some(Kernel::default()),
+        ports: [8001, 7999, 8000, 8001, 0].map(told).to_vec(),
+        ..Status::default()
+    };
+    let of = |ports: &str| status.clone().claimed_by(ports.parse().unwrap());
+    let known = |port| PortStatus { port, ..PortStatus::default() };
+    assert_eq!(of("8000-8001"), Status { ports: [8000, 8001].map(known).to_vec(), ..Status::default() });
+    assert_eq!(of("8000"), Status::default());
+}
+
+#[test]
 fn every_protocol_has_its_object() {
     let written = |speaks: Speaks| serde_json::to_string(&speaks).unwrap();
     for (speaks, text) in [

@@ -257,7 +257,7 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
         let seen = plan.stages.is_empty().then(|| observed.clone());
         let serves = wait(self.session, self.desired, seen).await.map_err(RoundError::Wait)?;
         self.apply(std::slice::from_ref(&plan.changes)).await.map_err(RoundError::Step)?;
-        Ok(serves)
+        Ok(serves.after(&Plan { changes: plan.changes.clone(), ..Plan::default() }))
     }
 
     /// A backend that an earlier start has put in another one's place and did not live to see serve: it

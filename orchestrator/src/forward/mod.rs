@@ -227,8 +227,8 @@ impl Forward {
             (TargetHost::Name(name), Some(port), None, _) => Target::Name { name, fallback, port },
             _ => return None,
         };
-        // There are as many ports behind the first.
-        ports.moved_to(target.port())?;
+        // There are as many ports behind the first, and no more than a relay serves.
+        ports.moved_to(target.port()).filter(|outside| outside.count() <= MOST_PORTS)?;
         Some(Self { ports, target })
     }
 }

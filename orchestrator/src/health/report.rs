@@ -50,8 +50,15 @@ pub fn alone(status: &Status, ports: Ports, told: &PortStatus) -> Status {
         last_error: told.last_error.clone(),
         opened: told.opened,
         probe: told.probe.clone(),
-        ports: Vec::new(),
-        ..status.clone()
+        // Field by field: there is one of these for each port, and the others are thousands.
+        version: status.version.clone(),
+        addrs: status.addrs.clone(),
+        resolved: status.resolved,
+        dialer: status.dialer.clone(),
+        fallback: status.fallback,
+        capacity: status.capacity,
+        kernel: status.kernel,
+        ..Status::default()
     }
 }
 

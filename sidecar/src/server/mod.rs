@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use assemble_contract::Outcome;
+use assemble_contract::{Outcome, limits};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::accept::{self, Verdict};
@@ -75,6 +75,11 @@ impl Server {
         let mut services = Service::all(&config.mapping);
         if config.any_port {
             services.iter_mut().for_each(|service| service.port = 0);
+        }
+        let ports = config.mapping.ports();
+        let needed = limits::descriptors_for(1, u32::try_from(ports.count()).unwrap_or(u32::MAX));
+        if !ports.is_one() && config.descriptors < needed as usize {
+            return Err(ServerError::Descriptors { limit: config.descriptors, ports, needed });
         }
         // Clients come over loopback, so they are on link.
         let (listening, families) = queues::listen(config, passed, on_link, &mut services)?;

@@ -108,7 +108,9 @@ impl Bound {
         // The kernel cuts it to net.core.somaxconn (listen(2)): the owner's wish, not ours.
         const BACKLOG: i32 = i32::MAX;
         let Self { socket, addr } = self;
-        let listening = socket.listen(BACKLOG).and_then(|()| make(socket.into()));
+        // One that listens already has the backlog that its owner wants.
+        let listening = if socket.is_listener().unwrap_or(false) { Ok(()) } else { socket.listen(BACKLOG) };
+        let listening = listening.and_then(|()| make(socket.into()));
         listening.map_err(|cause| ListenerError { addr, cause })
     }
 }

@@ -54,7 +54,7 @@ fn table(lines: &[Line], sparks: bool, verbose: bool) -> Vec<String> {
         rows.push((row(whole), Some(whole)));
         if verbose && !whole.last.ports.is_one() && whole.last.known.is_ok() {
             rows.extend(parts.iter().map(|part| (row(part), Some(part))));
-            rows.extend(rest(whole.last.ports.count() - parts.len()).map(|row| (row, None)));
+            rows.extend(rest(whole.last.ports.count().saturating_sub(parts.len())).map(|row| (row, None)));
         }
     }
     let table = Table::fitting(&rows.iter().map(|(row, _)| row.clone()).collect::<Vec<_>>());
