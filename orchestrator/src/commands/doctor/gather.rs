@@ -17,7 +17,7 @@ use crate::commands::health::{self, Examined};
 use crate::commands::leftovers::{Leftovers, left_behind};
 use crate::commands::start::{START, StartLine, again, proxies_in_vain};
 use crate::commands::{damage, namespaces, observe};
-use crate::desired::{Choice, ContainerName, Port, REGISTRY_PORT, UserName};
+use crate::desired::{Choice, ContainerName, Port, Ports, REGISTRY_PORT, UserName};
 use crate::dialer::{self, DialerHint, NotHere};
 use crate::engine::{Engine, EngineError, EngineFacts, EngineHint};
 use crate::forward::Forward;
@@ -196,14 +196,7 @@ impl<E: Engine> Doctor<'_, E> {
             {
                 facts.network = network(name, &known, &facts.start);
             }
-            let question = |sidecar: &Sidecar| {
-                // All of a range are asked then, which nobody wants without having said so.
-                let asked = port.or_else(|| sidecar.ports.is_one().then_some(REGISTRY_PORT));
-                match asked.is_some_and(|port| sidecar.ports.contains(port)) {
-                    true => Question::Protocol,
-                    false => Question::Target,
-                }
-            };
+            let question = |sidecar: &Sidecar| question(sidecar.ports, port);
             let examining =
                 health::examine(engine, Some(known), backend, (&observed, &start_with), question, limit);
             if backend.state == State::Running {
@@ -230,6 +223,15 @@ impl<E: Engine> Doctor<'_, E> {
         }
         facts.backend = Some(Ok(observed.backend));
         facts
+    }
+}
+
+/// What to ask the sidecar of these ports, where one port was named. A range has no say in which of its
+/// services is spoken to, and nobody wants a request sent to all of them.
+fn question(ports: Ports, named: Option<Port>) -> Question {
+    match ports == named.unwrap_or(REGISTRY_PORT).into() {
+        true => Question::Protocol,
+        false => Question::Target,
     }
 }
 
@@ -273,6 +275,21 @@ async fn ask<E: Engine>(engine: &E, backend: &Container) -> crate::buildkit::Res
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_services_of_a_range_are_not_spoken_to() {
+        let port = Port::new(8003);
+        for (ports, named, asked) in [
+            ("5000", None, Question::Protocol),
+            ("8003", None, Question::Target),
+            ("8003", port, Question::Protocol),
+            ("5000", port, Question::Target),
+            ("8000-8099", port, Question::Target),
+            ("5000-5009", None, Question::Target),
+        ] {
+            assert_eq!(question(ports.parse().unwrap(), named), asked, "{ports} {named:?}");
+        }
+    }
 
     #[test]
     fn the_start_that_forwards_one_more_port_keeps_the_others() {

@@ -37,7 +37,7 @@ pub(super) struct Options {
     #[arg(long, short, value_name = "string", value_parser = FORMS)]
     format: Option<String>,
 
-    /// The port whose service is asked whether it is a registry (default 5000)
+    /// The port whose service is asked whether it is a registry, unless it is in a range (default 5000)
     #[arg(value_name = "PORT", value_parser = port, add = Completes(listening_ports))]
     port: Option<Port>,
 
@@ -49,7 +49,7 @@ pub(super) struct Options {
 /// How closely to look, and how to tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Examination {
-    /// The port whose service is asked what it speaks.
+    /// The port whose service is asked what it speaks, unless it is in a range.
     pub port: Option<Port>,
     /// In place of the usual deadline of each step.
     pub limit: Option<Duration>,
