@@ -65,8 +65,18 @@ impl Examined {
     /// How many ports of its target accept.
     #[must_use]
     pub fn accepting(&self) -> usize {
+        self.count(Outcome::Accepted)
+    }
+
+    /// How many ports of its target were not tried, as the others took the time.
+    #[must_use]
+    pub fn not_tried(&self) -> usize {
+        self.count(Outcome::NotTried)
+    }
+
+    fn count(&self, outcome: Outcome) -> usize {
         let tried = self.report().into_iter().flat_map(|report| tried(report, self.sidecar.ports));
-        tried.filter(|(_, probe)| probe.result == Outcome::Accepted).count()
+        tried.filter(|(_, probe)| probe.result == outcome).count()
     }
 
     /// What keeps builds from ports of it. Where some of a range accept, nothing needs to listen on the

@@ -170,6 +170,31 @@ fn idle_ports_of_a_range_are_no_failure_where_one_is_used() {
 }
 
 #[test]
+fn each_reason_why_ports_of_a_range_are_idle_is_told() {
+    let found = [(8000, Outcome::Loop), (8002, Outcome::Accepted), (8004, Outcome::Refused)];
+    let there = "9004".parse().unwrap();
+    let refused = Cause::NothingListens {
+        said: "refused",
+        to: There(there),
+        host: "this host".to_owned(),
+        ss: Ss(there),
+        there: "this host",
+    };
+    let [met, nothing] = &range(&found, &[("8000", idle("9000")), ("8004", refused)])[..] else { panic!() };
+    is(met, Warn, "1 of 10 ports accept; gateway:9000: the connection met itself", "nothing where");
+    is(nothing, Warn, "1 of 10 ports accept; gateway:9004: refused: nothing listens", "nothing where");
+}
+
+#[test]
+fn ports_of_a_range_that_were_not_tried_are_told() {
+    let found = [(8000, Outcome::Accepted), (8001, Outcome::NotTried), (8002, Outcome::NotTried)];
+    let [check] = &range(&found, &[])[..] else { panic!() };
+    is(check, Warn, "gateway:9000-9009 accepts on 1 of 10 ports, 2 not tried", "see to those that");
+    let [check] = &range(&found[1..], &[])[..] else { panic!() };
+    is(check, Warn, "gateway:9000-9009 accepts on 0 of 10 ports, 2 not tried", "see to those that");
+}
+
+#[test]
 fn what_is_in_the_way_of_a_used_range_is_a_failure_beside_what_is_idle() {
     let found = [(8000, Outcome::Loop), (8002, Outcome::Accepted), (8004, Outcome::Dialer)];
     let dialer = ("8004", Cause::Dialer { words: String::new(), start: "START".to_owned() });

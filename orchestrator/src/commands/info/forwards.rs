@@ -31,10 +31,15 @@ pub(super) fn lines(forward: &Examined, start: &str, verbose: bool) -> Vec<Strin
         rest.for_each(|found| told(found, &mut idle));
     }
     let target = forward.target(report, &ports.into());
-    if forward.findings.is_empty() {
+    let not_tried = match forward.not_tried() {
+        0 => String::new(),
+        n => format!(", {n} not tried"),
+    };
+    if forward.findings.is_empty() && not_tried.is_empty() {
         lines.insert(0, format!("Target {target} accepts"));
-    } else if accepting > 0 {
-        lines.insert(0, format!("Target {target} accepts on {accepting} of {} ports", ports.count()));
+    } else if accepting > 0 || !not_tried.is_empty() {
+        let all = ports.count();
+        lines.insert(0, format!("Target {target} accepts on {accepting} of {all} ports{not_tried}"));
     }
     lines.append(&mut idle);
     let whole = Counts::of(report);

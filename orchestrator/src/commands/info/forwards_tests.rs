@@ -138,6 +138,21 @@ fn the_object_of_a_range_has_those_of_its_ports() {
     );
 }
 
+#[test]
+fn ports_of_a_range_that_were_not_tried_are_not_said_to_accept() {
+    let mut range = range();
+    range.findings.clear();
+    let Some(Answer::Told(report)) = &mut range.answer else { panic!() };
+    for port in &mut report.ports[1..] {
+        port.probe = Some(Probe { result: Outcome::NotTried, ..Probe::default() });
+    }
+    assert_eq!(
+        lines(&range, "start", false)[0],
+        "Target gateway:9000-9002 accepts on 1 of 3 ports, 2 not tried"
+    );
+    assert_eq!(object(&range)["Ports"][2]["Health"], "not_tried");
+}
+
 /// Where none of it accepts, it is told as a single port is.
 #[test]
 fn a_range_that_nobody_serves_has_a_cause() {

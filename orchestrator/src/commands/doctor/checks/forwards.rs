@@ -43,6 +43,11 @@ pub enum ForwardTrouble {
     #[advice("nothing where no service is meant to be yet; else {help}")]
     #[status = "warn"]
     Idle { accepting: usize, all: usize, target: String, why: String, help: String },
+    /// The ports of a range that do not answer took the time that there is for all of it.
+    #[error("{target} accepts on {accepting} of {all} ports, {not_tried} not tried")]
+    #[advice("see to those that do not answer, or forward fewer ports in one range")]
+    #[status = "warn"]
+    NotTried { target: String, accepting: usize, all: usize, not_tried: usize },
     /// A sidecar of a later version tells of a target that this program does not know.
     #[error("{target}: {why}")]
     #[advice = "nothing is known"]
@@ -115,14 +120,21 @@ pub(super) fn targets(forward: &Examined, report: &Status) -> Vec<Check> {
             found(name.clone(), &ForwardTrouble::NotReached { target, why, help })
         })
         .collect();
-    let (accepting, all) = (forward.accepting(), ports.count());
-    let idle = forward.findings.iter().find(|found| found.finding.is_idle());
-    if accepting == 0 && forward.findings.is_empty() {
+    let (accepting, not_tried, all) = (forward.accepting(), forward.not_tried(), ports.count());
+    if not_tried > 0 {
+        let target = target(&ports.into());
+        checks.push(found(name.clone(), &ForwardTrouble::NotTried { target, accepting, all, not_tried }));
+    }
+    if accepting > 0 {
+        let idle = forward.findings.iter().filter(|found| found.finding.is_idle());
+        checks.extend(idle.map(|Found { ports, finding }| {
+            let (target, why, help) = (target(ports), finding.why(), finding.help());
+            found(name.clone(), &ForwardTrouble::Idle { accepting, all, target, why, help })
+        }));
+    }
+    if checks.is_empty() && accepting == 0 {
         let why = first.text.as_deref().unwrap_or("not reached").to_owned();
         checks.push(found(name, &ForwardTrouble::NotUnderstood { target: report.target.clone(), why }));
-    } else if let (true, Some(Found { ports, finding })) = (accepting > 0, idle) {
-        let (target, why, help) = (target(ports), finding.why(), finding.help());
-        checks.push(found(name, &ForwardTrouble::Idle { accepting, all, target, why, help }));
     } else if checks.is_empty() {
         let target = target(&ports.into());
         let longest = tried.iter().map(|probe| probe.latency_us).max().unwrap_or_default();
