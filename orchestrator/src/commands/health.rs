@@ -25,8 +25,8 @@ use crate::health::{
 use crate::observed::{Container, Observed, Sidecar, State};
 use surroundings::{Group, Surroundings};
 
-/// How long a sidecar may take to answer. Its program gives up its relay and the target after two
-/// seconds each; the rest is for an engine that starts it under load.
+/// How long a sidecar may take to answer. Its program gives up its relay after two seconds, and the target
+/// after two more, or all ports of a range after four; the rest is for an engine that starts it under load.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(8);
 
 /// One forward, looked at.
