@@ -6,7 +6,7 @@ use docker_assemble::commands::builder::Registered;
 use docker_assemble::commands::doctor::{self, Doctor, Examination};
 use docker_assemble::commands::info::Info;
 use docker_assemble::commands::{self, Session, info, start, stats};
-use docker_assemble::desired::{ContainerName, Desired, Port};
+use docker_assemble::desired::{ContainerName, Desired, Port, Ports};
 use docker_assemble::forward::Forward;
 use docker_assemble::observed::State;
 use docker_plugin::cancel::{self, Cancel, Cause};
@@ -34,15 +34,18 @@ fn sidecar(port: u16) -> ContainerName {
     user().sidecar(&Forward::plain(Port::new(port).unwrap()))
 }
 
+async fn start(engine: &FakeEngine, desired: Desired) {
+    let (screen, user, cancel) = (Screen::default(), user(), Cancel::never());
+    let console = screen.console();
+    let session = Session { engine, user: &user, console: &console, cancel: &cancel, limit: None };
+    let image = || Bytes::from_static(PROXY.as_bytes());
+    start::run(session, &desired, Progress::Auto, &image).await.unwrap();
+}
+
 /// A backend with these ports whose sidecars say that their targets do so.
 async fn started(forwards: &[u16], result: &str) -> FakeEngine {
     let engine = FakeEngine::with_images(&[IMAGE]);
-    let desired = Desired { forwards: ports(forwards), ..wish() };
-    let (screen, user, cancel) = (Screen::default(), user(), Cancel::never());
-    let console = screen.console();
-    let session = Session { engine: &engine, user: &user, console: &console, cancel: &cancel, limit: None };
-    let image = || Bytes::from_static(PROXY.as_bytes());
-    start::run(session, &desired, Progress::Auto, &image).await.unwrap();
+    start(&engine, Desired { forwards: ports(forwards), ..wish() }).await;
     for port in forwards {
         engine.world().said.insert(sidecar(*port), (0, status(result)));
     }
@@ -120,6 +123,28 @@ async fn one_command_helps_all_forwards_with_a_cause_in_common() {
                 --forward 5000=host.docker.internal:5000,6000=host.docker.internal:5000'\n";
     assert_eq!(text.matches(help).count(), 2, "{text}");
     assert_eq!(text.matches("and not this computer\n").count(), 2, "{text}");
+}
+
+/// Of ten ports, no way leads to two.
+#[tokio::test(start_paused = true)]
+async fn a_container_is_not_to_blame_for_a_port_between_those_that_are_not_reached() {
+    let engine = FakeEngine::with_images(&[IMAGE]);
+    let range = Forward::plain("8000-8009".parse::<Ports>().unwrap());
+    start(&engine, Desired { forwards: [range.clone()].into(), ..wish() }).await;
+    let result = |port| if port == 8000 || port == 8004 { "timed_out" } else { "accepted" };
+    let ports = (8000..8010)
+        .map(|port| json!({ "port": port, "probe": { "result": result(port), "latency_us": 9 } }));
+    let said = json!({ "version": "0.1.0", "target": "gateway:8000", "addrs": ["192.0.2.1:8000"], "ports": ports.collect::<Vec<_>>() });
+    engine.world().said.insert(user().sidecar(&range), (0, said.to_string()));
+    let told = async |ports: &[u16]| {
+        let ports = ports.iter().filter_map(|port| Port::new(*port)).collect();
+        engine.world().published = Some((ports, ContainerName("web".to_owned())));
+        described(&engine).await
+    };
+    let text = told(&[8002]).await;
+    assert!(text.contains("Target gateway:8000, 8004: timed out: a firewall"), "{text}");
+    let text = told(&[8000, 8004]).await;
+    assert!(text.contains("Target gateway:8000, 8004: timed out: container \"web\" publishes"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

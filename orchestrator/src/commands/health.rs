@@ -165,13 +165,14 @@ pub async fn examine<E: Engine>(
     forwards
 }
 
-/// Which container publishes ports to which no way leads.
+/// Which container publishes ports to which no way leads: the first of them in a row, as what publishes a
+/// port between has nothing to do with them.
 async fn publisher<E: Engine>(engine: &E, group: &Group<'_>, limit: Duration) -> Option<ContainerName> {
     let is_out = matches!(group.probe.result, Outcome::TimedOut | Outcome::Unreachable);
     if !is_out || group.via != TargetHost::Gateway {
         return None;
     }
-    timeout(limit, engine.publisher(group.to()?)).await.ok()?.ok()?
+    timeout(limit, engine.publisher(group.outside().rows().next()?)).await.ok()?.ok()?
 }
 
 /// Whether no forward finds a gateway because the backend has no network.

@@ -23,6 +23,11 @@ impl PortSet {
         self.0.iter().map(|ports| ports.count()).sum()
     }
 
+    /// Those in a row together, the lowest first.
+    pub fn rows(&self) -> impl Iterator<Item = Ports> {
+        self.0.iter().copied()
+    }
+
     /// Whether this one is among them.
     #[must_use]
     pub fn contains(&self, port: Port) -> bool {

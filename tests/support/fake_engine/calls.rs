@@ -57,8 +57,9 @@ impl Engine for FakeEngine {
         Ok(self.world().containers.iter().find(|container| container.name == *name).cloned())
     }
 
-    async fn publisher(&self, _: Ports) -> Result<Option<ContainerName>> {
-        Ok(None)
+    async fn publisher(&self, ports: Ports) -> Result<Option<ContainerName>> {
+        let published = self.world().published.clone();
+        Ok(published.filter(|(all, _)| all.iter().any(|port| ports.contains(*port))).map(|(_, name)| name))
     }
 
     async fn image(&self, image: &ImageRef) -> Result<Option<Image>> {

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
-use docker_assemble::desired::{ContainerName, ImageRef, VolumeName};
+use docker_assemble::desired::{ContainerName, ImageRef, Port, VolumeName};
 use docker_assemble::engine::{Duplex, EngineError, Network, Operation, Result};
 use docker_assemble::labels::PORT;
 use docker_assemble::observed::{Container, ContainerId, State};
@@ -84,6 +84,8 @@ pub(crate) struct World {
     pub(crate) refused_commands: (u16, usize),
     /// Containers in which no command ever ends.
     pub(crate) hung: BTreeSet<ContainerName>,
+    /// Ports that a container publishes.
+    pub(crate) published: Option<(Vec<Port>, ContainerName)>,
     /// What the engine says it runs on.
     pub(crate) operating_system: String,
     /// Whether images can be pulled.

@@ -48,9 +48,9 @@ pub(super) struct Surroundings<'a> {
 }
 
 impl Group<'_> {
-    /// The ports outside, or from the lowest of them to the highest.
-    pub(super) fn to(&self) -> Option<Ports> {
-        self.tried.outside(self.ports, self.outside.first()).span()
+    /// What its ports lead to.
+    pub(super) fn outside(&self) -> PortSet {
+        self.tried.outside(self.ports, self.outside.first())
     }
 }
 
@@ -99,7 +99,7 @@ impl Surroundings<'_> {
             ports: group.ports,
             via: &group.via,
             outside: group.outside,
-            to: group.to().unwrap_or(group.outside),
+            to: group.outside().span().unwrap_or(group.outside),
             addr: group.addr,
             outcome: group.probe.result,
             text: group.probe.text.as_deref(),
