@@ -20,7 +20,7 @@ use crate::desired::ContainerName;
 use crate::engine::{Engine, EngineError, EngineFacts};
 use crate::forward::PortSet;
 use crate::health::{
-    self, Answer, Finding, StartWith, explain, has_no_route, plain, remedy, target_now, tried,
+    self, Answer, Finding, StartWith, explain, has_no_route, plain, remedied, target_now, tried,
 };
 use crate::observed::{Container, Observed, Sidecar, State};
 use surroundings::{Group, Surroundings};
@@ -138,22 +138,13 @@ pub async fn examine<E: Engine>(
         .collect();
     let look = async |group: &mut Group<'_>| group.publisher = publisher(engine, group, limit).await;
     gradually(engine.at_once(), groups.iter_mut().flatten().map(look)).await;
-    let kept = observed.wanted();
-    // Each command that changes a target changes all that want it: whoever tries one after the
-    // other would take the first change back with the second.
-    let mut mended = kept.clone();
-    for group in groups.iter().flatten() {
-        let own = mended.iter_mut().find(|own| own.ports == group.ports);
-        if let (Some(target), Some(own)) = (remedy(&surroundings.case(group, &[])), own) {
-            own.target = target;
-        }
-    }
+    let cases: Vec<_> = groups.iter().flatten().map(|group| surroundings.case(group, &[])).collect();
+    let mended = remedied(&observed.wanted(), &cases);
     let found: Vec<Vec<_>> = groups
         .iter()
         .map(|groups| {
             let explained = groups.iter().filter_map(|group| {
-                let is_mended = remedy(&surroundings.case(group, &[])).is_some();
-                let finding = explain(&surroundings.case(group, if is_mended { &mended } else { &kept }))?;
+                let finding = explain(&surroundings.case(group, &mended))?;
                 Some(Found { ports: group.tried.clone(), finding })
             });
             explained.collect()

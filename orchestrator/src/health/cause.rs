@@ -8,9 +8,10 @@ use explained::Explained;
 use super::finding::{Cause, Finding};
 use super::finding::{Ss, There};
 use super::firewall::{self, Chain, Door};
+use super::mended::mended;
 use super::{Listening, NoNetwork, Place};
 use crate::desired::{Port, Ports};
-use crate::forward::{Forward, Target};
+use crate::forward::{Forward, PortSet, Target};
 
 /// The command of a start with these forwards.
 pub type StartWith<'a> = dyn Fn(&[Forward]) -> String + 'a;
@@ -20,11 +21,13 @@ pub type StartWith<'a> = dyn Fn(&[Forward]) -> String + 'a;
 pub struct Case<'a> {
     /// The ports that builds see, all of the forward.
     pub ports: Ports,
+    /// Those of them that this is about.
+    pub tried: &'a PortSet,
     /// The way the sidecar takes.
     pub via: &'a TargetHost,
     /// The ports there, all of the forward.
     pub outside: Ports,
-    /// Those of them that this is about, or from the lowest of these to the highest.
+    /// Those of them that this is about, from the lowest to the highest.
     pub to: Ports,
     /// The address that this means now.
     pub addr: Option<IpAddr>,
@@ -107,9 +110,16 @@ fn cause(case: &Case<'_>) -> Option<Cause> {
     })
 }
 
-/// What a forward that is not reached had better lead to, where that is known.
+/// These forwards with what the ports of all cases had better lead to, where that is known: commands that
+/// each change the ports of one case would take back what the others did.
 #[must_use]
-pub fn remedy(case: &Case<'_>) -> Option<Target> {
+pub fn remedied(forwards: &[Forward], cases: &[Case<'_>]) -> Vec<Forward> {
+    let changes = cases.iter().filter_map(|case| Some(case.leading_to(remedy(case)?)));
+    mended(forwards, &changes.flatten().collect::<Vec<_>>())
+}
+
+/// What a forward that is not reached had better lead to, where that is known: its first port.
+fn remedy(case: &Case<'_>) -> Option<Target> {
     if !matches!(case.outcome, Outcome::Refused | Outcome::Unreachable | Outcome::TimedOut) {
         return None;
     }
@@ -201,15 +211,17 @@ impl Case<'_> {
         }
     }
 
-    /// The start that keeps all forwards, but for what this one leads to.
+    /// The start that keeps all forwards, but for what these ports lead to; `target` is that of the first of
+    /// their forward.
     fn start(&self, target: Option<Target>) -> String {
-        let mut forwards = self.forwards.to_vec();
-        if let Some(target) = target {
-            forwards.retain(|forward| forward.ports != self.ports);
-            forwards.push(Forward { ports: self.ports, target });
-            forwards.sort();
-        }
-        (self.start)(&forwards)
+        let changes = target.map(|target| self.leading_to(target)).unwrap_or_default();
+        (self.start)(&mended(self.forwards, &changes))
+    }
+
+    /// These ports alone, as others of their forward may be reached.
+    fn leading_to(&self, target: Target) -> Vec<Forward> {
+        let all = Forward { ports: self.ports, target };
+        self.tried.rows().filter_map(|row| all.part(row)).collect()
     }
 
     /// The first port there.

@@ -1,9 +1,12 @@
+use std::sync::LazyLock;
+
 use super::*;
 use crate::desired::REGISTRY_PORT;
 use crate::forward::asked::Asked;
 use crate::forward::lists;
 
 const LOCAL: Listening = Listening::LoopbackOnly(IpAddr::V4(Ipv4Addr::LOCALHOST));
+static TRIED: LazyLock<PortSet> = LazyLock::new(|| Ports::from(REGISTRY_PORT).into());
 const GATEWAY: IpAddr = IpAddr::V4(Ipv4Addr::new(172, 17, 0, 1));
 
 fn case<'a>(
@@ -14,6 +17,7 @@ fn case<'a>(
 ) -> Case<'a> {
     Case {
         ports: REGISTRY_PORT.into(),
+        tried: &TRIED,
         via,
         outside: REGISTRY_PORT.into(),
         to: REGISTRY_PORT.into(),
@@ -271,13 +275,15 @@ fn the_users_other_forwards_are_kept() {
     );
 }
 
-/// Some ports of a range, and a command that keeps it as one.
+/// Some ports of a range, and a command that leaves the others of it alone.
 #[test]
 fn ports_of_a_range_are_told_together() {
     let range: Ports = "8000-8099".parse().unwrap();
     let forwards = [Forward::plain(REGISTRY_PORT), Forward::plain(range)];
+    let tried = PortSet::from("8003-8010".parse::<Ports>().unwrap());
     let some = |listening| Case {
         ports: range,
+        tried: &tried,
         outside: range,
         to: "8003-8010".parse().unwrap(),
         forwards: &forwards,
@@ -291,14 +297,50 @@ fn ports_of_a_range_are_told_together() {
     says(
         &some(&LOCAL),
         "refused: what listens on these ports does so on 127.0.0.1 only, which the gateway does not lead to",
-        "'docker assemble backend start --allow-host-port 5000,8000-8099@loopback'",
+        "'docker assemble backend start --allow-host-port 5000,8000-8002,8003-8010@loopback,8011-8099'",
     );
     let far = Case { place: Place::Virtual("Docker Desktop"), ..some(&LOCAL) };
     let help = explain(&far).unwrap().help();
-    assert!(help.ends_with("--forward 8000-8099=host.docker.internal:8000-8099'"), "{help}");
+    assert!(
+        help.ends_with("5000,8000-8002,8011-8099 --forward 8003-8010=host.docker.internal:8003-8010'"),
+        "{help}"
+    );
     let blocked = explain(&some(&Listening::Reachable)).unwrap().help();
     assert!(blocked.contains("--dport 8000:8099 -j ACCEPT"), "{blocked}");
     assert!(explain(&some(&Listening::Nothing)).unwrap().is_idle() && !explain(&far).unwrap().is_idle());
+}
+
+/// Of a range, one port is listened on at one address only and some on the loopback; the others accept. All
+/// commands are the same, so that none takes back what another did.
+#[test]
+fn what_helps_some_ports_of_a_range_takes_nothing_from_the_others() {
+    let range: Ports = "8000-8099".parse().unwrap();
+    let kept = [Forward::plain(REGISTRY_PORT), Forward::plain(range)];
+    let (only, other) = (Listening::Only([192, 0, 2, 5].into()), Listening::Nothing);
+    let found = [("8003", &only), ("8005-8006", &LOCAL), ("8009", &other)];
+    let found = found.map(|(ports, listening)| (ports.parse::<Ports>().unwrap(), listening));
+    let tried = found.map(|(ports, _)| PortSet::from(ports));
+    let all = |forwards| {
+        let case = |n: usize| Case {
+            ports: range,
+            outside: range,
+            tried: &tried[n],
+            to: found[n].0,
+            forwards,
+            ..case(Outcome::Refused, &TargetHost::Gateway, Place::Here, Some(found[n].1))
+        };
+        [0, 1, 2].map(case)
+    };
+    let mended = remedied(&kept, &all(&[]));
+    let [only, local, idle] = all(&mended).map(|case| explain(&case).unwrap());
+    let start = "'docker assemble backend start \
+        --allow-host-port 5000,8000-8002,8004,8005-8006@loopback,8007-8099 --forward 8003=192.0.2.5:8003'";
+    assert_eq!((only.help().as_str(), local.help().as_str()), (start, start));
+    assert!(idle.is_idle());
+    // Nor does one that has another reason to start anew.
+    let [_, _, idle] = all(&mended);
+    let dialer = explain(&Case { outcome: Outcome::Dialer, ..idle }).unwrap();
+    assert_eq!(dialer.help(), format!("{start} makes it anew"));
 }
 
 #[test]

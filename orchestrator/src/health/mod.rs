@@ -1,17 +1,19 @@
 //! What is the matter with a forward. Pure: observed facts in, words out.
 //!
 //! `report` is what a sidecar tells, `listening` what the host's tables tell, `firewall` what filters
-//! there, `place` where the engine is, `cause` puts them together, and `finding` has the words.
+//! there, `place` where the engine is, `cause` puts them together, `mended` has the forwards that help, and
+//! `finding` the words.
 
 mod cause;
 mod finding;
 mod firewall;
 mod isolation;
 mod listening;
+mod mended;
 mod place;
 mod report;
 
-pub use cause::{Case, StartWith, explain, remedy};
+pub use cause::{Case, StartWith, explain, remedied};
 pub use finding::{Cause, Finding, Ss, There};
 pub use firewall::{Chain, Door, closing_chains};
 pub use isolation::{NoNetwork, has_no_route};

@@ -97,6 +97,7 @@ impl Surroundings<'_> {
     pub(super) fn case<'a>(&'a self, group: &'a Group<'a>, forwards: &'a [Forward]) -> Case<'a> {
         Case {
             ports: group.ports,
+            tried: &group.tried,
             via: &group.via,
             outside: group.outside,
             to: group.outside().span().unwrap_or(group.outside),
