@@ -38,6 +38,26 @@ fn a_dialer_that_is_replaced_loses_no_request() {
     assert_eq!(relay.metric(FAILED_BY_DIALER), 0);
 }
 
+/// As where its list of ports has changed: until the next one is there, clients wait.
+#[test]
+fn clients_that_come_between_two_dialers_are_served_by_the_next() {
+    let world = World::new();
+    let target = world.listen("127.0.0.1:5000");
+    let relay = world.relay("loopback");
+    let dialer = world.dialer("5000");
+    let exchange = |mut client: TcpStream| {
+        client.write_all(b"question").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_all(&accept(&target)), (b"question".to_vec(), End::Finished));
+    };
+    exchange(relay.connect());
+    drop(dialer);
+    let between = relay.connect();
+    let _next = world.dialer("5000");
+    exchange(between);
+    assert_eq!(relay.metric(FAILED_BY_DIALER), 0);
+}
+
 /// However many connections there are, relay and dialer have one between them.
 #[test]
 fn all_connections_are_asked_for_over_one_channel() {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::ports::PortsError;
 use crate::{Port, Ports};
 
-/// Ports and ranges of them, in the order in which they were named.
+/// Ports and ranges of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowList(Vec<Ports>);
 
@@ -36,9 +36,22 @@ impl FromStr for AllowList {
 }
 
 impl<P: Into<Ports>> FromIterator<P> for AllowList {
-    /// Each by itself, though they may stand in a row.
+    /// In their order, and those in a row together: the same ports are the same list, whoever names them.
     fn from_iter<I: IntoIterator<Item = P>>(ports: I) -> Self {
-        Self(ports.into_iter().map(Into::into).collect())
+        let mut all: Vec<Ports> = ports.into_iter().map(Into::into).collect();
+        all.sort_unstable();
+        let mut list: Vec<Ports> = Vec::new();
+        for ports in all {
+            let joined = list.last().and_then(|last| {
+                let adjoins = ports.first().get() <= last.last().get().saturating_add(1);
+                Ports::new(last.first(), last.last().max(ports.last())).filter(|_| adjoins)
+            });
+            match (list.last_mut(), joined) {
+                (Some(last), Some(joined)) => *last = joined,
+                _ => list.push(ports),
+            }
+        }
+        Self(list)
     }
 }
 
@@ -69,10 +82,16 @@ mod tests {
     }
 
     #[test]
-    fn ports_are_listed_as_they_come() {
-        let list: AllowList = [5001, 5000].into_iter().filter_map(Port::new).collect();
-        assert_eq!(list.to_string(), "5001,5000");
-        assert_eq!(list.to_string().parse(), Ok(list));
+    fn the_same_ports_are_the_same_list() {
+        let list =
+            |words: &[&str]| words.iter().map(|ports| ports.parse::<Ports>().unwrap()).collect::<AllowList>();
+        let one = list(&["8300-8302", "5000", "65535"]);
+        assert_eq!(one.to_string(), "5000,8300-8302,65535");
+        for other in
+            [&["8302", "65535", "8300-8301", "5000"][..], &["8300-8302", "8301", "5000", "65535", "65535"]]
+        {
+            assert_eq!(list(other), one);
+        }
     }
 
     proptest! {
@@ -82,7 +101,13 @@ mod tests {
             let port = |number| Port::new(number).unwrap();
             let range = |(first, more): &(u16, u16)| Ports::new(port(*first), port(first.saturating_add(*more)));
             let list: AllowList = ranges.iter().filter_map(range).collect();
-            prop_assert_eq!(list.to_string().parse(), Ok(list));
+            prop_assert_eq!(list.to_string().parse(), Ok(list.clone()));
+            let named = |port: Port| ranges.iter().filter_map(range).any(|it| it.contains(port));
+            let edges = ranges.iter().filter_map(range).flat_map(|it| [it.first().get(), it.last().get()]);
+            let around = edges.flat_map(|edge| edge.saturating_sub(1)..=edge.saturating_add(1));
+            for port in around.filter_map(Port::new) {
+                prop_assert_eq!(list.allows(port.get()), named(port));
+            }
         }
     }
 

@@ -18,7 +18,8 @@ use crate::sys::Socket;
 
 /// A dialer somewhere, known by the path of its socket, and the channel to it.
 ///
-/// A dialer that was restarted is found again, and one that is gone is noticed at once.
+/// One that is gone is noticed at once, and waited for a moment: another may take its place, as where its list
+/// of ports has changed.
 #[derive(Debug)]
 pub struct DialClient {
     path: PathBuf,
@@ -36,6 +37,8 @@ enum Known {
     Channel(Weak<Channel>),
     /// It knows no channels, as of then.
     Older(Instant),
+    /// There was one, which is not there any more, as of then.
+    Gone(Instant),
 }
 
 /// A connection that a dialer makes.
@@ -43,6 +46,10 @@ pub type Dialling<'a> = Pin<Box<dyn Future<Output = Result<Socket, DialerError>>
 
 /// For how long a dialer is taken for an older one, before the next may be tried.
 const OLDER: Duration = Duration::from_secs(60);
+
+/// For how long one that was there is waited for, and how often it is looked for meanwhile.
+const AWAY: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(20);
 
 impl DialClient {
     /// Knows the path; nothing is asked yet.
@@ -91,7 +98,13 @@ impl DialClient {
         if let Some(opened) = self.known().opened() {
             return Ok(opened);
         }
-        let opened = Channel::open(&self.path).await.map_err(|broken| broken.at(&self.path))?;
+        let opened = loop {
+            match Channel::open(&self.path).await {
+                Ok(opened) => break opened,
+                Err(Broken::Gone(_)) if self.known().may_come_back() => tokio::time::sleep(LOOK).await,
+                Err(broken) => return Err(broken.at(&self.path)),
+            }
+        };
         *self.known() = match &opened {
             Opened::Channel(channel) => Known::Channel(Arc::downgrade(channel)),
             Opened::Older => Known::Older(Instant::now()),
@@ -128,8 +141,19 @@ impl Known {
                 channel.upgrade().filter(|channel| !channel.has_ended()).map(Opened::Channel)
             }
             Self::Older(since) if since.elapsed() < OLDER => Some(Opened::Older),
-            Self::Nothing | Self::Older(_) => None,
+            Self::Nothing | Self::Older(_) | Self::Gone(_) => None,
         }
+    }
+
+    /// Whether one that cannot be reached may be about to be again.
+    fn may_come_back(&mut self) -> bool {
+        match self {
+            Self::Nothing => return false,
+            Self::Channel(_) | Self::Older(_) => *self = Self::Gone(Instant::now()),
+            Self::Gone(since) if since.elapsed() < AWAY => {}
+            Self::Gone(_) => *self = Self::Nothing,
+        }
+        !matches!(self, Self::Nothing)
     }
 }
 

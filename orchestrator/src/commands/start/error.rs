@@ -51,6 +51,15 @@ pub enum StartError {
         /// The start whose forwards need no network.
         start: String,
     },
+    /// A sidecar or a dialer that was there hangs.
+    #[error("{error}; 'docker restart {name}' starts it anew")]
+    #[advice = "that command, and another start"]
+    OldHelper {
+        /// Why it does not serve.
+        error: ReadyError,
+        /// The container.
+        name: ContainerName,
+    },
     /// An old backend does not come up.
     #[error("{error}; 'docker assemble backend stop' and another start make a new one")]
     #[advice = "what it says"]

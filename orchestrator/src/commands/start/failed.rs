@@ -35,12 +35,17 @@ pub(super) async fn quote<E: Engine>(
     {
         return StartError::NoNetwork { error, lost: NoNetwork::new(&start), start }.into();
     }
+    let helper = error.container().map(|failed| failed.name.clone());
+    let helper = helper.filter(|name| was_there && *name != session.user.backend());
     match error {
         ReadyError::Cancelled(cancelled) => cancelled.into(),
         // As it is, so that its hint is found.
         ReadyError::Engine(error) => error.into(),
-        error if was_there => StartError::Old { error }.into(),
-        error => error.into(),
+        error => match helper {
+            Some(name) => StartError::OldHelper { error, name }.into(),
+            None if was_there => StartError::Old { error }.into(),
+            None => error.into(),
+        },
     }
 }
 
