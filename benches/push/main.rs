@@ -66,7 +66,11 @@ fn main() -> anyhow::Result<()> {
             for n in 0..builders.len() {
                 let builder = &builders[(round + n) % builders.len()];
                 for (what, value) in builder.measure() {
-                    add(&mut samples, Sample { what, name: builder.way.name().to_owned(), round, value });
+                    add(
+                        &cli,
+                        &mut samples,
+                        Sample { what, name: builder.way.name().to_owned(), round, value },
+                    )?;
                 }
             }
         }
@@ -75,7 +79,7 @@ fn main() -> anyhow::Result<()> {
         for n in 0..cli.ports.len() {
             let many = cli.ports[(round + n) % cli.ports.len()];
             for (what, value) in ports::measure(many) {
-                add(&mut samples, Sample { what, name: format!("{many} ports"), round, value });
+                add(&cli, &mut samples, Sample { what, name: format!("{many} ports"), round, value })?;
             }
         }
     }
@@ -86,8 +90,13 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-fn add(samples: &mut Vec<Sample>, sample: Sample) {
+/// Tells it, and keeps it at once: a run takes long, and may be ended.
+fn add(cli: &Cli, samples: &mut Vec<Sample>, sample: Sample) -> anyhow::Result<()> {
     let Sample { what, name, round, value } = &sample;
     println!("{:>2}  {:<16} {name:<14} {}", round + 1, what.name(), what.show(*value));
+    if let Some(prefix) = &cli.out {
+        report::keep(prefix, &sample, samples.is_empty())?;
+    }
     samples.push(sample);
+    Ok(())
 }

@@ -1,8 +1,9 @@
 //! Tables, samples and pictures.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context;
@@ -136,13 +137,25 @@ pub(crate) fn table(samples: &[Sample]) -> String {
     text
 }
 
-/// Writes `PREFIX.md`, `PREFIX.jsonl` and a `PREFIX-WHAT.svg` for each.
+fn file(prefix: &Path, end: &str) -> PathBuf {
+    let mut name = prefix.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+/// Adds it to `PREFIX.jsonl`, which begins anew with the first.
+pub(crate) fn keep(prefix: &Path, sample: &Sample, is_first: bool) -> anyhow::Result<()> {
+    let Sample { what, name, round, value } = sample;
+    let line = json!({"what": what.name(), "name": name, "round": round + 1, "value": value});
+    let mut options = File::options();
+    let options = options.create(true).write(true).truncate(is_first).append(!is_first);
+    let kept = options.open(file(prefix, ".jsonl")).and_then(|mut file| writeln!(file, "{line}"));
+    kept.context("cannot keep a sample")
+}
+
+/// Writes `PREFIX.md` and a `PREFIX-WHAT.svg` for each.
 pub(crate) fn write(prefix: &Path, conditions: &Conditions, samples: &[Sample]) -> anyhow::Result<()> {
-    let file = |end: &str| {
-        let mut name = prefix.as_os_str().to_owned();
-        name.push(end);
-        std::path::PathBuf::from(name)
-    };
+    let file = |end: &str| file(prefix, end);
     let mut pictures = String::new();
     for what in What::ALL {
         let bar = |(name, spread)| {
@@ -160,13 +173,6 @@ pub(crate) fn write(prefix: &Path, conditions: &Conditions, samples: &[Sample]) 
             let _ = writeln!(pictures, "![{}]({name})", what.title());
         }
     }
-    let lines: String = samples
-        .iter()
-        .map(|Sample { what, name, round, value }| {
-            format!("{}\n", json!({"what": what.name(), "name": name, "round": round + 1, "value": value}))
-        })
-        .collect();
-    fs::write(file(".jsonl"), lines).context("cannot keep the samples")?;
     let text = format!(
         "# Pushes, pulls, starts\n\nEach push goes into an empty registry on this host, from a builder that has the \
          layer, uncompressed; each pull into an empty cache, and ends when the layer is unpacked.\n\n{}\n{}\n{pictures}",
