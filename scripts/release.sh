@@ -47,9 +47,11 @@ image() { # FILES NAME
 }
 
 publish() { # FILES TAG
-	local said
+	local said kind=()
 	said=$(notes "$2")
-	gh release create "$2" --verify-tag --title "$version" --notes "$said" "$1"/*
+	# One such as 1.0.0-rc.1 is not what "latest" means.
+	case $version in *-*) kind=(--prerelease) ;; esac
+	gh release create "$2" --verify-tag --title "$version" --notes "$said" "${kind[@]}" "$1"/*
 }
 
 case ${1:-} in
