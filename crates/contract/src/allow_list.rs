@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::ports::PortsError;
+use crate::ports::{PortsError, rows};
 use crate::{Port, Ports};
 
 /// Ports and ranges of them.
@@ -37,21 +37,8 @@ impl FromStr for AllowList {
 
 impl<P: Into<Ports>> FromIterator<P> for AllowList {
     /// In their order, and those in a row together: the same ports are the same list, whoever names them.
-    fn from_iter<I: IntoIterator<Item = P>>(ports: I) -> Self {
-        let mut all: Vec<Ports> = ports.into_iter().map(Into::into).collect();
-        all.sort_unstable();
-        let mut list: Vec<Ports> = Vec::new();
-        for ports in all {
-            let joined = list.last().and_then(|last| {
-                let adjoins = ports.first().get() <= last.last().get().saturating_add(1);
-                Ports::new(last.first(), last.last().max(ports.last())).filter(|_| adjoins)
-            });
-            match (list.last_mut(), joined) {
-                (Some(last), Some(joined)) => *last = joined,
-                _ => list.push(ports),
-            }
-        }
-        Self(list)
+    fn from_iter<I: IntoIterator<Item = P>>(named: I) -> Self {
+        Self(rows(named))
     }
 }
 

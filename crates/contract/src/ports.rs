@@ -92,6 +92,21 @@ impl Ports {
     }
 }
 
+/// The same ports in their order, those in a row together: 8005, 5000 and 8000-8004 are 5000 and 8000-8005.
+#[must_use]
+pub fn rows(ports: impl IntoIterator<Item = impl Into<Ports>>) -> Vec<Ports> {
+    let mut all: Vec<Ports> = ports.into_iter().map(Into::into).collect();
+    all.sort_unstable();
+    all.dedup_by(|next, row| {
+        let adjoins = next.first.get() <= row.last.get().saturating_add(1);
+        if adjoins {
+            row.last = row.last.max(next.last);
+        }
+        adjoins
+    });
+    all
+}
+
 impl From<Port> for Ports {
     fn from(port: Port) -> Self {
         Self { first: port, last: port }

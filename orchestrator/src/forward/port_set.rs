@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use assemble_contract::ports::rows;
 use assemble_contract::{Port, Ports};
 
 use super::in_step;
@@ -49,17 +50,8 @@ impl PortSet {
 }
 
 impl FromIterator<Port> for PortSet {
-    /// The ports come in their order.
     fn from_iter<I: IntoIterator<Item = Port>>(ports: I) -> Self {
-        let mut rows: Vec<Ports> = Vec::new();
-        for port in ports {
-            let next = |row: &&mut Ports| row.last().get().checked_add(1) == Some(port.get());
-            match rows.last_mut().filter(next) {
-                Some(row) => *row = Ports::new(row.first(), port).unwrap_or(*row),
-                None => rows.push(port.into()),
-            }
-        }
-        Self(rows)
+        Self(rows(ports))
     }
 }
 
