@@ -145,6 +145,22 @@ pub struct PortStatus {
     pub probe: Option<Probe>,
 }
 
+/// What is counted of one port of a range, and its attempt, as that of a relay which has no other.
+impl From<&PortStatus> for Status {
+    fn from(told: &PortStatus) -> Self {
+        Self {
+            active: told.active,
+            bytes_down: told.bytes_down,
+            bytes_up: told.bytes_up,
+            failed: told.failed.clone(),
+            last_error: told.last_error.clone(),
+            opened: told.opened,
+            probe: told.probe.clone(),
+            ..Self::default()
+        }
+    }
+}
+
 /// Why a connection did not end well, as it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureReason {

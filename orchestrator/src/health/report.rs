@@ -43,14 +43,6 @@ pub fn alone(status: &Status, ports: Ports, told: &PortStatus) -> Status {
     let outside = first.map(|first| PortSet::from(Ports::from(port)).outside(ports, first));
     Status {
         target: outside.map_or_else(String::new, |outside| target_with(status, &outside)),
-        active: told.active,
-        bytes_down: told.bytes_down,
-        bytes_up: told.bytes_up,
-        failed: told.failed.clone(),
-        last_error: told.last_error.clone(),
-        opened: told.opened,
-        probe: told.probe.clone(),
-        // Field by field: there is one of these for each port, and the others are thousands.
         version: status.version.clone(),
         addrs: status.addrs.clone(),
         resolved: status.resolved,
@@ -58,7 +50,7 @@ pub fn alone(status: &Status, ports: Ports, told: &PortStatus) -> Status {
         fallback: status.fallback,
         capacity: status.capacity,
         kernel: status.kernel,
-        ..Status::default()
+        ..Status::from(told)
     }
 }
 

@@ -8,7 +8,7 @@ use docker_plugin::output::{age, size};
 use serde_json::{Value, json};
 
 use crate::commands::health::{Examined, Found};
-use crate::health::{Answer, alone, target_of, tried};
+use crate::health::{Answer, target_of, tried};
 
 /// The lines below its sidecar's; `start` is the command that keeps all forwards, and `verbose` tells of single
 /// ports of a range too. None for one that was not asked, whose state says why.
@@ -88,7 +88,7 @@ fn of_ports(report: &Status, ports: Ports) -> Vec<String> {
     let used: Vec<_> = report.ports.iter().filter(|port| port.opened > 0).collect();
     let line = |port: &&PortStatus| {
         let last = last_error(port.last_error.as_ref()).map(|last| format!("; last {last}"));
-        let counts = Counts::of(&alone(report, ports, port)).words();
+        let counts = Counts::of(&Status::from(*port)).words();
         format!("Port {}: {counts}{}", port.port, last.unwrap_or_default())
     };
     let rest = ports.count().saturating_sub(used.len());
@@ -127,7 +127,7 @@ pub(super) fn object(forward: &Examined) -> Value {
     let finding = |Found { ports, finding }: &Found| json!({ "Ports": ports.to_string(), "Why": finding.why(), "Help": finding.help() });
     object["Findings"] = forward.findings.iter().map(finding).collect();
     let of_port = |told: &PortStatus| {
-        let mut object = counts(&alone(report, ports, told));
+        let mut object = counts(&Status::from(told));
         object["Port"] = told.port.into();
         reached(&mut object, told.probe.as_ref());
         object
