@@ -148,10 +148,9 @@ impl Known {
     /// Whether one that cannot be reached may be about to be again.
     fn may_come_back(&mut self) -> bool {
         match self {
-            Self::Nothing => return false,
             Self::Channel(_) | Self::Older(_) => *self = Self::Gone(Instant::now()),
-            Self::Gone(since) if since.elapsed() < AWAY => {}
-            Self::Gone(_) => *self = Self::Nothing,
+            Self::Gone(since) if since.elapsed() >= AWAY => *self = Self::Nothing,
+            Self::Gone(_) | Self::Nothing => {}
         }
         !matches!(self, Self::Nothing)
     }
