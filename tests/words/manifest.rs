@@ -164,6 +164,25 @@ fn each_replica_claims_its_own_cache() {
     assert_eq!(size, "1000000000", "a text that looks like a number");
 }
 
+/// Of several remote nodes buildx would use the first alone.
+#[test]
+fn several_replicas_are_one_builder_by_buildx_kubernetes_driver() {
+    let options = "--replicas 3 --name b --namespace ci --storage 2Ti";
+    let [_, set] = documents(options);
+    assert_eq!(at(&set, "spec.replicas"), 3);
+    assert_eq!(at(&set, "spec.template.metadata.labels.app"), "b", "by it buildx lists the pods");
+    assert_eq!(at(&set, "spec.selector.matchLabels.app"), &Value::Null, "a set in use cannot change it");
+    let (text, command) = made(options);
+    assert_eq!(
+        command,
+        "docker buildx create --name b --node b --driver kubernetes --use \
+         --driver-opt persistent-volume-claim.requests.storage=2Ti,namespace=ci"
+    );
+    assert!(text.contains(&format!("#   {command}\n")) && text.contains("rm --keep-daemon"), "{text}");
+    assert!(made("--replicas 2").1.ends_with(".requests.storage=50Gi"), "where the kubeconfig points");
+    assert_eq!(made("--replicas 1"), made(""));
+}
+
 #[test]
 fn names_and_namespaces_go_everywhere() {
     let [policy, set] = documents("");
@@ -199,6 +218,10 @@ fn what_no_cluster_takes_is_a_usage_error() {
         ),
         ("--kubernetes --name A", "invalid argument \"A\" for \"--name\" flag: must be small letters"),
         ("--kubernetes --namespace no", "invalid argument \"no\" for \"--namespace\" flag: is a truth value"),
+        (
+            "--kubernetes --replicas 0",
+            "invalid argument \"0\" for \"--replicas\" flag: must be a whole number, 1 or more",
+        ),
         ("--kubernetes --storage 20gb", "invalid argument \"20gb\" for \"--storage\" flag: must be a size"),
         (
             "--kubernetes --allow-host-port 0,1",

@@ -5,7 +5,7 @@ mod objects;
 mod pod;
 mod words;
 
-pub use words::{builder_command, text};
+pub use words::{builder_command, builder_notes, text};
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,9 @@ pub struct Wish {
     pub name: String,
     /// Where it lives; where `kubectl` points when absent.
     pub namespace: Option<String>,
-    /// What the daemon may do.
+    /// How many daemons, each with a cache; at least one.
+    pub replicas: u32,
+    /// What the daemons may do.
     pub variant: Variant,
     /// The daemon's image; that of the variant when absent.
     pub image: Option<ImageRef>,
@@ -89,7 +91,7 @@ fn stateful_set(wish: &Wish) -> Object<StatefulSetSpec> {
         spec: StatefulSetSpec {
             // Wanted by the API. No such service is made: nobody finds the pods by the network.
             service_name: wish.name.clone(),
-            replicas: 1,
+            replicas: wish.replicas,
             // Each daemon stands alone, so none waits for another.
             pod_management_policy: "Parallel",
             selector: Selector { match_labels: selected(wish) },

@@ -28,8 +28,11 @@ const FIRST_UNPRIVILEGED: u16 = 1024;
 /// The pods of the set.
 pub(super) fn template(wish: &Wish) -> Template {
     let rootless = wish.variant == Variant::Rootless;
+    let mut labels = labels(wish);
+    // By this one buildx's kubernetes driver finds the pods of a set.
+    labels.insert("app", wish.name.clone());
     Template {
-        metadata: Metadata { labels: labels(wish), ..Metadata::default() },
+        metadata: Metadata { labels, ..Metadata::default() },
         spec: PodSpec {
             // Builds run other people's code, which has no business with the cluster.
             automount_service_account_token: false,

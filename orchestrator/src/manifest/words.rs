@@ -28,32 +28,55 @@ pub fn text(wish: &Wish) -> String {
     text
 }
 
-/// The command that makes the first daemon a builder of buildx.
+/// The command that makes all of the daemons one builder of buildx.
 #[must_use]
 pub fn builder_command(wish: &Wish) -> String {
-    format!("docker buildx create --name {} --driver remote --use '{}'", wish.name, address(wish, 0))
+    let Wish { name, namespace, replicas, storage, .. } = wish;
+    let in_namespace = |before| namespace.iter().map(|name| format!("{before}namespace={name}")).collect();
+    if *replicas == 1 {
+        // For these addresses buildx runs `kubectl exec`.
+        let namespace: String = in_namespace('&');
+        format!(
+            "docker buildx create --name {name} --driver remote --use \
+             'kube-pod://{name}-0?container={DAEMON}{namespace}'"
+        )
+    } else {
+        // Of several remote nodes of one platform buildx only ever uses the first. Its kubernetes driver
+        // spreads builds over the pods of a set, and takes a set for its own that is called as the node;
+        // it looks for a set and not for a deployment where it is told of a claim.
+        let namespace: String = in_namespace(',');
+        format!(
+            "docker buildx create --name {name} --node {name} --driver kubernetes --use \
+             --driver-opt persistent-volume-claim.requests.storage={storage}{namespace}"
+        )
+    }
 }
 
-/// Where buildx finds a replica: BuildKit's `kube-pod` addresses, for which it runs `kubectl exec`.
-fn address(wish: &Wish, replica: u32) -> String {
-    let namespace = wish.namespace.as_ref().map(|name| format!("&namespace={name}")).unwrap_or_default();
-    format!("kube-pod://{}-{replica}?container={DAEMON}{namespace}", wish.name)
+/// What to know before the builder is used; empty where that is nothing.
+#[must_use]
+pub const fn builder_notes(wish: &Wish) -> &'static str {
+    match wish.replicas {
+        1 => "",
+        _ => {
+            "It needs buildx 0.34 or later. Builds of one directory go to one replica, for its cache; with\n\
+             ',loadbalance=random' behind the last option each build goes to any of them. To remove the\n\
+             builder alone, use 'docker buildx rm --keep-daemon': without that the daemons go too.\n"
+        }
+    }
 }
 
 fn header(wish: &Wish) -> String {
-    let (name, version) = (&wish.name, env!("CARGO_PKG_VERSION"));
-    let namespace = wish.namespace.as_ref().map(|name| format!(" --namespace {name}")).unwrap_or_default();
     let mut text = format!(
-        "BuildKit for Kubernetes {} and later, made by docker assemble v{version}. Apply it and build:\n\n\
+        "BuildKit for Kubernetes {} and later, made by docker assemble v{}. Apply it and build:\n\n\
          \x20 {}\n\
-         \x20 docker buildx build ...\n\n\
-         Each further replica is a builder of its own, with a cache of its own:\n\n\
-         \x20 kubectl{namespace} scale statefulset/{name} --replicas 2\n\
-         \x20 docker buildx create --name {name}-1 --driver remote '{}'\n",
+         \x20 docker buildx build ...\n",
         wish.variant.oldest(),
+        env!("CARGO_PKG_VERSION"),
         builder_command(wish),
-        address(wish, 1),
     );
+    if wish.replicas > 1 {
+        text.push_str(&format!("\n{}", builder_notes(wish)));
+    }
     let (named, plain): (Vec<_>, Vec<_>) = wish.forwards.iter().partition(|forward| !forward.is_plain());
     if !plain.is_empty() {
         text.push_str(

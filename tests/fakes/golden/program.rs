@@ -91,6 +91,7 @@ fn manifests() {
             "",
             "--rootless --namespace ci --name builders-2 --storage 1Ti",
             "--privileged=false --allow-host-port 0",
+            "--replicas 3 --namespace ci --allow-host-port 0",
             "--allow-host-port 5000,8000-8002 --forward 5432=db.internal:5432,6379=192.0.2.7:6380",
             "--image registry.example/buildkit:1 --proxy-image registry.example/proxy:2",
         ],

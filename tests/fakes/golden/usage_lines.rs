@@ -61,6 +61,8 @@
     "backend manifest --kubernetes --name no",
     "backend manifest --kubernetes --namespace a/b",
     "backend manifest --kubernetes --storage much",
+    "backend manifest --kubernetes --replicas 0",
+    "backend manifest --kubernetes --replicas 1.5",
     "backend manifest --kubernetes --image ''",
     "backend manifest --kubernetes --allow-host-port 5000:5001",
     "backend manifest --kubernetes --allow-host-port 5000@loopback",

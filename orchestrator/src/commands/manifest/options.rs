@@ -71,6 +71,10 @@ pub(in crate::commands) struct Options {
     #[arg(long, value_name = "string", value_parser = image, add = Completes(images))]
     proxy_image: Option<ImageRef>,
 
+    /// How many BuildKits to run, each with a cache of its own (default 1)
+    #[arg(long, value_name = "number", value_parser = replicas)]
+    replicas: Option<u32>,
+
     /// Run BuildKit without root; needs Kubernetes 1.30
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
     rootless: Option<bool>,
@@ -115,6 +119,10 @@ pub enum ManifestOptionError {
     #[error("is a truth value in YAML and no name")]
     #[advice = "choose another name"]
     Truth,
+    /// `--replicas` of a manifest.
+    #[error("must be a whole number, 1 or more")]
+    #[advice = "say how many builders there are to be"]
+    Replicas,
     /// `--storage` of a manifest.
     #[error("must be a size such as 50Gi or 1Ti")]
     #[advice = "write it as Kubernetes does"]
@@ -136,6 +144,7 @@ impl Options {
         Ok(Wish {
             name: self.name.unwrap_or_else(|| NAME.to_owned()),
             namespace: self.namespace,
+            replicas: self.replicas.unwrap_or(1),
             variant: if rootless { Variant::Rootless } else { Variant::Privileged },
             image: self.image,
             proxy_image: self.proxy_image.unwrap_or_else(|| ImageRef(PROXY_IMAGE.to_owned())),
@@ -175,6 +184,12 @@ fn name(text: &str) -> Result<String, ManifestOptionError> {
 
 fn namespace(text: &str) -> Result<String, ManifestOptionError> {
     if is_label(text, LABEL_LENGTH) { unambiguous(text) } else { Err(ManifestOptionError::Namespace) }
+}
+
+fn replicas(text: &str) -> Result<u32, ManifestOptionError> {
+    // What the API's `int32` holds.
+    let fits = |replicas: &u32| *replicas > 0 && i32::try_from(*replicas).is_ok();
+    text.parse().ok().filter(fits).ok_or(ManifestOptionError::Replicas)
 }
 
 /// Refuses what `kubectl` would take for a truth value: it reads YAML 1.1, where these need quotes
