@@ -109,8 +109,8 @@ impl Shell {
                 self.attain(session, &desired, how).await
             }
             OnEngine::PortChange(change, how) => {
-                let Desired { image, proxy_image, .. } = wish();
-                let desired = port::wish(session, &change, proxy_image, &image).await?;
+                let usual = Desired { user: session.user.clone(), ..wish() };
+                let desired = port::wish(session, &change, usual, None).await?;
                 self.attain(session, &desired, how).await
             }
             OnEngine::PortList(list) => port::list(session, &list).await,

@@ -1,6 +1,8 @@
 //! `backend port add` and `backend port rm`.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -13,10 +15,11 @@ use explained::Explained;
 use crate::commands::forwards::{self, Words, merged};
 use crate::commands::start::{Around, How, attain, dialed, resolve};
 use crate::commands::{Session, WhenInUse, observe};
-use crate::desired::{Desired, ImageRef, ProxyImage, PullPolicy, Settings};
+use crate::desired::{Desired, ProxyImage, PullPolicy, Settings};
 use crate::engine::Engine;
 use crate::forward::asked::{self, Asked};
 use crate::forward::{Conflict, Forward, MOST, MOST_PORTS, limits};
+use crate::plan::{plan, prepare};
 use crate::proxy_image::{Archive, is_built_in};
 
 /// Forward more ports; all others stay as they are
@@ -71,6 +74,14 @@ pub(in crate::commands) struct RmOptions {
     /// Wait until builds in flight have ended, for as long as --timeout says
     #[arg(long)]
     wait: bool,
+}
+
+/// What a change makes of the forwards.
+struct Changed {
+    kept: Vec<Forward>,
+    new: Vec<Asked>,
+    /// The first port that was to go and is not among them.
+    free: Option<Port>,
 }
 
 /// What becomes of the forwards.
@@ -148,11 +159,12 @@ pub enum ChangeError {
 
 impl Change {
     /// Which of the forwards stay, and which are new.
-    fn of(&self, forwards: Vec<Forward>) -> Result<(Vec<Forward>, Vec<Asked>), ChangeError> {
+    fn of(&self, forwards: Vec<Forward>) -> Result<Changed, ChangeError> {
         let there: Vec<_> = forwards.iter().map(Asked::from).collect();
         // The one of this port alone.
         let at = |port: Port| forwards.iter().find_map(|forward| forward.part(port.into()));
         let leads_to = |port| at(port).map(|forward| forward.leads_to()).unwrap_or_default();
+        let mut free = None;
         let (kept, new) = match self {
             Self::Add(asked) => {
                 let taken = |port| ChangeError::Taken { port, target: leads_to(port) };
@@ -174,9 +186,7 @@ impl Change {
                         meant.beside([there]).map_err(other)?;
                         rest = rest.into_iter().flat_map(|ports| ports.without(there.ports)).collect();
                     }
-                    if let Some(free) = rest.first() {
-                        return Err(ChangeError::Free { port: free.first() });
-                    }
+                    free = free.or_else(|| rest.first().map(|rest| rest.first()));
                 }
                 let without = |forward: &Forward| {
                     let gone = asked.iter().map(|asked| asked.ports);
@@ -190,7 +200,7 @@ impl Change {
         match limits(kept.iter().map(|forward| forward.ports).chain(new.iter().map(|asked| asked.ports))) {
             Some(Conflict::TooMany { many }) => Err(ChangeError::TooMany { many }),
             Some(Conflict::TooManyPorts { many }) => Err(ChangeError::TooManyPorts { many }),
-            _ => Ok((kept, new)),
+            _ => Ok(Changed { kept, new, free }),
         }
     }
 }
@@ -207,45 +217,67 @@ pub async fn run<E: Engine>(
 ) -> Result<()> {
     let wish = async |sidecar: &Archive| {
         let Archive { image, arch, .. } = sidecar;
-        let built_in = ProxyImage::BuiltIn { image: image.clone(), arch: (*arch).to_owned() };
-        let desired = wish(session, change, built_in, &around.image).await?;
-        let desired = Desired { proxies: around.proxies.clone(), ..desired };
-        dialed(session, desired, around.runtime.as_deref()).await
+        let usual = Desired {
+            user: session.user.clone(),
+            image: around.image.clone(),
+            pull: PullPolicy::Missing,
+            settings: Settings::default(),
+            forwards: BTreeSet::new(),
+            proxy_image: ProxyImage::BuiltIn { image: image.clone(), arch: (*arch).to_owned() },
+            files: Vec::new(),
+            proxies: around.proxies.clone(),
+            dialer_directory: None,
+            recreate: false,
+            forwards_only: true,
+        };
+        wish(session, change, usual, around.runtime.as_deref()).await
     };
     attain(session, around, how, &wish, &Cell::new(false)).await.map(drop)
 }
 
-/// The backend that there is, with its forwards changed. `usual` is the image that is taken where none is
-/// named.
+/// The backend that there is, with its forwards changed. `usual` is what a start without options wishes for,
+/// `runtime` the user's directory for sockets.
 ///
 /// # Errors
 /// A backend that does not run, and a [`ChangeError`].
 pub async fn wish<E: Engine>(
     session: Session<'_, E>,
     change: &Change,
-    built_in: ProxyImage,
-    usual: &ImageRef,
+    usual: Desired,
+    runtime: Option<&Path>,
 ) -> Result<Desired> {
     let backend = session.running_backend().await?;
     let observed = observe::with_note(session.engine, session.user).await?;
     // Those that stay keep what is known of their hosts: nobody has asked for anything else.
-    let (kept, new) = change.of(observed.wanted())?;
+    let Changed { kept, new, free } = change.of(observed.wanted())?;
     let mut forwards = resolve(session, &new).await?;
     forwards.extend(kept);
     let own = observed.helper_image().filter(|image| !is_built_in(image)).cloned();
-    Ok(Desired {
-        user: session.user.clone(),
-        image: if backend.image.stands_for(usual) { usual.clone() } else { backend.image },
-        pull: PullPolicy::Missing,
-        settings: Settings::default(),
+    let desired = Desired {
+        image: if backend.image.stands_for(&usual.image) { usual.image } else { backend.image },
         forwards,
-        proxy_image: own.map_or(built_in, ProxyImage::Custom),
+        proxy_image: own.map_or(usual.proxy_image, ProxyImage::Custom),
         files: observed.files.unwrap_or_default(),
-        proxies: Vec::new(),
-        dialer_directory: None,
-        recreate: false,
         forwards_only: true,
-    })
+        ..usual
+    };
+    let desired = dialed(session, desired, runtime).await?;
+    if let Some(port) = free {
+        // A removal that was killed has noted that the port is to go, and may have got no further.
+        if is_attained(session, &desired).await? {
+            return Err(ChangeError::Free { port }.into());
+        }
+        session.console.note(format_args!(
+            "Port {port} is not forwarded; what an earlier command has left undone is done now"
+        ));
+    }
+    Ok(desired)
+}
+
+/// Whether nothing is left to be done for it.
+async fn is_attained<E: Engine>(session: Session<'_, E>, desired: &Desired) -> Result<bool> {
+    let observed = observe::all(session.engine, desired).await?;
+    Ok(prepare(desired, &observed).is_empty() && plan(desired, &observed)?.is_empty())
 }
 
 #[cfg(test)]

@@ -12,7 +12,10 @@ fn changed(
     forwards: &[Forward],
 ) -> Result<(String, String), ChangeError> {
     let asked = merge(Some(&asked::some(words).unwrap()), &[], false).unwrap();
-    let (kept, new) = change(asked).of(forwards.to_vec())?;
+    let Changed { kept, new, free } = change(asked).of(forwards.to_vec())?;
+    if let Some(port) = free {
+        return Err(ChangeError::Free { port });
+    }
     let words = |asked: &[Asked]| {
         let (ports, hosts) = lists(asked);
         [ports, hosts]
