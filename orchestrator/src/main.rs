@@ -29,7 +29,12 @@ fn main() -> ExitCode {
     };
     let result = match invocation {
         Invocation::Metadata => console.line(plugin::metadata()).map_err(Into::into),
-        Invocation::Hook(told) => console.line(plugin::hooks::answer(&told)).map_err(Into::into),
+        Invocation::Hook(told) => {
+            if let Ok(which) = Which::of(None, &Environment) {
+                console = which.console(console);
+            }
+            console.line(plugin::hooks::answer(&told)).map_err(Into::into)
+        }
         Invocation::Help(text) => console.raw(text.as_bytes()).map_err(Into::into),
         Invocation::ShortHelp(text) => {
             console.note("Flag shorthand -h has been deprecated, use --help");
@@ -41,20 +46,23 @@ fn main() -> ExitCode {
         }
         Invocation::Bare(text) => console.raw_error(text.as_bytes()).map_err(Into::into),
         Invocation::Manual(directory) => commands::manual(&directory).map_err(Into::into),
-        Invocation::Run(Request { command, name }) => match Which::of(name, &Environment) {
-            Ok(which) => {
-                console = which.console(console);
-                let here = Here {
-                    vars: &Environment,
-                    words: &words,
-                    globals: &globals,
-                    given: &given,
-                    which: &which,
-                };
-                run(&here, command, &console)
+        Invocation::Run(Request { command, name }) => {
+            let which = match Which::of(name, &Environment) {
+                Err(_) if !command.is_about_one() => Ok(None),
+                which => which.map(Some),
+            };
+            match which {
+                Ok(which) => {
+                    if let Some(which) = &which {
+                        console = which.console(console);
+                    }
+                    let (words, which) = (&words, which.as_ref());
+                    let here = Here { vars: &Environment, words, globals: &globals, given: &given, which };
+                    run(&here, command, &console)
+                }
+                Err(error) => Err(error.into()),
             }
-            Err(error) => Err(error.into()),
-        },
+        }
     };
     finish(&console, &result)
 }

@@ -62,9 +62,9 @@ pub(crate) struct Asked {
     /// Try to connect to the target
     #[arg(long = argv::PROBE.name())]
     pub(crate) probe: bool,
-    /// Ask a target that accepts for a registry's front page, in plain HTTP
-    #[arg(long = argv::SPEAK.name(), requires = "probe")]
-    pub(crate) speak: bool,
+    /// Ask a target that accepts for a registry's front page, in plain HTTP; of a range those of all ports, or of these
+    #[arg(long = argv::SPEAK.name(), requires = "probe", value_name = "PORTS", require_equals = true)]
+    pub(crate) speak: Option<Option<AllowList>>,
     /// Give up connecting, and waiting for an answer, after so many seconds each
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     pub(crate) timeout: Duration,
@@ -299,12 +299,14 @@ mod tests {
         assert_eq!((of.port.map(PortsSpec::ports), of.socket), (Some(ports), None));
         let Verb::Health(of) = asked(argv::health(Probed::Dialer(image::DIALER_SOCKET))) else { panic!() };
         assert_eq!(of.socket, Some(image::DIALER_SOCKET.into()));
-        for (question, probe, speak) in [
-            (Question::Counters, false, false),
-            (Question::Target, true, false),
-            (Question::Protocol, true, true),
+        let some: AllowList = "8003,8005-8007".parse().unwrap();
+        for (ports, question, probe, speak) in [
+            (ports, Question::Counters, false, None),
+            (ports, Question::Target, true, None),
+            (ports, Question::Protocol(some.clone()), true, Some(Some(some.clone()))),
+            (ports.first().into(), Question::Protocol(some), true, Some(None)),
         ] {
-            let Verb::Status(of) = asked(argv::status(ports, question)) else { panic!() };
+            let Verb::Status(of) = asked(argv::status(ports, &question)) else { panic!() };
             assert_eq!((of.port.ports(), of.probe, of.speak), (ports, probe, speak));
             assert_eq!(of.format, StatusFormat::Json);
         }

@@ -90,7 +90,7 @@ fn tell(of: &Asked) -> anyhow::Result<()> {
     }
     if of.probe {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(probe::attempt(&mut status, ports, of.timeout, of.speak));
+        runtime.block_on(probe::attempt(&mut status, ports, of.timeout, of.speak.clone()));
     }
     status.kernel = Some(kernel::facts());
     let object = status.object();

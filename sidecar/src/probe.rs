@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use assemble_contract::status::{PortStatus, Probe, Speaks};
-use assemble_contract::{Mapping, Outcome, Port, Ports, Status};
+use assemble_contract::{AllowList, Mapping, Outcome, Port, Ports, Status};
 use tokio::task::JoinSet;
 
 use crate::config::Config;
@@ -18,10 +18,11 @@ use crate::upstream::{Upstream, UpstreamError};
 /// How many ports are tried at once.
 const AT_ONCE: usize = 64;
 
-/// Connects to the target of a relay that told this, and asks it for its front page when `speak`; what came
-/// of it is told beside the rest. Each port of a range is tried, as far as the time goes that a single one
-/// may take with both. Nothing is told where the relay named no target. Needs a runtime.
-pub async fn attempt(told: &mut Status, ports: Ports, timeout: Duration, speak: bool) {
+/// Connects to the target of a relay that told this, and asks it for its front page where there is `speak`:
+/// behind each port, or behind these; what came of it is told beside the rest. Each port of a range is tried,
+/// as far as the time goes that a single one may take with both. Nothing is told where the relay named no
+/// target. Needs a runtime.
+pub async fn attempt(told: &mut Status, ports: Ports, timeout: Duration, speak: Option<Option<AllowList>>) {
     let Some(mapping) = told.target().and_then(|target| Mapping::new(ports, target).ok()) else { return };
     let upstream = Upstream::new(
         &Config {
@@ -66,7 +67,7 @@ struct Trial {
     /// Or why there is none, in a word and in more.
     upstream: Result<Upstream, (Outcome, String)>,
     timeout: Duration,
-    speak: bool,
+    speak: Option<Option<AllowList>>,
 }
 
 /// Ports that are still to be tried, and what came of the others.
@@ -78,6 +79,10 @@ struct Round {
 }
 
 impl Trial {
+    fn speaks_to(&self, port: Port) -> bool {
+        self.speak.as_ref().is_some_and(|some| some.as_ref().is_none_or(|some| some.allows(port.get())))
+    }
+
     /// Tries the port `outside`, to which `port` leads.
     async fn reach(&self, port: Port, outside: Port) -> Probe {
         let began = Instant::now();
@@ -95,7 +100,10 @@ impl Trial {
         let latency_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         match connected {
             Ok(target) => {
-                let speaks = if self.speak { Some(greet(&target, port, self.timeout).await) } else { None };
+                let speaks = match self.speaks_to(port) {
+                    true => Some(greet(&target, port, self.timeout).await),
+                    false => None,
+                };
                 target.finish();
                 Probe { result: Outcome::Accepted, addrs, latency_us, text: None, speaks }
             }

@@ -8,6 +8,7 @@ use docker_assemble::commands::info::Info;
 use docker_assemble::commands::{self, Session, info, start, stats};
 use docker_assemble::desired::{ContainerName, Desired, Port, Ports};
 use docker_assemble::forward::Forward;
+use docker_assemble::forward::asked::Asked;
 use docker_assemble::observed::State;
 use docker_plugin::cancel::{self, Cancel, Cause};
 use docker_plugin::exit::Exit;
@@ -64,7 +65,7 @@ async fn described(engine: &FakeEngine) -> String {
 async fn diagnosed(engine: &FakeEngine, port: Option<u16>) -> Value {
     let screen = Screen::default();
     let user = user();
-    let port = port.map(|port| Port::new(port).unwrap());
+    let asked = port.map(|port| Asked::from(&Forward::plain(Port::new(port).unwrap())));
     let patient = Doctor {
         engine: Ok(engine),
         user: Some(&user),
@@ -72,8 +73,12 @@ async fn diagnosed(engine: &FakeEngine, port: Option<u16>) -> Value {
         proxies: Vec::new(),
         runtime: None,
     };
-    let ended =
-        doctor::run(patient, &screen.console(), Examination { port, limit: None, form: Form::Json }).await;
+    let ended = doctor::run(
+        patient,
+        &screen.console(),
+        Examination { asked: asked.into_iter().collect(), limit: None, form: Form::Json },
+    )
+    .await;
     let object: Value = serde_json::from_str(&screen.out()).unwrap();
     assert_eq!(ended.is_err(), object["Verdict"] == "fail", "{object}");
     object

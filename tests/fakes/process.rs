@@ -90,6 +90,26 @@ fn what_docker_tells_of_other_commands_is_answered_without_an_engine() {
 }
 
 #[test]
+fn hints_after_other_commands_mean_the_backend_that_the_variable_names() {
+    let told = r#"{"RootCmd":"build","CommandError":"dial tcp 127.0.0.1:6000: connect: connection refused"}"#;
+    let hook = |name: &str| {
+        let mut command = command(&["assemble", "docker-cli-plugin-hooks", told]);
+        text(&command.env("DOCKER_ASSEMBLE_NAME", name).output().unwrap().stdout)
+    };
+    assert!(hook("ci").contains("backend start --name ci --use"), "{}", hook("ci"));
+    assert!(hook("a/b").contains("backend start --use"), "{}", hook("a/b"));
+}
+
+#[test]
+fn what_is_about_no_backend_cares_for_no_name_of_one() {
+    let manifest = ["backend", "manifest", "--kubernetes", "--proxy-image", "a"];
+    for (args, status) in [(&["version"][..], 0), (&manifest, 0), (&["backend", "cache", "volume"], 125)] {
+        let output = command(args).env("DOCKER_ASSEMBLE_NAME", "a/b").output().unwrap();
+        assert_eq!(output.status.code(), Some(status), "{args:?} {output:?}");
+    }
+}
+
+#[test]
 fn the_short_option_for_help_is_discouraged_beside_the_help() {
     let output = plugin(&["assemble", "backend", "info", "-h"]);
     assert!(output.status.success());

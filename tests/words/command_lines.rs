@@ -9,9 +9,11 @@ use docker_assemble::commands::cache::{Format, Limits, Manner, Purge, Usage};
 use docker_assemble::commands::doctor::Examination;
 use docker_assemble::commands::info::Info;
 use docker_assemble::commands::logs::{Logs, Since, Whose};
+use docker_assemble::commands::start::How;
 use docker_assemble::commands::stats::Stats;
 use docker_assemble::commands::{Command, Offline, OnEngine, Tolerant, WhenInUse, parse};
-use docker_assemble::desired::{Port, REGISTRY_PORT};
+use docker_assemble::desired::Port;
+use docker_assemble::forward::{asked, merge};
 use docker_plugin::cli::Invocation;
 use docker_plugin::exit::Exit;
 use docker_plugin::output::{Form, ListTemplate, Template};
@@ -69,8 +71,10 @@ fn version(form: Form) -> Command {
     Command::Tolerant(Tolerant::Version(form))
 }
 
-fn doctor(port: Option<Port>, form: Form) -> Command {
-    Command::Tolerant(Tolerant::Doctor(Examination { port, limit: None, form }))
+fn doctor(ports: &str, form: Form) -> Command {
+    let asked = asked::some(ports).map(|words| merge(Some(&words), &[], false).unwrap());
+    let asked = if ports.is_empty() { Vec::new() } else { asked.unwrap() };
+    Command::Tolerant(Tolerant::Doctor(Examination { asked, limit: None, form }))
 }
 
 #[test]
@@ -96,7 +100,7 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
     for name in ["assemble ", ""] {
         let command = |line: &str| command(&format!("{name}{line}"));
         let on_engine = |line: &str| on_engine(&format!("{name}{line}"));
-        assert_eq!(on_engine("backend stop"), OnEngine::Stop(WhenInUse::Refuse));
+        assert_eq!(on_engine("backend stop"), OnEngine::Stop(How::default()));
         assert_eq!(on_engine("backend use"), OnEngine::Use(Load::default()));
         assert_eq!(command("backend env"), Command::Offline(Offline::Env));
         assert_eq!(on_engine("backend info"), OnEngine::Info(Info::All { form: Form::Text, verbose: false }));
@@ -112,10 +116,13 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
         assert_eq!(on_engine("backend info --quiet --no-trunc"), OnEngine::Info(Info::Ids { whole: true }));
         assert_eq!(command("version"), version(Form::Text));
         assert_eq!(command("version --format=json"), version(Form::Json));
-        assert_eq!(command("backend doctor"), doctor(None, Form::Text));
-        let registry = Some(REGISTRY_PORT);
-        let words = command("backend doctor --format json 5000");
-        assert_eq!(words, doctor(registry, Form::Json));
+        assert_eq!(command("backend doctor"), doctor("", Form::Text));
+        let words = command("backend doctor --format json 5000 8000-8009@loopback,80=db:81");
+        assert_eq!(words, doctor("5000,8000-8009@loopback,80=db:81", Form::Json));
+        assert_eq!(
+            on_engine("backend stop --dry-run -f"),
+            OnEngine::Stop(How { dry_run: true, in_use: WhenInUse::Force, ..How::default() })
+        );
         let stats = |watch, form| OnEngine::Stats(Stats { watch, form, ..Stats::default() });
         assert_eq!(on_engine("backend stats"), stats(false, Form::Text));
         assert_eq!(on_engine("backend stats -w --format=json"), stats(true, Form::Json));
@@ -238,15 +245,15 @@ fn wrong_words_are_told_in_dockers_shape() {
     assert_eq!(exit, Exit::Failure);
     for (line, exit, first) in [
         (
-            "assemble backend doctor 5000 6000",
+            "assemble backend logs one other",
             Exit::Failure,
-            "docker: 'docker assemble backend doctor' requires at most 1 argument\n\n\
-             Usage:  docker assemble backend doctor [OPTIONS] [PORT]\n",
+            "docker: 'docker assemble backend logs' requires at most 1 argument\n\n\
+             Usage:  docker assemble backend logs [OPTIONS] [CONTAINER]\n",
         ),
         (
             "assemble backend doctor none",
             Exit::Usage,
-            "invalid argument \"none\": \"none\" is not a port (1 to 65535)\n",
+            "invalid argument \"none\": \"none\" is not a port (1 to 65535, or 0 alone for none), nor ",
         ),
     ] {
         let (text, ended) = refused(line);

@@ -2,6 +2,8 @@
 
 use assemble_contract::Port;
 use docker_assemble::desired::{Desired, Security, Settings};
+use docker_assemble::forward::asked::Asked;
+use docker_assemble::forward::word;
 use docker_assemble::observed::{Observed, Sidecar, State};
 use docker_assemble::plan::{STOP_GRACE, plan, teardown};
 
@@ -45,6 +47,27 @@ fn a_range_comes_back_where_all_of_its_ports_do() {
     assert_eq!(cuts(&with("8000-8004,8005-8009"), &range), (false, vec![], vec![8000]));
     assert_eq!(cuts(&with("8000-8004,8006-8009"), &range), (false, vec![8000], vec![]));
     assert_eq!(cuts(&with("8000-8009,8010"), &range), (false, vec![], vec![]));
+}
+
+#[test]
+fn what_grows_could_come_beside_what_is_there() {
+    let with = |words| Desired { forwards: forwards(words), ..wish() };
+    let world = started(&with("5000,8000-8009,9000-9009@loopback"));
+    let beside = |words| {
+        let plan = plan(&with(words), &world).unwrap();
+        let beside = plan.cuts(&world).beside;
+        beside.iter().map(|forward| word(&Asked::from(forward))).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(beside("5000,8000-8019,8990-9010@loopback"), "8010-8019 8990-8999@loopback 9010@loopback");
+    assert_eq!(beside("5000,7000,7990-8009,9000-9009@loopback"), "7000 7990-7999");
+    // Nothing that goes comes back in these.
+    for words in [
+        "5000,8000-8019",
+        "5000,8000-8004,8005-8009,9000-9009@loopback",
+        "5000,8000-8009,9000-9009@loopback,1",
+    ] {
+        assert_eq!(beside(words), "", "{words}");
+    }
 }
 
 #[test]

@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn what_is_no_list_is_named() {
         for (text, bad) in [("", ""), ("5000,", ""), ("5000,65536", "65536"), ("5000, 6000", " 6000")] {
-            assert_eq!(text.parse::<AllowList>(), Err(PortsError(bad.to_owned())), "{text}");
+            assert_eq!(text.parse::<AllowList>(), Err(PortsError::Word(bad.to_owned())), "{text}");
         }
     }
 }

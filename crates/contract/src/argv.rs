@@ -53,7 +53,8 @@ pub const SOCKET: Flag = Flag("--socket");
 pub const ALLOW: Flag = Flag("--allow");
 /// Has `status` try to connect to the target.
 pub const PROBE: Flag = Flag("--probe");
-/// Has `status` ask a target that accepts what it speaks.
+/// Has `status` ask a target that accepts what it speaks; behind an equals sign an [`AllowList`] of the ports
+/// of a range for which it does.
 pub const SPEAK: Flag = Flag("--speak");
 /// How `status` prints.
 pub const FORMAT: Flag = Flag("--format");
@@ -145,28 +146,31 @@ pub fn health(of: Probed<'_>) -> Vec<String> {
 }
 
 /// What to ask of a relay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
     /// Its counters.
     Counters,
     /// Whether its target accepts, too.
     Target,
-    /// What the target speaks, too.
-    Protocol,
+    /// What the target speaks, too, to whoever comes by these ports.
+    Protocol(AllowList),
 }
 
 /// The command that prints the [`Status`](crate::Status) of the relay of exactly these ports in one line of
 /// JSON, to be run in its container.
 #[must_use]
-pub fn status(ports: Ports, question: Question) -> Vec<String> {
-    let ports = ports.to_string();
-    let fixed = [image::PROGRAM, STATUS, PORT.written(), &ports, FORMAT.written(), JSON];
-    let asked: &[Flag] = match question {
-        Question::Counters => &[],
-        Question::Target => &[PROBE],
-        Question::Protocol => &[PROBE, SPEAK],
+pub fn status(ports: Ports, question: &Question) -> Vec<String> {
+    let named = ports.to_string();
+    let fixed = [image::PROGRAM, STATUS, PORT.written(), &named, FORMAT.written(), JSON];
+    let probe = PROBE.written().to_owned();
+    let asked = match question {
+        Question::Counters => vec![],
+        Question::Target => vec![probe],
+        // As every version knows it.
+        Question::Protocol(_) if ports.is_one() => vec![probe, SPEAK.written().to_owned()],
+        Question::Protocol(spoken) => vec![probe, format!("{}={spoken}", SPEAK.written())],
     };
-    fixed.into_iter().chain(asked.iter().map(|flag| flag.written())).map(str::to_owned).collect()
+    fixed.map(str::to_owned).into_iter().chain(asked).collect()
 }
 
 #[cfg(test)]
@@ -205,7 +209,7 @@ mod tests {
         assert_eq!(health(Probed::Relay(port.into())).join(" "), "/assemble-proxy health --port 5000");
         assert_eq!(health(Probed::Dialer("/d")).join(" "), "/assemble-proxy health --socket /d");
         assert_eq!(
-            status(port.into(), Question::Protocol).join(" "),
+            status(port.into(), &Question::Protocol(allow)).join(" "),
             "/assemble-proxy status --port 5000 --format json --probe --speak"
         );
     }
@@ -222,8 +226,12 @@ mod tests {
         }
         assert_eq!(health(Probed::Relay(range)).join(" "), "/assemble-proxy health --port 8000-8099");
         assert_eq!(
-            status(range, Question::Counters).join(" "),
+            status(range, &Question::Counters).join(" "),
             "/assemble-proxy status --port 8000-8099 --format json"
+        );
+        assert_eq!(
+            status(range, &Question::Protocol("8003,8005-8007".parse().unwrap())).join(" "),
+            "/assemble-proxy status --port 8000-8099 --format json --probe --speak=8003,8005-8007"
         );
     }
 }

@@ -14,12 +14,24 @@ pub struct Ports {
     last: Port,
 }
 
-/// Words that are neither a port nor a range of ports.
+/// Why words are neither a port nor a range of ports.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
-#[error("\"{text}\" is neither a port from 1 to 65535 nor a range of them such as 8000-8010", text = .0)]
-#[advice = "correct it"]
 #[status = "2"]
-pub struct PortsError(pub String);
+pub enum PortsError {
+    /// Anything else.
+    #[error("\"{text}\" is neither a port from 1 to 65535 nor a range of them such as 8000-8010", text = .0)]
+    #[advice = "correct it"]
+    Word(String),
+    /// The last port comes before the first.
+    #[error("the range \"{first}-{last}\" runs backwards: \"{last}-{first}\" has these ports")]
+    #[advice = "write that"]
+    Backwards {
+        /// What stands first.
+        first: Port,
+        /// What stands last.
+        last: Port,
+    },
+}
 
 impl Ports {
     /// Those from `first` to `last`, both included; `None` where the last comes before the first.
@@ -122,8 +134,9 @@ impl FromStr for Ports {
     /// Anything else, and a range that runs backwards.
     fn from_str(text: &str) -> Result<Self, PortsError> {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
-        let ports = Port::parse(first).zip(Port::parse(last));
-        ports.and_then(|(first, last)| Self::new(first, last)).ok_or_else(|| PortsError(text.to_owned()))
+        let (first, last) =
+            Port::parse(first).zip(Port::parse(last)).ok_or_else(|| PortsError::Word(text.to_owned()))?;
+        Self::new(first, last).ok_or(PortsError::Backwards { first, last })
     }
 }
 
@@ -174,9 +187,11 @@ mod tests {
 
     #[test]
     fn what_is_no_row_of_ports_is_named() {
-        for bad in ["", "0", "65536", "+5", " 5", "9-8", "1-2-3", "-5", "5-", "http"] {
-            assert_eq!(bad.parse::<Ports>(), Err(PortsError(bad.to_owned())));
+        for bad in ["", "0", "65536", "+5", " 5", "9-0", "1-2-3", "-5", "5-", "http"] {
+            assert_eq!(bad.parse::<Ports>(), Err(PortsError::Word(bad.to_owned())));
         }
+        let backwards = "9-8".parse::<Ports>().unwrap_err().to_string();
+        assert_eq!(backwards, "the range \"9-8\" runs backwards: \"8-9\" has these ports");
     }
 
     proptest! {

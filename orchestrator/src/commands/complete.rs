@@ -52,12 +52,6 @@ pub(super) fn networks(_: &Typed<'_>) -> Offer<Source> {
 pub(super) fn forwarded_ports(_: &Typed<'_>) -> Offer<Source> {
     Offer::of(Source::ForwardedPorts)
 }
-
-/// What listens on this host.
-pub(super) fn listening_ports(_: &Typed<'_>) -> Offer<Source> {
-    Offer::of(Source::HostPorts)
-}
-
 /// The backend's containers.
 pub(super) fn containers(_: &Typed<'_>) -> Offer<Source> {
     Offer::of(Source::Containers)

@@ -184,8 +184,16 @@ pub async fn is_isolated<E: Engine>(engine: &E, backend: &Container, limit: Dura
     matches!(told, Ok(Ok(told)) if has_no_route(&String::from_utf8_lossy(&told.output)))
 }
 
-/// Asks one sidecar.
+/// Asks one sidecar. An older one that serves several ports does not tell what some of them speak, but all else.
 pub async fn ask<E: Engine>(engine: &E, sidecar: &Sidecar, question: Question, limit: Duration) -> Answer {
+    let is_some = matches!(question, Question::Protocol(_)) && !sidecar.ports.is_one();
+    match ask_once(engine, sidecar, &question, limit).await {
+        Answer::Old if is_some => ask_once(engine, sidecar, &Question::Target, limit).await,
+        answer => answer,
+    }
+}
+
+async fn ask_once<E: Engine>(engine: &E, sidecar: &Sidecar, question: &Question, limit: Duration) -> Answer {
     let command = argv::status(sidecar.ports, question);
     let command: Vec<&str> = command.iter().map(String::as_str).collect();
     match timeout(limit, engine.exec(&sidecar.container.id, &command)).await {

@@ -14,7 +14,8 @@ use super::health::{ANSWER_LIMIT, ask, gradually};
 use crate::buildkit::{Build, BuildkitError, Client};
 use crate::desired::ContainerName;
 use crate::engine::Engine;
-use crate::forward;
+use crate::forward::asked::Asked;
+use crate::forward::{self, Forward, word};
 use crate::health::{Answer, plain};
 use crate::observed::{Container, Observed, Sidecar};
 use crate::plan::{Cuts, Plan};
@@ -50,20 +51,24 @@ pub enum InUse {
         name: ContainerName,
     },
     /// `port rm`, or a start that names other ports or changes where one leads, while something is built.
-    #[error("{builds} in flight and may need {ports}; {ways}", ways = WAYS)]
-    #[advice = "wait, or one of the two; `port add` adds ports and leaves all others alone"]
+    #[error("{builds} in flight and may need {ports}; {ways}")]
+    #[advice = "wait, or one of these; `port add` adds ports and leaves all others alone"]
     Forwards {
         /// The builds.
         builds: String,
         /// The ports, with how many connections they have.
         ports: String,
+        /// What can be done.
+        ways: String,
     },
     /// The same on a BuildKit before 0.11, which does not tell what it builds.
-    #[error("in use: {ports}; {ways}", ways = WAYS)]
-    #[advice = "wait, or one of the two"]
+    #[error("in use: {ports}; {ways}")]
+    #[advice = "wait, or one of these; `port add` adds ports and leaves all others alone"]
     Connections {
         /// The ports, with how many connections they have.
         ports: String,
+        /// What can be done.
+        ways: String,
     },
     /// `--wait` with `--timeout`.
     #[error("{error}; it was waited for {seconds} s")]
@@ -89,7 +94,11 @@ impl InUse {
     /// What is in use, without what can be done about it.
     fn what(&self) -> String {
         let whole = self.to_string();
-        whole.strip_suffix(&format!("; {WAYS}")).unwrap_or(&whole).to_owned()
+        let ways = match self {
+            Self::Forwards { ways, .. } | Self::Connections { ways, .. } => ways,
+            Self::Backend { .. } | Self::Late { .. } => WAYS,
+        };
+        whole.strip_suffix(&format!("; {ways}")).unwrap_or(&whole).to_owned()
     }
 }
 
@@ -214,14 +223,29 @@ fn judge(cuts: &Cuts<'_>, builds: Option<&[Build]>, open: &[(Ports, u64)]) -> Op
             Some(InUse::Backend { builds: named(builds), name: backend.name.clone() })
         }
         _ if used.is_empty() => None,
-        (Some(builds), None) => Some(InUse::Forwards { builds: named(builds), ports: ports() }),
-        (None, _) => Some(InUse::Connections { ports: ports() }),
+        (Some(builds), None) => {
+            Some(InUse::Forwards { builds: named(builds), ports: ports(), ways: ways(&cuts.beside) })
+        }
+        (None, _) => Some(InUse::Connections { ports: ports(), ways: ways(&cuts.beside) }),
     }
+}
+
+/// What can be done, where these could come beside what is in use.
+fn ways(beside: &[Forward]) -> String {
+    if beside.is_empty() {
+        return WAYS.to_owned();
+    }
+    let words = beside.iter().map(|forward| word(&Asked::from(forward))).collect::<Vec<_>>().join(" ");
+    format!("'docker assemble backend port add {words}' leaves that alone, {WAYS}")
+}
+
+/// By what a person knows a build.
+pub(super) fn name(build: &Build) -> String {
+    format!("\"{}\"", plain(build.image.as_ref().unwrap_or(&build.id)))
 }
 
 /// Builds, with the verb behind them.
 fn named(builds: &[Build]) -> String {
-    let name = |build: &Build| format!("\"{}\"", plain(build.image.as_ref().unwrap_or(&build.id)));
     let names = builds.iter().take(NAMED).map(name).collect::<Vec<_>>().join(", ");
     match builds.len() {
         1 => format!("build {names} is"),
@@ -237,6 +261,19 @@ mod tests {
     fn builds(names: &[&str]) -> Vec<Build> {
         let build = |name: &&str| Build { id: (*name).to_owned(), image: None };
         names.iter().map(build).collect()
+    }
+
+    #[test]
+    fn what_could_come_beside_is_one_of_the_ways() {
+        let range = Forward::plain("8010-8019".parse::<Ports>().unwrap());
+        let error = InUse::Connections { ports: "ports 8000-8009".to_owned(), ways: ways(&[range]) };
+        assert_eq!(
+            error.to_string(),
+            "in use: ports 8000-8009; 'docker assemble backend port add 8010-8019' leaves that alone, \
+             '--wait' waits until that is over, '--force' does it now"
+        );
+        assert_eq!(error.what(), "in use: ports 8000-8009");
+        assert_eq!(ways(&[]), WAYS);
     }
 
     #[test]

@@ -22,8 +22,8 @@ use super::health::{ANSWER_LIMIT, examine};
 use super::leftovers::{BackendError, Leftovers, finish, left_behind, no_backend};
 use super::restarts::restarts;
 use super::start::again;
-use super::{Session, log_end, observe};
-use crate::buildkit::{Client, Record, Worker};
+use super::{Session, in_use, log_end, observe};
+use crate::buildkit::{Build, Client, Record, Worker};
 use crate::desired::UserName;
 use crate::engine::Engine;
 use crate::forward::Forward;
@@ -40,7 +40,7 @@ pub(super) struct Options {
     /// .Unhealthy .Image .CacheVolume .Privileged .Settings .Sidecars (.ID .Name .State .Unhealthy .Port .Target
     /// .Stale .Forward (.Health .Why .Help .Active .Opened .BytesUp .BytesDown .LastError; of a range .Accepting
     /// .Findings .Ports)) .Dialer
-    /// .Workers (.ID .Platforms .Labels .GCPolicy) .Cache (.Entries .Size .InUse)
+    /// .Workers (.ID .Platforms .Labels .GCPolicy) .Builds (.ID .Image) .Cache (.Entries .Size .InUse)
     #[arg(long, short, value_name = "string", value_parser = FORMS)]
     format: Option<String>,
 
@@ -178,6 +178,9 @@ async fn describe<E: Engine>(
     }
     let daemon = log_end::quoting(session, &backend, ask(engine, &backend, limit)).await?;
     list_workers(console, &daemon.workers)?;
+    if let Some(builds) = &daemon.builds {
+        console.line(builds_line(builds))?;
+    }
     console.line(cache_line(&daemon.records))?;
     Ok(())
 }
@@ -208,12 +211,15 @@ fn absent(observed: &Observed, builder: Registered, user: &UserName) -> BackendE
 /// What only the daemon knows.
 struct Daemon {
     workers: Vec<Worker>,
+    /// None where BuildKit does not tell.
+    builds: Option<Vec<Build>>,
     records: Vec<Record>,
 }
 
 async fn ask<E: Engine>(engine: &E, backend: &Container, limit: Option<Duration>) -> Result<Daemon> {
     let client = Client::connect(engine, &backend.id).await?.within(limit);
-    Ok(Daemon { workers: client.workers().await?, records: client.disk_usage(&[]).await? })
+    let (workers, builds) = (client.workers().await?, client.builds().await?);
+    Ok(Daemon { workers, builds, records: client.disk_usage(&[]).await? })
 }
 
 /// A state in the engine's words.
@@ -269,6 +275,11 @@ fn list_workers(console: &Console, workers: &[Worker]) -> Result<()> {
         console.line("")?;
     }
     Ok(())
+}
+
+fn builds_line(builds: &[Build]) -> String {
+    let names: Vec<_> = builds.iter().map(in_use::name).collect();
+    format!("Builds in flight: {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") })
 }
 
 fn cache_line(records: &[Record]) -> String {

@@ -117,6 +117,14 @@ pub enum Command {
     OnEngine(OnEngine, Option<Duration>),
 }
 
+impl Command {
+    /// Whether it has to know which backend is meant.
+    #[must_use]
+    pub const fn is_about_one(&self) -> bool {
+        !matches!(self, Self::Offline(Offline::Manifest(_)) | Self::Tolerant(Tolerant::Version(_)))
+    }
+}
+
 /// Those that need no engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Offline {
@@ -159,7 +167,7 @@ pub enum OnEngine {
     /// `backend stats`.
     Stats(stats::Stats),
     /// `backend stop`.
-    Stop(WhenInUse),
+    Stop(start::How),
     /// `backend use`.
     Use(builder::Load),
 }

@@ -36,8 +36,8 @@ pub struct Here<'a, V> {
     pub globals: &'a Globals,
     /// Options that variables give beside them.
     pub given: &'a [Given],
-    /// The backend that is meant.
-    pub which: &'a Which,
+    /// The backend that is meant; none where that cannot be told and does not matter.
+    pub which: Option<&'a Which>,
 }
 
 impl<V: Vars> Here<'_, V> {
@@ -58,7 +58,8 @@ impl<V: Vars> Here<'_, V> {
 
     /// The user, with the backend that is meant in mind.
     fn user(&self) -> Result<UserName, account::NoUser> {
-        account::user(self.vars).map(|user| self.which.of_user(&user)).ok_or(account::NoUser)
+        let user = account::user(self.vars).zip(self.which);
+        user.map(|(user, which)| which.of_user(&user)).ok_or(account::NoUser)
     }
 
     /// Runs a command that may do without an engine.
@@ -110,7 +111,7 @@ impl<V: Vars> Here<'_, V> {
             image: usual_image(self.vars),
             locks: self.runtime().unwrap_or_else(std::env::temp_dir),
             runtime: self.runtime(),
-            given: self.which.given().into_iter().chain(self.given.iter().cloned()).collect(),
+            given: self.which.and_then(Which::given).into_iter().chain(self.given.iter().cloned()).collect(),
             hints: hooks::hints(self.vars),
         };
         let (host, prune_filters) = (host(&found).to_owned(), found.prune_filters.clone());
@@ -139,7 +140,7 @@ impl<V: Vars> Here<'_, V> {
             OnEngine::Stats(stats) => {
                 session.unless_cancelled(stats::run(session, &stats, self.has_screen())).await
             }
-            OnEngine::Stop(in_use) => stop::command(session, in_use, &around).await,
+            OnEngine::Stop(how) => stop::command(session, how, &around).await,
             OnEngine::Use(load) => {
                 session.unless_cancelled(builder::run(session, &around.buildx, load)).await
             }

@@ -16,8 +16,9 @@ use docker_plugin::output::{Form, FormatError, ListTemplate};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::health::{ANSWER_LIMIT, ask, gradually};
-use super::{Session, namespaces, observe};
+use super::{Session, observe};
 use crate::engine::Engine;
+use crate::forward::Forward;
 use crate::health::{Answer, alone, target_of};
 use crate::observed::{Sidecar, State};
 pub use rates::NoCounters;
@@ -115,11 +116,11 @@ fn samples(ports: Ports, at: std::time::Instant, known: Result<Status, NoCounter
     std::iter::once(Sample { ports, part: false, at, known }).chain(parts).collect()
 }
 
-/// Asks all sidecars. They may come and go meanwhile, and the backend must stay.
+/// Asks all sidecars, and names those that should be there. They may come and go meanwhile, and the backend
+/// must stay.
 async fn sample<E: Engine>(session: Session<'_, E>) -> Result<Vec<Sample>> {
     let backend = session.running_backend().await?;
-    let mut observed = observe::ours(session.engine, session.user).await?;
-    observed.tell_beside(namespaces::find(session.engine, &observed).await);
+    let observed = observe::closely(session.engine, session.user).await?;
     let look = async |sidecar: &Sidecar| {
         let known = if sidecar.is_stale(&backend) {
             Err(NoCounters::Stale)
@@ -136,5 +137,10 @@ async fn sample<E: Engine>(session: Session<'_, E>) -> Result<Vec<Sample>> {
         };
         samples(sidecar.ports, Instant::now().into_std(), known)
     };
-    Ok(gradually(session.engine.at_once(), observed.sidecars.iter().map(look)).await.concat())
+    let mut all = gradually(session.engine.at_once(), observed.sidecars.iter().map(look)).await;
+    let missing =
+        |forward: Forward| samples(forward.ports, Instant::now().into_std(), Err(NoCounters::Missing));
+    all.extend(observed.missing().into_iter().map(missing));
+    all.sort_by_key(|samples| samples.first().map(|whole| whole.ports));
+    Ok(all.concat())
 }

@@ -11,17 +11,22 @@ use docker_plugin::cli::Refusal;
 use docker_plugin::cli::values::limit;
 use explained::Explained;
 
-use super::start::{Around, restore};
+use super::start::{Around, How, restore};
 use super::{Cancelled, Session, WhenInUse, builder, observe};
 use crate::apply::{Event, Failure, Ledger, ROUNDS, apply, pause};
 use crate::dialer;
 use crate::engine::Engine;
+use crate::observed::Observed;
 use crate::plan::action::Action;
 use crate::plan::{STOP_GRACE, teardown};
 
 /// Stop and remove the backend; a cache in a named volume is kept
 #[derive(Args)]
 pub(super) struct Options {
+    /// Only list what would be done
+    #[arg(long)]
+    dry_run: bool,
+
     /// Take the backend from builds in flight
     #[arg(long, short)]
     force: bool,
@@ -37,8 +42,9 @@ pub(super) struct Options {
 
 impl Options {
     /// What they come to together.
-    pub(super) fn check(self) -> Result<WhenInUse, Refusal> {
-        WhenInUse::of(self.force, self.wait)
+    pub(super) fn check(self) -> Result<How, Refusal> {
+        let in_use = WhenInUse::of(self.force, self.wait)?;
+        Ok(How { dry_run: self.dry_run, in_use, ..How::default() })
     }
 }
 
@@ -47,8 +53,12 @@ impl Options {
 ///
 /// # Errors
 /// Those of [`run`].
-pub async fn command<E: Engine>(session: Session<'_, E>, in_use: WhenInUse, around: &Around) -> Result<()> {
-    spare(session, in_use).await?;
+pub async fn command<E: Engine>(session: Session<'_, E>, how: How, around: &Around) -> Result<()> {
+    if how.dry_run {
+        let previewing = preview(session, how.in_use, around.runtime.as_deref());
+        return session.unless_cancelled(previewing).await;
+    }
+    spare(session, how.in_use).await?;
     let forgetting = async {
         builder::forget(session, &around.buildx).await;
         Ok(())
@@ -60,6 +70,24 @@ pub async fn command<E: Engine>(session: Session<'_, E>, in_use: WhenInUse, arou
         () = restore::forget(session, around.configuration.as_deref()) => {}
         () = session.cancel.insisted() => {}
     }
+    Ok(())
+}
+
+/// Says what [`run`] would do, one line for each action, and changes nothing.
+///
+/// # Errors
+/// Those of the engine.
+pub async fn preview<E: Engine>(
+    session: Session<'_, E>,
+    in_use: WhenInUse,
+    runtime: Option<&Path>,
+) -> Result<()> {
+    let observed = look(session, runtime).await?;
+    let plan = teardown(&observed, session.limit.unwrap_or(STOP_GRACE));
+    if let Err(why) = in_use.check(session, &plan, &observed).await {
+        session.console.note(format_args!("Not now: {why}"));
+    }
+    plan.actions().try_for_each(|action| session.console.line(format_args!("Would {action}")))?;
     Ok(())
 }
 
@@ -116,13 +144,7 @@ async fn work<E: Engine>(
 ) -> Result<()> {
     let Session { engine, user, console, cancel, limit: grace } = session;
     for round in 0.. {
-        let mut observed = observe::ours(engine, user).await?;
-        // A start that was killed may have left one before there was a sidecar to name it.
-        let directory = dialer::directory(user, engine.endpoint(), runtime);
-        if let Some(directory) = directory.filter(|directory| observed.host_dialer(directory).is_none()) {
-            observed.host_dialers.extend(dialer::look(user, engine.endpoint(), &directory).await);
-        }
-        let plan = teardown(&observed, grace.unwrap_or(STOP_GRACE));
+        let plan = teardown(&look(session, runtime).await?, grace.unwrap_or(STOP_GRACE));
         *lock(left) = plan.actions().filter_map(removed).collect();
         let Some(next) = plan.actions().next() else { break };
         if round == ROUNDS {
@@ -150,6 +172,18 @@ async fn work<E: Engine>(
         }
     }
     Ok(())
+}
+
+/// All that is to go.
+async fn look<E: Engine>(session: Session<'_, E>, runtime: Option<&Path>) -> Result<Observed> {
+    let Session { engine, user, .. } = session;
+    let mut observed = observe::ours(engine, user).await?;
+    // A start that was killed may have left one before there was a sidecar to name it.
+    let directory = dialer::directory(user, engine.endpoint(), runtime);
+    if let Some(directory) = directory.filter(|directory| observed.host_dialer(directory).is_none()) {
+        observed.host_dialers.extend(dialer::look(user, engine.endpoint(), &directory).await);
+    }
+    Ok(observed)
 }
 
 /// What an action removes.

@@ -2,7 +2,7 @@
 
 use explained::Explained;
 
-use crate::desired::{ImageRef, Port, Ports};
+use crate::desired::{ImageRef, Ports};
 
 /// Why a value does not fit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
@@ -28,9 +28,4 @@ pub(super) fn image(text: &str) -> Result<ImageRef, ArgumentError> {
 /// A port, or all that one sidecar has, to name it by.
 pub(super) fn ports(text: &str) -> Result<Ports, ArgumentError> {
     text.parse().map_err(|_| ArgumentError::Port { port: text.to_owned() })
-}
-
-/// A port.
-pub(super) fn port(text: &str) -> Result<Port, ArgumentError> {
-    Port::parse(text).ok_or_else(|| ArgumentError::Port { port: text.to_owned() })
 }

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use assemble_contract::ports::PortsError;
 use assemble_contract::{HostName, Port, Ports};
 use docker_plugin::authority::Authority;
 use explained::Explained;
@@ -117,6 +118,12 @@ impl Word {
         self.asked.is_none()
     }
 
+    /// What it asks for; nothing for the `0` that means no port.
+    #[must_use]
+    pub const fn asked(&self) -> Option<&Asked> {
+        self.asked.as_ref()
+    }
+
     /// The ports inside.
     #[must_use]
     pub fn inside(&self) -> Option<Ports> {
@@ -138,8 +145,15 @@ pub enum ListError {
         /// As it was written.
         word: String,
     },
-    /// `port add` and `port rm` with the word for no port.
-    #[error("0 is no port that can be added or removed")]
+    /// A range of ports whose last one comes before its first.
+    #[error("{backwards}")]
+    #[advice = "write that"]
+    Backwards {
+        /// Which, and how it is meant.
+        backwards: PortsError,
+    },
+    /// `port add`, `port rm` and `doctor` with the word for no port.
+    #[error("0 is no port here")]
     #[advice = "`start --allow-host-port 0` forwards nothing"]
     Zero,
     /// There is no such place.
@@ -213,10 +227,16 @@ fn port_word(text: &str) -> Result<Word, ListError> {
         }
     };
     let (inside, outside) = ports.split_once(':').unwrap_or((ports, ports));
-    let (Ok(inside), Ok(outside)) = (inside.parse(), outside.parse()) else {
-        return Err(ListError::Ports { word: text.to_owned() });
-    };
-    word(text, inside, destination, outside)
+    let read = |ports| row(ports, || ListError::Ports { word: text.to_owned() });
+    word(text, read(inside)?, destination, read(outside)?)
+}
+
+/// Ports in a row; `why` is what is wrong with anything else.
+fn row(text: &str, why: impl FnOnce() -> ListError) -> Result<Ports, ListError> {
+    text.parse().map_err(|error| match error {
+        PortsError::Word(_) => why(),
+        backwards @ PortsError::Backwards { .. } => ListError::Backwards { backwards },
+    })
 }
 
 fn word(text: &str, ports: Ports, destination: Destination, outside: Ports) -> Result<Word, ListError> {
@@ -244,12 +264,12 @@ pub fn hosts(text: &str) -> Result<Vec<Word>, ListError> {
 fn host_word(text: &str) -> Result<Word, ListError> {
     let why = || ListError::Hosts { word: text.to_owned() };
     let (ports, target) = text.split_once('=').ok_or_else(why)?;
-    let ports: Ports = ports.parse().map_err(|_| why())?;
+    let ports = row(ports, why)?;
     let (name, outside) = match target.rsplit_once(':') {
         // No authority has several ports.
         Some((host, range)) if range.contains('-') => {
             let Authority { host, port: None } = host.parse().map_err(|_| why())? else { return Err(why()) };
-            (host, range.parse().map_err(|_| why())?)
+            (host, row(range, why)?)
         }
         _ => {
             let Authority { host, port } = target.parse().map_err(|_| why())?;

@@ -51,7 +51,7 @@ fn what_is_no_list_of_ports_is_named() {
         (":5000", "\":5000\" is not a port"),
         ("0:5000", "\"0:5000\" is not a port"),
         ("5000:0", "\"5000:0\" is not a port"),
-        ("9-8", "\"9-8\" is not a port"),
+        ("9-8", "the range \"9-8\" runs backwards: \"8-9\" has these ports"),
         ("1:2:3", "\"1:2:3\" is not a port"),
         ("0@loopback", "\"0@loopback\" is not a port"),
         ("5000@", "\"@\" in \"5000@\" is not \"@loopback\""),
@@ -84,7 +84,6 @@ fn hosts_have_names_or_addresses() {
     }
     for bad in [
         "1-2=db:1-2-3",
-        "2-1=db",
         "1-2=db:1:2-3",
         "1-2=2001:db8::7:2-3",
         "1=[db]:2-2",
@@ -95,6 +94,13 @@ fn hosts_have_names_or_addresses() {
         "1=\"db\":2",
     ] {
         assert!(hosts(bad).unwrap_err().to_string().contains("is not PORT=HOST:PORT"), "{bad}");
+    }
+}
+
+#[test]
+fn a_range_of_a_host_that_runs_backwards_is_called_that() {
+    for bad in ["2-1=db", "1-2=db:2-1"] {
+        assert!(hosts(bad).unwrap_err().to_string().starts_with("the range \"2-1\" runs backwards"), "{bad}");
     }
 }
 

@@ -32,17 +32,14 @@ pub enum Conflict {
         second: String,
     },
     /// The lists are too long.
-    #[error(
-        "conflicting options: {many} forwards, of at most {most}, since each takes a container",
-        most = MOST
-    )]
+    #[error("{many} forwards are too many: {most} at most, since each takes a container", most = MOST)]
     #[advice = "forward fewer ports, or ranges of them, which take one container each"]
     TooMany {
         /// How many there are.
         many: usize,
     },
     /// The ranges are too wide.
-    #[error("conflicting options: {many} ports to forward, of at most {most}", most = MOST_PORTS)]
+    #[error("{many} ports are too many to forward: {most} at most", most = MOST_PORTS)]
     #[advice = "forward fewer ports"]
     TooManyPorts {
         /// How many there are.

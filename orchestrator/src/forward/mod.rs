@@ -9,7 +9,7 @@ mod options;
 mod port_set;
 
 pub use merge::{Conflict, MOST, MOST_PORTS, limits, merge};
-pub use options::lists;
+pub use options::{lists, word};
 pub use port_set::PortSet;
 
 use std::net::IpAddr;

@@ -23,6 +23,13 @@ pub fn lists(forwards: &[Asked]) -> (String, String) {
     (ports, hosts.join(","))
 }
 
+/// One forward as `port add` takes it.
+#[must_use]
+pub fn word(asked: &Asked) -> String {
+    let (ports, hosts) = lists(std::slice::from_ref(asked));
+    if hosts.is_empty() { ports } else { hosts }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Forward, asked, merge};

@@ -6,7 +6,7 @@ use assemble_contract::{Outcome, TargetHost};
 use explained::Explained;
 
 use super::finding::{Cause, Finding};
-use super::finding::{Ss, There};
+use super::finding::{Ss, There, Waiting};
 use super::firewall::{self, Chain, Door};
 use super::mended::mended;
 use super::{Listening, NoNetwork, Place};
@@ -135,6 +135,12 @@ fn remedy(case: &Case<'_>) -> Option<Target> {
             Some(Target::Loopback { port: case.there() })
         }
         (TargetHost::Gateway, Place::Here, Some(Listening::Only(ip))) => Some(case.host(&ip.to_string())),
+        // It is no more there for those who come another way.
+        (TargetHost::Gateway, Place::Here, Some(Listening::Waiting(_)))
+            if case.outcome == Outcome::TimedOut =>
+        {
+            None
+        }
         (TargetHost::Gateway, Place::Here | Place::Elsewhere, _) if case.is_blocked() => {
             Some(Target::Loopback { port: case.there() })
         }
@@ -164,7 +170,10 @@ fn gateway(case: &Case<'_>, said: &'static str) -> Cause {
         }
         (Place::Here, Some(Listening::V6Only)) => Cause::V6Only { said, to, start: instead() },
         (Place::Here, Some(Listening::Only(ip))) => Cause::Only { said, to, ip: *ip, start: instead() },
-        (Place::Here, Some(Listening::Reachable)) => {
+        (Place::Here, Some(Listening::Waiting(waiting))) if case.outcome == Outcome::TimedOut => {
+            Cause::Hangs { said, to, waiting: Waiting(*waiting), ss, door: door(case) }
+        }
+        (Place::Here, Some(Listening::Reachable | Listening::Waiting(_))) => {
             let deed = if case.outcome == Outcome::TimedOut { "drops" } else { "rejects" };
             Cause::Firewall { said, to, deed, start: instead(), door: door(case) }
         }
@@ -173,7 +182,10 @@ fn gateway(case: &Case<'_>, said: &'static str) -> Cause {
             let other = case.start(Some(case.host("NAME")));
             Cause::NothingOrLoopback { said, to, ss, start, other }
         }
-        _ => Cause::FirewallThere { said, start: instead(), door: door(case) },
+        _ => {
+            let or = if case.outcome == Outcome::TimedOut { ", or the service hangs" } else { "" };
+            Cause::FirewallThere { said, or, start: instead(), door: door(case) }
+        }
     }
 }
 
@@ -194,7 +206,7 @@ impl Case<'_> {
             (Outcome::Refused, listening) => {
                 *self.via == TargetHost::Gateway
                     && self.place == Place::Here
-                    && listening == Some(&Listening::Reachable)
+                    && matches!(listening, Some(Listening::Reachable | Listening::Waiting(_)))
             }
             _ => false,
         }

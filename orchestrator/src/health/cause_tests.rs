@@ -111,7 +111,7 @@ fn silence_of_a_gateway_is_a_firewalls_unless_nothing_could_be_heard() {
     let far = case(Outcome::TimedOut, &TargetHost::Gateway, Place::Elsewhere, None);
     says(
         &far,
-        "timed out: a firewall of the engine's host is in the way of traffic from its bridge",
+        "timed out: a firewall of the engine's host is in the way of traffic from its bridge, or the service hangs",
         &BOTH.replace("this", "that"),
     );
     let rejected = case(Outcome::Unreachable, &TargetHost::Gateway, Place::Here, Some(&Listening::Reachable));
@@ -295,6 +295,31 @@ fn a_port_that_a_container_publishes_in_vain_is_told_from_one_behind_a_firewall(
     }
     // One that answers for itself is reached.
     assert!(published(Outcome::Refused, Place::Here, None).why().contains("nothing listens"));
+}
+
+#[test]
+fn a_service_that_hangs_is_told_from_a_firewall() {
+    let waiting = Listening::Waiting(129);
+    let here = |outcome| case(outcome, &TargetHost::Gateway, Place::Here, Some(&waiting));
+    let (_, door) = BOTH.split_once("; ").unwrap();
+    says(
+        &here(Outcome::TimedOut),
+        "timed out: the service on port 5000 leaves 129 connections waiting and accepts none, as one that hangs",
+        &format!(
+            "see to the service; \"ss -ltn 'sport = :5000'\" on this host shows under Recv-Q how many wait. \
+             Where it does accept: {door}"
+        ),
+    );
+    // Who comes by the loopback waits as well.
+    assert_eq!(remedy(&here(Outcome::TimedOut)), None);
+    for outcome in [Outcome::Refused, Outcome::Unreachable] {
+        let rejected = explain(&here(outcome)).unwrap();
+        assert!(
+            rejected.why().ends_with("so a firewall rejects traffic from the engine's bridge"),
+            "{rejected:?}"
+        );
+        assert_eq!(remedy(&here(outcome)), Some(Target::Loopback { port: REGISTRY_PORT }));
+    }
 }
 
 #[test]

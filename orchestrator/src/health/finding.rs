@@ -52,6 +52,17 @@ impl fmt::Display for There {
     }
 }
 
+/// How many connections nobody has accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting(pub u32);
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = if self.0 == 1 { "" } else { "s" };
+        write!(f, "{} connection{s}", self.0)
+    }
+}
+
 /// The command that shows what listens on them (ss(8)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ss(pub Ports);
@@ -174,8 +185,15 @@ pub enum Cause {
     #[error("{said}: {to} is listened on, so a firewall {deed} traffic from the engine's bridge")]
     #[advice("'{start}' goes around it; {door}")]
     Firewall { said: &'static str, to: There, deed: &'static str, start: String, door: Door },
-    /// The same, on a host that cannot be looked at from here.
-    #[error("{said}: a firewall of the engine's host is in the way of traffic from its bridge")]
+    /// The same, on a host that cannot be looked at from here. What hangs and has as many connections waiting
+    /// as it may is silent too.
+    #[error("{said}: a firewall of the engine's host is in the way of traffic from its bridge{or}")]
     #[advice("'{start}' goes around it; {door}")]
-    FirewallThere { said: &'static str, start: String, door: Door },
+    FirewallThere { said: &'static str, or: &'static str, start: String, door: Door },
+    /// The service is there and accepts no connections any more, as one that hangs.
+    #[error("{said}: the service on {to} leaves {waiting} waiting and accepts none, as one that hangs")]
+    #[advice(
+        "see to the service; {ss} on this host shows under Recv-Q how many wait. Where it does accept: {door}"
+    )]
+    Hangs { said: &'static str, to: There, waiting: Waiting, ss: Ss, door: Door },
 }

@@ -9,6 +9,8 @@ pub enum Listening {
     Nothing,
     /// On an address that the gateway leads to.
     Reachable,
+    /// On such an address, where as many connections wait that nobody has accepted yet.
+    Waiting(u32),
     /// On loopback addresses only, of which this is one.
     LoopbackOnly(IpAddr),
     /// On IPv6 addresses only, for all.
@@ -20,19 +22,30 @@ pub enum Listening {
 /// The state `TCP_LISTEN` (include/net/tcp_states.h), in hexadecimal digits.
 const LISTEN: &str = "0A";
 
+/// A socket that listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Its address.
+    pub addr: SocketAddr,
+    /// How many connections wait to be accepted: what ss(8) has as `Recv-Q`.
+    pub waiting: u32,
+}
+
 /// The sockets of a table that listen. Lines that are not understood are left out.
 #[must_use]
-pub fn listeners(table: &str) -> Vec<SocketAddr> {
+pub fn listeners(table: &str) -> Vec<Listener> {
     table.lines().filter_map(listener).collect()
 }
 
-/// A line such as `0: 0100007F:1388 00000000:0000 0A …`.
-fn listener(line: &str) -> Option<SocketAddr> {
+/// A line such as `0: 0100007F:1388 00000000:0000 0A 00000000:00000001 …`.
+fn listener(line: &str) -> Option<Listener> {
     let mut words = line.split_whitespace().skip(1);
     let (local, _, state) = (words.next()?, words.next()?, words.next()?);
     if state != LISTEN {
         return None;
     }
+    let queues = words.next().and_then(|queues| queues.split_once(':'));
+    let waiting = queues.and_then(|(_, receive)| u32::from_str_radix(receive, 16).ok()).unwrap_or(0);
     let (ip, port) = local.split_once(':')?;
     // Four bytes at a time as one number in the machine's own order (net/ipv4/tcp_ipv4.c,
     // `get_openreq4`).
@@ -48,7 +61,7 @@ fn listener(line: &str) -> Option<SocketAddr> {
         }
         _ => return None,
     };
-    Some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
+    Some(Listener { addr: SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?), waiting })
 }
 
 /// How `port` is listened on, for those who come to `gateway`.
@@ -56,9 +69,9 @@ fn listener(line: &str) -> Option<SocketAddr> {
 /// `v6only` says that sockets on `[::]` take IPv6 alone unless told otherwise
 /// (`net.ipv6.bindv6only`); the tables do not show what each one was told.
 #[must_use]
-pub fn listening(sockets: &[SocketAddr], port: u16, gateway: IpAddr, v6only: bool) -> Listening {
-    let here: Vec<IpAddr> =
-        sockets.iter().filter(|socket| socket.port() == port).map(|socket| socket.ip()).collect();
+pub fn listening(sockets: &[Listener], port: u16, gateway: IpAddr, v6only: bool) -> Listening {
+    let at_port = sockets.iter().filter(|socket| socket.addr.port() == port);
+    let here: Vec<IpAddr> = at_port.clone().map(|socket| socket.addr.ip()).collect();
     let takes = |ip: &IpAddr| match ip {
         IpAddr::V4(ip) if *ip == Ipv4Addr::UNSPECIFIED => gateway.is_ipv4(),
         IpAddr::V6(ip) if *ip == Ipv6Addr::UNSPECIFIED => gateway.is_ipv6() || !v6only,
@@ -66,8 +79,9 @@ pub fn listening(sockets: &[SocketAddr], port: u16, gateway: IpAddr, v6only: boo
     };
     // IPv4 first, which is what people know their services by.
     let Some(first) = here.iter().map(IpAddr::to_canonical).min() else { return Listening::Nothing };
-    if here.iter().any(takes) {
-        Listening::Reachable
+    let waiting = at_port.filter(|socket| takes(&socket.addr.ip())).map(|socket| socket.waiting).max();
+    if let Some(waiting) = waiting {
+        if waiting == 0 { Listening::Reachable } else { Listening::Waiting(waiting) }
     } else if here.iter().all(|ip| ip.to_canonical().is_loopback()) {
         Listening::LoopbackOnly(first)
     } else {
@@ -88,7 +102,7 @@ mod tests {
     const TABLE: &str =
         "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 11 1 0 100 0 0 10 0
-   1: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 12 1 0 100 0 0 10 0
+   1: 00000000:0016 00000000:0000 0A 00000000:00000081 00:00000000 00000000     0        0 12 1 0 100 0 0 10 0
    2: 0100007F:1388 0100007F:C001 01 00000000:00000000 00:00000000 00000000     0        0 13 1 0 100 0 0 10 0
    nonsense
    3: ZZ00007F:1388 00000000:0000 0A
@@ -105,10 +119,15 @@ mod tests {
     #[test]
     #[cfg(target_endian = "little")]
     fn the_kernels_tables_are_read() {
-        let shown = |table| listeners(table).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let shown = |table| listeners(table).iter().map(|it| it.addr.to_string()).collect::<Vec<_>>();
         assert_eq!(shown(TABLE), ["127.0.0.1:5000", "0.0.0.0:22"]);
+        assert_eq!(listeners(TABLE).iter().map(|it| it.waiting).collect::<Vec<_>>(), [0, 129]);
         assert_eq!(shown(TABLE6), ["[::]:8080", "[::1]:80", "[::ffff:127.0.0.1]:5001"]);
         assert_eq!(shown(""), [] as [&str; 0]);
+    }
+
+    fn listener(addr: &str, waiting: u32) -> Listener {
+        Listener { addr: addr.parse().unwrap(), waiting }
     }
 
     #[test]
@@ -130,8 +149,10 @@ mod tests {
             (&["127.0.0.1:5000", "[::]:5000"], true, Listening::V6Only),
         ];
         for (sockets, v6only, want) in table {
-            let parsed: Vec<SocketAddr> = sockets.iter().map(|socket| socket.parse().unwrap()).collect();
+            let parsed: Vec<_> = sockets.iter().map(|socket| listener(socket, 0)).collect();
             assert_eq!(listening(&parsed, 5000, GATEWAY, v6only), want, "{sockets:?}");
         }
+        let [local, all] = [listener("127.0.0.1:5000", 9), listener("0.0.0.0:5000", 4)];
+        assert_eq!(listening(&[local, all], 5000, GATEWAY, false), Listening::Waiting(4));
     }
 }

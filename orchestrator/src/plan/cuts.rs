@@ -16,6 +16,8 @@ pub struct Cuts<'a> {
     pub removed: Vec<&'a Sidecar>,
     /// Those that lead to the same target again a moment later.
     pub replaced: Vec<&'a Sidecar>,
+    /// Where all that goes comes back as a part of something wider: what could come beside it instead.
+    pub beside: Vec<Forward>,
 }
 
 impl Plan {
@@ -35,10 +37,28 @@ impl Plan {
         let is_gone = |sidecar: &&Sidecar| backend_goes || gone.contains(&sidecar.container.id);
         let come: Vec<_> = self.actions().filter_map(comes).collect();
         let comes_back = |sidecar: &&Sidecar| sidecar.forward().is_some_and(|it| it.is_covered_by(&come));
-        let (replaced, removed) =
+        let (replaced, removed): (Vec<_>, Vec<_>) =
             observed.sidecars.iter().filter(is_gone).filter(serves).partition(comes_back);
-        Cuts { backend: backend_goes.then_some(backend), removed, replaced }
+        let beside = if backend_goes || !removed.is_empty() { Vec::new() } else { beside(&come, &replaced) };
+        Cuts { backend: backend_goes.then_some(backend), removed, replaced, beside }
     }
+}
+
+/// What comes and is not there yet, where each of these that goes only grows.
+fn beside(come: &[Forward], replaced: &[&Sidecar]) -> Vec<Forward> {
+    let grows = |sidecar: &&Sidecar| {
+        come.iter()
+            .any(|it| it.ports != sidecar.ports && it.ports.common(sidecar.ports) == Some(sidecar.ports))
+    };
+    if replaced.is_empty() || !replaced.iter().all(grows) {
+        return Vec::new();
+    }
+    let rest = |forward: &Forward| {
+        replaced.iter().fold(vec![forward.clone()], |rest, sidecar| {
+            rest.iter().flat_map(|forward| forward.without(sidecar.ports)).collect()
+        })
+    };
+    come.iter().flat_map(rest).collect()
 }
 
 const fn ended(action: &Action) -> Option<&ContainerId> {

@@ -114,8 +114,11 @@ impl Shell {
                 self.attain(session, &desired, how).await
             }
             OnEngine::PortList(list) => port::list(session, &list).await,
-            OnEngine::Stop(in_use) => {
-                stop::spare(session, in_use).await?;
+            OnEngine::Stop(start::How { dry_run: true, in_use, .. }) => {
+                stop::preview(session, in_use, None).await
+            }
+            OnEngine::Stop(how) => {
+                stop::spare(session, how.in_use).await?;
                 stop::run(session, None).await
             }
             OnEngine::Info(what) => info::run(session, what, self.builder).await,

@@ -33,6 +33,7 @@ async fn what_builds_may_need_is_not_taken_from_them() {
             "backend start --dry-run --allow-host-port 5000,8080:80,6000",
             "backend start --recreate --security restricted",
             "backend stop",
+            "backend stop --dry-run",
             "backend stop --wait --timeout 3s",
         ])
         .await;

@@ -49,7 +49,16 @@ async fn ranges_are_one_sidecar_each() {
             "backend stats --format '{{json .Forwards}}'",
             "backend stats --verbose --format 'table {{.Port}}\\t{{.Opened}}'",
             "backend doctor",
-            "backend doctor 8003",
+        ])
+        .await;
+    let asked = r#""registry":true,"protocol":"http","status":200"#;
+    let spoken =
+        status(8000).replacen("\"speaks\":null,\"text\":null", &format!("\"speaks\":{{{asked}}}"), 1);
+    shell.engine.world().said.insert(name("-proxy-port-8000-8009"), (0, spoken));
+    shell.run("backend doctor 8003 8008-8011").await;
+    shell.engine.world().said.insert(name("-proxy-port-8000-8009"), (0, status(8000)));
+    shell
+        .run_all(&[
             "backend logs --proxy 8003",
             "backend logs --proxy 8000-8009",
             "backend logs --proxy 8000-8010",
@@ -64,5 +73,17 @@ async fn ranges_are_one_sidecar_each() {
             "backend start --allow-host-port 7000,8003,8000-8005,8004-8011",
         ])
         .await;
+    shell.told.about("packets to a range are dropped, and its sidecar is of an older version");
+    let probe =
+        |port: u16, result: &str| json!({ "port": port, "probe": { "result": result, "latency_us": 0 } });
+    let ports: Vec<_> = [(7990, "timed_out"), (7991, "timed_out"), (7992, "not_tried"), (7993, "not_tried")]
+        .map(|(port, result)| probe(port, result))
+        .to_vec();
+    let said =
+        json!({ "version": "0.1.0", "target": "gateway:7990", "addrs": ["192.0.2.1:7990"], "ports": ports });
+    shell.run("backend start --allow-host-port 7990-7993").await;
+    shell.engine.world().said.insert(name("-proxy-port-7990-7993"), (0, said.to_string()));
+    shell.engine.world().older.insert(name("-proxy-port-7990-7993"));
+    shell.run_all(&["backend doctor 7991", "backend info"]).await;
     shell.told.compare_with("plugin/ranges.txt");
 }

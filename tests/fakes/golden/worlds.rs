@@ -57,7 +57,9 @@ async fn starts_and_stops() {
             "backend start --pull always",
             "backend start --forward 5432=192.0.2.7:5432 --quiet",
             "backend start --cache-volume mine",
+            "backend stop --dry-run",
             "backend stop",
+            "backend stop --dry-run",
             "backend stop",
         ])
         .await;
@@ -120,7 +122,13 @@ async fn ports_come_and_go() {
     shell.engine.world().containers.retain(|container| container.name != name("-proxy-port-5000"));
     shell.change("-proxy-port-8080-to-80", |container| container.state = State::Exited);
     shell
-        .run_all(&["backend port ls", "backend port remove 5000", "backend port add 8080:80@loopback"])
+        .run_all(&[
+            "backend port ls",
+            "backend stats",
+            "backend port rm 1-65535",
+            "backend port remove 5000",
+            "backend port add 8080:80@loopback",
+        ])
         .await;
     shell.run_all(&["backend port rm 8080", "backend port ls"]).await;
     shell.told.about("the backend has ended");

@@ -336,6 +336,10 @@ impl Engine for FakeEngine {
                     status => EngineError::Refused { operation, status, message },
                 });
             }
+            if world.older.contains(&name) && command.iter().any(|word| word.starts_with("--speak=")) {
+                let output = "error: unexpected value '8003' for '--speak' found; no more were expected";
+                return Ok(ExecOutput { status: 2, output: output.into() });
+            }
             let (takes, now) = (world.command_takes, Instant::now());
             world.commands.push((name.clone(), now, now + takes));
             let runs = world.find(id).is_some_and(|container| container.state == State::Running);

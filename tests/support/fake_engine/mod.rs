@@ -82,6 +82,8 @@ pub(crate) struct World {
     pub(crate) commands: Vec<(ContainerName, Instant, Instant)>,
     /// The status with which so many commands are refused.
     pub(crate) refused_commands: (u16, usize),
+    /// Containers whose program knows no ports behind `--speak`.
+    pub(crate) older: BTreeSet<ContainerName>,
     /// Containers in which no command ever ends.
     pub(crate) hung: BTreeSet<ContainerName>,
     /// Ports that a container publishes.

@@ -123,7 +123,7 @@ fn a_port_with_two_targets_is_a_usage_error_that_quotes_both() {
     let (text, _) = refused("assemble backend start --forward 5000=localhost:5000");
     assert!(text.contains("'--allow-host-port 5000@loopback'"), "{text}");
     let (text, _) = refused("assemble backend start --allow-host-port 1-65535");
-    assert!(text.starts_with("conflicting options: 65535 ports to forward, of at most 4096"), "{text}");
+    assert!(text.starts_with("65535 ports are too many to forward: 4096 at most"), "{text}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Help in the shape of docker's own.
 
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
 
 use super::place::Place;
 
@@ -20,7 +20,12 @@ pub(super) fn usage(place: &Place<'_>) -> String {
     };
     let word = |word: &Arg| {
         let name = word.get_value_names()?.first()?;
-        Some(if word.is_required_set() { format!(" {name} [{name}...]") } else { format!(" [{name}]") })
+        let several = if matches!(word.get_action(), ArgAction::Append) { "..." } else { "" };
+        Some(if word.is_required_set() {
+            format!(" {name} [{name}...]")
+        } else {
+            format!(" [{name}{several}]")
+        })
     };
     let words: String = command.get_positionals().filter_map(word).collect();
     format!("Usage:  {}{shape}{words}", place.name())

@@ -20,7 +20,7 @@ use crate::health::NoNetwork;
 use backend::{backend, builder, configuration, left_behind, security};
 use daemon::{buildkit, namespace};
 use engine::{engine, place, version};
-use forwards::{forwarded, gateway, registry, targets};
+use forwards::{forwarded, gateway, registries, targets};
 use helpers::{dialer, host_dialer, missing, sidecar};
 use kernel::{conntrack, descriptors, disk, pipes, ports};
 
@@ -63,8 +63,8 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
             checks.push(namespace(&daemon.workers, &facts.start));
         }
     }
-    if let (Some(Ok(Some(_))), Some(check)) = (&facts.backend, forwarded(facts)) {
-        checks.push(check);
+    if let Some(Ok(Some(_))) = &facts.backend {
+        checks.extend(forwarded(facts));
     }
     checks.extend(facts.dialer.as_ref().map(|container| dialer(container, &facts.start)));
     checks.extend(facts.host_dialer.as_ref().map(|found| host_dialer(found.as_ref(), &facts.start)));
@@ -80,9 +80,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
         checks.push(sidecar(forward, backend, &facts.start));
         if let Some(report) = forward.report() {
             checks.extend(targets(forward, report));
-            let ports = forward.sidecar.ports;
-            let port = facts.port.filter(|port| ports.contains(*port)).unwrap_or_else(|| ports.first());
-            checks.extend(registry(forward, report, port, &facts.start));
+            checks.extend(registries(forward, report, &facts.start));
         }
     }
     checks.extend(facts.missing.iter().map(|forward| missing(forward, &facts.start)));

@@ -32,25 +32,26 @@ fn the_way_out_is_told_before_the_targets() {
 }
 
 #[test]
-fn a_port_that_is_not_forwarded_is_missed_when_asked_for() {
-    let other = Some(Port::new(6000).unwrap());
-    let facts = |port, forwards, missing| Facts { port, forwards, missing, ..good() };
+fn ports_that_are_not_forwarded_are_missed_when_asked_for() {
+    let facts = |named, forwards| Facts { named, forwards, ..good() };
     let one = || vec![forward(None)];
-    let asked = Facts { more: Some("MORE".to_owned()), ..facts(other, one(), Vec::new()) };
-    let missing = forwarded(&asked).unwrap();
-    is(&missing, Fail, "6000 is not forwarded", "'MORE'");
-    assert_eq!(missing.name, "sidecar 6000");
-    assert_eq!(forwarded(&facts(Some(REGISTRY_PORT), one(), Vec::new())), None);
-    assert_eq!(forwarded(&facts(None, one(), Vec::new())), None);
-    is(&forwarded(&facts(None, Vec::new(), Vec::new())).unwrap(), Warn, "no port", "--allow-host-port 5000");
+    let unforwarded = ["6000", "8005-8009"].map(|ports| ports.parse().unwrap()).to_vec();
+    let asked = Facts { unforwarded, more: "MORE".to_owned(), ..facts(true, one()) };
+    let [port, range] = &forwarded(&asked)[..] else { panic!() };
+    is(port, Fail, "port 6000 is not forwarded", "'MORE'");
+    is(range, Fail, "ports 8005-8009 are not forwarded", "'MORE'");
+    assert_eq!((port.name.as_str(), range.name.as_str()), ("sidecar 6000", "sidecar 8005-8009"));
+    assert_eq!(forwarded(&facts(true, one())), []);
+    assert_eq!(forwarded(&facts(false, one())), []);
+    is(&forwarded(&facts(false, Vec::new()))[0], Warn, "no port", "--allow-host-port 5000");
 }
 
 #[test]
 fn a_sidecar_that_is_gone_is_missing_and_not_unknown() {
     let gone = Forward::plain(Port::new(6000).unwrap());
-    let facts = |port: Port| Facts { port: Some(port), missing: vec![gone.clone()], ..good() };
-    assert_eq!(forwarded(&facts(gone.ports.first())), None);
-    let checks = all(&facts(gone.ports.first()));
+    let facts = Facts { named: true, forwards: Vec::new(), missing: vec![gone], ..good() };
+    assert_eq!(forwarded(&facts), []);
+    let checks = all(&facts);
     let found = checks.iter().find(|check| check.name == "sidecar 6000").unwrap();
     is(found, Fail, "is missing", "'START' makes it again");
 }
@@ -212,7 +213,7 @@ fn what_is_in_the_way_of_a_used_range_is_a_failure_beside_what_is_idle() {
 fn what_a_registry_speaks_is_told() {
     let check = |speaks| {
         let report = report(Outcome::Accepted, Some(speaks));
-        registry(&told(report.clone()), &report, REGISTRY_PORT, START).unwrap()
+        registries(&told(report.clone()), &report, START).pop().unwrap()
     };
     is(&check(Speaks::Http { status: 200, registry: true }), Fine, "speaks http", "");
     is(&check(Speaks::Http { status: 401, registry: false }), Fine, "/v2/", "");
@@ -222,7 +223,7 @@ fn what_a_registry_speaks_is_told() {
         is(&check(speaks), Warn, "neither", "nothing");
     }
     let report = report(Outcome::Accepted, None);
-    assert_eq!(registry(&told(report.clone()), &report, REGISTRY_PORT, START), None, "it was not asked");
+    assert_eq!(registries(&told(report.clone()), &report, START), [], "it was not asked");
 }
 
 #[test]

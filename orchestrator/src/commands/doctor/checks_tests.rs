@@ -90,8 +90,9 @@ pub(super) fn good() -> Facts {
         network: None,
         isolated: false,
         start: "START".to_owned(),
-        port: None,
-        more: None,
+        named: false,
+        unforwarded: Vec::new(),
+        more: String::new(),
         confinement: Some(FREE),
         disk: Some(Disk { size: 100_000_000_000, free: 50_000_000_000 }),
         conntrack: Some((10, 1000)),
@@ -179,7 +180,7 @@ fn without_a_backend_nothing_has_failed() {
     let lonely = all(&Facts { isolated: true, ..good() });
     let found = lonely.iter().find(|check| check.name == "network").unwrap();
     is(found, Fail, "\"bridge\": \"none\"", "backend stop' and then");
-    let asked = Facts { port: Some(REGISTRY_PORT), ..facts };
+    let asked = Facts { named: true, ..facts };
     assert!(all(&asked).iter().all(|check| check.verdict != Fail));
 }
 

@@ -1,5 +1,6 @@
 //! Facts for the checks. Each has a deadline, and one that cannot be had is a fact too.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,10 +18,11 @@ use crate::commands::health::{self, Examined};
 use crate::commands::leftovers::{Leftovers, left_behind};
 use crate::commands::start::{START, StartLine, again, proxies_in_vain};
 use crate::commands::{damage, namespaces, observe};
-use crate::desired::{Choice, ContainerName, Port, Ports, REGISTRY_PORT, UserName};
+use crate::desired::{Choice, ContainerName, Ports, REGISTRY_PORT, UserName};
 use crate::dialer::{self, DialerHint, NotHere};
 use crate::engine::{Engine, EngineError, EngineFacts, EngineHint};
 use crate::forward::Forward;
+use crate::forward::asked::{Asked, Known};
 use crate::health::{Place, plain};
 use crate::observed::{Container, HostDialer, Observed, Sidecar, State};
 
@@ -99,10 +101,12 @@ pub(super) struct Facts {
     pub(super) builder: Option<(ContainerName, Registered)>,
     /// The start that keeps all forwards.
     pub(super) start: String,
-    /// The port that was asked for.
-    pub(super) port: Option<Port>,
-    /// The start that forwards that one too, where no other does.
-    pub(super) more: Option<String>,
+    /// Whether ports were asked for.
+    pub(super) named: bool,
+    /// Those of them that are not forwarded.
+    pub(super) unforwarded: Vec<Ports>,
+    /// The start that forwards these too.
+    pub(super) more: String,
     /// What the backend's first process is confined by; absent where that cannot be read.
     pub(super) confinement: Option<Confinement>,
     pub(super) disk: Option<Disk>,
@@ -122,7 +126,7 @@ pub(super) struct Daemon {
 }
 
 impl<E: Engine> Doctor<'_, E> {
-    pub(super) async fn gather(self, port: Option<Port>, limit: Option<Duration>) -> Facts {
+    pub(super) async fn gather(self, asked: Vec<Asked>, limit: Option<Duration>) -> Facts {
         let limit = limit.unwrap_or(STEP_LIMIT);
         let mut facts = Facts {
             endpoint: String::new(),
@@ -140,8 +144,9 @@ impl<E: Engine> Doctor<'_, E> {
             proxies_in_vain: None,
             builder: None,
             start: START.to_owned(),
-            more: None,
-            port,
+            named: !asked.is_empty(),
+            unforwarded: Vec::new(),
+            more: String::new(),
             confinement: None,
             disk: None,
             network: None,
@@ -187,7 +192,9 @@ impl<E: Engine> Doctor<'_, E> {
             facts.dialer.clone_from(&observed.dialer);
             facts.host_dialer = observed.asked_dialer().map(Option::<&HostDialer>::cloned);
         }
-        facts.more = port.and_then(|port| more(port, &observed, &again));
+        let unforwarded = unforwarded(&asked, &observed);
+        facts.more = more(&unforwarded, &observed, &again);
+        facts.unforwarded = unforwarded.iter().map(|asked| asked.ports).collect();
         facts.lost_files = observed.has_lost_files();
         if let Some(backend) = &observed.backend {
             let named = backend.settings.chosen.words(Choice::Network);
@@ -196,7 +203,7 @@ impl<E: Engine> Doctor<'_, E> {
             {
                 facts.network = network(name, &known, &facts.start);
             }
-            let question = |sidecar: &Sidecar| question(sidecar.ports, port);
+            let question = |sidecar: &Sidecar| question(sidecar.ports, &asked);
             let examining =
                 health::examine(engine, Some(known), backend, (&observed, &start_with), question, limit);
             if backend.state == State::Running {
@@ -226,23 +233,36 @@ impl<E: Engine> Doctor<'_, E> {
     }
 }
 
-/// What to ask the sidecar of these ports, where one port was named. A range has no say in which of its
-/// services is spoken to, and nobody wants a request sent to all of them.
-fn question(ports: Ports, named: Option<Port>) -> Question {
-    match ports == named.unwrap_or(REGISTRY_PORT).into() {
-        true => Question::Protocol,
-        false => Question::Target,
-    }
+/// What to ask the sidecar of these ports: services are spoken to only where a port was named, or is the usual
+/// one of a registry.
+fn question(ports: Ports, asked: &[Asked]) -> Question {
+    let usual = [REGISTRY_PORT.into()];
+    let named = asked.iter().map(|asked| asked.ports).chain(usual.into_iter().filter(|_| asked.is_empty()));
+    let spoken: Vec<Ports> = named.filter_map(|named| named.common(ports)).collect();
+    if spoken.is_empty() { Question::Target } else { Question::Protocol(spoken.into_iter().collect()) }
 }
 
-/// The start that forwards one more port.
-fn more(port: Port, observed: &Observed, again: &StartLine) -> Option<String> {
+/// What of this is not forwarded, wherever it leads.
+fn unforwarded(asked: &[Asked], observed: &Observed) -> Vec<Asked> {
+    let noted = observed.wanted().into_iter().map(|forward| forward.ports);
+    let known: Vec<Ports> = noted.chain(observed.sidecars.iter().map(|sidecar| sidecar.ports)).collect();
+    let of_one = |asked: &Asked| -> Vec<Asked> {
+        let rest = known.iter().fold(vec![asked.ports], |rest, known| {
+            rest.into_iter().flat_map(|ports| ports.without(*known)).collect()
+        });
+        rest.into_iter().filter_map(|ports| asked.part(ports)).collect()
+    };
+    asked.iter().flat_map(of_one).collect()
+}
+
+/// The start that forwards these too.
+fn more(unforwarded: &[Asked], observed: &Observed, again: &StartLine) -> String {
+    // The command is printed with the name alone.
+    let named = |_: &str| Some(Known::Fixed(Ipv4Addr::UNSPECIFIED.into()));
     let mut forwards = observed.wanted();
-    let is_known = forwards.iter().any(|forward| forward.ports.contains(port))
-        || observed.sidecars.iter().any(|sidecar| sidecar.ports.contains(port));
-    forwards.push(Forward::plain(port));
+    forwards.extend(unforwarded.iter().filter_map(|asked| asked.with(named)));
     forwards.sort();
-    (!is_known).then(|| again.forwarding(&forwards).command())
+    again.forwarding(&forwards).command()
 }
 
 async fn within<T, F>(
@@ -275,29 +295,47 @@ async fn ask<E: Engine>(engine: &E, backend: &Container) -> crate::buildkit::Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forward::{asked, merge};
+
+    fn asked(words: &str) -> Vec<Asked> {
+        let words = if words.is_empty() { Vec::new() } else { asked::some(words).unwrap() };
+        merge(Some(&words), &[], false).unwrap()
+    }
 
     #[test]
-    fn the_services_of_a_range_are_not_spoken_to() {
-        let port = Port::new(8003);
-        for (ports, named, asked) in [
-            ("5000", None, Question::Protocol),
-            ("8003", None, Question::Target),
-            ("8003", port, Question::Protocol),
-            ("5000", port, Question::Target),
-            ("8000-8099", port, Question::Target),
-            ("5000-5009", None, Question::Target),
+    fn only_services_that_were_named_are_spoken_to() {
+        for (ports, named, spoken) in [
+            ("5000", "", Some("5000")),
+            ("8003", "", None),
+            ("8003", "8003", Some("8003")),
+            ("5000", "8003", None),
+            ("8000-8099", "", None),
+            ("8000-8099", "8003,8090-8109", Some("8003,8090-8099")),
+            ("5000-5009", "", Some("5000")),
         ] {
-            assert_eq!(question(ports.parse().unwrap(), named), asked, "{ports} {named:?}");
+            let spoken = spoken.map(|spoken| Question::Protocol(spoken.parse().unwrap()));
+            let wanted = spoken.unwrap_or(Question::Target);
+            assert_eq!(question(ports.parse().unwrap(), &asked(named)), wanted, "{ports} {named:?}");
         }
     }
 
     #[test]
-    fn the_start_that_forwards_one_more_port_keeps_the_others() {
-        let port = |number| Port::new(number).unwrap();
-        let noted = Some([5000, 7000].map(|number| Forward::plain(port(number))).to_vec());
+    fn the_start_that_forwards_more_ports_keeps_the_others() {
+        let noted =
+            Some(["5000", "7000-7009"].map(|ports| Forward::plain(ports.parse::<Ports>().unwrap())).to_vec());
         let observed = Observed { noted, ..Observed::default() };
-        assert_eq!(more(port(7000), &observed, &StartLine::default()), None);
-        let start = more(port(6000), &observed, &StartLine::default()).unwrap();
-        assert_eq!(start, "docker assemble backend start --allow-host-port 5000,6000,7000");
+        let more = |words: &str| {
+            let rest = unforwarded(&asked(words), &observed);
+            let ports: Vec<_> = rest.iter().map(|asked| asked.ports.to_string()).collect();
+            (ports.join(","), more(&rest, &observed, &StartLine::default()))
+        };
+        assert_eq!(more("7003,5000").0, "");
+        let (ports, start) = more("6000,7005-7014:8005-8014,80=db:81");
+        assert_eq!(ports, "80,6000,7010-7014");
+        assert_eq!(
+            start,
+            "docker assemble backend start \
+             --allow-host-port 5000,6000,7000-7009,7010-7014:8010-8014 --forward 80=db:81"
+        );
     }
 }

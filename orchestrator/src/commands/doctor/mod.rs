@@ -16,10 +16,9 @@ use docker_plugin::output::{Console, Form};
 use explained::Explained;
 use serde_json::json;
 
-use super::complete::listening_ports;
-use super::values::port;
-use crate::desired::Port;
+use super::forwards::{self, Words, merged};
 use crate::engine::Engine;
+use crate::forward::asked::{self, Asked};
 
 pub use checks::{
     BackendTrouble, DaemonTrouble, EngineTrouble, ForwardTrouble, HelperTrouble, KernelTrouble,
@@ -30,16 +29,16 @@ pub use gather::{Doctor, Unanswered};
 /// Check the whole way from builds to the host's ports
 #[derive(Args)]
 #[command(after_help = "  $ docker assemble backend doctor
-  $ docker assemble backend doctor 8080")]
+  $ docker assemble backend doctor 8080 9000-9009")]
 pub(super) struct Options {
     /// Format output: "pretty", "json" (one object) or a Go template; fields: .Verdict .Checks (.Name
     /// .Verdict .Why .Help)
     #[arg(long, short, value_name = "string", value_parser = FORMS)]
     format: Option<String>,
 
-    /// The port whose service is asked whether it is a registry, unless it is in a range (default 5000)
-    #[arg(value_name = "PORT", value_parser = port, add = Completes(listening_ports))]
-    port: Option<Port>,
+    /// Ports whose services are asked whether they are registries (default 5000), as "port add" takes them
+    #[arg(value_name = "PORT", value_parser = asked::some, add = Completes(forwards::complete_added))]
+    ports: Vec<Words>,
 
     /// Time each step has (default 10s)
     #[arg(long, value_name = "duration", value_parser = limit)]
@@ -49,8 +48,8 @@ pub(super) struct Options {
 /// How closely to look, and how to tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Examination {
-    /// The port whose service is asked what it speaks, unless it is in a range.
-    pub port: Option<Port>,
+    /// The forwards whose services are asked what they speak; the usual one where none is named.
+    pub asked: Vec<Asked>,
     /// In place of the usual deadline of each step.
     pub limit: Option<Duration>,
     /// How to print it.
@@ -60,7 +59,8 @@ pub struct Examination {
 impl Options {
     /// What they come to together.
     pub(super) fn check(self) -> Result<Examination, Refusal> {
-        Ok(Examination { port: self.port, limit: self.timeout, form: form(self.format.as_deref())? })
+        let asked = merged(Some(&self.ports.concat()), &[], false)?;
+        Ok(Examination { asked, limit: self.timeout, form: form(self.format.as_deref())? })
     }
 }
 
@@ -116,8 +116,8 @@ pub async fn run<E: Engine>(
     console: &Console,
     examination: Examination,
 ) -> Result<()> {
-    let Examination { port, limit, form } = examination;
-    let checks = checks::all(&doctor.gather(port, limit).await);
+    let Examination { asked, limit, form } = examination;
+    let checks = checks::all(&doctor.gather(asked, limit).await);
     match form {
         Form::Text => lines(&checks).iter().try_for_each(|line| console.line(line))?,
         Form::Json | Form::Template(_) => super::print(console, &object(&checks), &form)?,

@@ -11,7 +11,9 @@ use crate::desired::ContainerName;
 use crate::dialer;
 use crate::engine::EngineFacts;
 use crate::forward::{Forward, PortSet};
-use crate::health::{Case, Chain, Listening, Place, StartWith, closing_chains, listeners, listening, tried};
+use crate::health::{
+    Case, Chain, Listener, Listening, Place, StartWith, closing_chains, listeners, listening, tried,
+};
 use crate::labels;
 use crate::observed::Sidecar;
 
@@ -69,7 +71,12 @@ impl Surroundings<'_> {
             }
             place => place,
         };
+        let mut not_tried = Vec::new();
         for (port, probe) in tried(report, ports).filter(|(_, probe)| probe.result != Outcome::Accepted) {
+            if probe.result == Outcome::NotTried {
+                not_tried.push(port);
+                continue;
+            }
             let there = PortSet::from(Ports::from(port)).outside(ports, outside.first()).span();
             let gateway = addr.filter(|_| place == Place::Here);
             let listening = gateway.zip(there).and_then(|(ip, to)| self.on_this_host(to.first().get(), ip));
@@ -86,6 +93,13 @@ impl Surroundings<'_> {
                     groups.push((group, vec![port]));
                 }
             }
+        }
+        // Where all that were tried are alike, what is in their way is in the way of the others too.
+        let is_all = !tried(report, ports).any(|(_, probe)| probe.result == Outcome::Accepted);
+        if let [(_, tried)] = &mut groups[..]
+            && is_all
+        {
+            tried.extend(not_tried);
         }
         groups
             .into_iter()
@@ -107,7 +121,7 @@ impl Surroundings<'_> {
             place: group.place,
             listening: group.listening.as_ref(),
             publisher: group.publisher.as_ref().map(|name| name.0.as_str()),
-            filters: if group.listening == Some(Listening::Reachable) {
+            filters: if matches!(group.listening, Some(Listening::Reachable | Listening::Waiting(_))) {
                 self.filters.get_or_init(filters)
             } else {
                 &[]
@@ -146,7 +160,7 @@ fn filters() -> Vec<Chain> {
 
 /// Who listens on this host.
 pub(super) struct Tables {
-    sockets: Vec<SocketAddr>,
+    sockets: Vec<Listener>,
     /// `net.ipv6.bindv6only`.
     v6only: bool,
 }

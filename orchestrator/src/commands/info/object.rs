@@ -9,7 +9,8 @@ use crate::buildkit::GcPolicy;
 use crate::desired::{Choice, Chosen};
 use crate::observed::Container;
 
-/// The object; `Workers` and `Cache` are null where the backend does not run.
+/// The object; `Workers`, `Builds` and `Cache` are null where the backend does not run,
+/// and `Builds` where BuildKit does not tell.
 pub(super) fn info(
     backend: &Container,
     image: &str,
@@ -24,6 +25,7 @@ pub(super) fn info(
     object["Sidecars"] = helpers.sidecar_objects().into();
     object["Dialer"] = helpers.dialer_object().into();
     object["Workers"] = daemon.map(workers).into();
+    object["Builds"] = daemon.and_then(builds).into();
     object["Cache"] = daemon.map(cache).into();
     object
 }
@@ -49,6 +51,11 @@ fn workers(daemon: &Daemon) -> Vec<Value> {
         })
     };
     daemon.workers.iter().map(worker).collect()
+}
+
+fn builds(daemon: &Daemon) -> Option<Vec<Value>> {
+    let build = |build: &crate::buildkit::Build| json!({ "ID": build.id, "Image": build.image });
+    Some(daemon.builds.as_ref()?.iter().map(build).collect())
 }
 
 /// Sizes in bytes, times in seconds.
@@ -128,6 +135,7 @@ mod tests {
         };
         let daemon = Daemon {
             workers: vec![Worker { id: "w".to_owned(), gc_policies: vec![policy], ..Worker::default() }],
+            builds: Some(vec![crate::buildkit::Build { id: "i".to_owned(), image: None }]),
             records: vec![Record { size_bytes: 7, in_use: true, ..Record::default() }, Record::default()],
         };
         assert_eq!(
@@ -161,6 +169,7 @@ mod tests {
                 "All": true, "Filters": [], "KeepDuration": 2,
                 "ReservedSpace": 0, "MaxUsedSpace": 7, "MinFreeSpace": 0,
             }]}],
+            "Builds": [{"ID": "i", "Image": null}],
                         "Cache": {"Entries": 2, "Size": 7, "InUse": 7},
                     })
         );
@@ -173,8 +182,8 @@ mod tests {
             json!({"ID": "id-of-d", "Name": "d", "State": "running", "Unhealthy": false, "Restarts": 0, "OutOfMemory": false})
         );
         assert_eq!(
-            (&object["Workers"], &object["Cache"], &object["State"]),
-            (&Value::Null, &Value::Null, &json!("exited"))
+            (&object["Workers"], &object["Builds"], &object["Cache"], &object["State"]),
+            (&Value::Null, &Value::Null, &Value::Null, &json!("exited"))
         );
     }
 }

@@ -17,7 +17,7 @@ use crate::commands::start::{Around, How, attain, dialed, resolve};
 use crate::commands::{Session, WhenInUse, observe};
 use crate::desired::{Desired, ProxyImage, PullPolicy, Settings};
 use crate::engine::Engine;
-use crate::forward::asked::{self, Asked};
+use crate::forward::asked::{self, Asked, Word};
 use crate::forward::{Conflict, Forward, MOST, MOST_PORTS, limits};
 use crate::plan::{plan, prepare};
 use crate::proxy_image::{Archive, is_built_in};
@@ -80,7 +80,7 @@ pub(in crate::commands) struct RmOptions {
 struct Changed {
     kept: Vec<Forward>,
     new: Vec<Asked>,
-    /// The first port that was to go and is not among them.
+    /// The first port that was to go, where none of those is there.
     free: Option<Port>,
 }
 
@@ -107,7 +107,9 @@ impl RmOptions {
     pub(in crate::commands) fn check(self) -> Result<(Change, How), Refusal> {
         let in_use = WhenInUse::of(self.force, self.wait)?;
         let how = How { dry_run: self.dry_run, in_use, ..How::default() };
-        Ok((Change::Remove(merged(Some(&self.ports.concat()), &[], false)?), how))
+        // How many they are is no matter.
+        let asked = self.ports.concat().iter().filter_map(Word::asked).cloned().collect();
+        Ok((Change::Remove(asked), how))
     }
 }
 
@@ -187,6 +189,11 @@ impl Change {
                         rest = rest.into_iter().flat_map(|ports| ports.without(there.ports)).collect();
                     }
                     free = free.or_else(|| rest.first().map(|rest| rest.first()));
+                }
+                // A change is noted as a whole: one that was killed has left nothing that it names.
+                let is_there = |asked: &Asked| there.iter().any(|it| it.ports.overlaps(asked.ports));
+                if let Some(port) = free.filter(|_| asked.iter().any(is_there)) {
+                    return Err(ChangeError::Free { port });
                 }
                 let without = |forward: &Forward| {
                     let gone = asked.iter().map(|asked| asked.ports);

@@ -14,6 +14,7 @@ fn changed(
     let asked = merge(Some(&asked::some(words).unwrap()), &[], false).unwrap();
     let Changed { kept, new, free } = change(asked).of(forwards.to_vec())?;
     if let Some(port) = free {
+        assert_eq!((kept.as_slice(), new.len()), (forwards, 0));
         return Err(ChangeError::Free { port });
     }
     let words = |asked: &[Asked]| {

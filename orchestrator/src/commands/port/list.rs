@@ -13,7 +13,7 @@ use crate::commands::{Session, observe};
 use crate::desired::UserName;
 use crate::engine::Engine;
 use crate::forward::asked::Asked;
-use crate::forward::{Forward, lists};
+use crate::forward::{Forward, word};
 use crate::observed::{Container, Observed, Sidecar};
 
 /// List the ports that are forwarded
@@ -105,13 +105,7 @@ impl Row<'_> {
             "State": self.state,
             "Name": self.name,
             "ID": self.container.map(|container| container.id.short()),
-            "Forward": self.forward.as_ref().map(word),
+            "Forward": self.forward.as_ref().map(|forward| word(&Asked::from(forward))),
         })
     }
-}
-
-/// The forward as `port add` takes it.
-fn word(forward: &Forward) -> String {
-    let (ports, hosts) = lists(&[Asked::from(forward)]);
-    if hosts.is_empty() { ports } else { hosts }
 }

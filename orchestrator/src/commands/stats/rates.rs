@@ -29,6 +29,10 @@ pub enum NoCounters {
     #[error("no answer")]
     #[advice = "`docker assemble backend doctor`"]
     Silent,
+    /// The sidecar has vanished.
+    #[error("missing")]
+    #[advice = "`docker assemble backend start`"]
+    Missing,
     /// The sidecar does not run.
     #[error("{state}")]
     #[advice = "`docker assemble backend start`"]

@@ -9,8 +9,8 @@ use super::{fine, found};
 use crate::commands::doctor::Check;
 use crate::commands::doctor::gather::Facts;
 use crate::commands::health::{Examined, Found};
-use crate::desired::Port;
-use crate::forward::PortSet;
+use crate::desired::{Port, Ports};
+use crate::forward::{PortSet, named};
 use crate::health::{anew, tried};
 
 /// What there is to know of the forwards.
@@ -18,9 +18,9 @@ use crate::health::{anew, tried};
 #[status = "fail"]
 pub enum ForwardTrouble {
     /// `backend doctor PORT` with one that no start has named.
-    #[error("port {port} is not forwarded")]
+    #[error("{ports} {verb} not forwarded")]
     #[advice("'{start}'")]
-    NotForwarded { port: Port, start: String },
+    NotForwarded { ports: String, verb: &'static str, start: String },
     /// `--allow-host-port 0`.
     #[error("no port of the host is forwarded")]
     #[advice("'docker assemble backend start --allow-host-port 5000' forwards one")]
@@ -72,18 +72,17 @@ pub enum ForwardTrouble {
     NoHttp,
 }
 
-/// Whether anything is forwarded at all, and the port that was asked for.
-pub(super) fn forwarded(facts: &Facts) -> Option<Check> {
-    match (facts.port, &facts.more) {
-        (Some(port), Some(start)) => {
-            let trouble = ForwardTrouble::NotForwarded { port, start: start.clone() };
-            Some(found(format!("sidecar {port}"), &trouble))
-        }
-        (None, _) if facts.forwards.is_empty() && facts.missing.is_empty() => {
-            Some(found("sidecars", &ForwardTrouble::NoForwards))
-        }
-        _ => None,
+/// Whether anything is forwarded at all, and the ports that were asked for.
+pub(super) fn forwarded(facts: &Facts) -> Vec<Check> {
+    if !facts.named && facts.forwards.is_empty() && facts.missing.is_empty() {
+        return vec![found("sidecars", &ForwardTrouble::NoForwards)];
     }
+    let check = |ports: &Ports| {
+        let (verb, start) = (if ports.is_one() { "is" } else { "are" }, facts.more.clone());
+        let trouble = ForwardTrouble::NotForwarded { ports: named(*ports), verb, start };
+        found(format!("sidecar {ports}"), &trouble)
+    };
+    facts.unforwarded.iter().map(check).collect()
 }
 
 /// Where forwards to the host leave the backend's network. They share it, so one speaks for all.
@@ -144,11 +143,15 @@ pub(super) fn targets(forward: &Examined, report: &Status) -> Vec<Check> {
     checks
 }
 
-/// What the service of a port speaks, where that was asked.
-pub(super) fn registry(forward: &Examined, report: &Status, port: Port, start: &str) -> Option<Check> {
-    let (_, probe) = tried(report, forward.sidecar.ports).find(|(tried, _)| *tried == port)?;
+/// What the services of its ports speak, where that was asked.
+pub(super) fn registries(forward: &Examined, report: &Status, start: &str) -> Vec<Check> {
+    let told = tried(report, forward.sidecar.ports);
+    told.filter_map(|(port, probe)| Some(registry(port, probe.speaks.as_ref()?, start))).collect()
+}
+
+fn registry(port: Port, speaks: &Speaks, start: &str) -> Check {
     let name = format!("registry {port}");
-    Some(match probe.speaks.as_ref()? {
+    match speaks {
         Speaks::Http { registry: true, .. } => {
             fine(name, format!("speaks http, as BuildKit does to localhost:{port}"))
         }
@@ -156,5 +159,5 @@ pub(super) fn registry(forward: &Examined, report: &Status, port: Port, start: &
         Speaks::Http { status, .. } => found(name, &ForwardTrouble::NoRegistry { status: *status }),
         Speaks::Tls => found(name, &ForwardTrouble::Https { start: start.to_owned(), port }),
         Speaks::Closed | Speaks::Silent | Speaks::Other => found(name, &ForwardTrouble::NoHttp),
-    })
+    }
 }
