@@ -7,10 +7,12 @@
 //! read, so nobody can send a wrong one; whoever connects is answered at once.
 
 use std::io::{self, Read};
+use std::iter;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 use std::sync::Arc;
-use std::time::Instant;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use assemble_contract::Ports;
 use assemble_contract::answer::{self, LONGEST, SERVES, TIMEOUT};
@@ -70,9 +72,12 @@ fn address(ports: Ports) -> io::Result<SocketAddr> {
     SocketAddr::from_abstract_name(answer::socket_name(ports))
 }
 
-/// So many are given their answers at once that do not take them at once. One more takes the place of the
-/// first: whoever asks and does not read keeps nobody else from an answer.
+/// So many are told the same, and so many are given their answers at once that do not take them at once. One
+/// more takes the place of the first: whoever asks and does not read keeps nobody else from an answer.
 const AT_ONCE: usize = 4;
+
+/// What the answers about very many ports take is so many times left to the connections then.
+const REST: u32 = 3;
 
 /// Answers probes for as long as it is polled.
 #[derive(Debug)]
@@ -98,15 +103,20 @@ impl Responder {
         let mut unfinished: [Option<AbortHandle>; AT_ONCE] = Default::default();
         let mut oldest = 0;
         loop {
-            let accepted = self.listener.accept().await;
+            let asked = self.listener.accept().await;
+            let began = Instant::now();
             self.shared.upstream.look();
-            let answered = accepted.and_then(|(stream, _)| {
-                let mut answer = self.answer();
-                // A fresh socket takes it at once and whole, but that of very many ports.
-                let written = stream.try_write(&answer)?;
-                answer.drain(..written);
-                if !answer.is_empty() {
-                    let writing = tokio::spawn(finish(stream, answer)).abort_handle();
+            let answered = asked.map(|(first, _)| {
+                let askers: Vec<_> = iter::once(first).chain(self.waiting()).collect();
+                let answer: Arc<[u8]> = self.answer().into();
+                for stream in askers {
+                    // A fresh socket takes it at once and whole, but that of very many ports; one whose peer has
+                    // gone takes nothing.
+                    let Ok(written) = stream.try_write(&answer) else { continue };
+                    if written == answer.len() {
+                        continue;
+                    }
+                    let writing = tokio::spawn(finish(stream, Arc::clone(&answer), written)).abort_handle();
                     let is_free =
                         |slot: &Option<AbortHandle>| slot.as_ref().is_none_or(AbortHandle::is_finished);
                     let place = unfinished.iter().position(is_free).unwrap_or_else(|| {
@@ -115,14 +125,30 @@ impl Responder {
                     });
                     unfinished[place].replace(writing).inspect(AbortHandle::abort);
                 }
-                Ok(())
             });
-            if let Err(error) = answered {
-                tracing::debug!(%error, "a health probe was not answered");
-                // Descriptors may be exhausted, and the loop must not spin on it.
-                tokio::time::sleep(crate::accept::BACKOFF).await;
+            let rest = match answered {
+                Ok(()) => began.elapsed() * REST,
+                Err(error) => {
+                    tracing::debug!(%error, "a health probe was not answered");
+                    // Descriptors may be exhausted, and the loop must not spin on it.
+                    crate::accept::BACKOFF
+                }
+            };
+            // The clock knows nothing shorter.
+            if rest >= Duration::from_millis(1) {
+                tokio::time::sleep(rest).await;
             }
         }
+    }
+
+    /// Some of those who have asked by now.
+    fn waiting(&self) -> impl Iterator<Item = UnixStream> {
+        let mut cx = Context::from_waker(Waker::noop());
+        let next = move || match self.listener.poll_accept(&mut cx) {
+            Poll::Ready(Ok((stream, _))) => Some(stream),
+            _ => None,
+        };
+        iter::from_fn(next).take(AT_ONCE - 1)
     }
 
     fn answer(&self) -> Vec<u8> {
@@ -139,9 +165,9 @@ impl Responder {
     }
 }
 
-/// Writes the rest of an answer, for as long as whoever asked may wait.
-async fn finish(mut stream: UnixStream, rest: Vec<u8>) {
-    let _ = tokio::time::timeout(TIMEOUT, stream.write_all(&rest)).await;
+/// Writes an answer from this byte on, for as long as whoever asked may wait.
+async fn finish(mut stream: UnixStream, answer: Arc<[u8]>, from: usize) {
+    let _ = tokio::time::timeout(TIMEOUT, stream.write_all(&answer[from..])).await;
 }
 
 /// Asks the relay of `ports` in this network namespace. Blocks for at most two seconds.

@@ -8,10 +8,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use assemble_contract::answer::{self, AnswerError};
-use assemble_contract::{Port, TargetHost};
+use assemble_contract::{Port, Ports, TargetHost};
 use assemble_proxy::config::Config;
 use assemble_proxy::dialer::{self, DialServer};
-use assemble_proxy::exporter::{Exporter, ExporterError, MetricsAddr};
+use assemble_proxy::exporter::{Exporter, ExporterError};
 use assemble_proxy::health::{self, HealthError, Responder};
 use assemble_proxy::probe;
 use assemble_proxy::resolve::conf;
@@ -22,6 +22,7 @@ use assemble_proxy::warning::Warning;
 use clap::Parser;
 use clap::error::ErrorKind;
 use tokio::runtime::Builder;
+use tokio::task::JoinSet;
 
 use cli::{Asked, Cli, Dial, Probed, StatusFormat, Verb};
 
@@ -93,10 +94,14 @@ fn tell(of: &Asked) -> anyhow::Result<()> {
         runtime.block_on(probe::attempt(&mut status, ports, of.timeout, of.speak.clone()));
     }
     status.kernel = Some(kernel::facts());
-    let object = status.object();
+    let all = status.target().and_then(|target| ports.moved_to(target.port)).filter(|all| !all.is_one());
+    let mut object = status.object();
     let text = match of.format {
         StatusFormat::Json => format!("{object}\n"),
         StatusFormat::Text => {
+            if let Some(all) = all {
+                object["target"] = format!("{}-{}", status.target, all.last()).into();
+            }
             let lines = object.as_object().into_iter().flatten();
             lines.map(|(name, value)| format!("{name}: {value}\n")).collect()
         }
@@ -123,12 +128,14 @@ async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
     let mut signals = Signals::catch()?;
     let server = Server::on(config, passed()?)?;
     let ports = config.mapping.ports();
+    let mut telling = JoinSet::new();
     match Responder::bind(ports, server.shared()) {
-        Ok(responder) => drop(tokio::spawn(responder.run())),
+        Ok(responder) => drop(telling.spawn(responder.run())),
         Err(error) => tracing::warn!(%error, "{}", Warning::Probes),
     }
     if let Some(addr) = cli.metrics() {
-        serve_metrics(addr, &server).await?;
+        let exporter = Exporter::bind(addr, server.shared()).await;
+        telling.spawn(exporter.context(ExporterError::Bind(addr.clone()))?.run());
     }
     // Last of all preparations: from here on nothing can be opened or bound.
     if cli.sandbox() {
@@ -137,9 +144,11 @@ async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
     }
 
     server.shared().upstream.look_up();
-    let more = if ports.is_one() { String::new() } else { format!("-{}", ports.last()) };
+    let more = |ports: Ports| if ports.is_one() { String::new() } else { format!("-{}", ports.last()) };
+    let to = format!("{}{}", config.mapping.target(), more(config.mapping.outside()));
+    let more = more(ports);
     for addr in server.local_addrs() {
-        tracing::info!(to = %config.mapping.target(), server.addrs = ?server.shared().upstream.addrs(), "listening on {addr}{more}");
+        tracing::info!(%to, server.addrs = ?server.shared().upstream.addrs(), "listening on {addr}{more}");
     }
 
     let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -150,6 +159,8 @@ async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
         signal = signals.next() => signal,
     };
     tracing::info!("{signal}: no new connections, {} s for those open", config.grace.as_secs_f64());
+    // Before the ports are free: whoever takes them takes these names too.
+    telling.shutdown().await;
     let _ = stop.send(());
     tokio::select! {
         drained = serving => match drained?? {
@@ -171,10 +182,4 @@ fn rights(config: &Config) -> Rights {
         }
         (_, None) => Rights { connect: outside.collect(), ..Rights::default() },
     }
-}
-
-async fn serve_metrics(addr: &MetricsAddr, server: &Server) -> anyhow::Result<()> {
-    let exporter = Exporter::bind(addr, server.shared()).await;
-    tokio::spawn(exporter.context(ExporterError::Bind(addr.clone()))?.run());
-    Ok(())
 }

@@ -10,8 +10,9 @@ use crate::stats::{Histogram, Stats};
 /// What a scraper is told the text is.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The counters of each port of a range have the port as a label, once it had a connection; what is the
-/// relay's own has none, and neither has anything of a single port.
+/// The counters of each port of a range have the port as a label, once it had a connection, and those of
+/// failures once there was one for that reason: there may be thousands of ports. What is the relay's own has no
+/// such label, and neither has anything of a single port.
 #[must_use]
 pub fn render(services: &[Service]) -> String {
     let mut text = Text(String::with_capacity(4096));
@@ -86,7 +87,9 @@ impl Text {
         }
         self.head(name, kind, help);
         for Service { port, stats, .. } in services.iter().filter(|service| service.is_known()) {
-            self.samples(name, &format!("port=\"{port}\""), &samples(stats));
+            let mut samples = samples(stats);
+            samples.retain(|(label, _, value)| *label != "reason" || *value > 0);
+            self.samples(name, &format!("port=\"{port}\""), &samples);
         }
     }
 
@@ -151,7 +154,7 @@ mod tests {
         let failed = "\nassemble_proxy_connections_failed_total{port=\"8001\",reason=\"refused\"} 2\n";
         assert!(text.contains(failed), "{text}");
         assert!(text.contains("\nassemble_proxy_splice_fallbacks_total 1\n"), "{text}");
-        assert!(!text.contains("8000"), "{text}");
+        assert!(!text.contains("8000") && !text.contains("reason=\"idle\""), "{text}");
         described(&text);
     }
 

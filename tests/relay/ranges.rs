@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixStream};
 use std::process::{Command, Output};
+use std::time::Instant;
 
 use assemble_contract::limits;
 use nix::sys::signal::Signal;
@@ -14,7 +15,7 @@ use crate::container::World;
 use crate::namespace::Namespace;
 use crate::peers::{KIB, peers};
 use crate::process::{BINARY, Launch, Process};
-use crate::procfs::{anonymous_memory, descriptors};
+use crate::procfs::{anonymous_memory, cpu, descriptors};
 use crate::sockets::{End, PATIENCE, accept, answer, connect, eventually, read_all};
 use crate::targets::Service;
 
@@ -92,6 +93,11 @@ fn each_target_is_tried() {
     Namespace::new().run(|| {
         let _targets = [8101, 8102].map(|port| Service::on(target(port), tell_port));
         let relay = Launch::to("127.0.0.1").range("8000-8002:8100-8102").start();
+        let text = String::from_utf8(run("status", "8000-8002", &[]).stdout).unwrap();
+        assert!(text.lines().any(|line| line == "target: \"127.0.0.1:8100-8102\""), "{text}");
+        let some = status(&relay, &["--probe", "--speak=8000,8002"]);
+        let spoken = of_each(&some, |port| port["probe"]["speaks"].is_object());
+        assert_eq!(spoken, [(8000, false), (8001, false), (8002, true)]);
         let said = status(&relay, &["--probe", "--speak"]);
         assert_eq!(said.get("probe"), None);
         let probes = of_each(&said, |port| {
@@ -144,8 +150,8 @@ fn the_last_port_of_a_gateway_is_reached_too() {
 #[test]
 fn the_longest_range_is_served() {
     Namespace::new().run(|| {
-        let single = Launch::to("127.0.0.1:1").port(5000).start();
-        let relay = Launch::to("127.0.0.1").range("10000-14095:20000-24095").start();
+        let single = Launch::to("127.0.0.1:1").port(5000).with_metrics().start();
+        let relay = Launch::to("127.0.0.1").range("10000-14095:20000-24095").with_metrics().start();
         let opened = descriptors(relay.pid()).sockets - descriptors(single.pid()).sockets;
         assert_eq!(opened, 2 * limits::PORTS - 2);
         let each = anonymous_memory(relay.pid()).saturating_sub(anonymous_memory(single.pid())) / 4096;
@@ -162,10 +168,19 @@ fn the_longest_range_is_served() {
         for port in 10001..14095 {
             assert_eq!(answer(at(port)), (Vec::new(), End::Reset));
         }
+        let metrics = relay.metrics();
+        assert!(
+            metrics.contains("{port=\"14000\"}") && metrics.len() < 300 * limits::PORTS,
+            "{} bytes",
+            metrics.len()
+        );
         let name = UnixAddr::from_abstract_name("assemble-proxy/10000-14095").unwrap();
-        let _silent: Vec<_> = (0..8).map(|_| UnixStream::connect_addr(&name).unwrap()).collect();
-        // Each of them costs the relay some work first.
+        let (began, before) = (Instant::now(), cpu(relay.pid()));
+        let _silent: Vec<_> = (0..100).map(|_| UnixStream::connect_addr(&name).unwrap()).collect();
+        // They cost the relay some work first.
         eventually("an answer", PATIENCE, || run("status", "10000-14095", &[]).status.success());
+        let (took, used) = (began.elapsed(), cpu(relay.pid()) - before);
+        assert!(used < took / 2, "{used:?} of {took:?} are kept from connections");
         let said = status(&relay, &[]);
         assert_eq!(
             (said["ports"].as_array().unwrap().len(), &said["opened"]),
@@ -212,7 +227,8 @@ fn a_range_that_leads_to_itself_is_named() {
 fn a_range_ends_in_good_order_and_begins_anew() {
     Namespace::new().run(|| {
         let targets = [9000, 9001].map(target);
-        let launch = Launch::to("127.0.0.1").range("8000-8001:9000-9001").args(["--threads", "2"]);
+        let metrics = ["--threads", "2", "--metrics", "127.0.0.1:9100"];
+        let launch = Launch::to("127.0.0.1").range("8000-8001:9000-9001").args(metrics);
         let mut relay = launch.start();
         let mut pairs: Vec<_> = [8000, 8001]
             .into_iter()
@@ -223,6 +239,9 @@ fn a_range_ends_in_good_order_and_begins_anew() {
         let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
         eventually("the ports are given up", PATIENCE, || [8000, 8001].iter().all(is_free));
         let next = launch.start();
+        // It answers for them although the other one is not done yet.
+        assert!(run("health", "8000-8001", &[]).status.success(), "{}", next.log());
+        assert_eq!(status(&next, &[])["opened"], 0);
         for (near, far) in &mut pairs {
             near.exchange(far, KIB);
             near.finish();
@@ -252,7 +271,7 @@ fn failures_name_their_port() {
         let log = relay.log();
         let lines =
             |words: &[&str]| log.lines().filter(|line| words.iter().all(|word| line.contains(word))).count();
-        assert_eq!(lines(&["listening on 127.0.0.1:8000-8001 "]), 1, "{log}");
+        assert_eq!(lines(&["listening on 127.0.0.1:8000-8001 to=127.0.0.1:9000-9001 "]), 1, "{log}");
         for (port, repeated) in [("port=8000", "repeated=2"), ("port=8001", "repeated=1")] {
             assert_eq!(lines(&["cannot reach the target", port]), 2, "{log}");
             assert_eq!(lines(&["cannot reach the target", port, repeated]), 1, "{log}");

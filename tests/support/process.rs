@@ -225,15 +225,21 @@ impl Process {
     /// A sample of its metrics, by name and labels.
     #[track_caller]
     pub(crate) fn metric(&self, sample: &str) -> u64 {
+        let text = self.metrics();
+        let mut values = text.lines().filter_map(|line| line.strip_prefix("assemble_proxy_"));
+        let value = values.find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {sample} in {text}")).parse().unwrap()
+    }
+
+    /// All that a scraper is told.
+    pub(crate) fn metrics(&self) -> String {
         let path = self.metrics.as_ref().expect("launched with metrics");
         let mut stream = UnixStream::connect(path).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: relay\r\n\r\n").unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
-        let mut values = text.lines().filter_map(|line| line.strip_prefix("assemble_proxy_"));
-        let value = values.find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
-        value.unwrap_or_else(|| panic!("no {sample} in {text}")).parse().unwrap()
+        text
     }
 }
 
