@@ -69,6 +69,7 @@ fn workers_and_cache(mut lines: Lines<'_>, id: &str) {
     assert!(labels.iter().any(|label| label.starts_with("    - com.docker.assemble.commit: ")), "{labels:?}");
     assert!(labels.is_sorted(), "{labels:?}");
     lines.one("");
+    lines.one("Builds in flight: none");
     lines.one(&format!(r"Build cache contains \d+ entries, total size {SIZE} \({SIZE} currently in use\)"));
     lines.end();
 }

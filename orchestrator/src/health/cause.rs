@@ -135,12 +135,6 @@ fn remedy(case: &Case<'_>) -> Option<Target> {
             Some(Target::Loopback { port: case.there() })
         }
         (TargetHost::Gateway, Place::Here, Some(Listening::Only(ip))) => Some(case.host(&ip.to_string())),
-        // It is no more there for those who come another way.
-        (TargetHost::Gateway, Place::Here, Some(Listening::Waiting(_)))
-            if case.outcome == Outcome::TimedOut =>
-        {
-            None
-        }
         (TargetHost::Gateway, Place::Here | Place::Elsewhere, _) if case.is_blocked() => {
             Some(Target::Loopback { port: case.there() })
         }
@@ -171,7 +165,7 @@ fn gateway(case: &Case<'_>, said: &'static str) -> Cause {
         (Place::Here, Some(Listening::V6Only)) => Cause::V6Only { said, to, start: instead() },
         (Place::Here, Some(Listening::Only(ip))) => Cause::Only { said, to, ip: *ip, start: instead() },
         (Place::Here, Some(Listening::Waiting(waiting))) if case.outcome == Outcome::TimedOut => {
-            Cause::Hangs { said, to, waiting: Waiting(*waiting), ss, door: door(case) }
+            Cause::Hangs { said, to, waiting: Waiting(*waiting), ss, start: instead(), door: door(case) }
         }
         (Place::Here, Some(Listening::Reachable | Listening::Waiting(_))) => {
             let deed = if case.outcome == Outcome::TimedOut { "drops" } else { "rejects" };

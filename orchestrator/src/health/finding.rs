@@ -58,8 +58,10 @@ pub struct Waiting(pub u32);
 
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let s = if self.0 == 1 { "" } else { "s" };
-        write!(f, "{} connection{s}", self.0)
+        match self.0 {
+            1 => f.write_str("1 connection waits"),
+            n => write!(f, "{n} connections wait"),
+        }
     }
 }
 
@@ -190,10 +192,14 @@ pub enum Cause {
     #[error("{said}: a firewall of the engine's host is in the way of traffic from its bridge{or}")]
     #[advice("'{start}' goes around it; {door}")]
     FirewallThere { said: &'static str, or: &'static str, start: String, door: Door },
-    /// The service is there and accepts no connections any more, as one that hangs.
-    #[error("{said}: the service on {to} leaves {waiting} waiting and accepts none, as one that hangs")]
-    #[advice(
-        "see to the service; {ss} on this host shows under Recv-Q how many wait. Where it does accept: {door}"
+    /// The service is there and has left connections waiting, as one that hangs; or the packets do not reach it.
+    #[error(
+        "{said}: {waiting} on {to} to be accepted, so the service hangs, or a firewall drops traffic from the \
+         engine's bridge"
     )]
-    Hangs { said: &'static str, to: There, waiting: Waiting, ss: Ss, door: Door },
+    #[advice(
+        "see to the service; {ss} on this host shows under Recv-Q how many wait. If it accepts, '{start}' goes around \
+         the firewall; {door}"
+    )]
+    Hangs { said: &'static str, to: There, waiting: Waiting, ss: Ss, start: String, door: Door },
 }
