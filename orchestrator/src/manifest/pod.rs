@@ -11,7 +11,7 @@ use super::objects::{
 };
 use super::{CACHE, DAEMON, Variant, Wish, labels};
 use crate::forward::Forward;
-use crate::spec::STATE_DIRECTORY;
+use crate::spec::{STATE_DIRECTORY, usual_entitlement};
 
 /// The user of the rootless image, who owns its state. The same number for the group.
 const ROOTLESS_USER: u32 = 1000;
@@ -114,7 +114,7 @@ fn node_address() -> Variable {
 fn daemon(wish: &Wish) -> Container {
     let rootless = wish.variant == Variant::Rootless;
     // RUN steps then see the ports that are forwarded (`spec::buildkit`).
-    let mut args = vec!["--oci-worker-net=host".to_owned()];
+    let mut args = vec!["--oci-worker-net=host".to_owned(), usual_entitlement()];
     if rootless {
         // A process namespace for each step would need system paths unmasked, which takes a
         // cluster's administrator.
