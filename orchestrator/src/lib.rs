@@ -17,6 +17,7 @@
 //! | [`plan`] | **pure**: wish and state to a list of actions |
 //! | [`spec`] | **pure**: wish to complete container specs |
 //! | [`proxy_image`] | the sidecar's image |
+//! | [`files`] | files written whole or not at all |
 //! | [`observed`], [`desired`], [`labels`], [`forward`], [`digest`] | **pure**: the state; the wish; ownership; what a port leads to; hashes in names |
 //!
 //! Pure rooms know neither tokio, bollard, clap, a clock nor the environment.
@@ -30,6 +31,7 @@ pub mod desired;
 pub mod dialer;
 pub mod digest;
 pub mod engine;
+pub mod files;
 pub mod forward;
 pub mod health;
 pub mod labels;

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::desired::UserName;
-use crate::digest;
+use crate::{digest, files};
 
 /// The place of the note about one user's backend on one engine.
 #[derive(Clone, Debug)]
@@ -56,12 +56,7 @@ impl Remembered {
         let words = [(last.configured, CONFIGURED), (last.secret, SECRET)];
         let words = words.iter().filter(|(is, _)| *is).map(|(_, word)| format!("{word}\n"));
         let text = format!("{}\n{}", last.options, words.collect::<String>());
-        let new = path.with_extension(format!("{}.new", std::process::id()));
-        std::fs::create_dir_all(path.parent().unwrap_or(path))?;
-        let written = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, path));
-        written.inspect_err(|_| {
-            std::fs::remove_file(&new).ok();
-        })
+        files::write(path, &text)
     }
 
     /// Remembers nothing.
