@@ -41,6 +41,8 @@ mod program;
 mod screen;
 #[path = "../support/scripted_engine.rs"]
 mod scripted_engine;
+#[path = "../support/e2e/temp.rs"]
+mod temp;
 #[path = "../support/transcript.rs"]
 mod transcript;
 #[path = "../support/world.rs"]

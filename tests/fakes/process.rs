@@ -2,6 +2,8 @@
 
 use std::process::{Command, Output};
 
+use crate::temp::TempDir;
+
 /// Runs the plugin with an empty configuration and nothing of this process's environment.
 fn plugin(args: &[&str]) -> Output {
     command(args).output().unwrap()
@@ -155,6 +157,41 @@ fn a_manifest_needs_no_engine_and_comes_alone_on_its_stream() {
     assert!(manifest.contains("\nkind: StatefulSet\n"), "{manifest}");
     let told = text(&output.stderr);
     assert!(told.contains("docker buildx create "), "{told}");
+}
+
+#[test]
+fn a_base_for_kustomize_is_written_anew_and_its_kustomization_is_the_users() {
+    let parent = TempDir::new();
+    let base = parent.path().join("a base");
+    let write = |options: &[&str]| {
+        let base = ["backend", "manifest", "--kustomize", base.to_str().unwrap()];
+        let output = plugin(&[&base, options].concat());
+        assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+        text(&output.stderr)
+    };
+    let read = |name| std::fs::read_to_string(base.join(name)).unwrap();
+
+    let told = write(&[]);
+    assert!(told.starts_with(&format!("Once 'kubectl apply -k '{}'' has taken", base.display())), "{told}");
+    assert_eq!(read("backend.yaml"), text(&plugin(&["backend", "manifest", "--kubernetes"]).stdout));
+    assert!(read("kustomization.yaml").ends_with("\nresources:\n- backend.yaml\n"));
+
+    std::fs::rename(base.join("kustomization.yaml"), base.join("Kustomization")).unwrap();
+    let told = write(&["--replicas", "3"]);
+    let stays = "\"Kustomization\" stays as it is; \"backend.yaml\" must be among its resources\n";
+    assert!(told.starts_with(stays), "{told}");
+    assert!(read("backend.yaml").contains("\n  replicas: 3\n"));
+    let files = std::fs::read_dir(&base).unwrap().map(|entry| entry.unwrap().file_name());
+    let files: std::collections::BTreeSet<_> = files.collect();
+    assert_eq!(files, ["Kustomization", "backend.yaml"].map(Into::into).into());
+}
+
+#[test]
+fn a_base_for_kustomize_that_cannot_be_written_names_the_file() {
+    let output = plugin(&["backend", "manifest", "--kustomize", "/dev/null/base"]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()));
+    let told = "cannot write the file \"/dev/null/base/backend.yaml\" of --kustomize: Not a directory (os error 20)\n";
+    assert_eq!(text(&output.stderr), told);
 }
 
 #[cfg(target_os = "linux")]

@@ -20,7 +20,7 @@ pub(crate) fn parsed(options: &str) -> Result<Command, UsageError> {
 /// The manifest's text and the command for buildx.
 pub(crate) fn made(options: &str) -> (String, String) {
     match parsed(&format!("--kubernetes {options}")) {
-        Ok(Command::Offline(Offline::Manifest(wish))) => (text(&wish), builder_command(&wish)),
+        Ok(Command::Offline(Offline::Manifest(wish, None))) => (text(&wish), builder_command(&wish)),
         other => panic!("{options}: {other:?}"),
     }
 }

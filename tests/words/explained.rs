@@ -13,7 +13,7 @@ use docker_assemble::commands::doctor::{
 };
 use docker_assemble::commands::leftovers::BackendError;
 use docker_assemble::commands::logs::{LogsError, LogsOptionError};
-use docker_assemble::commands::manifest::ManifestOptionError;
+use docker_assemble::commands::manifest::{ManifestOptionError, Unwritten};
 use docker_assemble::commands::port::ChangeError;
 use docker_assemble::commands::start::{
     DriverOptionError, FileError, NameError, NoVolumeName, NothingLoads, RegistryError, StartError,
@@ -119,6 +119,7 @@ fn every_error_is_explained() {
         TwoFormats,
         Unanswered,
         UndoFailure,
+        Unwritten,
         ValueError,
         VersionError,
         WordError,

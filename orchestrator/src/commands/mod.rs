@@ -40,7 +40,7 @@ pub use session::{Session, unless_cancelled};
 pub use values::ArgumentError;
 pub use which::{BadVariable, Which};
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -121,7 +121,7 @@ impl Command {
     /// Whether it has to know which backend is meant.
     #[must_use]
     pub const fn is_about_one(&self) -> bool {
-        !matches!(self, Self::Offline(Offline::Manifest(_)) | Self::Tolerant(Tolerant::Version(_)))
+        !matches!(self, Self::Offline(Offline::Manifest(..)) | Self::Tolerant(Tolerant::Version(_)))
     }
 }
 
@@ -132,8 +132,8 @@ pub enum Offline {
     CacheVolume,
     /// `backend env`.
     Env,
-    /// `backend manifest`.
-    Manifest(Box<Wish>),
+    /// `backend manifest`, into this directory where one is named.
+    Manifest(Box<Wish>, Option<PathBuf>),
 }
 
 /// Those that may do without one.
@@ -194,7 +194,8 @@ impl Program for Assemble {
                 return Ok(Request { command: Command::Offline(Offline::Env), name });
             }
             Backend::Manifest(options) => {
-                let command = Command::Offline(Offline::Manifest(Box::new(options.check()?)));
+                let (wish, directory) = options.check()?;
+                let command = Command::Offline(Offline::Manifest(Box::new(wish), directory));
                 return Ok(Request { command, name: None });
             }
             Backend::Doctor(Named { name, options }) => {

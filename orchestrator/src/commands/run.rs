@@ -52,7 +52,8 @@ impl<V: Vars> Here<'_, V> {
                 let buildx = self.buildx(&self.resolve()?);
                 Ok(console.line(builder::shell_line(&buildx, &self.user()?)?)?)
             }
-            Offline::Manifest(wish) => manifest::run(console, wish),
+            Offline::Manifest(wish, None) => manifest::print(console, wish),
+            Offline::Manifest(wish, Some(directory)) => manifest::write(console, wish, directory),
         }
     }
 

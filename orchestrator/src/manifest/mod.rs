@@ -5,7 +5,7 @@ mod objects;
 mod pod;
 mod words;
 
-pub use words::{builder_command, builder_notes, text};
+pub use words::{KUSTOMIZATION, MANIFEST_FILE, builder_command, builder_notes, text};
 
 use std::collections::BTreeMap;
 

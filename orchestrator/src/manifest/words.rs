@@ -4,6 +4,18 @@ use serde::Serialize;
 
 use super::{DAEMON, Wish, network_policy, stateful_set};
 
+/// What the manifest is called beside a kustomization.
+pub const MANIFEST_FILE: &str = "backend.yaml";
+
+/// A kustomization of the manifest as it is.
+pub const KUSTOMIZATION: &str = "\
+# Yours to change: 'docker assemble backend manifest --kustomize' writes backend.yaml anew, and this once.
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources:
+- backend.yaml
+";
+
 /// The manifest, ready for `kubectl apply -f -`.
 #[must_use]
 pub fn text(wish: &Wish) -> String {

@@ -70,7 +70,7 @@ impl Shell {
                 Ok(console.line(builder::shell_line(&Buildx::default(), user)?)?)
             }
             Command::Offline(Offline::CacheVolume) => Ok(console.line(user.cache_volume())?),
-            Command::Offline(Offline::Manifest(_)) => panic!("{line} is no command on an engine"),
+            Command::Offline(Offline::Manifest(..)) => panic!("{line} is no command on an engine"),
             Command::Tolerant(Tolerant::Doctor(examination)) => {
                 let (engine, proxies) = (Ok(&self.engine), self.proxies.clone());
                 let patient =

@@ -1,6 +1,8 @@
 //! The options of `backend manifest`.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
 use docker_plugin::cli::values::boolean;
 use docker_plugin::cli::{Completes, Refusal};
 use explained::Explained;
@@ -49,9 +51,13 @@ pub(in crate::commands) struct Options {
     ))]
     image: Option<ImageRef>,
 
-    /// Print a manifest for Kubernetes (needed: the only kind there is)
+    /// Print a manifest for Kubernetes (needed without --kustomize: the only kind there is)
     #[arg(long)]
     kubernetes: bool,
+
+    /// Write the manifest into this directory, for kustomize
+    #[arg(long, value_name = "directory", value_hint = ValueHint::DirPath)]
+    kustomize: Option<PathBuf>,
 
     /// Name of all objects and of the builder (default "docker-assemble-backend")
     #[arg(long, value_name = "string", value_parser = name)]
@@ -130,18 +136,18 @@ pub enum ManifestOptionError {
 }
 
 impl Options {
-    /// What they come to together.
-    pub(in crate::commands) fn check(self) -> Result<Wish, Refusal> {
+    /// What they come to together, and the directory that it is for.
+    pub(in crate::commands) fn check(self) -> Result<(Wish, Option<PathBuf>), Refusal> {
         let ports = self.allow_host_port.map(|lists| lists.concat());
         let forwards = forwards_of(ports.as_deref(), &self.forward.unwrap_or_default().concat())?;
-        if !self.kubernetes {
+        if !self.kubernetes && self.kustomize.is_none() {
             return Err(Refusal::Options(ManifestOptionError::WhatFor.to_string()));
         }
         let rootless = self.rootless.unwrap_or_else(|| self.privileged == Some(false));
         if self.privileged == Some(rootless) {
             return Err(Refusal::Options(ManifestOptionError::Opposites.to_string()));
         }
-        Ok(Wish {
+        let wish = Wish {
             name: self.name.unwrap_or_else(|| NAME.to_owned()),
             namespace: self.namespace,
             replicas: self.replicas.unwrap_or(1),
@@ -150,7 +156,8 @@ impl Options {
             proxy_image: self.proxy_image.unwrap_or_else(|| ImageRef(PROXY_IMAGE.to_owned())),
             storage: self.storage.unwrap_or_else(|| STORAGE.to_owned()),
             forwards,
-        })
+        };
+        Ok((wish, self.kustomize))
     }
 }
 
