@@ -23,8 +23,8 @@ use super::contact::{Contact, USUAL, never_empty, operation};
 use super::request::{found, has, in_path, label_filters, nameless};
 use super::{
     AnswerError, Created, CredentialSource, Duplex, Endpoint, Engine, EngineError, EngineFacts, EngineStream,
-    ExecOutput, Image, LogChunk, LogOptions, Network, PullProgress, Result, convert, exec, failure, info,
-    log,
+    ExecOutput, Image, LogChunk, LogOptions, Network, PullProgress, Result, answered, convert, exec, failure,
+    info, log,
 };
 use crate::desired::{Chosen, ContainerName, ImageRef, Ports, VolumeName};
 use crate::observed::{Container, ContainerId};
@@ -77,7 +77,7 @@ impl DockerEngine {
         let answer = found(contact.ask(inspecting.clone(), asking).await)?;
         // One without its id or name would count as one that is not there.
         answer
-            .map(|told| convert::container(told.answer, told.state).ok_or_else(|| nameless(inspecting)))
+            .map(|told| answered::container(told.answer, told.state).ok_or_else(|| nameless(inspecting)))
             .transpose()
     }
 }
@@ -131,7 +131,7 @@ impl Engine for DockerEngine {
         let inspecting = operation("inspect image", &image.0);
         let name = in_path(&inspecting, &image.0)?;
         let answer = self.0.contact.ask(inspecting, self.0.contact.client().await?.inspect_image(name)).await;
-        Ok(found(answer)?.map(|told| convert::image(told.answer)))
+        Ok(found(answer)?.map(|told| answered::image(told.answer)))
     }
 
     fn pull(&self, image: &ImageRef) -> EngineStream<PullProgress> {
@@ -149,7 +149,7 @@ impl Engine for DockerEngine {
                 tag: Some(name.tag_or_digest),
                 ..CreateImageOptions::default()
             };
-            Ok(docker.create_image(Some(options), None, login).map_ok(convert::progress))
+            Ok(docker.create_image(Some(options), None, login).map_ok(answered::progress))
         };
         let steps = self.0.contact.stream(pulling.clone(), Some(PULL_SILENCE), open);
         never_empty(steps, pulling)
@@ -268,7 +268,7 @@ impl Engine for DockerEngine {
             }
         });
         let archive = found(self.0.contact.call(reading.clone(), USUAL, collecting).await)?;
-        let first = archive.map(|archive| convert::first_file(&archive)).transpose();
+        let first = archive.map(|archive| answered::first_file(&archive)).transpose();
         first.map_err(|error| EngineError::Broken { operation: reading, source: error.into() })
     }
 

@@ -5,7 +5,7 @@ use bollard::models::SystemInfo;
 use serde::Deserialize;
 
 use super::contact::{Contact, USUAL, operation};
-use super::{EngineFacts, Result, convert, transport, words};
+use super::{EngineFacts, Result, answered, transport, words};
 
 /// How an engine without root is told.
 const ROOTLESS: &str = "name=rootless";
@@ -36,7 +36,7 @@ pub(super) async fn facts(contact: &Contact) -> Result<EngineFacts> {
         operating_system: info.operating_system.unwrap_or_default(),
         name: info.name.unwrap_or_default(),
         kernel: info.kernel_version.unwrap_or_default(),
-        cgroups: convert::cgroups(info.cgroup_version),
+        cgroups: answered::cgroups(info.cgroup_version),
     })
 }
 

@@ -1,6 +1,7 @@
 //! What this project needs of a container engine, in its own words.
 
 mod answer;
+mod answered;
 mod contact;
 mod convert;
 mod docker;
