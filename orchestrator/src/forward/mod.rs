@@ -4,6 +4,7 @@
 //! complete, and is what labels carry from one run to the next.
 
 pub mod asked;
+mod list_error;
 mod merge;
 mod options;
 mod port_set;
