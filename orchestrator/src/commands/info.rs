@@ -1,6 +1,7 @@
 //! `backend info`: what runs, for whom, how its forwards do, and what its cache holds.
 
 mod container;
+mod daemon;
 mod forwards;
 mod helpers;
 mod object;
@@ -14,7 +15,7 @@ use assemble_contract::argv::Question;
 use clap::Args;
 use docker_plugin::cli::Refusal;
 use docker_plugin::cli::values::{FORMS, form, limit};
-use docker_plugin::output::{Console, Form, size};
+use docker_plugin::output::Form;
 use docker_plugin::reference::Reference;
 
 use super::builder::Registered;
@@ -22,12 +23,12 @@ use super::health::{ANSWER_LIMIT, examine};
 use super::leftovers::{BackendError, Leftovers, finish, left_behind, no_backend};
 use super::restarts::restarts;
 use super::start::again;
-use super::{Session, in_use, log_end, observe};
-use crate::buildkit::{Build, Client, Record, Worker};
+use super::{Session, log_end, observe};
 use crate::desired::UserName;
 use crate::engine::Engine;
 use crate::forward::Forward;
 use crate::observed::{Container, ContainerId, Observed, State};
+use daemon::ask;
 use helpers::Helpers;
 
 /// Describe the backend, what it forwards and its cache
@@ -177,12 +178,7 @@ async fn describe<E: Engine>(
         return Ok(());
     }
     let daemon = log_end::quoting(session, &backend, ask(engine, &backend, limit)).await?;
-    list_workers(console, &daemon.workers)?;
-    if let Some(builds) = &daemon.builds {
-        console.line(builds_line(builds))?;
-    }
-    console.line(cache_line(&daemon.records))?;
-    Ok(())
+    daemon.list(console)
 }
 
 /// That there is no backend, and what there still is that leads to it or belongs to it.
@@ -206,20 +202,6 @@ fn absent(observed: &Observed, builder: Registered, user: &UserName) -> BackendE
         ));
     }
     if beside.is_empty() { error } else { BackendError::Gone { error: Box::new(error), beside } }
-}
-
-/// What only the daemon knows.
-struct Daemon {
-    workers: Vec<Worker>,
-    /// None where BuildKit does not tell.
-    builds: Option<Vec<Build>>,
-    records: Vec<Record>,
-}
-
-async fn ask<E: Engine>(engine: &E, backend: &Container, limit: Option<Duration>) -> Result<Daemon> {
-    let client = Client::connect(engine, &backend.id).await?.within(limit);
-    let (workers, builds) = (client.workers().await?, client.builds().await?);
-    Ok(Daemon { workers, builds, records: client.disk_usage(&[]).await? })
 }
 
 /// A state in the engine's words.
@@ -259,37 +241,6 @@ async fn image<E: Engine>(engine: &E, backend: &Container) -> Result<String> {
     Ok(known.unwrap_or_else(|| asked.0.clone()))
 }
 
-fn list_workers(console: &Console, workers: &[Worker]) -> Result<()> {
-    console.line(format_args!("Found {} worker(s):", workers.len()))?;
-    console.line("")?;
-    for worker in workers {
-        console.line(format_args!(" - {}", worker.id))?;
-        console.line("   Platforms:")?;
-        for platform in &worker.platforms {
-            console.line(format_args!("    - {platform}"))?;
-        }
-        console.line("   Labels:")?;
-        for (name, value) in &worker.labels {
-            console.line(format_args!("    - {name}: {value}"))?;
-        }
-        console.line("")?;
-    }
-    Ok(())
-}
-
-fn builds_line(builds: &[Build]) -> String {
-    let names: Vec<_> = builds.iter().map(in_use::name).collect();
-    format!("Builds in flight: {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") })
-}
-
-fn cache_line(records: &[Record]) -> String {
-    let sum =
-        |records: &mut dyn Iterator<Item = &Record>| size(records.map(|record| record.size_bytes).sum());
-    let total = sum(&mut records.iter());
-    let in_use = sum(&mut records.iter().filter(|record| record.in_use));
-    format!("Build cache contains {} entries, total size {total} ({in_use} currently in use)", records.len())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,14 +251,5 @@ mod tests {
         assert_eq!(condition(&State::Running, true), "running, unhealthy");
         assert_eq!(condition(&State::Exited, true), "exited");
         assert_eq!(condition(&State::Other("stopped".to_owned()), false), "stopped");
-    }
-
-    #[test]
-    fn the_cache_fits_one_line() {
-        let record = |size_bytes, in_use| Record { size_bytes, in_use, ..Record::default() };
-        assert_eq!(
-            cache_line(&[record(3_650_000_000, false), record(0, true)]),
-            "Build cache contains 2 entries, total size 3.65GB (0B currently in use)"
-        );
     }
 }

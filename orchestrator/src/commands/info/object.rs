@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::Daemon;
 use super::container::common;
+use super::daemon::Daemon;
 use super::helpers::Helpers;
 use crate::buildkit::GcPolicy;
 use crate::desired::{Choice, Chosen};
