@@ -6,7 +6,9 @@ mod cuts;
 mod dialer;
 pub mod diff;
 mod error;
+mod images;
 mod leaving;
+mod sidecars;
 mod teardown;
 
 pub use cuts::Cuts;
@@ -18,11 +20,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::desired::{Choice, Desired, ImageRef, ProxyImage, PullPolicy, Settings, VolumeName};
-use crate::observed::{Container, Observed, Sidecar, State};
+use crate::observed::{Container, Observed, State};
 use crate::spec::{self, ContainerSpec};
 use action::{Action, Reason};
 use diff::{Difference, Effect, Field};
+use images::{need_image, need_proxy_image};
 use leaving::Leaving;
+use sidecars::sort_sidecars;
 
 /// What has to be done, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -255,69 +259,6 @@ fn backend_fate(
     }
 }
 
-/// The names of the sidecars that stay; the others leave.
-fn sort_sidecars<'a>(
-    wanted: &[ContainerSpec],
-    desired: &Desired,
-    observed: &'a Observed,
-    fate: Backend,
-    leaving: &mut Leaving,
-) -> Vec<&'a crate::desired::ContainerName> {
-    let mut kept = Vec::new();
-    for sidecar in &observed.sidecars {
-        let container = &sidecar.container;
-        let backend = observed.backend.as_ref();
-        let serves = container.state == State::Running
-            && backend.is_some_and(|backend| backend.state == State::Running && !sidecar.is_stale(backend))
-            && !dialer::has_lost_directory(container, desired, observed);
-        match fault(sidecar, wanted, desired, observed, fate) {
-            None => kept.push(&container.name),
-            Some(reason) if !serves || reason == Reason::Unhealthy => leaving.now(container, reason),
-            // In a network that stays, on a port that no other one takes.
-            Some(reason @ Reason::Unwanted) if fate == Backend::Keep => leaving.later(container, reason),
-            // A relay has nothing to save; whoever uses the port sees it end at once.
-            Some(reason) => leaving.aside(container, reason, Duration::ZERO),
-        }
-    }
-    kept
-}
-
-/// Why a sidecar cannot stay, if it cannot. `wanted` has one for each forward that is desired.
-fn fault(
-    sidecar: &Sidecar,
-    wanted: &[ContainerSpec],
-    desired: &Desired,
-    observed: &Observed,
-    fate: Backend,
-) -> Option<Reason> {
-    let container = &sidecar.container;
-    let at = desired.forwards.iter().position(|forward| forward.ports == sidecar.ports);
-    let Some(spec) = at.and_then(|at| wanted.get(at)) else {
-        let is_wanted = desired.forwards.iter().any(|forward| forward.ports.overlaps(sidecar.ports));
-        return Some(if is_wanted { Reason::Divided } else { Reason::Unwanted });
-    };
-    if container.state != State::Running {
-        return Some(Reason::Ended);
-    }
-    let differs = diff::helper(spec, container) == Effect::Update;
-    // It leads where it should, and nobody has asked for more.
-    let is_enough =
-        desired.forwards_only && sidecar.forward().is_some_and(|it| desired.forwards.contains(&it));
-    // Without a name of its own it would stand in nobody's way and be kept beside its successor.
-    if container.name != spec.name || (differs && !is_enough) {
-        return Some(Reason::Changed);
-    }
-    let backend = observed.backend.as_ref();
-    let stale = fate != Backend::Keep || backend.is_none_or(|backend| sidecar.is_stale(backend));
-    if stale {
-        return Some(Reason::Stale);
-    }
-    if dialer::has_lost_directory(container, desired, observed) {
-        return Some(Reason::Cut);
-    }
-    container.unhealthy.then_some(Reason::Unhealthy)
-}
-
 fn remove(container: &Container, reason: Reason, grace: Duration) -> Action {
     Action::Remove { id: container.id.clone(), name: container.name.clone(), reason, grace }
 }
@@ -347,27 +288,5 @@ fn cache_volume(desired: &Desired, observed: &Observed) -> Result<Option<VolumeN
         }
         Some(name) if observed.volumes.contains(name) => Ok(Some(name.clone())),
         Some(name) => Err(PlanError::NoSuchVolume { name: name.clone() }),
-    }
-}
-
-fn need_image(image: &ImageRef, pull: PullPolicy, observed: &Observed) -> Result<Option<Action>, PlanError> {
-    let here = observed.images.contains_key(image);
-    match pull {
-        _ if here => Ok(None),
-        PullPolicy::Never => Err(PlanError::NoImage { image: image.clone() }),
-        PullPolicy::Missing | PullPolicy::Always => {
-            Ok(Some(Action::Pull { image: image.clone(), fallback: false }))
-        }
-    }
-}
-
-fn need_proxy_image(desired: &Desired, observed: &Observed) -> Result<Option<Action>, PlanError> {
-    match &desired.proxy_image {
-        ProxyImage::Custom(image) => need_image(image, desired.pull, observed),
-        ProxyImage::BuiltIn { arch, .. } if *arch != observed.arch => {
-            Err(PlanError::Architecture { built_in: arch.clone(), engine: observed.arch.clone() })
-        }
-        ProxyImage::BuiltIn { image, .. } if observed.images.contains_key(image) => Ok(None),
-        ProxyImage::BuiltIn { image, .. } => Ok(Some(Action::LoadProxyImage { image: image.clone() })),
     }
 }
