@@ -13,6 +13,8 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/debian-packages.sh
+. "$root/scripts/debian-packages.sh"
 # shellcheck source=scripts/own-engine.sh
 . "$root/scripts/own-engine.sh"
 # shellcheck source=scripts/engine-settings.sh
@@ -35,35 +37,26 @@ runs_here() {
 		"$1/usr/bin/docker" --version && "$(buildx_of "$1")" version
 }
 
-# from SUITE: its engine and clients into $dir/new. The runtime below it stays the installed one,
+# from SUITE MIRROR: its engine and clients into $dir/new. The runtime below it stays the installed one,
 # since Debian's newest is linked with a newer libc than this machine may have.
 from() {
-	local work=$1 suite=$2 mirror=$3 package
-	echo "deb $mirror $suite main" >"$work/sources.list"
-	local apt=(apt-get -q -o "Dir::Etc::SourceList=$work/sources.list" -o Dir::Etc::SourceParts=-
-		-o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache"
-		-o APT::Update::Error-Mode=any -o Acquire::Languages=none
-		-o Acquire::Retries=1 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20
-		-o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false)
+	local apt
+	apt_of "$@"
 	(
 		cd "$work"
 		rm -f ./*.deb
 		"${apt[@]}" update
 		"${apt[@]}" download docker.io containerd docker-cli docker-buildx
 	) || return 1
-	rm -rf "$dir/new"
-	for package in "$work"/*.deb; do
-		dpkg -x "$package" "$dir/new"
-	done
+	unpack "$dir/new"
 	runs_here "$dir/new"
 }
 
 from_newest_suite() {
-	local work=$1 mirror suite
+	local mirror suite
 	mirror=$(debian_mirror)
-	mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
 	for suite in sid testing stable; do
-		! from "$work" "$suite" "${mirror:-http://deb.debian.org/debian}" || return 0
+		! from "$suite" "${mirror:-http://deb.debian.org/debian}" || return 0
 	done
 	return 1
 }
@@ -72,16 +65,14 @@ fetch() {
 	[ ! -x "$(buildx_of "$dir/root")" ] || return 0
 	have apt-get || die "Debian's newest engine is fetched with apt, which is not here"
 	local work
-	work=$(mktemp -d)
-	# shellcheck disable=SC2064 # the directory as it is called now
-	trap "rm -rf '$work'" EXIT
-	# apt drops its privileges for downloads, to a user who must get in here.
-	chmod 755 "$work"
+	room_for_apt
 	mkdir -p "$dir"
 	say "Fetching the newest engine that Debian ships"
-	logged newest-engine from_newest_suite "$work"
+	logged newest-engine from_newest_suite
 	rm -rf "$dir/root"
 	mv "$dir/new" "$dir/root"
+	# Whoever runs the engine next has a trap of its own.
+	rm -rf "$work"
 }
 
 # --- Running -----------------------------------------------------------------

@@ -6,6 +6,8 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/debian-packages.sh
+. "$root/scripts/debian-packages.sh"
 
 case ${1:-} in
 buildx | compose) plugin=$1 ;;
@@ -20,23 +22,17 @@ installed() {
 }
 
 download() {
-	local mirror
+	local mirror apt
 	mirror=$(debian_mirror)
 	[ -n "$mirror" ] || die "$plugin is not installed; add Docker's $plugin plugin to this machine"
 	ensure_state
-	work=$(mktemp -d)
-	trap 'rm -rf "$work"' EXIT
-	# apt drops its privileges for downloads, to a user who must get in here.
-	chmod 755 "$work"
-	mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
-	echo "deb $mirror trixie main" >"$work/sources.list"
-	local apt=(apt-get -q -o "Dir::Etc::SourceList=$work/sources.list" -o Dir::Etc::SourceParts=-
-		-o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache")
+	room_for_apt
+	apt_of trixie "$mirror"
 	say "Fetching $plugin from Debian 13"
 	cd "$work"
 	logged "$plugin-update" "${apt[@]}" update
 	logged "$plugin-download" "${apt[@]}" download "docker-$plugin"
-	dpkg -x "docker-${plugin}"_*.deb "$dir.new"
+	unpack "$dir.new"
 	rm -rf "$dir"
 	mv "$dir.new" "$dir"
 }

@@ -12,6 +12,8 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/debian-packages.sh
+. "$root/scripts/debian-packages.sh"
 # shellcheck source=scripts/own-engine.sh
 . "$root/scripts/own-engine.sh"
 
@@ -24,13 +26,9 @@ subuids=6100000
 
 # --- Fetching ----------------------------------------------------------------
 
-unpack() {
-	local package
-	(cd "$1" && apt-get -q download rootlesskit slirp4netns libslirp0 uidmap) || return 1
-	rm -rf "$dir/root"
-	for package in "$1"/*.deb; do
-		dpkg -x "$package" "$dir/root"
-	done
+rootless() {
+	(cd "$work" && apt-get -q download rootlesskit slirp4netns libslirp0 uidmap) || return 1
+	unpack "$dir/root"
 	# They map ids for whoever asks, within what /etc/subuid gives.
 	chmod u+s "$dir"/root/usr/bin/new[ug]idmap
 }
@@ -39,13 +37,11 @@ fetch() {
 	"$root/scripts/newest-engine.sh" fetch
 	[ ! -x "$dir/root/usr/bin/rootlesskit" ] || return 0
 	local work
-	work=$(mktemp -d)
-	# shellcheck disable=SC2064 # the directory as it is called now
-	trap "rm -rf '$work'" EXIT
-	# apt drops its privileges for downloads, to a user who must get in here.
-	chmod 755 "$work"
+	room_for_apt
 	mkdir -p "$dir"
-	logged rootless-engine unpack "$work"
+	logged rootless-engine rootless
+	# As in newest-engine.sh.
+	rm -rf "$work"
 }
 
 # --- Running -----------------------------------------------------------------

@@ -4,20 +4,19 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/debian-packages.sh
+. "$root/scripts/debian-packages.sh"
 
 image=assemble-test/busybox:local
 
 if ! local_image "$image"; then
 	ensure_state
-	work=$(mktemp -d)
-	trap 'rm -rf "$work"' EXIT
-	# apt drops its privileges for downloads, to a user who must get in here.
-	chmod 755 "$work"
+	room_for_apt
 	cd "$work"
 	say "Making the test image from Debian's busybox-static"
 	[ -n "$(apt-cache policy busybox-static 2>/dev/null)" ] || logged apt-update apt-get update -q
 	logged busybox apt-get download -q busybox-static
-	dpkg -x busybox-static_*.deb package
+	unpack package
 	mkdir -p rootfs/bin rootfs/etc rootfs/tmp
 	chmod 1777 rootfs/tmp
 	echo 'root:x:0:0:root:/:/bin/sh' >rootfs/etc/passwd
