@@ -201,3 +201,40 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_exit,
     libc::SYS_exit_group,
 ];
+
+#[cfg(test)]
+mod tests {
+    use seccompiler::{TargetArch, compile_from_json};
+    use serde_json::json;
+
+    /// Whether an architecture has all of these system calls, by name.
+    fn has(arch: TargetArch, calls: &[&str]) -> bool {
+        let calls: Vec<_> = calls.iter().map(|call| json!({ "syscall": call })).collect();
+        let filter =
+            json!({ "relay": { "mismatch_action": "allow", "match_action": "trap", "filter": calls } });
+        compile_from_json(filter.to_string().as_bytes(), arch).is_ok()
+    }
+
+    /// Constants of the architecture that is not compiled for are read from this file.
+    #[test]
+    fn both_architectures_have_the_calls_that_are_named_for_them() {
+        let source = include_str!("sandbox.rs").split("#[cfg(test)]").next().unwrap();
+        let (mut both, mut x86_64_only, mut condition) = (vec![], vec![], "");
+        for line in source.lines().map(str::trim) {
+            let words = line.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+            let calls = words.filter_map(|word| word.strip_prefix("SYS_"));
+            if condition == "#[cfg(target_arch = \"x86_64\")]" {
+                x86_64_only.extend(calls);
+            } else {
+                both.extend(calls);
+            }
+            condition = line;
+        }
+        assert!(both.len() > 50 && x86_64_only.contains(&"epoll_wait"), "{both:?} {x86_64_only:?}");
+        x86_64_only.retain(|call| !both.contains(call));
+        assert!(has(TargetArch::aarch64, &both) && has(TargetArch::x86_64, &both));
+        for call in x86_64_only {
+            assert!(has(TargetArch::x86_64, &[call]) && !has(TargetArch::aarch64, &[call]), "{call}");
+        }
+    }
+}
