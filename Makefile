@@ -25,6 +25,7 @@ build: ## Compile the plugin and the sidecar
 .PHONY: man
 man: ## Write the manual pages to target/man
 	cargo run --quiet --locked -p docker-assemble -- man-pages target/man
+	cargo run --quiet --locked -p assemble-proxy --example man-pages -- target/man
 
 .PHONY: install
 install: ## Compile the plugin and install it for this user

@@ -53,9 +53,12 @@ programs() {
 	install -m 755 "$built/sidecar/assemble-proxy" "$built/release/docker-assemble" "$stage/"
 	install -m 755 "$stage/docker-assemble" "$dist/docker-assemble-linux-$arch"
 	install -m 755 "$stage/assemble-proxy" "$dist/assemble-proxy-linux-$arch"
-	# By a debug build: those that the tests are made with have other features than what is shipped.
-	logged dist-image env -u RUSTFLAGS -u CFLAGS cargo run --locked --package docker-assemble --example proxy-image -- \
-		"$stage/assemble-proxy" "$dist/assemble-proxy-linux-$arch.oci.tar"
+	example docker-assemble proxy-image "$stage/assemble-proxy" "$dist/assemble-proxy-linux-$arch.oci.tar"
+}
+
+# example PACKAGE NAME ARGUMENT...: by a debug build; what tests use has other features than what is shipped.
+example() {
+	logged "dist-$2" env -u RUSTFLAGS -u CFLAGS cargo run --locked --package "$1" --example "$2" -- "${@:3}"
 }
 
 # The metadata is in each package's Cargo.toml.
@@ -63,6 +66,7 @@ debian_packages() {
 	local package
 	tool cargo-deb 3.8.0
 	"$stage/docker-assemble" man-pages "$stage/man"
+	example assemble-proxy man-pages "$stage/man"
 	for package in docker-assemble assemble-proxy; do
 		logged "$package-deb" "$tools/bin/cargo-deb" --package "$package" --target "$triple" \
 			--no-build --no-strip --output "$dist/"

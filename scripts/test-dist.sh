@@ -156,6 +156,7 @@ plugin_works() { # SUITE
 
 proxy_works() { # SUITE
 	says 'Usage: assemble-proxy' there "$1" assemble-proxy --help
+	says 'Forwards localhost:PORT' there "$1" man assemble-proxy
 	there "$1" systemd-analyze verify assemble-proxy@5000.service assemble-proxy@5000.socket
 	# As systemd does it, which does not run here.
 	# shellcheck disable=SC2016 # for the shell in there
