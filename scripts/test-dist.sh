@@ -143,8 +143,17 @@ comes_and_goes() {
 	there "$suite" dpkg --verify "$package" >"$work/dpkg" 2>&1 || die "$(cat "$work/dpkg")"
 	[ ! -s "$work/dpkg" ] || die "$(cat "$work/dpkg")"
 	"$3" "$suite"
+	pages_are_whole "$suite" "$package"
 	there "$suite" apt-get purge -y "$package" >"$work/dpkg" 2>&1 || die "$(cat "$work/dpkg")"
 	files "$suite" | diff "$work/before" - >&2 || die "$package leaves something behind in $suite"
+}
+
+# No page of a package leads to one that is not in it.
+pages_are_whole() { # SUITE PACKAGE
+	local page link
+	while IFS=: read -r page link; do
+		[ -e "${page%/*}/$link" ] || die "\"${page##*/}\" of $2 names \"$link\", which is not there"
+	done < <(grep -roP --include='*.md' '\]\(\K[^)#:]+(?=[)#])' "$work/$1/usr/share/doc/$2")
 }
 
 plugin_works() { # SUITE
