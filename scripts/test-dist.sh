@@ -23,7 +23,7 @@ fetch() {
 	for suite in "${suites[@]}"; do
 		docker=(docker.io)
 		[ "$suite" != trixie ] || docker+=(docker-cli)
-		debian_root "$suite" "$state/dist/$suite" apt ca-certificates curl libnss-mdns libnss-systemd systemd \
+		debian_root "$suite" "$state/dist/$suite" apt busybox-static ca-certificates curl libnss-mdns libnss-systemd systemd \
 			openssh-client man-db skopeo "${docker[@]}"
 	done
 }
@@ -183,6 +183,37 @@ image_is_read() { # SUITE
 	says '"Architecture": "'"$arch" there "$1" skopeo inspect docker-archive:/tmp/image.tar
 }
 
+# As scripts/release.sh publishes it: its script installs it although there is none that is the latest, also with
+# what Alpine has, which is busybox.
+release_installs_itself() { # SUITE
+	local version files file publish install
+	version=$("$plugin" version | sed -n 's/^docker assemble v//p')
+	files=$work/$1/releases/download/v$version
+	mkdir -p "$work/made" "$work/programs" "$work/$1/alpine"
+	cp -r "$dist" "$work/made/$arch"
+	"$root/scripts/release.sh" gather "$work/made" "$files"
+
+	# shellcheck disable=SC2016 # for the shell that runs it
+	printf '#!/bin/sh\necho "$*"\n' >"$work/programs/gh"
+	chmod 755 "$work/programs/gh"
+	publish=(env "PATH=$work/programs:$PATH" "$root/scripts/release.sh" publish "$files")
+	says "release create v$version --verify-tag --title $version --notes" "${publish[@]}" "v$version"
+	for file in "$files"/*; do
+		says " $file" "${publish[@]}" "v$version"
+	done
+	says 'the tag is "v0.0.1", and the tree is of version' "${publish[@]}" v0.0.1
+
+	there "$1" busybox --install -s /alpine
+	ln -s /usr/bin/docker "$work/$1/alpine/docker"
+	python3 -m http.server --bind 127.0.0.1 --directory "$work/$1/releases" 8080 >/dev/null 2>&1 &
+	until_deadline 60 curl --silent --output /dev/null http://127.0.0.1:8080 || die "no releases are served"
+	install=(sh "/releases/download/v$version/setup.sh" install)
+	says "docker assemble v$version" there "$1" env ASSEMBLE_RELEASES=http://127.0.0.1:8080 "${install[@]}"
+	says "docker assemble v$version" there "$1" env PATH=/alpine ASSEMBLE_RELEASES=http://127.0.0.1:8080 "${install[@]}"
+	echo >>"$files/${plugin##*/}"
+	says 'is not what SHA256SUMS says' there "$1" env ASSEMBLE_RELEASES=http://127.0.0.1:8080 "${install[@]}"
+}
+
 # A function as a process of its own, so that it ends with the first of its commands that fails.
 try() { # NAME FUNCTION ARGUMENT...
 	suite "$1" "$0" try "${@:2}"
@@ -203,6 +234,7 @@ all() {
 		try "the plugin's package in $suite" comes_and_goes "$suite" docker-assemble plugin_works
 		try "the proxy's package in $suite" comes_and_goes "$suite" assemble-proxy proxy_works
 	done
+	try "a release" release_installs_itself trixie
 	say ''
 	summarize
 	status=0

@@ -5,9 +5,12 @@
 # For the images that CI has docker's command in: they have a POSIX shell, and curl or wget.
 # What 'install' heeds:
 #   ASSEMBLE_RELEASES  where the releases are, as https://github.com/OWNER/REPOSITORY/releases
-#   ASSEMBLE_VERSION   which of them, as 1.2.3 (the latest)
+#   ASSEMBLE_VERSION   which of them, as 1.2.3 or latest (the one that this file is of)
 #   ASSEMBLE_BINARY    a file that is the plugin, in place of a release
 set -eu
+
+# A release has its own version here (scripts/release.sh).
+own=latest
 
 die() {
 	echo "error: $*" >&2
@@ -39,7 +42,7 @@ release() {
 		die "ASSEMBLE_RELEASES names no releases; export it, as https://github.com/OWNER/REPOSITORY/releases"
 	command -v sha256sum >/dev/null || die "sha256sum is not installed, and a release is looked at with it"
 	name=docker-assemble-linux-$(architecture) || exit
-	version=${ASSEMBLE_VERSION:-latest}
+	version=${ASSEMBLE_VERSION:-$own}
 	case $version in
 	latest) files=$ASSEMBLE_RELEASES/latest/download ;;
 	*) files=$ASSEMBLE_RELEASES/download/v${version#v} ;;
