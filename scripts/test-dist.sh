@@ -121,6 +121,18 @@ knows_users() { # SUITE
 	says 'docker-assemble-backend-cache-ann' "${run[@]}" --reuid 4242 docker-assemble backend cache volume
 }
 
+# Helpers are found by the search path and run as children.
+asks_credential_helpers() { # SUITE
+	# shellcheck disable=SC2016 # for the shell in there
+	printf '#!/bin/sh\nread -r host\n[ "$1 $host" = "get engine.test" ] && echo %s\n' \
+		"'{\"Username\":\"ann\",\"Secret\":\"sesame\"}'" >"$work/$1/usr/local/bin/docker-credential-mine"
+	chmod 755 "$work/$1/usr/local/bin/docker-credential-mine"
+	mkdir -p "$work/$1/root/.docker"
+	echo '{"credsStore":"mine"}' >"$work/$1/root/.docker/config.json"
+	says 'no image for ann, sesame' there "$1" env "PATH=/usr/local/bin:$PATH" docker-assemble \
+		-H tcp://127.0.0.1:2375 backend start --pull always --image engine.test/small:1 --allow-host-port 0
+}
+
 # What stands in a root, but for what dpkg, apt and man keep of their own.
 files() { # SUITE
 	there "$1" find / -xdev -path /var/lib/dpkg -prune -o -path /var/log -prune -o -path /var/cache -prune -o \
@@ -228,6 +240,7 @@ all() {
 		try "hosts in $suite" finds_hosts "$suite"
 		try "certificates in $suite" trusts_certificates "$suite"
 		try "users in $suite" knows_users "$suite"
+		try "credential helpers in $suite" asks_credential_helpers "$suite"
 		try "the sidecar's image in $suite" image_is_read "$suite"
 	done
 	for suite in bookworm trixie; do

@@ -1,8 +1,9 @@
 """Who the static plugin talks to in scripts/test-dist.sh, in a network of their own: a name server that
-knows engine.test alone, and an engine that has nothing, over TCP and over TLS.
+knows engine.test alone, and an engine that has nothing and refuses pulls, over TCP and over TLS.
 
 peers.py CERTIFICATE KEY; it says "ready" when all of them answer."""
 
+import base64
 import http.server
 import json
 import socketserver
@@ -14,6 +15,9 @@ ANSWERS = {
     "/_ping": "OK",
     "/version": {"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12", "Os": "linux", "Arch": "amd64"},
     "/info": {"OSType": "linux", "Architecture": "x86_64", "Driver": "overlay2", "SecurityOptions": []},
+    "/containers/json": [],
+    "/images/json": [],
+    "/networks": [],
     "/volumes": {"Volumes": [], "Warnings": None},
 }
 
@@ -44,17 +48,27 @@ class Engine(http.server.BaseHTTPRequestHandler):
         path = self.path.split("?")[0]
         if path.startswith("/v1"):
             path = path[path.index("/", 1) :]
-        answer = ANSWERS.get(path, [])
+        if path in ANSWERS:
+            self.answer(200, ANSWERS[path])
+        else:
+            self.answer(404, {"message": "no such thing"})
+
+    def answer(self, status, answer):
         body = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Api-Version", "1.41")
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.command == "GET":
+        if self.command != "HEAD":
             self.wfile.write(body)
 
     do_HEAD = do_GET
+
+    def do_POST(self):
+        """A pull: tells who asked for it."""
+        login = json.loads(base64.urlsafe_b64decode(self.headers.get("X-Registry-Auth", "e30=")))
+        self.answer(401, {"message": f"no image for {login.get('username')}, {login.get('password')}"})
 
     def log_message(self, *_):
         pass
