@@ -47,15 +47,18 @@ trap finish EXIT
 
 ready_for_engines "test.$$"
 
-# The plugin's alone: what the relay ignores are its long cases, for scripts/soak.sh. They are named,
-# since the features of libraries follow the packages that are chosen: with --package all would be
-# compiled once more. No machine is rebooted here.
-with_an_engine=(cargo test --workspace --locked --no-fail-fast --test=e2e --test=fakes -- --ignored --skip capability::reboot)
+# The plugin's alone: what the relay ignores are its long cases, for scripts/soak.sh. They are named, since the
+# features of libraries follow what is chosen: with --package, or with nothing of the relay's (it has no ignored
+# test in golden), all would be compiled once more. No machine is rebooted here.
+with_an_engine=(cargo test --workspace --locked --no-fail-fast --test=e2e --test=fakes --test=golden -- --ignored
+	--skip capability::reboot)
 
-# What is about this program more than about its engine: how it ends, is interrupted and repaired, reads its
-# own words, goes through ssh, and what it says of the kernel. It takes minutes, and once is enough.
+# What is about this program more than about its engine: how it ends, is interrupted and repaired, its words and
+# advice, what goes through docker's command line or ssh, and what it says of the kernel. It takes minutes, and once
+# is enough, since what users do is tried on each engine by the walks of `capability`.
 of_this_program=()
-for room in advice_kernel crashes endpoints faults in_use interrupts names ports repair screen ssh; do
+for room in advice advice_kernel ci crashes credentials endpoints faults health in_use interrupts names plugin ports \
+	quickstart repair screen ssh targets trouble; do
 	of_this_program+=(--skip "$room::")
 done
 
