@@ -88,8 +88,63 @@ check() {
 	[ -z "$lost" ] || die "kubectl does not know these fields of 'backend manifest --kubernetes $*': $lost"
 }
 
+# The manifest with each thing that docs/kubernetes.md shows at the end of its kustomization: a directory each
+# below this one.
+patched() { # DIR
+	awk -v dir="$1/" '/^```yaml$/ { count++; file = dir count; next } /^```$/ { file = "" } file { print > file }' \
+		"$root/docs/kubernetes.md"
+	local shown
+	for shown in "$1"/*; do
+		"$assemble" backend manifest --kustomize "$shown.base" 2>/dev/null
+		cat "$shown" >>"$shown.base/kustomization.yaml"
+		echo 'debug = true' >"$shown.base/buildkitd.toml"
+		"$kubectl" kustomize "$shown.base" >"$shown.yaml"
+	done
+}
+
+# Fails with the path of what a patch was to put there and is not.
+took() { # SHOWN FILE
+	"$venv/bin/python" - "$@" <<-'END'
+		import sys, yaml
+
+		with open(sys.argv[1]) as shown, open(sys.argv[2]) as made:
+		    shown = yaml.safe_load(shown)
+		    made = {d["kind"]: d for d in yaml.safe_load_all(made)}
+		pod = made["StatefulSet"]["spec"]["template"]["spec"]
+		for image in shown.get("images", []):
+		    assert pod["containers"][0]["image"] == f"{image['name']}@{image['digest']}", image
+		for patch in shown.get("patches", []):
+		    for op in yaml.safe_load(patch["patch"]):
+		        there = made[patch["target"]["kind"]]
+		        for part in op["path"].strip("/").split("/"):
+		            there = there[-1 if part == "-" else int(part) if isinstance(there, list) else part]
+		        # The names of generated objects are made from what is in them.
+		        assert there == op["value"] or "configMap" in str(there), op["path"]
+		if "configMapGenerator" in shown:
+		    assert pod["volumes"][0]["configMap"]["name"] == made["ConfigMap"]["metadata"]["name"]
+	END
+}
+
+# What each release of Kubernetes that the package knows the schemas of does with the patches.
+check_patched() {
+	mkdir "$work/shown"
+	patched "$work/shown"
+	local shown kubernetes
+	for shown in "$work"/shown/*.yaml; do
+		took "${shown%.yaml}" "$shown" || die "a patch of docs/kubernetes.md does nothing: $(cat "${shown%.yaml}")"
+		for kubernetes in "${newest[@]}"; do
+			valid "$kubernetes" "$shown" >&2 ||
+				die "Kubernetes $kubernetes would not take the manifest with $(cat "${shown%.yaml}")"
+		done
+	done
+	[ -e "$work/shown/4.yaml" ] || die "docs/kubernetes.md shows fewer patches than it did"
+}
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+minor=${version#1.}
+minor=${minor%%.*}
+newest=("1.$((minor - 2))" "1.$((minor - 1))" "1.$minor")
 
 if ! venv=$(python_package kubernetes-validate "$version"); then
 	say "NOT CHECKED: the manifests for Kubernetes, since kubernetes-validate $version cannot be had:"
@@ -110,13 +165,13 @@ ensure_kubectl || {
 	kubectl=''
 }
 
-for kubernetes in 1.29 1.33 "${version%.*}"; do
-	check "$kubernetes"
+for kubernetes in 1.29 "${newest[@]}"; do
+	check "$kubernetes" --replicas 3
 	check "$kubernetes" --allow-host-port 0
 	check "$kubernetes" --allow-host-port 80,5000 --name other --namespace 2024 --storage 1000000000
 done
 # AppArmor has a field of its own since 1.30.
-for kubernetes in 1.30 1.33 "${version%.*}"; do
+for kubernetes in 1.30 "${newest[@]}"; do
 	check "$kubernetes" --rootless
 done
 
@@ -126,9 +181,18 @@ sed 's/restartPolicy:/restartPolice:/' "$work/manifest.yaml" >"$work/wrong.yaml"
 if [ -n "$kubectl" ]; then
 	sed 's/periodSeconds:/periodSecond:/' "$work/manifest.yaml" >"$work/wrong.yaml"
 	[[ $(lost_by_kubectl "$work/wrong.yaml") == *periodSecond* ]] || die "kubectl finds no fault in a wrong field"
-	sed 's/replicas: 1/replicas: one/' "$work/manifest.yaml" >"$work/wrong.yaml"
+	sed 's/replicas: [0-9]*/replicas: one/' "$work/manifest.yaml" >"$work/wrong.yaml"
 	! lost_by_kubectl "$work/wrong.yaml" >/dev/null 2>&1 || die "kubectl finds no fault in a wrong type"
 	say "kubectl's client-side dry run takes them too"
+fi
+# Kustomize of kubectl 1.20 and before is too old for these patches.
+if [ -n "$kubectl" ] && [[ $("$kubectl" version --client -o json) =~ \"minor\":\ *\"([0-9]+) ]] &&
+	[ "${BASH_REMATCH[1]}" -ge 21 ]; then
+	check_patched
+	say "Each patch of docs/kubernetes.md does what it says"
+else
+	say "NOT CHECKED: the patches of docs/kubernetes.md, since kubectl is missing or older than 1.21"
+	kubectl=''
 fi
 say "Kubernetes 1.29 to ${version%.*} takes the manifests"
 [ -n "$kubectl" ] || exit "$not_run"
