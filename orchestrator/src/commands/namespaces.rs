@@ -1,4 +1,5 @@
-//! Which sidecars live in the network namespace of their backend.
+//! Which sidecars live in the network namespace of their backend, and what a running backend was told of its
+//! forwards.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +11,17 @@ use tokio::time::timeout;
 use super::health::{ANSWER_LIMIT, gradually};
 use crate::engine::Engine;
 use crate::observed::{Container, Observed, Sidecar, State};
+use crate::spec::NOTE_FILE;
+
+/// What commands in the containers tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// For each of the sidecars, in their order, whether it is in the backend's network namespace; empty where
+    /// nothing could be found out.
+    pub(super) beside: Vec<Option<bool>>,
+    /// The text of the backend's note; none where it was not read.
+    pub(super) note: Option<String>,
+}
 
 /// Finds out which sidecars serve in the network namespace that their backend has now.
 ///
@@ -17,17 +29,17 @@ use crate::observed::{Container, Observed, Sidecar, State};
 /// kernel lists those of the backend's to whoever reads its table there: one command tells of all,
 /// wherever the engine is. Whoever is not in it is asked whether it serves at all; one that does, or
 /// hangs, does so in another namespace. Of an image with another program nothing is known.
-/// One answer for each of the sidecars, in their order; none where nothing could be found out.
-pub(super) async fn find<E: Engine>(engine: &E, observed: &Observed) -> Vec<Option<bool>> {
+/// That command reads the note too: another one, or the engine's way to a file, would cost as much again.
+pub(super) async fn find<E: Engine>(engine: &E, observed: &Observed) -> Found {
     let running = |container: &Container| container.state == State::Running;
     let Some(backend) = observed.backend.as_ref().filter(|backend| running(backend)) else {
-        return Vec::new();
+        return Found::default();
     };
     if !observed.sidecars.iter().any(|sidecar| running(&sidecar.container)) {
-        return Vec::new();
+        return Found::default();
     }
     let looking = async {
-        let here = relays(engine, backend).await?;
+        let Seen { relays: here, note } = see(engine, backend).await?;
         let look = async |sidecar: &Sidecar| {
             if !running(&sidecar.container) {
                 return None;
@@ -40,28 +52,39 @@ pub(super) async fn find<E: Engine>(engine: &E, observed: &Observed) -> Vec<Opti
             let status = engine.exec(&sidecar.container.id, &command).await.ok()?.status;
             // It may have begun to since the table was read. One that hangs has its socket still.
             if [0, argv::HANGS.into()].contains(&status) {
-                Some(relays(engine, backend).await?.contains(&sidecar.ports))
+                Some(see(engine, backend).await?.relays.contains(&sidecar.ports))
             } else {
                 None
             }
         };
-        Some(gradually(engine.at_once(), observed.sidecars.iter().map(look)).await)
+        let beside = gradually(engine.at_once(), observed.sidecars.iter().map(look)).await;
+        Some(Found { beside, note })
     };
     timeout(ANSWER_LIMIT, looking).await.ok().flatten().unwrap_or_default()
 }
 
-/// The ports of the relays that serve in the backend's network namespace.
-async fn relays<E: Engine>(engine: &E, backend: &Container) -> Option<BTreeSet<Ports>> {
-    let table = engine.exec(&backend.id, &["cat", "/proc/net/unix"]).await.ok()?;
-    sockets(&String::from_utf8_lossy(&table.output))
+/// What is seen in a backend.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    /// The ports of the relays that serve in its network namespace.
+    relays: BTreeSet<Ports>,
+    note: Option<String>,
 }
 
-/// Reads a table of unix sockets (proc_pid_net(5)): its first line has the names of the columns,
-/// and a name in the abstract namespace begins with `@`.
-fn sockets(table: &str) -> Option<BTreeSet<Ports>> {
-    let mut lines = table.lines();
-    lines.next().filter(|line| line.starts_with("Num ") && line.ends_with(" Path"))?;
-    Some(lines.filter_map(socket_in_table).collect())
+async fn see<E: Engine>(engine: &E, backend: &Container) -> Option<Seen> {
+    let told = engine.exec(&backend.id, &["cat", NOTE_FILE, "/proc/net/unix"]).await.ok()?;
+    seen(&String::from_utf8_lossy(&told.output), told.status == 0)
+}
+
+/// Reads a note, and behind it a table of unix sockets (proc_pid_net(5)): its first line has the names of the
+/// columns, and a name in the abstract namespace begins with `@`. What is `whole` has both; else the note is
+/// missing. Builds can write into the table, by the names of their sockets, and not before it.
+fn seen(text: &str, whole: bool) -> Option<Seen> {
+    let is_head = |line: &str| line.starts_with("Num ") && line.trim_end().ends_with(" Path");
+    let note: usize = text.split_inclusive('\n').take_while(|line| !is_head(line)).map(str::len).sum();
+    let (note, table) = text.split_at(note);
+    let relays = table.lines().skip(1).filter_map(socket_in_table).collect();
+    (!table.is_empty()).then(|| Seen { relays, note: whole.then(|| note.to_owned()) })
 }
 
 #[cfg(test)]
@@ -70,18 +93,31 @@ mod tests {
     use crate::desired::REGISTRY_PORT;
 
     #[test]
-    fn relays_are_found_in_the_kernels_table() {
+    fn relays_and_the_note_are_read_of_one_text() {
         let table = "Num       RefCount Protocol Flags    Type St Inode Path\n\
              0000000000000000: 00000002 00000000 00010000 0001 01 49033 /run/buildkit/buildkitd.sock\n\
              0000000000000000: 00000002 00000000 00010000 0001 01 49034 @assemble-proxy/5000\n\
              0000000000000000: 00000003 00000000 00000000 0001 03 49035 @assemble-proxy/5000\n\
              0000000000000000: 00000002 00000000 00010000 0001 01 49036 @assemble-proxy/x\n\
+             0000000000000000: 00000002 00000000 00010000 0001 01 49036 @\n6000 gateway\n\
              0000000000000000: 00000003 00000000 00000000 0001 03 49037\n";
-        let ports = [REGISTRY_PORT.into()].into();
-        assert_eq!(sockets(table), Some(ports));
-        assert_eq!(sockets(table.lines().next().unwrap()), Some(BTreeSet::new()));
-        for unknown in ["", "cat: /proc/net/unix: No such file or directory\n", "exec failed: no cat\n"] {
-            assert_eq!(sockets(unknown), None, "{unknown}");
+        let head = table.lines().next().unwrap();
+        let relays = BTreeSet::from([REGISTRY_PORT.into()]);
+        let note = |text: &str| Some(text.to_owned());
+        for (before, whole, note) in [
+            ("5000 gateway\n", true, note("5000 gateway\n")),
+            ("", true, note("")),
+            ("cat: can't open '/etc/docker-assemble/forwards': No such file or directory\n", false, None),
+        ] {
+            let want = Seen { relays: relays.clone(), note: note.clone() };
+            assert_eq!(seen(&format!("{before}{table}"), whole), Some(want));
+            let none = Seen { relays: BTreeSet::new(), note };
+            assert_eq!(seen(&format!("{before}{head}"), whole), Some(none));
+        }
+        for unknown in
+            ["", "5000 gateway\ncat: /proc/net/unix: No such file or directory\n", "exec failed: no cat\n"]
+        {
+            assert_eq!(seen(unknown, false), None, "{unknown}");
         }
     }
 }

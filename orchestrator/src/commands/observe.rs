@@ -9,7 +9,7 @@ use crate::dialer;
 use crate::engine::{Engine, EngineError};
 use crate::forward::Forward;
 use crate::labels;
-use crate::observed::{Container, Observed};
+use crate::observed::{Container, Observed, State};
 use crate::spec::daemon::{CONFIG_FILE, certificates};
 use crate::spec::{NOTE_FILE, noted};
 
@@ -36,6 +36,21 @@ pub async fn ours<E: Engine>(engine: &E, user: &UserName) -> Result<Observed, En
     }
     observed.host_dialers = host_dialers;
     Ok(observed)
+}
+
+/// Whether the user has a backend in its place. One that runs is known by its name alone.
+///
+/// # Errors
+/// Those of the engine.
+pub async fn has_backend<E: Engine>(engine: &E, user: &UserName) -> Result<bool, EngineError> {
+    let label =
+        |container: &Container, name, value: &str| container.labels.get(name).is_some_and(|it| it == value);
+    let is_running = engine.container(&user.backend()).await?.is_some_and(|named| {
+        named.state == State::Running
+            && label(&named, labels::USER, &user.to_string())
+            && label(&named, labels::ROLE, labels::ROLE_BACKEND)
+    });
+    Ok(is_running || ours(engine, user).await?.backend.is_some())
 }
 
 /// All backends of a user, by their names: the containers of each. What older versions of this program
@@ -72,7 +87,8 @@ pub async fn backends<E: Engine>(
 /// Those of the engine, but for files that cannot be read: these are not known, then.
 pub async fn with_note<E: Engine>(engine: &E, user: &UserName) -> Result<Observed, EngineError> {
     let observed = ours(engine, user).await?;
-    let Told { noted, files } = told(engine, &observed).await?;
+    let Some(backend) = observed.owned_backend() else { return Ok(observed) };
+    let (noted, files) = (note(engine, backend).await?, files(engine, backend).await?);
     Ok(Observed { noted, files, ..observed })
 }
 
@@ -82,23 +98,19 @@ pub async fn with_note<E: Engine>(engine: &E, user: &UserName) -> Result<Observe
 /// Those of [`with_note`].
 pub async fn closely<E: Engine>(engine: &E, user: &UserName) -> Result<Observed, EngineError> {
     let observed = ours(engine, user).await?;
-    let beside = async { Ok(namespaces::find(engine, &observed).await) };
-    let (Told { noted, files }, beside) = tokio::try_join!(told(engine, &observed), beside)?;
+    let Some(backend) = observed.owned_backend() else { return Ok(observed) };
+    let seeing = async {
+        let namespaces::Found { beside, note: text } = namespaces::find(engine, &observed).await;
+        let noted = match text {
+            Some(text) => Some(noted(&text)),
+            None => note(engine, backend).await?,
+        };
+        Ok((noted, beside))
+    };
+    let ((noted, beside), files) = tokio::try_join!(seeing, files(engine, backend))?;
     let mut observed = Observed { noted, files, ..observed };
     observed.tell_beside(beside);
     Ok(observed)
-}
-
-/// What the files in a backend tell.
-#[derive(Default)]
-struct Told {
-    noted: Option<Vec<Forward>>,
-    files: Option<Vec<File>>,
-}
-
-async fn told<E: Engine>(engine: &E, observed: &Observed) -> Result<Told, EngineError> {
-    let Some(backend) = observed.owned_backend() else { return Ok(Told::default()) };
-    Ok(Told { noted: note(engine, backend).await?, files: files(engine, backend).await? })
 }
 
 async fn note<E: Engine>(engine: &E, backend: &Container) -> Result<Option<Vec<Forward>>, EngineError> {

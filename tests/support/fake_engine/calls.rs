@@ -323,8 +323,14 @@ impl Engine for FakeEngine {
             let mut world = self.world();
             let name = ContainerName(world.name(id));
             // No probe, and counted as none.
-            if command == ["cat", "/proc/net/unix"] && world.refused_commands.1 == 0 {
-                return Ok(ExecOutput { status: 0, output: world.relays(id).into() });
+            if let ["cat", note, "/proc/net/unix"] = command
+                && world.refused_commands.1 == 0
+            {
+                let text = world.files.get(&(id.clone(), (*note).to_owned()));
+                let missing = || format!("cat: can't open '{note}': No such file or directory\n");
+                let before = text.map_or_else(missing, |text| String::from_utf8_lossy(text).into_owned());
+                let output = (before + &world.relays(id)).into();
+                return Ok(ExecOutput { status: i64::from(text.is_none()), output });
             }
             if world.refused_commands.1 > 0 {
                 world.refused_commands.1 -= 1;

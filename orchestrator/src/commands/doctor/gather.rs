@@ -174,7 +174,9 @@ impl<E: Engine> Doctor<'_, E> {
                 return facts;
             }
         };
-        observed.tell_beside(timeout(limit, namespaces::find(engine, &observed)).await.unwrap_or_default());
+        observed.tell_beside(
+            timeout(limit, namespaces::find(engine, &observed)).await.unwrap_or_default().beside,
+        );
         let again = again(&observed, user);
         facts.start = again.command();
         if health::place(known, false) == Place::Rootless {

@@ -30,8 +30,8 @@ pub(in crate::commands) async fn of_the_last<E: Engine>(
     let Session { engine, user, console, .. } = session;
     let note = session.unless_cancelled(note(session, configuration)).await?;
     let Some(Last { options: last, configured, secret }) = note.recall() else { return Ok(()) };
-    let looking = async { Ok(observe::ours(engine, user).await?.backend.is_none()) };
-    if !session.unless_cancelled(looking).await? {
+    let looking = async { Ok(observe::has_backend(engine, user).await?) };
+    if session.unless_cancelled(looking).await? {
         return Ok(());
     }
     let name = user.backend();
