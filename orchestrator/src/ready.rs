@@ -4,11 +4,11 @@ mod error;
 
 pub use error::ReadyError;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::time::Duration;
 
-use assemble_contract::argv::{self, Probed};
+use assemble_contract::argv::{self, Probed, Question};
 use assemble_contract::image::DIALER_SOCKET;
 use docker_plugin::cancel::Cancel;
 use tokio::sync::{Mutex, Semaphore};
@@ -18,6 +18,7 @@ use crate::cancelled::Cancelled;
 use crate::desired::{Port, Ports};
 use crate::engine::{Engine, EngineError};
 use crate::forward::named;
+use crate::health::{self, Answer};
 use crate::observed::{Container, ContainerId, Observed, Sidecar, State};
 
 /// The command in a backend that succeeds once BuildKit answers; the same that buildx uses.
@@ -37,11 +38,16 @@ const LOOK_PAUSE: Duration = Duration::from_secs(5);
 /// slow machine has enough to do.
 const AT_ONCE: usize = 4;
 
+/// The shortest limit that leaves time to try targets on the way: one that does not answer takes its seconds.
+const UNHURRIED: Duration = Duration::from_secs(20);
+
 /// How long a sidecar that cannot be probed in any way has to run without a break.
 const TRUSTED_AFTER: Duration = Duration::from_secs(1);
 
 /// Waits until BuildKit answers in `backend`, its dialer answers and every sidecar accepts
-/// connections, all at once, for at most `limit`.
+/// connections, all at once, for at most `limit`. Where there is time enough, and a turn for each sidecar,
+/// they are asked by the command that tries their targets, too: what they told is returned, and need not be
+/// asked again. A target that is not reached is no reason to wait.
 ///
 /// # Errors
 /// The first container that will not serve.
@@ -51,28 +57,38 @@ pub async fn ready<E: Engine>(
     Helpers { sidecars, dialer }: Helpers<'_>,
     limit: Duration,
     cancel: &Cancel,
-) -> Result<(), ReadyError> {
+) -> Result<Told, ReadyError> {
     let deadline = Instant::now() + limit;
     // One call is left for looking at containers.
-    let probes = Semaphore::new(AT_ONCE.min(engine.at_once().saturating_sub(1)).max(1));
+    let at_once = AT_ONCE.min(engine.at_once().saturating_sub(1)).max(1);
+    let probes = Semaphore::new(at_once);
+    let tries_targets = limit >= UNHURRIED && 1 + usize::from(dialer.is_some()) + sidecars.len() <= at_once;
     let in_backend = Mutex::new(());
     let turns = Turns { probes: &probes, in_backend: &in_backend };
     let wait = |container, probe| Wait { engine, container, probe, turns, deadline, limit };
     let backend_wait = wait(backend, Probe::BuildKit).run();
-    let sidecar_waits = sidecars.iter().map(|sidecar| {
-        wait(&sidecar.container, Probe::Health { ports: sidecar.ports, backend: &backend.id }).run()
+    let sidecar_waits = sidecars.iter().map(|Sidecar { ports, container, .. }| {
+        let (ports, backend) = (*ports, &backend.id);
+        let probe =
+            if tries_targets { Probe::Target { ports, backend } } else { Probe::Health { ports, backend } };
+        wait(container, probe).run()
     });
     let dialer_waits = dialer.into_iter().map(|dialer| wait(dialer, Probe::Dialer).run());
     let helper_waits = futures_util::future::try_join_all(dialer_waits);
     let all = async {
         let sidecar_waits = futures_util::future::try_join_all(sidecar_waits);
-        tokio::try_join!(backend_wait, helper_waits, sidecar_waits).map(|_| ())
+        let (.., told) = tokio::try_join!(backend_wait, helper_waits, sidecar_waits)?;
+        let ids = sidecars.iter().map(|sidecar| sidecar.container.id.clone());
+        Ok(ids.zip(told).filter_map(|(id, told)| Some((id, told?))).collect())
     };
     tokio::select! {
         result = all => result,
         cause = cancel.cancelled() => Err(Cancelled(cause).into()),
     }
 }
+
+/// What sidecars told of themselves and their targets.
+pub type Told = BTreeMap<ContainerId, Answer>;
 
 /// The containers that serve a backend.
 #[derive(Clone, Copy, Default)]
@@ -94,6 +110,8 @@ impl<'a> From<&'a Observed> for Helpers<'a> {
 enum Probe<'a> {
     /// BuildKit's own client in the backend.
     BuildKit,
+    /// The built-in sidecar's status, with an attempt to connect to its target.
+    Target { ports: Ports, backend: &'a ContainerId },
     /// The built-in sidecar's own probe.
     Health { ports: Ports, backend: &'a ContainerId },
     /// The dialer's, which asks at its socket.
@@ -107,7 +125,8 @@ enum Probe<'a> {
 
 /// What a probe found.
 enum Found {
-    Serves,
+    /// And what it told, if anything.
+    Serves(Option<Answer>),
     NotYet(String),
     /// This way does not work here.
     Next(String),
@@ -132,14 +151,14 @@ struct Wait<'a, E> {
 }
 
 impl<E: Engine> Wait<'_, E> {
-    async fn run(mut self) -> Result<(), ReadyError> {
+    async fn run(mut self) -> Result<Option<Answer>, ReadyError> {
         let mut pause = FIRST_PAUSE;
         let mut said = "the probes of other containers did not end".to_owned();
         loop {
             let probed = timeout_at(self.deadline, self.probed(&mut said)).await;
             let Ok(probed) = probed else { return Err(self.late(said)) };
             match probed {
-                Ok(Found::Serves) => return Ok(()),
+                Ok(Found::Serves(told)) => return Ok(told),
                 Ok(Found::NotYet(words)) => said = words,
                 Ok(Found::Next(words)) => {
                     said = words;
@@ -210,13 +229,29 @@ impl<E: Engine> Wait<'_, E> {
             Probe::BuildKit => {
                 let answer = self.engine.exec(&self.container.id, &BACKEND_COMMAND).await?;
                 let said = String::from_utf8_lossy(&answer.output).into_owned();
-                Ok(if answer.status == 0 { Found::Serves } else { Found::NotYet(said) })
+                Ok(if answer.status == 0 { Found::Serves(None) } else { Found::NotYet(said) })
             }
+            Probe::Target { ports, .. } => self.target(ports).await,
             Probe::Health { ports, .. } => self.health(Probed::Relay(ports)).await,
             Probe::Dialer => self.health(Probed::Dialer(DIALER_SOCKET)).await,
             Probe::Listeners { ports, backend } => self.listeners(ports, backend).await,
-            Probe::Runs { since } if since.elapsed() >= TRUSTED_AFTER => Ok(Found::Serves),
+            Probe::Runs { since } if since.elapsed() >= TRUSTED_AFTER => Ok(Found::Serves(None)),
             Probe::Runs { .. } => Ok(Found::NotYet(String::new())),
+        }
+    }
+
+    /// A program that fails here may serve all the same, and be of another version.
+    async fn target(&self, ports: Ports) -> Result<Found, EngineError> {
+        let command = argv::status(ports, &Question::Target);
+        let command: Vec<&str> = command.iter().map(String::as_str).collect();
+        match self.engine.exec(&self.container.id, &command).await {
+            Ok(answer) if answer.status == 0 => {
+                let told = health::read(answer.status, &answer.output);
+                Ok(Found::Serves(Some(told).filter(|told| matches!(told, Answer::Told(_)))))
+            }
+            Ok(answer) => Ok(Found::Next(String::from_utf8_lossy(&answer.output).into_owned())),
+            Err(error) if has_no_such_program(&error) => Ok(Found::Next(error.to_string())),
+            Err(error) => Err(error),
         }
     }
 
@@ -224,7 +259,7 @@ impl<E: Engine> Wait<'_, E> {
         let command = argv::health(of);
         let command: Vec<&str> = command.iter().map(String::as_str).collect();
         match self.engine.exec(&self.container.id, &command).await {
-            Ok(answer) if answer.status == 0 => Ok(Found::Serves),
+            Ok(answer) if answer.status == 0 => Ok(Found::Serves(None)),
             Ok(answer) => {
                 let said = String::from_utf8_lossy(&answer.output).into_owned();
                 // 126 and 127: there is no such program to run.
@@ -238,7 +273,7 @@ impl<E: Engine> Wait<'_, E> {
     async fn listeners(&self, ports: Ports, backend: &ContainerId) -> Result<Found, EngineError> {
         match self.engine.exec(backend, &["cat", "/proc/net/tcp", "/proc/net/tcp6"]).await {
             // `cat` fails where there is no IPv6, and has printed the other table by then.
-            Ok(answer) if listen(&String::from_utf8_lossy(&answer.output), ports) => Ok(Found::Serves),
+            Ok(answer) if listen(&String::from_utf8_lossy(&answer.output), ports) => Ok(Found::Serves(None)),
             Ok(answer) if answer.status >= 126 => Ok(Found::Next("nothing to probe with".to_owned())),
             Ok(_) => Ok(Found::NotYet(format!("nothing listens on {}", named(ports)))),
             Err(error) if has_no_such_program(&error) => Ok(Found::Next(error.to_string())),
@@ -248,6 +283,7 @@ impl<E: Engine> Wait<'_, E> {
 
     fn next_probe(&mut self) {
         self.probe = match self.probe {
+            Probe::Target { ports, backend } => Probe::Health { ports, backend },
             Probe::Health { ports, backend } => Probe::Listeners { ports, backend },
             _ => Probe::Runs { since: Instant::now() },
         };

@@ -43,6 +43,21 @@ pub struct Examined {
     pub findings: Vec<Found>,
 }
 
+/// How it becomes known how a sidecar does.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    /// It is asked this.
+    Now(Question),
+    /// It has told a moment ago.
+    Answered(Answer),
+}
+
+impl From<Question> for Ask {
+    fn from(question: Question) -> Self {
+        Self::Now(question)
+    }
+}
+
 /// Something that keeps builds from some ports of a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -107,18 +122,24 @@ pub async fn gradually<T>(at_once: usize, work: impl Iterator<Item = impl Future
 
 /// Looks at all forwards; `start` is the command that has these forwards. Never an error, and no longer than `limit` and a moment for every few of
 /// them: what could not be found out is part of the answer.
-pub async fn examine<E: Engine>(
+pub async fn examine<E: Engine, A: Into<Ask>>(
     engine: &E,
     facts: Option<&EngineFacts>,
     backend: &Container,
     (observed, start): (&Observed, &StartWith<'_>),
-    question: impl Fn(&Sidecar) -> Question,
+    question: impl Fn(&Sidecar) -> A,
     limit: Duration,
 ) -> Vec<Examined> {
     let look = async |sidecar: &Sidecar| {
         let stale = sidecar.is_stale(backend);
-        let asked = sidecar.container.state == State::Running && !stale;
-        let answer = if asked { Some(ask(engine, sidecar, question(sidecar), limit).await) } else { None };
+        let answer = if sidecar.container.state == State::Running && !stale {
+            Some(match question(sidecar).into() {
+                Ask::Now(question) => ask(engine, sidecar, question, limit).await,
+                Ask::Answered(answer) => answer,
+            })
+        } else {
+            None
+        };
         Examined { sidecar: sidecar.clone(), stale, answer, findings: Vec::new() }
     };
     let mut forwards = gradually(engine.at_once(), observed.sidecars.iter().map(look)).await;

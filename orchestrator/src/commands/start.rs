@@ -48,7 +48,7 @@ use crate::engine::{Engine, EngineError};
 use crate::observed::Observed;
 use crate::plan::action::Action;
 use crate::plan::{Plan, plan, prepare, way_back};
-use crate::ready::ReadyError;
+use crate::ready::{ReadyError, Told};
 use failed::{explain, quote, take_back};
 use report::{Reporter, mention};
 use round_error::RoundError;
@@ -103,6 +103,8 @@ pub async fn run<E: Engine>(
 pub struct Served {
     /// What serves.
     pub state: Observed,
+    /// What its sidecars told already.
+    pub told: Told,
     /// Whether the backend is new, and in nobody's place.
     pub is_first: bool,
 }
@@ -176,7 +178,7 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
             session.console.settle();
             let made = ledger.entries();
             let error = match done {
-                Ok(serves) => {
+                Ok((state, told)) => {
                     // Whatever comes now, that does.
                     ledger.keep();
                     (self.served)().await;
@@ -193,7 +195,7 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
                         session.console.done(nothing_to_do(desired));
                     }
                     let is_first = next::is_first(&made, &desired.user.backend());
-                    return Ok(Served { state: serves, is_first });
+                    return Ok(Served { state, told, is_first });
                 }
                 Err(error) => error.traced(session, &observed, &made).await,
             };
@@ -251,13 +253,13 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
     }
 
     /// Runs the plan and waits until everything that was wished for serves.
-    async fn carry_out(&self, plan: &Plan, observed: &Observed) -> Result<Observed, RoundError> {
+    async fn carry_out(&self, plan: &Plan, observed: &Observed) -> Result<(Observed, Told), RoundError> {
         self.apply(&plan.stages).await.map_err(RoundError::Step)?;
         // What was just seen and is not changed needs no second look.
         let seen = plan.stages.is_empty().then(|| observed.clone());
-        let serves = wait(self.session, self.desired, seen).await.map_err(RoundError::Wait)?;
+        let (serves, told) = wait(self.session, self.desired, seen).await.map_err(RoundError::Wait)?;
         self.apply(std::slice::from_ref(&plan.changes)).await.map_err(RoundError::Step)?;
-        Ok(serves.after(&Plan { changes: plan.changes.clone(), ..Plan::default() }))
+        Ok((serves.after(&Plan { changes: plan.changes.clone(), ..Plan::default() }), told))
     }
 
     /// A backend that an earlier start has put in another one's place and did not live to see serve: it

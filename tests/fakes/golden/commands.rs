@@ -142,7 +142,7 @@ impl Shell {
         let image = || Bytes::from_static(PROXY.as_bytes());
         let trying = async || start::run_and(session, desired, how, &image, async || ()).await;
         let serves = how.in_use.obey(session, trying).await?;
-        start::warn_of_blocked(session, &serves.state).await;
+        start::warn_of_blocked(session, &serves).await;
         start::warn_of_proxies(session, desired).await;
         Ok(())
     }

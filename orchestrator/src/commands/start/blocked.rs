@@ -4,18 +4,18 @@ use assemble_contract::argv::Question;
 use explained::Explained;
 
 use super::last_start::left_by;
-use super::{StartWarning, again, proxies_in_vain};
-use crate::commands::health::{ANSWER_LIMIT, Found, examine, is_isolated};
+use super::{Served, StartWarning, again, proxies_in_vain};
+use crate::commands::health::{ANSWER_LIMIT, Ask, Found, examine, is_isolated};
 use crate::commands::{Session, observe};
 use crate::desired::{BACKEND_IMAGE, Desired, ImageRef};
 use crate::engine::{Engine, EngineError};
 use crate::forward::{Forward, Target, named};
-use crate::health::NoNetwork;
-use crate::observed::Observed;
+use crate::health::{NoNetwork, has_gateway};
+use crate::observed::Sidecar;
 
 /// Warns of each that leads out of what serves. That nothing listens yet is no reason: services may come
 /// later. What cannot be found out is left to `info` and `doctor`.
-pub async fn warn_of_blocked<E: Engine>(session: Session<'_, E>, serves: &Observed) {
+pub async fn warn_of_blocked<E: Engine>(session: Session<'_, E>, serves: &Served) {
     let looking = session.unless_cancelled(async { Ok(look(session, serves).await?) });
     if let Err(error) = looking.await {
         tracing::debug!(%error, "the forwards cannot be tried");
@@ -52,15 +52,21 @@ pub(super) async fn start_without_network<E: Engine>(
     is_isolated(session.engine, &backend, ANSWER_LIMIT).await.then(|| again.forwarding(&forwards).command())
 }
 
-async fn look<E: Engine>(session: Session<'_, E>, observed: &Observed) -> Result<(), EngineError> {
+async fn look<E: Engine>(session: Session<'_, E>, serves: &Served) -> Result<(), EngineError> {
     let Session { engine, console, .. } = session;
+    let Served { state: observed, told, .. } = serves;
     let Some(backend) = &observed.backend else { return Ok(()) };
     let facts = engine.facts().await?;
     let again = again(observed, session.user);
     let start_with = |forwards: &[Forward]| again.command_with(forwards);
-    let examining =
-        examine(engine, Some(&facts), backend, (observed, &start_with), |_| Question::Target, ANSWER_LIMIT);
-    let (isolated, forwards) = tokio::join!(is_isolated(engine, backend, ANSWER_LIMIT), examining);
+    let ask = |sidecar: &Sidecar| match told.get(&sidecar.container.id) {
+        Some(answer) => Ask::Answered(answer.clone()),
+        None => Ask::Now(Question::Target),
+    };
+    let examining = examine(engine, Some(&facts), backend, (observed, &start_with), ask, ANSWER_LIMIT);
+    let isolated =
+        async { !told.values().any(has_gateway) && is_isolated(engine, backend, ANSWER_LIMIT).await };
+    let (isolated, forwards) = tokio::join!(isolated, examining);
     if isolated {
         let lost = NoNetwork::new(&again.command());
         console.warning(StartWarning::NoNetwork { help: lost.advice().unwrap_or_default(), lost });

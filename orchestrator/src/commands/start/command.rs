@@ -126,7 +126,7 @@ pub(in crate::commands) async fn attain<E: Engine>(
     };
     let (desired, serves) = how.in_use.obey(session, trying).await?;
     let warning = async {
-        warn_of_blocked(session, &serves.state).await;
+        warn_of_blocked(session, &serves).await;
         warn_of_proxies(session, &desired).await;
         Ok(())
     };

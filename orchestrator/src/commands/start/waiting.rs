@@ -8,7 +8,7 @@ use crate::commands::{Session, observe};
 use crate::desired::{ContainerName, Desired};
 use crate::engine::Engine;
 use crate::observed::Observed;
-use crate::ready::{Helpers, ReadyError, ready};
+use crate::ready::{Helpers, ReadyError, Told, ready};
 
 /// How long a backend and its sidecars may take to serve. One that finds a cache of hundreds of
 /// gigabytes needs tens of seconds.
@@ -37,12 +37,13 @@ pub(super) async fn settled<E: Engine>(session: Session<'_, E>, desired: &Desire
     Ok(observed)
 }
 
-/// Waits for everything that was wished for, made by this run or not, and returns it.
+/// Waits for everything that was wished for, made by this run or not, and returns it, with what sidecars told
+/// on the way.
 pub(super) async fn wait<E: Engine>(
     session: Session<'_, E>,
     desired: &Desired,
     seen: Option<Observed>,
-) -> Result<Observed, ReadyError> {
+) -> Result<(Observed, Told), ReadyError> {
     let Session { engine, user, console, cancel, limit } = session;
     let mut observed = match seen {
         Some(seen) => seen,
@@ -58,6 +59,7 @@ pub(super) async fn wait<E: Engine>(
     observed.dialer.take_if(|dialer| !wanted.contains(&dialer.name));
     let backend = observed.backend.as_ref().ok_or_else(|| ReadyError::Gone(user.backend()))?;
     console.status(format_args!("Waiting for \"{}\" to answer...", backend.name));
-    ready(engine, backend, Helpers::from(&observed), limit.unwrap_or(READY_LIMIT), cancel).await?;
-    Ok(observed)
+    let limit = limit.unwrap_or(READY_LIMIT);
+    let told = ready(engine, backend, Helpers::from(&observed), limit, cancel).await?;
+    Ok((observed, told))
 }
