@@ -28,7 +28,7 @@ fuzz_target!(|input: (u16, &str)| {
                 assert!(of.port.is_some() || of.socket.is_some())
             }
             Some(Verb::Status(of)) => {
-                assert!(of.timeout <= DAY && (of.probe || !of.speak));
+                assert!(of.timeout <= DAY && (of.probe || of.speak.is_none()));
                 let _ = (of.port, of.format);
             }
             Some(Verb::Dial(of)) => {
