@@ -5,11 +5,15 @@
 //! that of the writer before there were types. A field that is missing reads as nothing, or 0, and one
 //! that is not known is skipped, since the two sides may be of different versions.
 
+mod speaks;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use speaks::Speaks;
 
 use crate::{Outcome, Port, Ports, Target};
 
@@ -228,72 +232,6 @@ pub struct Probe {
     pub speaks: Option<Speaks>,
     /// Why it failed, in the words of whoever refused.
     pub text: Option<String>,
-}
-
-/// What a target makes of a request in plain HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "SpeaksObject", into = "SpeaksObject")]
-pub enum Speaks {
-    /// HTTP.
-    Http {
-        /// Whether it says of itself that it is a registry.
-        registry: bool,
-        /// The status of its answer.
-        status: u16,
-    },
-    /// TLS: it refuses the request for being plain.
-    Tls,
-    /// It ended the connection without a word.
-    Closed,
-    /// It said nothing in time.
-    Silent,
-    /// Something else.
-    Other,
-}
-
-/// [`Speaks`] as it is written. By hand: what serde has for enums with a tag would take 15 kB of the
-/// sidecar.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-struct SpeaksObject {
-    protocol: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    registry: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-}
-
-impl Speaks {
-    const fn protocol(self) -> &'static str {
-        match self {
-            Self::Http { .. } => "http",
-            Self::Tls => "tls",
-            Self::Closed => "closed",
-            Self::Silent => "silent",
-            Self::Other => "other",
-        }
-    }
-}
-
-impl From<Speaks> for SpeaksObject {
-    fn from(speaks: Speaks) -> Self {
-        let protocol = speaks.protocol().to_owned();
-        match speaks {
-            Speaks::Http { registry, status } => {
-                Self { protocol, registry: Some(registry), status: Some(status) }
-            }
-            _ => Self { protocol, ..Self::default() },
-        }
-    }
-}
-
-impl From<SpeaksObject> for Speaks {
-    fn from(object: SpeaksObject) -> Self {
-        let http =
-            object.registry.zip(object.status).map(|(registry, status)| Self::Http { registry, status });
-        let mut all = http.into_iter().chain([Self::Tls, Self::Closed, Self::Silent]);
-        all.find(|speaks| speaks.protocol() == object.protocol).unwrap_or(Self::Other)
-    }
 }
 
 /// What the kernel allows a relay, each nothing where it cannot be read.
