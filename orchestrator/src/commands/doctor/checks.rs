@@ -13,7 +13,7 @@ use std::fmt::Display;
 use assemble_contract::Status;
 use explained::Explained;
 
-use super::gather::Facts;
+use super::facts::Facts;
 use super::{Check, Verdict};
 use crate::commands::health::Examined;
 use crate::health::NoNetwork;

@@ -4,7 +4,7 @@ use assemble_contract::status::{Kernel, Probe, Speaks};
 use super::*;
 use crate::buildkit::Worker;
 use crate::commands::builder::Registered;
-use crate::commands::doctor::gather::{Daemon, NoDialer, Unanswered};
+use crate::commands::doctor::facts::{Daemon, NoDialer, Unanswered};
 use crate::commands::doctor::measure::{Confinement, Disk};
 use crate::commands::leftovers::Leftovers;
 use crate::desired::{ContainerName, REGISTRY_PORT, Security, Settings};

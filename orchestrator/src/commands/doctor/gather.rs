@@ -1,4 +1,4 @@
-//! Facts for the checks. Each has a deadline, and one that cannot be had is a fact too.
+//! Finds out facts for the checks. Each has a deadline, and one that cannot be had is a fact too.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -6,21 +6,20 @@ use std::time::Duration;
 
 use assemble_contract::argv::Question;
 use docker_plugin::output::causes;
-use explained::Explained;
 use tokio::time::timeout;
 
-use super::checks::network::{NetworkTrouble, network};
-use super::measure::{Confinement, Disk, confined, conntrack, measure};
-use crate::buildkit::{Client, Worker};
+use super::checks::network::network;
+use super::facts::{Daemon, Facts, NoDialer, Unanswered};
+use super::measure::{confined, conntrack, measure};
+use crate::buildkit::Client;
 use crate::commands::builder::Registered;
-use crate::commands::damage::Damage;
-use crate::commands::health::{self, Examined};
-use crate::commands::leftovers::{Leftovers, left_behind};
+use crate::commands::health;
+use crate::commands::leftovers::left_behind;
 use crate::commands::start::{START, StartLine, again, proxies_in_vain};
 use crate::commands::{damage, namespaces, observe};
-use crate::desired::{Choice, ContainerName, Ports, REGISTRY_PORT, UserName};
-use crate::dialer::{self, DialerHint, NotHere};
-use crate::engine::{Engine, EngineError, EngineFacts, EngineHint};
+use crate::desired::{Choice, Ports, REGISTRY_PORT, UserName};
+use crate::dialer;
+use crate::engine::{Engine, EngineError};
 use crate::forward::Forward;
 use crate::forward::asked::{Asked, Known};
 use crate::health::{Place, plain};
@@ -41,88 +40,6 @@ pub struct Doctor<'a, E> {
     pub proxies: Vec<String>,
     /// The user's directory for sockets, where one is named.
     pub runtime: Option<PathBuf>,
-}
-
-/// Something that could not be found out, and what may help.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
-#[status = "fail"]
-pub enum Unanswered {
-    /// The engine or BuildKit refuses, or the way there breaks.
-    #[error("{error}")]
-    #[advice = "what it says"]
-    Error { error: String },
-    /// The same, where something is known that may help.
-    #[error("{error}")]
-    #[advice("{hint}")]
-    Hinted { error: String, hint: EngineHint },
-    /// The engine or BuildKit is overloaded, or hangs.
-    #[error("no answer within {seconds} s", seconds = .limit.as_secs_f32())]
-    #[advice = "try again; `--timeout`"]
-    Late { limit: Duration },
-    /// BuildKit cannot read its databases, and ends at every start.
-    #[error("{damage}")]
-    #[advice("then '{start}'")]
-    Damaged { damage: Damage, start: String },
-}
-
-/// Why a rootless engine has no dialer of this user's on its host, and who can have one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct NoDialer {
-    pub(super) why: NotHere,
-    pub(super) help: DialerHint,
-}
-
-/// Everything that was found out.
-#[derive(Clone, Debug)]
-pub(super) struct Facts {
-    pub(super) endpoint: String,
-    pub(super) engine: Result<EngineFacts, Unanswered>,
-    /// The user's containers; absent when the engine does not answer.
-    pub(super) backend: Option<Result<Option<Container>, Unanswered>>,
-    /// Whether the backend has lost the configuration that it was made with.
-    pub(super) lost_files: bool,
-    /// What is wrong with the backend's cache and the way out, where its log tells of damage.
-    pub(super) damage: Option<Unanswered>,
-    /// What BuildKit says; absent without a backend that runs.
-    pub(super) daemon: Option<Result<Daemon, Unanswered>>,
-    pub(super) forwards: Vec<Examined>,
-    /// What was asked for and has no sidecar.
-    pub(super) missing: Vec<Forward>,
-    /// The container that connects to the host's loopback.
-    pub(super) dialer: Option<Container>,
-    /// The process that does, where a sidecar asks one: absent within where it is on another machine.
-    pub(super) host_dialer: Option<Option<HostDialer>>,
-    pub(super) no_dialer: Option<NoDialer>,
-    /// Proxies that no build reaches, and the start that leads to them.
-    pub(super) proxies_in_vain: Option<(String, String)>,
-    /// Names of containers whose backend is gone.
-    pub(super) left_behind: Option<Leftovers>,
-    /// The builder of buildx that leads to the backend, where there is one, and whether builds go there.
-    pub(super) builder: Option<(ContainerName, Registered)>,
-    /// The start that keeps all forwards.
-    pub(super) start: String,
-    /// Whether ports were asked for.
-    pub(super) named: bool,
-    /// Those of them that are not forwarded.
-    pub(super) unforwarded: Vec<Ports>,
-    /// The start that forwards these too.
-    pub(super) more: String,
-    /// What the backend's first process is confined by; absent where that cannot be read.
-    pub(super) confinement: Option<Confinement>,
-    pub(super) disk: Option<Disk>,
-    /// What is wrong with the network that a start has named.
-    pub(super) network: Option<NetworkTrouble>,
-    /// Whether the backend has no network.
-    pub(super) isolated: bool,
-    /// Connections that the host's firewall follows, and the most it can; absent where the host is
-    /// not this one or tells nothing.
-    pub(super) conntrack: Option<(u64, u64)>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Daemon {
-    pub(super) version: Option<String>,
-    pub(super) workers: Vec<Worker>,
 }
 
 impl<E: Engine> Doctor<'_, E> {

@@ -3,6 +3,7 @@
 //! `gather` finds the facts out, `checks` judges them and is pure, and here they are printed.
 
 mod checks;
+mod facts;
 mod gather;
 mod measure;
 
@@ -24,7 +25,8 @@ pub use checks::{
     BackendTrouble, DaemonTrouble, EngineTrouble, ForwardTrouble, HelperTrouble, KernelTrouble,
     NetworkTrouble,
 };
-pub use gather::{Doctor, Unanswered};
+pub use facts::Unanswered;
+pub use gather::Doctor;
 
 /// Check the whole way from builds to the host's ports
 #[derive(Args)]

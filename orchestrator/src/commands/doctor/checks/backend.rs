@@ -5,7 +5,7 @@ use explained::Explained;
 use super::{fine, found};
 use crate::commands::builder::Registered;
 use crate::commands::doctor::Check;
-use crate::commands::doctor::gather::Unanswered;
+use crate::commands::doctor::facts::Unanswered;
 use crate::commands::doctor::measure::Confinement;
 use crate::commands::info::state;
 use crate::commands::leftovers::{Leftovers, finish};

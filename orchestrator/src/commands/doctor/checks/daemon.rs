@@ -5,7 +5,7 @@ use explained::Explained;
 use super::{fine, found};
 use crate::buildkit::Worker;
 use crate::commands::doctor::Check;
-use crate::commands::doctor::gather::{Daemon, Unanswered};
+use crate::commands::doctor::facts::{Daemon, Unanswered};
 use crate::health::anew;
 
 /// What there is to know of BuildKit.

@@ -4,7 +4,7 @@ use explained::Explained;
 
 use super::{fine, found};
 use crate::commands::doctor::Check;
-use crate::commands::doctor::gather::{NoDialer, Unanswered};
+use crate::commands::doctor::facts::{NoDialer, Unanswered};
 use crate::commands::health;
 use crate::engine::EngineFacts;
 use crate::health::Place;

@@ -7,7 +7,7 @@ use explained::Explained;
 
 use super::{fine, found};
 use crate::commands::doctor::Check;
-use crate::commands::doctor::gather::Facts;
+use crate::commands::doctor::facts::Facts;
 use crate::commands::health::{Examined, Found};
 use crate::desired::{Port, Ports};
 use crate::forward::{PortSet, named};
