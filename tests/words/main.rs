@@ -12,6 +12,7 @@ mod planner_host_dialer;
 mod planner_properties;
 mod planner_recreate;
 mod planner_settings;
+mod planner_specs;
 mod rooms;
 mod variables;
 
