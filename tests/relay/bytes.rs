@@ -7,7 +7,8 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::peers::{KIB, MIB, Peer};
-use crate::relay::{Near, Pair, Setup, at_once, either_way, every_engine};
+use crate::relay::{Near, Pair, Setup};
+use crate::setups::{at_once, either_way, every_engine};
 use crate::sockets::{accept, connect, read_all};
 use assemble_proxy::config::Engine;
 

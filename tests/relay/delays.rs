@@ -8,7 +8,8 @@ use nix::sys::signal::Signal;
 
 use crate::peers::{KIB, peers};
 use crate::process::Launch;
-use crate::relay::{Pair, Setup, either_way};
+use crate::relay::{Pair, Setup};
+use crate::setups::either_way;
 use crate::sockets::{PATIENCE, accept, eventually};
 
 either_way! {

@@ -9,7 +9,8 @@ use assemble_proxy::server::{Server, ServerError};
 use assemble_proxy::upstream::UpstreamError;
 
 use crate::peers::{KIB, MIB, peers};
-use crate::relay::{Near, Setup, at_once, every_engine};
+use crate::relay::{Near, Setup};
+use crate::setups::{at_once, every_engine};
 use crate::sockets::{End, PATIENCE, accept, accept_within, answer, connect, eventually, read_all, reset};
 use crate::targets::{Closed, Crowded};
 

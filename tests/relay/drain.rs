@@ -5,7 +5,8 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::peers::{MIB, peers};
-use crate::relay::{Pair, Relay, Setup, either_way, every_engine};
+use crate::relay::{Pair, Relay, Setup};
+use crate::setups::{either_way, every_engine};
 use crate::sockets::{PATIENCE, accept, connect, eventually};
 
 either_way! {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::peers::MIB;
-use crate::relay::{Pair, Setup, at_once, either_way};
+use crate::relay::{Pair, Setup};
+use crate::setups::{at_once, either_way};
 
 /// Time for which nothing happens, in cases about patience.
 const PAUSE: Duration = Duration::from_millis(300);

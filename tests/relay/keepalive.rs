@@ -7,7 +7,8 @@ use std::time::Duration;
 use assemble_proxy::config::Config;
 
 use crate::peers::MIB;
-use crate::relay::{Pair, Setup, at_once};
+use crate::relay::{Pair, Setup};
+use crate::setups::at_once;
 use crate::tcp_info::forget_after_close;
 
 /// A trial shortens the silence before the first probe and its successors alike.

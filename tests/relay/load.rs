@@ -18,7 +18,8 @@ use crate::namespace::Namespace;
 use crate::pauses::OnDrop;
 use crate::peers::{KIB, MIB, peers};
 use crate::process::Launch;
-use crate::relay::{Near, Route, Setup, at_once, every_engine};
+use crate::relay::{Near, Route, Setup};
+use crate::setups::{at_once, every_engine};
 use crate::sockets::{End, PATIENCE, accept, answer, eventually, limited, read_all};
 use crate::targets::{Closed, Service, echo};
 

@@ -27,6 +27,8 @@ mod process;
 mod procfs;
 #[path = "../support/relay.rs"]
 mod relay;
+#[path = "../support/setups.rs"]
+mod setups;
 #[path = "../support/sockets.rs"]
 mod sockets;
 #[path = "../support/targets.rs"]

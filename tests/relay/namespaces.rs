@@ -13,7 +13,8 @@ use crate::container::{RESET, World, open};
 use crate::namespace::Namespace;
 use crate::peers::KIB;
 use crate::process::{Launch, Process};
-use crate::relay::{Setup, at_once};
+use crate::relay::Setup;
+use crate::setups::at_once;
 use crate::sockets::{PATIENCE, eventually};
 
 /// The one that relays in a namespace listen on.

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::peers::{KIB, MIB};
-use crate::relay::{Pair, Setup, at_once, either_way};
+use crate::relay::{Pair, Setup};
+use crate::setups::{at_once, either_way};
 use crate::sockets::PATIENCE;
 use crate::tcp_info::forget_after_close;
 

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::peers::{KIB, MIB, Peer};
-use crate::relay::{Pair, Setup, every_engine};
+use crate::relay::{Pair, Setup};
+use crate::setups::every_engine;
 use crate::sockets::{End, PATIENCE};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

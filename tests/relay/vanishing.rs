@@ -7,7 +7,8 @@ use assemble_proxy::keepalive::Keepalive;
 
 use crate::namespace::Namespace;
 use crate::peers::{KIB, MIB, Peer, peers};
-use crate::relay::{Relay, Setup, at_once};
+use crate::relay::{Relay, Setup};
+use crate::setups::at_once;
 use crate::sockets::{accept, connect};
 
 const SECOND: Duration = Duration::from_secs(1);
