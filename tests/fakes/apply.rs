@@ -2,12 +2,13 @@
 //! of them leaves nothing behind.
 
 mod probes;
+mod refusals;
 
 use std::collections::BTreeMap;
 
 use docker_assemble::commands::complete::Source;
 use docker_assemble::commands::{self, Session, complete, start, stop};
-use docker_assemble::desired::{Desired, File, PullPolicy, Security, VolumeName};
+use docker_assemble::desired::{Desired, File, Security, VolumeName};
 use docker_assemble::forward::Forward;
 use docker_assemble::observed::State;
 use docker_plugin::cancel::{self, Cancel};
@@ -167,90 +168,6 @@ async fn a_sidecar_that_cannot_start_is_named_and_its_backend_not_blamed() {
     let error = format!("{:#}", result.unwrap_err());
     assert_eq!(error, "start \"docker-assemble-backend-ann-proxy-port-5000\": no");
     assert_eq!(screen.err(), "");
-}
-
-#[tokio::test(start_paused = true)]
-async fn refused_privileges_lead_to_fewer_with_one_warning() {
-    for refusal in [Refusal::Create, Refusal::Start] {
-        let engine = fresh();
-        engine.world().refusal = refusal;
-        let screen = must_start(&engine, &two_ports()).await;
-        assert_eq!(names(&engine), all_run());
-        assert_eq!(screen.err().lines().count(), 1);
-        assert!(screen.err().starts_with("WARNING: the engine refuses privileged containers"));
-
-        let engine = fresh();
-        engine.world().refusal = refusal;
-        let only = Desired { settings: secured(Security::Privileged), ..wish() };
-        let (result, _) = run_start(&engine, &only, &Cancel::never()).await;
-        assert!(result.unwrap_err().to_string().contains("'--security restricted'"));
-        assert_eq!(names(&engine), []);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_refused_setting_is_left_out_and_is_no_lack_of_privileges() {
-    let engine = fresh();
-    engine.world().refusal = Refusal::Start;
-    engine.world().lacking = Some("net.ipv4.tcp_tw_reuse");
-    let screen = must_start(&engine, &wish()).await;
-    let warnings: Vec<_> = screen.err().lines().map(str::to_owned).collect();
-    let [setting, privileges] = &warnings[..] else { panic!("{warnings:?}") };
-    assert_eq!(
-        setting,
-        "WARNING: \"docker-assemble-backend-ann\" runs without the setting \"net.ipv4.tcp_tw_reuse\", which \
-         the engine refuses: create container \"docker-assemble-backend-ann\": \
-         open /proc/sys/net/ipv4/tcp_tw_reuse: permission denied"
-    );
-    assert!(privileges.contains("refuses privileged containers"), "{privileges}");
-    let screen = must_start(&engine, &wish()).await;
-    assert_eq!(screen.out(), "Backend \"docker-assemble-backend-ann\" is already running\n");
-}
-
-/// The engine's own is nearly always enough, and the doctor tells where it is not.
-#[tokio::test(start_paused = true)]
-async fn a_refused_limit_on_descriptors_is_left_out_without_a_word() {
-    let engine = fresh();
-    engine.world().lacking = Some("nofile");
-    let screen = must_start(&engine, &two_ports()).await;
-    assert_eq!((names(&engine), screen.err()), (all_run(), String::new()));
-    let creations = engine.world().log.iter().filter(|call| call.starts_with("create ")).count();
-    assert_eq!(creations, 4, "one of the backend, and no other sidecar learns it anew");
-    let screen = must_start(&engine, &two_ports()).await;
-    assert_eq!(screen.out(), "Backend \"docker-assemble-backend-ann\" is already running\n");
-}
-
-/// As docker's own commands tell it, once for each container that is made.
-#[tokio::test(start_paused = true)]
-async fn what_the_engine_says_of_a_new_container_is_told() {
-    let engine = fresh();
-    engine.world().warnings = vec!["Your kernel does not support swap limit capabilities.".to_owned()];
-    let screen = must_start(&engine, &Desired { forwards: ports(&[]), ..wish() }).await;
-    let said = "WARNING: the engine says of \"docker-assemble-backend-ann\": \
-                Your kernel does not support swap limit capabilities.\n";
-    assert_eq!(screen.err(), said);
-    assert_eq!(must_start(&engine, &Desired { forwards: ports(&[]), ..wish() }).await.err(), "");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_pull_that_fails_is_fatal_only_without_the_image() {
-    let always = Desired { pull: PullPolicy::Always, forwards: ports(&[]), ..wish() };
-    let engine = fresh();
-    let screen = must_start(&engine, &always).await;
-    assert!(screen.err().starts_with("WARNING: could not pull image"), "{}", screen.err());
-
-    let engine = FakeEngine::with_images(&[]);
-    let (result, _) = run_start(&engine, &always, &Cancel::never()).await;
-    assert!(result.unwrap_err().to_string().contains("no such host"));
-
-    engine.world().registry = true;
-    let screen = must_start(&engine, &always).await;
-    let first = screen.out().lines().next().unwrap_or_default().to_owned();
-    assert_eq!(first, format!("Pulling image {IMAGE}@sha256:d1: Success"));
-    // A line for each change, however often the engine repeats itself.
-    let said: Vec<_> =
-        screen.err().lines().map(|line| line.replace(&format!("Pulling image {IMAGE}: "), "")).collect();
-    assert_eq!(said, ["Pulling from x", "l1 Downloading", "l2 Downloading", "l1 Pull complete"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,4 +7,5 @@ mod in_use;
 mod named;
 mod program;
 mod ranges;
+mod troubles;
 mod worlds;

@@ -2,6 +2,7 @@
 //! n-th of them, refuse privileges, or let containers end at once.
 
 mod calls;
+mod commands;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
