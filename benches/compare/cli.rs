@@ -69,6 +69,8 @@ pub(crate) enum Role {
         port: u16,
         #[arg(long)]
         to: SocketAddr,
+        #[arg(long)]
+        busy: bool,
     },
     #[command(hide = true)]
     Exec {

@@ -45,6 +45,7 @@ use cli::{Cli, Role};
 use columns::Column;
 use conditions::Conditions;
 use files::Files;
+use load::client::Kind;
 use measure::Sample;
 use peers::{Builds, Peer};
 use process::Scratch;
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
     let done = match &cli.role {
         Some(Role::Server { port }) => load::server::serve(*port),
         Some(Role::Client(load)) => load.run(),
-        Some(Role::Least { port, to }) => load::least::relay(*port, *to),
+        Some(Role::Least { port, to, busy }) => load::least::relay(*port, *to, *busy),
         Some(Role::Exec { core, nice, user, command }) => process::exec(*core, *nice, *user, command),
         None => compare(&cli),
     };
@@ -84,8 +85,7 @@ fn compare(cli: &Cli) -> anyhow::Result<()> {
     }
     let there = |peer: &Peer| peer.way.is_bare() || peer.program(&builds).is_some();
     let wanted = |peer: &Peer| match &cli.only[..] {
-        // The least one takes messages only.
-        [] => peer.name != "least" && (!peer.name.starts_with("before") || cli.before.is_some()),
+        [] => !peer.name.starts_with("least") && (!peer.name.starts_with("before") || cli.before.is_some()),
         only => only.iter().any(|name| name == peer.name),
     };
     for peer in known.iter().filter(|peer| wanted(peer) && !there(peer)) {
@@ -136,7 +136,11 @@ fn rounds(
 ) -> anyhow::Result<()> {
     for round in 0..rounds {
         for &column in columns {
-            for peer in in_turn(peers, round).filter(|peer| column.has_direct() || !peer.way.is_bare()) {
+            let fits = |peer: &&Peer| {
+                (column.has_direct() || !peer.way.is_bare())
+                    && (!peer.messages_only || column.kind() == Kind::Pingpong)
+            };
+            for peer in in_turn(peers, round).filter(fits) {
                 match bench.sample(round, column, peer) {
                     Ok(sample) => keep(sample, peer)?,
                     Err(error) => {

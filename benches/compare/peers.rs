@@ -19,6 +19,8 @@ pub(crate) struct Peer {
     pub(crate) descriptors: u64,
     /// Whether a connection costs it a process, so that thousands are out of the question.
     pub(crate) forks: bool,
+    /// Whether only messages back and forth say anything of it.
+    pub(crate) messages_only: bool,
     start: fn(&Setup<'_>) -> anyhow::Result<Vec<String>>,
 }
 
@@ -102,9 +104,9 @@ impl Peer {
     /// The file to run, if this machine has it.
     pub(crate) fn program(&self, builds: &Builds) -> Option<PathBuf> {
         match self.name {
-            "ours" | "ours-lo" => Some(builds.ours.clone()),
+            "ours" | "ours-lo" | "ours-busy" => Some(builds.ours.clone()),
             "before" | "before-lo" => builds.before.clone(),
-            "least" => std::env::current_exe().ok(),
+            "least" | "least-busy" => std::env::current_exe().ok(),
             "systemd" => find("systemd-socket-activate").map(Into::into),
             "haproxy-splice" => find("haproxy").map(Into::into),
             "portunus" => find("portunus-standalone").map(Into::into),
@@ -126,7 +128,7 @@ const fn peer(
     package: &'static str,
     start: fn(&Setup<'_>) -> anyhow::Result<Vec<String>>,
 ) -> Peer {
-    Peer { name, package, way: Way::Beside, descriptors: 2, forks: false, start }
+    Peer { name, package, way: Way::Beside, descriptors: 2, forks: false, messages_only: false, start }
 }
 
 /// Everyone, the baselines and ours first.
@@ -134,10 +136,12 @@ pub(crate) fn all() -> Vec<Peer> {
     vec![
         Peer { way: Way::Direct, ..peer("direct", "", nothing) },
         peer("ours", "", ours),
+        Peer { messages_only: true, ..peer("ours-busy", "", ours_busy) },
         peer("before", "", ours),
         Peer { way: Way::HandedOver, ..peer("ours-lo", "", ours_to_loopback) },
         Peer { way: Way::HandedOver, ..peer("before-lo", "", ours_to_loopback) },
-        peer("least", "", least),
+        Peer { messages_only: true, ..peer("least", "", least) },
+        Peer { messages_only: true, ..peer("least-busy", "", least_busy) },
         peer("haproxy", "haproxy", haproxy),
         peer("haproxy-splice", "", haproxy_splice),
         peer("nginx", "libnginx-mod-stream", nginx),
@@ -166,12 +170,21 @@ fn ours(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     Ok(words(&[program, "--port", &port.to_string(), "--to", &format!("gateway:{server_port}")]))
 }
 
+/// Ours, awake between messages.
+fn ours_busy(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
+    Ok([ours(setup)?, words(&["--busy-poll", "50"])].concat())
+}
+
 /// Our own, which does nothing but relay messages: a bound for the others.
 #[expect(clippy::unnecessary_wraps, reason = "one of several functions of this form")]
 fn least(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     let Setup { program, port, server_ip, server_port, .. } = setup;
     let to = format!("{server_ip}:{server_port}");
     Ok(words(&[program, "least", "--port", &port.to_string(), "--to", &to]))
+}
+
+fn least_busy(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
+    Ok([least(setup)?, words(&["--busy"])].concat())
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "one of several functions of this form")]

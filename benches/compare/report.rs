@@ -116,7 +116,8 @@ Medians of the rounds; xN is the median ratio to no forwarder in the same round.
 best forwarder of a line, *italic* the best of the others where that is ours. pasta and \
 ours-lo go another way, namespace to namespace without the link, and are compared with direct-lo, \
 which has no link either; none of them takes part in that. ours-lo is our relay with its dialer in \
-the server's namespace, `--to loopback`, and the figures of both processes are added up.\n\n";
+the server's namespace, `--to loopback`, and the figures of both processes are added up. ours-busy is \
+our relay with `--busy-poll 50`.\n\n";
 
 const BOTH_WAYS: &str = "
 ## Our way to the loopback beside our way to the gateway

@@ -70,7 +70,7 @@ pub(crate) fn best(samples: &[Sample], column: Column, peers: &[Peer]) -> [Optio
         let values = peers
             .iter()
             .filter(|peer| {
-                peer.way == Way::Beside && (with_ours || peer.name != "ours") && peer.name != "least"
+                peer.way == Way::Beside && (with_ours || peer.name != "ours") && !peer.messages_only
             })
             .filter_map(|peer| Some((peer.name, cell(samples, column, peer)?.spread.median)));
         let sign = if column.unit().more_is_better() { 1.0 } else { -1.0 };

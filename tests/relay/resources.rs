@@ -1,7 +1,7 @@
 //! What connections cost: descriptors, memory, processor time.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use assemble_proxy::sys::raise_descriptor_limit;
@@ -242,6 +242,30 @@ fn waiting_costs_no_time() {
     std::thread::sleep(Duration::from_secs(1));
     let used = cpu(route.relay.pid()) - used;
     assert!(used <= Duration::from_millis(50), "{used:?} in a second");
+}
+
+/// What spins while messages come sleeps when none do: there is a time in which another relay makes a thousand
+/// exchanges and it does nothing at all.
+#[test]
+fn without_messages_nothing_spins() {
+    let service = Service::start(echo);
+    let spinning = Launch::to(service.addr()).args(["--busy-poll", "50"]).start();
+    let beside = Launch::to(service.addr()).start();
+    let exchange = |mut stream: &TcpStream| {
+        for _ in 0..1000 {
+            stream.write_all(b".").unwrap();
+            stream.read_exact(&mut [0]).unwrap();
+        }
+    };
+    let (stream, other) = (spinning.connect(), beside.connect());
+    exchange(&stream);
+    let done = || (sleeps(spinning.pid()), cpu(spinning.pid()));
+    eventually("a time in which it only sleeps", PATIENCE, || {
+        let before = done();
+        exchange(&other);
+        done() == before
+    });
+    exchange(&stream);
 }
 
 /// A client that has nothing to say and is not answered is reset when it has been silent for as

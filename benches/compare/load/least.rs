@@ -6,6 +6,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use anyhow::Context;
 use rustix::event::epoll::EventFlags;
@@ -17,8 +18,9 @@ const LISTENER: usize = usize::MAX;
 /// More than any message has.
 const BUFFER: usize = 64 * 1024;
 
-/// Relays until it is killed.
-pub(crate) fn relay(port: u16, target: SocketAddr) -> anyhow::Result<()> {
+/// Relays until it is killed. A busy one never sleeps.
+pub(crate) fn relay(port: u16, target: SocketAddr, busy: bool) -> anyhow::Result<()> {
+    let patience = busy.then_some(Duration::ZERO);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .with_context(|| format!("cannot listen on port {port}"))?;
     let mut poller = Poller::new()?;
@@ -27,7 +29,7 @@ pub(crate) fn relay(port: u16, target: SocketAddr) -> anyhow::Result<()> {
     let mut streams: Vec<TcpStream> = Vec::new();
     let mut buffer = vec![0; BUFFER];
     loop {
-        for index in 0..poller.wait(None)? {
+        for index in 0..poller.wait(patience)? {
             let token = match poller.event(index).0 {
                 LISTENER => {
                     for stream in [listener.accept()?.0, TcpStream::connect(target)?] {

@@ -8,6 +8,11 @@ pub(crate) const SCRATCH_BYTES: usize = 64 * 1024;
 /// A read of at least this much looks like a stream rather than a message.
 const BIG: usize = 16 * 1024;
 
+/// Whether so many bytes at one go are messages.
+pub(crate) const fn is_message(bytes: u64) -> bool {
+    0 < bytes && bytes < BIG as u64
+}
+
 /// So many big reads in a row start splicing; so many small rounds in a row end it.
 const ENTER_AFTER: u8 = 2;
 const LEAVE_AFTER: u8 = 3;

@@ -71,7 +71,7 @@ mod tests {
         };
         let ((client, near), (target, far)) = (pair(), pair());
         let course = tokio::spawn(async move {
-            let options = Options { engine, idle_timeout: Some(LIMIT) };
+            let options = Options { engine, idle_timeout: Some(LIMIT), ..Options::default() };
             relay(&near, &far, &options, &Stats::default()).await
         });
         (client, target, course)

@@ -1,7 +1,7 @@
 //! Bytes both ways between two connected sockets.
 //!
 //! `direction` decides which path bytes take, `pump` moves those of one direction, `pool` keeps
-//! empty pipes; this file joins two pumps and gives every ending its meaning:
+//! empty pipes, `spin` waits awake for messages; this file joins two pumps and gives every ending its meaning:
 //!
 //! - an end of stream is passed on and the other direction goes on (half-close);
 //! - a broken socket ends both directions, but what was received before is delivered first, and
@@ -12,10 +12,12 @@ mod direction;
 mod idle;
 mod pool;
 mod pump;
+mod spin;
 
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -23,6 +25,7 @@ use std::time::Duration;
 use crate::config::Engine;
 use crate::stats::{Counter, Stats};
 use crate::sys::Socket;
+use direction::is_message;
 use idle::IdleTimer;
 use pump::{Fault, Pump, give_way};
 
@@ -35,6 +38,8 @@ pub struct Options {
     pub engine: Engine,
     /// How long a connection may go without a byte read, written or acknowledged; no limit when absent.
     pub idle_timeout: Option<Duration>,
+    /// For how many microseconds to spin for the next message of an exchange; not at all when absent.
+    pub busy_poll: Option<NonZeroU32>,
 }
 
 #[derive(Debug)]
@@ -105,6 +110,7 @@ pub fn relay<'a>(
         idle: options.idle_timeout.map(|limit| Box::new(IdleTimer::new(limit))),
         stats,
         listened: false,
+        busy_poll: options.busy_poll,
     };
     // Not an async function: what it is given it would keep a second time while it runs.
     async move {
@@ -175,12 +181,19 @@ struct Relay<'a> {
     stats: &'a Stats,
     /// Whether the client has had its turn to speak first.
     listened: bool,
+    busy_poll: Option<NonZeroU32>,
 }
 
 impl<'a> Relay<'a> {
     /// Goes on until a socket breaks, which may leave something to deliver, or all is over.
     fn poll_course(&mut self, cx: &mut Context<'_>) -> Poll<Course<'a>> {
+        let copied = self.copied();
         let done = self.poll(cx);
+        if let Some(limit) = self.busy_poll
+            && is_message(self.copied() - copied)
+        {
+            spin::message(limit);
+        }
         if self.has_failed() {
             return Poll::Ready(Course::Broken(self.survivor()));
         }
@@ -234,6 +247,12 @@ impl<'a> Relay<'a> {
         } else {
             give_way(cx);
         }
+    }
+
+    /// Bytes that came through user memory, as those of messages do.
+    fn copied(&self) -> u64 {
+        let copied = |pump: &Pump| pump.moved() - pump.spliced();
+        copied(&self.up) + copied(&self.down)
     }
 
     fn has_failed(&self) -> bool {

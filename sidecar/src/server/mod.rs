@@ -85,7 +85,11 @@ impl Server {
         let (listening, families) = queues::listen(config, passed, on_link, &mut services)?;
         let shared = Shared {
             upstream,
-            options: Options { engine: config.engine, idle_timeout: config.idle_timeout },
+            options: Options {
+                engine: config.engine,
+                idle_timeout: config.idle_timeout,
+                busy_poll: config.busy_poll,
+            },
             capacity: Config::connections_within(config.descriptors, services.len()),
             services: services.into(),
             reports: Arc::default(),

@@ -18,6 +18,7 @@ mod sandbox;
 mod seqpacket;
 mod socket;
 mod tcp_info;
+mod thread;
 
 pub use activation::{PassedError, passed};
 pub use congestion::{congestion_control, may_use_congestion_control};
@@ -33,3 +34,4 @@ pub use routes::{RouteMonitor, RouteTables};
 pub use sandbox::{Landlock, Rights, SandboxError, confine};
 pub use seqpacket::{Packet, PacketListener, PacketSocket};
 pub use socket::{Socket, Spliced};
+pub use thread::times_preempted;

@@ -172,6 +172,7 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_clock_gettime,
     libc::SYS_clock_nanosleep,
     libc::SYS_sched_yield,
+    libc::SYS_getrusage,
     libc::SYS_restart_syscall,
     // Memory.
     libc::SYS_brk,
