@@ -41,7 +41,7 @@ pub(crate) struct Cli {
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// How many ports are forwarded, in the starts that are measured; nothing for none of them
-    #[arg(long, value_delimiter = ',', default_value = "1,10,100,1000")]
+    #[arg(long, value_delimiter = ',', num_args = 0.., default_value = "1,10,100,1000")]
     ports: Vec<u16>,
     /// Write a report, samples and pictures to files whose names begin with this
     #[arg(long)]
