@@ -2,8 +2,8 @@
 # check-manifest.sh [PLUGIN]
 #
 # Checks what `backend manifest --kubernetes` of this plugin, else of one built here, prints against the
-# schemas of Kubernetes' own API, which the Python package kubernetes-validate carries, and by kubectl's
-# client-side dry run.
+# schemas of Kubernetes' own API, which the Python package kubernetes-validate carries, by kubectl's
+# client-side dry run, and where a kube-apiserver is on the PATH by a dry run of that.
 #
 # Most of kubectl asks a server which kinds of objects there are, even for a dry run. With --local
 # 'kubectl set' does not: it reads an object with a pod into kubectl's own types and writes it out
@@ -81,6 +81,7 @@ check() {
 	"$assemble" backend manifest --kubernetes "$@" >"$work/manifest.yaml" 2>/dev/null
 	valid "$kubernetes" "$work/manifest.yaml" >&2 ||
 		die "Kubernetes $kubernetes would not take what 'backend manifest --kubernetes $*' prints"
+	cp "$work/manifest.yaml" "$work/forms/$*.yaml"
 	[ -n "$kubectl" ] || return 0
 	local lost
 	lost=$(lost_by_kubectl "$work/manifest.yaml") ||
@@ -127,7 +128,6 @@ took() { # SHOWN FILE
 
 # What each release of Kubernetes that the package knows the schemas of does with the patches.
 check_patched() {
-	mkdir "$work/shown"
 	patched "$work/shown"
 	local shown kubernetes
 	for shown in "$work"/shown/*.yaml; do
@@ -140,8 +140,27 @@ check_patched() {
 	[ -e "$work/shown/4.yaml" ] || die "docs/kubernetes.md shows fewer patches than it did"
 }
 
+# What an API server does with every form that was checked, and with one that is at fault in a way which only a server
+# knows: all that it admits, and what it would warn of, is known before anything is made.
+served() {
+	[ "$complete" = no ] || cp "$work"/shown/*.yaml "$work/forms/"
+	# shellcheck disable=SC2016 # the words of the script
+	KUBECTL=$kubectl "$root/scripts/with-apiserver.sh" bash -euo pipefail -c '
+		dry_run() { "$KUBECTL" apply --dry-run=server --warnings-as-errors -f - <"$1"; }
+		"$KUBECTL" create namespace 2024
+		for form in "$1"/*.yaml; do
+			dry_run "$form" || { printf "error: refused is %s\n" "$form"; exit 1; }
+		done
+		! dry_run "$2" || { printf "error: taken is %s\n" "$2"; exit 1; }
+		"$KUBECTL" label namespace default pod-security.kubernetes.io/warn=baseline
+		! dry_run "$form" || { printf "error: no warning of %s\n" "$form"; exit 1; }
+	' served "$work/forms" "$work/wrong.yaml" >"$work/served.log" 2>&1
+}
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+mkdir "$work/forms" "$work/shown"
+complete=no
 minor=${version#1.}
 minor=${minor%%.*}
 newest=("1.$((minor - 2))" "1.$((minor - 1))" "1.$minor")
@@ -189,10 +208,21 @@ fi
 if [ -n "$kubectl" ] && [[ $("$kubectl" version --client -o json) =~ \"minor\":\ *\"([0-9]+) ]] &&
 	[ "${BASH_REMATCH[1]}" -ge 21 ]; then
 	check_patched
+	complete=yes
 	say "Each patch of docs/kubernetes.md does what it says"
 else
 	say "NOT CHECKED: the patches of docs/kubernetes.md, since kubectl is missing or older than 1.21"
-	kubectl=''
 fi
 say "Kubernetes 1.29 to ${version%.*} takes the manifests"
-[ -n "$kubectl" ] || exit "$not_run"
+if [ -n "$kubectl" ] && have kube-apiserver; then
+	# The name of a service is one of DNS, which no schema says.
+	sed "s/^  serviceName:.*/  serviceName: UPPER/" "$work/manifest.yaml" >"$work/wrong.yaml"
+	served || {
+		show_end "$work/served.log"
+		die "$(kube-apiserver --version) would not take the manifests"
+	}
+	say "$(kube-apiserver --version) takes them in a server-side dry run, $(find "$work/forms" -type f | wc -l) forms"
+else
+	say "NOT CHECKED by a server-side dry run, which needs kubectl, and a kube-apiserver on the PATH"
+fi
+[ "$complete" = yes ] || exit "$not_run"
