@@ -23,6 +23,15 @@ impl Client {
         run(&mut self.0.command_of("docker", args))
     }
 
+    /// Whether its buildx is of this release or a later one.
+    pub(crate) fn is_at_least(&self, release: (u32, u32)) -> bool {
+        let version = self.run(&["buildx", "version"]).ok().stdout;
+        let version =
+            version.split_whitespace().nth(1).expect("a version").trim_start_matches('v').to_owned();
+        let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or_default());
+        (numbers.next(), numbers.next()) >= (Some(release.0), Some(release.1))
+    }
+
     /// The line of `docker buildx ls` for the backend, a star behind the name of the one in use.
     pub(crate) fn builder(&self) -> Option<String> {
         let list = self.run(&["buildx", "ls"]).ok();
@@ -69,20 +78,12 @@ fn a_backend_in_use_builds_and_pushes_to_the_hosts_localhost() {
     assert_eq!(client.builder(), None, "a stop unregisters");
 }
 
-/// Whether buildx can have what it builds with such a builder loaded by itself.
-fn loads_by_itself(client: &Client) -> bool {
-    let version = client.run(&["buildx", "version"]).ok().stdout;
-    let version = version.split_whitespace().nth(1).expect("a version").trim_start_matches('v').to_owned();
-    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or_default());
-    (numbers.next(), numbers.next()) >= (Some(0), Some(14))
-}
-
 #[test]
 #[ignore = "needs a docker engine and buildx"]
 fn what_is_built_is_in_the_engine_where_that_was_asked_for() {
     let client = Client::new();
     client.0.start(&[]);
-    if !loads_by_itself(&client) {
+    if !client.is_at_least((0, 14)) {
         let refused = client.run(&["assemble", "backend", "use", "--default-load"]).fails(1);
         assert!(refused.stderr.contains("default-load"), "{refused:?}");
         assert_eq!(client.builder(), None);

@@ -43,6 +43,7 @@ mod interrupts;
 mod lifecycle;
 mod logs;
 mod loopback;
+mod manifest;
 mod names;
 mod plugin;
 mod ports;
