@@ -39,6 +39,7 @@ mod tcp_info;
 #[path = "../support/tracer.rs"]
 mod tracer;
 
+mod abandoned;
 mod activation;
 mod bytes;
 mod cases;
