@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
+use std::pin::pin;
 
 use docker_assemble::desired::{ContainerName, ImageRef, VolumeName};
 use docker_assemble::engine::{
@@ -57,13 +58,27 @@ async fn an_address_that_drops_everything_is_unreachable() {
     assert!(matches!(error, EngineError::Unreachable { .. }), "{error:?}");
 }
 
+/// What becomes of this once the engine has left it waiting: from then on the clock goes to the limit by itself.
+async fn kept_waiting<T>(scripted: &ScriptedEngine, call: impl Future<Output = T>) -> T {
+    let mut call = pin!(call);
+    tokio::select! {
+        _ = &mut call => panic!("it does not wait"),
+        () = scripted.has_hung() => {}
+    }
+    tokio::time::pause();
+    let outcome = call.await;
+    tokio::time::resume();
+    outcome
+}
+
 #[tokio::test]
 async fn a_silent_engine_is_given_up() {
     let scripted = ScriptedEngine::start(vec![("/version", vec![Deed::Silence])]);
-    let error = reach(&scripted.endpoint().host).await;
+    let error = kept_waiting(&scripted, reach(&scripted.endpoint().host)).await;
     assert!(matches!(error, EngineError::Timeout { seconds: 20, .. }), "{error:?}");
     // Streams too: they settle the version first.
-    let error = scripted.client().pull(&ImageRef("a".into())).next().await.unwrap().unwrap_err();
+    let mut pull = scripted.client().pull(&ImageRef("a".into()));
+    let error = kept_waiting(&scripted, pull.next()).await.unwrap().unwrap_err();
     assert!(matches!(error, EngineError::Timeout { .. }), "{error:?}");
 }
 
@@ -115,7 +130,8 @@ async fn a_refusal_whose_words_have_no_end_is_one() {
     }
     // Others may take the time that they need.
     let scripted = ScriptedEngine::start(vec![("/version", vec![Deed::Endless(200, "{".to_owned())])]);
-    let error = scripted.client().facts().await.unwrap_err();
+    let client = scripted.client();
+    let error = kept_waiting(&scripted, client.facts()).await.unwrap_err();
     assert!(matches!(error, EngineError::Timeout { .. }), "{error:?}");
 }
 

@@ -190,28 +190,30 @@ async fn an_engine_that_says_done_and_does_nothing_is_an_error() {
         assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{output:?}");
         words(&output)
     };
-    let mut script = empty();
-    script.push(("/images/load", vec![Deed::ok("")]));
-    let said = stopped(&["backend", "start"], script).await;
-    assert!(said.contains("the engine has no such image after it"), "{said}");
+    let mut loads = empty();
+    loads.push(("/images/load", vec![Deed::ok("")]));
 
-    let mut script = empty();
-    script.retain(|(path, _)| *path != "buildx-stable-1/json");
-    script.push(("/images/create", vec![Deed::ok(r#"{"status":"Pulling"}"#)]));
-    let said = stopped(&["backend", "start", "--allow-host-port", "0"], script).await;
-    assert!(said.contains("the engine has no such image after it"), "{said}");
+    let mut pulls = empty();
+    pulls.retain(|(path, _)| *path != "buildx-stable-1/json");
+    pulls.push(("/images/create", vec![Deed::ok(r#"{"status":"Pulling"}"#)]));
 
-    let mut script = running();
-    script.retain(|(path, _)| *path != "/containers/b1");
-    script.push(("/containers/b1", vec![Deed::Answer(204, String::new())]));
-    let said = stopped(&["backend", "stop"], script).await;
-    assert!(said.contains("the engine removes nothing: "), "{said}");
+    let mut removes = running();
+    removes.retain(|(path, _)| *path != "/containers/b1");
+    removes.push(("/containers/b1", vec![Deed::Answer(204, String::new())]));
 
     // A container without a name is not one that is not there.
-    let script = vec![
+    let nameless = vec![
         ("/containers/json", vec![Deed::ok(r#"[{"Id":"b1"}]"#)]),
         ("/containers/b1/json", vec![Deed::ok(r#"{"Id":"b1"}"#)]),
     ];
-    let said = stopped(&["backend", "stop"], script).await;
-    assert!(said.contains("the engine's answer lacks an id or a name"), "{said}");
+    let (loads, pulls, removes, nameless) = tokio::join!(
+        stopped(&["backend", "start"], loads),
+        stopped(&["backend", "start", "--allow-host-port", "0"], pulls),
+        stopped(&["backend", "stop"], removes),
+        stopped(&["backend", "stop"], nameless),
+    );
+    assert!(loads.contains("the engine has no such image after it"), "{loads}");
+    assert!(pulls.contains("the engine has no such image after it"), "{pulls}");
+    assert!(removes.contains("the engine removes nothing: "), "{removes}");
+    assert!(nameless.contains("the engine's answer lacks an id or a name"), "{nameless}");
 }

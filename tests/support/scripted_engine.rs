@@ -91,7 +91,7 @@ impl ScriptedEngine {
         Self { socket, requests, silent }
     }
 
-    /// Waits until it has left a request without an answer.
+    /// Waits until it has left a request without an answer, or an answer without its end.
     pub(crate) async fn has_hung(&self) {
         self.silent.notified().await;
     }
@@ -156,6 +156,7 @@ async fn serve(
         }
         Deed::Endless(status, body) => {
             let _ = stream.write_all(format!("HTTP/1.1 {status} X\r\n\r\n{body}").as_bytes()).await;
+            silent.notify_one();
             std::future::pending().await
         }
         Deed::HangUp => {}
