@@ -161,7 +161,8 @@ verdict() {
 
 # --- Tests with an engine ---
 
-# ready_for_engines HOLDER: an engine, held until HOLDER releases it, and all that the tests with one want.
+# ready_for_engines HOLDER [shipped]: an engine, held until HOLDER releases it, and all that the tests with one
+# want, among it a sidecar of scripts/sidecar.sh.
 ready_for_engines() {
 	"$root/scripts/setup.sh"
 	[ ! -t 1 ] || export CARGO_TERM_COLOR=always
@@ -173,8 +174,7 @@ ready_for_engines() {
 	ASSEMBLE_TEST_BUILDX=$("$root/scripts/plugin.sh" buildx)
 	ASSEMBLE_TEST_COMPOSE=$("$root/scripts/plugin.sh" compose)
 	export ASSEMBLE_TEST_BACKEND_IMAGE ASSEMBLE_TEST_BASE_IMAGE ASSEMBLE_TEST_BUILDX ASSEMBLE_TEST_COMPOSE
-	# A debug build reads it where this puts it.
-	"$root/scripts/sidecar.sh" >/dev/null
+	"$root/scripts/sidecar.sh" "${@:2}" >/dev/null
 }
 
 # beside SCRIPT [OPTION...] -- COMMAND...: run COMMAND beside the engine of scripts/SCRIPT-engine.sh.

@@ -45,7 +45,8 @@ trap finish EXIT
 
 # --- What they need ----------------------------------------------------------
 
-ready_for_engines "test.$$"
+# With the sidecar that is shipped: its image is tried below, and one of debug's would have to be compiled too.
+ready_for_engines "test.$$" shipped
 
 # The plugin's alone: what the relay ignores are its long cases, for scripts/soak.sh. They are named, since the
 # features of libraries follow what is chosen: with --package, or with nothing of the relay's (it has no ignored
