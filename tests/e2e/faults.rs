@@ -86,8 +86,15 @@ fn a_start_that_breaks_anywhere_takes_back_what_it_made() {
 fn a_stop_that_breaks_anywhere_is_finished_by_the_next() {
     let (backend, tap, port) = (Backend::new(), Tap::new(), free_port());
     for number in 1..MOST {
-        backend.start(&[port]);
+        if backend.containers().is_empty() {
+            backend.start(&[port]);
+        }
+        let whole = backend.containers();
         let outcome = with_fault(&backend, &tap, &["stop"], number);
+        // One that breaks before it has removed anything leaves the backend to the next.
+        if outcome.is_some() && backend.containers() == whole {
+            continue;
+        }
         backend.run(&["stop"]).ok();
         assert_eq!(backend.containers(), [""; 0], "{outcome:?}");
         if outcome.is_none() {
