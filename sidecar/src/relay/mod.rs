@@ -13,6 +13,7 @@ mod idle;
 mod pool;
 mod pump;
 mod spin;
+mod turn;
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -27,7 +28,8 @@ use crate::stats::{Counter, Stats};
 use crate::sys::Socket;
 use direction::is_message;
 use idle::IdleTimer;
-use pump::{Fault, Pump, give_way};
+use pump::{Fault, Pump};
+use turn::give_way;
 
 /// How long bytes received before a reset may take to reach the other peer.
 const LAST_BYTES: Duration = Duration::from_secs(1);
