@@ -12,7 +12,7 @@ use docker_assemble::forward::asked::Asked;
 use docker_assemble::observed::State;
 use docker_plugin::cancel::{self, Cancel, Cause};
 use docker_plugin::exit::Exit;
-use docker_plugin::output::{Form, Progress};
+use docker_plugin::output::{Form, ObjectForm, Progress};
 use serde_json::{Value, json};
 
 use crate::fake_engine::FakeEngine;
@@ -76,7 +76,7 @@ async fn diagnosed(engine: &FakeEngine, port: Option<u16>) -> Value {
     let ended = doctor::run(
         patient,
         &screen.console(),
-        Examination { asked: asked.into_iter().collect(), limit: None, form: Form::Json },
+        Examination { asked: asked.into_iter().collect(), limit: None, form: Form::Object(ObjectForm::Json) },
     )
     .await;
     let object: Value = serde_json::from_str(&screen.out()).unwrap();
@@ -264,7 +264,7 @@ async fn stats_are_one_sample_unless_watched() {
     assert_eq!(lines[1], ["5000", "gateway:5000", "1", "12", "2", "0B", "0B", "3.4MB", "12kB"]);
     assert_eq!(lines[2][..3], ["6000", "(no", "answer)"]);
 
-    let stats = stats::Stats { form: Form::Json, ..stats::Stats::default() };
+    let stats = stats::Stats { form: Form::Object(ObjectForm::Json), ..stats::Stats::default() };
     let (ended, text) = measured(&engine, stats, false, &Cancel::never()).await;
     ended.unwrap();
     assert_eq!(text.lines().count(), 1);
@@ -277,7 +277,7 @@ async fn stats_are_one_sample_unless_watched() {
 async fn a_watch_ends_when_the_user_wants_it() {
     let engine = started(&[5000], "accepted").await;
     let (canceller, cancel) = cancel::pair();
-    let stats = stats::Stats { watch: true, form: Form::Json, ..stats::Stats::default() };
+    let stats = stats::Stats { watch: true, form: Form::Object(ObjectForm::Json), ..stats::Stats::default() };
     let ending = async {
         // Two samples at least.
         tokio::time::sleep(std::time::Duration::from_millis(2500)).await;

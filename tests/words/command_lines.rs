@@ -16,7 +16,7 @@ use docker_assemble::desired::Port;
 use docker_assemble::forward::{asked, merge};
 use docker_plugin::cli::Invocation;
 use docker_plugin::exit::Exit;
-use docker_plugin::output::{Form, ListTemplate, Template};
+use docker_plugin::output::{Form, ListTemplate, ObjectForm, Template};
 
 use crate::words::{refused, words};
 
@@ -106,26 +106,26 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
         assert_eq!(on_engine("backend info"), OnEngine::Info(Info::All { form: Form::Text, verbose: false }));
         assert_eq!(
             on_engine("backend info --format json"),
-            OnEngine::Info(Info::All { form: Form::Json, verbose: false })
+            OnEngine::Info(Info::All { form: Form::Object(ObjectForm::Json), verbose: false })
         );
         assert_eq!(
             on_engine("backend info -f json"),
-            OnEngine::Info(Info::All { form: Form::Json, verbose: false })
+            OnEngine::Info(Info::All { form: Form::Object(ObjectForm::Json), verbose: false })
         );
         assert_eq!(on_engine("backend info -q"), OnEngine::Info(Info::Ids { whole: false }));
         assert_eq!(on_engine("backend info --quiet --no-trunc"), OnEngine::Info(Info::Ids { whole: true }));
         assert_eq!(command("version"), version(Form::Text));
-        assert_eq!(command("version --format=json"), version(Form::Json));
+        assert_eq!(command("version --format=json"), version(Form::Object(ObjectForm::Json)));
         assert_eq!(command("backend doctor"), doctor("", Form::Text));
         let words = command("backend doctor --format json 5000 8000-8009@loopback,80=db:81");
-        assert_eq!(words, doctor("5000,8000-8009@loopback,80=db:81", Form::Json));
+        assert_eq!(words, doctor("5000,8000-8009@loopback,80=db:81", Form::Object(ObjectForm::Json)));
         assert_eq!(
             on_engine("backend stop --dry-run -f"),
             OnEngine::Stop(How { dry_run: true, in_use: WhenInUse::Force, ..How::default() })
         );
         let stats = |watch, form| OnEngine::Stats(Stats { watch, form, ..Stats::default() });
         assert_eq!(on_engine("backend stats"), stats(false, Form::Text));
-        assert_eq!(on_engine("backend stats -w --format=json"), stats(true, Form::Json));
+        assert_eq!(on_engine("backend stats -w --format=json"), stats(true, Form::Object(ObjectForm::Json)));
         assert_eq!(on_engine("backend stats --format table"), stats(false, Form::Text));
         let own = ListTemplate::new("table{{.Port}}").unwrap();
         assert_eq!(
@@ -188,7 +188,7 @@ fn every_command_is_found_with_and_without_the_plugins_name() {
 
 #[test]
 fn outputs_have_forms() {
-    let template = |source: &str| Form::Template(Template::new(source).unwrap());
+    let template = |source: &str| Form::Object(ObjectForm::Template(Template::new(source).unwrap()));
     assert_eq!(
         on_engine("backend info --format {{.Name}}"),
         OnEngine::Info(Info::All { form: template("{{.Name}}"), verbose: false })

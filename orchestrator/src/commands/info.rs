@@ -134,7 +134,7 @@ async fn describe<E: Engine>(
         |_| Question::Target,
         ANSWER_LIMIT,
     );
-    if form != Form::Text {
+    if let Form::Object(form) = &form {
         let asking = async {
             if backend.state == State::Running {
                 log_end::quoting(session, &backend, ask(engine, &backend, limit)).await.map(Some)
@@ -145,7 +145,7 @@ async fn describe<E: Engine>(
         let (forwards, daemon) = tokio::join!(examining, asking);
         let object =
             object::info(&backend, &image, &Helpers::of(&forwards, &observed, user), daemon?.as_ref());
-        super::print(console, &object, &form)?;
+        super::print(console, &object, form)?;
         return Ok(());
     }
     console.line(format_args!("ID: {} ({})", backend.id.0, condition(&backend.state, backend.unhealthy)))?;

@@ -46,7 +46,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use docker_plugin::cli::{self, Completes, Program, Refusal, UsageError};
-use docker_plugin::output::{Console, Form};
+use docker_plugin::output::{Console, Form, ObjectForm};
 
 use crate::desired::BackendName;
 use crate::manifest::Wish;
@@ -277,11 +277,11 @@ pub fn manual(directory: &Path) -> std::io::Result<()> {
     cli::manual::<Assemble>(directory)
 }
 
-/// Prints an object in the form that was asked for; words are for the caller to find.
-fn print(console: &Console, object: &serde_json::Value, form: &Form) -> Result<()> {
+/// Prints an object in the form that was asked for.
+fn print(console: &Console, object: &serde_json::Value, form: &ObjectForm) -> Result<()> {
     match form {
-        Form::Template(template) => console.line(template.render(object)?)?,
-        Form::Text | Form::Json => console.line(object)?,
+        ObjectForm::Template(template) => console.line(template.render(object)?)?,
+        ObjectForm::Json => console.line(object)?,
     }
     Ok(())
 }

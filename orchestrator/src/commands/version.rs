@@ -54,7 +54,7 @@ pub async fn run<E: Engine>(
         _ => None,
     };
     let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("DOCKER_ASSEMBLE_COMMIT"));
-    if form != Form::Text {
+    if let Form::Object(form) = &form {
         let object = json!({
             "Version": format!("v{version}"),
             "Commit": commit,
@@ -62,7 +62,7 @@ pub async fn run<E: Engine>(
             "Os": os(),
             "Arch": arch(),
         });
-        super::print(console, &object, &form)?;
+        super::print(console, &object, form)?;
         return Ok(());
     }
     console.line(format_args!("docker assemble v{version}"))?;

@@ -6,7 +6,7 @@ use clap::builder::{PossibleValue, TypedValueParser};
 
 use super::{Refusal, times};
 use crate::globals::truth;
-use crate::output::{Form, FormatError, Template};
+use crate::output::{Form, FormatError, ObjectForm, Template};
 use crate::usage::ValueError;
 
 /// A value, or what would fit in its place.
@@ -84,8 +84,10 @@ pub const FORMS: Suggest = Suggest(&["pretty", "json"]);
 pub fn form(text: Option<&str>) -> Result<Form, Refusal> {
     Ok(match text {
         None | Some("" | "pretty") => Form::Text,
-        Some("json") => Form::Json,
-        Some(template) => Form::Template(Template::new(template).map_err(FormatError::Object)?),
+        Some("json") => Form::Object(ObjectForm::Json),
+        Some(template) => {
+            Form::Object(ObjectForm::Template(Template::new(template).map_err(FormatError::Object)?))
+        }
     })
 }
 

@@ -28,9 +28,16 @@ pub enum Form {
     /// Words for people.
     #[default]
     Text,
-    /// One JSON object.
+    /// An object.
+    Object(ObjectForm),
+}
+
+/// How an object is printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ObjectForm {
+    /// As JSON.
     Json,
-    /// What a template makes of that object.
+    /// As what a template makes of it.
     Template(Template),
 }
 

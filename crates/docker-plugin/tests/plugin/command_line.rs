@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use docker_plugin::cli::{self, Invocation, Program, Refusal, UsageError, Wanted, values};
 use docker_plugin::exit::Exit;
-use docker_plugin::output::Form;
+use docker_plugin::output::{Form, ObjectForm};
 
 /// Greet people
 #[derive(Debug, Parser)]
@@ -56,7 +56,7 @@ fn a_command_is_read_with_and_without_the_plugins_name() {
         let said = Verb::Say { name: Some("ann".to_owned()), loud: true, format: None };
         assert_eq!(read(line), Ok(Invocation::Run(said)), "{line}");
     }
-    assert_eq!(values::form(Some("json")).unwrap(), Form::Json);
+    assert_eq!(values::form(Some("json")).unwrap(), Form::Object(ObjectForm::Json));
 }
 
 #[test]

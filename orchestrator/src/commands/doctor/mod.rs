@@ -122,7 +122,7 @@ pub async fn run<E: Engine>(
     let checks = checks::all(&doctor.gather(asked, limit).await);
     match form {
         Form::Text => lines(&checks).iter().try_for_each(|line| console.line(line))?,
-        Form::Json | Form::Template(_) => super::print(console, &object(&checks), &form)?,
+        Form::Object(form) => super::print(console, &object(&checks), &form)?,
     }
     match checks.iter().filter(|check| check.verdict == Verdict::Fail).count() {
         0 => Ok(()),

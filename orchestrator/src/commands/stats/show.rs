@@ -18,8 +18,8 @@ pub(super) fn tick(
     screen: bool,
     first: bool,
 ) -> Result<()> {
-    if stats.form != Form::Text {
-        return crate::commands::print(console, &object(lines, SystemTime::now()), &stats.form);
+    if let Form::Object(form) = &stats.form {
+        return crate::commands::print(console, &object(lines, SystemTime::now()), form);
     }
     let table = match &stats.table {
         Some(template) => own_table(lines, template, stats.verbose)?,
