@@ -171,13 +171,8 @@ fn unequal(field: Field, has: &str, asked: &str) -> Option<Difference> {
 fn chosen(container: &Chosen, all: &Chosen, choice: Choice, asked: &Value) -> Option<Difference> {
     let has = container.get(choice).unwrap_or(&Value::Null);
     let field = Field::Choice { choice, live: choice.is_live(container, asked) };
-    let is_same = match choice {
-        // They differ or not whether they are named or not.
-        Choice::Entitlements => true,
-        Choice::MemorySwap => container.swap() == all.swap(),
-        _ => has == asked,
-    };
-    if is_same {
+    // Entitlements differ or not whether they are named or not.
+    if choice == Choice::Entitlements || container.agrees(all, choice) {
         return None;
     }
     if !choice.is_secret() {

@@ -63,7 +63,8 @@ impl Chosen {
     /// Those of `named` that a container with these has not come to have, when it was told to have `wanted`.
     pub(crate) fn ignored(&self, named: &Self, wanted: Self) -> Vec<&'static str> {
         let wanted = wanted.without_usual_swap();
-        let differs = |choice: &Choice| wanted.get(*choice) != self.get(*choice);
+        let differs =
+            |choice: &Choice| self.get(*choice) != wanted.get(*choice) && !self.agrees(&wanted, *choice);
         named.iter().map(|(choice, _)| choice).filter(differs).map(|choice| choice.row().name).collect()
     }
 

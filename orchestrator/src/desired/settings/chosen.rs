@@ -138,11 +138,28 @@ impl Chosen {
         self.0.get(&choice).filter(|value| !value.is_null())
     }
 
-    /// The limit on memory and swap, also where it goes without saying.
+    /// Whether a setting is the same in both, in whatever way they say it.
     #[must_use]
-    pub(crate) fn swap(&self) -> Option<Value> {
+    pub(crate) fn agrees(&self, other: &Self, choice: Choice) -> bool {
+        match choice {
+            Choice::MemorySwap => self.swap() == other.swap(),
+            Choice::Cpus | Choice::CpuPeriod | Choice::CpuQuota => self.share() == other.share(),
+            _ => self.get(choice) == other.get(choice),
+        }
+    }
+
+    /// The limit on memory and swap, also where it goes without saying.
+    fn swap(&self) -> Option<Value> {
         let usual = || self.get(Choice::Memory)?.as_i64().map(usual_swap);
         self.get(Choice::MemorySwap).cloned().or_else(usual)
+    }
+
+    /// The share of processors, as the kernel has it: a quota of each period.
+    fn share(&self) -> (u64, Option<u64>) {
+        let number = |choice| self.get(choice).and_then(Value::as_u64);
+        let in_quota = || Some(number(Choice::Cpus)? / NANOS_OF_QUOTA);
+        let period = number(Choice::CpuPeriod).unwrap_or(USUAL_PERIOD);
+        (period, number(Choice::CpuQuota).or_else(in_quota))
     }
 
     /// Whether it is one of them, taken back or not.

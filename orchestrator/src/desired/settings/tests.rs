@@ -127,6 +127,21 @@ fn podman_is_told_what_it_would_forget_and_in_its_own_words() {
 }
 
 #[test]
+fn a_share_of_processors_is_the_same_in_whatever_way_it_is_told() {
+    let told = |options: &[(Choice, &str)], choice| {
+        // As Podman tells a quota that was given alone.
+        let seen = Chosen::seen(&json!({}), &json!({"CpuPeriod": 100_000, "CpuQuota": 50_000}));
+        let named = chosen(options);
+        seen.agrees(&named.over(&seen), choice)
+    };
+    assert!(told(&[(Choice::CpuQuota, "50000")], Choice::CpuQuota));
+    assert!(told(&[(Choice::Cpus, "0.5")], Choice::Cpus));
+    assert!(!told(&[(Choice::CpuQuota, "25000")], Choice::CpuQuota));
+    assert!(!told(&[(Choice::CpuQuota, "50000"), (Choice::CpuPeriod, "50000")], Choice::CpuPeriod));
+    assert!(!told(&[(Choice::Cpus, "")], Choice::Cpus));
+}
+
+#[test]
 fn what_an_engine_has_not_changed_is_known() {
     let has = chosen(&[(Choice::Memory, "2g")]);
     let change = chosen(&[(Choice::Memory, "4g"), (Choice::MemorySwap, "8g"), (Choice::Restart, "")]);
