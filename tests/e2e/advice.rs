@@ -48,7 +48,7 @@ fn a_cache_volume_that_is_missing() {
     let volume = reader.0.volume(format!("{}-cache", reader.0.user));
     docker(&["volume", "rm", &volume]).ok();
     let start = ["start", "--allow-host-port", "0", "--cache-volume", &volume];
-    let refused = reader.0.run(&start).fails(1);
+    let refused = reader.0.run(&start).fails(125);
     reader.follows(&refused, "docker volume create ");
     reader.0.run(&start).ok();
     assert!(reader.0.volumes().contains(&volume) && Volume::exists(&volume));

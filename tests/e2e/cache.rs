@@ -117,7 +117,7 @@ fn the_readmes_volume_keeps_the_cache_of_any_login() {
 fn a_cache_volume_that_does_not_exist_is_an_error_with_the_remedy() {
     let backend = Backend::new();
     let name = format!("{}-nowhere", backend.user);
-    let refusal = backend.run(&["start", "--allow-host-port", "0", "--cache-volume", &name]).fails(1);
+    let refusal = backend.run(&["start", "--allow-host-port", "0", "--cache-volume", &name]).fails(125);
     assert!(refusal.only_complaint().contains(&format!("docker volume create {name}")), "{refusal:?}");
     assert_eq!(backend.containers(), [""; 0]);
     assert!(!Volume::exists(&name));

@@ -138,15 +138,46 @@ fn limits_change_while_a_backend_runs() {
     assert_eq!((backend.id(), &fields(&backend)[0]), (id.clone(), &json!(768 << 20)));
     assert_eq!(host(&backend)["RestartPolicy"]["Name"], "always");
     backend.build(&Context::new(TINY)).ok();
-    // Whatever the engine refuses is told, and nothing has changed.
-    let refused = backend.run(&["start", "--allow-host-port", "0", "--cpuset-cpus", "999"]).fails(1);
-    assert!(refused.stderr.contains("999"), "{refused:?}");
-    assert_eq!((backend.id(), &fields(&backend)[2]), (id, &json!("0")));
+    assert_eq!(backend.id(), id);
     // A limit is taken back by a new container alone.
     let refused = backend.run(&["start", "--allow-host-port", "0", "--memory", ""]).fails(1);
     assert!(refused.stderr.contains("memory: has \"768m\", asked for \"none\""), "{refused:?}");
     backend.run(&["start", "--allow-host-port", "0", "--memory", "", "--recreate"]).ok();
     assert_eq!(fields(&backend)[0], json!(0));
+}
+
+/// Well formed values, with what is said of each: only the engine can tell that they will not do here.
+const UNFIT: [(&str, &str, &str); 5] = [
+    ("--cpuset-cpus", "999", "asked for cpuset-cpus \"999\""),
+    ("--cpus", "4096", "asked for cpus \"4096\""),
+    ("--driver-opt", "cpu-period=5,cpu-quota=5000", "asked for cpu-period \"5\", cpu-quota \"5000\""),
+    ("--driver-opt", "cpuset-mems=63", "asked for cpuset-mems \"63\""),
+    ("--network", "asmt-no-such", "no network \"asmt-no-such\""),
+];
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn values_that_only_the_engine_can_judge_are_named_and_nothing_changes() {
+    let backend = Backend::new();
+    let start = |args: &[&str]| backend.run(&[&["start", "--allow-host-port", "0"], args].concat());
+    for (option, value, told) in UNFIT {
+        let refused = start(&[option, value]).fails(125);
+        assert!(refused.only_complaint().contains(told), "{refused:?}");
+        assert_eq!(backend.containers(), [""; 0], "{value}");
+    }
+    // BuildKit ends with this one, and its log is shown.
+    let refused = start(&["--buildkitd-flags", "--no-such-flag"]).fails(125);
+    let last = refused.stderr.lines().last().unwrap();
+    assert!(last.ends_with("; asked for buildkitd-flags \"--no-such-flag\""), "{refused:?}");
+    assert_eq!(backend.containers(), [""; 0]);
+
+    start(&[]).ok();
+    let before = (backend.id(), host(&backend));
+    for (option, value, told) in UNFIT {
+        let refused = start(&[option, value, "--recreate"]).fails(125);
+        assert!(refused.stderr.contains(told), "{refused:?}");
+        assert_eq!((backend.id(), host(&backend)), before, "{value}");
+    }
 }
 
 #[test]
@@ -157,7 +188,7 @@ fn a_backend_is_in_the_network_that_is_named() {
     let inner = Network::create(format!("{}-inner", backend.user), &["--internal"]);
     let port = registry.port.to_string();
     let start = ["start", "--allow-host-port", &port, "--network"];
-    let missing = backend.run(&[&start[..], &["asmt-no-such"]].concat()).fails(1);
+    let missing = backend.run(&[&start[..], &["asmt-no-such"]].concat()).fails(125);
     assert!(missing.stderr.contains("no network \"asmt-no-such\""), "{missing:?}");
     assert_eq!(backend.containers(), [""; 0]);
     backend.run(&[&start[..], &[&network.0]].concat()).ok();
@@ -218,4 +249,43 @@ fn builds_use_the_backends_own_network_and_what_else_it_allows() {
     build(&["--allow", "security.insecure"]).ok();
     let refused = build(&["--network=host", "--allow", "network.host"]);
     assert!(refused.code != Some(0) && refused.stderr.contains("network.host"), "{refused:?}");
+}
+
+#[test]
+#[ignore = "needs a docker engine and buildx"]
+fn buildx_builds_on_a_backend_with_every_setting() {
+    let (client, registry) = (Client::new(), Registry::start());
+    let Client(backend) = &client;
+    let network = Network::create(format!("{}-every", backend.user), &[]);
+    let (port, named) = (registry.port.to_string(), format!("reg.internal:{}", registry.port));
+    let file = backend.home().join("buildkitd.toml");
+    std::fs::write(&file, format!("[registry.\"{named}\"]\nhttp = true\n")).unwrap();
+    let start =
+        ["assemble", "backend", "start", "--use", "--allow-host-port", &port, "--network", &network.0];
+    let limits = ["--memory", "1g", "--cpus", "1.5", "--cpuset-cpus", "0", "--cgroup-parent", "/docker/asmt"];
+    let rest = ["--label", "team=a", "--restart", "always", "--env", "TOKEN=s3cret", "--config"];
+    let more = ["--driver-opt", "cpu-shares=512,memory-swap=2g,env.TZ=UTC", "--buildkitd-flags", "--debug"];
+    let host_name = [file.to_str().unwrap(), "--add-host", "reg.internal:host-gateway"];
+    client.run(&[&start[..], &limits, &rest, &host_name, &more].concat()).ok();
+    let has = host(backend);
+    let seen = ["Memory", "MemorySwap", "NanoCpus", "CpusetCpus", "CpuShares", "CgroupParent", "NetworkMode"];
+    let want = json!([1 << 30, 2_i64 << 30, 1_500_000_000, "0", 512, "/docker/asmt", network.0]);
+    assert_eq!(json!(seen.map(|field| has[field].clone())), want);
+
+    // By the name that the daemon was given, and by the port; a step sees the port too.
+    client.push(&registry, "by-port");
+    let text = format!("FROM scratch\nADD busybox.tar /\nRUN wget -q -O - http://localhost:{port}/v2/\n");
+    let (context, image) = (Context::new(&text), format!("{named}/by-name"));
+    let build = ["buildx", "build", "--progress=plain", "--push", "-t", &image];
+    client.run(&[&build[..], &[context.path().to_str().unwrap()]].concat()).ok();
+    assert!(registry.catalog().contains("by-name"), "{}", registry.catalog());
+    assert!(client.run(&["buildx", "inspect"]).ok().stdout.contains("running"));
+
+    // A change while it is in use is one of the container, and the builder builds on.
+    let change = ["assemble", "backend", "start", "--allow-host-port", &port, "--config", host_name[0]];
+    let id = backend.id();
+    client.run(&[&change[..], &["--memory", "768m", "--driver-opt", "memory-swap=1g"]].concat()).ok();
+    assert_eq!((backend.id(), &host(backend)["Memory"]), (id, &json!(768 << 20)));
+    client.push(&registry, "after");
+    client.run(&["assemble", "backend", "stop"]).ok();
 }

@@ -54,7 +54,7 @@ fn certificates_and_keys_that_a_configuration_names_come_along() {
     let start = ["start", "--allow-host-port", &ports, "--config", file.to_str().unwrap()];
 
     std::fs::write(&file, format!("{trust}[registry.other]\nca = [\"missing.pem\"]\n")).unwrap();
-    let missing = backend.run(&start).fails(1);
+    let missing = backend.run(&start).fails(125);
     let words = "cannot read the file \"missing.pem\" of \"registry.other.ca\" in --config";
     assert!(missing.stderr.starts_with(words), "{missing:?}");
     assert_eq!(backend.containers(), [""; 0]);
@@ -132,7 +132,7 @@ fn limits_and_a_file_reach_the_daemon_as_one_configuration() {
     let workers = crate::support::docker(&buildctl).ok();
     assert!(workers.stdout.contains("2.147483648GB"), "{workers:?}");
 
-    let missing = backend.run(&["start", "--config", "/nowhere.toml"]).fails(1);
+    let missing = backend.run(&["start", "--config", "/nowhere.toml"]).fails(125);
     assert!(missing.stderr.starts_with("cannot read the file \"/nowhere.toml\" of --config"), "{missing:?}");
 }
 

@@ -60,11 +60,11 @@ fn another_host_is_reached_by_a_name_that_is_looked_up_here() {
 
     // 127.0.0.1, which is found out only when it is looked up.
     let own = format!("{inside}={}", u32::from(Ipv4Addr::LOCALHOST));
-    let refusal = backend.run(&["start", "--forward", &own]).fails(1);
+    let refusal = backend.run(&["start", "--forward", &own]).fails(125);
     let hint = format!("'--allow-host-port {inside}@loopback' reaches the host's loopback");
     assert!(refusal.only_complaint().contains(&hint), "{refusal:?}");
     // Nobody can look it up, the relay neither.
-    let unknown = backend.run(&["start", "--forward", "1=no-such-host.999"]).fails(1);
+    let unknown = backend.run(&["start", "--forward", "1=no-such-host.999"]).fails(125);
     assert!(unknown.stderr.contains("cannot look up host \"no-such-host.999\" of --forward"), "{unknown:?}");
 
     // A name of the engine's side alone, as Docker Desktop has one for its computer.

@@ -5,17 +5,33 @@ use std::process::ExitCode;
 use anyhow::Result;
 use docker_plugin::exit::Exit;
 use docker_plugin::output::causes;
+use explained::Explained;
 
+use super::start::{FileError, NameError, StartError};
 use super::{BadVariable, Cancelled};
 use crate::engine::EngineError;
+use crate::plan::PlanError;
+use crate::spec::daemon::ConfigError;
 
 /// How a process with this error ends.
 #[must_use]
 pub fn exit(error: &anyhow::Error) -> Exit {
-    if error.is::<BadVariable>() {
+    if is_usage::<BadVariable>(error)
+        || is_usage::<ConfigError>(error)
+        || is_usage::<FileError>(error)
+        || is_usage::<NameError>(error)
+        || is_usage::<PlanError>(error)
+        || is_usage::<StartError>(error)
+    {
         return Exit::Usage;
     }
     error.downcast_ref::<Cancelled>().map_or(Exit::Failure, |cancelled| Exit::Cancelled(cancelled.0))
+}
+
+/// Whether it is one of this type that lays the blame on a value of an option.
+fn is_usage<E: std::error::Error + Explained + Send + Sync + 'static>(error: &anyhow::Error) -> bool {
+    let explanation = error.downcast_ref::<E>().and_then(Explained::explanation);
+    explanation.is_some_and(|explanation| explanation.status == "125")
 }
 
 /// The status of a command that ended this way.

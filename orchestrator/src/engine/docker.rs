@@ -299,7 +299,7 @@ impl Engine for DockerEngine {
     }
 
     async fn update(&self, id: &ContainerId, change: &Chosen) -> Result<()> {
-        let updating = operation("change the settings of container", id.short());
+        let updating = operation(failure::UPDATE, id.short());
         let path = in_path(&updating, &id.0)?;
         let facts = self.known_facts().await?;
         let seen = async || -> Result<Option<Chosen>> {

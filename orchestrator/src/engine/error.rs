@@ -4,7 +4,8 @@ use std::fmt;
 
 use explained::Explained;
 
-use super::failure::CREATE;
+use super::failure::{CREATE, START, UPDATE};
+use crate::desired::ContainerName;
 
 /// What was being done, with its object: the first half of every engine error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,15 @@ impl EngineError {
             | Self::Refused { message, .. } => Some(message),
             Self::Unreachable { .. } | Self::Timeout { .. } | Self::Broken { .. } => None,
         }
+    }
+
+    /// Whether the engine will not have the container of this name as it was asked for.
+    #[must_use]
+    pub fn refuses_container(&self, name: &ContainerName) -> bool {
+        let (Self::Refused { operation, .. } | Self::PrivilegesRefused { operation, .. }) = self else {
+            return false;
+        };
+        operation.object == name.0 && [CREATE, START, UPDATE].contains(&operation.verb)
     }
 
     /// Whether a container could not be created because its name is taken.

@@ -19,6 +19,8 @@ pub(crate) const LOAD: &str = "load image";
 pub(crate) const PULL: &str = "pull image";
 /// See [`CREATE`]: most runtimes notice only here.
 pub(super) const START: &str = "start container";
+/// The verb for settings of a container that runs.
+pub(super) const UPDATE: &str = "change the settings of container";
 
 /// Sorts a failure of `operation` on the engine at `endpoint`; `by_program` when a program leads
 /// there.

@@ -32,6 +32,7 @@ pub enum PlanError {
     /// `--cache-volume` names none that exists.
     #[error("no volume \"{name}\" to keep the build cache in; create it with 'docker volume create {name}'")]
     #[advice = "create it"]
+    #[status = "125"]
     NoSuchVolume {
         /// Its name.
         name: VolumeName,
@@ -39,6 +40,7 @@ pub enum PlanError {
     /// `--network` names none that exists.
     #[error("no network \"{name}\" on this engine; create it with 'docker network create {name}'")]
     #[advice = "create it"]
+    #[status = "125"]
     NoSuchNetwork {
         /// Its name.
         name: String,

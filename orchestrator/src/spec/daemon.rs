@@ -79,6 +79,7 @@ pub struct Space {
 
 /// Why there is no configuration that says all of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
+#[status = "125"]
 pub enum ConfigError {
     /// It is not TOML.
     #[error("cannot understand the file of --config: {why}")]

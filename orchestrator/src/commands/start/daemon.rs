@@ -11,6 +11,7 @@ use crate::spec::daemon::{self, Found, Mirror, Named, Registry, Settings, Space}
 
 /// A file that an option names is no good.
 #[derive(Debug, thiserror::Error, Explained)]
+#[status = "125"]
 pub enum FileError {
     /// It is missing or may not be read.
     #[error("cannot read the file \"{path}\" of {option}", path = .path.display())]

@@ -3,7 +3,7 @@
 use explained::Explained;
 
 use crate::commands::damage::Damage;
-use crate::desired::{ContainerName, ImageRef, VolumeName};
+use crate::desired::{Chosen, ContainerName, ImageRef, VolumeName};
 use crate::dialer::{DialerHint, NotHere};
 use crate::engine::EngineError;
 use crate::health::NoNetwork;
@@ -66,6 +66,26 @@ pub enum StartError {
     Old {
         /// Why it does not serve.
         error: ReadyError,
+    },
+    /// The engine refuses a setting that only it can judge, such as a processor that its host has not.
+    #[error("{error}; asked for {asked}")]
+    #[advice = "other values for what it names"]
+    #[status = "125"]
+    Value {
+        /// The engine's refusal.
+        error: EngineError,
+        /// The settings that were named.
+        asked: Chosen,
+    },
+    /// BuildKit ends at once with the arguments of `--buildkitd-flags`.
+    #[error("{error}; asked for {asked}")]
+    #[advice = "read its log, which is shown, and correct them"]
+    #[status = "125"]
+    Flags {
+        /// That it has ended.
+        error: ReadyError,
+        /// The arguments.
+        asked: Chosen,
     },
     /// The engine gives no privileges.
     #[error("{error}; '--security restricted' does without privileges that the engine refuses")]

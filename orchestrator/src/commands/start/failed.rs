@@ -3,9 +3,10 @@
 use super::{StartError, blocked};
 use crate::apply::{Failure, Made, undo};
 use crate::commands::{Session, damage, log_end};
-use crate::desired::{Desired, Security};
+use crate::desired::{Choice, Desired, Security};
 use crate::engine::{Engine, EngineError};
 use crate::health::NoNetwork;
+use crate::observed::Container;
 use crate::ready::ReadyError;
 
 /// Shows what the failed container said, and says why it is given up, with `help` where that is known.
@@ -37,6 +38,11 @@ pub(super) async fn quote<E: Engine>(
     }
     let helper = error.container().map(|failed| failed.name.clone());
     let helper = helper.filter(|name| was_there && *name != session.user.backend());
+    // Only those of the backend itself say anything of it.
+    let is_backend = |failed: &Container| failed.name == session.user.backend();
+    let has_ended = matches!(&error, ReadyError::Ended(container) if is_backend(container));
+    let judged: &[_] = if has_ended { &[Choice::Flags] } else { &[] };
+    let flags = desired.settings.chosen.only(judged);
     match error {
         ReadyError::Cancelled(cancelled) => cancelled.into(),
         // As it is, so that its hint is found.
@@ -44,6 +50,7 @@ pub(super) async fn quote<E: Engine>(
         error => match helper {
             Some(name) => StartError::OldHelper { error, name }.into(),
             None if was_there => StartError::Old { error }.into(),
+            None if !flags.is_empty() => StartError::Flags { error, asked: flags }.into(),
             None => error.into(),
         },
     }
@@ -94,6 +101,11 @@ pub(super) fn explain(desired: &Desired, cause: Failure) -> anyhow::Error {
             StartError::Privileges { error }.into()
         }
         Failure::Engine(error) if error.is_taken_name() => StartError::Taken { error }.into(),
+        Failure::Engine(error)
+            if !desired.settings.chosen.is_empty() && error.refuses_container(&desired.user.backend()) =>
+        {
+            StartError::Value { error, asked: desired.settings.chosen.clone() }.into()
+        }
         Failure::Engine(error) => error.into(),
         Failure::Dialer(error) => error.into(),
     }

@@ -126,6 +126,7 @@ fn is_of_the_engine(name: &str) -> bool {
 
 /// A host of `--forward` to which no relay can lead.
 #[derive(Debug, thiserror::Error, Explained)]
+#[status = "125"]
 pub enum NameError {
     /// It is none that the relay could look up, as its last part is a number, for instance, and neither this
     /// machine nor a backend that runs knows it.
