@@ -151,6 +151,8 @@ pub struct Desired {
     pub proxy_image: ProxyImage,
     /// Files that the daemon is given: its configuration and what that names.
     pub files: Vec<File>,
+    /// The options that these come of, as they are typed.
+    pub config_options: String,
     /// Variables that tell the daemon its proxies, `NAME=value`.
     pub proxies: Vec<String>,
     /// The directory on this host of a dialer that is a process of this user's, where a container of the

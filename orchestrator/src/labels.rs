@@ -28,6 +28,8 @@ pub const DIALER_DIRECTORY: &str = "io.github.docker-assemble.dialer-directory";
 pub const SETTINGS: &str = "io.github.docker-assemble.settings-hash";
 /// Fingerprint of the configuration that the daemon was given; absent without one.
 pub const CONFIG: &str = "io.github.docker-assemble.config-hash";
+/// The options of the start that its configuration came of, as they are typed; absent without one.
+pub const CONFIG_OPTIONS: &str = "io.github.docker-assemble.config-options";
 /// The variables by which the daemon was told its proxies, with `,` between; absent without one.
 pub const PROXIES: &str = "io.github.docker-assemble.proxies";
 /// The names of the variables that a start gave the daemon, as a list in JSON; absent without one.

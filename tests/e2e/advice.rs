@@ -85,6 +85,38 @@ fn a_backend_that_is_stopped() {
     }
 }
 
+/// Whatever a backend was made with, the start that is advised has it, so that it changes nothing else.
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_backend_with_options_of_its_own() {
+    let (reader, registry) = (Reader::new(), Registry::start_on_loopback());
+    let backend = &reader.0;
+    std::fs::write(backend.home().join("my own.toml"), "[worker.oci.labels]\nmine = \"yes\"\n").unwrap();
+    let port = registry.port.to_string();
+    let start = ["start", "--allow-host-port", &port, "--config", "my own.toml", "--cache-max-used", "2gb"];
+    let registries =
+        ["--registry-insecure", "r.internal:1", "--registry-mirror", "docker.io=http://m.invalid/p"];
+    let chosen = ["--memory", "1g", "--env", "TOKEN=s3cret", "--driver-opt", "cpu-shares=512"];
+    let mut command = backend.command(&[&start[..], &registries, &chosen].concat());
+    run(command.current_dir(backend.home())).ok();
+    let (id, before) = (backend.id(), backend.inspect()["Config"].clone());
+    let is_same = || assert_eq!((backend.id(), &backend.inspect()["Config"]), (id.clone(), &before));
+
+    docker(&["stop", "--time", "5", &backend.name()]).ok();
+    let advised = reader.follows(&backend.run(&["doctor"]).fails(1), "docker assemble backend start ");
+    assert!(advised.contains("my own.toml\"") && !advised.contains("s3cret"), "{advised}");
+    is_same();
+    docker(&["rm", "--force", &backend.sidecar(registry.port)]).ok();
+    reader.follows(&backend.run(&["info"]), "docker assemble backend start ");
+    is_same();
+    // Nothing but the forward differs in this one.
+    reader.follows(&backend.run(&["doctor"]).fails(1), "docker assemble backend start ");
+    backend.get(registry.port).ok();
+    is_same();
+    let info = backend.run(&["info"]).ok();
+    assert!(info.stdout.contains("mine: yes"), "{info:?}");
+}
+
 #[test]
 #[ignore = "needs a docker engine"]
 fn a_stopped_backend_without_a_forward_gets_none() {

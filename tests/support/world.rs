@@ -69,6 +69,7 @@ pub(crate) fn wish() -> Desired {
         forwards: ports(&[5000]),
         proxy_image: ProxyImage::BuiltIn { image: ImageRef(PROXY.to_owned()), arch: "amd64".to_owned() },
         files: Vec::new(),
+        config_options: String::new(),
         proxies: Vec::new(),
         dialer_directory: None,
         recreate: false,

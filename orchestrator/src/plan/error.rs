@@ -71,8 +71,10 @@ pub enum PlanError {
         aside: Option<ContainerName>,
     },
     /// It ran until a moment ago, when ports were to be added to it or removed.
-    #[error("backend \"{name}\" has ended meanwhile; 'docker assemble backend start' starts it")]
-    #[advice = "start it; `backend logs` tells why"]
+    #[error(
+        "backend \"{name}\" has ended meanwhile; 'docker assemble backend doctor' tells the start that brings it back"
+    )]
+    #[advice = "that start; `backend logs` tells why"]
     Ended {
         /// The backend.
         name: ContainerName,

@@ -84,7 +84,7 @@ fn spec(desired: &Desired, settings: Settings, privileges: Privileges) -> Contai
             desired.proxies.iter().filter_map(|line| Some(line.split_once('=')?.0)).collect();
         own_labels.insert(labels::PROXIES.to_owned(), names.join(","));
     }
-    ContainerSpec {
+    let mut spec = ContainerSpec {
         name: desired.user.backend(),
         image: desired.image.clone(),
         args,
@@ -105,7 +105,12 @@ fn spec(desired: &Desired, settings: Settings, privileges: Privileges) -> Contai
         files: desired.files.clone(),
         note: Some(note(&desired.forwards)),
     }
-    .with_labels(labels::ROLE_BACKEND, &desired.user)
+    .with_labels(labels::ROLE_BACKEND, &desired.user);
+    // Behind the fingerprint: the same configuration may come of other files.
+    if !desired.config_options.is_empty() {
+        spec.labels.insert(labels::CONFIG_OPTIONS.to_owned(), desired.config_options.clone());
+    }
+    spec
 }
 
 /// The first port for outgoing connections.

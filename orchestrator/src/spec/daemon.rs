@@ -12,6 +12,7 @@ pub(super) use settings::fingerprint;
 pub use settings::{Differences, certificates, differences, is_asked_for};
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use explained::Explained;
 use toml::{Table, Value};
@@ -64,6 +65,18 @@ pub struct Mirror {
     pub path: String,
     /// Whether TLS was asked for or declined.
     pub tls: Option<bool>,
+}
+
+/// As `--registry-mirror` has it behind its `=`.
+impl fmt::Display for Mirror {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.tls {
+            Some(true) => "https://",
+            Some(false) => "http://",
+            None => "",
+        };
+        write!(f, "{scheme}{}{}", self.host, self.path)
+    }
 }
 
 /// Limits on the build cache, in bytes, at which the daemon cleans up by itself.

@@ -45,7 +45,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
             None => backend(asked, &facts.start),
         });
         if let Ok(Some(container)) = asked {
-            checks.extend(facts.lost_files.then(|| configuration(&facts.start)));
+            checks.extend(facts.lost_files.then(|| configuration(container, &facts.start)));
             checks.push(security(container, facts.confinement.as_ref(), &facts.start));
             checks.extend(facts.network.as_ref().map(|trouble| found("network", trouble)));
             checks.extend(facts.isolated.then(|| found("network", &NoNetwork::new(&facts.start))));

@@ -43,7 +43,7 @@ fn ports_that_are_not_forwarded_are_missed_when_asked_for() {
     assert_eq!((port.name.as_str(), range.name.as_str()), ("sidecar 6000", "sidecar 8005-8009"));
     assert_eq!(forwarded(&facts(true, one())), []);
     assert_eq!(forwarded(&facts(false, one())), []);
-    is(&forwarded(&facts(false, Vec::new()))[0], Warn, "no port", "--allow-host-port 5000");
+    is(&forwarded(&facts(false, Vec::new()))[0], Warn, "no port", "port add 5000");
 }
 
 #[test]

@@ -232,6 +232,7 @@ pub async fn run<E: Engine>(
             forwards: BTreeSet::new(),
             proxy_image: ProxyImage::BuiltIn { image: image.clone(), arch: (*arch).to_owned() },
             files: Vec::new(),
+            config_options: String::new(),
             proxies: around.proxies.clone(),
             dialer_directory: None,
             recreate: false,

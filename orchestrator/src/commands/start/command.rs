@@ -7,10 +7,10 @@ use std::time::Duration;
 use anyhow::Result;
 use docker_plugin::output::Progress;
 
-use super::last_start::left_by;
+use super::last_start::{configured, left_by};
 use super::{
-    Start, StartError, StartWarning, certificates_of_the_engine, next, preview, resolve, restore, run_and,
-    warn_of_blocked, warn_of_proxies,
+    Start, StartError, StartLine, StartWarning, certificates_of_the_engine, next, preview, resolve, restore,
+    run_and, warn_of_blocked, warn_of_proxies,
 };
 use crate::commands::builder::{self, Buildx};
 use crate::commands::variables::Given;
@@ -158,6 +158,7 @@ async fn desire<E: Engine>(
     restore::of_the_last(session, &mut start, around.configuration.as_deref()).await?;
     let found = certificates_of_the_engine(&around.certificates, |warning| session.console.warning(warning));
     let files = start.daemon.files(found)?;
+    let config_options = configured(StartLine::default(), &start.daemon).options();
     let proxy_image = start.proxy_image.map_or_else(
         || ProxyImage::BuiltIn { image: sidecar.image.clone(), arch: sidecar.arch.to_owned() },
         ProxyImage::Custom,
@@ -170,6 +171,7 @@ async fn desire<E: Engine>(
         forwards: resolve(session, &start.forwards).await?,
         proxy_image,
         files,
+        config_options,
         proxies: around.proxies.clone(),
         dialer_directory: None,
         recreate: start.recreate,

@@ -1,12 +1,17 @@
 //! The starts that bring back what a user has: hints tell them, and the next start may ask for one.
 
-use super::words::StartLine;
+use std::path::{PathBuf, absolute};
+
+use super::Daemon;
+use super::words::{StartLine, read};
 use crate::desired::{
     BACKEND_IMAGE, Desired, ImageRef, Port, ProxyImage, SETTINGS, Setting, Settings, UserName,
 };
 use crate::forward::{Forward, Target};
+use crate::labels;
 use crate::observed::{Container, Observed};
 use crate::proxy_image::is_built_in;
+use crate::spec::daemon::Space;
 use crate::spec::proxies::on_localhost;
 
 /// The command that helps where there is no backend.
@@ -18,7 +23,8 @@ pub(in crate::commands) fn again(observed: &Observed, user: &UserName) -> StartL
     let usual = ImageRef(BACKEND_IMAGE.to_owned());
     let image = observed.backend.as_ref().map(|backend| &backend.image);
     let settings = observed.backend.as_ref().map(|backend| backend.settings.clone()).unwrap_or_default();
-    let line = of_settings(&settings, user)
+    let line = of_settings(&settings, user);
+    let line = with_configuration(line, config_options(observed.backend.as_ref()))
         .with("image", image.filter(|image| !image.stands_for(&usual)))
         .with("proxy-image", observed.helper_image().filter(|image| !is_built_in(image)));
     let forwards = observed.wanted();
@@ -29,6 +35,12 @@ pub(in crate::commands) fn again(observed: &Observed, user: &UserName) -> StartL
 /// The start that has all again that this wish has come to, with the backend that was made or found for
 /// it, where there is one. `usual` is the image that is taken where none is named.
 pub(super) fn left_by(desired: &Desired, backend: Option<&Container>, usual: &ImageRef) -> StartLine {
+    let asked = Some(desired.config_options.as_str()).filter(|options| !options.is_empty());
+    with_configuration(without_files(desired, backend, usual), asked.or_else(|| config_options(backend)))
+}
+
+/// The same without what comes out of files, which may be others by the time that somebody has it again.
+pub(super) fn without_files(desired: &Desired, backend: Option<&Container>, usual: &ImageRef) -> StartLine {
     let forwards: Vec<_> = desired.forwards.iter().cloned().collect();
     let proxy_image = match &desired.proxy_image {
         ProxyImage::BuiltIn { .. } => None,
@@ -40,6 +52,32 @@ pub(super) fn left_by(desired: &Desired, backend: Option<&Container>, usual: &Im
         .with("image", (desired.image != *usual).then_some(&desired.image))
         .with("proxy-image", proxy_image)
         .forwarding(&forwards)
+}
+
+/// The options that a backend's configuration came of; versions that did not note them are older.
+fn config_options(backend: Option<&Container>) -> Option<&str> {
+    backend?.labels.get(labels::CONFIG_OPTIONS).map(String::as_str)
+}
+
+fn with_configuration(line: StartLine, options: Option<&str>) -> StartLine {
+    match options.and_then(read) {
+        Some(start) => configured(line, &start.daemon),
+        None => line,
+    }
+}
+
+/// The same start with these options about the daemon, by paths that lead to the same files from anywhere.
+pub(super) fn configured(line: StartLine, daemon: &Daemon) -> StartLine {
+    let Daemon { config, insecure, mirrors, authorities, space } = daemon;
+    let Space { reserved_bytes, max_used_bytes, min_free_bytes } = space;
+    let absolute = |path: &PathBuf| absolute(path).unwrap_or_else(|_| path.clone()).display().to_string();
+    line.with("config", config.as_ref().map(absolute))
+        .with("registry-insecure", insecure)
+        .with("registry-mirror", mirrors.iter().map(|(host, mirror)| format!("{host}={mirror}")))
+        .with("registry-ca", authorities.iter().map(|(host, path)| format!("{host}={}", absolute(path))))
+        .with("cache-reserved", *reserved_bytes)
+        .with("cache-max-used", *max_used_bytes)
+        .with("cache-min-free", *min_free_bytes)
 }
 
 fn of_settings(settings: &Settings, user: &UserName) -> StartLine {
@@ -89,6 +127,7 @@ mod tests {
             forwards: [port(5000)].into(),
             proxy_image: ProxyImage::BuiltIn { image: image("built-in"), arch: "amd64".to_owned() },
             files: Vec::new(),
+            config_options: String::new(),
             proxies: Vec::new(),
             dialer_directory: None,
             recreate: false,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::last_start::left_by;
+use super::last_start::without_files;
 use super::words::read;
 use super::{Daemon, Start, StartWarning};
 use crate::commands::{Session, observe};
@@ -107,7 +107,7 @@ pub(in crate::commands) async fn keep<E: Engine>(
 ) {
     let keeping = async {
         let backend = session.engine.container(&session.user.backend()).await?;
-        let options = left_by(desired, backend.as_ref(), usual).options();
+        let options = without_files(desired, backend.as_ref(), usual).options();
         let secret = backend.is_some_and(|backend| backend.settings.chosen.has_secrets());
         let last = Last { options, configured: is_asked_for(&desired.files), secret };
         anyhow::Ok(note(session, configuration).await?.keep(&last)?)

@@ -96,10 +96,13 @@ fn line(words: &[String]) -> String {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-./:@_,=".contains(&byte);
         !word.is_empty() && word.bytes().all(plain)
     };
-    // A NUL, which alone cannot be written, is in no argument of a program.
-    let quoted = |word: &String| match is_plain(word) {
-        true => word.clone(),
-        false => shlex::try_quote(word).unwrap_or_default().into_owned(),
+    // Within these the shell changes nothing else; in a sentence the whole line has the others around it.
+    let is_quotable = |word: &str| !word.is_empty() && !word.contains(['"', '$', '`', '\\', '!']);
+    let quoted = |word: &String| match word {
+        word if is_plain(word) => word.clone(),
+        word if is_quotable(word) => format!("\"{word}\""),
+        // A NUL, which alone cannot be written, is in no argument of a program.
+        word => shlex::try_quote(word).unwrap_or_default().into_owned(),
     };
     words.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
@@ -216,6 +219,6 @@ mod tests {
     #[test]
     fn words_are_quoted_for_a_shell() {
         let line = StartLine::default().with("image", Some("my image")).forwarding(&[]);
-        assert_eq!(line.command(), "docker assemble backend start --allow-host-port 0 --image 'my image'");
+        assert_eq!(line.command(), "docker assemble backend start --allow-host-port 0 --image \"my image\"");
     }
 }

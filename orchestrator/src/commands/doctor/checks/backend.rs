@@ -12,6 +12,7 @@ use crate::commands::leftovers::{Leftovers, finish};
 use crate::commands::restarts::restarts;
 use crate::desired::{ContainerName, Security};
 use crate::health::anew;
+use crate::labels;
 use crate::observed::{Container, State};
 
 /// What there is to know of a backend.
@@ -69,9 +70,9 @@ pub enum BackendTrouble {
     Stray { names: String },
     /// The file was put into the container that a start had made, and is in no other.
     #[error("is gone: something else has made the container anew, and BuildKit runs without it")]
-    #[advice("'{start} --recreate' with the options about it, --config and others, brings it back")]
+    #[advice("'{start} --recreate'{which} brings it back")]
     #[status = "fail"]
-    NoConfiguration { start: String },
+    NoConfiguration { start: String, which: &'static str },
     /// The engine gives less than the profile asks for.
     #[error("{profile}, but BuildKit lacks {missing}")]
     #[advice("{anew} ask the engine for the profile anew")]
@@ -133,8 +134,13 @@ pub(super) fn left_behind(left: &Leftovers, start: &str) -> Check {
     }
 }
 
-pub(super) fn configuration(start: &str) -> Check {
-    found("configuration", &BackendTrouble::NoConfiguration { start: start.to_owned() })
+pub(super) fn configuration(container: &Container, start: &str) -> Check {
+    // The start has the options that the configuration came of, where they are known.
+    let which = match container.labels.contains_key(labels::CONFIG_OPTIONS) {
+        true => "",
+        false => " with the options about it, --config and others,",
+    };
+    found("configuration", &BackendTrouble::NoConfiguration { start: start.to_owned(), which })
 }
 
 /// What BuildKit cannot do without, and its number in linux/capability.h. The last three are those that it

@@ -23,7 +23,7 @@ pub enum ForwardTrouble {
     NotForwarded { ports: String, verb: &'static str, start: String },
     /// `--allow-host-port 0`.
     #[error("no port of the host is forwarded")]
-    #[advice("'docker assemble backend start --allow-host-port 5000' forwards one")]
+    #[advice("'docker assemble backend port add 5000' forwards one")]
     #[status = "warn"]
     NoForwards,
     /// A proxy in docker's configuration is on localhost, which is the backend's own for builds.
