@@ -35,6 +35,7 @@ mod endpoints;
 mod engine;
 mod faults;
 mod forward;
+mod gpus;
 mod healing;
 mod health;
 mod in_use;

@@ -1,7 +1,7 @@
 //! An engine of a test's own: the installed one once more, in namespaces of its own.
 
 use std::fs::{File, read_to_string};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub(crate) struct OwnEngine {
     options: Vec<String>,
     /// The most descriptors that it may have and give, where it may not go beyond its own limit.
     descriptors: Option<u32>,
+    /// A directory with programs that it finds before all others.
+    programs: Option<PathBuf>,
     // After the process, whose files these are.
     dir: TempDir,
 }
@@ -31,20 +33,26 @@ impl OwnEngine {
     /// Starts one that also takes these options.
     #[track_caller]
     pub(crate) fn start(options: &[String]) -> Self {
-        Self::start_with(options, None)
+        Self::start_with(options, None, None)
+    }
+
+    /// Starts one that finds the programs in this directory.
+    #[track_caller]
+    pub(crate) fn start_finding(programs: &Path) -> Self {
+        Self::start_with(&[], None, Some(programs.to_owned()))
     }
 
     /// Starts one as a service manager does that limits its descriptors, without the right to exceed
     /// the limit.
     #[track_caller]
     pub(crate) fn limited_to(descriptors: u32) -> Self {
-        Self::start_with(&[], Some(descriptors))
+        Self::start_with(&[], Some(descriptors), None)
     }
 
     #[track_caller]
-    fn start_with(options: &[String], descriptors: Option<u32>) -> Self {
-        let (dir, network) = (TempDir::new(), Namespace::new());
-        let mut engine = Self { network, process: None, options: options.to_vec(), descriptors, dir };
+    fn start_with(options: &[String], descriptors: Option<u32>, programs: Option<PathBuf>) -> Self {
+        let (dir, network, options) = (TempDir::new(), Namespace::new(), options.to_vec());
+        let mut engine = Self { network, process: None, options, descriptors, programs, dir };
         engine.launch();
         engine
     }
@@ -76,6 +84,10 @@ impl OwnEngine {
         }
         command.args(["--cgroup-parent", &self.cgroup(), "--iptables=false", "--ip6tables=false"]);
         command.args(&self.options);
+        if let Some(programs) = &self.programs {
+            let path = std::env::var("PATH").unwrap_or_default();
+            command.env("PATH", format!("{}:{path}", programs.display()));
+        }
         let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let process = self.network.run(|| Background::start_with(&mut command));

@@ -229,8 +229,10 @@ impl Grammar {
                 }
             }
             (Self::Gpus, Value::Array(requests)) => {
-                let requests: Vec<Value> =
-                    requests.into_iter().map(|request| full(request, is_void)).collect();
+                let is_any =
+                    |request: &Value| ["Count", "DeviceIDs"].iter().any(|key| !request[*key].is_null());
+                let requests = requests.into_iter().map(|request| full(request, is_void));
+                let requests: Vec<Value> = requests.filter(is_any).collect();
                 if requests.is_empty() { Value::Null } else { requests.into() }
             }
             (_, value) if is_void(&value) => Value::Null,

@@ -96,6 +96,11 @@ fn what_is_not_named_stays() {
 }
 
 #[test]
+fn no_device_at_all_is_none_to_ask_for() {
+    assert_eq!(chosen(&[(Choice::Gpus, "0")]), chosen(&[(Choice::Gpus, "")]));
+}
+
+#[test]
 fn what_the_engine_cannot_change_needs_a_new_container() {
     let has = chosen(&[(Choice::Memory, "2g"), (Choice::Cpus, "1")]);
     let value = |choice: Choice, text: &str| choice.read(text).unwrap();
