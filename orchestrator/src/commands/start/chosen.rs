@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use explained::Explained;
 use serde_json::Value;
 
-use crate::commands::complete::{Source, networks};
+use crate::commands::complete::{Source, images, networks};
 use crate::commands::values::image;
 use crate::desired::{Choice, ChoiceError, Chosen, ImageRef, NETWORK_HOST, csv};
 use docker_plugin::cli::values::boolean;
@@ -203,9 +203,24 @@ fn policies(_: &Typed<'_>) -> Offer<Source> {
     offer(&["always", "no", "on-failure", "unless-stopped"])
 }
 
-fn keys(_: &Typed<'_>) -> Offer<Source> {
-    let keys = DRIVER_CHOICES.iter().map(|(key, _)| format!("{key}="));
-    let others = ["default-load=", VARIABLE, "image="].map(str::to_owned);
-    let values = keys.chain(others).collect();
-    Offer { values, goes_on: true, ..offer(&[]) }
+/// The keys of driver options, and the values of those that have few, in a list.
+fn keys(typed: &Typed<'_>) -> Offer<Source> {
+    let begun = typed.partial.rfind(',').map_or(0, |comma| comma + 1);
+    let (key, done) = match typed.partial[begun..].split_once('=') {
+        Some((key, _)) => (key, begun + key.len() + 1),
+        None => ("", begun),
+    };
+    let offered = match key {
+        "" => {
+            let keys = DRIVER_CHOICES.iter().map(|(key, _)| format!("{key}="));
+            let others = ["default-load=", VARIABLE, "image="].map(str::to_owned);
+            Offer { values: keys.chain(others).collect(), goes_on: true, ..offer(&[]) }
+        }
+        "restart-policy" => policies(typed),
+        "default-load" => offer(&["true", "false"]),
+        "network" => networks(typed),
+        "image" => images(typed),
+        _ => offer(&[]),
+    };
+    Offer { done, ..offered }
 }
