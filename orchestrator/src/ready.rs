@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use docker_plugin::cancel::Cancel;
+use docker_plugin::output::causes;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
@@ -136,7 +137,7 @@ impl<E: Engine> Wait<'_, E> {
                     if is_final(&error) {
                         return Err(error.into());
                     }
-                    said = error.to_string();
+                    said = causes(&error);
                 }
                 Err(other) => return Err(other),
             }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::pin::pin;
 
+use docker_assemble::buildkit::Client;
+use docker_assemble::commands::explain;
 use docker_assemble::desired::{ContainerName, ImageRef, VolumeName};
 use docker_assemble::engine::{
     Amount, CredentialSource, DockerEngine, Endpoint, Engine, EngineError, LogOptions,
@@ -133,6 +135,24 @@ async fn a_refusal_whose_words_have_no_end_is_one() {
     let client = scripted.client();
     let error = kept_waiting(&scripted, client.facts()).await.unwrap_err();
     assert!(matches!(error, EngineError::Timeout { .. }), "{error:?}");
+}
+
+/// As from a filter in front of the engine that does not pass the request for it on.
+#[tokio::test]
+async fn a_command_needs_an_upgrade() {
+    let scripted = ScriptedEngine::start(vec![
+        ("/exec", vec![Deed::Answer(201, r#"{"Id":"e"}"#.to_owned())]),
+        ("/exec/e/start", vec![Deed::ok("")]),
+    ]);
+    let (engine, container) = (scripted.client(), ContainerId("c".to_owned()));
+    let error = engine.exec(&container, &["true"]).await.unwrap_err();
+    assert!(matches!(error, EngineError::Refused { status: 426, .. }), "{error:?}");
+    assert!(error.to_string().ends_with(": the connection was not upgraded to the streams of the command"));
+    assert!(hint(&error).starts_with("a proxy in front of the engine "), "{error:?}");
+    // What goes through one says so too.
+    let through = Client::connect(&engine, &container).await.err().unwrap();
+    let line = explain(&through.into());
+    assert!(line.ends_with(&format!("; {}", hint(&error))), "{line}");
 }
 
 #[tokio::test]

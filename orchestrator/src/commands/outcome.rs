@@ -9,6 +9,7 @@ use explained::Explained;
 
 use super::start::{FileError, NameError, StartError};
 use super::{BadVariable, Cancelled};
+use crate::buildkit::BuildkitError;
 use crate::engine::EngineError;
 use crate::plan::PlanError;
 use crate::spec::daemon::ConfigError;
@@ -44,7 +45,12 @@ pub fn status(result: &Result<()>) -> ExitCode {
 #[must_use]
 pub fn explain(error: &anyhow::Error) -> String {
     let mut line = causes(error.as_ref());
-    if let Some(hint) = error.chain().find_map(|cause| cause.downcast_ref::<EngineError>()?.hint()) {
+    let hint = error.chain().find_map(|cause| match cause.downcast_ref() {
+        // It has the words of what is within, and the causes of that.
+        Some(BuildkitError::Engine(within)) => within.hint(),
+        _ => cause.downcast_ref::<EngineError>()?.hint(),
+    });
+    if let Some(hint) = hint {
         line.push_str("; ");
         line.push_str(&hint.to_string());
     }

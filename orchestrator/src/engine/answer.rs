@@ -56,6 +56,10 @@ pub enum AnswerError {
     #[error("the engine detached the command")]
     #[advice = "see whether a proxy is in between"]
     Detached,
+    /// A proxy in front of the engine takes the request for it away.
+    #[error("the connection was not upgraded to the streams of the command")]
+    #[advice = "see what is in between"]
+    NoUpgrade,
     /// A program in the container failed and said nothing.
     #[error("the command ended with status {status}")]
     #[advice = "`backend logs`"]

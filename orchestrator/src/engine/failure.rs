@@ -11,6 +11,9 @@ use super::{AnswerError, EngineError, Operation};
 /// The status given to an error that came inside a stream whose head had said 200.
 const STREAM_STATUS: u16 = 500;
 
+/// The status given to an answer after which the connection is no other than before (RFC 9110, 15.5.22).
+const UPGRADE_REQUIRED: u16 = 426;
+
 /// Verbs under which the engine or its runtime can refuse privileges.
 pub(super) const CREATE: &str = "create container";
 /// The verb for images that are sent.
@@ -35,6 +38,11 @@ pub(super) fn explain(
             refusal(endpoint, operation, status_code, &message)
         }
         BollardError::DockerStreamError { error } => refusal(endpoint, operation, STREAM_STATUS, &error),
+        // hyper blames its user for waiting for an upgrade where there is none.
+        BollardError::HyperResponseError { err } if err.is_user() => {
+            let message = AnswerError::NoUpgrade.to_string();
+            EngineError::Refused { operation, status: UPGRADE_REQUIRED, message }
+        }
         BollardError::HyperLegacyError { err } if err.is_connect() => unreachable(endpoint, root_cause(&err)),
         BollardError::JsonDataError { message, .. } => {
             EngineError::Broken { operation, source: AnswerError::Nonsense { message }.into() }

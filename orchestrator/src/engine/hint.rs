@@ -51,6 +51,9 @@ pub enum EngineHint {
     /// Status 403.
     #[error("an authorization plugin or a proxy in front of the engine forbids it")]
     Forbidden,
+    /// Status 426.
+    #[error("a proxy in front of the engine passes no upgrade on, which commands in containers need")]
+    NoUpgrade,
     /// The engine does not speak the version of its API that was asked for.
     #[error("unset \"DOCKER_API_VERSION\" to let the version be negotiated")]
     ApiVersion,
@@ -65,6 +68,7 @@ impl EngineError {
             Self::Timeout { operation, .. } if operation.verb == PULL => Some(EngineHint::Registry),
             Self::Timeout { .. } => Some(EngineHint::Overloaded),
             Self::Refused { status: 403, .. } => Some(EngineHint::Forbidden),
+            Self::Refused { status: 426, .. } => Some(EngineHint::NoUpgrade),
             Self::Refused { status: 400, message, .. } if message.contains("client version") => {
                 Some(EngineHint::ApiVersion)
             }

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::checks::network::network;
 use super::facts::{Daemon, Facts, NoDialer, Unanswered};
 use super::measure::{confined, conntrack, measure};
-use crate::buildkit::Client;
+use crate::buildkit::{BuildkitError, Client};
 use crate::commands::builder::Registered;
 use crate::commands::health;
 use crate::commands::leftovers::left_behind;
@@ -126,8 +126,9 @@ impl<E: Engine> Doctor<'_, E> {
             let examining =
                 health::examine(engine, Some(known), backend, (&observed, &start_with), question, limit);
             if backend.state == State::Running {
-                let asking = within(limit, ask(engine, backend), |error| Unanswered::Error {
-                    error: plain(&causes(&error)),
+                let asking = within(limit, ask(engine, backend), |error| match error {
+                    BuildkitError::Engine(error) => explain(error),
+                    error => Unanswered::Error { error: plain(&causes(&error)) },
                 });
                 let measuring = timeout(limit, measure(engine, backend));
                 let looking = timeout(limit, confined(engine, backend));
