@@ -67,7 +67,7 @@ fn compose() {
         .expect("ASSEMBLE_TEST_COMPOSE names a Compose; scripts/plugin.sh prints one");
     let is_host = Gateway::of_the_engine() != Gateway::Namespace;
     if let Some(said) = crate::compose::walk(&compose, &backend, &registry, is_host) {
-        is_told(&said, "refused");
+        is_told(&said, r#""result":"refused""#);
     }
 }
 
