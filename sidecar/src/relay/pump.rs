@@ -108,6 +108,12 @@ impl Pump {
         matches!((&self.held, self.phase), (Held::Nothing, Phase::Open))
     }
 
+    /// Whether it is about to receive, which tells an error of its source as well, and after all that came
+    /// before it.
+    pub(super) fn is_receiving(&self) -> bool {
+        self.is_reading() && self.pace.path() == Path::Copy
+    }
+
     /// The source is broken: what it still holds is passed on, but its end is no good end.
     pub(super) const fn source_failed(&mut self) {
         self.source_failed = true;
@@ -147,6 +153,11 @@ impl Pump {
                         _ => {}
                     }
                     if n == 0 {
+                        // A reset that came after the end, or that ended the dial, and nobody has looked.
+                        if !self.source_failed && source.is_broken() {
+                            self.abandon();
+                            return Poll::Ready(Err(Fault::Source(source.take_error())));
+                        }
                         self.phase = Phase::Ended;
                     }
                     self.moved += n as u64;
@@ -241,7 +252,11 @@ impl Pump {
         sink: &Socket,
     ) -> Poll<Result<usize, Fault>> {
         SCRATCH.with_borrow_mut(|scratch| {
-            let n = ready!(source.poll_recv(cx, scratch)).map_err(Fault::Source)?;
+            let n = ready!(source.poll_recv(cx, scratch)).map_err(|error| {
+                // It would have given what there is first (net/ipv4/tcp.c, `tcp_recvmsg_locked`).
+                self.phase = Phase::Done;
+                Fault::Source(error)
+            })?;
             self.pace.copied(n);
             if n == 0 {
                 return Poll::Ready(Ok(0));
