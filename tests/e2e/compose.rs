@@ -106,7 +106,10 @@ pub(crate) fn walk(compose: &str, backend: &Backend, registry: &Registry, is_hos
     eventually("the proxy serves the new network", PATIENCE, || {
         let (network, get) =
             (format!("container:{buildkitd}"), "timeout 60 wget -q -O - http://localhost:5000/v2/");
-        let got = docker(&["run", "--rm", "--network", &network, &base_image(), "sh", "-c", get]);
+        // A namespace of the host's users takes no other ones.
+        let users = backend.inspect()["HostConfig"]["UsernsMode"].as_str().unwrap_or_default().to_owned();
+        let of_whom = ["run", "--rm", "--network", &network, "--userns", &users];
+        let got = docker(&[&of_whom[..], &[&base_image(), "sh", "-c", get]].concat());
         (got.code == Some(0)).then_some(())
     });
     None
