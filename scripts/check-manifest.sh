@@ -89,16 +89,34 @@ check() {
 	[ -z "$lost" ] || die "kubectl does not know these fields of 'backend manifest --kubernetes $*': $lost"
 }
 
+# Runs the commands of docs/kubernetes.md that make certificates. Each is good for its own side of a connection alone.
+certificates() { # DIR
+	(
+		cd "$1"
+		awk '/^```sh$/ { on = 1; next } /^```$/ { on = 0 } on' "$root/docs/kubernetes.md" >commands
+		sh -eu commands &&
+			openssl verify -CAfile ca.pem -purpose sslserver -verify_ip 127.0.0.1 daemon.pem &&
+			openssl verify -CAfile ca.pem -purpose sslclient client.pem &&
+			! openssl verify -CAfile ca.pem -purpose sslclient daemon.pem &&
+			! openssl verify -CAfile ca.pem -purpose sslserver client.pem
+	) >"$work/certificates.log" 2>&1 && return
+	show_end "$work/certificates.log"
+	die "the commands of docs/kubernetes.md make no certificates that do"
+}
+
 # The manifest with each thing that docs/kubernetes.md shows at the end of its kustomization: a directory each
 # below this one.
 patched() { # DIR
 	awk -v dir="$1/" '/^```yaml$/ { count++; file = dir count; next } /^```$/ { file = "" } file { print > file }' \
 		"$root/docs/kubernetes.md"
+	mkdir "$work/certificates"
+	certificates "$work/certificates"
 	local shown
 	for shown in "$1"/*; do
 		"$assemble" backend manifest --kustomize "$shown.base" 2>/dev/null
 		cat "$shown" >>"$shown.base/kustomization.yaml"
 		echo 'debug = true' >"$shown.base/buildkitd.toml"
+		cp "$work/certificates/"*.pem "$shown.base/"
 		"$kubectl" kustomize "$shown.base" >"$shown.yaml"
 	done
 }
@@ -116,13 +134,19 @@ took() { # SHOWN FILE
 		    assert pod["containers"][0]["image"] == f"{image['name']}@{image['digest']}", image
 		for patch in shown.get("patches", []):
 		    for op in yaml.safe_load(patch["patch"]):
+		        *parents, last = op["path"].strip("/").split("/")
 		        there = made[patch["target"]["kind"]]
-		        for part in op["path"].strip("/").split("/"):
-		            there = there[-1 if part == "-" else int(part) if isinstance(there, list) else part]
+		        for part in parents:
+		            there = there[int(part) if isinstance(there, list) else part]
 		        # The names of generated objects are made from what is in them.
-		        assert there == op["value"] or "configMap" in str(there), op["path"]
-		if "configMapGenerator" in shown:
-		    assert pod["volumes"][0]["configMap"]["name"] == made["ConfigMap"]["metadata"]["name"]
+		        there = there if last == "-" else [there.get(last)]
+		        assert op["value"] in there or last == "volumes", op["path"]
+		for generator, kind, volume, name in (
+		    ("configMapGenerator", "ConfigMap", "configMap", "name"),
+		    ("secretGenerator", "Secret", "secret", "secretName"),
+		):
+		    if generator in shown:
+		        assert pod["volumes"][0][volume][name] == made[kind]["metadata"]["name"], generator
 	END
 }
 
@@ -137,7 +161,7 @@ check_patched() {
 				die "Kubernetes $kubernetes would not take the manifest with $(cat "${shown%.yaml}")"
 		done
 	done
-	[ -e "$work/shown/4.yaml" ] || die "docs/kubernetes.md shows fewer patches than it did"
+	[ -e "$work/shown/6.yaml" ] || die "docs/kubernetes.md shows fewer patches than it did"
 }
 
 # What an API server does with every form that was checked, and with one that is at fault in a way which only a server
