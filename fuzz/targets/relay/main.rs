@@ -89,8 +89,11 @@ impl Stage {
             Socket::tune(stream.as_fd(), Keepalive::default()).expect("a socket can be tuned");
         }
         let engine = conversation.engine.into();
-        let options =
-            Options { engine, idle_timeout: conversation.timed.then_some(Duration::from_secs(3600)) };
+        let options = Options {
+            engine,
+            idle_timeout: conversation.timed.then_some(Duration::from_secs(3600)),
+            ..Options::default()
+        };
         let relay = tokio::spawn(serve(from_client.into(), to_server.into(), options));
         let (client, server) = (Peer::new(client, seed, seed + 1), Peer::new(server, seed + 1, seed));
         Self { client, server, engine, relay }
