@@ -166,7 +166,7 @@ fn a_port_that_is_not_forwarded() {
     let (reader, registry) = (Reader::new(), Registry::start());
     reader.0.start(&[]);
     let none = reader.0.run(&["doctor"]).ok();
-    reader.follows(&none, "docker assemble backend start ");
+    reader.follows(&none, "docker assemble backend port add ");
     assert_eq!(reader.0.forwarded(), [5000]);
     let ill = reader.0.run(&["doctor", &registry.port.to_string()]).fails(1);
     reader.follows(&ill, "docker assemble backend start ");
