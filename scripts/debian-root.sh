@@ -15,14 +15,16 @@ debian_root() {
 }
 
 new_debian_root() { # SUITE DIR PACKAGE,...
-	local mirror
+	local mirror checks
 	mirror=$(debian_mirror)
+	# How old a mirror may be is this machine's matter.
+	mapfile -t checks < <(apt-config dump --no-empty --format '%F "%v"%n' | sed -n 's/^Acquire::Check-/--aptopt=&/p')
 	rm -rf "$2.new"
 	mkdir -p "$(dirname "$2")"
 	mmdebstrap --variant=essential --include="$3" --format=directory \
 		--aptopt='Acquire::Retries "1"' --aptopt='Acquire::http::Timeout "20"' \
 		--aptopt='Acquire::https::Timeout "20"' --dpkgopt=force-unsafe-io --aptopt='APT::Install-Recommends "false"' \
-		"$1" "$2.new" "${mirror:-http://deb.debian.org/debian}" || return
+		"${checks[@]}" "$1" "$2.new" "${mirror:-http://deb.debian.org/debian}" || return
 	mv "$2.new" "$2"
 }
 
