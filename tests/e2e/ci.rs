@@ -12,7 +12,7 @@ use std::thread::spawn;
 use serde_norway::Value;
 
 use crate::buildx::Client;
-use crate::support::{Context, Outcome, PLUGIN, Registry, TempDir, docker, host, run};
+use crate::support::{Context, Outcome, PLUGIN, Registry, TempDir, base_image, docker, host, run};
 
 const ACTION: &str = include_str!("../../action.yml");
 const GITLAB: &str = include_str!("../../packaging/ci/gitlab-ci.yml");
@@ -204,11 +204,12 @@ fn engine_on_tcp() -> String {
     format!("tcp://{address}")
 }
 
-/// The address of this host for the engine's containers.
+/// The address of this host for the engine's containers. Its network need not name one: that of 20.10 does from
+/// the engine's second start on.
 fn gateway() -> String {
-    let format = "{{range .IPAM.Config}}{{.Gateway}} {{end}}";
-    let found = docker(&["network", "inspect", "bridge", "--format", format]).ok().stdout;
-    found.split_whitespace().next().expect("a gateway").to_owned()
+    let routes = docker(&["run", "--rm", &base_image(), "ip", "route"]).ok().stdout;
+    let default = routes.split_once("default via ").expect("a default route").1;
+    default.split_whitespace().next().unwrap().to_owned()
 }
 
 #[test]
