@@ -42,7 +42,7 @@ pub(super) struct Options {
     #[arg(value_name = "PORT", value_parser = asked::some, add = Completes(forwards::complete_added))]
     ports: Vec<Words>,
 
-    /// Time each step has (default 10s)
+    /// Time each step has (default 20s)
     #[arg(long, value_name = "duration", value_parser = limit)]
     timeout: Option<Duration>,
 }
