@@ -224,7 +224,13 @@ async fn ask_once<E: Engine>(engine: &E, sidecar: &Sidecar, question: &Question,
             Answer::Foreign
         }
         Ok(Err(EngineError::Timeout { .. })) | Err(_) => Answer::Silent(limit),
-        Ok(Err(error)) => Answer::Failed(plain(&error.to_string())),
+        Ok(Err(error)) => {
+            let why = plain(&error.to_string());
+            match error.hint() {
+                Some(hint) => Answer::Refused { why, help: hint.to_string() },
+                None => Answer::Failed(why),
+            }
+        }
     }
 }
 

@@ -130,7 +130,7 @@ async fn sample<E: Engine>(session: Session<'_, E>) -> Result<Vec<Sample>> {
                 Answer::Told(report) => Ok(*report),
                 Answer::Old => Err(NoCounters::Old),
                 Answer::Foreign => Err(NoCounters::Foreign),
-                Answer::Silent(_) | Answer::Failed(_) => Err(NoCounters::Silent),
+                Answer::Silent(_) | Answer::Failed(_) | Answer::Refused { .. } => Err(NoCounters::Silent),
             }
         } else {
             Err(NoCounters::Stopped { state: super::info::state(&sidecar.container.state).to_owned() })

@@ -17,6 +17,19 @@ pub enum AnswerError {
         /// What that means.
         reason: String,
     },
+    /// A proxy in front of the engine; its words are the title of a page in HTML.
+    #[error("\"{endpoint}\" answered with http status {status} ({reason}) and the page \"{page}\"")]
+    #[advice = "see what listens there"]
+    Page {
+        /// Who answered.
+        endpoint: String,
+        /// The HTTP status.
+        status: u16,
+        /// What that means.
+        reason: String,
+        /// The title of the page, or what it says first.
+        page: String,
+    },
     /// The engine takes TLS only.
     #[error("it wants tls")]
     #[advice = "`--tlsverify` or `--tls`"]

@@ -6,7 +6,7 @@ use std::io;
 use bollard::errors::Error as BollardError;
 use http::StatusCode;
 
-use super::{AnswerError, EngineError, Operation};
+use super::{AnswerError, EngineError, Operation, page};
 
 /// The status given to an error that came inside a stream whose head had said 200.
 const STREAM_STATUS: u16 = 500;
@@ -81,12 +81,18 @@ pub(super) fn root_cause(error: &(dyn StdError + 'static)) -> Box<dyn StdError +
 
 /// What the engine refuses with this status and these words.
 pub(super) fn refusal(endpoint: &str, operation: Operation, status: u16, message: &str) -> EngineError {
+    let page = page::words(message);
     let mut message = one_line(message);
-    if message.is_empty() {
+    if page.is_some() || message.is_empty() {
         // Not what the engine does, but many a proxy in front of one.
         let code = StatusCode::from_u16(status).ok();
         let reason = code.and_then(|code| code.canonical_reason()).unwrap_or("unknown").to_lowercase();
-        message = AnswerError::NoReason { endpoint: endpoint.to_owned(), status, reason }.to_string();
+        let endpoint = endpoint.to_owned();
+        let answer = match page.filter(|page| !page.is_empty()) {
+            Some(page) => AnswerError::Page { endpoint, status, reason, page },
+            None => AnswerError::NoReason { endpoint, status, reason },
+        };
+        message = answer.to_string();
     }
     if status == 400 && message.contains("HTTP request to an HTTPS server") {
         return unreachable(endpoint, AnswerError::WantsTls.into());

@@ -48,7 +48,7 @@ pub enum EngineHint {
     /// The engine does not answer in time.
     #[error("the engine may be overloaded, or something else listens there")]
     Overloaded,
-    /// Status 403.
+    /// Status 401, 403 or 405.
     #[error("an authorization plugin or a proxy in front of the engine forbids it")]
     Forbidden,
     /// Status 426.
@@ -67,7 +67,7 @@ impl EngineError {
             Self::Unreachable { endpoint, source } => unreachable(endpoint, source.as_ref()),
             Self::Timeout { operation, .. } if operation.verb == PULL => Some(EngineHint::Registry),
             Self::Timeout { .. } => Some(EngineHint::Overloaded),
-            Self::Refused { status: 403, .. } => Some(EngineHint::Forbidden),
+            Self::Refused { status: 401 | 403 | 405, .. } => Some(EngineHint::Forbidden),
             Self::Refused { status: 426, .. } => Some(EngineHint::NoUpgrade),
             Self::Refused { status: 400, message, .. } if message.contains("client version") => {
                 Some(EngineHint::ApiVersion)

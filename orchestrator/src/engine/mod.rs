@@ -12,6 +12,7 @@ mod heads;
 mod hint;
 mod info;
 mod log;
+mod page;
 mod request;
 mod transport;
 mod users;

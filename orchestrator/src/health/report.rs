@@ -23,6 +23,13 @@ pub enum Answer {
     Silent(Duration),
     /// Its program, or the engine, says why not.
     Failed(String),
+    /// The engine, or what is in front of it, does not have it asked.
+    Refused {
+        /// Its words.
+        why: String,
+        /// What may help.
+        help: String,
+    },
 }
 
 /// Each port that was tried, and what came of it; `ports` are those of the sidecar.

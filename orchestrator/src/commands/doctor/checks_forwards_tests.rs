@@ -64,6 +64,8 @@ fn a_sidecar_is_judged_by_its_state_and_its_answer() {
     is(&answers(Answer::Foreign), Warn, "another image", "logs --proxy 5000");
     is(&answers(Answer::Silent(Duration::from_secs(8))), Fail, "within 8 s", "docker restart s");
     is(&answers(Answer::Failed("no relay".to_owned())), Fail, "no relay", "docker restart s");
+    let refused = Answer::Refused { why: "forbidden".to_owned(), help: "ask the filter".to_owned() };
+    is(&answers(refused), Fail, "cannot be asked: forbidden", "ask the filter");
     is(
         &sidecar(&Examined { stale: true, ..forward(None) }, None, "START"),
         Fail,

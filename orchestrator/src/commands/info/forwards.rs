@@ -182,6 +182,7 @@ fn untold(answer: &Answer) -> (&'static str, String) {
         Answer::Foreign => ("unknown", "The program of this sidecar's image tells no more".to_owned()),
         Answer::Silent(limit) => ("silent", format!("Does not answer within {} s", limit.as_secs())),
         Answer::Failed(text) => ("silent", format!("Does not answer: {text}")),
+        Answer::Refused { why, help } => ("silent", format!("Cannot be asked: {why}; {help}")),
     }
 }
 

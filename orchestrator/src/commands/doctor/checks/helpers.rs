@@ -40,6 +40,10 @@ pub enum HelperTrouble {
     #[error("{why}")]
     #[advice("'docker restart {name}'")]
     Failed { why: String, name: ContainerName },
+    /// The engine, or what is in front of it, does not have it asked.
+    #[error("cannot be asked: {why}")]
+    #[advice("{help}")]
+    Refused { why: String, help: String },
     /// It has ended by itself, and the engine has started it again.
     #[error("{version} answers, but {ended}: its connections were cut")]
     #[advice(
@@ -115,6 +119,9 @@ pub(super) fn sidecar(forward: &Examined, backend: Option<&Container>, start: &s
             HelperTrouble::Silent { seconds: limit.as_secs_f32(), name }
         }
         (State::Running, Some(Answer::Failed(text))) => HelperTrouble::Failed { why: text.clone(), name },
+        (State::Running, Some(Answer::Refused { why, help })) => {
+            HelperTrouble::Refused { why: why.clone(), help: help.clone() }
+        }
         (other, _) => stopped(other, start),
     };
     found(format!("sidecar {ports}"), &trouble)
