@@ -2,6 +2,7 @@
 
 use std::process::{Output, Stdio};
 
+use futures_util::future::join_all;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
@@ -121,6 +122,36 @@ async fn the_end_is_heard_at_every_request_of_every_command() {
             let (before, output) = told_to_end(&engine, args, signal).await;
             assert_eq!(output.status.code(), Some(status), "{args:?} {:?}: {output:?}", before.last());
         }
+    }
+}
+
+/// Whoever says how long they want to wait is not kept longer by an engine that takes connections and is
+/// silent. That of a stop is the backend's, which the engine is given to end it.
+#[tokio::test]
+async fn a_silent_engine_has_no_longer_than_was_said() {
+    for hangs in [Hangs::From(1), Hangs::From(2), Hangs::From(3)] {
+        let commands = [
+            &["backend", "info"][..],
+            &["backend", "info", "--quiet"],
+            &["backend", "stats"],
+            &["backend", "cache", "usage"],
+            &["backend", "cache", "purge", "--force"],
+            &["backend", "port", "add", "6000"],
+            &["backend", "port", "rm", "5000"],
+            &["backend", "start", "--allow-host-port", "0"],
+            &["backend", "start", "--dry-run"],
+            &["backend", "doctor"],
+        ];
+        let told = commands.map(async |args| {
+            let engine = ScriptedEngine::that_hangs(running(), hangs);
+            let child = run(&engine, &[args, &["--timeout", "1s"]].concat());
+            let output = child.wait_with_output().await.unwrap();
+            assert_eq!(output.status.code(), Some(1), "{args:?}: {output:?}");
+            let all = [output.stdout.clone(), output.stderr.clone()].concat();
+            let all = String::from_utf8(all).unwrap();
+            assert!(all.contains("answer within 1 s"), "{args:?} {hangs:?}: {output:?}");
+        });
+        join_all(told).await;
     }
 }
 

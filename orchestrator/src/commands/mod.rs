@@ -172,6 +172,13 @@ pub enum OnEngine {
     Use(builder::Load),
 }
 
+impl OnEngine {
+    /// How long the engine may take for an answer, by what was said of time: that of a stop is the backend's.
+    fn patience(&self, limit: Option<Duration>) -> Option<Duration> {
+        limit.filter(|_| !matches!(self, Self::Stop(_)))
+    }
+}
+
 impl Program for Assemble {
     type Command = Request;
     type Source = Source;

@@ -71,7 +71,7 @@ impl<V: Vars> Here<'_, V> {
         let (resolved, user) = (self.resolve(), self.user().ok());
         match command {
             Tolerant::Version(form) => {
-                let engine = resolved.ok().and_then(|found| connect(found, console).ok());
+                let engine = resolved.ok().and_then(|found| connect(found, None, console).ok());
                 version::run(engine.as_ref(), user.as_ref(), console, form).await
             }
             Tolerant::Doctor(examination) => {
@@ -82,7 +82,9 @@ impl<V: Vars> Here<'_, V> {
                 };
                 let proxies = found.map(|found| found.proxies.clone()).unwrap_or_default();
                 // What is wrong with the endpoint is the first thing it tells.
-                let engine = resolved.map_err(anyhow::Error::from).and_then(|found| connect(found, console));
+                // It bounds each step by itself.
+                let engine =
+                    resolved.map_err(anyhow::Error::from).and_then(|found| connect(found, None, console));
                 let engine = engine.as_ref().map_err(explain);
                 let doctor =
                     Doctor { engine, user: user.as_ref(), builder, proxies, runtime: self.runtime() };
@@ -116,7 +118,7 @@ impl<V: Vars> Here<'_, V> {
             hints: hooks::hints(self.vars),
         };
         let (host, prune_filters) = (host(&found).to_owned(), found.prune_filters.clone());
-        let engine = connect(found, console)?;
+        let engine = connect(found, command.patience(limit), console)?;
         let user = &self.user()?;
         let session = Session { engine: &engine, user, console, cancel, limit };
         match command {
@@ -197,9 +199,9 @@ fn host(found: &Resolved) -> &str {
     &found.endpoint.host
 }
 
-fn connect(found: Resolved, console: &Console) -> Result<DockerEngine> {
+fn connect(found: Resolved, limit: Option<Duration>, console: &Console) -> Result<DockerEngine> {
     if let Some(warning) = found.warning {
         console.warning(warning);
     }
-    Ok(DockerEngine::new(&found.endpoint, found.credentials)?)
+    Ok(DockerEngine::within(limit, &found.endpoint, found.credentials)?)
 }

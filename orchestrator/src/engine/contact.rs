@@ -22,7 +22,7 @@ use super::{AnswerError, EngineError, EngineStream, Operation, Result, failure, 
 
 /// For what an idle engine answers in milliseconds, and a busy one behind its other work: facts, lists
 /// and inspections.
-pub(super) const USUAL: Duration = Duration::from_secs(20);
+const USUAL: Duration = Duration::from_secs(20);
 
 /// What a call may take longer where a login comes first: the 30 s that ssh has for its
 /// connection, and a key to be unlocked by hand.
@@ -49,6 +49,8 @@ pub(super) struct Contact {
     asked: Option<ApiVersion>,
     /// The version spoken, known after the first answer.
     version: Arc<OnceCell<ApiVersion>>,
+    /// The deadline of questions.
+    usual: Duration,
     /// Added to every deadline.
     slack: Duration,
     /// Whether a program such as ssh leads there.
@@ -58,8 +60,8 @@ pub(super) struct Contact {
 }
 
 impl Contact {
-    /// Nothing is sent yet.
-    pub(super) fn new(endpoint: &Endpoint) -> Result<Self> {
+    /// Nothing is sent yet. Questions are given up after `limit` where that comes before the usual deadline.
+    pub(super) fn new(endpoint: &Endpoint, limit: Option<Duration>) -> Result<Self> {
         let unreachable = |source| EngineError::Unreachable { endpoint: endpoint.host.clone(), source };
         let connector = Connector::new(endpoint).map_err(|error| unreachable(error.into()))?;
         let asked = endpoint
@@ -74,7 +76,13 @@ impl Contact {
         let slack = if endpoint.host.starts_with("ssh:") { LOGIN } else { Duration::ZERO };
         let endpoint = endpoint.host.as_str().into();
         let turns = Arc::new(Semaphore::new(at_once(by_program)));
-        Ok(Self { docker, endpoint, asked, version, slack, by_program, turns })
+        let usual = limit.map_or(USUAL, |limit| limit.min(USUAL));
+        Ok(Self { docker, endpoint, asked, version, usual, slack, by_program, turns })
+    }
+
+    /// The deadline of questions, and of what is quick like them.
+    pub(super) const fn usual(&self) -> Duration {
+        self.usual
     }
 
     /// How many calls get on at once.
@@ -160,7 +168,7 @@ impl Contact {
         operation: Operation,
         question: impl Future<Output = Result<T, BollardError>> + Send + 'a,
     ) -> BoxFuture<'a, Result<Understood<T>>> {
-        Box::pin(self.call(operation, USUAL, leniently(question)))
+        Box::pin(self.call(operation, self.usual, leniently(question)))
     }
 
     /// A stream of the engine, opened when it is first read, with its errors sorted. It ends with an

@@ -19,7 +19,7 @@ use futures_util::future::try_join_all;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
-use super::contact::{Contact, USUAL, never_empty, operation};
+use super::contact::{Contact, never_empty, operation};
 use super::request::{found, has, in_path, label_filters, nameless};
 use super::{
     AnswerError, Created, CredentialSource, Duplex, Endpoint, Engine, EngineError, EngineFacts, EngineStream,
@@ -60,7 +60,20 @@ impl DockerEngine {
     /// # Errors
     /// [`EngineError::Unreachable`] for an endpoint that is not understood or not supported.
     pub fn new(endpoint: &Endpoint, credentials: CredentialSource) -> Result<Self> {
-        let contact = Contact::new(endpoint)?;
+        Self::within(None, endpoint, credentials)
+    }
+
+    /// The same; each question is given up after `limit` where that is shorter than usual. What is done takes
+    /// its time.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn within(
+        limit: Option<Duration>,
+        endpoint: &Endpoint,
+        credentials: CredentialSource,
+    ) -> Result<Self> {
+        let contact = Contact::new(endpoint, limit)?;
         Ok(Self(Arc::new(Inner { contact, credentials, facts: OnceCell::new() })))
     }
 
@@ -267,7 +280,7 @@ impl Engine for DockerEngine {
                 Ok(all)
             }
         });
-        let archive = found(self.0.contact.call(reading.clone(), USUAL, collecting).await)?;
+        let archive = found(self.0.contact.call(reading.clone(), self.0.contact.usual(), collecting).await)?;
         let first = archive.map(|archive| answered::first_file(&archive)).transpose();
         first.map_err(|error| EngineError::Broken { operation: reading, source: error.into() })
     }
@@ -327,7 +340,7 @@ impl Engine for DockerEngine {
             Err(EngineError::NotFound { .. }) => Ok(()),
             // Somebody else is removing it; the name is free only when that is done.
             Err(error @ EngineError::Conflict { .. }) => {
-                let until = Instant::now() + USUAL;
+                let until = Instant::now() + self.0.contact.usual();
                 while self.inspect(&id.0).await?.is_some() {
                     if Instant::now() >= until {
                         return Err(error);
@@ -349,7 +362,7 @@ impl Engine for DockerEngine {
             let options = log::query(&options);
             Ok(inner.contact.client().await?.logs(path, Some(options)).map_ok(log::chunk))
         };
-        let silence = (!follow).then_some(USUAL);
+        let silence = (!follow).then_some(self.0.contact.usual());
         self.0.contact.stream(reading, silence, open)
     }
 
@@ -363,6 +376,6 @@ impl Engine for DockerEngine {
         let running = operation("run a command in container", id.short());
         let path = in_path(&running, &id.0)?;
         let opening = exec::duplex(self.0.contact.client().await?, path, command);
-        Ok(Box::pin(self.0.contact.call(running, USUAL, opening).await?))
+        Ok(Box::pin(self.0.contact.call(running, self.0.contact.usual(), opening).await?))
     }
 }

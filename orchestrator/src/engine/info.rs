@@ -4,7 +4,7 @@ use bollard::errors::Error as BollardError;
 use bollard::models::SystemInfo;
 use serde::Deserialize;
 
-use super::contact::{Contact, USUAL, operation};
+use super::contact::{Contact, operation};
 use super::{EngineFacts, Result, answered, transport, words};
 
 /// How an engine without root is told.
@@ -46,7 +46,7 @@ async fn ask(contact: &Contact) -> Result<SystemInfo> {
     let docker = contact.client().await?.clone();
     let docker = docker.with_request_modifier(|request| transport::redirected(request, "/info"));
     let asking = async { read(docker.ping().await?) };
-    contact.call(operation("ask for the engine's facts", ""), USUAL, asking).await
+    contact.call(operation("ask for the engine's facts", ""), contact.usual(), asking).await
 }
 
 /// Podman before 4.6 tells in a field of its own that it has no root, and not among the security options
