@@ -4,6 +4,7 @@ mod container;
 mod daemon;
 mod forwards;
 mod helpers;
+mod made_of;
 mod object;
 
 pub(in crate::commands) use container::ports;
@@ -38,9 +39,9 @@ use helpers::Helpers;
   $ docker inspect $(docker assemble backend info -q)")]
 pub(super) struct Options {
     /// Format output: "pretty", "json" (one object) or a Go template; fields: .ID .Name .State
-    /// .Unhealthy .Image .CacheVolume .Privileged .Settings .Sidecars (.ID .Name .State .Unhealthy .Port .Target
-    /// .Stale .Forward (.Health .Why .Help .Active .Opened .BytesUp .BytesDown .LastError; of a range .Accepting
-    /// .Findings .Ports)) .Dialer
+    /// .Unhealthy .Image .CacheVolume .Privileged .Settings .Configuration (.Digest .Files (.Path .SHA256))
+    /// .Sidecars (.ID .Name .State .Unhealthy .Port .Target .Stale .Forward (.Health .Why .Help .Active .Opened
+    /// .BytesUp .BytesDown .LastError; of a range .Accepting .Findings .Ports)) .Dialer
     /// .Workers (.ID .Platforms .Labels .GCPolicy) .Builds (.ID .Image) .Cache (.Entries .Size .InUse)
     #[arg(long, short, value_name = "string", value_parser = FORMS)]
     format: Option<String>,
@@ -53,7 +54,7 @@ pub(super) struct Options {
     #[arg(long, short)]
     quiet: bool,
 
-    /// Time BuildKit has for each answer (default 10s; 2m for its cache)
+    /// Time for each answer (default 10s; 2m for the size of the cache)
     #[arg(long, value_name = "duration", value_parser = limit)]
     pub(super) timeout: Option<Duration>,
 
@@ -132,7 +133,7 @@ async fn describe<E: Engine>(
         &backend,
         (&observed, &start_with),
         |_| Question::Target,
-        ANSWER_LIMIT,
+        limit.map_or(ANSWER_LIMIT, |limit| limit.min(ANSWER_LIMIT)),
     );
     if let Form::Object(form) = &form {
         let asking = async {
@@ -143,8 +144,13 @@ async fn describe<E: Engine>(
             }
         };
         let (forwards, daemon) = tokio::join!(examining, asking);
-        let object =
-            object::info(&backend, &image, &Helpers::of(&forwards, &observed, user), daemon?.as_ref());
+        let object = object::info(
+            &backend,
+            &image,
+            &observed,
+            &Helpers::of(&forwards, &observed, user),
+            daemon?.as_ref(),
+        );
         super::print(console, &object, form)?;
         return Ok(());
     }
@@ -159,9 +165,12 @@ async fn describe<E: Engine>(
         console.line(format_args!("What helps: {}", finish(&backend, &aside)))?;
     }
     console.line(format_args!("Image: {image}"))?;
-    let settings = backend.settings.chosen.to_string();
+    let settings = made_of::settings_line(&observed);
     if !settings.is_empty() {
         console.line(format_args!("Settings: {settings}"))?;
+    }
+    if let Some(configuration) = made_of::Configuration::of(&observed) {
+        console.line(format_args!("Configuration: {configuration}"))?;
     }
     console.line("")?;
     Helpers::of(&examining.await, &observed, user).list(console, &start, verbose)?;

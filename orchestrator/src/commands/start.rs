@@ -27,7 +27,7 @@ pub(in crate::commands) use command::attain;
 pub use command::{Around, How, command, dialed};
 pub use daemon::{Daemon, FileError};
 pub use error::{StartError, StartWarning};
-pub(in crate::commands) use last_start::{START, again, proxies_in_vain};
+pub(in crate::commands) use last_start::{START, again, more_options, proxies_in_vain};
 pub use names::{NameError, resolve};
 pub(in crate::commands) use options::Options;
 pub use options::{NoVolumeName, NothingLoads, Start};

@@ -5,15 +5,16 @@ use serde_json::{Value, json};
 use super::container::common;
 use super::daemon::Daemon;
 use super::helpers::Helpers;
+use super::made_of::{Configuration, settings};
 use crate::buildkit::GcPolicy;
-use crate::desired::{Choice, Chosen};
-use crate::observed::Container;
+use crate::observed::{Container, Observed};
 
 /// The object; `Workers`, `Builds` and `Cache` are null where the backend does not run,
 /// and `Builds` where BuildKit does not tell.
 pub(super) fn info(
     backend: &Container,
     image: &str,
+    observed: &Observed,
     helpers: &Helpers<'_>,
     daemon: Option<&Daemon>,
 ) -> Value {
@@ -21,24 +22,14 @@ pub(super) fn info(
     object["Image"] = image.into();
     object["CacheVolume"] = backend.settings.cache_volume.as_ref().map(|volume| volume.0.as_str()).into();
     object["Privileged"] = bool::from(backend.settings.security).into();
-    object["Settings"] = settings(&backend.settings.chosen);
+    object["Settings"] = settings(observed).into();
+    object["Configuration"] = Configuration::of(observed).map(|it| it.object()).into();
     object["Sidecars"] = helpers.sidecar_objects().into();
     object["Dialer"] = helpers.dialer_object().into();
     object["Workers"] = daemon.map(workers).into();
     object["Builds"] = daemon.and_then(builds).into();
     object["Cache"] = daemon.map(cache).into();
     object
-}
-
-/// By the names of their options, in the words of these; of what may be a secret the names alone.
-fn settings(chosen: &Chosen) -> Value {
-    let words = |choice: Choice| {
-        let words = chosen.words(choice);
-        let value =
-            if choice.is_list() { words.into() } else { words.into_iter().next().map(Value::from)? };
-        chosen.get(choice).map(|_| (choice.row().name.to_owned(), value))
-    };
-    Value::Object(Choice::all().filter_map(words).collect())
 }
 
 fn workers(daemon: &Daemon) -> Vec<Value> {
@@ -86,9 +77,9 @@ mod tests {
     use crate::buildkit::{Record, Worker};
     use crate::commands::health::Examined;
     use crate::desired::UserName;
-    use crate::desired::{Port, REGISTRY_PORT, VolumeName};
+    use crate::desired::{Choice, Port, REGISTRY_PORT, VolumeName};
     use crate::forward::{Forward, Target};
-    use crate::observed::{ContainerId, Observed, Sidecar, State};
+    use crate::observed::{ContainerId, Sidecar, State};
 
     fn container(name: &str) -> Container {
         Container {
@@ -124,7 +115,7 @@ mod tests {
         let gone = Forward { ports: away.into(), target: Target::Loopback { port } };
         let noted = Some(vec![Forward::plain(port), gone]);
         let sidecars = forwards.iter().map(|examined| examined.sidecar.clone()).collect();
-        let observed = Observed { noted, sidecars, ..Observed::default() };
+        let observed = Observed { backend: Some(backend.clone()), noted, sidecars, ..Observed::default() };
         let user = UserName::from_login("ann").unwrap();
         let unknown = json!({"Health": "unknown", "Why": null, "Help": null});
         let policy = GcPolicy {
@@ -139,11 +130,11 @@ mod tests {
             records: vec![Record { size_bytes: 7, in_use: true, ..Record::default() }, Record::default()],
         };
         assert_eq!(
-            info(&backend, "img@x", &Helpers::of(&forwards, &observed, &user), Some(&daemon)),
+            info(&backend, "img@x", &observed, &Helpers::of(&forwards, &observed, &user), Some(&daemon)),
             json!({
                         "ID": "id-of-b", "Name": "b", "State": "running", "Unhealthy": false, "Restarts": 0, "OutOfMemory": false,
                         "Image": "img@x", "CacheVolume": "v", "Privileged": true,
-                        "Settings": {"env": ["TOKEN"], "memory": "2g"},
+                        "Settings": {"env": ["TOKEN"], "memory": "2g", "proxy-image": "img"}, "Configuration": null,
                         "Sidecars": [{
                             "ID": "id-of-s", "Name": "s", "State": "running", "Unhealthy": true, "Restarts": 0, "OutOfMemory": false,
                             "Port": 5000, "Stale": true, "Forward": unknown,
@@ -176,7 +167,7 @@ mod tests {
         let down = Container { state: State::Exited, ..backend };
         let dialer = Some(container("d"));
         let observed = Observed { dialer, ..Observed::default() };
-        let object = info(&down, "img", &Helpers::of(&[], &observed, &user), None);
+        let object = info(&down, "img", &observed, &Helpers::of(&[], &observed, &user), None);
         assert_eq!(
             object["Dialer"],
             json!({"ID": "id-of-d", "Name": "d", "State": "running", "Unhealthy": false, "Restarts": 0, "OutOfMemory": false})

@@ -1,5 +1,6 @@
 //! The starts that bring back what a user has: hints tell them, and the next start may ask for one.
 
+use std::collections::BTreeMap;
 use std::path::{PathBuf, absolute};
 
 use super::Daemon;
@@ -23,13 +24,22 @@ pub(in crate::commands) fn again(observed: &Observed, user: &UserName) -> StartL
     let usual = ImageRef(BACKEND_IMAGE.to_owned());
     let image = observed.backend.as_ref().map(|backend| &backend.image);
     let settings = observed.backend.as_ref().map(|backend| backend.settings.clone()).unwrap_or_default();
-    let line = of_settings(&settings, user);
-    let line = with_configuration(line, config_options(observed.backend.as_ref()))
-        .with("image", image.filter(|image| !image.stands_for(&usual)))
-        .with("proxy-image", observed.helper_image().filter(|image| !is_built_in(image)));
+    let line = of_more(of_settings(&settings, user), observed)
+        .with("image", image.filter(|image| !image.stands_for(&usual)));
     let forwards = observed.wanted();
     // Without any, only the backend's note tells whether none was wanted.
     if forwards.is_empty() && observed.noted.is_none() { line } else { line.forwarding(&forwards) }
+}
+
+/// The options that are no settings of the backend's container, each with its values, as far as a start
+/// without them would do something else.
+pub(in crate::commands) fn more_options(observed: &Observed) -> BTreeMap<&'static str, Vec<String>> {
+    of_more(StartLine::default(), observed).others()
+}
+
+fn of_more(line: StartLine, observed: &Observed) -> StartLine {
+    with_configuration(line, config_options(observed.backend.as_ref()))
+        .with("proxy-image", observed.helper_image().filter(|image| !is_built_in(image)))
 }
 
 /// The start that has all again that this wish has come to, with the backend that was made or found for

@@ -55,6 +55,11 @@ impl StartLine {
         Self { forwards, ..self.clone() }
     }
 
+    /// Its options but for the forwards, by their names.
+    pub(super) fn others(self) -> BTreeMap<&'static str, Vec<String>> {
+        self.options
+    }
+
     /// The command with these forwards, where there are any.
     pub(in crate::commands) fn command_with(&self, forwards: &[Forward]) -> String {
         if forwards.is_empty() { self.command() } else { self.forwarding(forwards).command() }
