@@ -1,6 +1,8 @@
 //! Advice that the plugin prints is worth following: each test makes a situation, reads the command
 //! that is advised, types it word for word, and sees that it helps.
 
+use std::process::Command;
+
 use crate::support::{
     Backend, Certificate, Context, Outcome, PATIENCE, Registry, Volume, docker, eventually, free_port, run,
     signal,
@@ -115,6 +117,30 @@ fn a_backend_with_options_of_its_own() {
     is_same();
     let info = backend.run(&["info"]).ok();
     assert!(info.stdout.contains("mine: yes"), "{info:?}");
+}
+
+/// A stop takes what may be a secret with it, and no command has that: the reader is told what to give again.
+#[test]
+#[ignore = "needs a docker engine, and root for the backend's network"]
+fn a_backend_without_a_way_out_whose_secrets_are_not_told() {
+    let (reader, registry) = (Reader::new(), Registry::start());
+    let (backend, port) = (&reader.0, registry.port.to_string());
+    let chosen = ["--memory", "512m", "--env", "TOKEN=s3cret", "--label", "team=builds"];
+    backend.run(&[&["start", "--allow-host-port", &port], &chosen[..]].concat()).ok();
+    let pid = backend.inspect()["State"]["Pid"].to_string();
+    run(Command::new("nsenter").args(["--target", &pid, "--net", "ip", "route", "del", "default"])).ok();
+    let ill = backend.run(&["doctor"]).fails(1);
+    let again = "--env TOKEN and --label team";
+    assert!(ill.stdout.contains(&format!("(with {again} as before, whose values are not shown)")), "{ill:?}");
+    assert!(!ill.words().contains("s3cret"), "{ill:?}");
+
+    reader.follows(&ill, "docker assemble backend stop");
+    let start = advice(&ill, "docker assemble backend start ");
+    reader.types(&format!("TOKEN=s3cret {start} --env TOKEN --label team=builds")).ok();
+    backend.get(registry.port).ok();
+    let (config, host) = (&backend.inspect()["Config"], &backend.inspect()["HostConfig"]);
+    assert!(config["Env"].as_array().unwrap().contains(&"TOKEN=s3cret".into()), "{config}");
+    assert_eq!((&config["Labels"]["team"], &host["Memory"]), (&"builds".into(), &(512 << 20).into()));
 }
 
 #[test]

@@ -120,13 +120,14 @@ pub async fn gradually<T>(at_once: usize, work: impl Iterator<Item = impl Future
     join_all(work.map(in_turn)).await
 }
 
-/// Looks at all forwards; `start` is the command that has these forwards. Never an error, and no longer than `limit` and a moment for every few of
-/// them: what could not be found out is part of the answer.
+/// Looks at all forwards; `start` is the command that has these forwards, `anew` what makes the backend anew.
+/// Never an error, and no longer than `limit` and a moment for every few of them: what could not be found out is
+/// part of the answer.
 pub async fn examine<E: Engine, A: Into<Ask>>(
     engine: &E,
     facts: Option<&EngineFacts>,
     backend: &Container,
-    (observed, start): (&Observed, &StartWith<'_>),
+    (observed, start, anew): (&Observed, &StartWith<'_>, &str),
     question: impl Fn(&Sidecar) -> A,
     limit: Duration,
 ) -> Vec<Examined> {
@@ -150,6 +151,7 @@ pub async fn examine<E: Engine, A: Into<Ask>>(
         filters: OnceCell::new(),
         isolated: lost(engine, backend, &forwards, limit).await,
         start,
+        anew,
     };
     let mut groups: Vec<Vec<Group<'_>>> = forwards
         .iter()

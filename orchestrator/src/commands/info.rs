@@ -121,7 +121,7 @@ async fn describe<E: Engine>(
     let Session { engine, console, user, limit, .. } = session;
     let observed = observe::closely(engine, user).await?;
     let again = again(&observed, user);
-    let start = again.command();
+    let (start, anew) = (again.command(), again.anew());
     let start_with = |forwards: &[Forward]| again.command_with(forwards);
     let backend = observed.backend.clone().ok_or_else(|| absent(&observed, builder, user))?;
     let image = image(engine, &backend).await?;
@@ -131,7 +131,7 @@ async fn describe<E: Engine>(
         engine,
         facts.as_ref(),
         &backend,
-        (&observed, &start_with),
+        (&observed, &start_with, &anew),
         |_| Question::Target,
         limit.map_or(ANSWER_LIMIT, |limit| limit.min(ANSWER_LIMIT)),
     );

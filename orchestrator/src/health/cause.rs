@@ -49,6 +49,8 @@ pub struct Case<'a> {
     pub forwards: &'a [Forward],
     /// The command that has these forwards, and all else as it is.
     pub start: &'a StartWith<'a>,
+    /// The commands that make the backend anew, with all that it has.
+    pub anew: &'a str,
 }
 
 /// Puts the facts together; `None` for a target that accepts, or was not tried.
@@ -66,10 +68,10 @@ fn cause(case: &Case<'_>) -> Option<Cause> {
     Some(match (outcome, case.via) {
         (Outcome::Accepted | Outcome::NotTried, _) => return None,
         (Outcome::NoGateway, _) if case.isolated => {
-            let lost = NoNetwork::new(&case.start(None));
+            let lost = NoNetwork::new(case.anew);
             Cause::NoNetwork { help: lost.advice().unwrap_or_default(), lost }
         }
-        (Outcome::NoGateway, _) => Cause::NoRoute { anew: super::anew(&case.start(None)) },
+        (Outcome::NoGateway, _) => Cause::NoRoute { anew: case.anew.to_owned() },
         (Outcome::Dialer, _) => Cause::Dialer { words, start: case.start(None) },
         (Outcome::Descriptors | Outcome::ClientGone | Outcome::Unknown, _) => {
             Cause::Unclear { words, ports: case.ports }
@@ -92,7 +94,7 @@ fn cause(case: &Case<'_>) -> Option<Cause> {
             text: case.text.unwrap_or("no such name").to_owned(),
             start: case.start(Some(case.host("ADDRESS"))),
         },
-        (Outcome::NameService, _) => Cause::NameService { words, anew: super::anew(&case.start(None)) },
+        (Outcome::NameService, _) => Cause::NameService { words, anew: case.anew.to_owned() },
         (Outcome::Refused, TargetHost::Name(name)) => nothing_listens(case.named(name.as_str())),
         (_, TargetHost::Name(name)) => no_way(case.named(name.as_str()), name.to_string(), words),
         (Outcome::Refused, TargetHost::Address(ip)) => nothing_listens(ip.to_string()),

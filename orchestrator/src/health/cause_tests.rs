@@ -44,6 +44,7 @@ fn case<'a>(
             };
             format!("docker assemble backend start{words}")
         },
+        anew: "'docker assemble backend stop' and then 'docker assemble backend start'",
     }
 }
 

@@ -19,10 +19,10 @@ pub struct NoNetwork {
 }
 
 impl NoNetwork {
-    /// `start` is the command that keeps all forwards.
+    /// `anew` are the commands that make the backend anew, with all that it has.
     #[must_use]
-    pub fn new(start: &str) -> Self {
-        Self { anew: super::anew(start) }
+    pub fn new(anew: &str) -> Self {
+        Self { anew: anew.to_owned() }
     }
 }
 

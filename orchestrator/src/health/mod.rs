@@ -21,13 +21,6 @@ pub use listening::{Listener, Listening, listeners, listening};
 pub use place::Place;
 pub use report::{Answer, alone, read, target_now, target_of, tried};
 
-/// The commands that make a backend anew, whatever it was made from; `start` is the one that keeps all
-/// forwards. A mere `--recreate` leaves one alone that is as it was asked for.
-#[must_use]
-pub fn anew(start: &str) -> String {
-    format!("'docker assemble backend stop' and then '{start}'")
-}
-
 /// Text of unknown origin in one line that no terminal takes for a command, and not too long.
 #[must_use]
 pub fn plain(text: &str) -> String {

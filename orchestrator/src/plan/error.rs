@@ -105,8 +105,8 @@ pub enum PlanError {
 /// What else replaces a backend. A stop would also remove what is set aside, with its cache.
 fn other_ways(name: &ContainerName, aside: Option<&ContainerName>) -> String {
     match aside {
-        None => "and so do 'docker assemble backend stop' and another start; only a cache in a named volume \
-                 outlives that"
+        None => "and so do 'docker assemble backend stop' and a start that names all that is to stay; only a cache \
+                 in a named volume outlives that"
             .to_owned(),
         Some(aside) => format!("and {}", way_back(name, aside)),
     }

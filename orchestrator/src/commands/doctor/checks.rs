@@ -46,9 +46,9 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
         });
         if let Ok(Some(container)) = asked {
             checks.extend(facts.lost_files.then(|| configuration(container, &facts.start)));
-            checks.push(security(container, facts.confinement.as_ref(), &facts.start));
+            checks.push(security(container, facts.confinement.as_ref(), &facts.anew));
             checks.extend(facts.network.as_ref().map(|trouble| found("network", trouble)));
-            checks.extend(facts.isolated.then(|| found("network", &NoNetwork::new(&facts.start))));
+            checks.extend(facts.isolated.then(|| found("network", &NoNetwork::new(&facts.anew))));
         }
     }
     if let Some(Ok(None)) = &facts.backend {
@@ -60,7 +60,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
     if let Some(asked) = &facts.daemon {
         checks.push(buildkit(asked));
         if let Ok(daemon) = asked {
-            checks.push(namespace(&daemon.workers, &facts.start));
+            checks.push(namespace(&daemon.workers, &facts.anew));
         }
     }
     if let Some(Ok(Some(_))) = &facts.backend {
@@ -73,7 +73,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
     }));
     let reports: Vec<&Status> = facts.forwards.iter().filter_map(Examined::report).collect();
     if !facts.isolated {
-        checks.extend(gateway(&reports, &facts.start));
+        checks.extend(gateway(&reports, &facts.anew));
     }
     let backend = facts.backend.as_ref().and_then(|found| found.as_ref().ok()?.as_ref());
     for forward in &facts.forwards {
@@ -84,9 +84,9 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
         }
     }
     checks.extend(facts.missing.iter().map(|forward| missing(forward, &facts.start)));
-    checks.extend(descriptors(&reports, &facts.start));
+    checks.extend(descriptors(&reports, &facts.anew));
     checks.extend(pipes(&reports));
-    checks.extend(ports(&reports, &facts.start));
+    checks.extend(ports(&reports, &facts.anew));
     checks.extend(facts.conntrack.map(conntrack));
     checks.extend(facts.disk.map(disk));
     checks

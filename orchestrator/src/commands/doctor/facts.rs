@@ -35,8 +35,8 @@ pub enum Unanswered {
     Late { limit: Duration },
     /// BuildKit cannot read its databases, and ends at every start.
     #[error("{damage}")]
-    #[advice("then '{start}'")]
-    Damaged { damage: Damage, start: String },
+    #[advice("then {afresh}")]
+    Damaged { damage: Damage, afresh: String },
 }
 
 /// Why a rootless engine has no dialer of this user's on its host, and who can have one.
@@ -75,6 +75,8 @@ pub(super) struct Facts {
     pub(super) builder: Option<(ContainerName, Registered)>,
     /// The start that keeps all forwards.
     pub(super) start: String,
+    /// The commands that make the backend anew, with all that it has.
+    pub(super) anew: String,
     /// Whether ports were asked for.
     pub(super) named: bool,
     /// Those of them that are not forwarded.

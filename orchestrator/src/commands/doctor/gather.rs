@@ -61,6 +61,7 @@ impl<E: Engine> Doctor<'_, E> {
             proxies_in_vain: None,
             builder: None,
             start: START.to_owned(),
+            anew: StartLine::default().anew(),
             named: !asked.is_empty(),
             unforwarded: Vec::new(),
             more: String::new(),
@@ -95,7 +96,8 @@ impl<E: Engine> Doctor<'_, E> {
             timeout(limit, namespaces::find(engine, &observed)).await.unwrap_or_default().beside,
         );
         let again = again(&observed, user);
-        facts.start = again.command();
+        (facts.start, facts.anew) = (again.command(), again.anew());
+        let anew = facts.anew.clone();
         if health::place(known, false) == Place::Rootless {
             let place = dialer::place(user, &facts.endpoint, &known.name, self.runtime.as_deref());
             let start = format!("{START} --allow-host-port PORT@loopback");
@@ -123,8 +125,14 @@ impl<E: Engine> Doctor<'_, E> {
                 facts.network = network(name, &known, &facts.start);
             }
             let question = |sidecar: &Sidecar| question(sidecar.ports, &asked);
-            let examining =
-                health::examine(engine, Some(known), backend, (&observed, &start_with), question, limit);
+            let examining = health::examine(
+                engine,
+                Some(known),
+                backend,
+                (&observed, &start_with, &anew),
+                question,
+                limit,
+            );
             if backend.state == State::Running {
                 let asking = within(limit, ask(engine, backend), |error| match error {
                     BuildkitError::Engine(error) => explain(error),
@@ -146,7 +154,7 @@ impl<E: Engine> Doctor<'_, E> {
             // One that ends at every start may run at this moment.
             let ends = backend.state != State::Paused && !matches!(facts.daemon, Some(Ok(_)));
             let damage = if ends { damage::find(engine, backend).await } else { None };
-            facts.damage = damage.map(|damage| Unanswered::Damaged { damage, start: facts.start.clone() });
+            facts.damage = damage.map(|damage| Unanswered::Damaged { damage, afresh: again.afresh() });
         }
         facts.backend = Some(Ok(observed.backend));
         facts

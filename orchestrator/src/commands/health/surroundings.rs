@@ -47,6 +47,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) isolated: bool,
     /// The command with these forwards, and all else as it is.
     pub(super) start: &'a StartWith<'a>,
+    /// The commands that make the backend anew.
+    pub(super) anew: &'a str,
 }
 
 impl Group<'_> {
@@ -129,6 +131,7 @@ impl Surroundings<'_> {
             isolated: self.isolated,
             forwards,
             start: self.start,
+            anew: self.anew,
         }
     }
 

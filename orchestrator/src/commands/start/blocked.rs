@@ -36,12 +36,12 @@ pub async fn warn_of_proxies<E: Engine>(session: Session<'_, E>, desired: &Desir
     }
 }
 
-/// The start that a backend without a network allows, where this is one: sidecars that lead to its
-/// gateway end at once.
+/// The start that a backend without a network allows, where this is one, and what gives it one: sidecars that
+/// lead to its gateway end at once.
 pub(super) async fn start_without_network<E: Engine>(
     session: Session<'_, E>,
     desired: &Desired,
-) -> Option<String> {
+) -> Option<(String, String)> {
     let backend = observe::ours(session.engine, session.user).await.ok()?.backend?;
     let around = |forward: &Forward| match forward.target {
         Target::Gateway { port } => Forward { target: Target::Loopback { port }, ..forward.clone() },
@@ -49,7 +49,9 @@ pub(super) async fn start_without_network<E: Engine>(
     };
     let forwards: Vec<_> = desired.forwards.iter().map(around).collect();
     let again = left_by(desired, Some(&backend), &ImageRef(BACKEND_IMAGE.to_owned()));
-    is_isolated(session.engine, &backend, ANSWER_LIMIT).await.then(|| again.forwarding(&forwards).command())
+    let again = again.forwarding(&forwards);
+    let told = || (again.command(), again.anew());
+    is_isolated(session.engine, &backend, ANSWER_LIMIT).await.then(told)
 }
 
 async fn look<E: Engine>(session: Session<'_, E>, serves: &Served) -> Result<(), EngineError> {
@@ -58,17 +60,18 @@ async fn look<E: Engine>(session: Session<'_, E>, serves: &Served) -> Result<(),
     let Some(backend) = &observed.backend else { return Ok(()) };
     let facts = engine.facts().await?;
     let again = again(observed, session.user);
+    let anew = again.anew();
     let start_with = |forwards: &[Forward]| again.command_with(forwards);
     let ask = |sidecar: &Sidecar| match told.get(&sidecar.container.id) {
         Some(answer) => Ask::Answered(answer.clone()),
         None => Ask::Now(Question::Target),
     };
-    let examining = examine(engine, Some(&facts), backend, (observed, &start_with), ask, ANSWER_LIMIT);
+    let examining = examine(engine, Some(&facts), backend, (observed, &start_with, &anew), ask, ANSWER_LIMIT);
     let isolated =
         async { !told.values().any(has_gateway) && is_isolated(engine, backend, ANSWER_LIMIT).await };
     let (isolated, forwards) = tokio::join!(isolated, examining);
     if isolated {
-        let lost = NoNetwork::new(&again.command());
+        let lost = NoNetwork::new(&anew);
         console.warning(StartWarning::NoNetwork { help: lost.advice().unwrap_or_default(), lost });
         return Ok(());
     }

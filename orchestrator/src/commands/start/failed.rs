@@ -32,9 +32,9 @@ pub(super) async fn quote<E: Engine>(
     }
     let was_there = error.container().is_some_and(|failed| !made.iter().any(|made| made.is(&failed.id)));
     if error.container().is_some()
-        && let Some(start) = blocked::start_without_network(session, desired).await
+        && let Some((start, anew)) = blocked::start_without_network(session, desired).await
     {
-        return StartError::NoNetwork { error, lost: NoNetwork::new(&start), start }.into();
+        return StartError::NoNetwork { error, lost: NoNetwork::new(&anew), start }.into();
     }
     let helper = error.container().map(|failed| failed.name.clone());
     let helper = helper.filter(|name| was_there && *name != session.user.backend());

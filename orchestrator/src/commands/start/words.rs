@@ -17,6 +17,8 @@ use crate::forward::{Forward, lists};
 pub(in crate::commands) struct StartLine {
     /// `None` for what is forwarded where nothing is said.
     forwards: Option<Vec<Asked>>,
+    /// The options whose values are written nowhere, by their names, with the names of what they give.
+    secrets: BTreeMap<&'static str, Vec<String>>,
     /// The other options by their names, each with one value or more.
     options: BTreeMap<&'static str, Vec<String>>,
 }
@@ -36,10 +38,14 @@ impl StartLine {
     }
 
     /// The same with the option of this setting. What may be a secret is written nowhere.
-    pub(super) fn choosing(self, choice: Choice, chosen: &Chosen) -> Self {
+    pub(super) fn choosing(mut self, choice: Choice, chosen: &Chosen) -> Self {
         let (row, words) = (choice.row(), chosen.words(choice));
         match &row.option {
-            _ if choice.is_secret() => self,
+            _ if words.is_empty() => self,
+            _ if choice.is_secret() => {
+                self.secrets.insert(row.name, words);
+                self
+            }
             Some(_) => self.with(row.name, words),
             None => {
                 let pair = |word: &String| csv::line([format!("{}={word}", row.name)]);
@@ -68,6 +74,25 @@ impl StartLine {
     /// The whole command as it is typed into a shell.
     pub(in crate::commands) fn command(&self) -> String {
         format!("{} {}", super::START, self.options()).trim_end().to_owned()
+    }
+
+    /// The commands that make a backend anew, whatever it was made from. A mere `--recreate` leaves one alone
+    /// that is as it was asked for.
+    pub(in crate::commands) fn anew(&self) -> String {
+        format!("'docker assemble backend stop' and then {}", self.afresh())
+    }
+
+    /// The command where no backend is left to have the rest from: what may be a secret has to be named again.
+    pub(in crate::commands) fn afresh(&self) -> String {
+        let named = |(name, values): (&&str, &Vec<String>)| {
+            values.iter().map(|value| line(&option(name, value))).collect::<Vec<_>>()
+        };
+        let named: Vec<_> = self.secrets.iter().flat_map(named).collect();
+        let command = self.command();
+        if named.is_empty() {
+            return format!("'{command}'");
+        }
+        format!("'{command}' (with {} as before, whose values are not shown)", named.join(" and "))
     }
 
     /// Its options as they are typed into a shell.
@@ -212,6 +237,21 @@ mod tests {
             let line = StartLine::default().with(option, word.as_ref());
             assert_eq!(value(&read(&line.options()).unwrap().settings), word, "--{option}");
         }
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_told_where_it_would_be_lost() {
+        let chosen = read("--env TOKEN=s3cret --env 'b=1 2' --label team=s3cret --memory 1g").unwrap();
+        let chosen = chosen.settings.chosen;
+        let all = Choice::all().fold(StartLine::default(), |line, choice| line.choosing(choice, &chosen));
+        assert_eq!(all.command(), "docker assemble backend start --memory 1g");
+        assert_eq!(
+            all.anew(),
+            "'docker assemble backend stop' and then 'docker assemble backend start --memory 1g' (with --env TOKEN \
+             and --env b and --label team as before, whose values are not shown)"
+        );
+        assert_eq!(all.forwarding(&[]).afresh().matches("--env TOKEN").count(), 1);
+        assert_eq!(StartLine::default().afresh(), "'docker assemble backend start'");
     }
 
     #[test]

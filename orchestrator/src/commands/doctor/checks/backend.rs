@@ -11,7 +11,6 @@ use crate::commands::info::state;
 use crate::commands::leftovers::{Leftovers, finish};
 use crate::commands::restarts::restarts;
 use crate::desired::{ContainerName, Security};
-use crate::health::anew;
 use crate::labels;
 use crate::observed::{Container, State};
 
@@ -155,7 +154,7 @@ const NEEDED: [(&str, u32); 6] = [
 ];
 
 /// The profile that was asked for, and what the kernel holds the daemon to.
-pub(super) fn security(backend: &Container, confinement: Option<&Confinement>, start: &str) -> Check {
+pub(super) fn security(backend: &Container, confinement: Option<&Confinement>, anew: &str) -> Check {
     const NAME: &str = "security";
     let profile = if backend.settings.security == Security::Privileged {
         "privileged, as buildx runs it"
@@ -167,7 +166,7 @@ pub(super) fn security(backend: &Container, confinement: Option<&Confinement>, s
     };
     let lacks: Vec<&str> =
         NEEDED.iter().filter(|(_, bit)| capabilities >> bit & 1 == 0).map(|(name, _)| *name).collect();
-    let anew = anew(start);
+    let anew = anew.to_owned();
     if !lacks.is_empty() {
         return found(NAME, &BackendTrouble::Lacks { profile, missing: lacks.join(", "), anew });
     }

@@ -6,7 +6,6 @@ use super::{fine, found};
 use crate::buildkit::Worker;
 use crate::commands::doctor::Check;
 use crate::commands::doctor::facts::{Daemon, Unanswered};
-use crate::health::anew;
 
 /// What there is to know of BuildKit.
 #[derive(Debug, thiserror::Error, Explained)]
@@ -48,14 +47,14 @@ pub(super) fn buildkit(asked: &Result<Daemon, Unanswered>) -> Check {
 /// `worker/label`).
 pub(super) const NETWORK: &str = "org.mobyproject.buildkit.worker.network";
 
-pub(super) fn namespace(workers: &[Worker], start: &str) -> Check {
+pub(super) fn namespace(workers: &[Worker], anew: &str) -> Check {
     const NAME: &str = "RUN steps";
     let mut networks = workers.iter().map(|worker| worker.labels.get(NETWORK).map(String::as_str));
     match networks.find(|network| *network != Some("host")) {
         None => fine(NAME, "share the backend's network and see its forwarded ports"),
         Some(None) => found(NAME, &DaemonTrouble::UnknownNetwork),
         Some(Some(other)) => {
-            let (network, anew) = (other.to_owned(), anew(start));
+            let (network, anew) = (other.to_owned(), anew.to_owned());
             found(NAME, &DaemonTrouble::OwnNetworks { network, anew })
         }
     }

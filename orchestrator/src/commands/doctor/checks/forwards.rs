@@ -11,7 +11,7 @@ use crate::commands::doctor::facts::Facts;
 use crate::commands::health::{Examined, Found};
 use crate::desired::{Port, Ports};
 use crate::forward::{PortSet, named};
-use crate::health::{anew, tried};
+use crate::health::tried;
 
 /// What there is to know of the forwards.
 #[derive(Debug, thiserror::Error, Explained)]
@@ -86,13 +86,13 @@ pub(super) fn forwarded(facts: &Facts) -> Vec<Check> {
 }
 
 /// Where forwards to the host leave the backend's network. They share it, so one speaks for all.
-pub(super) fn gateway(reports: &[&Status], start: &str) -> Option<Check> {
+pub(super) fn gateway(reports: &[&Status], anew: &str) -> Option<Check> {
     const NAME: &str = "gateway";
     let report = reports
         .iter()
         .find(|report| matches!(report.target(), Some(Target { host: TargetHost::Gateway, .. })))?;
     Some(match &report.addrs[..] {
-        [] => found(NAME, &ForwardTrouble::NoGateway { anew: anew(start) }),
+        [] => found(NAME, &ForwardTrouble::NoGateway { anew: anew.to_owned() }),
         addrs => {
             let addrs: Vec<String> = addrs.iter().map(|addr| host_of(addr)).collect();
             fine(NAME, format!("{} is the way out of the backend's network", addrs.join(" or ")))

@@ -8,7 +8,6 @@ use explained::Explained;
 use super::{fine, found};
 use crate::commands::doctor::Check;
 use crate::commands::doctor::measure::Disk;
-use crate::health::anew;
 
 /// What the kernel gives too little of.
 #[derive(Debug, thiserror::Error, Explained)]
@@ -89,13 +88,13 @@ pub(super) fn pipes(reports: &[&Status]) -> Option<Check> {
 
 /// Told of only where there are few, or were too few: as a rule there are many times as many as a
 /// build wants.
-pub(super) fn descriptors(reports: &[&Status], start: &str) -> Option<Check> {
+pub(super) fn descriptors(reports: &[&Status], anew: &str) -> Option<Check> {
     /// More than an engine's `default-ulimits` of 1,024 descriptors allows.
     const FEW: u64 = 1_000;
     let refused = reports.iter().map(|report| report.failed_by(FailureReason::Descriptors));
     let refused = refused.fold(0_u64, u64::saturating_add);
     let least = reports.iter().filter_map(|report| report.capacity).min();
-    let anew = || anew(start);
+    let anew = || anew.to_owned();
     let trouble = match least {
         _ if refused > 0 => KernelTrouble::NoDescriptors { refused, anew: anew() },
         Some(least @ ..FEW) => KernelTrouble::FewDescriptors { least, anew: anew() },
@@ -104,7 +103,7 @@ pub(super) fn descriptors(reports: &[&Status], start: &str) -> Option<Check> {
     Some(found("descriptors", &trouble))
 }
 
-pub(super) fn ports(reports: &[&Status], start: &str) -> Option<Check> {
+pub(super) fn ports(reports: &[&Status], anew: &str) -> Option<Check> {
     const NAME: &str = "ports";
     /// As many as Linux has by itself, less a few thousand.
     const FEW: u64 = 20_000;
@@ -114,7 +113,7 @@ pub(super) fn ports(reports: &[&Status], start: &str) -> Option<Check> {
     Some(if waiting.saturating_mul(5) > ports.saturating_mul(4) {
         found(NAME, &KernelTrouble::PortsWait { waiting, ports })
     } else if ports < FEW {
-        found(NAME, &KernelTrouble::FewPorts { ports, anew: anew(start) })
+        found(NAME, &KernelTrouble::FewPorts { ports, anew: anew.to_owned() })
     } else {
         fine(NAME, format!("{ports} for outgoing connections, {waiting} in TIME_WAIT"))
     })
