@@ -65,7 +65,7 @@ fn a_start_chooses_names_variables_and_labels_of_a_backend() {
         settings(&backend),
         json!({
             "add-host": ["reg.internal:host-gateway"], "buildkitd-flags": "--debug",
-            "cgroup-parent": "/docker/asmt", "env": ["TOKEN"], "label": ["team"],
+            "cgroup-parent": "/docker/asmt", "env": ["TOKEN"], "label": ["team"], "registry-insecure": [named],
         })
     );
 

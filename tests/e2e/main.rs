@@ -28,6 +28,7 @@ mod capability;
 mod chosen;
 mod ci;
 mod compose;
+mod configured;
 mod containers;
 mod crashes;
 mod credentials;
