@@ -80,6 +80,14 @@ fn empty() -> Script {
     ]
 }
 
+/// Waits until the engine has left the command waiting: one that ends before that never will.
+async fn hung(engine: &ScriptedEngine, child: &mut Child) {
+    tokio::select! {
+        () = engine.has_hung() => {}
+        status = child.wait() => panic!("it has ended: {status:?}"),
+    }
+}
+
 /// How many requests the command makes until its script leaves one without an answer, or its end.
 async fn requests(script: Script, args: &[&str]) -> usize {
     let engine = ScriptedEngine::start(script);
@@ -94,8 +102,8 @@ async fn requests(script: Script, args: &[&str]) -> usize {
 /// Has the engine hang at a request of the command and tells the command to end; gives the requests by
 /// then and what came of it.
 async fn told_to_end(engine: &ScriptedEngine, args: &[&str], signal: Signal) -> (Vec<String>, Output) {
-    let child = run(engine, args);
-    engine.has_hung().await;
+    let mut child = run(engine, args);
+    hung(engine, &mut child).await;
     let before = engine.requests();
     tell(&child, signal);
     (before, child.wait_with_output().await.unwrap())
@@ -182,17 +190,17 @@ async fn a_second_signal_ends_what_a_hung_engine_keeps_from_being_taken_back() {
     let args = ["backend", "start", "--allow-host-port", "0"];
     // The container is made; nothing is answered from its start on.
     let engine = ScriptedEngine::start(empty());
-    let child = run(&engine, &args);
-    engine.has_hung().await;
+    let mut child = run(&engine, &args);
+    hung(&engine, &mut child).await;
     let start = engine.requests().iter().position(|head| head.contains("/containers/c1/start")).unwrap() + 1;
     drop(child);
 
     let engine = ScriptedEngine::that_hangs(empty(), Hangs::From(start));
-    let child = run(&engine, &args);
-    engine.has_hung().await;
+    let mut child = run(&engine, &args);
+    hung(&engine, &mut child).await;
     tell(&child, Signal::SIGINT);
     // The removal.
-    engine.has_hung().await;
+    hung(&engine, &mut child).await;
     assert!(engine.requests().last().unwrap().starts_with("DELETE "), "{:?}", engine.requests());
     tell(&child, Signal::SIGINT);
     let output = child.wait_with_output().await.unwrap();
