@@ -90,6 +90,25 @@ fn an_engine_that_changes_nothing_needs_another_backend() {
     assert_eq!(made.words(Choice::Memory), ["4g"]);
 }
 
+/// A share of processors is told in one way or in the other, and Podman before 5.1 changes neither in place.
+#[test]
+fn a_share_of_processors_that_needs_another_backend_names_what_there_is() {
+    let quota = naming(&[(Choice::CpuQuota, "50000")]);
+    let period = naming(&[(Choice::CpuPeriod, "50000"), (Choice::CpuQuota, "50000")]);
+    let cpus = naming(&[(Choice::Cpus, "0.7")]);
+    let fixed = |wish: &Desired| Observed { fixed: true, ..started(wish) };
+    for (world, wish, told) in [
+        (started(&quota), &cpus, "cpus: has \"cpu-quota 50000\", asked for \"0.7\""),
+        (started(&period), &cpus, "cpus: has \"cpu-period 50000, cpu-quota 50000\", asked for \"0.7\""),
+        (started(&cpus), &quota, "cpu-quota: has \"cpus 0.7\", asked for \"50000\""),
+        (fixed(&cpus), &naming(&[(Choice::Cpus, "1")]), "cpus: has \"0.7\", asked for \"1\""),
+    ] {
+        assert_eq!(refused(wish, &world), told);
+        let anew = Desired { recreate: true, ..wish.clone() };
+        assert!(plan(&anew, &world).is_ok(), "{told}");
+    }
+}
+
 #[test]
 fn a_usual_policy_is_known_for_the_way_back() {
     let before = |policy: &str, world: &Observed| {

@@ -176,9 +176,10 @@ fn chosen(container: &Chosen, all: &Chosen, choice: Choice, asked: &Value) -> Op
         return None;
     }
     if !choice.is_secret() {
+        let otherwise = container.told_otherwise(choice).filter(|_| has.is_null());
         return Some(Difference {
             field,
-            has: choice.told(has),
+            has: otherwise.unwrap_or_else(|| choice.told(has)),
             asked: choice.told(asked),
             names: Vec::new(),
         });

@@ -162,6 +162,19 @@ impl Chosen {
         (period, number(Choice::CpuQuota).or_else(in_quota))
     }
 
+    /// What there is in place of a setting that says the same in another way.
+    #[must_use]
+    pub(crate) fn told_otherwise(&self, choice: Choice) -> Option<String> {
+        let other = |(one, other): &(Choice, Choice)| match choice {
+            choice if choice == *one => Some(*other),
+            choice if choice == *other => Some(*one),
+            _ => None,
+        };
+        let told = |other: Choice| Some(format!("{} {}", other.row().name, other.told(self.get(other)?)));
+        let told: Vec<_> = OTHERWISE.iter().filter_map(other).filter_map(told).collect();
+        (!told.is_empty()).then(|| told.join(", "))
+    }
+
     /// Whether it is one of them, taken back or not.
     #[must_use]
     pub(crate) fn names(&self, choice: Choice) -> bool {
