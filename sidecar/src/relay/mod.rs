@@ -190,9 +190,9 @@ struct Relay<'a> {
 impl<'a> Relay<'a> {
     /// Goes on until a socket breaks, which may leave something to deliver, or all is over.
     fn poll_course(&mut self, cx: &mut Context<'_>) -> Poll<Course<'a>> {
-        let copied = self.copied();
+        let before = self.busy_poll.map(|limit| (limit, self.copied()));
         let done = self.poll(cx);
-        if let Some(limit) = self.busy_poll
+        if let Some((limit, copied)) = before
             && is_message(self.copied() - copied)
         {
             spin::message(limit);
