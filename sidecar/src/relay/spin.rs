@@ -89,11 +89,9 @@ impl Worth {
     const LONGEST_REST: u16 = 1024;
 
     const fn is_tried(&mut self) -> bool {
-        match self.left.checked_sub(1) {
-            Some(left) => self.left = left,
-            None => return true,
-        }
-        false
+        let is_tried = self.left == 0;
+        self.left = self.left.saturating_sub(1);
+        is_tried
     }
 
     const fn paid(&mut self) {
