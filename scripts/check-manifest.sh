@@ -11,33 +11,11 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/debian-packages.sh
+. "$root/scripts/debian-packages.sh"
 
 # The last release of Kubernetes that the package knows is its own version.
 version=1.37.0
-
-# Any kubectl will do; else Debian's, unpacked and not installed. The reason for none is in
-# $work/kubectl.log.
-ensure_kubectl() {
-	kubectl=$(command -v kubectl) && return
-	kubectl=$state/kubectl/usr/bin/kubectl
-	[ ! -x "$kubectl" ] || return 0
-	have apt-get || {
-		echo "neither kubectl nor apt-get is here" >"$work/kubectl.log"
-		return 1
-	}
-	ensure_state
-	# apt drops its privileges for downloads, to a user who must get in here.
-	mkdir -m 755 "$work/deb"
-	chmod 755 "$work"
-	(
-		cd "$work/deb"
-		apt-get -q -o Acquire::Retries=1 -o Acquire::http::Timeout=20 download kubernetes-client ||
-			{ apt-get -q update && apt-get -q download kubernetes-client; }
-		dpkg -x ./*.deb "$work/unpacked"
-	) >"$work/kubectl.log" 2>&1 || return 1
-	rm -rf "$state/kubectl"
-	mv "$work/unpacked" "$state/kubectl"
-}
 
 # What kubectl loses of the stateful set, a path per line; what is newer than Debian's kubectl does
 # not count.
@@ -181,8 +159,7 @@ served() {
 	' served "$work/forms" "$work/wrong.yaml" >"$work/served.log" 2>&1
 }
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+room_for_apt
 mkdir "$work/forms" "$work/shown"
 complete=no
 minor=${version#1.}
@@ -202,7 +179,8 @@ if [ -z "$assemble" ]; then
 	assemble=${CARGO_TARGET_DIR:-target}/debug/docker-assemble
 fi
 
-ensure_kubectl || {
+# Any will do.
+kubectl=$(program kubectl kubernetes-client 2>"$work/kubectl.log") || {
 	say "NOT CHECKED with kubectl, which cannot be had:"
 	show_end "$work/kubectl.log"
 	kubectl=''

@@ -10,6 +10,30 @@ room_for_apt() {
 	chmod 755 "$work"
 }
 
+# program NAME PACKAGE: the path of a program: the one on the PATH, else that of the system's package, which is kept
+# unpacked. Fails where it cannot be had, and has said why.
+program() {
+	# shellcheck disable=SC2154 # of lib.sh
+	local unpacked=$state/$1
+	command -v "$1" && return
+	if [ ! -x "$unpacked/usr/bin/$1" ]; then
+		have apt-get || {
+			say "neither $1 nor apt-get is here"
+			return 1
+		}
+		ensure_state
+		(cd "$work" && { download "$2" || { apt-get -q update && download "$2"; }; }) >&2 || return 1
+		unpack "$unpacked.new" || return 1
+		rm -rf "$unpacked"
+		mv "$unpacked.new" "$unpacked"
+	fi
+	echo "$unpacked/usr/bin/$1"
+}
+
+download() { # PACKAGE
+	apt-get -q -o Acquire::Retries=1 -o Acquire::http::Timeout=20 download "$1"
+}
+
 # apt_of SUITE MIRROR: `apt` is apt-get with that suite alone, and leaves the system's lists as they are.
 apt_of() {
 	mkdir -p "$work/lists/partial" "$work/cache/archives/partial"

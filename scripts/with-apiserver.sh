@@ -13,15 +13,6 @@ set -euo pipefail
 # Endpoints may have no loopback address, so the host that is only in there has one of those for tests.
 address=198.18.0.1
 
-ensure_etcd() {
-	etcd=$(command -v etcd) && return
-	etcd=$state/etcd/usr/bin/etcd
-	[ ! -x "$etcd" ] || return 0
-	ensure_state
-	(cd "$work" && { apt-get -q download etcd-server || { apt-get -q update && apt-get -q download etcd-server; }; }) >&2
-	unpack "$state/etcd"
-}
-
 serve() {
 	ip link set lo up
 	ip address add "$address/32" dev lo
@@ -67,7 +58,7 @@ case ${1:-} in
 	[ "$(id -u)" = 0 ] || die "an API server in a network of its own needs root"
 	have kube-apiserver || die "there is no kube-apiserver on the PATH"
 	room_for_apt
-	ensure_etcd
+	etcd=$(program etcd etcd-server)
 	unshare --net --mount --pid --fork --kill-child --mount-proc "$0" --inside "$work" "$etcd" "$@"
 	;;
 esac
