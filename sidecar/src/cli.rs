@@ -10,7 +10,8 @@ use assemble_contract::{AllowList, PortsSpec, TargetSpec, argv};
 use assemble_proxy::config::{Config, CongestionControl, Engine, seconds};
 use assemble_proxy::dialer::DialServerConfig;
 use assemble_proxy::exporter::MetricsAddr;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::Result as Parsed;
+use clap::{ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// Forwards localhost:PORT of this network namespace to another address, or several ports in a row.
 ///
@@ -19,13 +20,43 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Cli {
-    #[command(subcommand)]
-    pub(crate) verb: Option<Verb>,
     #[command(flatten)]
-    relay: Option<Relay>,
+    pub(crate) task: Task,
     /// How log lines look
     #[arg(long, value_enum, default_value_t, global = true, env = "ASSEMBLE_PROXY_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
+}
+
+/// What to do: a verb, else to relay.
+#[derive(Debug)]
+pub(crate) enum Task {
+    Verb(Verb),
+    Relay(Relay),
+}
+
+// Derived, it would be two options, and both might be missing.
+impl FromArgMatches for Task {
+    fn from_arg_matches(matches: &ArgMatches) -> Parsed<Self> {
+        if matches.subcommand().is_some() {
+            Verb::from_arg_matches(matches).map(Self::Verb)
+        } else {
+            Relay::from_arg_matches(matches).map(Self::Relay)
+        }
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Parsed<()> {
+        Self::from_arg_matches(matches).map(|task| *self = task)
+    }
+}
+
+impl Args for Task {
+    fn augment_args(command: Command) -> Command {
+        Verb::augment_subcommands(Relay::augment_args(command))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -44,14 +75,48 @@ pub(crate) enum Verb {
     Dial(Dial),
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Probed {
+/// What is asked for its health: the dialer where a socket is given, else the relay.
+#[derive(Debug)]
+pub(crate) enum Probed {
+    Dialer(PathBuf),
+    Relay(PortsSpec),
+}
+
+#[derive(Args)]
+struct ProbedRelay {
     /// The port the relay listens on, or its range of ports
-    #[arg(long = argv::PORT.name(), env = argv::env::PORT, required_unless_present = "socket")]
-    pub(crate) port: Option<PortsSpec>,
+    #[arg(long = argv::PORT.name(), env = argv::env::PORT, required = false, required_unless_present = "socket")]
+    port: PortsSpec,
+}
+
+#[derive(Args)]
+struct ProbedDialer {
     /// The socket the dialer listens on; asked instead of a relay
     #[arg(long = argv::SOCKET.name(), value_name = "PATH", env = argv::env::SOCKET)]
-    pub(crate) socket: Option<PathBuf>,
+    socket: Option<PathBuf>,
+}
+
+impl FromArgMatches for Probed {
+    fn from_arg_matches(matches: &ArgMatches) -> Parsed<Self> {
+        match ProbedDialer::from_arg_matches(matches)?.socket {
+            Some(path) => Ok(Self::Dialer(path)),
+            None => ProbedRelay::from_arg_matches(matches).map(|probed| Self::Relay(probed.port)),
+        }
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Parsed<()> {
+        Self::from_arg_matches(matches).map(|probed| *self = probed)
+    }
+}
+
+impl Args for Probed {
+    fn augment_args(command: Command) -> Command {
+        ProbedDialer::augment_args(ProbedRelay::augment_args(command))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -118,7 +183,7 @@ impl Dial {
 }
 
 #[derive(Debug, Args)]
-struct Relay {
+pub(crate) struct Relay {
     /// The port to listen on, or a range as 8000-8099, each with that of the target behind a colon where it is another: 5000:6000, 8000-8099:9000-9099
     #[arg(long = argv::PORT.name(), env = argv::env::PORT)]
     port: PortsSpec,
@@ -207,45 +272,44 @@ impl From<CongestionControlName> for CongestionControl {
     }
 }
 
-impl Cli {
+impl Relay {
     /// Whether to give up all rights that a relay does not need.
-    pub(crate) fn sandbox(&self) -> bool {
-        self.relay.as_ref().is_some_and(|relay| !relay.no_sandbox)
+    pub(crate) const fn sandbox(&self) -> bool {
+        !self.no_sandbox
     }
 
     /// Where to serve metrics, if anywhere.
-    pub(crate) fn metrics(&self) -> Option<&MetricsAddr> {
-        self.relay.as_ref()?.metrics.as_ref()
+    pub(crate) const fn metrics(&self) -> Option<&MetricsAddr> {
+        self.metrics.as_ref()
     }
 
-    /// What to run, when no verb was given.
+    /// What to run.
     ///
     /// `descriptors` is how many the process may have open, the bound on connections.
     ///
     /// # Errors
     /// `--port` and `--to` do not go together.
-    pub(crate) fn config(&self, descriptors: usize) -> Result<Option<Config>, MappingError> {
-        let Some(relay) = &self.relay else { return Ok(None) };
-        Ok(Some(Config {
-            fallback: relay.fallback,
-            dialer: relay.dialer.clone(),
-            owner_socket: relay.owner_socket.clone(),
-            connect_timeout: relay.connect_timeout,
-            grace: relay.grace,
-            max_connections: relay.max_connections.map_or(usize::MAX, NonZeroUsize::get),
+    pub(crate) fn config(&self, descriptors: usize) -> Result<Config, MappingError> {
+        Ok(Config {
+            fallback: self.fallback,
+            dialer: self.dialer.clone(),
+            owner_socket: self.owner_socket.clone(),
+            connect_timeout: self.connect_timeout,
+            grace: self.grace,
+            max_connections: self.max_connections.map_or(usize::MAX, NonZeroUsize::get),
             descriptors,
-            idle_timeout: relay.idle_timeout,
-            wait_for_gateway: relay.wait_for_gateway,
-            threads: relay.threads,
-            busy_poll: relay.busy_poll,
-            engine: match relay.engine {
+            idle_timeout: self.idle_timeout,
+            wait_for_gateway: self.wait_for_gateway,
+            threads: self.threads,
+            busy_poll: self.busy_poll,
+            engine: match self.engine {
                 EngineName::Auto => Engine::Auto,
                 EngineName::Copy => Engine::Copy,
                 EngineName::Splice => Engine::Splice,
             },
-            congestion_control: relay.congestion_control.into(),
-            ..Config::new(relay.port.to(relay.to.clone())?)
-        }))
+            congestion_control: self.congestion_control.into(),
+            ..Config::new(self.port.to(self.to.clone())?)
+        })
     }
 }
 

@@ -1,16 +1,17 @@
-use assemble_contract::argv::{Probed, Question, Relay};
+use assemble_contract::argv::Question;
 use assemble_contract::{Port, Ports, compatibility, image};
 
 use super::*;
 
-fn parsed(words: Vec<String>) -> Cli {
-    Cli::try_parse_from(std::iter::once(image::NAME.to_owned()).chain(words)).unwrap()
+fn parsed(words: Vec<String>) -> Task {
+    Cli::try_parse_from(std::iter::once(image::NAME.to_owned()).chain(words)).unwrap().task
 }
 
 /// The words behind the program that a command of the plugin runs in a container.
 fn asked(command: Vec<String>) -> Verb {
     assert_eq!(command[0], image::PROGRAM);
-    parsed(command[1..].to_vec()).verb.unwrap()
+    let Task::Verb(verb) = parsed(command[1..].to_vec()) else { panic!() };
+    verb
 }
 
 #[test]
@@ -27,8 +28,9 @@ fn the_plugins_relays_are_started_as_it_means_them() {
     ] {
         let (ports, to): (PortsSpec, TargetSpec) = (ports.parse().unwrap(), to.parse().unwrap());
         let owner_socket = dialer.map(|_| "buildkitd.sock");
-        let cli = parsed(Relay { ports, to: to.clone(), fallback, dialer, owner_socket }.args());
-        let config = cli.config(64).unwrap().unwrap();
+        let relay = argv::Relay { ports, to: to.clone(), fallback, dialer, owner_socket };
+        let Task::Relay(relay) = parsed(relay.args()) else { panic!() };
+        let config = relay.config(64).unwrap();
         assert_eq!((config.mapping, config.fallback), (ports.to(to).unwrap(), fallback));
         assert_eq!(config.dialer.as_deref(), dialer.map(std::path::Path::new));
         assert_eq!(config.owner_socket.as_deref(), owner_socket);
@@ -38,7 +40,8 @@ fn the_plugins_relays_are_started_as_it_means_them() {
 #[test]
 fn the_plugins_dialer_is_started_as_it_means_it() {
     let allow: AllowList = "5000,7000".parse().unwrap();
-    let Some(Verb::Dial(dial)) = parsed(argv::dial(image::DIALER_SOCKET, &allow)).verb else { panic!() };
+    let dial = parsed(argv::dial(image::DIALER_SOCKET, &allow));
+    let Task::Verb(Verb::Dial(dial)) = dial else { panic!() };
     let config = dial.config();
     assert_eq!((config.socket, config.allow), (image::DIALER_SOCKET.into(), allow));
 }
@@ -46,10 +49,11 @@ fn the_plugins_dialer_is_started_as_it_means_it() {
 #[test]
 fn the_plugins_questions_are_understood() {
     let ports = Ports::new(Port::new(8000).unwrap(), Port::new(8099).unwrap()).unwrap();
-    let Verb::Health(of) = asked(argv::health(Probed::Relay(ports))) else { panic!() };
-    assert_eq!((of.port.map(PortsSpec::ports), of.socket), (Some(ports), None));
-    let Verb::Health(of) = asked(argv::health(Probed::Dialer(image::DIALER_SOCKET))) else { panic!() };
-    assert_eq!(of.socket, Some(image::DIALER_SOCKET.into()));
+    let Verb::Health(Probed::Relay(of)) = asked(argv::health(argv::Probed::Relay(ports))) else { panic!() };
+    assert_eq!(of.ports(), ports);
+    let dialer = argv::Probed::Dialer(image::DIALER_SOCKET);
+    let Verb::Health(Probed::Dialer(path)) = asked(argv::health(dialer)) else { panic!() };
+    assert_eq!(path, PathBuf::from(image::DIALER_SOCKET));
     let some: AllowList = "8003,8005-8007".parse().unwrap();
     for (ports, question, probe, speak) in [
         (ports, Question::Counters, false, None),

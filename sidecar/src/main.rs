@@ -24,7 +24,7 @@ use clap::error::ErrorKind;
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 
-use cli::{Asked, Cli, Dial, Probed, StatusFormat, Verb};
+use cli::{Asked, Cli, Dial, LogFormat, Probed, Relay, StatusFormat, Task, Verb};
 
 /// glibc's allocator pads what the runtime aligns to 128 bytes, a third of what an idle connection
 /// takes, and has one lock too many for several threads. It asks for huge pages unless built without.
@@ -33,24 +33,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     refuse_huge_pages();
-    let cli = Cli::parse();
-    let config = cli.config(raise_descriptor_limit());
-    let config = config.unwrap_or_else(|error| {
-        clap::Error::raw(
-            ErrorKind::ValueValidation,
-            format!(
-                "{error}
-"
-            ),
-        )
-        .exit();
-    });
-    let done = match (&cli.verb, config) {
-        (Some(Verb::Health(of)), _) => healthy(of),
-        (Some(Verb::Status(of)), _) => tell(of),
-        (Some(Verb::Dial(of)), _) => run(&cli, dial(of)),
-        (None, Some(config)) => run(&cli, relay(&cli, &config)),
-        (None, None) => unreachable!("the parser wants a port or a verb"),
+    let Cli { task, log_format } = Cli::parse();
+    let descriptors = raise_descriptor_limit();
+    let done = match &task {
+        Task::Verb(Verb::Health(of)) => healthy(of),
+        Task::Verb(Verb::Status(of)) => tell(of),
+        Task::Verb(Verb::Dial(of)) => run(log_format, dial(of)),
+        Task::Relay(of) => match of.config(descriptors) {
+            Ok(config) => run(log_format, relay(of, &config)),
+            Err(error) => clap::Error::raw(ErrorKind::ValueValidation, format!("{error}\n")).exit(),
+        },
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,22 +55,21 @@ fn main() -> ExitCode {
 
 /// One thread serves one port: the kernel does the work, and a second thread would only add
 /// wake-ups between cores.
-fn run(cli: &Cli, life: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    logging::start(cli.log_format);
+fn run(format: LogFormat, life: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    logging::start(format);
     Builder::new_current_thread().enable_all().build()?.block_on(life)
 }
 
 fn healthy(of: &Probed) -> anyhow::Result<()> {
-    match (&of.socket, of.port) {
-        (Some(path), _) => {
+    match of {
+        Probed::Dialer(path) => {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             Ok(runtime.block_on(dialer::probe(path))?)
         }
-        (None, Some(port)) => health::probe(port.ports()).map_err(|error| {
+        Probed::Relay(port) => health::probe(port.ports()).map_err(|error| {
             let why = HealthError::of(port.ports(), &error);
             anyhow::Error::new(error).context(why)
         }),
-        (None, None) => unreachable!("the parser wants one of them"),
     }
 }
 
@@ -124,7 +115,7 @@ async fn dial(of: &Dial) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
+async fn relay(of: &Relay, config: &Config) -> anyhow::Result<()> {
     let mut signals = Signals::catch()?;
     let server = Server::on(config, passed()?)?;
     let ports = config.mapping.ports();
@@ -133,12 +124,12 @@ async fn relay(cli: &Cli, config: &Config) -> anyhow::Result<()> {
         Ok(responder) => drop(telling.spawn(responder.run())),
         Err(error) => tracing::warn!(%error, "{}", Warning::Probes),
     }
-    if let Some(addr) = cli.metrics() {
+    if let Some(addr) = of.metrics() {
         let exporter = Exporter::bind(addr, server.shared()).await;
         telling.spawn(exporter.context(ExporterError::Bind(addr.clone()))?.run());
     }
     // Last of all preparations: from here on nothing can be opened or bound.
-    if cli.sandbox() {
+    if of.sandbox() {
         let landlock = confine(rights(config))?;
         tracing::debug!(?landlock, "confined");
     }
