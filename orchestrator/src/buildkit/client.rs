@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Code, Status, Streaming};
 
-use super::wire::{Obituary, Wire};
+use super::wire::{FirstError, Wire};
 use super::{
     Build, BuildkitError, Call, PruneOptions, Record, RecordStream, Result, Version, Worker, convert,
 };
@@ -44,7 +44,7 @@ const ANSWER_BYTES: usize = 64 << 20;
 #[derive(Clone)]
 pub struct Client {
     control: ControlClient<Channel>,
-    obituary: Obituary,
+    first_error: FirstError,
     /// In place of the usual deadlines.
     limit: Option<Duration>,
 }
@@ -67,8 +67,8 @@ impl Client {
 
     /// Speaks over a stream that leads to a daemon.
     async fn over(stream: Duplex) -> Result<Self> {
-        let obituary = Obituary::default();
-        let wire = Mutex::new(Some(Wire::new(stream, obituary.clone())));
+        let first_error = FirstError::default();
+        let wire = Mutex::new(Some(Wire::new(stream, first_error.clone())));
         // There is one stream: a channel that lost it cannot get another.
         let connector = tower::service_fn(move |_: Uri| {
             let wire = wire.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -80,9 +80,9 @@ impl Client {
         let channel = timeout(QUICK, endpoint.connect_with_connector(connector))
             .await
             .map_err(|_| BuildkitError::Timeout { call: Call::Connect, seconds: QUICK.as_secs() })?
-            .map_err(|error| broken(obituary.read().unwrap_or_else(|| error.to_string())))?;
+            .map_err(|error| broken(first_error.read().unwrap_or_else(|| error.to_string())))?;
         let control = ControlClient::new(channel).max_decoding_message_size(ANSWER_BYTES);
-        Ok(Self { control, obituary, limit: None })
+        Ok(Self { control, first_error, limit: None })
     }
 
     /// The daemon's workers.
@@ -194,7 +194,7 @@ impl Client {
         let words = status.message().split_whitespace().collect::<Vec<_>>().join(" ");
         // A status that came over the wire has no source.
         let is_local = std::error::Error::source(status).is_some();
-        match (self.obituary.read(), status.code()) {
+        match (self.first_error.read(), status.code()) {
             (Some(message), _) => BuildkitError::Broken { call, message },
             (None, Code::Unimplemented) => BuildkitError::Unsupported { call },
             (None, _) if is_local => BuildkitError::Broken { call, message: words },

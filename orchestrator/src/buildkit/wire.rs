@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -11,16 +11,16 @@ use crate::engine::Duplex;
 
 /// Why a connection broke, once it did.
 #[derive(Clone, Default)]
-pub(super) struct Obituary(Arc<Mutex<Option<String>>>);
+pub(super) struct FirstError(Arc<OnceLock<String>>);
 
-impl Obituary {
+impl FirstError {
     pub(super) fn read(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.get().cloned()
     }
 
     fn write(&self, error: &io::Error) {
         // What comes later is only a consequence.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.to_string());
+        self.0.get_or_init(|| error.to_string());
     }
 }
 
@@ -28,17 +28,17 @@ impl Obituary {
 /// error".
 pub(super) struct Wire {
     inner: Duplex,
-    obituary: Obituary,
+    first_error: FirstError,
 }
 
 impl Wire {
-    pub(super) fn new(inner: Duplex, obituary: Obituary) -> Self {
-        Self { inner, obituary }
+    pub(super) fn new(inner: Duplex, first_error: FirstError) -> Self {
+        Self { inner, first_error }
     }
 
     fn note<T>(&self, result: io::Result<T>) -> Poll<io::Result<T>> {
         if let Err(error) = &result {
-            self.obituary.write(error);
+            self.first_error.write(error);
         }
         Poll::Ready(result)
     }
