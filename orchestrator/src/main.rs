@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use docker_assemble::commands::{self, Command, Here, Request, Which, complete, variables};
+use docker_assemble::commands::{self, Command, Here, Which, complete, variables};
 use docker_assemble::plugin::{self, Globals, Parent};
 use docker_plugin::cancel::{self, Cancel};
 use docker_plugin::cli::{Invocation, UsageError};
@@ -46,22 +46,16 @@ fn main() -> ExitCode {
         }
         Invocation::Bare(text) => console.raw_error(text.as_bytes()).map_err(Into::into),
         Invocation::Manual(directory) => commands::manual(&directory).map_err(Into::into),
-        Invocation::Run(Request { command, name }) => {
-            let which = match Which::of(name, &Environment) {
-                Err(_) if !command.is_about_one() => Ok(None),
-                which => which.map(Some),
-            };
-            match which {
-                Ok(which) => {
-                    if let Some(which) = &which {
-                        console = which.console(console);
-                    }
-                    let (words, which) = (&words, which.as_ref());
-                    let here = Here { vars: &Environment, words, globals: &globals, given: &given, which };
-                    run(&here, command, &console)
-                }
-                Err(error) => Err(error.into()),
+        Invocation::Run(request) => {
+            let which = request.which(&Environment);
+            if let Ok(Some(which)) = &which {
+                console = which.console(console);
             }
+            which.map_err(Into::into).and_then(|which| {
+                let (words, which) = (&words, which.as_ref());
+                let here = Here { vars: &Environment, words, globals: &globals, given: &given, which };
+                run(&here, request.command, &console)
+            })
         }
     };
     finish(&console, &result)

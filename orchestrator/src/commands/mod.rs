@@ -47,6 +47,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use docker_plugin::cli::{self, Completes, Program, Refusal, UsageError};
 use docker_plugin::output::{Console, Form, ObjectForm};
+use docker_plugin::vars::Vars;
 
 use crate::desired::BackendName;
 use crate::manifest::Wish;
@@ -117,11 +118,20 @@ pub enum Command {
     OnEngine(OnEngine, Option<Duration>),
 }
 
-impl Command {
-    /// Whether it has to know which backend is meant.
-    #[must_use]
-    pub const fn is_about_one(&self) -> bool {
-        !matches!(self, Self::Offline(Offline::Manifest(..)) | Self::Tolerant(Tolerant::Version(_)))
+impl Request {
+    /// The backend that is meant; none where that cannot be told and does not matter.
+    ///
+    /// # Errors
+    /// What names one in the environment is no name.
+    pub fn which(&self, vars: &impl Vars) -> Result<Option<Which>, BadVariable> {
+        let needs_none = matches!(
+            self.command,
+            Command::Offline(Offline::Manifest(..)) | Command::Tolerant(Tolerant::Version(_))
+        );
+        match Which::of(self.name.clone(), vars) {
+            Err(_) if needs_none => Ok(None),
+            which => which.map(Some),
+        }
     }
 }
 
