@@ -4,7 +4,7 @@ use docker_assemble::desired::{ContainerName, Desired};
 use docker_assemble::observed::Observed;
 use docker_assemble::plan::action::Action;
 use docker_assemble::plan::{Plan, plan};
-use docker_assemble::spec::{ContainerSpec, Network};
+use docker_assemble::spec::{Candidates, Network};
 
 /// The plan's stages in short words.
 pub(crate) fn steps(wish: &Desired, world: &Observed) -> Vec<Vec<String>> {
@@ -40,14 +40,18 @@ fn step(action: &Action) -> String {
         Action::Start { name, .. } => format!("start {}", short(name)),
         Action::Dial { dialer, .. } => format!("dial {}", dialer.args.last().unwrap()),
         Action::EndDialer { .. } => "end the dialer".to_owned(),
-        Action::Run { candidates } => format!("run {} x{}", short(&candidates[0].name), candidates.len()),
+        Action::Run { candidates } => {
+            format!("run {} x{}", short(&candidates.preferred.name), candidates.iter().count())
+        }
     }
 }
 
-pub(crate) fn backend_candidates(wish: &Desired, world: &Observed) -> Vec<ContainerSpec> {
+pub(crate) fn backend_candidates(wish: &Desired, world: &Observed) -> Candidates {
     let plan = plan(wish, world).unwrap();
     let of = |action: &Action| match action {
-        Action::Run { candidates } if candidates[0].network == Network::Own => Some(candidates.clone()),
+        Action::Run { candidates } if candidates.preferred.network == Network::Own => {
+            Some(Candidates::clone(candidates))
+        }
         _ => None,
     };
     plan.actions().find_map(of).unwrap()

@@ -44,7 +44,7 @@ fn without_ports_there_is_no_sidecar_nor_image_for_it() {
     world.images.remove(&ImageRef(PROXY.to_owned()));
     let wish = Desired { forwards: ports(&[]), ..wish() };
     assert_eq!(steps(&wish, &world), [vec!["run B x2"]]);
-    let backend = &backend_candidates(&wish, &world)[0];
+    let backend = &backend_candidates(&wish, &world).preferred;
     assert_eq!(backend.sysctls.get("net.ipv4.ip_local_reserved_ports"), None);
 }
 

@@ -26,7 +26,7 @@ fn a_loopback_forward_brings_a_dialer_before_its_sidecars() {
     let specs: Vec<_> = plan
         .actions()
         .filter_map(|action| match action {
-            Action::Run { candidates } => Some(&candidates[0]),
+            Action::Run { candidates } => Some(&candidates.preferred),
             _ => None,
         })
         .collect();
@@ -60,8 +60,8 @@ fn a_target_is_what_its_sidecar_is_told() {
     ] {
         let plan = plan(&Desired { forwards: forwards(words), ..wish() }, &empty()).unwrap();
         let Some(Action::Run { candidates }) = plan.actions().last() else { panic!("no sidecar") };
-        assert_eq!(candidates[0].args[..4], args);
-        assert_eq!(candidates[0].labels["io.github.docker-assemble.target"], label);
+        assert_eq!(candidates.preferred.args[..4], args);
+        assert_eq!(candidates.preferred.labels["io.github.docker-assemble.target"], label);
     }
 }
 
@@ -75,8 +75,11 @@ fn a_name_goes_to_the_relay_with_what_it_meant() {
     let followed = with(Target::Name { name: name.parse().unwrap(), fallback: Some(addr), port });
     let plan = plan(&followed, &empty()).unwrap();
     let Some(Action::Run { candidates }) = plan.actions().last() else { panic!("no sidecar") };
-    assert_eq!(candidates[0].args[..6], ["--port", "5432", "--to", "db:5432", "--fallback", "192.0.2.7"]);
-    assert_eq!(candidates[0].labels["io.github.docker-assemble.target"], "db:5432=192.0.2.7");
+    assert_eq!(
+        candidates.preferred.args[..6],
+        ["--port", "5432", "--to", "db:5432", "--fallback", "192.0.2.7"]
+    );
+    assert_eq!(candidates.preferred.labels["io.github.docker-assemble.target"], "db:5432=192.0.2.7");
     assert!(steps(&followed, &started(&followed)).is_empty());
 
     let fixed = started(&with(Target::Host { name, addr, port }));
@@ -190,7 +193,7 @@ fn a_range_is_one_sidecar_which_ports_beside_it_leave_alone() {
     assert_eq!(steps(&range, &empty()), [vec!["run B x2"], vec!["run B-proxy-port-8000-8099 x1"]]);
     let plan = plan(&range, &empty()).unwrap();
     let Some(Action::Run { candidates }) = plan.actions().last() else { panic!("no sidecar") };
-    let (sidecar, labels) = (&candidates[0], &candidates[0].labels);
+    let (sidecar, labels) = (&candidates.preferred, &candidates.preferred.labels);
     assert_eq!(sidecar.args[..4], ["--port", "8000-8099", "--to", "gateway"]);
     assert_eq!(sidecar.env, ["ASSEMBLE_PROXY_PORT=8000-8099"]);
     assert_eq!(labels["io.github.docker-assemble.port"], "8000-8099");
@@ -210,8 +213,8 @@ fn a_range_is_one_sidecar_which_ports_beside_it_leave_alone() {
     else {
         panic!("no sidecar")
     };
-    assert_eq!(candidates[0].args[..4], ["--port", "8000-8099:9000-9099", "--to", "loopback"]);
-    assert_eq!(candidates[0].labels["io.github.docker-assemble.target"], "loopback:9000");
+    assert_eq!(candidates.preferred.args[..4], ["--port", "8000-8099:9000-9099", "--to", "loopback"]);
+    assert_eq!(candidates.preferred.labels["io.github.docker-assemble.target"], "loopback:9000");
     let dialer = docker_assemble::spec::dialer(&mapped).unwrap();
     assert_eq!(dialer.args[3..], ["--allow", "9000-9099"]);
 }

@@ -50,10 +50,16 @@ fn only_the_sidecar_that_asks_has_the_directory_and_its_owner() {
         panic!()
     };
     let (source, target) = (DIRECTORY.to_owned(), "/run/assemble".to_owned());
-    assert_eq!(asks[0].mounts, [Mount::Bind { source, target, read_only: true }]);
-    assert_eq!((asks[0].user.as_deref(), other[0].user.as_deref()), (Some("0:0"), Some("65532:65532")));
-    assert_eq!(asks[0].labels["io.github.docker-assemble.dialer-directory"], DIRECTORY);
-    assert_eq!((&other[0].mounts[..], other[0].labels.len()), (&[][..], asks[0].labels.len() - 1));
+    assert_eq!(asks.preferred.mounts, [Mount::Bind { source, target, read_only: true }]);
+    assert_eq!(
+        (asks.preferred.user.as_deref(), other.preferred.user.as_deref()),
+        (Some("0:0"), Some("65532:65532"))
+    );
+    assert_eq!(asks.preferred.labels["io.github.docker-assemble.dialer-directory"], DIRECTORY);
+    assert_eq!(
+        (&other.preferred.mounts[..], other.preferred.labels.len()),
+        (&[][..], asks.preferred.labels.len() - 1)
+    );
 }
 
 #[test]

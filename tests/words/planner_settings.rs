@@ -33,7 +33,7 @@ fn what_a_start_does_not_name_stays() {
     }
     // Nor does it go with another backend.
     let anew = Desired { recreate: true, ..naming(&[(Choice::AddHost, "")]) };
-    let made = &backend_candidates(&anew, &world)[0].settings.chosen;
+    let made = &backend_candidates(&anew, &world).preferred.settings.chosen;
     assert_eq!(*made, chosen(&[LIMITED[0], LIMITED[2]]));
 }
 
@@ -86,7 +86,7 @@ fn an_engine_that_changes_nothing_needs_another_backend() {
     let wish = naming(&[(Choice::Memory, "4g")]);
     assert_eq!(refused(&wish, &world), "memory: has \"2g\", asked for \"4g\"");
     let anew = Desired { recreate: true, ..wish };
-    let made = &backend_candidates(&anew, &world)[0].settings.chosen;
+    let made = &backend_candidates(&anew, &world).preferred.settings.chosen;
     assert_eq!(made.words(Choice::Memory), ["4g"]);
 }
 
@@ -146,7 +146,7 @@ fn the_rest_needs_another_backend_and_no_secret_is_told() {
 #[test]
 fn builds_may_use_the_backends_own_network_unless_entitlements_are_named() {
     let flag = "--allow-insecure-entitlement=network.host".to_owned();
-    let has = |wish: &Desired| backend_candidates(wish, &empty())[0].args.contains(&flag);
+    let has = |wish: &Desired| backend_candidates(wish, &empty()).preferred.args.contains(&flag);
     assert!(has(&wish()));
     assert!(!has(&naming(&[(Choice::Entitlements, "security.insecure")])));
     assert!(!has(&naming(&[(Choice::Flags, "--allow-insecure-entitlement security.insecure")])));
@@ -176,7 +176,7 @@ fn entitlements_that_are_named_go_before_those_of_a_configuration() {
         refused(&named, &world),
         "allow-insecure-entitlement: has \"none\", asked for \"network.host\""
     );
-    let made = &backend_candidates(&Desired { recreate: true, ..named.clone() }, &world)[0];
+    let made = &backend_candidates(&Desired { recreate: true, ..named.clone() }, &world).preferred;
     assert_eq!(made.settings.chosen.words(Choice::Entitlements), ["network.host"]);
     assert!(plan(&named, &started(&named)).unwrap().is_empty());
     // Where nobody has named any, the usual one is there without a word.
@@ -208,7 +208,7 @@ fn a_backend_that_allows_nothing_is_told_of_and_left_alone() {
     let told = refused(&naming(&[(Choice::Entitlements, "network.host")]), &world);
     assert_eq!(told, "allow-insecure-entitlement: has \"none\", asked for \"network.host\"");
     let anew = backend_candidates(&Desired { recreate: true, ..wish() }, &world);
-    assert!(anew[0].args.contains(&"--allow-insecure-entitlement=network.host".to_owned()));
+    assert!(anew.preferred.args.contains(&"--allow-insecure-entitlement=network.host".to_owned()));
 }
 
 #[test]

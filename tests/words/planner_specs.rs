@@ -4,7 +4,7 @@ use docker_assemble::desired::{Desired, ImageRef, ProxyImage, VolumeName};
 use docker_assemble::observed::{Cgroups, Observed};
 use docker_assemble::plan::action::Action;
 use docker_assemble::plan::plan;
-use docker_assemble::spec::{Mount, Network, Privileges};
+use docker_assemble::spec::{Candidates, Mount, Network, Privileges};
 
 use crate::steps::backend_candidates;
 use crate::world::{cached, empty, ports, wish};
@@ -12,7 +12,7 @@ use crate::world::{cached, empty, ports, wish};
 #[test]
 fn the_conventional_volume_is_used_when_it_exists() {
     let cache = |wish: &Desired, world: &Observed| {
-        backend_candidates(wish, world)[0].mounts.iter().find_map(|mount| match mount {
+        backend_candidates(wish, world).preferred.mounts.iter().find_map(|mount| match mount {
             Mount::Volume { name, target } => Some((name.0.clone(), target.clone())),
             Mount::Own { .. } | Mount::Bind { .. } => None,
         })
@@ -39,23 +39,25 @@ fn a_missing_cache_volume_is_an_error_that_helps() {
 #[test]
 fn nothing_of_the_hosts_control_groups_is_given_away_where_there_is_one_tree() {
     let world = Observed { cgroups: Cgroups::V2, ..empty() };
-    let specs = backend_candidates(&wish(), &world);
-    assert_eq!(specs[0], backend_candidates(&wish(), &empty())[0]);
-    assert!(matches!(specs[1].privileges, Privileges::Builder { cgroups: Cgroups::V2, .. }));
-    assert!(specs[1].mounts.is_empty());
+    let Candidates { preferred, fallback } = backend_candidates(&wish(), &world);
+    let restricted = fallback.unwrap();
+    assert_eq!(preferred, backend_candidates(&wish(), &empty()).preferred);
+    assert!(matches!(restricted.privileges, Privileges::Builder { cgroups: Cgroups::V2, .. }));
+    assert!(restricted.mounts.is_empty());
     // One from before is another backend.
-    let before = &backend_candidates(&wish(), &empty())[1];
-    assert_ne!(before.settings(), specs[1].settings());
+    let before = backend_candidates(&wish(), &empty()).fallback.unwrap();
+    assert_ne!(before.settings(), restricted.settings());
 }
 
 #[test]
 fn the_backend_is_as_narrow_as_asked() {
-    let specs = backend_candidates(&wish(), &empty());
-    assert_eq!(specs[0].privileges, Privileges::Privileged);
-    assert!(specs[0].mounts.is_empty());
-    assert!(matches!(&specs[1].privileges, Privileges::Builder { add, .. } if add.len() == 6));
-    assert!(matches!(&specs[1].mounts[..], [Mount::Bind { target, .. }] if target == "/sys/fs/cgroup"));
-    let sysctls: Vec<_> = specs[0].sysctls.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    let Candidates { preferred, fallback } = backend_candidates(&wish(), &empty());
+    let restricted = fallback.unwrap();
+    assert_eq!(preferred.privileges, Privileges::Privileged);
+    assert!(preferred.mounts.is_empty());
+    assert!(matches!(&restricted.privileges, Privileges::Builder { add, .. } if add.len() == 6));
+    assert!(matches!(&restricted.mounts[..], [Mount::Bind { target, .. }] if target == "/sys/fs/cgroup"));
+    let sysctls: Vec<_> = preferred.sysctls.iter().map(|(k, v)| format!("{k}={v}")).collect();
     assert_eq!(
         sysctls,
         [
@@ -71,7 +73,7 @@ fn the_backend_is_as_narrow_as_asked() {
 fn a_sidecar_may_do_nothing_but_forward() {
     let plan = plan(&Desired { forwards: ports(&[6000]), ..wish() }, &empty()).unwrap();
     let Some(Action::Run { candidates }) = plan.actions().last() else { panic!("no sidecar") };
-    let spec = &candidates[0];
+    let spec = &candidates.preferred;
     assert_eq!(spec.args, ["--port", "6000", "--to", "gateway", "--owner-socket", "buildkitd.sock"]);
     assert_eq!(spec.env, ["ASSEMBLE_PROXY_PORT=6000"]);
     assert_eq!(spec.network, Network::Container(wish().user.backend()));
@@ -85,5 +87,5 @@ fn another_image_is_given_no_option_that_its_program_may_not_know() {
     let proxy_image = ProxyImage::Custom(ImageRef("relay:1".into()));
     let plan = plan(&Desired { forwards: ports(&[6000]), proxy_image, ..wish() }, &empty()).unwrap();
     let Some(Action::Run { candidates }) = plan.actions().last() else { panic!("no sidecar") };
-    assert_eq!(candidates[0].args, ["--port", "6000", "--to", "gateway"]);
+    assert_eq!(candidates.preferred.args, ["--port", "6000", "--to", "gateway"]);
 }

@@ -1,4 +1,4 @@
-//! Makes and starts a container, of the first of several specs that the engine takes.
+//! Makes and starts a container, of the first of its specs that the engine takes.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -8,15 +8,14 @@ use super::{Event, Failure, Run, files};
 use crate::desired::ContainerName;
 use crate::engine::{Created, Engine, EngineError};
 use crate::observed::ContainerId;
-use crate::spec::ContainerSpec;
+use crate::spec::{Candidates, ContainerSpec};
 
 impl<E: Engine> Run<'_, E> {
     pub(super) async fn run<'p>(
         &self,
-        candidates: &'p [ContainerSpec],
+        candidates: &'p Candidates,
     ) -> Result<(&'p ContainerName, ContainerId), Failure> {
-        let mut candidates = candidates.iter().peekable();
-        let Some(mut wanted) = candidates.next() else { unreachable!("a run without candidates") };
+        let (mut wanted, mut fallback) = (&candidates.preferred, candidates.fallback.as_ref());
         let mut spec = self.without_refused(wanted);
         let mut told = BTreeSet::new();
         loop {
@@ -31,7 +30,7 @@ impl<E: Engine> Run<'_, E> {
             };
             // First, since what is said of a setting often sounds like missing privileges.
             if let Some((setting, less)) = error.refusal().and_then(|words| spec.without_refused(words)) {
-                // The next candidate may meet it again.
+                // The fallback may meet it again.
                 if let Some(setting) = setting.filter(|setting| !told.contains(setting)) {
                     (self.report)(Event::SettingRefused(&wanted.name, &setting, &error));
                     told.insert(setting);
@@ -43,7 +42,7 @@ impl<E: Engine> Run<'_, E> {
                 spec = Cow::Owned(less);
                 continue;
             }
-            match candidates.next() {
+            match fallback.take() {
                 Some(next) if matches!(error, EngineError::PrivilegesRefused { .. }) => {
                     (self.report)(Event::PrivilegesRefused(&wanted.name, &error));
                     wanted = next;
@@ -85,7 +84,7 @@ impl<E: Engine> Run<'_, E> {
         match started.await {
             Ok(()) => Ok(created),
             Err(error) => {
-                // Its name must be free for the next candidate. Should this fail, the ledger
+                // Its name must be free for the fallback. Should this fail, the ledger
                 // still has it.
                 if self.engine.remove(id).await.is_ok() {
                     self.ledger.forget(id);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::desired::{Chosen, ContainerName, File, ImageRef, VolumeName};
 use crate::observed::{self, ContainerId};
-use crate::spec::{ContainerSpec, HostDialer, Mount, Network, Privileges, VolumeSpec};
+use crate::spec::{Candidates, HostDialer, Mount, Network, Privileges, VolumeSpec};
 
 /// One step of a plan, complete: whoever carries it out decides nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,11 +93,10 @@ pub enum Action {
         /// Its name, for messages.
         name: ContainerName,
     },
-    /// Create and start one container from the first of these specs that the engine accepts;
-    /// the next is tried only when the engine refuses the privileges of the one before.
+    /// Create and start one container from the first of these specs that the engine accepts.
     Run {
-        /// The specs, the preferred one first; never empty.
-        candidates: Vec<ContainerSpec>,
+        /// The specs.
+        candidates: Box<Candidates>,
     },
     /// Run a dialer as a process of the user's on this host.
     Dial {
@@ -111,6 +110,13 @@ pub enum Action {
         /// The directory.
         directory: String,
     },
+}
+
+impl Action {
+    /// Create and start a container.
+    pub(super) fn run(candidates: Candidates) -> Self {
+        Self::Run { candidates: Box::new(candidates) }
+    }
 }
 
 /// What the action is, for people, in words that follow `would`.
@@ -158,7 +164,7 @@ impl fmt::Display for Action {
             }
             Self::Start { id, name } => write!(f, "start container \"{name}\" ({})", id.short()),
             Self::Run { candidates } => {
-                let spec = &candidates[0];
+                let Candidates { preferred: spec, fallback } = &**candidates;
                 write!(f, "create and start container \"{}\" from image \"{}\"", spec.name, spec.image)?;
                 for mount in &spec.mounts {
                     if let Mount::Volume { name, .. } | Mount::Own { volume: VolumeSpec { name, .. }, .. } =
@@ -173,9 +179,11 @@ impl fmt::Display for Action {
                 if let Some(file) = spec.files.first() {
                     write!(f, " with its own \"{}\"", file.path)?;
                 }
-                match (&spec.privileges, candidates.len()) {
-                    (Privileges::Privileged, 1) => f.write_str(", privileged"),
-                    (Privileges::Privileged, _) => f.write_str(", privileged where the engine allows it"),
+                match (&spec.privileges, fallback) {
+                    (Privileges::Privileged, None) => f.write_str(", privileged"),
+                    (Privileges::Privileged, Some(_)) => {
+                        f.write_str(", privileged where the engine allows it")
+                    }
                     (Privileges::Builder { .. }, _) => f.write_str(", with a restricted set of privileges"),
                     (Privileges::Nothing, _) if spec.network == Network::Host => {
                         f.write_str(", without privileges, in the host's network")

@@ -59,7 +59,7 @@ impl Observed {
                     backend.state = State::Running;
                 }
             }
-            Action::Run { candidates } => self.add(&candidates[0]),
+            Action::Run { candidates } => self.add(&candidates.preferred),
             Action::Dial { dialer, .. } => {
                 let process = Some(Process { id: 1, command: dialer.command() });
                 self.host_dialers.retain(|there| there.directory != dialer.directory);

@@ -71,5 +71,5 @@ const fn ended(action: &Action) -> Option<&ContainerId> {
 /// What a new sidecar forwards.
 fn comes(action: &Action) -> Option<Forward> {
     let Action::Run { candidates } = action else { return None };
-    observed::forward(&candidates[0].labels)
+    observed::forward(&candidates.preferred.labels)
 }

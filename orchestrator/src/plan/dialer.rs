@@ -53,7 +53,7 @@ pub(super) fn changes(desired: &Desired, observed: &Observed, leaving: &mut Leav
     Changes {
         gone,
         volume: (!has_volume).then_some(Action::CreateVolume { spec: volume }),
-        run: (!keeps).then(|| Action::Run { candidates: vec![spec] }),
+        run: (!keeps).then(|| Action::run(spec.into())),
     }
 }
 

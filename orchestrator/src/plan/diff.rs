@@ -10,7 +10,7 @@ use crate::labels;
 use crate::observed::{Container, Observed};
 use crate::spec::daemon::differences;
 use crate::spec::proxies::environment;
-use crate::spec::{ContainerSpec, same_settings as same_fingerprint, usual_entitlement};
+use crate::spec::{Candidates, ContainerSpec, same_settings as same_fingerprint, usual_entitlement};
 
 /// What a difference leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +121,7 @@ pub fn backend(
     desired: &Desired,
     observed: &Observed,
     container: &Container,
-    candidates: &[ContainerSpec],
+    candidates: &Candidates,
 ) -> Vec<Difference> {
     let mut differences = Vec::new();
 
@@ -134,7 +134,7 @@ pub fn backend(
 
     // Either is what `auto` may have come to.
     let same_security = |spec: &&ContainerSpec| spec.settings.security == container.settings.security;
-    let asked = candidates.iter().find(same_security).unwrap_or(&candidates[0]);
+    let asked = candidates.iter().find(same_security).unwrap_or(&candidates.preferred);
     for Setting { name, value, .. } in &SETTINGS {
         let side = |settings| value(settings).unwrap_or_else(|| NONE.to_owned());
         differences.extend(unequal(Field::Setting(name), &side(&container.settings), &side(&asked.settings)));
@@ -144,7 +144,7 @@ pub fn backend(
     let named = desired.settings.chosen.iter();
     differences.extend(named.filter_map(|(choice, asked)| chosen(has, all, choice, asked)));
     differences.extend(entitlements(&desired.settings.chosen, has, asked));
-    differences.extend(config(desired, observed, container, &candidates[0]));
+    differences.extend(config(desired, observed, container, &candidates.preferred));
     differences.extend(certificates(desired, observed));
     differences.extend(proxies(desired, container));
     if same_image && !candidates.iter().any(|spec| same_settings(spec, container) == Some(true)) {
@@ -152,7 +152,7 @@ pub fn backend(
             labels.get(labels::VERSION).map_or_else(|| "unknown".to_owned(), Clone::clone)
         };
         // The same version means the same settings in other words, such as a longer image name.
-        let (has, asked) = (version(&container.labels), version(&candidates[0].labels));
+        let (has, asked) = (version(&container.labels), version(&candidates.preferred.labels));
         differences.extend(unequal(Field::Defaults, &has, &asked));
     }
     differences

@@ -170,9 +170,9 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
                 State::Created | State::Removing | State::Dead => leaving.now(old, Reason::Ended),
             }
             plan.stage(leaving.first);
-            plan.stage(vec![Action::Run { candidates }]);
+            plan.stage(vec![Action::run(candidates)]);
         }
-        (Backend::Make, None) => plan.stage(vec![Action::Run { candidates }]),
+        (Backend::Make, None) => plan.stage(vec![Action::run(candidates)]),
         (Backend::Start, Some(old)) => {
             plan.stage(vec![Action::Start { id: old.id.clone(), name: old.name.clone() }]);
         }
@@ -180,7 +180,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
     }
     plan.stage(dialer.volume.into_iter().collect());
     plan.stage(dialer.run.into_iter().collect());
-    plan.stage(missing.into_iter().map(|spec| Action::Run { candidates: vec![spec] }).collect());
+    plan.stage(missing.into_iter().map(|spec| Action::run(spec.into())).collect());
     plan.finally(leaving.last);
     // Those that mounted it are gone by then.
     plan.finally(dialer.gone);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::daemon::{self, CONFIG_FILE};
-use super::{ContainerSpec, Mount, Network, Privileges, RESERVED_PORTS, Restart, note};
+use super::{Candidates, ContainerSpec, Mount, Network, Privileges, RESERVED_PORTS, Restart, note};
 use crate::desired::{Choice, Desired, LAST_OWN_ARGUMENT, NETWORK_HOST, Security, Settings, VolumeName};
 use crate::labels;
 use crate::observed::Cgroups;
@@ -26,10 +26,10 @@ const COMMIT: &str = env!("DOCKER_ASSEMBLE_COMMIT");
 /// gives to each RUN step, as Docker does to containers; they are no default ones of Podman's.
 const CAPABILITIES: [&str; 6] = ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "AUDIT_WRITE", "MKNOD", "NET_RAW"];
 
-/// The specs of the wished backend, the preferred one first; `cache` is the volume that the
+/// The specs of the wished backend; `cache` is the volume that the
 /// wish comes down to on this engine, which has these control groups.
 #[must_use]
-pub fn backend(desired: &Desired, cache: Option<&VolumeName>, cgroups: Cgroups) -> Vec<ContainerSpec> {
+pub fn backend(desired: &Desired, cache: Option<&VolumeName>, cgroups: Cgroups) -> Candidates {
     let mut settings = desired.settings.clone();
     settings.cache_volume = cache.cloned();
     let privileged = || {
@@ -42,9 +42,9 @@ pub fn backend(desired: &Desired, cache: Option<&VolumeName>, cgroups: Cgroups) 
         spec(desired, settings, Privileges::Builder { add, cgroups })
     };
     match desired.settings.security {
-        Security::Auto => vec![privileged(), restricted()],
-        Security::Privileged => vec![privileged()],
-        Security::Restricted => vec![restricted()],
+        Security::Auto => Candidates { preferred: privileged(), fallback: Some(restricted()) },
+        Security::Privileged => privileged().into(),
+        Security::Restricted => restricted().into(),
     }
 }
 

@@ -35,6 +35,28 @@ fn descriptors(ports: usize) -> u32 {
     descriptors_for((LAST_PORT - FIRST_PORT + 1).into(), u32::try_from(ports).unwrap_or(u32::MAX))
 }
 
+/// How a container may be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidates {
+    /// What is tried first.
+    pub preferred: ContainerSpec,
+    /// What is tried where the engine refuses the privileges of that.
+    pub fallback: Option<ContainerSpec>,
+}
+
+impl Candidates {
+    /// In the order in which they are tried.
+    pub fn iter(&self) -> impl Iterator<Item = &ContainerSpec> {
+        std::iter::once(&self.preferred).chain(&self.fallback)
+    }
+}
+
+impl From<ContainerSpec> for Candidates {
+    fn from(preferred: ContainerSpec) -> Self {
+        Self { preferred, fallback: None }
+    }
+}
+
 /// A container to be made, in the terms of `POST /containers/create`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerSpec {
