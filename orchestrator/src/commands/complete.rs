@@ -1,7 +1,7 @@
 //! Candidates for the shell that only the engine or this host knows. Whatever goes wrong,
 //! nothing is offered and nothing is said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use docker_plugin::cli::{self, Completion, Offer, Typed};
@@ -11,8 +11,9 @@ use docker_plugin::vars::Vars;
 use crate::account;
 use crate::desired::UserName;
 use crate::engine::{DockerEngine, Engine};
+use crate::health::Listener;
 
-use super::{Which, observe};
+use super::{Which, host_sockets, observe};
 
 /// Where candidates come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,12 +92,6 @@ pub fn candidates(wanted: &Completion<Source>, vars: &impl Vars) -> Vec<String> 
 /// How long a person who pressed Tab is kept waiting for an engine.
 const ENGINE_LIMIT: Duration = Duration::from_secs(1);
 
-/// Where the kernel lists the sockets of this network namespace (proc(5)).
-const SOCKET_TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
-
-/// The state of a socket that listens (TCP_LISTEN in the kernel's include/net/tcp_states.h).
-const LISTENING: &str = "0A";
-
 /// What the engine has.
 pub async fn of_engine<E: Engine>(engine: &E, user: Option<&UserName>, source: Source) -> Vec<String> {
     let ask = async {
@@ -138,42 +133,28 @@ pub async fn of_engine<E: Engine>(engine: &E, user: Option<&UserName>, source: S
 
 /// The ports of this host that a backend on it could reach.
 fn host_ports() -> Vec<String> {
-    let tables = SOCKET_TABLES.map(|path| std::fs::read_to_string(path).unwrap_or_default());
-    let mut ports: Vec<u16> = tables.iter().flat_map(|table| listening(table)).collect();
-    ports.sort_unstable();
-    ports.dedup();
-    ports.iter().map(ToString::to_string).collect()
+    reachable(&host_sockets::listeners().unwrap_or_default()).iter().map(ToString::to_string).collect()
 }
 
-/// The ports in a table of sockets that listen on more than the loopback interface.
-fn listening(table: &str) -> impl Iterator<Item = u16> {
-    table.lines().skip(1).filter_map(|line| {
-        let mut fields = line.split_whitespace().skip(1);
-        let (address, port) = fields.next()?.split_once(':')?;
-        // Each 32 bits of an address are in the machine's order: 127.0.0.1 ends in 7F, on
-        // big-endian machines it begins so.
-        let loopback = if cfg!(target_endian = "little") {
-            (address.len() == 8 && address.ends_with("7F")) || address == "00000000000000000000000001000000"
-        } else {
-            (address.len() == 8 && address.starts_with("7F")) || address == "00000000000000000000000000000001"
-        };
-        let listens = fields.nth(1)? == LISTENING;
-        (listens && !loopback).then(|| u16::from_str_radix(port, 16).ok()).flatten()
-    })
+/// The ports of sockets that listen on more than the loopback interface.
+fn reachable(sockets: &[Listener]) -> BTreeSet<u16> {
+    sockets
+        .iter()
+        .map(|socket| socket.addr)
+        .filter(|addr| !addr.ip().is_loopback())
+        .map(|addr| addr.port())
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[cfg(target_endian = "little")]
     #[test]
     fn ports_behind_the_loopback_interface_are_out_of_reach() {
-        let table = "  sl  local_address rem_address   st tx_queue\n\
-             0: 00000000:1388 00000000:0000 0A 0:0\n   1: 0100007F:1F90 00000000:0000 0A 0:0\n\
-             2: 0B00007F:0035 00000000:0000 0A 0:0\n   3: 020011AC:0016 010011AC:D431 01 0:0\n\
-             4: 00000000000000000000000001000000:0050 00000000000000000000000000000000:0000 0A 0:0\n\
-             5: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 0A 0:0\n";
-        assert_eq!(listening(table).collect::<Vec<_>>(), [5000, 443]);
+        let listener = |addr: &str| Listener { addr: addr.parse().unwrap(), waiting: 0 };
+        let sockets =
+            ["0.0.0.0:5000", "127.0.0.1:8080", "127.0.0.11:53", "[::1]:80", "[::]:443", "[::]:5000"];
+        assert_eq!(reachable(&sockets.map(listener)), BTreeSet::from([443, 5000]));
     }
 }

@@ -8,6 +8,7 @@ pub mod damage;
 pub mod doctor;
 mod forwards;
 pub mod health;
+mod host_sockets;
 mod in_use;
 pub mod info;
 pub mod leftovers;

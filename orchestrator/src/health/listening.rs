@@ -1,4 +1,4 @@
-//! What listens on a port, read from the tables of proc(5): `/proc/net/tcp` and `/proc/net/tcp6`.
+//! What listens on a port, read from the kernel's tables.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -19,6 +19,9 @@ pub enum Listening {
     Only(IpAddr),
 }
 
+/// Where the tables of a network namespace are (proc(5)); the second is missing where there is no IPv6.
+pub const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
+
 /// The state `TCP_LISTEN` (include/net/tcp_states.h), in hexadecimal digits.
 const LISTEN: &str = "0A";
 
@@ -31,7 +34,7 @@ pub struct Listener {
     pub waiting: u32,
 }
 
-/// The sockets of a table that listen. Lines that are not understood are left out.
+/// The sockets of such a table that listen. Lines that are not understood are left out.
 #[must_use]
 pub fn listeners(table: &str) -> Vec<Listener> {
     table.lines().filter_map(listener).collect()

@@ -17,7 +17,7 @@ pub use cause::{Case, StartWith, explain, remedied};
 pub use finding::{Cause, Finding, Ss, There};
 pub use firewall::{Chain, Door, closing_chains};
 pub use isolation::{NoNetwork, has_gateway, has_no_route};
-pub use listening::{Listener, Listening, listeners, listening};
+pub use listening::{Listener, Listening, TABLES, listeners, listening};
 pub use place::Place;
 pub use report::{Answer, alone, read, target_now, target_of, tried};
 

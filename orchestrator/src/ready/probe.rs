@@ -11,7 +11,7 @@ use super::Wait;
 use crate::desired::{Port, Ports};
 use crate::engine::{Engine, EngineError};
 use crate::forward::named;
-use crate::health::{self, Answer};
+use crate::health::{self, Answer, Listener, TABLES};
 use crate::observed::ContainerId;
 
 /// The command in a backend that succeeds once BuildKit answers; the same that buildx uses.
@@ -95,7 +95,7 @@ impl<E: Engine> Wait<'_, E> {
     }
 
     async fn listeners(&self, ports: Ports, backend: &ContainerId) -> Result<Found, EngineError> {
-        match self.engine.exec(backend, &["cat", "/proc/net/tcp", "/proc/net/tcp6"]).await {
+        match self.engine.exec(backend, &["cat", TABLES[0], TABLES[1]]).await {
             // `cat` fails where there is no IPv6, and has printed the other table by then.
             Ok(answer) if listen(&String::from_utf8_lossy(&answer.output), ports) => Ok(Found::Serves(None)),
             Ok(answer) if answer.status >= 126 => Ok(Found::Next("nothing to probe with".to_owned())),
@@ -120,17 +120,11 @@ fn has_no_such_program(error: &EngineError) -> bool {
     matches!(error, EngineError::Refused { status: 400 | 500, .. })
 }
 
-/// Whether a socket listens on each of `ports` in a table of `/proc/net/tcp`: its second field is the
-/// local address with the port in hexadecimal, its fourth the state, 0A for a listener
-/// (`TCP_LISTEN` of the kernel's `net/tcp_states.h`).
-fn listen(table: &str, ports: Ports) -> bool {
-    let listener = |line: &str| {
-        let mut fields = line.split_whitespace();
-        let (_, port) = fields.nth(1)?.rsplit_once(':')?;
-        let port = u16::from_str_radix(port, 16).ok().and_then(Port::new)?;
-        (fields.nth(1) == Some("0A") && ports.contains(port)).then_some(port)
-    };
-    table.lines().filter_map(listener).collect::<BTreeSet<_>>().len() == ports.count()
+/// Whether a socket listens on each of `ports`, by the kernel's tables.
+fn listen(tables: &str, ports: Ports) -> bool {
+    let port = |it: Listener| Port::new(it.addr.port()).filter(|port| ports.contains(*port));
+    let found: BTreeSet<Port> = health::listeners(tables).into_iter().filter_map(port).collect();
+    found.len() == ports.count()
 }
 
 #[cfg(test)]

@@ -7,13 +7,12 @@ use std::process::{Command, Stdio};
 use assemble_contract::status::Probe;
 use assemble_contract::{Outcome, Port, Ports, Status, TargetHost};
 
+use crate::commands::host_sockets;
 use crate::desired::ContainerName;
 use crate::dialer;
 use crate::engine::EngineFacts;
 use crate::forward::{Forward, PortSet};
-use crate::health::{
-    Case, Chain, Listener, Listening, Place, StartWith, closing_chains, listeners, listening, tried,
-};
+use crate::health::{Case, Chain, Listener, Listening, Place, StartWith, closing_chains, listening, tried};
 use crate::labels;
 use crate::observed::Sidecar;
 
@@ -170,9 +169,7 @@ pub(super) struct Tables {
 
 impl Tables {
     fn read() -> Option<Self> {
-        let mut sockets = listeners(&std::fs::read_to_string("/proc/net/tcp").ok()?);
-        // Without IPv6 there is no such table.
-        sockets.extend(listeners(&std::fs::read_to_string("/proc/net/tcp6").unwrap_or_default()));
+        let sockets = host_sockets::listeners()?;
         let v6only =
             std::fs::read_to_string("/proc/sys/net/ipv6/bindv6only").is_ok_and(|text| text.trim() == "1");
         Some(Self { sockets, v6only })
