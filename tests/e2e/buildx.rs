@@ -26,10 +26,7 @@ impl Client {
     /// Whether its buildx is of this release or a later one.
     pub(crate) fn is_at_least(&self, release: (u32, u32)) -> bool {
         let version = self.run(&["buildx", "version"]).ok().stdout;
-        let version =
-            version.split_whitespace().nth(1).expect("a version").trim_start_matches('v').to_owned();
-        let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or_default());
-        (numbers.next(), numbers.next()) >= (Some(release.0), Some(release.1))
+        release_of(version.split_whitespace().nth(1).expect("a version")) >= release
     }
 
     /// The line of `docker buildx ls` for the backend, a star behind the name of the one in use.
@@ -46,6 +43,13 @@ impl Client {
         self.run(&["buildx", "build", "--progress=plain", "--push", "-t", &image, &directory]).ok();
         assert!(registry.catalog().contains(name), "{}", registry.catalog());
     }
+}
+
+/// The first two numbers of a version.
+pub(crate) fn release_of(version: &str) -> (u32, u32) {
+    let numbers = version.trim_start_matches('v').split('.');
+    let mut numbers = numbers.map(|number| number.parse().unwrap_or_default());
+    (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
 }
 
 #[test]

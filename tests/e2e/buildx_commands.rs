@@ -1,6 +1,6 @@
 //! What people do with a builder beside building, on the backend: buildx' other commands, and docker's hints.
 
-use crate::buildx::Client;
+use crate::buildx::{Client, release_of};
 use crate::support::{Context, Outcome, Registry, Terminal, docker, free_port, run};
 
 #[test]
@@ -52,9 +52,7 @@ fn each_command_of_buildx_works_on_a_backend_in_use() {
 
 /// Whether docker's command asks for hints after a command of a plugin has failed.
 fn docker_asks_after_failures() -> bool {
-    let version = docker(&["version", "--format", "{{.Client.Version}}"]).ok().stdout;
-    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or_default());
-    (numbers.next(), numbers.next()) >= (Some(29), Some(3))
+    release_of(&docker(&["version", "--format", "{{.Client.Version}}"]).ok().stdout) >= (29, 3)
 }
 
 #[test]
