@@ -1,5 +1,7 @@
 //! [`Engine`] over Docker's API.
 
+mod pull;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
@@ -7,19 +9,17 @@ use std::time::Duration;
 
 use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{
-    CreateContainerOptions, CreateImageOptions, DownloadFromContainerOptions, ImportImageOptions,
-    ListContainersOptions, ListImagesOptions, ListNetworksOptions, ListVolumesOptions,
-    RemoveContainerOptions, RemoveVolumeOptions, RenameContainerOptions, StopContainerOptions,
-    UploadToContainerOptions,
+    CreateContainerOptions, DownloadFromContainerOptions, ImportImageOptions, ListContainersOptions,
+    ListImagesOptions, ListNetworksOptions, ListVolumesOptions, RemoveContainerOptions, RemoveVolumeOptions,
+    RenameContainerOptions, StopContainerOptions, UploadToContainerOptions,
 };
 use bytes::Bytes;
-use docker_plugin::reference::Reference;
 use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
-use super::contact::{Contact, never_empty, operation};
+use super::contact::{Contact, operation};
 use super::request::{found, has, in_path, label_filters, nameless};
 use super::{
     AnswerError, Created, CredentialSource, Duplex, Endpoint, Engine, EngineError, EngineFacts, EngineStream,
@@ -32,9 +32,6 @@ use crate::spec::{ContainerSpec, VolumeSpec};
 
 /// For what touches disks and namespaces: create, start, remove, a command.
 const SLOW: Duration = Duration::from_secs(90);
-/// How long a pull may show no progress. A registry that sends nothing holds it up without a word,
-/// and unpacking a large layer on a slow disk is told only now and then.
-const PULL_SILENCE: Duration = Duration::from_secs(300);
 /// How long the engine may need beyond the grace that a container is given to stop.
 const STOP_SLACK: Duration = Duration::from_secs(30);
 /// The largest archive with a file that is read, in bytes: one of ours takes some hundred.
@@ -148,24 +145,7 @@ impl Engine for DockerEngine {
     }
 
     fn pull(&self, image: &ImageRef) -> EngineStream<PullProgress> {
-        let pulling = operation(failure::PULL, &image.0);
-        let (inner, image, refused) = (Arc::clone(&self.0), image.clone(), pulling.clone());
-        let open = async move {
-            let Some(name) = Reference::parse(&image.0) else {
-                let message = "this is not the name of an image".to_owned();
-                return Err(EngineError::Refused { operation: refused, status: 400, message });
-            };
-            let docker = inner.contact.client().await?;
-            let login = inner.credentials.find(name.credentials_key()).await.map(convert::credentials);
-            let options = CreateImageOptions {
-                from_image: Some(name.name()),
-                tag: Some(name.tag_or_digest),
-                ..CreateImageOptions::default()
-            };
-            Ok(docker.create_image(Some(options), None, login).map_ok(answered::progress))
-        };
-        let steps = self.0.contact.stream(pulling.clone(), Some(PULL_SILENCE), open);
-        never_empty(steps, pulling)
+        self.pulling(image)
     }
 
     async fn load(&self, archive: Bytes) -> Result<()> {
