@@ -2,6 +2,7 @@
 //! known of one stands here: its value, its words, and the engine's field for it.
 
 mod api;
+mod choice_error;
 mod chosen;
 pub mod csv;
 mod grammar;
@@ -9,8 +10,9 @@ mod table;
 mod values;
 
 pub(crate) use api::LAST_OWN_ARGUMENT;
+pub use choice_error::ChoiceError;
 pub use chosen::Chosen;
-pub use grammar::{ChoiceError, NETWORK_HOST};
+pub use grammar::NETWORK_HOST;
 pub use table::{Choice, Row, Words};
 
 use serde::{Deserialize, Serialize};

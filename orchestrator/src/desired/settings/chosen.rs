@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::grammar::ChoiceError;
+use super::choice_error::ChoiceError;
 use super::table::Choice;
 
 /// Values of such settings: those that a start names, or that a container has. Null is one that is taken back.
