@@ -12,6 +12,7 @@ mod direction;
 mod idle;
 mod pool;
 mod pump;
+mod side;
 mod spin;
 mod turn;
 
@@ -19,7 +20,6 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::num::NonZeroU32;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ use crate::sys::Socket;
 use direction::is_message;
 use idle::IdleTimer;
 use pump::{Fault, Pump};
+use side::Side;
 use turn::give_way;
 
 /// How long bytes received before a reset may take to reach the other peer.
@@ -138,40 +139,6 @@ enum Course<'a> {
     Broken(Option<&'a Socket>),
     /// The idle timeout has run out.
     Idle,
-}
-
-/// One of the two sockets, with the error that broke it, whichever direction met it first.
-struct Side<'a> {
-    socket: &'a Socket,
-    error: Option<io::Error>,
-    /// Listens for an error while nobody reads, which would tell. Made when first needed.
-    /// One pointer until then.
-    watch: Option<Box<Pin<Box<dyn Future<Output = ()> + Send + 'a>>>>,
-}
-
-impl<'a> Side<'a> {
-    fn new(socket: &'a Socket) -> Self {
-        Self { socket, error: None, watch: None }
-    }
-
-    /// Takes note of an error that epoll has reported, unless its reader will be told in a moment: that
-    /// costs no call of its own.
-    fn look(&mut self, reader: &Pump) {
-        if !reader.is_receiving() && self.error.is_none() && self.socket.is_broken() {
-            self.error = Some(self.socket.take_error());
-        }
-    }
-
-    /// Has the task woken by an error: a reset after the end of the stream shows in no other
-    /// way, nor does one while the reader waits for its writer.
-    fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let socket = self.socket;
-        self.watch.get_or_insert_with(|| Box::new(Box::pin(socket.broken()))).as_mut().as_mut().poll(cx)
-    }
-
-    fn fail(&mut self, error: io::Error) {
-        self.error.get_or_insert(error);
-    }
 }
 
 struct Relay<'a> {
