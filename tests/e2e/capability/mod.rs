@@ -1,24 +1,23 @@
 //! What a user does, each in a short walk that has to work on every engine: the columns of the table in
 //! `docs/engines.md`. Where an engine cannot do a thing, its walk demands what `start` says in its place.
 
+mod cache;
 mod engine;
+mod ports;
 mod reboot;
 mod walk;
-
-use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use crate::advice::Reader;
 use crate::buildx::Client;
-use crate::cache::{build, steps};
 use crate::forward::reader_of;
 use crate::support::{
     Backend, Context, Image, PATIENCE, Registry, Volume, backend_image, docker, eventually, free_port,
     inspect,
 };
-use engine::{Gateway, Service, keeps_logs};
-use walk::{DIVIDES, builds_restricted, fill, is_filled, is_gone, is_told, is_well, json, reach, sizes};
+use engine::{Gateway, keeps_logs};
+use walk::{DIVIDES, builds_restricted, is_told, is_well, json, reach};
 
 #[test]
 #[ignore = "needs a docker engine"]
@@ -45,20 +44,6 @@ fn again() {
 }
 
 #[test]
-#[ignore = "needs a docker engine"]
-fn change_of_ports() {
-    let (backend, registry, [kept, gone]) = (Backend::new(), Registry::start(), [free_port(), free_port()]);
-    let run = |name: &str| (inspect(name)["Id"].clone(), inspect(name)["State"]["StartedAt"].clone());
-    reach(&backend, &format!("{kept},{gone}"));
-    let before = (run(&backend.name()), run(&backend.sidecar(kept)));
-    reach(&backend, &format!("{kept},{}", registry.port));
-    assert_eq!((run(&backend.name()), run(&backend.sidecar(kept))), before);
-    let ports: BTreeSet<u16> = backend.forwarded().into_iter().collect();
-    assert_eq!(ports, BTreeSet::from([kept, registry.port]));
-    assert_eq!(backend.get(registry.port).ok().stdout, "{}");
-}
-
-#[test]
 #[ignore = "needs a docker engine and Compose"]
 fn compose() {
     let (backend, registry) = (Backend::new(), Registry::start());
@@ -68,92 +53,6 @@ fn compose() {
     let is_host = Gateway::of_the_engine() != Gateway::Namespace;
     if let Some(said) = crate::compose::walk(&compose, &backend, &registry, is_host) {
         is_told(&said, r#""result":"refused""#);
-    }
-}
-
-#[test]
-#[ignore = "needs a docker engine"]
-fn loopback() {
-    let (backend, registry) = (Backend::new(), Registry::start_on_loopback());
-    let list = format!("{}@loopback", registry.port);
-    backend.forward(&list);
-    assert_eq!(backend.get(registry.port).ok().stdout, "{}");
-    let info = json(&backend, "info");
-    assert_eq!(info["Sidecars"][0]["Forward"]["Health"], "accepted", "{info:#}");
-    let again = backend.forward(&list);
-    assert!(again.stdout.ends_with("is already running\n"), "{again:?}");
-    backend.run(&["stop"]).ok();
-    is_gone(&backend);
-}
-
-#[test]
-#[ignore = "needs a docker engine"]
-fn range() {
-    let (backend, registry) = (Backend::new(), Registry::start());
-    let (first, last) = (registry.port - 1, registry.port + 1);
-    reach(&backend, &format!("{first}-{last},8000-8002:{first}-{last}"));
-    // A container each.
-    assert_eq!(backend.forwarded(), [8000, first]);
-    for port in [registry.port, 8001] {
-        assert_eq!(backend.get(port).ok().stdout, "{}");
-    }
-    backend.push(&reader_of(registry.port), &registry.image("pushed")).ok();
-}
-
-/// To a service beside the backend, by a name that its network alone knows.
-#[test]
-#[ignore = "needs a docker engine"]
-fn forward() {
-    let (backend, inside) = (Backend::new(), free_port());
-    if Gateway::of_the_engine() == Gateway::Missing {
-        // Port 5000 beside it leads to the gateway.
-        let start = backend.run(&["start", "--forward", &format!("{inside}=192.0.2.1")]).fails(1);
-        is_told(&start.stderr, "the backend is in no network");
-        return is_gone(&backend);
-    }
-    backend.start(&[]);
-    let service = Service::beside(&backend);
-    let name = "service.invalid";
-    let line = format!("echo {} {name} >>/etc/hosts", service.address);
-    docker(&["exec", &backend.name(), "sh", "-c", &line]).ok();
-    let target = format!("{inside}={name}:8080");
-    backend.run(&["start", "--allow-host-port", "0", "--forward", &target]).ok();
-    let ask = format!("timeout 60 wget -q -O - http://127.0.0.1:{inside}/");
-    eventually("the service answers", PATIENCE, || {
-        (backend.inside(&ask).stdout.trim() == Service::SAYS).then_some(())
-    });
-}
-
-#[test]
-#[ignore = "needs a docker engine"]
-fn named_cache() {
-    let backend = Backend::new();
-    let volume = backend.volume(format!("{}-cache", backend.user));
-    let start = ["start", "--allow-host-port", "0", "--cache-volume", &volume];
-    backend.run(&start).ok();
-    fill(&backend);
-    backend.run(&["stop"]).ok();
-    backend.run(&start).ok();
-    assert_eq!(backend.volumes(), [volume.as_str()]);
-    is_filled(&backend);
-}
-
-/// The engine's own volume, which lasts as long as the backend.
-#[test]
-#[ignore = "needs a docker engine"]
-fn anonymous_cache() {
-    let backend = Backend::new();
-    backend.start(&[]);
-    let id = backend.id();
-    let volumes = backend.volumes();
-    fill(&backend);
-    docker(&["stop", &backend.name()]).ok();
-    backend.start(&[]);
-    assert_eq!(backend.id(), id);
-    is_filled(&backend);
-    backend.run(&["stop"]).ok();
-    for volume in volumes {
-        assert!(!Volume::exists(&volume), "{volume}");
     }
 }
 
@@ -337,35 +236,4 @@ fn restricted() {
         let divides = Image::commit(&format!("asmt/{}:divides", backend.user), &backend_image(), &DIVIDES);
         builds_restricted(&backend, &registry, &divides.0, &["buildkit", "init"]);
     }
-}
-
-#[test]
-#[ignore = "needs a docker engine"]
-fn cache_usage() {
-    let backend = Backend::new();
-    backend.start(&[]);
-    fill(&backend);
-    let sizes = sizes(&backend);
-    assert!(sizes.len() >= 3 && sizes.iter().sum::<u64>() > 3_000_000, "{sizes:?}");
-    let table = backend.run(&["cache", "usage"]).ok();
-    assert!(table.stdout.starts_with("ID ") && table.stdout.contains("\nTotal:"), "{table:?}");
-    let info = backend.run(&["info"]).ok();
-    let counted = format!("\nBuild cache contains {} entries, ", sizes.len());
-    assert!(info.stdout.contains(&counted), "{info:?}");
-}
-
-#[test]
-#[ignore = "needs a docker engine"]
-fn cache_purge() {
-    let backend = Backend::new();
-    backend.start(&[]);
-    fill(&backend);
-    // The daemon lets go of what a build used a moment after the client has ended.
-    eventually("everything is removed", PATIENCE, || {
-        let purge = backend.run(&["cache", "purge", "--force"]).ok();
-        assert!(purge.stdout.contains("Total:"), "{purge:?}");
-        sizes(&backend).is_empty().then_some(())
-    });
-    let build = backend.build(&build()).ok();
-    assert_eq!(steps(&build), (3, 0), "{build:?}");
 }
