@@ -94,21 +94,16 @@ impl Worth {
         is_tried
     }
 
-    const fn paid(&mut self) {
+    fn paid(&mut self) {
         self.rest = 0;
-        if self.credit < Self::MOST_CREDIT {
-            self.credit += 1;
-        }
+        self.credit = (self.credit + 1).min(Self::MOST_CREDIT);
     }
 
-    const fn in_vain(&mut self) {
+    fn in_vain(&mut self) {
         match self.credit.checked_sub(1) {
             Some(credit) => self.credit = credit,
             None => {
-                self.rest = if self.rest == 0 { 1 } else { self.rest * 2 };
-                if self.rest > Self::LONGEST_REST {
-                    self.rest = Self::LONGEST_REST;
-                }
+                self.rest = (self.rest * 2).clamp(1, Self::LONGEST_REST);
                 self.left = self.rest;
             }
         }
