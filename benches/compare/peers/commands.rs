@@ -1,5 +1,7 @@
 //! How each of them is started.
 
+#![expect(clippy::unnecessary_wraps, reason = "all functions are of one form")]
+
 use std::fs;
 use std::path::Path;
 
@@ -12,12 +14,10 @@ fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one of several functions of this form")]
 pub(super) fn nothing(_: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     Ok(Vec::new())
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one of several functions of this form")]
 pub(super) fn ours(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     let Setup { program, port, server_port, .. } = setup;
     Ok(words(&[program, "--port", &port.to_string(), "--to", &format!("gateway:{server_port}")]))
@@ -29,7 +29,6 @@ pub(super) fn ours_busy(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
 }
 
 /// Our own, which does nothing but relay messages: a bound for the others.
-#[expect(clippy::unnecessary_wraps, reason = "one of several functions of this form")]
 pub(super) fn least(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     let Setup { program, port, server_ip, server_port, .. } = setup;
     let to = format!("{server_ip}:{server_port}");
@@ -40,7 +39,6 @@ pub(super) fn least_busy(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     Ok([least(setup)?, words(&["--busy"])].concat())
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one of several functions of this form")]
 pub(super) fn ours_to_loopback(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     let Setup { program, port, server_port, dialer, .. } = setup;
     let (port, to) = (port.to_string(), format!("loopback:{server_port}"));
@@ -92,7 +90,6 @@ pub(super) fn nginx(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     Ok(words(&[program, "-e", "stderr", "-p", &dir.display().to_string(), "-c", &file]))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one of several functions of this form")]
 pub(super) fn socat(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     let Setup { program, port, server_ip, server_port, .. } = setup;
     Ok(words(&[
@@ -119,7 +116,6 @@ pub(super) fn systemd(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     ]))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one of several functions of this form")]
 pub(super) fn docker_proxy(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     let Setup { program, port, server_ip, server_port, .. } = setup;
     // The engine waits for a word on descriptor 3, and the proxy closes whatever it finds there.
@@ -130,7 +126,6 @@ pub(super) fn docker_proxy(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     Ok(words(&["/bin/sh", "-c", &line]))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one of several functions of this form")]
 pub(super) fn realm(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     let Setup { program, port, server_ip, server_port, .. } = setup;
     Ok(words(&[
@@ -153,7 +148,6 @@ pub(super) fn portunus(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     Ok(words(&[program, "--config", &write(dir, "portunus.toml", &config)?]))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one of several functions of this form")]
 pub(super) fn pasta(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     let Setup { program, server_port, client_namespace, .. } = setup;
     Ok(words(&[

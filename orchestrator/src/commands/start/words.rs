@@ -128,11 +128,15 @@ fn line(words: &[String]) -> String {
     };
     // Within these the shell changes nothing else; in a sentence the whole line has the others around it.
     let is_quotable = |word: &str| !word.is_empty() && !word.contains(['"', '$', '`', '\\', '!']);
-    let quoted = |word: &String| match word {
-        word if is_plain(word) => word.clone(),
-        word if is_quotable(word) => format!("\"{word}\""),
-        // A NUL, which alone cannot be written, is in no argument of a program.
-        word => shlex::try_quote(word).unwrap_or_default().into_owned(),
+    let quoted = |word: &String| {
+        if is_plain(word) {
+            word.clone()
+        } else if is_quotable(word) {
+            format!("\"{word}\"")
+        } else {
+            // A NUL, which alone cannot be written, is in no argument of a program.
+            shlex::try_quote(word).unwrap_or_default().into_owned()
+        }
     };
     words.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }

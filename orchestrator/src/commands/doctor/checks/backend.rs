@@ -135,10 +135,8 @@ pub(super) fn left_behind(left: &Leftovers, start: &str) -> Check {
 
 pub(super) fn configuration(container: &Container, start: &str) -> Check {
     // The start has the options that the configuration came of, where they are known.
-    let which = match container.labels.contains_key(labels::CONFIG_OPTIONS) {
-        true => "",
-        false => " with the options about it, --config and others,",
-    };
+    let is_known = container.labels.contains_key(labels::CONFIG_OPTIONS);
+    let which = if is_known { "" } else { " with the options about it, --config and others," };
     found("configuration", &BackendTrouble::NoConfiguration { start: start.to_owned(), which })
 }
 
