@@ -83,6 +83,7 @@ pub(crate) enum Probed {
 }
 
 #[derive(Args)]
+#[group(skip)]
 struct ProbedRelay {
     /// The port the relay listens on, or its range of ports
     #[arg(long = argv::PORT.name(), env = argv::env::PORT, required = false, required_unless_present = "socket")]
@@ -90,6 +91,7 @@ struct ProbedRelay {
 }
 
 #[derive(Args)]
+#[group(skip)]
 struct ProbedDialer {
     /// The socket the dialer listens on; asked instead of a relay
     #[arg(long = argv::SOCKET.name(), value_name = "PATH", env = argv::env::SOCKET)]
@@ -120,6 +122,7 @@ impl Args for Probed {
 }
 
 #[derive(Debug, Args)]
+#[group(skip)]
 pub(crate) struct Asked {
     /// The port the relay listens on, or its range of ports
     #[arg(long = argv::PORT.name(), env = argv::env::PORT)]
@@ -149,6 +152,7 @@ pub(crate) enum StatusFormat {
 }
 
 #[derive(Debug, Args)]
+#[group(skip)]
 pub(crate) struct Dial {
     /// Where to listen; a socket left behind is replaced
     #[arg(long = argv::SOCKET.name(), value_name = "PATH")]
@@ -183,6 +187,7 @@ impl Dial {
 }
 
 #[derive(Debug, Args)]
+#[group(skip)]
 pub(crate) struct Relay {
     /// The port to listen on, or a range as 8000-8099, each with that of the target behind a colon where it is another: 5000:6000, 8000-8099:9000-9099
     #[arg(long = argv::PORT.name(), env = argv::env::PORT)]
