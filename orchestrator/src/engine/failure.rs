@@ -12,7 +12,7 @@ use super::{AnswerError, EngineError, Operation, page};
 const STREAM_STATUS: u16 = 500;
 
 /// The status given to an answer after which the connection is no other than before (RFC 9110, 15.5.22).
-const UPGRADE_REQUIRED: u16 = 426;
+pub(super) const UPGRADE_REQUIRED: u16 = 426;
 
 /// Verbs under which the engine or its runtime can refuse privileges.
 pub(super) const CREATE: &str = "create container";

@@ -6,7 +6,7 @@ use std::io;
 use explained::Explained;
 
 use super::EngineError;
-use super::failure::PULL;
+use super::failure::{PULL, UPGRADE_REQUIRED};
 
 /// What may help.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
@@ -68,7 +68,7 @@ impl EngineError {
             Self::Timeout { operation, .. } if operation.verb == PULL => Some(EngineHint::Registry),
             Self::Timeout { .. } => Some(EngineHint::Overloaded),
             Self::Refused { status: 401 | 403 | 405, .. } => Some(EngineHint::Forbidden),
-            Self::Refused { status: 426, .. } => Some(EngineHint::NoUpgrade),
+            Self::Refused { status: UPGRADE_REQUIRED, .. } => Some(EngineHint::NoUpgrade),
             Self::Refused { status: 400, message, .. } if message.contains("client version") => {
                 Some(EngineHint::ApiVersion)
             }
