@@ -4,7 +4,7 @@ use docker_assemble::observed::{Container, ContainerId, State};
 use serde_json::json;
 
 use super::commands::Shell;
-use super::healthy::{FORWARDS, LOOKS, healthy, name};
+use super::healthy::{FORWARDS, LOOKS, daemon, dialled, healthy, name, used_lately};
 use crate::fake_engine::Kill;
 use crate::transcript::Transcript;
 use crate::world;
@@ -76,6 +76,17 @@ async fn sidecars_that_say_nothing_or_something_else() {
     shell.engine.world().hung.insert(name("-proxy-port-5000"));
     shell.run_all(&["backend info", "backend doctor"]).await;
     shell.engine.world().hung.clear();
+    shell.told.about("BuildKit hangs");
+    shell.engine.world().buildkit = Some(Box::new(|| {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        tokio::spawn(async {
+            let _kept = theirs;
+            std::future::pending::<()>().await;
+        });
+        Box::pin(ours)
+    }));
+    shell.run_all(&["backend doctor", "backend doctor --timeout 5m"]).await;
+    shell.engine.world().buildkit = Some(dialled(daemon(used_lately())));
     shell.told.about("a sidecar is gone, and others are paused, ended, restarting, stale");
     shell.change("-proxy-port-8080-to-80", |container| container.state = State::Paused);
     shell.change("-proxy-port-6000", |container| container.state = State::Exited);

@@ -134,7 +134,7 @@ impl<E: Engine> Doctor<'_, E> {
                 limit,
             );
             if backend.state == State::Running {
-                let asking = within(limit, ask(engine, backend), |error| match error {
+                let asking = within(limit, ask(engine, backend, limit), |error| match error {
                     BuildkitError::Engine(error) => explain(error),
                     error => Unanswered::Error { error: plain(&causes(&error)) },
                 });
@@ -213,8 +213,8 @@ fn explain(error: EngineError) -> Unanswered {
     }
 }
 
-async fn ask<E: Engine>(engine: &E, backend: &Container) -> crate::buildkit::Result<Daemon> {
-    let client = Client::connect(engine, &backend.id).await?;
+async fn ask<E: Engine>(engine: &E, backend: &Container, limit: Duration) -> crate::buildkit::Result<Daemon> {
+    let client = Client::connect(engine, &backend.id).await?.within(Some(limit));
     let workers = client.workers().await?;
     let version = client.version().await?.map(|version| version.version).filter(|text| !text.is_empty());
     Ok(Daemon { version, workers })
