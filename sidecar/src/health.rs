@@ -24,6 +24,7 @@ use tokio::task::AbortHandle;
 
 use crate::session::Shared;
 use crate::status::{self, Way};
+use crate::sys::time_used;
 
 /// Why nothing is known of a relay; the cause is beside it.
 #[derive(Debug, thiserror::Error, Explained)]
@@ -76,7 +77,8 @@ fn address(ports: Ports) -> io::Result<SocketAddr> {
 /// more takes the place of the first: whoever asks and does not read keeps nobody else from an answer.
 const AT_ONCE: usize = 4;
 
-/// What the answers about very many ports take is so many times left to the connections then.
+/// What the answers about very many ports take of the thread's time is so many times left to the connections
+/// then: by that and not by the clock, or a busy machine's other work would have askers wait for it, too.
 const REST: u32 = 3;
 
 /// Answers probes for as long as it is polled.
@@ -104,7 +106,7 @@ impl Responder {
         let mut oldest = 0;
         loop {
             let asked = self.listener.accept().await;
-            let began = Instant::now();
+            let began = time_used();
             self.shared.upstream.look();
             let answered = asked.map(|(first, _)| {
                 let askers: Vec<_> = iter::once(first).chain(self.waiting()).collect();
@@ -127,7 +129,7 @@ impl Responder {
                 }
             });
             let rest = match answered {
-                Ok(()) => began.elapsed() * REST,
+                Ok(()) => time_used().saturating_sub(began) * REST,
                 Err(error) => {
                     tracing::debug!(%error, "a health probe was not answered");
                     // Descriptors may be exhausted, and the loop must not spin on it.

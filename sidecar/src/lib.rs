@@ -6,7 +6,7 @@
 //! | room | what lives there | may use |
 //! |---|---|---|
 //! | [`server`], [`shutdown`] | accept loop and drain; signals | `session`, `upstream`, `relay`, `reports`, `congestion`, `sys` |
-//! | [`health`], [`exporter`] | health and status for whoever asks; metrics over HTTP | `session` |
+//! | [`health`], [`exporter`] | health and status for whoever asks; metrics over HTTP | `session`, `sys` |
 //! | [`session`] | one connection from accept to its closing event | `upstream`, `relay`, `reports`, `sys` |
 //! | [`probe`] | the target tried once, for whoever asks | `upstream`, `sys` |
 //! | [`upstream`] | finding the target and dialling it | `dialer`, `connect`, `resolve`, `sys` |

@@ -34,4 +34,4 @@ pub use routes::{RouteMonitor, RouteTables};
 pub use sandbox::{Landlock, Rights, SandboxError, confine};
 pub use seqpacket::{Packet, PacketListener, PacketSocket};
 pub use socket::{Socket, Spliced};
-pub use thread::times_preempted;
+pub use thread::{time_used, times_preempted};
