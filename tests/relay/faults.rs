@@ -1,11 +1,13 @@
 //! Faults inside the relay, and errors of the kernel on accept.
 
 use std::fmt::Debug;
+use std::sync::LazyLock;
 
 use assemble_proxy::config::Engine;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::subscriber::NoSubscriber;
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 use crate::peers::KIB;
 use crate::process::Launch;
@@ -50,6 +52,11 @@ impl Visit for Unlucky {
 
 /// A relay whose connections panic when they have carried [`UNLUCKY`] bytes.
 fn sabotaged() -> Route {
+    /// Where there is but one subscriber in a process, tracing asks the thread that meets an event first
+    /// whether anybody wants it (`Rebuilder::JustOne` of tracing-core). That is another test's relay as
+    /// often as not, and it has none.
+    static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
+    LazyLock::force(&ANOTHER);
     let sabotage = || std::mem::forget(tracing::subscriber::set_default(Saboteur));
     Setup::new(Engine::Auto, Near::Client).prepared(sabotage).relay()
 }
