@@ -5,7 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 
-use crate::process::{BINARY, Launch, free_port};
+use crate::port::free_port;
+use crate::process::{BINARY, Launch};
 use crate::sockets::{PATIENCE, connect, eventually};
 use crate::targets::{Service, echo};
 

@@ -21,6 +21,8 @@ mod namespace;
 mod pattern;
 #[path = "../support/peers.rs"]
 mod peers;
+#[path = "../support/port.rs"]
+mod port;
 #[path = "../support/process.rs"]
 mod process;
 #[path = "../support/procfs.rs"]

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::dialer_world::World;
 use crate::namespace::Namespace;
-use crate::process::{BINARY, Launch, Process, free_port};
+use crate::port::free_port;
+use crate::process::{BINARY, Launch, Process};
 use crate::sockets::{PATIENCE, eventually};
 use crate::targets::{Closed, Crowded, Service, echo};
 

@@ -3,12 +3,11 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::dialer::{DialerProcess, socket_path};
 use crate::namespace::Namespace;
 use crate::process::{Launch, Process};
-use crate::procfs::descriptors;
+use crate::procfs::{descriptors, is_idle};
 use crate::sockets::{End, PATIENCE, answer, eventually};
 
 pub(crate) const RESET: (Vec<u8>, End) = (Vec::new(), End::Reset);
@@ -56,14 +55,12 @@ impl Drop for World {
     }
 }
 
-/// How many sockets a process has that does nothing: the last probe's may be about to close.
+/// How many sockets a process has once it has seen all that was done to it: the last probe's may be about to
+/// close.
+#[track_caller]
 pub(crate) fn sockets(pid: u32) -> usize {
-    let now = descriptors(pid).sockets;
-    std::thread::sleep(Duration::from_millis(50));
-    match descriptors(pid).sockets {
-        same if same == now => same,
-        _ => sockets(pid),
-    }
+    eventually("it has nothing to do", PATIENCE, || is_idle(pid));
+    descriptors(pid).sockets
 }
 
 /// Waits until a process has no more sockets than it had.

@@ -1,6 +1,6 @@
 //! Ports of this host that nobody uses.
 
-use std::net::TcpListener;
+use std::net::{Ipv6Addr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 /// Below the ports that the kernel gives to outgoing connections (`ip_local_port_range` starts
@@ -15,6 +15,13 @@ pub(crate) fn free_port() -> u16 {
     let begin = u16::try_from(std::process::id().wrapping_mul(97) % u32::from(COUNT)).unwrap_or(0);
     (0..COUNT)
         .map(|_| FIRST + (begin + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT) % COUNT)
-        .find(|port| TcpListener::bind(("0.0.0.0", *port)).is_ok())
+        .find(|port| is_free(*port))
         .expect("no port is free")
+}
+
+fn is_free(port: u16) -> bool {
+    let ipv6 = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port));
+    // A machine without IPv6 has nobody there.
+    let is_taken = ipv6.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse);
+    !is_taken && TcpListener::bind(("0.0.0.0", port)).is_ok()
 }

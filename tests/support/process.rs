@@ -1,7 +1,7 @@
 //! The relay as a process.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -17,6 +17,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::namespace::Namespace;
+use crate::port::free_port;
 use crate::sockets::{PATIENCE, connect, eventually};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_assemble-proxy");
@@ -268,15 +269,4 @@ pub(crate) fn demand_no_panic(log: &str) {
 
 pub(crate) fn signal_to(pid: u32, signal: Signal) {
     kill(Pid::from_raw(pid.try_into().unwrap()), signal).expect("the process is there");
-}
-
-/// A port that is free just now, on both families.
-pub(crate) fn free_port() -> u16 {
-    loop {
-        let ipv4 = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = ipv4.local_addr().unwrap().port();
-        if TcpListener::bind(("::1", port)).is_ok() {
-            return port;
-        }
-    }
 }

@@ -41,8 +41,23 @@ pub(crate) fn sleeps(pid: u32) -> u64 {
 /// How many filters of system calls each of its threads is behind (seccomp(2)).
 pub(crate) fn seccomp_filters(pid: u32) -> Vec<u64> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the process is there");
-    let filters = |thread: fs::DirEntry| field_of(&thread.path().join("status"), "Seccomp_filters:");
-    threads.map(|thread| filters(thread.unwrap())).collect()
+    threads.map(|thread| filters(&thread.unwrap().path())).collect()
+}
+
+/// Those of this thread; others of the tests come and go.
+pub(crate) fn own_seccomp_filters() -> u64 {
+    filters(Path::new("/proc/thread-self"))
+}
+
+fn filters(thread: &Path) -> u64 {
+    field_of(&thread.join("status"), "Seccomp_filters:")
+}
+
+/// Whether it has nothing to do: each of its threads waits (proc(5), `state`). One that something has come for
+/// does not, however long the machine keeps it from a processor.
+pub(crate) fn is_idle(pid: u32) -> bool {
+    let mut threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the process is there");
+    threads.all(|thread| stat_in(&thread.unwrap().path()).is_none_or(|stat| stat[0] == "S"))
 }
 
 fn status(pid: u32, field: &str) -> u64 {
@@ -77,7 +92,11 @@ fn stat(pid: u32) -> Vec<String> {
 
 /// The fields behind the name, which may have blanks in it.
 fn try_stat(pid: u32) -> Option<Vec<String>> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat_in(Path::new(&format!("/proc/{pid}")))
+}
+
+fn stat_in(process: &Path) -> Option<Vec<String>> {
+    let stat = fs::read_to_string(process.join("stat")).ok()?;
     let (_, fields) = stat.rsplit_once(") ")?;
     Some(fields.split(' ').map(str::to_owned).collect())
 }

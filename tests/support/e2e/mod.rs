@@ -9,6 +9,7 @@ mod build;
 mod certificate;
 mod engine;
 mod own_engine;
+#[path = "../port.rs"]
 mod port;
 mod process;
 mod registry;
