@@ -6,17 +6,11 @@ use assemble_proxy::dialer::{Reply, Request};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|packet: &[u8]| {
-    if let Ok((number, request)) = Request::decode(packet) {
-        assert_ne!(request, Request::Dial(0));
-        match number {
-            Some(number) => assert_eq!(&request.numbered(number), packet),
-            None => assert_eq!(&request.encode(), packet),
-        }
+    if let Ok(requests) = Request::decode(packet) {
+        assert!(requests.iter().all(|(_, request)| *request != Request::Dial(0)));
+        assert_eq!(Request::packet(&requests), packet);
     }
-    if let Ok((number, reply)) = Reply::decode(packet) {
-        match number {
-            Some(number) => assert_eq!(&reply.numbered(number), packet),
-            None => assert_eq!(&reply.encode(), packet),
-        }
+    if let Ok(replies) = Reply::decode(packet) {
+        assert_eq!(Reply::packet(&replies), packet);
     }
 });

@@ -7,12 +7,12 @@ use std::os::fd::AsFd;
 
 use nix::sys::signal::Signal;
 
-use crate::dialer::{HELLO, Impostor, cancel, connected, numbered};
+use crate::dialer::{HELLO, Impostor, cancel, connected, numbered, refused, together};
 use crate::dialer_world::{FAILED_BY_DIALER, RESET, World, expect_no_leak, sockets};
 use crate::handed_over::{CHANNEL, open};
 use crate::peers::peers;
 use crate::procfs::descriptors;
-use crate::sockets::{End, PATIENCE, accept, eventually, read_all, reset};
+use crate::sockets::{End, PATIENCE, accept, connect, eventually, read_all, reset};
 use crate::targets::Crowded;
 
 /// A request that a dialer took along with it is asked of the next one.
@@ -148,6 +148,44 @@ fn a_client_that_goes_away_cancels_its_request() {
     assert_eq!(read_all(&late), (Vec::new(), End::Finished));
     let (mut near, mut far) = peers(next, served, 3);
     near.exchange(&mut far, 10);
+}
+
+/// As many as are asked for and answered together, each client gets its own.
+#[test]
+fn every_answer_of_a_packet_has_its_own_connection() {
+    let world = World::new();
+    let target = world.listen("127.0.0.1:5000");
+    let dialer = Impostor::listen(&world.path);
+    let relay = world.relay("loopback");
+    let mut clients = vec![relay.connect()];
+    let (channel, first) = dialer.accept_channel();
+    relay.signal(Signal::SIGSTOP);
+    clients.extend((0..17).map(|_| world.container.run(|| connect(relay.addr()))));
+    relay.signal(Signal::SIGCONT);
+    let numbers: Vec<_> = (first + 1..first + 18).collect();
+    for number in &numbers {
+        assert_eq!(channel.hear(), Some(numbered(*number, relay.port())));
+    }
+    let (made, served): (Vec<_>, Vec<_>) = (0..17)
+        .map(|_| (world.host.run(|| TcpStream::connect("127.0.0.1:5000").unwrap()), accept(&target)))
+        .unzip();
+    // In another order, with one that failed in the midst of them.
+    let mut answers: Vec<_> = numbers[..15].iter().rev().map(|number| connected(*number)).collect();
+    answers.insert(4, refused(first));
+    channel.say(&together(&answers), &made[..15].iter().map(AsFd::as_fd).collect::<Vec<_>>());
+    channel.say(
+        &together(&[connected(first + 16), connected(first + 17)]),
+        &[made[15].as_fd(), made[16].as_fd()],
+    );
+    drop(made);
+    let mut clients = clients.into_iter();
+    assert_eq!(read_all(&clients.next().unwrap()), RESET);
+    let served: Vec<_> = served[..15].iter().rev().chain(&served[15..]).collect();
+    for (at, (mut client, server)) in clients.zip(served).enumerate() {
+        writeln!(client, "{at}").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_all(server), (format!("{at}\n").into_bytes(), End::Finished));
+    }
 }
 
 /// What a target says before it resets at once is heard, as without a dialer.

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 
-use crate::dialer::{HELLO, HELLO_TOO, Impostor, connected, numbered, refused};
+use crate::dialer::{HELLO, HELLO_TOO, Impostor, connected, numbered, refused, together};
 use crate::dialer_world::{FAILED_BY_DIALER, RESET, World, expect_no_leak, sockets};
 use crate::sockets::{PATIENCE, connect, eventually, read_all};
 
@@ -36,6 +36,8 @@ fn a_relay_takes_only_what_it_asked_for() {
             "answered nonsense",
         ),
         (Box::new(|number| (refused(number), vec![elsewhere()])), "answered nonsense"),
+        (Box::new(|number| (together(&vec![connected(number); 2]), vec![elsewhere()])), "answered nonsense"),
+        (Box::new(|number| (together(&vec![refused(number); 17]), vec![])), "answered nonsense"),
         (Box::new(|number| (connected(number), vec![unconnected()])), "it is not connected"),
         (with(&|| vec![fs::File::open("/dev/null").unwrap().into()]), "it is no tcp socket"),
         (with(&|| vec![UdpSocket::bind("127.0.0.1:0").unwrap().into()]), "it is no tcp socket"),
@@ -65,7 +67,7 @@ fn a_relay_asks_nothing_of_one_who_does_not_greet() {
     let cases: [(&[u8], &str); 4] = [
         (b"nonsense", "answered nonsense"),
         (b"apd1\x04\0\0\0\0", "answered nonsense"),
-        (b"apd2\0\0\0\x01\x04\0\0\0\0", "answered nonsense"),
+        (b"apd3\0\0\0\x01\x04\0\0\0\0", "answered nonsense"),
         (b"", "no dialer at"),
     ];
     for (greeting, words) in cases {

@@ -1,5 +1,7 @@
 //! The dialer as a process, and clients that do not keep to its protocol.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
@@ -103,9 +105,15 @@ impl Drop for DialerProcess {
     }
 }
 
-/// A client that says what it likes.
+/// A client that says what it likes, or who answers one.
 #[derive(Debug)]
-pub(crate) struct Hostile(Socket);
+pub(crate) struct Hostile {
+    socket: Socket,
+    /// How long a row is of what it hears.
+    row: usize,
+    /// Rows of a packet that were not asked for yet, each as a packet of its own.
+    rows: RefCell<VecDeque<Vec<u8>>>,
+}
 
 impl Hostile {
     #[track_caller]
@@ -114,17 +122,17 @@ impl Hostile {
         socket.connect(&SockAddr::unix(path).unwrap()).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
-        Self(socket)
+        Self { socket, row: 9, rows: RefCell::default() }
     }
 
     /// Says so; the dialer may have hung up before.
     pub(crate) fn say(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(10))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(20))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         if !descriptors.is_empty() {
             assert!(ancillary.push(SendAncillaryMessage::ScmRights(descriptors)));
         }
-        let _ = sendmsg(&self.0, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL);
+        let _ = sendmsg(&self.socket, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL);
     }
 
     /// The answer's kind, if there was one before the dialer hung up. What comes along is lost.
@@ -149,18 +157,42 @@ impl Hostile {
         }
     }
 
-    /// The next packet, if there is one before the other side hangs up.
+    /// The next packet, if there is one before the other side hangs up; of a channel the next row, as if it
+    /// had come alone: how many come together is up to the machine.
     #[track_caller]
     pub(crate) fn hear(&self) -> Option<Vec<u8>> {
-        let mut buf = [0; 64];
+        let mut rows = self.rows.borrow_mut();
+        if rows.is_empty() {
+            let packet = self.hear_packet()?;
+            match packet.strip_prefix(b"apd3") {
+                Some(content) => rows.extend(content.chunks(self.row).map(|row| packed(&[row.to_vec()]))),
+                None => return Some(packet),
+            }
+        }
+        rows.pop_front()
+    }
+
+    /// The next packet as it came.
+    #[track_caller]
+    pub(crate) fn hear_packet(&self) -> Option<Vec<u8>> {
+        let mut buf = [0; 256];
         // The time limit makes it fail after a pause of the process (signal(7)).
         let none = rustix::net::RecvFlags::empty();
-        match rustix::io::retry_on_intr(|| rustix::net::recv(&self.0, &mut *buf.as_mut_slice(), none)) {
+        match rustix::io::retry_on_intr(|| rustix::net::recv(&self.socket, &mut *buf.as_mut_slice(), none)) {
             Ok((0, _)) | Err(rustix::io::Errno::CONNRESET) => None,
             Ok((n, _)) => Some(buf[..n].to_vec()),
             Err(error) => panic!("neither an answer nor an end: {error}"),
         }
     }
+}
+
+/// A packet of a channel that says what these do.
+pub(crate) fn together(packets: &[Vec<u8>]) -> Vec<u8> {
+    packed(&packets.iter().map(|packet| packet[4..].to_vec()).collect::<Vec<_>>())
+}
+
+fn packed(rows: &[Vec<u8>]) -> Vec<u8> {
+    [&b"apd3"[..], &rows.concat()].concat()
 }
 
 /// A request for a port.
@@ -170,11 +202,11 @@ pub(crate) fn request(port: u16) -> Vec<u8> {
 
 /// The same on a channel.
 pub(crate) fn numbered(number: u32, port: u16) -> Vec<u8> {
-    [&b"apd2"[..], &number.to_be_bytes(), &b"\x01"[..], &port.to_be_bytes()].concat()
+    [&b"apd3"[..], &number.to_be_bytes(), &b"\x01"[..], &port.to_be_bytes()].concat()
 }
 
 pub(crate) fn cancel(number: u32) -> Vec<u8> {
-    [&b"apd2"[..], &number.to_be_bytes(), &b"\x03\0\0"[..]].concat()
+    [&b"apd3"[..], &number.to_be_bytes(), &b"\x03\0\0"[..]].concat()
 }
 
 /// Answers as the dialer gives them (`Reply` in dialer/protocol.rs).
@@ -186,17 +218,17 @@ pub(crate) const HEALTHY: u8 = 4;
 
 /// The answer that comes with a connection.
 pub(crate) fn connected(number: u32) -> Vec<u8> {
-    [&b"apd2"[..], &number.to_be_bytes(), &[0; 5]].concat()
+    [&b"apd3"[..], &number.to_be_bytes(), &[0; 5]].concat()
 }
 
 /// The answer that nobody listens.
 pub(crate) fn refused(number: u32) -> Vec<u8> {
-    [&b"apd2"[..], &number.to_be_bytes(), &[1, 0, 0, 0, 111]].concat()
+    [&b"apd3"[..], &number.to_be_bytes(), &[1, 0, 0, 0, 111]].concat()
 }
 
 /// The first packet of a channel, and the answer to it.
-pub(crate) const HELLO: &[u8] = b"apd2\0\0\0\0\x02\0\0";
-pub(crate) const HELLO_TOO: &[u8] = b"apd2\0\0\0\0\x04\0\0\0\0";
+pub(crate) const HELLO: &[u8] = b"apd3\0\0\0\0\x02\0\0";
+pub(crate) const HELLO_TOO: &[u8] = b"apd3\0\0\0\0\x04\0\0\0\0";
 
 /// Somebody in the place of a dialer. Dropping it leaves its path behind.
 #[derive(Debug)]
@@ -216,7 +248,7 @@ impl Impostor {
     pub(crate) fn accept(&self) -> Hostile {
         let socket = self.0.accept().unwrap().0;
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        Hostile(socket)
+        Hostile { socket, row: 7, rows: RefCell::default() }
     }
 
     /// The next one, its channel opened as it wishes, and the number of its first request.
@@ -226,7 +258,7 @@ impl Impostor {
         assert_eq!(relay.hear().as_deref(), Some(HELLO));
         relay.say(HELLO_TOO, &[]);
         let request = relay.hear().expect("a channel is opened to ask for something");
-        assert_eq!((request.len(), &request[..4], request[8]), (11, &b"apd2"[..], 1));
+        assert_eq!((request.len(), &request[..4], request[8]), (11, &b"apd3"[..], 1));
         (relay, u32::from_be_bytes(request[4..8].try_into().unwrap()))
     }
 }

@@ -28,7 +28,33 @@ struct Answer {
     /// Which of the requests it is for; some of those that there are not.
     number: u8,
     words: Words,
+    /// What follows in the same packet.
+    more: Vec<(u8, Row)>,
     descriptors: Descriptors,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Row {
+    Connected,
+    Failed(u8),
+    NotAllowed,
+}
+
+impl Answer {
+    fn bytes(&self, first: u32) -> Vec<u8> {
+        let number = |number: u8| first + u32::from(number % 5);
+        let more = self.more.iter().map(|(at, row)| {
+            let reply = match row {
+                Row::Connected => Reply::Connected,
+                Row::Failed(errno) => Reply::Failed((*errno).into()),
+                Row::NotAllowed => Reply::NotAllowed,
+            };
+            (Some(number(*at)), reply)
+        });
+        let named = Reply::packet(&[]).len();
+        let more = Reply::packet(&more.collect::<Vec<_>>());
+        [&self.words.bytes(number(self.number))[..], &more[named..]].concat()
+    }
 }
 
 #[derive(Arbitrary, Debug)]
@@ -52,12 +78,12 @@ impl Words {
     fn bytes(&self, number: u32) -> Vec<u8> {
         let connected = Reply::Connected.numbered(number);
         match self {
-            Self::Connected => connected.to_vec(),
-            Self::Failed(errno) => Reply::Failed((*errno).into()).numbered(number).to_vec(),
-            Self::NotAllowed => Reply::NotAllowed.numbered(number).to_vec(),
-            Self::Malformed => Reply::Malformed.numbered(number).to_vec(),
-            Self::Healthy => Reply::Healthy.numbered(number).to_vec(),
-            Self::Bare => Reply::Connected.encode().to_vec(),
+            Self::Connected => connected,
+            Self::Failed(errno) => Reply::Failed((*errno).into()).numbered(number),
+            Self::NotAllowed => Reply::NotAllowed.numbered(number),
+            Self::Malformed => Reply::Malformed.numbered(number),
+            Self::Healthy => Reply::Healthy.numbered(number),
+            Self::Bare => Reply::Connected.encode(),
             Self::Longer(more) => [&connected[..], more].concat(),
             Self::Shorter(end) => connected[..usize::from(*end) % connected.len()].to_vec(),
             Self::Noise(bytes) => bytes.clone(),
@@ -81,42 +107,31 @@ impl Answers {
         let greeted = until("the greeting", || heard(&socket)).await;
         assert_eq!(greeted, Request::Health.numbered(0));
         let (mut right, mut made) = (0, 0);
-        let greeting =
-            self.greeting.map_or_else(|| Reply::Healthy.numbered(0).to_vec(), |words| words.bytes(0));
+        let greeting = self.greeting.map_or_else(|| Reply::Healthy.numbered(0), |words| words.bytes(0));
         let is_greeting = greeting == Reply::Healthy.numbered(0);
         say(&socket, &greeting, &Descriptors::default(), stage.port);
         if is_greeting {
             let mut waiting = Vec::new();
-            for _ in 0..asking {
-                let request = until("the request is read", || heard(&socket)).await;
-                let Ok((Some(number), Request::Dial(port))) = Request::decode(&request) else {
-                    panic!("{}", request.escape_ascii())
-                };
-                assert_eq!(port, stage.port);
-                waiting.push(number);
+            while waiting.len() < asking as usize {
+                let requests = until("the requests are read", || heard(&socket)).await;
+                for request in Request::decode(&requests).expect("a relay asks in its protocol") {
+                    let (Some(number), Request::Dial(port)) = request else { panic!("{request:?}") };
+                    assert_eq!(port, stage.port);
+                    waiting.push(number);
+                }
             }
             let first = waiting[0];
             // What comes after something that is no answer reaches nobody.
             let mut honest = true;
-            for Answer { number, words, descriptors } in self.answers.iter().take(MOST) {
-                let number = first + u32::from(number % 5);
-                let bytes = words.bytes(number);
-                right += descriptors.kinds().iter().filter(|kind| **kind == Kind::Right).count();
-                say(&socket, &bytes, descriptors, stage.port);
-                let place = waiting.iter().position(|waits| *waits == number);
-                let kinds = descriptors.kinds();
-                honest &= match (Reply::decode(&bytes), place) {
-                    (Ok((Some(_), Reply::Connected)), Some(at)) if kinds == [Kind::Right] => {
-                        made += usize::from(honest);
-                        waiting.swap_remove(at);
-                        true
-                    }
-                    (Ok((Some(_), Reply::Failed(_) | Reply::NotAllowed)), Some(at)) if kinds.is_empty() => {
-                        waiting.swap_remove(at);
-                        true
-                    }
-                    _ => false,
-                };
+            for answer in self.answers.iter().take(MOST) {
+                let (bytes, kinds) = (answer.bytes(first), answer.descriptors.kinds());
+                right += kinds.iter().filter(|kind| **kind == Kind::Right).count();
+                say(&socket, &bytes, &answer.descriptors, stage.port);
+                if honest {
+                    let taken = taken(&bytes, kinds, &mut waiting);
+                    made += taken.made;
+                    honest = taken.is_whole;
+                }
             }
         }
         // Whoever still waits asks once more, and finds nobody.
@@ -137,6 +152,33 @@ impl Answers {
         }
         stage.expect_connections(right).await;
     }
+}
+
+/// What a relay that waits for these takes of a packet.
+struct Taken {
+    made: usize,
+    /// It was right to its end.
+    is_whole: bool,
+}
+
+fn taken(bytes: &[u8], kinds: &[Kind], waiting: &mut Vec<u32>) -> Taken {
+    let mut taken = Taken { made: 0, is_whole: false };
+    let Ok(rows) = Reply::decode(bytes) else { return taken };
+    if rows.iter().filter(|row| row.1 == Reply::Connected).count() != kinds.len() {
+        return taken;
+    }
+    let mut kinds = kinds.iter();
+    for (number, reply) in rows {
+        let Some(at) = waiting.iter().position(|waits| Some(*waits) == number) else { return taken };
+        match reply {
+            Reply::Connected if kinds.next() == Some(&Kind::Right) => taken.made += 1,
+            Reply::Failed(_) | Reply::NotAllowed => {}
+            _ => return taken,
+        }
+        waiting.swap_remove(at);
+    }
+    taken.is_whole = true;
+    taken
 }
 
 /// The next packet, empty where the relay has hung up.

@@ -14,7 +14,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 use socket2::{Domain, SockRef, Socket, Type};
 
 /// More than any receiver has room for.
-const MOST: usize = 12;
+const MOST: usize = 20;
 
 /// A kind of descriptor.
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 
 use arbitrary::Arbitrary;
-use assemble_proxy::dialer::{Reply, Request};
+use assemble_proxy::dialer::{ROWS, Reply, Request};
 use assemble_proxy::sys::verify_loopback;
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -36,8 +36,8 @@ enum Words {
     Dial,
     DialOther(u16),
     Health,
-    /// The same on a channel, with numbers of which some are equal.
-    Numbered(u8, Asked),
+    /// The same on a channel, with numbers of which some are equal, in packets of many rows.
+    Numbered((u8, Asked), Vec<(u8, Asked)>),
     /// A good request and what follows.
     Longer(Vec<u8>),
     /// The beginning of a good request.
@@ -59,16 +59,19 @@ impl Words {
         let dial = Request::Dial(port).encode();
         match self {
             Self::Dial => dial.to_vec(),
-            Self::DialOther(other) => Request::Dial(*other).encode().to_vec(),
-            Self::Health => Request::Health.encode().to_vec(),
-            Self::Numbered(number, asked) => {
-                let request = match asked {
-                    Asked::Dial => Request::Dial(port),
-                    Asked::DialOther(other) => Request::Dial(*other),
-                    Asked::Health => Request::Health,
-                    Asked::Cancel => Request::Cancel,
-                };
-                request.numbered((number % 4).into()).to_vec()
+            Self::DialOther(other) => Request::Dial(*other).encode(),
+            Self::Health => Request::Health.encode(),
+            Self::Numbered(first, more) => {
+                let rows = [first].into_iter().chain(more).map(|(number, asked)| {
+                    let request = match asked {
+                        Asked::Dial => Request::Dial(port),
+                        Asked::DialOther(other) => Request::Dial(*other),
+                        Asked::Health => Request::Health,
+                        Asked::Cancel => Request::Cancel,
+                    };
+                    (Some(u32::from(number % 4)), request)
+                });
+                Request::packet(&rows.collect::<Vec<_>>())
             }
             Self::Longer(more) => [&dial[..], more].concat(),
             Self::Shorter(end) => dial[..usize::from(*end) % dial.len()].to_vec(),
@@ -107,12 +110,13 @@ impl Client {
         let expected = Expected::of(packets, stage.port);
         let (mut held, mut heard) = (Vec::new(), Vec::new());
         while !expected.is_all(&heard) {
-            let Some((answer, descriptors)) = until("an answer", || hear(&socket)).await else { break };
-            assert_eq!(descriptors.len(), usize::from(answer.1 == Reply::Connected), "of {answer:?}");
+            let Some((answers, descriptors)) = until("an answer", || hear(&socket)).await else { break };
+            let connected = answers.iter().filter(|answer| answer.1 == Reply::Connected).count();
+            assert_eq!(descriptors.len(), connected, "of {answers:?}");
             for descriptor in &descriptors {
                 verify_loopback(descriptor, stage.port).expect("a connection to the target");
             }
-            heard.push(answer);
+            heard.extend(answers);
             held.extend(descriptors);
         }
         expected.demand(heard, packets);
@@ -121,7 +125,8 @@ impl Client {
 }
 
 fn opens_a_channel(first: &Packet, port: u16) -> bool {
-    first.is_bare() && matches!(Request::decode(&first.words.bytes(port)), Ok((Some(_), _)))
+    let asked = Request::decode(&first.words.bytes(port));
+    first.is_bare() && asked.is_ok_and(|asked| !matches!(asked[..], [(None, _)]))
 }
 
 type Answer = (Option<u32>, Reply);
@@ -140,19 +145,18 @@ impl Expected {
         if !packets[0].is_bare() {
             return one(refused);
         }
-        match (Request::decode(&packets[0].words.bytes(port)), packets.get(1)) {
-            (Ok((Some(_), _)), _) => Self::of_channel(packets, port),
-            (Ok((None, Request::Health)), _) => one((None, Reply::Healthy)),
-            (Ok((None, Request::Dial(other))), _) if other != port => one((None, Reply::NotAllowed)),
-            (Ok((None, Request::Dial(_))), None) => one((None, Reply::Connected)),
+        let Ok(asked) = Request::decode(&packets[0].words.bytes(port)) else { return one(refused) };
+        let [(None, request)] = asked[..] else { return Self::of_channel(packets, port) };
+        match (request, packets.get(1)) {
+            (Request::Health, _) => one((None, Reply::Healthy)),
+            (Request::Dial(other), _) if other != port => one((None, Reply::NotAllowed)),
+            (Request::Dial(_), None) => one((None, Reply::Connected)),
             // An empty packet cannot be told from a peer that has gone, who gets no answer.
-            (Ok((None, Request::Dial(_))), Some(next))
-                if next.is_bare() && next.words.bytes(port).is_empty() =>
-            {
+            (Request::Dial(_), Some(next)) if next.is_bare() && next.words.bytes(port).is_empty() => {
                 Self { answers: Vec::new(), ends: true }
             }
-            (Ok((None, Request::Dial(_))), Some(_)) | (Err(_), _) => one(refused),
-            (Ok((None, Request::Cancel)), _) => unreachable!("it is one of a channel"),
+            (Request::Dial(_), Some(_)) => one(refused),
+            (Request::Cancel, _) => unreachable!("it is one of a channel"),
         }
     }
 
@@ -162,12 +166,14 @@ impl Expected {
             let bytes = packet.words.bytes(port);
             match Request::decode(&bytes) {
                 _ if packet.is_bare() && bytes.is_empty() => return Self { answers, ends: true },
-                Ok((number @ Some(_), request)) if packet.is_bare() => match request {
-                    Request::Health => answers.push((number, Reply::Healthy)),
-                    Request::Dial(other) if other != port => answers.push((number, Reply::NotAllowed)),
-                    Request::Dial(_) => answers.push((number, Reply::Connected)),
-                    Request::Cancel => {}
-                },
+                Ok(asked) if packet.is_bare() && !matches!(asked[..], [(None, _)]) => {
+                    answers.extend(asked.into_iter().filter_map(|(number, request)| match request {
+                        Request::Health => Some((number, Reply::Healthy)),
+                        Request::Dial(other) if other != port => Some((number, Reply::NotAllowed)),
+                        Request::Dial(_) => Some((number, Reply::Connected)),
+                        Request::Cancel => None,
+                    }));
+                }
                 _ => {
                     answers.push((None, Reply::Malformed));
                     return Self { answers, ends: true };
@@ -200,12 +206,12 @@ fn is_same(expected: Answer, answer: Answer) -> bool {
     expected == answer || (expected.1 == Reply::Connected && answer == (expected.0, cancelled))
 }
 
-/// The answer with what came along, or none where the dialer has hung up; `None` while it
+/// The answers of a packet with what came along, or none where the dialer has hung up; `None` while it
 /// does neither.
-fn hear(socket: &OwnedFd) -> Option<Option<(Answer, Vec<OwnedFd>)>> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+fn hear(socket: &OwnedFd) -> Option<Option<(Vec<Answer>, Vec<OwnedFd>)>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(ROWS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let mut bytes = [0; 64];
+    let mut bytes = [0; Reply::BYTES];
     let received =
         recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC);
     let descriptors = ancillary.drain().filter_map(|message| match message {
@@ -219,8 +225,8 @@ fn hear(socket: &OwnedFd) -> Option<Option<(Answer, Vec<OwnedFd>)>> {
         Err(error) => panic!("{error}"),
         Ok(received) if received.bytes == 0 => Some(None),
         Ok(received) => {
-            let reply = Reply::decode(&bytes[..received.bytes]).expect("a dialer answers in its protocol");
-            Some(Some((reply, descriptors)))
+            let replies = Reply::decode(&bytes[..received.bytes]).expect("a dialer answers in its protocol");
+            Some(Some((replies, descriptors)))
         }
     }
 }

@@ -12,6 +12,7 @@ use assemble_contract::AllowList;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::Number;
 use crate::config::CongestionControl;
 use crate::connect::{ConnectError, Connector};
 use crate::reports::Reports;
@@ -36,9 +37,6 @@ pub struct DialServerConfig {
     /// What sets the pace of sending to them.
     pub congestion_control: CongestionControl,
 }
-
-/// A packet's number, where it has one.
-pub(super) type Number = Option<u32>;
 
 /// What all who ask share.
 #[derive(Debug)]

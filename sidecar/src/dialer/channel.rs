@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::error::DialerError;
 use super::requests::{Requests, Unanswered};
 use super::{Malformed, Reply, Request};
 use crate::connect::ConnectError;
-use crate::sys::{Control, PacketSocket, Passed, verify_loopback};
+use crate::sys::{Control, Packet, PacketSocket, Passed, verify_loopback};
 
 /// An answer as the protocol wants it: with a descriptor if it says that it has one, and else without.
 #[derive(Debug)]
@@ -48,22 +48,26 @@ impl From<io::Error> for Broken {
     }
 }
 
-/// Receives an answer.
-pub(super) fn poll_answer(socket: &PacketSocket, cx: &mut Context<'_>) -> Poll<Result<Answer, Broken>> {
-    // One byte more than an answer has, or a longer packet would pass for one.
+/// Receives the answers of a packet.
+pub(super) fn poll_answers(socket: &PacketSocket, cx: &mut Context<'_>) -> Poll<Result<Vec<Answer>, Broken>> {
+    // One byte more than the longest has, or a longer packet would pass for one.
     let mut buf = [0; Reply::BYTES + 1];
-    let packet = ready!(socket.poll_recv(cx, &mut buf, Control::One))?;
+    let packet = ready!(socket.poll_recv(cx, &mut buf, Control::Some))?;
     if packet.bytes.is_empty() {
         return Poll::Ready(Err(Broken::Gone(io::ErrorKind::UnexpectedEof.into())));
     }
-    Poll::Ready(match (Reply::decode(packet.bytes), packet.passed) {
-        (Ok((number, Reply::Connected)), Passed::One(fd)) => {
-            Ok(Answer { number, reply: Reply::Connected, passed: Some(fd) })
-        }
-        (Ok((_, Reply::Connected)), _) | (Err(Malformed), _) => Err(Broken::Nonsense),
-        (Ok((number, reply)), Passed::Nothing) => Ok(Answer { number, reply, passed: None }),
-        (Ok(_), _) => Err(Broken::Nonsense),
-    })
+    Poll::Ready(answers(packet).ok_or(Broken::Nonsense))
+}
+
+fn answers(packet: Packet<'_>) -> Option<Vec<Answer>> {
+    let Passed::All(passed) = packet.passed else { return None };
+    let mut passed = passed.into_iter();
+    let mut answers = Vec::new();
+    for (number, reply) in Reply::decode(packet.bytes).ok()? {
+        let passed = if reply == Reply::Connected { Some(passed.next()?) } else { None };
+        answers.push(Answer { number, reply, passed });
+    }
+    passed.next().is_none().then_some(answers)
 }
 
 impl Answer {
@@ -102,28 +106,28 @@ pub(super) enum Opened {
     Older,
 }
 
-/// The relay's end of a channel. A task of its own reads the answers, until the channel has ended.
+/// The relay's end of a channel. A task of its own sends the requests and reads the answers, until the channel
+/// has ended: all that is asked before its turn comes goes in one packet.
 #[derive(Debug)]
 pub(super) struct Channel {
     socket: PacketSocket,
     requests: Mutex<Requests>,
-    /// Whoever sends: those who wait for room do so one after the other.
-    turn: tokio::sync::Mutex<()>,
+    /// There is something to be sent.
+    unsent: Notify,
 }
 
 impl Channel {
     /// Opens a channel to the dialer at `path`. Needs a runtime, on which it is read.
     pub(super) async fn open(path: &Path) -> Result<Opened, Broken> {
         let socket = connect(path).await?;
-        socket.send(&Request::Health.numbered(0), None)?;
-        match poll_fn(|cx| poll_answer(&socket, cx)).await? {
-            Answer { number: Some(0), reply: Reply::Healthy, .. } => {}
-            Answer { number: None, reply: Reply::Malformed, .. } => return Ok(Opened::Older),
+        socket.send(&Request::Health.numbered(0), &[])?;
+        match poll_fn(|cx| poll_answers(&socket, cx)).await?.as_slice() {
+            [Answer { number: Some(0), reply: Reply::Healthy, .. }] => {}
+            [Answer { number: None, reply: Reply::Malformed, .. }] => return Ok(Opened::Older),
             _ => return Err(Broken::Nonsense),
         }
-        let channel =
-            Arc::new(Self { socket, requests: Mutex::default(), turn: tokio::sync::Mutex::default() });
-        tokio::spawn(Reader(Arc::clone(&channel)).read());
+        let channel = Arc::new(Self { socket, requests: Mutex::default(), unsent: Notify::new() });
+        tokio::spawn(Serving(Arc::clone(&channel)).serve());
         Ok(Opened::Channel(channel))
     }
 
@@ -131,7 +135,7 @@ impl Channel {
         self.requests().have_ended()
     }
 
-    /// Ends it, and with it what reads it.
+    /// Ends it, and with it what serves it.
     pub(super) fn end(&self) {
         self.socket.hang_up();
     }
@@ -145,18 +149,45 @@ impl Channel {
             self.end();
             return None;
         };
-        let mut request = Asked { channel: self, number, is_sent: false };
-        self.send(&Request::Dial(port).numbered(number)).await.ok()?;
-        request.is_sent = true;
+        self.unsent.notify_one();
+        let _cancelled = Asked { channel: self, number };
         answer.await.ok()
     }
 
-    async fn send(&self, packet: &[u8]) -> io::Result<()> {
-        let _turn = self.turn.lock().await;
+    /// Sends what is asked, for ever.
+    async fn send(&self) -> Broken {
         loop {
-            match self.socket.send(packet, None) {
+            let packet = self.requests().packet();
+            if let Some(packet) = packet {
+                if let Err(error) = self.send_packet(&packet).await {
+                    return Broken::Gone(error);
+                }
+            } else {
+                self.unsent.notified().await;
+            }
+        }
+    }
+
+    async fn send_packet(&self, packet: &[u8]) -> io::Result<()> {
+        loop {
+            match self.socket.send(packet, &[]) {
                 Err(full) if full.kind() == io::ErrorKind::WouldBlock => self.socket.room().await?,
                 sent => return sent,
+            }
+        }
+    }
+
+    /// Reads answers, for ever.
+    async fn read(&self) -> Broken {
+        loop {
+            let answers = match poll_fn(|cx| poll_answers(&self.socket, cx)).await {
+                Ok(answers) => answers,
+                Err(broken) => return broken,
+            };
+            for answer in answers {
+                if let Err(Malformed) = self.answered(answer) {
+                    return Broken::Nonsense;
+                }
             }
         }
     }
@@ -192,34 +223,25 @@ impl Channel {
 struct Asked<'a> {
     channel: &'a Channel,
     number: u32,
-    is_sent: bool,
 }
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        if !self.is_sent {
-            self.channel.requests().take(self.number);
-        } else if self.channel.requests().abandon(self.number) {
-            // A dialer that reads so little that there is no room gives up by itself.
-            let _ = self.channel.socket.send(&Request::Cancel.numbered(self.number), None);
+        if self.channel.requests().abandon(self.number) {
+            self.channel.unsent.notify_one();
         }
     }
 }
 
-/// Reads the answers. However it ends, nobody waits for one any more.
-struct Reader(Arc<Channel>);
+/// Serves a channel. However it ends, nobody waits for an answer any more.
+struct Serving(Arc<Channel>);
 
-impl Reader {
-    async fn read(self) {
-        let channel = &self.0;
-        let broken = loop {
-            match poll_fn(|cx| poll_answer(&channel.socket, cx)).await {
-                Ok(answer) => match channel.answered(answer) {
-                    Ok(()) => {}
-                    Err(Malformed) => break Broken::Nonsense,
-                },
-                Err(broken) => break broken,
-            }
+impl Serving {
+    async fn serve(self) {
+        let broken = tokio::select! {
+            biased;
+            broken = self.0.read() => broken,
+            broken = self.0.send() => broken,
         };
         tracing::debug!(?broken, "the channel to the dialer has ended");
         if let Broken::Nonsense = broken {
@@ -236,7 +258,7 @@ impl Reader {
     }
 }
 
-impl Drop for Reader {
+impl Drop for Serving {
     fn drop(&mut self) {
         drop(self.end());
     }

@@ -159,10 +159,10 @@ impl Known {
 /// Asks a question that is the only one of its connection.
 async fn ask_once(path: &Path, request: Request) -> Result<Answer, Broken> {
     let socket = channel::connect(path).await?;
-    socket.send(&request.encode(), None)?;
-    match poll_fn(|cx| channel::poll_answer(&socket, cx)).await? {
-        answer @ Answer { number: None, .. } => Ok(answer),
-        Answer { .. } => Err(Broken::Nonsense),
+    socket.send(&request.encode(), &[])?;
+    match poll_fn(|cx| channel::poll_answers(&socket, cx)).await?.pop() {
+        Some(answer @ Answer { number: None, .. }) => Ok(answer),
+        _ => Err(Broken::Nonsense),
     }
 }
 

@@ -6,9 +6,9 @@
 //!
 //! # Channels
 //!
-//! A relay keeps one connection to its dialer, a channel, and asks for everything over it. Requests
-//! have numbers and are answered in any order, each exactly once, a cancelled one too. So a number that
-//! is not waited for, a second answer, or a descriptor too many can only come from somebody else:
+//! A relay keeps one connection to its dialer, a channel, and asks for everything over it: what is asked at
+//! once goes in one packet, and so do its answers with their descriptors. Requests have numbers and are
+//! answered in any order, each exactly once, a cancelled one too. So a number that is not waited for, a second answer, or a descriptor too many can only come from somebody else:
 //! either side ends the channel over anything that the other one's code would not have sent.
 //!
 //! - The relay opens it when it first needs it, and learns at once when it ends. What was not answered
@@ -21,8 +21,8 @@
 //!   channels, of which the one that has been silent longest is ended for the sake of a new one.
 //! - Who asks is looked at once, since the kernel remembers who connected; the port with every request.
 //!
-//! One question per connection, as relays before it ask and as health probes do, is answered as well.
-//! A dialer that knows nothing else says to the first packet of a channel that it is none.
+//! One question per connection, as other versions' relays ask and as health probes do, is answered as
+//! well. A dialer of another version says to the first packet of a channel that it is none.
 //!
 //! `protocol` is pure; `server` accepts who asks, `peer` is what the dialer does for each, and
 //! `attempts` what of that takes time; `client` is what the relay's side is asked for, `channel`
@@ -41,5 +41,5 @@ pub use attempts::DialServerConfig;
 pub use client::{DialClient, Dialling, probe};
 pub use error::DialerError;
 pub use peer::Refusal;
-pub use protocol::{Malformed, Reply, Request};
+pub use protocol::{Malformed, Number, ROWS, Reply, Request};
 pub use server::{DialServer, DialServerError};

@@ -3,7 +3,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use rustix::io::Errno;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use super::attempts::{Attempts, Dialer, Number};
-use super::{Malformed, Reply, Request};
+use super::attempts::{Attempts, Dialer};
+use super::{Malformed, Number, ROWS, Reply, Request};
 use crate::connect::ConnectError;
 use crate::reports::{Topic, report};
-use crate::sys::{Control, PacketSocket, Passed, Socket};
+use crate::sys::{Control, DESCRIPTORS, PacketSocket, Passed, Socket};
 
-/// After so many requests of one channel the others have their turn.
+/// After so many packets of one channel the others have their turn.
 const BURST: u32 = 32;
 
 /// Who asks does so at once, or not at all; and reads the answers.
@@ -70,15 +70,25 @@ pub enum Refusal {
 pub(super) struct Peer<'a> {
     socket: PacketSocket,
     dialer: &'a Arc<Dialer>,
+    /// Answers that are still to be sent.
+    unsent: Vec<(Number, Answer)>,
 }
+
+type Answer = Result<OwnedFd, Reply>;
+
+fn reply(answer: &Answer) -> Reply {
+    answer.as_ref().err().copied().unwrap_or(Reply::Connected)
+}
+
+const _: () = assert!(ROWS <= DESCRIPTORS, "each row may have one");
 
 impl<'a> Peer<'a> {
     pub(super) const fn new(socket: PacketSocket, dialer: &'a Arc<Dialer>) -> Self {
-        Self { socket, dialer }
+        Self { socket, dialer, unsent: Vec::new() }
     }
 
     /// Serves it until one side ends the connection.
-    pub(super) async fn serve(&self) {
+    pub(super) async fn serve(&mut self) {
         let Err(refusal) = self.granted().await else { return };
         self.tell(&refusal);
         let reply = match refusal {
@@ -87,7 +97,7 @@ impl<'a> Peer<'a> {
             _ => Reply::Malformed,
         };
         // Who has gone already does without.
-        let _ = self.socket.send(&reply.encode(), None);
+        let _ = self.socket.send(&reply.encode(), &[]);
     }
 
     fn tell(&self, refusal: &Refusal) {
@@ -95,7 +105,7 @@ impl<'a> Peer<'a> {
         report!(told, info, error = %refusal, "a request was refused");
     }
 
-    async fn granted(&self) -> Result<(), Refusal> {
+    async fn granted(&mut self) -> Result<(), Refusal> {
         let uid = self.socket.peer_uid()?;
         let Dialer { own_uid, ref config, .. } = **self.dialer;
         if uid != 0 && uid != own_uid && Some(uid) != config.peer_uid {
@@ -103,48 +113,49 @@ impl<'a> Peer<'a> {
         }
         let asked = tokio::select! {
             biased;
-            asked = timeout(PATIENCE, self.request()) => asked.map_err(|_| Refusal::Silent)??,
+            asked = timeout(PATIENCE, self.requests()) => asked.map_err(|_| Refusal::Silent)??,
             () = self.dialer.crowded.notified() => return Ok(()),
         };
-        match asked {
-            (None, Request::Health) => self.answer(None, Reply::Healthy, None).await,
-            (None, Request::Dial(port)) if !config.allow.allows(port) => Err(Refusal::NotAllowed(port)),
-            (number, request) => self.channel(number, request).await,
+        match *asked {
+            [(None, Request::Dial(port))] if !config.allow.allows(port) => Err(Refusal::NotAllowed(port)),
+            _ => self.channel(asked).await,
         }
     }
 
-    /// Serves a channel, of which this is the first request, or the only request of a connection.
-    async fn channel(&self, number: Number, request: Request) -> Result<(), Refusal> {
+    /// Serves a channel, of which these are the first requests, or the only request of a connection.
+    async fn channel(&mut self, asked: Vec<(Number, Request)>) -> Result<(), Refusal> {
         let mut attempts = Attempts::default();
-        let is_channel = number.is_some();
-        if !is_channel {
+        let is_channel = !matches!(*asked, [(None, _)]);
+        if let [(None, Request::Dial(_))] = *asked {
             // What was sent along with it is seen before anything is dialled.
             tokio::select! {
                 biased;
-                more = self.request() => return only(more),
+                more = self.requests() => return only(more),
                 () = std::future::ready(()) => {}
             }
         }
-        self.asked(number, request, &mut attempts).await?;
+        self.asked(asked, &mut attempts);
         for turn in 1_u32.. {
+            self.flush().await?;
+            while let Some((number, port)) = attempts.next(self.dialer) {
+                self.dial(number, port, &mut attempts);
+                self.flush().await?;
+            }
             if !is_channel && attempts.are_none() {
                 break;
             }
             tokio::select! {
                 biased;
-                Some((number, dialled)) = attempts.ended() => self.dialled(number, dialled).await?,
-                asked = self.request(), if attempts.may_wait() => match asked {
+                Some((number, dialled)) = attempts.ended() => self.dialled(number, dialled),
+                asked = self.requests(), if attempts.may_wait() => match asked {
                     more if !is_channel => return only(more),
-                    Ok((Some(number), request)) => self.asked(Some(number), request, &mut attempts).await?,
-                    Ok((None, _)) => return Err(Refusal::Malformed),
+                    Ok(asked) if matches!(*asked, [(None, _)]) => return Err(Refusal::Malformed),
+                    Ok(asked) => self.asked(asked, &mut attempts),
                     // It has gone.
                     Err(Refusal::Empty) => return Ok(()),
                     Err(refusal) => return Err(refusal),
                 },
                 () = self.dialer.crowded.notified(), if attempts.are_none() => return Ok(()),
-            }
-            while let Some((number, port)) = attempts.next(self.dialer) {
-                self.dial(number, port, &mut attempts).await?;
             }
             if turn.is_multiple_of(BURST) {
                 yield_now().await;
@@ -153,97 +164,108 @@ impl<'a> Peer<'a> {
         Ok(())
     }
 
-    async fn asked(&self, number: Number, request: Request, attempts: &mut Attempts) -> Result<(), Refusal> {
-        match request {
-            Request::Health => self.answer(number, Reply::Healthy, None).await,
-            Request::Cancel if attempts.cancel(number) => {
-                let cancelled = Reply::Failed(Errno::CANCELED.raw_os_error());
-                self.answer(number, cancelled, None).await
-            }
-            // The answer has crossed it.
-            Request::Cancel => Ok(()),
-            Request::Dial(port) if !self.dialer.config.allow.allows(port) => {
-                self.tell(&Refusal::NotAllowed(port));
-                self.answer(number, Reply::NotAllowed, None).await
-            }
-            Request::Dial(port) if attempts.has_room(self.dialer) => self.dial(number, port, attempts).await,
-            Request::Dial(port) => {
-                attempts.wait(number, port);
-                Ok(())
+    fn asked(&mut self, asked: Vec<(Number, Request)>, attempts: &mut Attempts) {
+        for (number, request) in asked {
+            match request {
+                Request::Health => self.answer(number, Err(Reply::Healthy)),
+                Request::Cancel if attempts.cancel(number) => {
+                    self.fail(number, Errno::CANCELED.raw_os_error())
+                }
+                // The answer has crossed it.
+                Request::Cancel => {}
+                Request::Dial(port) if !self.dialer.config.allow.allows(port) => {
+                    self.tell(&Refusal::NotAllowed(port));
+                    self.answer(number, Err(Reply::NotAllowed));
+                }
+                Request::Dial(port) if attempts.has_room(self.dialer) => self.dial(number, port, attempts),
+                Request::Dial(port) => attempts.wait(number, port),
             }
         }
     }
 
     /// Connects at once, as it usually can be done, or begins to.
-    async fn dial(&self, number: Number, port: u16, attempts: &mut Attempts) -> Result<(), Refusal> {
+    fn dial(&mut self, number: Number, port: u16, attempts: &mut Attempts) {
         let begun = self.dialer.begin(port).and_then(|begun| {
             let is_made = self.dialer.connector.is_made(begun.as_fd(), port)?;
             Ok((begun, is_made))
         });
         let begun = match begun {
-            Ok((made, true)) => return self.answer(number, Reply::Connected, Some(made.as_fd())).await,
+            Ok((made, true)) => return self.answer(number, Ok(made)),
             Ok((begun, false)) => Ok(begun),
             Err(error) => Err(error),
         };
         attempts.start(number, begun, port, self.dialer);
-        Ok(())
     }
 
     /// Hands over what was dialled, or says why there is nothing.
-    async fn dialled(&self, number: Number, dialled: Result<Socket, ConnectError>) -> Result<(), Refusal> {
+    fn dialled(&mut self, number: Number, dialled: Result<Socket, ConnectError>) {
         match dialled {
-            Ok(socket) => self.answer(number, Reply::Connected, Some(socket.as_fd())).await,
-            Err(error) => self.answer(number, Reply::Failed(error.errno()), None).await,
+            Ok(socket) => self.answer(number, Ok(socket.unregistered())),
+            Err(error) => self.fail(number, error.errno()),
         }
     }
 
-    /// Answers, perhaps with a descriptor. That is the peer's alone from then on, and may not be touched:
-    /// a setting made here would be made there as well. Where this fails its drop resets the connection,
-    /// which nobody wants.
-    async fn answer(&self, number: Number, reply: Reply, fd: Option<BorrowedFd<'_>>) -> Result<(), Refusal> {
-        tracing::debug!(number, ?reply, "answered");
-        loop {
-            match self.send(number, reply, fd) {
+    fn fail(&mut self, number: Number, errno: i32) {
+        self.answer(number, Err(Reply::Failed(errno)));
+    }
+
+    /// Answers, together with the other requests of the same packet.
+    fn answer(&mut self, number: Number, answer: Answer) {
+        tracing::debug!(number, reply = ?reply(&answer), "answered");
+        self.unsent.push((number, answer));
+    }
+
+    /// Sends the answers. A descriptor is the peer's alone from then on, and may not be touched: a setting
+    /// made here would be made there as well. Where this fails its drop resets the connection, which nobody
+    /// wants.
+    async fn flush(&mut self) -> Result<(), Refusal> {
+        while !self.unsent.is_empty() {
+            match self.send() {
                 Err(full) if full.kind() == io::ErrorKind::WouldBlock => {
                     timeout(PATIENCE, self.socket.room()).await.map_err(|_| Refusal::Deaf)??;
                 }
                 // Too many are on their way that were not received.
-                Err(error) if fd.is_some() && Errno::from_io_error(&error) == Some(Errno::TOOMANYREFS) => {
-                    let failed = Reply::Failed(Errno::TOOMANYREFS.raw_os_error());
-                    return Ok(self.send(number, failed, None)?);
+                Err(error) if Errno::from_io_error(&error) == Some(Errno::TOOMANYREFS) => {
+                    for (_, answer) in self.unsent.iter_mut().filter(|(_, answer)| answer.is_ok()) {
+                        *answer = Err(Reply::Failed(Errno::TOOMANYREFS.raw_os_error()));
+                    }
                 }
-                sent => return Ok(sent?),
+                sent => {
+                    sent?;
+                    self.unsent.clear();
+                }
             }
         }
+        Ok(())
     }
 
-    fn send(&self, number: Number, reply: Reply, fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        match number {
-            Some(number) => self.socket.send(&reply.numbered(number), fd),
-            None => self.socket.send(&reply.encode(), fd),
-        }
+    fn send(&self) -> io::Result<()> {
+        let descriptors = self.unsent.iter().filter_map(|(_, answer)| answer.as_ref().ok());
+        let descriptors: Vec<BorrowedFd<'_>> = descriptors.map(AsFd::as_fd).collect();
+        let replies: Vec<_> = self.unsent.iter().map(|(number, answer)| (*number, reply(answer))).collect();
+        self.socket.send(&Reply::packet(&replies), &descriptors)
     }
 
-    async fn request(&self) -> Result<(Number, Request), Refusal> {
-        // One byte more than a request has, or a longer packet would pass for one.
+    async fn requests(&self) -> Result<Vec<(Number, Request)>, Refusal> {
+        // One byte more than the longest has, or a longer packet would pass for one.
         let mut buf = [0; Request::BYTES + 1];
         poll_fn(|cx| {
             // No room for descriptors: the kernel closes those that come, before anybody has them.
             let packet = std::task::ready!(self.socket.poll_recv(cx, &mut buf, Control::None))?;
-            let request = match Request::decode(packet.bytes) {
-                _ if !matches!(packet.passed, Passed::Nothing) => Err(Refusal::Descriptors),
+            let requests = match Request::decode(packet.bytes) {
+                _ if matches!(packet.passed, Passed::TooMany) => Err(Refusal::Descriptors),
                 _ if packet.bytes.is_empty() => Err(Refusal::Empty),
-                Ok(request) if !packet.cut => Ok(request),
+                Ok(requests) if !packet.cut => Ok(requests),
                 Ok(_) | Err(Malformed) => Err(Refusal::Malformed),
             };
-            std::task::Poll::Ready(request)
+            std::task::Poll::Ready(requests)
         })
         .await
     }
 }
 
 /// What comes on a connection that is for one request.
-fn only(more: Result<(Number, Request), Refusal>) -> Result<(), Refusal> {
+fn only(more: Result<Vec<(Number, Request)>, Refusal>) -> Result<(), Refusal> {
     match more {
         Err(Refusal::Empty) => Ok(()),
         Err(Refusal::Broken(error)) => Err(error.into()),

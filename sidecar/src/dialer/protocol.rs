@@ -1,20 +1,27 @@
 //! What goes over the dialer's socket, a packet each (`SOCK_SEQPACKET`). Pure.
 //!
 //! A packet begins with four bytes that name the protocol and its version; numbers are big-endian. With
-//! `apd1` a connection is for one question and its answer. With `apd2` it is a channel: questions have
-//! numbers, answers name them and come in any order, and every question gets exactly one.
+//! `apd1` a connection is for one question and its answer. With `apd3` it is a channel: a packet has one
+//! or several questions or answers, a row each. Questions have numbers, answers name them and come in any
+//! order, and every question gets exactly one. `apd2` had one row per packet.
 
 use explained::Explained;
 
 /// Begins every packet of a connection that is for one question.
 const ONE: [u8; 4] = *b"apd1";
-/// Begins every packet of a channel; the question's number follows.
-const MANY: [u8; 4] = *b"apd2";
+/// Begins every packet of a channel.
+const MANY: [u8; 4] = *b"apd3";
 const NUMBER: usize = size_of::<u32>();
+
+/// At most so many rows has a packet.
+pub const ROWS: usize = 16;
 
 const DIAL: u8 = 1;
 const HEALTH: u8 = 2;
 const CANCEL: u8 = 3;
+
+/// A row's number; a packet that is the only one of its connection has none.
+pub type Number = Option<u32>;
 
 /// What a dialer is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +36,7 @@ pub enum Request {
 /// What it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// The connected socket comes with this packet.
+    /// The connected socket comes with this packet, in the order of its rows.
     Connected,
     /// connect(2) failed with this errno, or the request was cancelled (`ECANCELED`).
     Failed(i32),
@@ -47,25 +54,63 @@ pub enum Reply {
 #[status = "log"]
 pub struct Malformed;
 
+/// The packet that says this, by what writes the content of one row.
+fn written<T: Copy, const CONTENT: usize>(rows: &[(Number, T)], content: fn(T) -> [u8; CONTENT]) -> Vec<u8> {
+    let mut packet = if let [(None, _)] = rows { ONE } else { MANY }.to_vec();
+    for (number, said) in rows {
+        packet.extend(number.map(u32::to_be_bytes).iter().flatten());
+        packet.extend(content(*said));
+    }
+    packet
+}
+
+/// What a packet says, by what reads the content of one row.
+fn read<T>(
+    packet: &[u8],
+    row: usize,
+    content: fn(Number, &[u8]) -> Option<T>,
+) -> Result<Vec<(Number, T)>, Malformed> {
+    if let Some(only) = packet.strip_prefix(&ONE) {
+        return Ok(vec![(None, content(None, only).ok_or(Malformed)?)]);
+    }
+    let rows = packet.strip_prefix(&MANY).ok_or(Malformed)?;
+    if rows.is_empty() || rows.len() > ROWS * row {
+        return Err(Malformed);
+    }
+    let mut said = Vec::new();
+    for row in rows.chunks(row) {
+        let (number, row) = row.split_first_chunk().ok_or(Malformed)?;
+        let number = Some(u32::from_be_bytes(*number));
+        said.push((number, content(number, row).ok_or(Malformed)?));
+    }
+    Ok(said)
+}
+
 impl Request {
-    /// The longest.
-    pub const BYTES: usize = MANY.len() + NUMBER + 3;
+    const ROW: usize = NUMBER + 3;
+    /// The longest packet.
+    pub const BYTES: usize = MANY.len() + ROWS * Self::ROW;
 
-    /// The only packet of a connection. There is no such thing as [`Self::Cancel`].
+    /// A packet of a channel with at most [`ROWS`], or the only one of a connection. There is no such thing as
+    /// [`Self::Cancel`] in that.
     #[must_use]
-    pub const fn encode(self) -> [u8; ONE.len() + 3] {
-        let ([a, b, c, d], [e, f, g]) = (ONE, self.content());
-        [a, b, c, d, e, f, g]
+    pub fn packet(rows: &[(Number, Self)]) -> Vec<u8> {
+        written(rows, Self::content)
     }
 
-    /// A packet of a channel.
+    /// The only packet of a connection.
     #[must_use]
-    pub const fn numbered(self, number: u32) -> [u8; Self::BYTES] {
-        let ([a, b, c, d], [e, f, g, h], [i, j, k]) = (MANY, number.to_be_bytes(), self.content());
-        [a, b, c, d, e, f, g, h, i, j, k]
+    pub fn encode(self) -> Vec<u8> {
+        Self::packet(&[(None, self)])
     }
 
-    const fn content(self) -> [u8; 3] {
+    /// A packet of a channel with this row alone.
+    #[must_use]
+    pub fn numbered(self, number: u32) -> Vec<u8> {
+        Self::packet(&[(Some(number), self)])
+    }
+
+    fn content(self) -> [u8; 3] {
         let (kind, port) = match self {
             Self::Dial(port) => (DIAL, port),
             Self::Health => (HEALTH, 0),
@@ -75,41 +120,47 @@ impl Request {
         [kind, high, low]
     }
 
-    /// Reads a packet, all of it, and its number if it is one of a channel.
+    /// Reads a packet, all of it.
     ///
     /// # Errors
     /// It is longer, shorter or something else.
-    pub fn decode(packet: &[u8]) -> Result<(Option<u32>, Self), Malformed> {
-        let (number, content) = opened(packet)?;
-        let &[kind, high, low] = content else { return Err(Malformed) };
-        match (kind, u16::from_be_bytes([high, low])) {
-            (DIAL, port @ 1..) => Ok((number, Self::Dial(port))),
-            (HEALTH, 0) => Ok((number, Self::Health)),
-            (CANCEL, 0) if number.is_some() => Ok((number, Self::Cancel)),
-            _ => Err(Malformed),
-        }
+    pub fn decode(packet: &[u8]) -> Result<Vec<(Number, Self)>, Malformed> {
+        read(packet, Self::ROW, |number, content| {
+            let &[kind, high, low] = content else { return None };
+            match (kind, u16::from_be_bytes([high, low])) {
+                (DIAL, port @ 1..) => Some(Self::Dial(port)),
+                (HEALTH, 0) => Some(Self::Health),
+                (CANCEL, 0) if number.is_some() => Some(Self::Cancel),
+                _ => None,
+            }
+        })
     }
 }
 
 impl Reply {
-    /// The longest.
-    pub const BYTES: usize = MANY.len() + NUMBER + 5;
+    const ROW: usize = NUMBER + 5;
+    /// The longest packet.
+    pub const BYTES: usize = MANY.len() + ROWS * Self::ROW;
+
+    /// A packet of a channel with at most [`ROWS`], or the answer to the only one of a connection.
+    #[must_use]
+    pub fn packet(rows: &[(Number, Self)]) -> Vec<u8> {
+        written(rows, Self::content)
+    }
 
     /// The answer to the only packet of a connection.
     #[must_use]
-    pub const fn encode(self) -> [u8; ONE.len() + 5] {
-        let ([a, b, c, d], [e, f, g, h, i]) = (ONE, self.content());
-        [a, b, c, d, e, f, g, h, i]
+    pub fn encode(self) -> Vec<u8> {
+        Self::packet(&[(None, self)])
     }
 
-    /// The answer to a packet of a channel.
+    /// A packet of a channel with this row alone.
     #[must_use]
-    pub const fn numbered(self, number: u32) -> [u8; Self::BYTES] {
-        let ([a, b, c, d], [e, f, g, h], [i, j, k, l, m]) = (MANY, number.to_be_bytes(), self.content());
-        [a, b, c, d, e, f, g, h, i, j, k, l, m]
+    pub fn numbered(self, number: u32) -> Vec<u8> {
+        Self::packet(&[(Some(number), self)])
     }
 
-    const fn content(self) -> [u8; 5] {
+    fn content(self) -> [u8; 5] {
         let (kind, errno) = match self {
             Self::Connected => (0, 0),
             Self::Failed(errno) => (1, errno),
@@ -121,36 +172,25 @@ impl Reply {
         [kind, a, b, c, d]
     }
 
-    /// Reads a packet, all of it, and whose answer it is if it is one of a channel.
+    /// Reads a packet, all of it.
     ///
     /// # Errors
     /// It is longer, shorter or something else, or names no errno where one belongs.
-    pub fn decode(packet: &[u8]) -> Result<(Option<u32>, Self), Malformed> {
+    pub fn decode(packet: &[u8]) -> Result<Vec<(Number, Self)>, Malformed> {
         /// `MAX_ERRNO` of linux/err.h.
         const MAX_ERRNO: i32 = 4095;
-        let (number, content) = opened(packet)?;
-        let &[kind, ref errno @ ..] = content else { return Err(Malformed) };
-        let errno = i32::from_be_bytes(errno.try_into().map_err(|_| Malformed)?);
-        let reply = match (kind, errno) {
-            (0, 0) => Self::Connected,
-            (1, 1..=MAX_ERRNO) => Self::Failed(errno),
-            (2, 0) => Self::NotAllowed,
-            (3, 0) => Self::Malformed,
-            (4, 0) => Self::Healthy,
-            _ => return Err(Malformed),
-        };
-        Ok((number, reply))
+        read(packet, Self::ROW, |_, content| {
+            let &[kind, a, b, c, d] = content else { return None };
+            match (kind, i32::from_be_bytes([a, b, c, d])) {
+                (0, 0) => Some(Self::Connected),
+                (1, errno @ 1..=MAX_ERRNO) => Some(Self::Failed(errno)),
+                (2, 0) => Some(Self::NotAllowed),
+                (3, 0) => Some(Self::Malformed),
+                (4, 0) => Some(Self::Healthy),
+                _ => None,
+            }
+        })
     }
-}
-
-/// What is behind the name of the protocol, and the number there if it is a channel's.
-fn opened(packet: &[u8]) -> Result<(Option<u32>, &[u8]), Malformed> {
-    if let Some(content) = packet.strip_prefix(&ONE) {
-        return Ok((None, content));
-    }
-    let numbered = packet.strip_prefix(&MANY).and_then(<[u8]>::split_first_chunk);
-    let (number, content) = numbered.ok_or(Malformed)?;
-    Ok((Some(u32::from_be_bytes(*number)), content))
 }
 
 #[cfg(test)]
@@ -164,21 +204,34 @@ mod tests {
     #[test]
     fn every_packet_is_read_as_it_was_written() {
         for request in [Request::Dial(1), Request::Dial(5000), Request::Dial(65535), Request::Health] {
-            assert_eq!(Request::decode(&request.encode()), Ok((None, request)));
+            assert_eq!(Request::decode(&request.encode()), Ok(vec![(None, request)]));
         }
         for number in NUMBERS {
             for request in [Request::Dial(1), Request::Dial(65535), Request::Health, Request::Cancel] {
-                assert_eq!(Request::decode(&request.numbered(number)), Ok((Some(number), request)));
+                assert_eq!(Request::decode(&request.numbered(number)), Ok(vec![(Some(number), request)]));
             }
         }
         let failed = [1, 111, 4095].map(Reply::Failed);
         let others = [Reply::Connected, Reply::NotAllowed, Reply::Malformed, Reply::Healthy];
         for reply in failed.into_iter().chain(others) {
-            assert_eq!(Reply::decode(&reply.encode()), Ok((None, reply)));
+            assert_eq!(Reply::decode(&reply.encode()), Ok(vec![(None, reply)]));
             for number in NUMBERS {
-                assert_eq!(Reply::decode(&reply.numbered(number)), Ok((Some(number), reply)));
+                assert_eq!(Reply::decode(&reply.numbered(number)), Ok(vec![(Some(number), reply)]));
             }
         }
+    }
+
+    #[test]
+    fn a_packet_has_some_rows_and_no_more() {
+        let rows = |n: u16| (1..=n).map(|n| (Some(n.into()), Request::Dial(n))).collect::<Vec<_>>();
+        for n in [1, 2, 16] {
+            assert_eq!(Request::decode(&Request::packet(&rows(n))), Ok(rows(n)));
+        }
+        assert_eq!(Request::packet(&rows(16)).len(), Request::BYTES);
+        for n in [0, 17] {
+            assert_eq!(Request::decode(&Request::packet(&rows(n))), Err(Malformed));
+        }
+        assert_eq!(Reply::packet(&[(Some(1), Reply::Healthy); ROWS]).len(), Reply::BYTES);
     }
 
     #[test]
@@ -189,18 +242,18 @@ mod tests {
 
     #[test]
     fn what_is_almost_a_request_is_none() {
-        for good in [&Request::Dial(5000).encode()[..], &Request::Dial(5000).numbered(7)] {
+        for good in [Request::Dial(5000).encode(), Request::Dial(5000).numbered(7)] {
             for end in 0..good.len() {
                 assert_eq!(Request::decode(&good[..end]), Err(Malformed));
             }
-            assert_eq!(Request::decode(&[good, good].concat()), Err(Malformed));
-            assert_eq!(Request::decode(&[good, &[0]].concat()), Err(Malformed));
+            assert_eq!(Request::decode(&[&good[..], &good].concat()), Err(Malformed));
+            assert_eq!(Request::decode(&[&good[..], &[0]].concat()), Err(Malformed));
         }
         assert_eq!(Request::decode(b"apd1\x01\0\0"), Err(Malformed), "port 0");
         assert_eq!(Request::decode(b"apd1\x02\0\x01"), Err(Malformed), "a probe of a port");
         assert_eq!(Request::decode(b"apd1\x03\0\0"), Err(Malformed), "nothing to cancel");
-        assert_eq!(Request::decode(b"apd2\0\0\0\x01\x03\0\x01"), Err(Malformed), "a port to cancel");
-        assert_eq!(Request::decode(b"apd3\x01\0\x01"), Err(Malformed), "another version");
+        assert_eq!(Request::decode(b"apd3\0\0\0\x01\x03\0\x01"), Err(Malformed), "a port to cancel");
+        assert_eq!(Request::decode(b"apd2\0\0\0\x01\x01\0\x01"), Err(Malformed), "another version");
         for failed in [Reply::Failed(0), Reply::Failed(-1)] {
             assert_eq!(Reply::decode(&failed.encode()), Err(Malformed), "a failure without a reason");
             assert_eq!(Reply::decode(&failed.numbered(1)), Err(Malformed));
@@ -210,17 +263,21 @@ mod tests {
     proptest! {
         /// Whatever is read without complaint is exactly what would be written.
         #[test]
-        fn nothing_is_read_that_would_not_be_written(bytes: Vec<u8>, tail in prop::collection::vec(any::<u8>(), 0..12)) {
-            for packet in [bytes, [&ONE[..], &tail].concat(), [&MANY[..], &tail].concat()] {
-                match Request::decode(&packet) {
-                    Ok((None, request)) => prop_assert_eq!(&request.encode()[..], &packet[..]),
-                    Ok((Some(number), request)) => prop_assert_eq!(&request.numbered(number)[..], &packet[..]),
-                    Err(Malformed) => {}
+        fn nothing_is_read_that_would_not_be_written(
+            bytes: Vec<u8>,
+            tail in prop::collection::vec(any::<u8>(), 0..12),
+            rows in prop::collection::vec((any::<u32>(), 0..4_u8, 0..4_u8, 0..4_u8), 0..20),
+        ) {
+            let rows = rows.iter().flat_map(|(number, kind, high, low)| {
+                number.to_be_bytes().into_iter().chain([*kind, *high, *low])
+            });
+            let rows = MANY.into_iter().chain(rows).collect();
+            for packet in [bytes, [&ONE[..], &tail].concat(), [&MANY[..], &tail].concat(), rows] {
+                if let Ok(requests) = Request::decode(&packet) {
+                    prop_assert_eq!(Request::packet(&requests), &packet[..]);
                 }
-                match Reply::decode(&packet) {
-                    Ok((None, reply)) => prop_assert_eq!(&reply.encode()[..], &packet[..]),
-                    Ok((Some(number), reply)) => prop_assert_eq!(&reply.numbered(number)[..], &packet[..]),
-                    Err(Malformed) => {}
+                if let Ok(replies) = Reply::decode(&packet) {
+                    prop_assert_eq!(Reply::packet(&replies), &packet[..]);
                 }
             }
         }

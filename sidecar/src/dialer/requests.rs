@@ -6,12 +6,15 @@ use std::os::fd::OwnedFd;
 use tokio::sync::oneshot;
 
 use super::error::DialerError;
+use super::{Number, ROWS, Request};
 
 /// The requests that have no answer yet, in the order of their numbers.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     last: u32,
     unanswered: VecDeque<Unanswered>,
+    /// What is still to be sent of them.
+    unsent: Vec<(Number, Request)>,
     has_ended: bool,
 }
 
@@ -37,7 +40,16 @@ impl Requests {
         }
         self.last = self.last.wrapping_add(1);
         self.unanswered.push_back(Unanswered { number: self.last, port, asker: Some(asker) });
+        self.unsent.push((Some(self.last), Request::Dial(port)));
         Some(self.last)
+    }
+
+    /// The next packet to be sent, with as many rows as it may have; none where nothing is left.
+    pub(super) fn packet(&mut self) -> Option<Vec<u8>> {
+        let rows = self.unsent.len().min(ROWS);
+        let packet = (rows > 0).then(|| Request::packet(&self.unsent[..rows]));
+        self.unsent.drain(..rows);
+        packet
     }
 
     fn position(&self, number: u32) -> Option<usize> {
@@ -51,15 +63,24 @@ impl Requests {
         self.unanswered.remove(self.position(number)?)
     }
 
-    /// Has nobody wait for the answer to a request any more; whether there is none yet. The number
-    /// stays taken until then.
+    /// Has nobody wait for the answer to a request any more; whether it has to be cancelled. Its number
+    /// stays taken then until there is one.
     pub(super) fn abandon(&mut self, number: u32) -> bool {
-        self.position(number).map(|at| self.unanswered[at].asker = None).is_some()
+        let Some(at) = self.position(number) else { return false };
+        if let Some(unsent) = self.unsent.iter().position(|(unsent, _)| *unsent == Some(number)) {
+            self.unsent.remove(unsent);
+            self.unanswered.remove(at);
+            return false;
+        }
+        self.unanswered[at].asker = None;
+        self.unsent.push((Some(number), Request::Cancel));
+        true
     }
 
     /// Whatever is asked from now on is not answered, nor what is left.
     pub(super) fn end(&mut self) -> VecDeque<Unanswered> {
         self.has_ended = true;
+        self.unsent.clear();
         std::mem::take(&mut self.unanswered)
     }
 
@@ -92,6 +113,22 @@ mod tests {
         for never in [numbers[0].wrapping_sub(1), numbers[7].wrapping_add(1), 1 << 31] {
             assert!(requests.take(never).is_none());
         }
+    }
+
+    #[test]
+    fn what_is_asked_at_once_goes_in_packets_of_many_rows() {
+        let mut requests = Requests::default();
+        let answers: Vec<_> = (1..=20).map(|port| asked(&mut requests, port)).collect();
+        let rows = |from: u16, to: u16| (from..=to).map(|n| (Some(n.into()), Request::Dial(n))).collect();
+        assert!(!requests.abandon(answers[19].0), "it was not sent");
+        assert_eq!(Request::decode(&requests.packet().unwrap()), Ok(rows(1, 16)));
+        assert!(requests.abandon(answers[2].0));
+        let mut left: Vec<_> = rows(17, 19);
+        left.push((Some(3), Request::Cancel));
+        assert_eq!(Request::decode(&requests.packet().unwrap()), Ok(left));
+        assert_eq!(requests.packet(), None);
+        assert!(requests.take(answers[2].0).is_some_and(|late| late.asker.is_none()));
+        assert!(requests.take(answers[19].0).is_none());
     }
 
     #[test]

@@ -14,24 +14,27 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, SocketType, ipproto
 
 use super::socket::local_addr;
 
+/// At most so many descriptors go with a packet; the kernel's own limit is far above (`SCM_MAX_FD`).
+pub const DESCRIPTORS: usize = 16;
+
 /// How much room a receiver has for descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
     /// None: the kernel closes whatever comes and says so.
     None,
-    /// One, and a second for the sake of alignment.
-    One,
+    /// For [`DESCRIPTORS`].
+    Some,
 }
 
 /// Room for them.
-pub(super) const SPACE: usize = rustix::cmsg_space!(ScmRights(1));
+pub(super) const SPACE: usize = rustix::cmsg_space!(ScmRights(DESCRIPTORS));
 
 impl Control {
     /// As much of it as is wanted.
     pub(super) fn of(self, space: &mut [MaybeUninit<u8>; SPACE]) -> &mut [MaybeUninit<u8>] {
         match self {
             Self::None => &mut [],
-            Self::One => space,
+            Self::Some => space,
         }
     }
 }
@@ -39,11 +42,10 @@ impl Control {
 /// What came with a packet.
 #[derive(Debug)]
 pub enum Passed {
-    Nothing,
-    /// A descriptor, close-on-exec.
-    One(OwnedFd),
-    /// More than one, or more than there was room for. They are closed.
-    More,
+    /// All of them in their order, close-on-exec; most often none.
+    All(Vec<OwnedFd>),
+    /// More than there was room for. They are closed.
+    TooMany,
 }
 
 impl Passed {
@@ -53,11 +55,8 @@ impl Passed {
             RecvAncillaryMessage::ScmRights(rights) => Some(rights),
             _ => None,
         });
-        let mut passed = Self::Nothing;
-        for fd in rights.flatten() {
-            passed = if matches!(passed, Self::Nothing) { Self::One(fd) } else { Self::More };
-        }
-        if cut { Self::More } else { passed }
+        let all = rights.flatten().collect();
+        if cut { Self::TooMany } else { Self::All(all) }
     }
 }
 

@@ -20,6 +20,8 @@ use rustix::process::{Uid, geteuid, umask};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+#[cfg(doc)]
+use super::fd_passing::DESCRIPTORS;
 use super::fd_passing::{Control, Passed, SPACE};
 use super::reactor::register;
 
@@ -69,7 +71,7 @@ impl PacketSocket {
         Ok(getsockopt(&self.0, PeerCredentials)?.uid())
     }
 
-    /// Receives a packet, for descriptors with room for one or two, or without any room.
+    /// Receives a packet, with room for descriptors or without.
     ///
     /// The other end's going away looks like an empty packet.
     ///
@@ -103,17 +105,17 @@ impl PacketSocket {
         }))
     }
 
-    /// Sends a packet, with a descriptor or without. The queue of a connection has room for some
+    /// Sends a packet, with at most [`DESCRIPTORS`]. The queue of a connection has room for some
     /// hundred packets this small (`net.core.wmem_default`); [`Self::room`] waits for it.
     ///
     /// # Errors
     /// Those of sendmsg(2), `EAGAIN` among them.
-    pub fn send(&self, bytes: &[u8], descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    pub fn send(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let mut space = [MaybeUninit::uninit(); SPACE];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        let rights = descriptor.as_slice();
-        if !rights.is_empty() {
-            ancillary.push(SendAncillaryMessage::ScmRights(rights));
+        if !descriptors.is_empty() {
+            let fit = ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
+            debug_assert!(fit, "more than may go with a packet");
         }
         sendmsg(&self.0, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL)?;
         Ok(())

@@ -76,6 +76,12 @@ impl Socket {
         Ok(Self { io, broken: false, delay: AtomicU8::new(delay) })
     }
 
+    /// Takes it out of the event loop, for whoever is to have it.
+    #[must_use]
+    pub fn unregistered(self) -> OwnedFd {
+        self.io.into_inner()
+    }
+
     /// Sets what every relayed connection wants: a reset when it is closed, no Nagle delay, urgent
     /// data inline, keepalive.
     ///
