@@ -102,6 +102,11 @@ fn a_share_of_processors_that_needs_another_backend_names_what_there_is() {
         (started(&period), &cpus, "cpus: has \"cpu-period 50000, cpu-quota 50000\", asked for \"0.7\""),
         (started(&cpus), &quota, "cpu-quota: has \"cpus 0.7\", asked for \"50000\""),
         (fixed(&cpus), &naming(&[(Choice::Cpus, "1")]), "cpus: has \"0.7\", asked for \"1\""),
+        (
+            fixed(&period),
+            &naming(&[(Choice::CpuPeriod, "60000"), (Choice::CpuQuota, "50000")]),
+            "cpu-period: has \"50000\", asked for \"60000\"",
+        ),
     ] {
         assert_eq!(refused(wish, &world), told);
         let anew = Desired { recreate: true, ..wish.clone() };

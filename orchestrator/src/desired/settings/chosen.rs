@@ -143,7 +143,11 @@ impl Chosen {
     pub(crate) fn agrees(&self, other: &Self, choice: Choice) -> bool {
         match choice {
             Choice::MemorySwap => self.swap() == other.swap(),
-            Choice::Cpus | Choice::CpuPeriod | Choice::CpuQuota => self.share() == other.share(),
+            // One that both name alike differs by the other.
+            Choice::Cpus | Choice::CpuPeriod | Choice::CpuQuota => {
+                let named = self.get(choice);
+                self.share() == other.share() || named.is_some() && named == other.get(choice)
+            }
             _ => self.get(choice) == other.get(choice),
         }
     }
