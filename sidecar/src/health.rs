@@ -78,7 +78,7 @@ fn address(ports: Ports) -> io::Result<SocketAddr> {
 const AT_ONCE: usize = 4;
 
 /// What the answers about very many ports take of the thread's time is so many times left to the connections
-/// then: by that and not by the clock, or a busy machine's other work would have askers wait for it, too.
+/// then. It is not the clock's: on a busy machine askers would wait for other programs, too.
 const REST: u32 = 3;
 
 /// Answers probes for as long as it is polled.
