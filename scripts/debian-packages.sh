@@ -24,8 +24,7 @@ program() {
 		ensure_state
 		(cd "$work" && { download "$2" || { apt-get -q update && download "$2"; }; }) >&2 || return 1
 		unpack "$unpacked.new" || return 1
-		rm -rf "$unpacked"
-		mv "$unpacked.new" "$unpacked"
+		{ rm -rf "$unpacked" && mv "$unpacked.new" "$unpacked"; } || return 1
 	fi
 	echo "$unpacked/usr/bin/$1"
 }

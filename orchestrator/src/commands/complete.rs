@@ -141,7 +141,7 @@ fn reachable(sockets: &[Listener]) -> BTreeSet<u16> {
     sockets
         .iter()
         .map(|socket| socket.addr)
-        .filter(|addr| !addr.ip().is_loopback())
+        .filter(|addr| !addr.ip().to_canonical().is_loopback())
         .map(|addr| addr.port())
         .collect()
 }

@@ -67,6 +67,8 @@ impl EngineError {
             Self::Unreachable { endpoint, source } => unreachable(endpoint, source.as_ref()),
             Self::Timeout { operation, .. } if operation.verb == PULL => Some(EngineHint::Registry),
             Self::Timeout { .. } => Some(EngineHint::Overloaded),
+            // A registry refuses pulls, too.
+            Self::Refused { status: 401, operation, .. } if operation.verb == PULL => None,
             Self::Refused { status: 401 | 403 | 405, .. } => Some(EngineHint::Forbidden),
             Self::Refused { status: UPGRADE_REQUIRED, .. } => Some(EngineHint::NoUpgrade),
             Self::Refused { status: 400, message, .. } if message.contains("client version") => {
