@@ -67,7 +67,7 @@ fn a_relay_asks_nothing_of_one_who_does_not_greet() {
     let cases: [(&[u8], &str); 4] = [
         (b"nonsense", "answered nonsense"),
         (b"apd1\x04\0\0\0\0", "answered nonsense"),
-        (b"apd3\0\0\0\x01\x04\0\0\0\0", "answered nonsense"),
+        (b"apd2\0\0\0\x01\x04\0\0\0\0", "answered nonsense"),
         (b"", "no dialer at"),
     ];
     for (greeting, words) in cases {

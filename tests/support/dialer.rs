@@ -164,7 +164,7 @@ impl Hostile {
         let mut rows = self.rows.borrow_mut();
         if rows.is_empty() {
             let packet = self.hear_packet()?;
-            match packet.strip_prefix(b"apd3") {
+            match packet.strip_prefix(b"apd2") {
                 Some(content) => rows.extend(content.chunks(self.row).map(|row| packed(&[row.to_vec()]))),
                 None => return Some(packet),
             }
@@ -192,7 +192,7 @@ pub(crate) fn together(packets: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn packed(rows: &[Vec<u8>]) -> Vec<u8> {
-    [&b"apd3"[..], &rows.concat()].concat()
+    [&b"apd2"[..], &rows.concat()].concat()
 }
 
 /// A request for a port.
@@ -202,11 +202,11 @@ pub(crate) fn request(port: u16) -> Vec<u8> {
 
 /// The same on a channel.
 pub(crate) fn numbered(number: u32, port: u16) -> Vec<u8> {
-    [&b"apd3"[..], &number.to_be_bytes(), &b"\x01"[..], &port.to_be_bytes()].concat()
+    [&b"apd2"[..], &number.to_be_bytes(), &b"\x01"[..], &port.to_be_bytes()].concat()
 }
 
 pub(crate) fn cancel(number: u32) -> Vec<u8> {
-    [&b"apd3"[..], &number.to_be_bytes(), &b"\x03\0\0"[..]].concat()
+    [&b"apd2"[..], &number.to_be_bytes(), &b"\x03\0\0"[..]].concat()
 }
 
 /// Answers as the dialer gives them (`Reply` in dialer/protocol.rs).
@@ -216,19 +216,24 @@ pub(crate) const NOT_ALLOWED: Option<u8> = Some(2);
 pub(crate) const MALFORMED: Option<u8> = Some(3);
 pub(crate) const HEALTHY: u8 = 4;
 
+/// An answer that names no errno.
+pub(crate) fn answer(number: u32, kind: u8) -> Vec<u8> {
+    [&b"apd2"[..], &number.to_be_bytes(), &[kind, 0, 0, 0, 0]].concat()
+}
+
 /// The answer that comes with a connection.
 pub(crate) fn connected(number: u32) -> Vec<u8> {
-    [&b"apd3"[..], &number.to_be_bytes(), &[0; 5]].concat()
+    answer(number, 0)
 }
 
 /// The answer that nobody listens.
 pub(crate) fn refused(number: u32) -> Vec<u8> {
-    [&b"apd3"[..], &number.to_be_bytes(), &[1, 0, 0, 0, 111]].concat()
+    [&b"apd2"[..], &number.to_be_bytes(), &[1, 0, 0, 0, 111]].concat()
 }
 
 /// The first packet of a channel, and the answer to it.
-pub(crate) const HELLO: &[u8] = b"apd3\0\0\0\0\x02\0\0";
-pub(crate) const HELLO_TOO: &[u8] = b"apd3\0\0\0\0\x04\0\0\0\0";
+pub(crate) const HELLO: &[u8] = b"apd2\0\0\0\0\x02\0\0";
+pub(crate) const HELLO_TOO: &[u8] = b"apd2\0\0\0\0\x04\0\0\0\0";
 
 /// Somebody in the place of a dialer. Dropping it leaves its path behind.
 #[derive(Debug)]
@@ -258,7 +263,7 @@ impl Impostor {
         assert_eq!(relay.hear().as_deref(), Some(HELLO));
         relay.say(HELLO_TOO, &[]);
         let request = relay.hear().expect("a channel is opened to ask for something");
-        assert_eq!((request.len(), &request[..4], request[8]), (11, &b"apd3"[..], 1));
+        assert_eq!((request.len(), &request[..4], request[8]), (11, &b"apd2"[..], 1));
         (relay, u32::from_be_bytes(request[4..8].try_into().unwrap()))
     }
 }

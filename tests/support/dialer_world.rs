@@ -55,8 +55,7 @@ impl Drop for World {
     }
 }
 
-/// How many sockets a process has once it has seen all that was done to it: the last probe's may be about to
-/// close.
+/// How many sockets a process has that does nothing: the last probe's may be about to close.
 #[track_caller]
 pub(crate) fn sockets(pid: u32) -> usize {
     eventually("it has nothing to do", PATIENCE, || is_idle(pid));

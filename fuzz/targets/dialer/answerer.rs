@@ -183,7 +183,7 @@ fn taken(bytes: &[u8], kinds: &[Kind], waiting: &mut Vec<u32>) -> Taken {
 
 /// The next packet, empty where the relay has hung up.
 fn heard(socket: &OwnedFd) -> Option<Vec<u8>> {
-    let mut packet = vec![0; 64];
+    let mut packet = vec![0; Request::BYTES];
     match recv(socket, packet.as_mut_slice(), RecvFlags::empty()) {
         Ok((n, _)) => packet.truncate(n),
         Err(Errno::AGAIN) => return None,

@@ -58,7 +58,7 @@ impl Words {
     fn bytes(&self, port: u16) -> Vec<u8> {
         let dial = Request::Dial(port).encode();
         match self {
-            Self::Dial => dial.to_vec(),
+            Self::Dial => dial,
             Self::DialOther(other) => Request::Dial(*other).encode(),
             Self::Health => Request::Health.encode(),
             Self::Numbered(first, more) => {

@@ -12,7 +12,7 @@ use assemble_contract::AllowList;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::Number;
+use super::{Number, ROWS};
 use crate::config::CongestionControl;
 use crate::connect::{ConnectError, Connector};
 use crate::reports::Reports;
@@ -148,9 +148,9 @@ impl Attempts {
         }
     }
 
-    /// Whether one more may wait.
+    /// Whether those of one more packet may wait.
     pub(super) fn may_wait(&self) -> bool {
-        self.waiting.len() < WAITING
+        self.waiting.len() + ROWS <= WAITING
     }
 
     pub(super) fn wait(&mut self, number: Number, port: u16) {

@@ -1,6 +1,7 @@
 //! The relay's end of a channel.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -14,6 +15,7 @@ use tokio::sync::{Notify, oneshot};
 use super::error::DialerError;
 use super::requests::{Requests, Unanswered};
 use super::{Malformed, Reply, Request};
+use crate::accept::BACKOFF;
 use crate::connect::ConnectError;
 use crate::sys::{Control, Packet, PacketSocket, Passed, verify_loopback};
 
@@ -155,24 +157,23 @@ impl Channel {
     }
 
     /// Sends what is asked, for ever.
-    async fn send(&self) -> Broken {
+    async fn send(&self) -> Infallible {
         loop {
             let packet = self.requests().packet();
-            if let Some(packet) = packet {
-                if let Err(error) = self.send_packet(&packet).await {
-                    return Broken::Gone(error);
-                }
-            } else {
-                self.unsent.notified().await;
+            match packet {
+                Some(packet) => self.send_packet(&packet).await,
+                None => self.unsent.notified().await,
             }
         }
     }
 
-    async fn send_packet(&self, packet: &[u8]) -> io::Result<()> {
-        loop {
-            match self.socket.send(packet, &[]) {
-                Err(full) if full.kind() == io::ErrorKind::WouldBlock => self.socket.room().await?,
-                sent => return sent,
+    /// That a dialer has gone is for [`Self::read`] to find, after its last answers; and where there is no
+    /// descriptor to wait for room with, there is one later.
+    async fn send_packet(&self, packet: &[u8]) {
+        while let Err(error) = self.socket.send(packet, &[]) {
+            let is_full = error.kind() == io::ErrorKind::WouldBlock;
+            if !is_full || self.socket.room().await.is_err() {
+                tokio::time::sleep(BACKOFF).await;
             }
         }
     }
@@ -241,7 +242,7 @@ impl Serving {
         let broken = tokio::select! {
             biased;
             broken = self.0.read() => broken,
-            broken = self.0.send() => broken,
+            never = self.0.send() => match never {},
         };
         tracing::debug!(?broken, "the channel to the dialer has ended");
         if let Broken::Nonsense = broken {

@@ -18,8 +18,8 @@ use crate::connect::ConnectError;
 use crate::reports::{Topic, report};
 use crate::sys::{Control, DESCRIPTORS, PacketSocket, Passed, Socket};
 
-/// After so many packets of one channel the others have their turn.
-const BURST: u32 = 32;
+/// After so many packets of one channel, each of up to 16 requests, the others have their turn.
+const BURST: u32 = 2;
 
 /// Who asks does so at once, or not at all; and reads the answers.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -48,7 +48,7 @@ pub enum Refusal {
     #[error("a request that comes with descriptors")]
     #[advice = "look who asks"]
     Descriptors,
-    /// A peer is no relay.
+    /// A peer is no relay, or one of another version.
     #[error("a request that cannot be read")]
     #[advice = "look who asks"]
     Malformed,

@@ -1,19 +1,19 @@
 //! What goes over the dialer's socket, a packet each (`SOCK_SEQPACKET`). Pure.
 //!
 //! A packet begins with four bytes that name the protocol and its version; numbers are big-endian. With
-//! `apd1` a connection is for one question and its answer. With `apd3` it is a channel: a packet has one
+//! `apd1` a connection is for one question and its answer. With `apd2` it is a channel: a packet has one
 //! or several questions or answers, a row each. Questions have numbers, answers name them and come in any
-//! order, and every question gets exactly one. `apd2` had one row per packet.
+//! order, and every question gets exactly one.
 
 use explained::Explained;
 
 /// Begins every packet of a connection that is for one question.
 const ONE: [u8; 4] = *b"apd1";
 /// Begins every packet of a channel.
-const MANY: [u8; 4] = *b"apd3";
+const MANY: [u8; 4] = *b"apd2";
 const NUMBER: usize = size_of::<u32>();
 
-/// At most so many rows has a packet.
+/// A packet has at most so many rows.
 pub const ROWS: usize = 16;
 
 const DIAL: u8 = 1;
@@ -36,7 +36,7 @@ pub enum Request {
 /// What it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// The connected socket comes with this packet, in the order of its rows.
+    /// Its connected socket comes with the packet, in which they are in the order of the rows.
     Connected,
     /// connect(2) failed with this errno, or the request was cancelled (`ECANCELED`).
     Failed(i32),
@@ -64,24 +64,24 @@ fn written<T: Copy, const CONTENT: usize>(rows: &[(Number, T)], content: fn(T) -
     packet
 }
 
-/// What a packet says, by what reads the content of one row.
+/// What a packet says, by what reads the content of one row; `length` is that of a row.
 fn read<T>(
     packet: &[u8],
-    row: usize,
+    length: usize,
     content: fn(Number, &[u8]) -> Option<T>,
 ) -> Result<Vec<(Number, T)>, Malformed> {
     if let Some(only) = packet.strip_prefix(&ONE) {
         return Ok(vec![(None, content(None, only).ok_or(Malformed)?)]);
     }
     let rows = packet.strip_prefix(&MANY).ok_or(Malformed)?;
-    if rows.is_empty() || rows.len() > ROWS * row {
+    if rows.is_empty() || rows.len() > ROWS * length {
         return Err(Malformed);
     }
     let mut said = Vec::new();
-    for row in rows.chunks(row) {
-        let (number, row) = row.split_first_chunk().ok_or(Malformed)?;
+    for row in rows.chunks(length) {
+        let (number, it) = row.split_first_chunk().ok_or(Malformed)?;
         let number = Some(u32::from_be_bytes(*number));
-        said.push((number, content(number, row).ok_or(Malformed)?));
+        said.push((number, content(number, it).ok_or(Malformed)?));
     }
     Ok(said)
 }
@@ -252,8 +252,8 @@ mod tests {
         assert_eq!(Request::decode(b"apd1\x01\0\0"), Err(Malformed), "port 0");
         assert_eq!(Request::decode(b"apd1\x02\0\x01"), Err(Malformed), "a probe of a port");
         assert_eq!(Request::decode(b"apd1\x03\0\0"), Err(Malformed), "nothing to cancel");
-        assert_eq!(Request::decode(b"apd3\0\0\0\x01\x03\0\x01"), Err(Malformed), "a port to cancel");
-        assert_eq!(Request::decode(b"apd2\0\0\0\x01\x01\0\x01"), Err(Malformed), "another version");
+        assert_eq!(Request::decode(b"apd2\0\0\0\x01\x03\0\x01"), Err(Malformed), "a port to cancel");
+        assert_eq!(Request::decode(b"apd3\0\0\0\x01\x01\0\x01"), Err(Malformed), "another version");
         for failed in [Reply::Failed(0), Reply::Failed(-1)] {
             assert_eq!(Reply::decode(&failed.encode()), Err(Malformed), "a failure without a reason");
             assert_eq!(Reply::decode(&failed.numbered(1)), Err(Malformed));

@@ -20,8 +20,6 @@ use rustix::process::{Uid, geteuid, umask};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-#[cfg(doc)]
-use super::fd_passing::DESCRIPTORS;
 use super::fd_passing::{Control, Passed, SPACE};
 use super::reactor::register;
 
@@ -105,17 +103,17 @@ impl PacketSocket {
         }))
     }
 
-    /// Sends a packet, with at most [`DESCRIPTORS`]. The queue of a connection has room for some
+    /// Sends a packet, with at most [`DESCRIPTORS`](super::DESCRIPTORS). The queue of a connection has room for some
     /// hundred packets this small (`net.core.wmem_default`); [`Self::room`] waits for it.
     ///
     /// # Errors
-    /// Those of sendmsg(2), `EAGAIN` among them.
+    /// Those of sendmsg(2), `EAGAIN` among them, and too many descriptors.
     pub fn send(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let mut space = [MaybeUninit::uninit(); SPACE];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        if !descriptors.is_empty() {
-            let fit = ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
-            debug_assert!(fit, "more than may go with a packet");
+        let fit = descriptors.is_empty() || ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
+        if !fit {
+            return Err(io::ErrorKind::InvalidInput.into());
         }
         sendmsg(&self.0, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL)?;
         Ok(())
