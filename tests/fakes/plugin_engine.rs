@@ -1,13 +1,19 @@
 //! The program against engines that hang or break off.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use futures_util::future::join_all;
+use nix::fcntl::OFlag;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
 use crate::scripted_engine::{Deed, Hangs, Script, ScriptedEngine};
+use crate::temp::TempDir;
 
 const BACKEND: &str = "docker-assemble-backend-ann";
 
@@ -131,6 +137,30 @@ async fn the_end_is_heard_at_every_request_of_every_command() {
             assert_eq!(output.status.code(), Some(status), "{args:?} {:?}: {output:?}", before.last());
         }
     }
+}
+
+/// A pipe as a configuration may say nothing for long.
+#[tokio::test]
+async fn the_end_is_heard_while_a_file_is_read() {
+    let directory = TempDir::new();
+    let pipe = directory.path().join("buildkitd.toml");
+    nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+    let engine = ScriptedEngine::start(empty());
+    let mut child = run(&engine, &["backend", "start", "--config", pipe.to_str().unwrap()]);
+    // It cannot be opened so until somebody reads from it (fifo(7), ENXIO).
+    let mut opened = OpenOptions::new();
+    opened.write(true).custom_flags(OFlag::O_NONBLOCK.bits());
+    let _silent = loop {
+        if let Ok(opened) = opened.open(&pipe) {
+            break opened;
+        }
+        assert_eq!(child.try_wait().unwrap(), None, "it has ended");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    tell(&child, Signal::SIGTERM);
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(143), "{output:?}");
+    assert!(words(&output).ends_with("Cancelled; nothing has been changed\n"), "{output:?}");
 }
 
 /// Whoever says how long they want to wait is not kept longer by an engine that takes connections and is

@@ -157,7 +157,9 @@ async fn desire<E: Engine>(
 ) -> Result<Desired> {
     restore::of_the_last(session, &mut start, around.configuration.as_deref()).await?;
     let found = certificates_of_the_engine(&around.certificates, |warning| session.console.warning(warning));
-    let files = start.daemon.files(found)?;
+    // Elsewhere, since a pipe may have one wait for what it has to say, and the end is to be heard meanwhile.
+    let daemon = start.daemon.clone();
+    let files = tokio::task::spawn_blocking(move || daemon.files(found)).await??;
     let config_options = configured(StartLine::default(), &start.daemon).options();
     let proxy_image = start.proxy_image.map_or_else(
         || ProxyImage::BuiltIn { image: sidecar.image.clone(), arch: sidecar.arch.to_owned() },
