@@ -17,7 +17,7 @@ debian_root() {
 new_debian_root() { # SUITE DIR PACKAGE,...
 	local mirror checks
 	mirror=$(debian_mirror)
-	# How old a mirror may be is this machine's matter.
+	# mmdebstrap has a configuration of apt of its own: how old a mirror may be is as this system's has it.
 	mapfile -t checks < <(apt-config dump --no-empty --format '%F "%v"%n' | sed -n 's/^Acquire::Check-/--aptopt=&/p')
 	rm -rf "$2.new"
 	mkdir -p "$(dirname "$2")"

@@ -209,7 +209,7 @@ impl<'a> Peer<'a> {
         self.answer(number, Err(Reply::Failed(errno)));
     }
 
-    /// Answers, together with the other requests of the same packet.
+    /// Notes an answer, which goes with those to the other requests of its packet.
     fn answer(&mut self, number: Number, answer: Answer) {
         tracing::debug!(number, reply = ?reply(&answer), "answered");
         self.unsent.push((number, answer));
