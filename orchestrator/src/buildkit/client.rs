@@ -19,17 +19,14 @@ use super::wire::{FirstError, Wire};
 use super::{
     Build, BuildkitError, Call, PruneOptions, Record, RecordStream, Result, Version, Worker, convert,
 };
-use crate::engine::{Duplex, Engine};
+use crate::engine::{Duplex, Engine, USUAL};
 use crate::observed::ContainerId;
 
 /// The command in BuildKit's images that connects its standard input and output to the daemon;
 /// it finds the daemon's socket by the image's own environment.
 const DIAL: [&str; 2] = ["buildctl", "dial-stdio"];
 
-/// How long the daemon may take for what it has at hand.
-const QUICK: Duration = Duration::from_secs(10);
-
-/// How long it may take to add up its cache: the sizes of new records are found by walking
+/// How long the daemon may take to add up its cache: the sizes of new records are found by walking
 /// their files.
 const COUNTING: Duration = Duration::from_secs(120);
 
@@ -77,9 +74,9 @@ impl Client {
         // Only the authority of requests; nothing is looked up.
         let endpoint = Endpoint::from_static("http://buildkit");
         let broken = |message: String| BuildkitError::Broken { call: Call::Connect, message };
-        let channel = timeout(QUICK, endpoint.connect_with_connector(connector))
+        let channel = timeout(USUAL, endpoint.connect_with_connector(connector))
             .await
-            .map_err(|_| BuildkitError::Timeout { call: Call::Connect, seconds: QUICK.as_secs() })?
+            .map_err(|_| BuildkitError::Timeout { call: Call::Connect, seconds: USUAL.as_secs() })?
             .map_err(|error| broken(first_error.read().unwrap_or_else(|| error.to_string())))?;
         let control = ControlClient::new(channel).max_decoding_message_size(ANSWER_BYTES);
         Ok(Self { control, first_error, limit: None })
@@ -88,21 +85,21 @@ impl Client {
     /// The daemon's workers.
     ///
     /// # Errors
-    /// Any [`BuildkitError`], within ten seconds.
+    /// Any [`BuildkitError`], within twenty seconds.
     pub async fn workers(&self) -> Result<Vec<Worker>> {
         let mut control = self.control.clone();
         let answer =
-            self.call(Call::Workers, QUICK, control.list_workers(ListWorkersRequest::default())).await?;
+            self.call(Call::Workers, USUAL, control.list_workers(ListWorkersRequest::default())).await?;
         Ok(answer.record.into_iter().map(convert::worker).collect())
     }
 
     /// The daemon's version; `None` from a daemon too old to say (before 0.11).
     ///
     /// # Errors
-    /// Any [`BuildkitError`], within ten seconds.
+    /// Any [`BuildkitError`], within twenty seconds.
     pub async fn version(&self) -> Result<Option<Version>> {
         let mut control = self.control.clone();
-        match self.call(Call::Version, QUICK, control.info(InfoRequest {})).await {
+        match self.call(Call::Version, USUAL, control.info(InfoRequest {})).await {
             Ok(answer) => Ok(answer.buildkit_version.map(convert::version)),
             Err(BuildkitError::Unsupported { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -112,7 +109,7 @@ impl Client {
     /// What the daemon builds at this moment; `None` from one too old to say (before 0.11).
     ///
     /// # Errors
-    /// Any [`BuildkitError`], within ten seconds for each build.
+    /// Any [`BuildkitError`], within twenty seconds for each build.
     pub async fn builds(&self) -> Result<Option<Vec<Build>>> {
         match self.active().await {
             Ok(builds) => Ok(Some(builds)),
@@ -124,9 +121,9 @@ impl Client {
     async fn active(&self) -> Result<Vec<Build>> {
         let mut control = self.control.clone();
         let request = BuildHistoryRequest { active_only: true, early_exit: true, ..Default::default() };
-        let mut events = self.call(Call::Builds, QUICK, control.listen_build_history(request)).await?;
+        let mut events = self.call(Call::Builds, USUAL, control.listen_build_history(request)).await?;
         let mut builds = Vec::new();
-        while let Some(event) = self.limited(Call::Builds, QUICK, events.message()).await? {
+        while let Some(event) = self.limited(Call::Builds, USUAL, events.message()).await? {
             builds.extend(event.record.map(convert::build));
         }
         Ok(builds)
@@ -215,7 +212,7 @@ mod tests {
         let (ours, _theirs) = tokio::io::duplex(1 << 16);
         let client = Client::over(Box::pin(ours)).await.unwrap();
         let error = client.workers().await.unwrap_err();
-        assert!(matches!(error, BuildkitError::Timeout { call: Call::Workers, seconds: 10 }), "{error:?}");
+        assert!(matches!(error, BuildkitError::Timeout { call: Call::Workers, seconds: 20 }), "{error:?}");
         for (limit, expected) in [(None, 300), (Some(Duration::from_secs(7)), 7)] {
             let mut gone = client.clone().within(limit).prune(&PruneOptions::default());
             let error = gone.next().await.unwrap().unwrap_err();

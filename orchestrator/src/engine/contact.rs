@@ -21,8 +21,8 @@ use super::words::{Understood, leniently};
 use super::{AnswerError, EngineError, EngineStream, Operation, Result, failure, heads, transport};
 
 /// For what an idle engine answers in milliseconds, and a busy one behind its other work: facts, lists
-/// and inspections.
-const USUAL: Duration = Duration::from_secs(20);
+/// and inspections. For what BuildKit has at hand, too, since the program that leads there has to begin.
+pub const USUAL: Duration = Duration::from_secs(20);
 
 /// What a call may take longer where a login comes first: the 30 s that ssh has for its
 /// connection, and a key to be unlocked by hand.

@@ -20,6 +20,7 @@ mod version;
 mod words;
 
 pub use answer::AnswerError;
+pub use contact::USUAL;
 pub use docker::DockerEngine;
 pub use docker_plugin::credentials::CredentialSource;
 pub use docker_plugin::endpoint::{Endpoint, Tls};

@@ -19,14 +19,11 @@ use crate::commands::start::{START, StartLine, again, proxies_in_vain};
 use crate::commands::{damage, namespaces, observe};
 use crate::desired::{Choice, Ports, REGISTRY_PORT, UserName};
 use crate::dialer;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, USUAL};
 use crate::forward::Forward;
 use crate::forward::asked::{Asked, Known};
 use crate::health::{Place, plain};
 use crate::observed::{Container, HostDialer, Observed, Sidecar, State};
-
-/// How long each step may take, unless the user says otherwise. There are three, one after another.
-const STEP_LIMIT: Duration = Duration::from_secs(20);
 
 /// Whom to look at.
 pub struct Doctor<'a, E> {
@@ -44,7 +41,8 @@ pub struct Doctor<'a, E> {
 
 impl<E: Engine> Doctor<'_, E> {
     pub(super) async fn gather(self, asked: Vec<Asked>, limit: Option<Duration>) -> Facts {
-        let limit = limit.unwrap_or(STEP_LIMIT);
+        // For each of three steps, one after another.
+        let limit = limit.unwrap_or(USUAL);
         let mut facts = Facts {
             endpoint: String::new(),
             engine: Err(Unanswered::Error { error: String::new() }),
