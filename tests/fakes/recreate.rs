@@ -179,13 +179,19 @@ async fn the_kernel_and_no_clock_tells_whether_a_sidecar_is_stale() {
             }
         }
     };
-    // The clock was set back between the two.
+    // The clock was set back between the two: by its time the sidecar is the older one.
     set(true, "2024-01-01T00:00:00Z");
     assert!(is_running(&engine, &wish()).await);
-    // And here between the sidecar's start and another of the backend.
+    let (info, doctor) = (aside::info(&engine).await, aside::doctor(&engine).await);
+    assert!(info.contains("-proxy-port-5000 (running)"), "{info}");
+    assert!(!doctor.contains("its backend has left"), "{doctor}");
+    // And here between the sidecar's start and another of the backend: it is the newer one.
     set(true, "2024-12-31T00:00:00Z");
     let backend = engine.world().containers[0].id.clone();
     engine.world().networks.insert(backend, 99);
+    let (info, doctor) = (aside::info(&engine).await, aside::doctor(&engine).await);
+    assert!(info.contains("-proxy-port-5000 (stale)"), "{info}");
+    assert!(doctor.contains("serves a network that its backend has left"), "{doctor}");
     let screen = must_start(&engine, &wish()).await;
     assert!(screen.err().contains("which belongs to an earlier run of the backend"), "{}", screen.err());
     assert!(is_running(&engine, &wish()).await);

@@ -232,6 +232,25 @@ proptest! {
         }
     }
 
+    /// A clock may be set, and an engine keep the network over a restart: what is stale is told by the kernel.
+    #[test]
+    fn when_containers_were_started_changes_no_plan(
+        wish in wishes(),
+        world in worlds(),
+        times in prop::collection::vec(times(), 16),
+    ) {
+        let mut elsewhen = world.clone();
+        let sidecars = elsewhen.sidecars.iter_mut().map(|sidecar| &mut sidecar.container);
+        let placed = elsewhen.backend.iter_mut().chain(&mut elsewhen.unfinished).chain(&mut elsewhen.dialer);
+        let unplaced = elsewhen.replaced.iter_mut().chain(&mut elsewhen.strays);
+        for (container, time) in placed.chain(sidecars).chain(unplaced).zip(times.iter().cycle()) {
+            container.started_at.clone_from(time);
+        }
+        prop_assert_eq!(prepare(&wish, &elsewhen), prepare(&wish, &world));
+        prop_assert_eq!(plan(&wish, &elsewhen), plan(&wish, &world));
+        prop_assert_eq!(teardown(&elsewhen, STOP_GRACE), teardown(&world, STOP_GRACE));
+    }
+
     #[test]
     fn a_teardown_leaves_nothing(world in worlds()) {
         let after = world.after(&teardown(&world, STOP_GRACE));

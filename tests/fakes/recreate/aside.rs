@@ -45,7 +45,7 @@ async fn killed_between() -> (FakeEngine, Container) {
 }
 
 /// What `info` says of it, as a result or an error.
-async fn info(engine: &FakeEngine) -> String {
+pub(super) async fn info(engine: &FakeEngine) -> String {
     let (screen, user, cancel) = (Screen::default(), user(), Cancel::never());
     let console = screen.console();
     let session = Session { engine, user: &user, console: &console, cancel: &cancel, limit: None };
@@ -54,7 +54,7 @@ async fn info(engine: &FakeEngine) -> String {
     screen.out() + &result.map_or_else(|error| error.to_string(), |()| String::new())
 }
 
-async fn doctor(engine: &FakeEngine) -> String {
+pub(super) async fn doctor(engine: &FakeEngine) -> String {
     let (screen, user) = (Screen::default(), user());
     let (builder, proxies) = (Registered::No, Vec::new());
     let patient = Doctor { engine: Ok(engine), user: Some(&user), builder, proxies, runtime: None };
