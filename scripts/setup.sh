@@ -32,8 +32,11 @@ need nft nftables
 # For the action, which GitHub runs with its own.
 need node nodejs
 need shellcheck shellcheck
-sshd_was_here=$(command -v sshd || true)
-need sshd openssh-server
+# Packages for one test each, and their services: nobody asked to have these running, not for a moment.
+declare -A asleep=()
+have sshd || asleep[openssh-server]='ssh.service ssh.socket'
+have firewalld || asleep[firewalld]=firewalld.service
+missing+=("${!asleep[@]}")
 need wget wget
 if ! have docker || ! timeout 10 docker version >/dev/null 2>&1; then
 	{ have dockerd && have docker; } || missing+=(docker.io)
@@ -52,10 +55,10 @@ logged apt-update apt-get update -q
 if ! have docker && [ -n "$(apt-cache pkgnames docker-cli)" ]; then
 	missing+=(docker-cli)
 fi
-# A server for logins is for one test: nobody asked to have it running, not for a moment.
-if [ -z "$sshd_was_here" ]; then
-	without_daemons logged apt-sshd apt-get install -qy --no-install-recommends openssh-server
-	[ ! -d /run/systemd/system ] || systemctl disable ssh.service ssh.socket >/dev/null 2>&1 || true
+if [ ${#asleep[@]} -gt 0 ]; then
+	without_daemons logged apt-asleep apt-get install -qy --no-install-recommends "${!asleep[@]}"
+	# shellcheck disable=SC2048,SC2086 # several names of units in one
+	[ ! -d /run/systemd/system ] || systemctl disable ${asleep[*]} >/dev/null 2>&1 || true
 fi
 logged apt-install apt-get install -qy --no-install-recommends "${missing[@]}"
 

@@ -58,8 +58,8 @@ with_an_engine=(cargo test --workspace --locked --no-fail-fast --test=e2e --test
 # advice, what goes through docker's command line or ssh, and what it says of the kernel. It takes minutes, and once
 # is enough, since what users do is tried on each engine by the walks of `capability`.
 of_this_program=()
-for room in advice advice_kernel ci crashes credentials endpoints faults health in_use interrupts names plugin ports \
-	quickstart repair screen ssh targets trouble; do
+for room in advice advice_kernel ci crashes credentials endpoints faults firewalld health in_use interrupts names \
+	plugin ports quickstart repair screen ssh targets trouble; do
 	of_this_program+=(--skip "$room::")
 done
 

@@ -15,7 +15,7 @@ use crate::support::{
 
 /// An engine with the images that a start needs.
 #[track_caller]
-fn engine(options: &[&str]) -> OwnEngine {
+pub(crate) fn engine(options: &[&str]) -> OwnEngine {
     let engine = OwnEngine::start(&options.iter().map(|option| (*option).to_owned()).collect::<Vec<_>>());
     engine.take(&[backend_image(), base_image()]);
     engine
@@ -42,7 +42,7 @@ fn obey(engine: &OwnEngine, backend: &Backend, line: &str) {
 }
 
 /// The command lines in a text.
-fn commands(text: &str) -> Vec<&str> {
+pub(crate) fn commands(text: &str) -> Vec<&str> {
     text.split('\'').skip(1).step_by(2).collect()
 }
 
@@ -55,7 +55,7 @@ fn forward(engine: &OwnEngine, backend: &Backend) -> Value {
 }
 
 #[track_caller]
-fn is_reached(engine: &OwnEngine, backend: &Backend, port: u16) {
+pub(crate) fn is_reached(engine: &OwnEngine, backend: &Backend, port: u16) {
     let network = format!("container:{}", backend.name());
     let line = format!("timeout 10 wget -q -O - http://localhost:{port}/");
     engine.docker(&["run", "--rm", "--network", &network, &base_image(), "sh", "-c", &line]).ok();

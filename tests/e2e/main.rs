@@ -35,6 +35,7 @@ mod credentials;
 mod endpoints;
 mod engine;
 mod faults;
+mod firewalld;
 mod forward;
 mod gpus;
 mod healing;

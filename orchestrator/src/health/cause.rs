@@ -7,7 +7,7 @@ use explained::Explained;
 
 use super::finding::{Cause, Finding};
 use super::finding::{Ss, There, Waiting};
-use super::firewall::{self, Chain, Door};
+use super::firewall::{self, Door, Filters};
 use super::mended::mended;
 use super::{Listening, NoNetwork, Place};
 use crate::desired::{Port, Ports};
@@ -42,7 +42,7 @@ pub struct Case<'a> {
     /// The container that publishes the port over there.
     pub publisher: Option<&'a str>,
     /// What filters there, as far as that can be known.
-    pub filters: &'a [Chain],
+    pub filters: &'a Filters,
     /// Whether the backend has no network at all.
     pub isolated: bool,
     /// All of the user's forwards, this one among them, as a command that helps has to keep them.

@@ -9,6 +9,7 @@ use super::*;
 use crate::desired::REGISTRY_PORT;
 use crate::forward::asked::Asked;
 use crate::forward::lists;
+use crate::health::UNSEEN;
 
 const LOCAL: Listening = Listening::LoopbackOnly(IpAddr::V4(Ipv4Addr::LOCALHOST));
 static TRIED: LazyLock<PortSet> = LazyLock::new(|| Ports::from(REGISTRY_PORT).into());
@@ -32,7 +33,7 @@ fn case<'a>(
         place,
         listening,
         publisher: None,
-        filters: &[],
+        filters: &UNSEEN,
         isolated: false,
         forwards: &[],
         start: &|forwards| {
@@ -52,7 +53,8 @@ fn case<'a>(
 const BOTH: &str = "'docker assemble backend start --allow-host-port 5000@loopback' goes around it; \
     'iptables -I INPUT -p tcp -d 172.17.0.1 --dport 5000 -j ACCEPT' on this host lets it in, and where nftables \
     filters too 'nft insert rule inet filter input ip daddr 172.17.0.1 tcp dport 5000 accept', with the table and \
-    chain that 'nft list ruleset' shows";
+    chain that 'nft list ruleset' shows; where firewalld does 'firewall-cmd --add-rich-rule=\"rule priority=-32768 \
+    family=ipv4 destination address=172.17.0.1 port port=5000 protocol=tcp accept\"', and the same with --permanent";
 
 #[track_caller]
 fn says(case: &Case<'_>, why: &str, help: &str) {

@@ -2,7 +2,8 @@
 //! let a forward in.
 //!
 //! Each chain that hooks into a packet's way decides for itself: what one accepts another may still
-//! drop. So the door has to be opened in every chain that can close it.
+//! drop. So the door has to be opened in every chain that can close it, in those of firewalld by its own
+//! command.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -10,22 +11,43 @@ use std::net::IpAddr;
 use explained::Explained;
 use serde_json::Value;
 
+use super::Firewalld;
 use crate::desired::Ports;
+
+/// What may turn packets for this host away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filters {
+    chains: Vec<Chain>,
+    firewalld: Option<Firewalld>,
+}
+
+/// What there is to say of a host that is not looked at.
+pub static UNSEEN: Filters = Filters { chains: Vec::new(), firewalld: None };
 
 /// A chain that packets for this host go through and that lets not all of them pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chain {
+struct Chain {
     family: String,
     table: String,
     name: String,
 }
 
-/// The table that firewalld makes. It undoes what others put there.
+/// The table that firewalld makes.
 const FIREWALLD: &str = "firewalld";
 
+impl Filters {
+    /// Those of a ruleset beside a firewalld, or without one. A table that one has left behind is like any
+    /// other.
+    #[must_use]
+    pub fn new(ruleset: &[u8], firewalld: Option<Firewalld>) -> Self {
+        let mut chains = closing_chains(ruleset);
+        chains.retain(|chain| firewalld.is_none() || chain.table != FIREWALLD);
+        Self { chains, firewalld }
+    }
+}
+
 /// Reads the chains out of a ruleset; none where it is not understood.
-#[must_use]
-pub fn closing_chains(ruleset: &[u8]) -> Vec<Chain> {
+fn closing_chains(ruleset: &[u8]) -> Vec<Chain> {
     let ruleset: Value = serde_json::from_slice(ruleset).unwrap_or_default();
     let objects = ruleset["nftables"].as_array().map(Vec::as_slice).unwrap_or_default();
     let text = |object: &Value, field: &str| object[field].as_str().unwrap_or_default().to_owned();
@@ -74,12 +96,6 @@ impl Chain {
         false
     }
 
-    /// Whether it belongs to firewalld.
-    #[must_use]
-    pub fn is_firewallds(&self) -> bool {
-        self.table == FIREWALLD
-    }
-
     /// The command that opens it for this address and port; `None` where it does not concern them.
     fn open(&self, to: IpAddr, ports: Ports) -> Option<String> {
         let ip = if to.is_ipv6() { "ip6" } else { "ip" };
@@ -98,35 +114,40 @@ impl Chain {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Explained)]
 #[hints]
 pub enum Door {
-    /// The engine's host has firewalld, which undoes what others put there.
-    #[error("firewalld filters here: the zone of the engine's bridge has to let it in")]
-    Firewalld,
     /// What filters on the engine's host cannot be seen from here, or not by this user.
     #[error(
         "'{iptables}' on {host} lets it in, and where nftables filters too 'nft insert rule inet filter input \
-         {ip} daddr {to} tcp dport {ports} accept', with the table and chain that 'nft list ruleset' shows"
+         {ip} daddr {to} tcp dport {ports} accept', with the table and chain that 'nft list ruleset' shows; \
+         where firewalld does '{firewalld}', and the same with --permanent"
     )]
-    Unknown { iptables: String, host: &'static str, ip: &'static str, to: String, ports: Ports },
-    /// The chains that turn it away are known.
+    Unknown {
+        iptables: String,
+        host: &'static str,
+        ip: &'static str,
+        to: String,
+        ports: Ports,
+        firewalld: String,
+    },
+    /// What may turn it away is known.
     #[error("{commands} on {host} {verb} it in")]
     Known { commands: String, host: &'static str, verb: &'static str },
 }
 
-/// What lets a forward into `host`; without chains, for a host that cannot be looked at.
-pub(super) fn open(chains: &[Chain], to: Option<IpAddr>, ports: Ports, host: &'static str) -> Door {
-    let known: Vec<_> =
-        to.iter().flat_map(|to| chains.iter().filter_map(|chain| chain.open(*to, ports))).collect();
-    if chains.iter().any(Chain::is_firewallds) {
-        return Door::Firewalld;
-    }
+/// What lets a forward into `host`; without filters, for a host that cannot be looked at.
+pub(super) fn open(filters: &Filters, to: Option<IpAddr>, ports: Ports, host: &'static str) -> Door {
+    let commands = |to: IpAddr| {
+        let chains = filters.chains.iter().filter_map(move |chain| chain.open(to, ports));
+        chains.chain(filters.firewalld.iter().flat_map(move |it| it.open(Some(to), ports)))
+    };
+    let known: Vec<_> = to.into_iter().flat_map(commands).collect();
     match &known[..] {
         [] => {
-            let iptables = iptables(to, ports);
+            let (iptables, [firewalld, _]) = (iptables(to, ports), Firewalld::default().open(to, ports));
             let (ip, to) = match to {
                 Some(to) if to.is_ipv6() => ("ip6", to.to_string()),
                 to => ("ip", to.map_or_else(|| "GATEWAY".to_owned(), |to| to.to_string())),
             };
-            Door::Unknown { iptables, host, ip, to, ports }
+            Door::Unknown { iptables, host, ip, to, ports, firewalld }
         }
         commands => {
             let verb = if commands.len() == 1 { "lets" } else { "together let" };
@@ -167,23 +188,21 @@ mod tests {
 
     #[test]
     fn every_chain_that_can_close_the_door_is_opened() {
-        let chains = closing_chains(RULESET.as_bytes());
-        let names: Vec<_> = chains.iter().map(|chain| chain.table.as_str()).collect();
+        let filters = Filters::new(RULESET.as_bytes(), None);
+        let names: Vec<_> = filters.chains.iter().map(|chain| chain.table.as_str()).collect();
         assert_eq!(names, ["mine", "filter", "six"]);
         let gateway = Some(IpAddr::from([172, 17, 0, 1]));
-        let open = |chains: &[Chain], to, ports: &str, host| open(chains, to, ports.parse().unwrap(), host);
+        let open = |to, ports: &str, host| open(&filters, to, ports.parse().unwrap(), host);
         assert_eq!(
-            open(&chains, gateway, "5000", "this host").to_string(),
+            open(gateway, "5000", "this host").to_string(),
             "'nft insert rule inet mine in ip daddr 172.17.0.1 tcp dport 5000 accept' and \
              'iptables -I INPUT -p tcp -d 172.17.0.1 --dport 5000 -j ACCEPT' on this host together let it in"
         );
         let v6 = "2001:db8::1".parse().ok();
         assert!(
-            open(&chains, v6, "5", "x")
-                .to_string()
-                .contains("'nft insert rule ip6 six in ip6 daddr 2001:db8::1 tcp")
+            open(v6, "5", "x").to_string().contains("'nft insert rule ip6 six in ip6 daddr 2001:db8::1 tcp")
         );
-        let range = open(&chains, gateway, "8000-8099", "this host").to_string();
+        let range = open(gateway, "8000-8099", "this host").to_string();
         assert!(
             range.contains("tcp dport 8000-8099 accept'") && range.contains("--dport 8000:8099 -j"),
             "{range}"
@@ -195,20 +214,30 @@ mod tests {
         for ruleset in ["", "{}", "[]", "{\"nftables\": 1}"] {
             assert_eq!(closing_chains(ruleset.as_bytes()), []);
         }
-        let both = open(&[], None, "5000".parse().unwrap(), "that host").to_string();
+        let both = open(&UNSEEN, None, "5000".parse().unwrap(), "that host").to_string();
         assert!(both.starts_with("'iptables -I INPUT -p tcp --dport 5000 -j ACCEPT' on that host"), "{both}");
         assert!(both.contains("'nft insert rule inet filter input ip daddr GATEWAY tcp"), "{both}");
     }
 
     #[test]
-    fn firewalld_is_left_alone() {
+    fn firewalld_is_told_by_its_own_command_while_it_is_there() {
         let ruleset = RULESET.replace("\"mine\"", "\"firewalld\"");
-        let door = open(
-            &closing_chains(ruleset.as_bytes()),
-            Some([172, 17, 0, 1].into()),
-            "1".parse().unwrap(),
-            "this host",
+        let opened = |firewalld| {
+            let filters = Filters::new(ruleset.as_bytes(), firewalld);
+            open(&filters, Some([172, 17, 0, 1].into()), "8000-8009".parse().unwrap(), "this host")
+                .to_string()
+        };
+        let rule = "--add-rich-rule=\"rule priority=-32768 family=ipv4 destination address=172.17.0.1 port \
+                    port=8000-8009 protocol=tcp accept\"'";
+        assert_eq!(
+            opened(Some(Firewalld::new("dmz\n  interfaces: docker0\n", None, Some("docker0")))),
+            format!(
+                "'iptables -I INPUT -p tcp -d 172.17.0.1 --dport 8000:8009 -j ACCEPT' and \
+                 'firewall-cmd --zone=dmz {rule} and 'firewall-cmd --permanent --zone=dmz {rule} on this host \
+                 together let it in"
+            )
         );
-        assert_eq!(door, Door::Firewalld);
+        assert!(opened(Some(Firewalld::new("", None, None))).contains(&format!("'firewall-cmd {rule}")));
+        assert!(opened(None).contains("'nft insert rule inet firewalld in ip daddr"));
     }
 }

@@ -1,12 +1,13 @@
 //! What is the matter with a forward. Pure: observed facts in, words out.
 //!
-//! `report` is what a sidecar tells, `listening` what the host's tables tell, `firewall` what filters
-//! there, `place` where the engine is, `cause` puts them together, `mended` has the forwards that help, and
-//! `finding` the words.
+//! `report` is what a sidecar tells, `listening` what the host's tables tell, `firewall` and `firewalld`
+//! what filters there, `place` where the engine is, `cause` puts them together, `mended` has the forwards that
+//! help, and `finding` the words.
 
 mod cause;
 mod finding;
 mod firewall;
+mod firewalld;
 mod isolation;
 mod listening;
 mod mended;
@@ -15,7 +16,8 @@ mod report;
 
 pub use cause::{Case, StartWith, explain, remedied};
 pub use finding::{Cause, Finding, Ss, There};
-pub use firewall::{Chain, Door, closing_chains};
+pub use firewall::{Door, Filters, UNSEEN};
+pub use firewalld::Firewalld;
 pub use isolation::{NoNetwork, has_gateway, has_no_route};
 pub use listening::{Listener, Listening, TABLES, listeners, listening};
 pub use place::Place;

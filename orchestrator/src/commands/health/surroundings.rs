@@ -6,13 +6,17 @@ use std::process::{Command, Stdio};
 
 use assemble_contract::status::Probe;
 use assemble_contract::{Outcome, Port, Ports, Status, TargetHost};
+use nix::ifaddrs::getifaddrs;
+use nix::sys::socket::SockaddrStorage;
 
 use crate::commands::host_sockets;
 use crate::desired::ContainerName;
 use crate::dialer;
 use crate::engine::EngineFacts;
 use crate::forward::{Forward, PortSet};
-use crate::health::{Case, Chain, Listener, Listening, Place, StartWith, closing_chains, listening, tried};
+use crate::health::{
+    Case, Filters, Firewalld, Listener, Listening, Place, StartWith, UNSEEN, listening, tried,
+};
 use crate::labels;
 use crate::observed::Sidecar;
 
@@ -41,7 +45,7 @@ pub(super) struct Surroundings<'a> {
     /// Read when first needed, and once: on a busy host the tables are long.
     pub(super) host: OnceCell<Option<Tables>>,
     /// The same of what filters.
-    pub(super) filters: OnceCell<Vec<Chain>>,
+    pub(super) filters: OnceCell<Filters>,
     /// Whether the backend has no network.
     pub(super) isolated: bool,
     /// The command with these forwards, and all else as it is.
@@ -123,9 +127,9 @@ impl Surroundings<'_> {
             listening: group.listening.as_ref(),
             publisher: group.publisher.as_ref().map(|name| name.0.as_str()),
             filters: if matches!(group.listening, Some(Listening::Reachable | Listening::Waiting(_))) {
-                self.filters.get_or_init(filters)
+                self.filters.get_or_init(|| filters(group.addr))
             } else {
-                &[]
+                &UNSEEN
             },
             isolated: self.isolated,
             forwards,
@@ -154,10 +158,28 @@ fn is_ours(ip: IpAddr) -> bool {
     UdpSocket::bind(SocketAddr::new(ip, 0)).is_ok()
 }
 
-/// What filters on this host; nothing where it may not be looked at.
-fn filters() -> Vec<Chain> {
-    let told = Command::new("nft").args(["--json", "list", "ruleset"]).stdin(Stdio::null()).output();
-    told.map(|told| closing_chains(&told.stdout)).unwrap_or_default()
+/// What filters on this host, whose bridge has this address; nothing where it may not be looked at. firewalld
+/// tells its zones to everybody.
+fn filters(gateway: Option<IpAddr>) -> Filters {
+    let says = |program, words: &[&str]| {
+        let said = Command::new(program).args(words).stdin(Stdio::null()).output().ok()?;
+        said.status.success().then_some(said.stdout)
+    };
+    let firewalld = says("firewall-cmd", &["--get-active-zones"]).map(|zones| {
+        let bridge = gateway.and_then(interface);
+        Firewalld::new(&String::from_utf8_lossy(&zones), gateway, bridge.as_deref())
+    });
+    Filters::new(&says("nft", &["--json", "list", "ruleset"]).unwrap_or_default(), firewalld)
+}
+
+/// The name of the interface that has this address.
+fn interface(ip: IpAddr) -> Option<String> {
+    let of = |addr: SockaddrStorage| {
+        let v6 = || Some(addr.as_sockaddr_in6()?.ip().into());
+        addr.as_sockaddr_in().map(|v4| IpAddr::from(v4.ip())).or_else(v6)
+    };
+    let mut all = getifaddrs().ok()?;
+    all.find(|it| it.address.and_then(of) == Some(ip)).map(|it| it.interface_name)
 }
 
 /// Who listens on this host.
