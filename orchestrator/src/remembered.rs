@@ -6,6 +6,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use docker_plugin::bounded;
+
 use crate::desired::UserName;
 use crate::{digest, files};
 
@@ -33,7 +35,7 @@ impl Remembered {
     /// What the last start left; `None` where nothing is remembered.
     #[must_use]
     pub fn recall(&self) -> Option<Last> {
-        let text = std::fs::read_to_string(self.0.as_ref()?).ok()?;
+        let text = bounded::read_to_string(self.0.as_ref()?).ok()?;
         let mut lines = text.lines().map(str::trim);
         let options = lines.next().unwrap_or_default().to_owned();
         let words: Vec<_> = lines.collect();

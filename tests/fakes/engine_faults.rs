@@ -142,6 +142,15 @@ async fn a_refusal_whose_words_have_no_end_is_one() {
     assert!(matches!(error, EngineError::Timeout { .. }), "{error:?}");
 }
 
+#[tokio::test]
+async fn an_answer_without_an_end_is_not_kept() {
+    let listing = vec![("/containers/json", vec![Deed::Flood("[\"".to_owned() + &"x".repeat(1 << 16))])];
+    let scripted = ScriptedEngine::start(listing);
+    let error = scripted.client().containers(&BTreeMap::new()).await.unwrap_err();
+    assert!(matches!(error, EngineError::Broken { .. }), "{error:?}");
+    assert_eq!(explain(&error.into()), "list containers: the answer has more than 64 MiB");
+}
+
 /// As from a filter in front of the engine that does not pass the request for it on.
 #[tokio::test]
 async fn a_command_needs_an_upgrade() {

@@ -163,6 +163,40 @@ async fn the_end_is_heard_while_a_file_is_read() {
     assert!(words(&output).ends_with("Cancelled; nothing has been changed\n"), "{output:?}");
 }
 
+#[tokio::test]
+async fn a_file_without_an_end_is_no_configuration() {
+    let directory = TempDir::new();
+    let config = directory.path().join("buildkitd.toml");
+    std::fs::write(&config, "registry.r.ca = [\"/dev/zero\"]\n").unwrap();
+    for (option, value, of) in [
+        ("--config", "/dev/zero", "--config"),
+        ("--config", config.to_str().unwrap(), "\"registry.r.ca\" in --config"),
+        ("--registry-ca", "r=/dev/zero", "--registry-ca"),
+    ] {
+        let engine = ScriptedEngine::start(empty());
+        let output = run(&engine, &["backend", "start", option, value]).wait_with_output().await.unwrap();
+        assert_eq!(output.status.code(), Some(125), "{output:?}");
+        let told = format!("cannot read the file \"/dev/zero\" of {of}: file too large\n");
+        assert_eq!(words(&output), told);
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_a_log_is_cut_where_its_lines_have_none() {
+    // A piece of standard error, with its length before it.
+    let piece = format!("\u{2}\0\0\0\0\0\u{10}\0{}", "x".repeat(4096));
+    let mut script = running();
+    script.retain(|(path, _)| *path != "/logs");
+    script.push(("/logs", vec![Deed::Flood(piece)]));
+    let engine = ScriptedEngine::start(script);
+    let child = run(&engine, &["backend", "cache", "usage", "--timeout", "1s"]);
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = words(&output);
+    assert!(said.contains("The end of the log of"), "{}", &said[..said.len().min(400)]);
+    assert!(said.len() < 2 << 20, "{} bytes", said.len());
+}
+
 /// Whoever says how long they want to wait is not kept longer by an engine that takes connections and is
 /// silent. That of a stop is the backend's, which the engine is given to end it.
 #[tokio::test]

@@ -20,6 +20,8 @@ pub(crate) enum Deed {
     Unfinished(String),
     /// Answer with this status, say nothing of the length of these words, and keep the connection.
     Endless(u16, String),
+    /// Answer with these words again and again, as long as somebody reads.
+    Flood(String),
     /// Hang up without an answer.
     HangUp,
     /// Say nothing, and keep the connection.
@@ -158,6 +160,14 @@ async fn serve(
             let _ = stream.write_all(format!("HTTP/1.1 {status} X\r\n\r\n{body}").as_bytes()).await;
             silent.notify_one();
             std::future::pending().await
+        }
+        Deed::Flood(words) => {
+            let head = "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n";
+            let mut sent = stream.write_all(head.as_bytes()).await;
+            let chunk = format!("{:x}\r\n{words}\r\n", words.len());
+            while sent.is_ok() {
+                sent = stream.write_all(chunk.as_bytes()).await;
+            }
         }
         Deed::HangUp => {}
         Deed::Silence => {

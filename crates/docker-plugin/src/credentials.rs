@@ -18,6 +18,8 @@ use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+use crate::bounded;
+
 /// How long a credential helper may take: long enough to unlock a key ring by hand.
 const HELPER_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -167,7 +169,7 @@ impl CredentialSource {
         }
         let Some(dir) = &self.config_dir else { return Ok(None) };
         let path = dir.join("config.json");
-        let text = match tokio::fs::read(&path).await {
+        let text = match bounded::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(CredentialsError::Read { path: path.display().to_string(), error }),
@@ -278,7 +280,7 @@ async fn run(program: &str, key: &str) -> io::Result<std::process::Output> {
         // A helper that ends without reading says why in its output.
         let _ = stdin.write_all(key.as_bytes()).await;
     }
-    child.wait_with_output().await
+    bounded::said_by(child).await
 }
 
 #[cfg(test)]

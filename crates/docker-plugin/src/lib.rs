@@ -15,9 +15,11 @@
 //! | [`output`] | templates, tables, sizes, ages, times, the two streams |
 //! | [`name_service`] | what the system knows of hosts and users |
 //! | [`authority`], [`usage`], [`vars`] | hosts and ports; what is wrong with a command line; the environment |
+//! | [`bounded`] | files and answers, read no further than makes sense |
 #![warn(missing_docs)]
 
 pub mod authority;
+pub mod bounded;
 pub mod cancel;
 pub mod cli;
 pub mod connect;

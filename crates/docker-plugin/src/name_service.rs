@@ -11,6 +11,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use crate::bounded;
+
 /// Whether this program has to ask getent(1).
 const IS_STATIC: bool = cfg!(all(target_os = "linux", target_feature = "crt-static"));
 
@@ -24,7 +26,7 @@ const USAGE: [Option<i32>; 2] = [Some(1), Some(3)];
 pub async fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     if IS_STATIC && host.parse::<IpAddr>().is_err() {
         let mut getent = tokio::process::Command::new("getent");
-        let asked = getent.args(["ahosts", host]).kill_on_drop(true).output().await;
+        let asked = bounded::output(getent.args(["ahosts", host])).await;
         // Where there is none, or one that knows no hosts, there are no modules either, and files and DNS are in
         // every C library.
         if let Some(output) = asked.ok().filter(|output| !USAGE.contains(&output.status.code())) {
@@ -63,7 +65,7 @@ pub fn account() -> Option<(String, PathBuf)> {
     }
     let uid = uid.to_string();
     let asked = std::process::Command::new("getent").args(["passwd", &uid]).output();
-    let text = asked.map(|output| output.stdout).or_else(|_| std::fs::read("/etc/passwd")).ok()?;
+    let text = asked.map(|output| output.stdout).or_else(|_| bounded::read("/etc/passwd")).ok()?;
     account_in(&String::from_utf8_lossy(&text), &uid)
 }
 

@@ -13,6 +13,9 @@ use crate::observed::Container;
 /// How many last lines of a log are shown when its container fails.
 const END_LINES: u64 = 20;
 
+/// How many bytes they may have.
+const MOST: usize = 1 << 20;
+
 /// How long they may take to come.
 const END_LIMIT: Duration = Duration::from_secs(10);
 
@@ -66,6 +69,8 @@ async fn read_end<E: Engine>(engine: &E, container: &Container, lines: u64, text
     let read = async {
         loop {
             match log.next().await {
+                // A line has no end, it seems, and nobody reads that far.
+                Some(Ok(_)) if text.len() > MOST => return false,
                 Some(Ok(LogChunk::Stdout(bytes) | LogChunk::Stderr(bytes))) => text.extend_from_slice(&bytes),
                 other => return other.is_none(),
             }

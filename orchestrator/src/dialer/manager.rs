@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use docker_plugin::bounded;
 use tokio::process::Command;
 
 /// Has it run this command, and again after a crash; false where there is none, or it refuses.
@@ -57,7 +58,7 @@ fn asking(directory: &str, program: &str) -> Command {
 
 /// What a program printed; what it complained of if it failed.
 async fn output(command: &mut Command) -> Result<String, String> {
-    let done = command.stdin(Stdio::null()).output().await.map_err(|error| error.to_string())?;
+    let done = bounded::output(command.stdin(Stdio::null())).await.map_err(|error| error.to_string())?;
     let said = if done.status.success() { &done.stdout } else { &done.stderr };
     let said = String::from_utf8_lossy(said).trim().to_owned();
     if done.status.success() { Ok(said) } else { Err(said) }

@@ -8,6 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use assemble_contract::image::NAME;
+use docker_plugin::bounded;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
@@ -230,7 +231,7 @@ impl Launched {
 }
 
 fn last_words(directory: &str) -> String {
-    let log = fs::read_to_string(log(directory)).unwrap_or_default();
+    let log = bounded::read_to_string(log(directory)).unwrap_or_default();
     log.lines().last().map_or_else(|| SILENT.to_owned(), |line| line.trim().to_owned())
 }
 

@@ -12,6 +12,7 @@ use bollard::errors::Error as BollardError;
 use bollard::exec::StartExecResults;
 use bollard::models::ExecConfig;
 use bytes::{Buf, Bytes, BytesMut};
+use docker_plugin::bounded;
 use futures_util::{Stream, TryStreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -41,6 +42,9 @@ pub(super) async fn run(
     let bytes: BytesMut = output
         .try_fold(BytesMut::new(), |mut all, chunk| async move {
             all.extend_from_slice(&chunk.into_bytes());
+            if all.len() as u64 > bounded::BYTES {
+                return Err(io::Error::from(io::ErrorKind::FileTooLarge).into());
+            }
             Ok(all)
         })
         .await?;

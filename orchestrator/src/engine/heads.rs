@@ -36,6 +36,13 @@ pub(super) fn note(status: StatusCode) {
     }
 }
 
+/// Whether all of an answer with this head is kept until its end: that of a call that waits for it, and the words
+/// of any refusal. A stream is not, nor is what a connection is used for after an upgrade.
+pub(super) fn is_kept(status: StatusCode) -> bool {
+    let is_call = HEAD.try_with(|_| ()).is_ok() && status != StatusCode::SWITCHING_PROTOCOLS;
+    is_call || status.is_client_error() || status.is_server_error()
+}
+
 /// Waits for a call, and no longer than a moment for the words of a refusal.
 ///
 /// # Errors

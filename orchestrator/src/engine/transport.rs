@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
-use docker_plugin::connect::{self, Connector};
+use docker_plugin::connect::{self, Allowance, Connector};
 use docker_plugin::endpoint::Endpoint;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
@@ -54,6 +54,9 @@ pub(super) fn client(
         async move {
             let answer = answer.await?;
             heads::note(answer.status());
+            if let Some(allowance) = answer.extensions().get::<Allowance>() {
+                allowance.bound(heads::is_kept(answer.status()));
+            }
             Ok(answer)
         }
     };

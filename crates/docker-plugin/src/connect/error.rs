@@ -115,4 +115,11 @@ pub enum DialError {
         /// Its name.
         program: String,
     },
+    /// It is no engine, or its answer has no end.
+    #[error("the answer has more than {mebibytes} MiB")]
+    #[advice = "see what listens there"]
+    Endless {
+        /// The limit.
+        mebibytes: u64,
+    },
 }

@@ -2,6 +2,7 @@
 //! them.
 
 mod address;
+mod allowance;
 mod dial;
 mod error;
 mod ssh;
@@ -11,7 +12,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
@@ -21,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use self::allowance::Allowance;
 pub use self::error::{AddressError, ConnectError, DialError};
 pub use self::tls::TlsError;
 
@@ -96,7 +98,7 @@ impl tower_service::Service<Uri> for Connector {
             // One that is dear keeps it.
             let turn = Arc::clone(&connector.turns).acquire_owned().await.ok();
             match tokio::time::timeout(CONNECT_DEADLINE, connector.connect(turn)).await {
-                Ok(stream) => Ok(TokioIo::new(Stream(stream?))),
+                Ok(stream) => Ok(TokioIo::new(Stream(stream?, Allowance::default()))),
                 Err(_) => Err(io::Error::new(
                     io::ErrorKind::TimedOut,
                     DialError::Late { seconds: CONNECT_DEADLINE.as_secs() },
@@ -130,11 +132,11 @@ trait ReadWrite: AsyncRead + AsyncWrite + Send {}
 impl<T: AsyncRead + AsyncWrite + Send> ReadWrite for T {}
 
 /// A connection as hyper wants it.
-pub struct Stream(Pin<Box<dyn ReadWrite>>);
+pub struct Stream(Pin<Box<dyn ReadWrite>>, Allowance);
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        Connected::new()
+        Connected::new().extra(self.1.clone())
     }
 }
 
@@ -144,7 +146,9 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.0.as_mut().poll_read(cx, buf)
+        let before = buf.filled().len();
+        ready!(self.0.as_mut().poll_read(cx, buf))?;
+        Poll::Ready(self.1.take(buf.filled().len() - before))
     }
 }
 

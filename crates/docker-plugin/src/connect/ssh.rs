@@ -15,6 +15,7 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use super::dial::{self, ProgramStream};
 use super::error::AddressError;
 use crate::authority::{Authority, AuthorityError};
+use crate::bounded;
 
 /// How long ssh may take to connect, as docker's own client has it.
 const CONNECT_SECONDS: &str = "30";
@@ -130,8 +131,8 @@ impl Socket {
     /// `None` where ssh cannot share, or does as its configuration says.
     async fn new(target: &Target) -> Option<Self> {
         let mut asking = Command::new("ssh");
-        asking.arg("-G").args(target.address()).stdin(Stdio::null()).kill_on_drop(true);
-        let told = asking.output().await.ok().filter(|told| told.status.success())?;
+        asking.arg("-G").args(target.address()).stdin(Stdio::null());
+        let told = bounded::output(&mut asking).await.ok().filter(|told| told.status.success())?;
         shares_nothing(&String::from_utf8_lossy(&told.stdout)).then(Self::make)?
     }
 

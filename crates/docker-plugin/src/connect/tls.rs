@@ -17,6 +17,7 @@ use tokio_rustls::rustls::{
     ClientConfig, DigitallySignedStruct, Error as RustlsError, RootCertStore, SignatureScheme,
 };
 
+use crate::bounded;
 use crate::endpoint::Tls;
 
 /// What is wrong with certificates or keys.
@@ -146,8 +147,9 @@ fn roots(file: Option<&Path>) -> Result<RootCertStore, TlsError> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let certificates = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+    let text = bounded::read(path).map_err(|error| unusable(path, &error))?;
+    let certificates = CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<Vec<_>, _>>()
         .map_err(|error| unusable(path, &error))?;
     if certificates.is_empty() {
         return Err(TlsError::HoldsNoCertificate { path: path.to_owned() });
@@ -156,19 +158,18 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| match error {
-        _ if is_locked(path) => TlsError::LockedKey { path: path.to_owned() },
+    let text = bounded::read(path).map_err(|error| unusable(path, &error))?;
+    PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
+        _ if is_locked(&text) => TlsError::LockedKey { path: path.to_owned() },
         pem::Error::NoItemsFound => TlsError::HoldsNoKey { path: path.to_owned() },
         error => unusable(path, &error),
     })
 }
 
-/// Whether a file's key has a password: as PKCS #8 has it in its label, and as RFC 1421 had it in a
-/// line of its own.
-fn is_locked(path: &Path) -> bool {
-    std::fs::read_to_string(path).is_ok_and(|text| {
-        text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED")
-    })
+/// Whether a key has a password: as PKCS #8 has it in its label, and as RFC 1421 had it in a line of its own.
+fn is_locked(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED")
 }
 
 fn unusable(path: &Path, error: &dyn std::fmt::Display) -> TlsError {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use explained::Explained;
 use serde::Deserialize;
 
+use crate::bounded;
+
 /// What `config.json` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
@@ -80,7 +82,7 @@ impl Config {
     /// empty, with a warning, as it does for docker.
     pub(super) fn read(directory: &Path) -> (Self, Option<ConfigWarning>) {
         let path = directory.join("config.json");
-        let text = match std::fs::read(&path) {
+        let text = match bounded::read(&path) {
             Ok(text) => text,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 return (Self::default(), None);

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::{EndpointError, Tls};
+use crate::bounded;
 
 /// What is wrong with the files of a context.
 #[derive(Debug, thiserror::Error, Explained)]
@@ -53,7 +54,7 @@ pub(super) fn read(directory: Option<&Path>, name: &str) -> Result<(String, Opti
     let bad = |why: ContextError| EndpointError::BadContext { name: name.to_owned(), why };
     let contexts = directory.ok_or_else(missing)?.join("contexts");
     let id: String = Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect();
-    let text = std::fs::read(contexts.join("meta").join(&id).join("meta.json")).map_err(|error| {
+    let text = bounded::read(contexts.join("meta").join(&id).join("meta.json")).map_err(|error| {
         if error.kind() == std::io::ErrorKind::NotFound { missing() } else { bad(error.into()) }
     })?;
     let meta: Meta = serde_json::from_slice(&text).map_err(|error| bad(error.into()))?;
@@ -71,7 +72,7 @@ pub(super) fn read(directory: Option<&Path>, name: &str) -> Result<(String, Opti
 pub(super) fn names(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory.join("contexts").join("meta"));
     let metas = entries.into_iter().flatten().flatten().filter_map(|entry| {
-        let text = std::fs::read(entry.path().join("meta.json")).ok()?;
+        let text = bounded::read(entry.path().join("meta.json")).ok()?;
         serde_json::from_slice::<Meta>(&text).ok()
     });
     metas.map(|meta| meta.name).filter(|name| !name.is_empty()).collect()

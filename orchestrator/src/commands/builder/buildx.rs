@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use docker_plugin::bounded;
 use docker_plugin::endpoint::{Endpoint, Named};
 use explained::Explained;
 use serde::Deserialize;
@@ -185,7 +186,7 @@ impl Buildx {
         if !self.has(name) {
             return Registered::No;
         }
-        let read = |store: &PathBuf| std::fs::read(store.join("current")).ok();
+        let read = |store: &PathBuf| bounded::read(store.join("current")).ok();
         let text = self.store.as_ref().and_then(read).unwrap_or_default();
         let current: Current = serde_json::from_slice(&text).unwrap_or_default();
         // A key is the name of a context or, where there is none, the engine's host.
@@ -235,7 +236,7 @@ impl Buildx {
 
     /// What there is of this name. Each builder is a file (`store` of buildx).
     fn instance(&self, name: &ContainerName) -> Option<Instance> {
-        let text = std::fs::read(self.store.as_ref()?.join("instances").join(&name.0)).ok()?;
+        let text = bounded::read(self.store.as_ref()?.join("instances").join(&name.0)).ok()?;
         Some(serde_json::from_slice(&text).unwrap_or_default())
     }
 
@@ -246,9 +247,9 @@ impl Buildx {
 
     pub(super) async fn call(&self, words: &[&str]) -> Result<(), BuildxError> {
         let mut command = Command::new(&self.docker);
-        command.args(&self.globals).arg("buildx").args(words).stdin(Stdio::null()).kill_on_drop(true);
+        command.args(&self.globals).arg("buildx").args(words).stdin(Stdio::null());
         let line = format!("docker buildx {}", words.join(" "));
-        let Ok(output) = tokio::time::timeout(LIMIT, command.output()).await else {
+        let Ok(output) = tokio::time::timeout(LIMIT, bounded::output(&mut command)).await else {
             return Err(BuildxError::Late { command: line });
         };
         let output = output.map_err(|error| BuildxError::Run { program: self.docker.clone(), error })?;

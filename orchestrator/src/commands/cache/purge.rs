@@ -1,6 +1,6 @@
 //! `backend cache purge`.
 
-use std::io::IsTerminal;
+use std::io::{BufRead, IsTerminal, Read};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
@@ -17,6 +17,9 @@ use super::{Limits, record, together};
 use crate::buildkit::{BuildkitError, Client, PruneOptions, Record};
 use crate::commands::{Session, log_end};
 use crate::engine::Engine;
+
+/// More bytes than any answer to a question has.
+const ANSWER_BYTES: u64 = 64;
 
 /// Remove build cache that no build uses
 #[derive(Args)]
@@ -229,7 +232,7 @@ async fn confirmed<E: Engine>(session: Session<'_, E>, purge: &Purge) -> Result<
     let (sender, receiver) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer).ok();
+        std::io::stdin().lock().take(ANSWER_BYTES).read_line(&mut answer).ok();
         sender.send(answer).ok();
     });
     let answer = receiver.await.unwrap_or_default();

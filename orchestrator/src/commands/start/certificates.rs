@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use docker_plugin::authority::Authority;
+use docker_plugin::bounded;
 
 use super::StartWarning;
 use crate::spec::daemon::Found;
@@ -42,7 +43,7 @@ fn of_registry(directory: &Path) -> Result<Found, (PathBuf, io::Error)> {
     let mut found = Found::default();
     let read = |name: &str| {
         let path = directory.join(name);
-        fs::read_to_string(&path).map_err(|error| (path, error))
+        bounded::read_to_string(&path).map_err(|error| (path, error))
     };
     for name in names(directory).map_err(|error| (directory.to_owned(), error))? {
         if name.ends_with(".crt") {

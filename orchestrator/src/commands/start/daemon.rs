@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use docker_plugin::bounded;
 use explained::Explained;
 
 use crate::desired::File;
@@ -85,5 +86,5 @@ fn entry<'r>(registries: &'r mut BTreeMap<String, Registry>, host: &str) -> &'r 
 
 fn read(option: &str, path: &Path) -> Result<String> {
     let failed = || FileError::Read { path: path.to_owned(), option: option.to_owned() };
-    std::fs::read_to_string(path).with_context(failed)
+    bounded::read_to_string(path).with_context(failed)
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use assemble_contract::HostName;
 use assemble_contract::argv::Question;
-use docker_plugin::name_service;
+use docker_plugin::{bounded, name_service};
 use explained::Explained;
 
 use crate::commands::health::{self, ANSWER_LIMIT};
@@ -39,7 +39,7 @@ pub async fn resolve<E: Engine>(session: Session<'_, E>, asked: &[Asked]) -> Res
         false => Observed::default(),
     };
     // Where nothing can change it, as in a container, it is empty or that container's.
-    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    let hosts = bounded::read_to_string("/etc/hosts").unwrap_or_default();
     let mut forwards = BTreeSet::new();
     for asked in asked {
         let known = match &asked.destination {

@@ -1,0 +1,85 @@
+//! What others have to say, read as far as anything sensible goes: a path may lead to a device or a pipe
+//! without an end, and what answers may never stop.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+
+/// The most that a file or a program has to say, in bytes. A bundle of all authorities takes some hundred
+/// thousand.
+pub const BYTES: u64 = 16 << 20;
+
+/// What is in a file.
+///
+/// # Errors
+/// Those of the system, and [`io::ErrorKind::FileTooLarge`].
+pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    File::open(path)?.take(BYTES + 1).read_to_end(&mut content)?;
+    within(content)
+}
+
+/// The same of a text.
+///
+/// # Errors
+/// Those of [`read`], and that it is no text.
+pub fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
+    String::from_utf8(read(path)?).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// Runs a program to its end, which does not outlive this, and gives what it said.
+///
+/// # Errors
+/// Those of [`said_by`], and that it cannot be run.
+pub async fn output(command: &mut Command) -> io::Result<Output> {
+    said_by(command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn()?).await
+}
+
+/// What a program says until its end.
+///
+/// # Errors
+/// Those of the system, and [`io::ErrorKind::FileTooLarge`].
+pub async fn said_by(mut child: Child) -> io::Result<Output> {
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let (stdout, stderr, status) = tokio::try_join!(all(out), all(err), child.wait())?;
+    Ok(Output { status, stdout, stderr })
+}
+
+async fn all(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    if let Some(stream) = stream {
+        stream.take(BYTES + 1).read_to_end(&mut content).await?;
+    }
+    within(content)
+}
+
+fn within(content: Vec<u8>) -> io::Result<Vec<u8>> {
+    if content.len() as u64 > BYTES { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(content) }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_has_no_end_is_too_large() {
+        let endless = read("/dev/zero").unwrap_err();
+        assert_eq!(endless.to_string(), "file too large");
+        let file = std::env::temp_dir().join(format!("bounded-{}", std::process::id()));
+        std::fs::write(&file, "whole").unwrap();
+        assert_eq!(read_to_string(&file).unwrap(), "whole");
+        std::fs::remove_file(file).unwrap();
+
+        for script in ["exec yes", "exec yes >&2"] {
+            let error = output(Command::new("sh").args(["-c", script])).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::FileTooLarge, "{script}");
+        }
+        let told = output(Command::new("sh").args(["-c", "echo out; echo err >&2; exit 3"])).await.unwrap();
+        let words = (&told.stdout[..], &told.stderr[..], told.status.code());
+        assert_eq!(words, (&b"out\n"[..], &b"err\n"[..], Some(3)));
+    }
+}
