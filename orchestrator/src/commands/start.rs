@@ -17,6 +17,7 @@ mod report;
 pub(in crate::commands) mod restore;
 mod round_error;
 mod waiting;
+mod warning;
 mod words;
 
 pub use blocked::{warn_of_blocked, warn_of_proxies};
@@ -26,13 +27,14 @@ pub use chosen::DriverOptionError;
 pub(in crate::commands) use command::attain;
 pub use command::{Around, How, command, dialed};
 pub use daemon::{Daemon, FileError};
-pub use error::{StartError, StartWarning};
+pub use error::StartError;
 pub(in crate::commands) use last_start::{START, again, more_options, proxies_in_vain};
 pub use names::{NameError, resolve};
 pub(in crate::commands) use options::Options;
 pub use options::{NoVolumeName, NothingLoads, Start};
 pub use registries::RegistryError;
 pub use waiting::READY_LIMIT;
+pub use warning::StartWarning;
 pub(in crate::commands) use words::StartLine;
 
 use std::time::Duration;
