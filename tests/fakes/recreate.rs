@@ -4,7 +4,7 @@ mod aside;
 mod put_back;
 
 use docker_assemble::commands::{Session, start};
-use docker_assemble::desired::{Desired, File, PullPolicy, Security};
+use docker_assemble::desired::{BACKEND_IMAGE, Desired, File, ImageRef, PullPolicy, Security};
 use docker_assemble::labels;
 use docker_assemble::observed::{Container, ContainerId, State};
 use docker_assemble::spec::daemon::CONFIG_FILE;
@@ -121,6 +121,28 @@ async fn a_difference_is_told_by_the_names_of_the_settings() {
         world.containers.iter().flat_map(|container| container.labels.values()).collect();
     assert!(labels.iter().all(|label| !label.contains("secret")), "{labels:?}");
     assert!(!screen.err().contains("secret") && !screen.out().contains("secret"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_new_backend_has_not_and_the_old_one_had_is_told() {
+    let engine = fresh();
+    engine.world().images.insert(ImageRef("mine:1".to_owned()), "sha256:mine".to_owned());
+    let usual = ImageRef(BACKEND_IMAGE.to_owned());
+    engine.world().images.insert(usual.clone(), "sha256:usual".to_owned());
+    let config = |text: &str| Desired { image: ImageRef("mine:1".to_owned()), ..configured(text) };
+    must_start(&engine, &config("debug = true\n[registry.\"docker.io\"]\nmirrors = [\"m:1\"]\n")).await;
+
+    // What is named anew is not lost.
+    let other = Desired { recreate: true, ..config("[registry.\"docker.io\"]\nmirrors = [\"m:2\"]\n") };
+    let told = must_start(&engine, &other).await.err();
+    let lost = "is made anew without what it had and this start does not name: \"config debug\"; ";
+    assert!(told.contains(lost), "{told}");
+    let plain = Desired { recreate: true, image: usual, ..wish() };
+    let told = must_start(&engine, &plain).await.err();
+    let lost = "this start does not name: \"image mine:1\", \"registry-mirror docker.io\"; ";
+    assert!(told.contains(lost), "{told}");
+    let told = must_start(&engine, &Desired { settings: secured(Security::Restricted), ..plain }).await.err();
+    assert!(!told.contains("does not name"), "{told}");
 }
 
 #[tokio::test(start_paused = true)]

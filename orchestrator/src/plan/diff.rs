@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::desired::{Choice, Chosen, Desired, NETWORK_HOST, SETTINGS, Setting};
+use crate::desired::{BACKEND_IMAGE, Choice, Chosen, Desired, NETWORK_HOST, SETTINGS, Setting};
 use crate::labels;
 use crate::observed::{Container, Observed};
 use crate::spec::daemon::differences;
@@ -156,6 +156,24 @@ pub fn backend(
         differences.extend(unequal(Field::Defaults, &has, &asked));
     }
     differences
+}
+
+/// What another backend in the place of this one would not have any more, in people's words: of what each start
+/// has to name, what this one does not.
+#[must_use]
+pub fn lost(desired: &Desired, observed: &Observed, container: &Container) -> Vec<String> {
+    let is_usual = desired.image.0 == BACKEND_IMAGE && !container.image.stands_for(&desired.image);
+    let image = is_usual.then(|| format!("image {}", container.image));
+    let named = differences(&[], &desired.files).asked;
+    let mut config = match &observed.files {
+        Some(has) => differences(has, &desired.files).asked,
+        None if desired.files.is_empty() && container.labels.contains_key(labels::CONFIG) => {
+            vec!["config".to_owned()]
+        }
+        None => Vec::new(),
+    };
+    config.retain(|name| !named.contains(name));
+    image.into_iter().chain(config).collect()
 }
 
 /// In the place of what one side does not have.

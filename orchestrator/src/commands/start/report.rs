@@ -14,7 +14,7 @@ use crate::engine::{Amount, PullProgress};
 use crate::observed::{ContainerId, Observed};
 use crate::plan::Plan;
 use crate::plan::action::Action;
-use crate::plan::diff::Field;
+use crate::plan::diff::{self, Field};
 
 /// Prints events: results to standard output, the rest beside it.
 ///
@@ -118,15 +118,22 @@ fn words(progress: &PullProgress) -> String {
     format!("{layer}{status}{amount}")
 }
 
-/// Names what differs from the wish and stays as it is, and a cache that will be lost.
+/// Names what differs from the wish and stays as it is, and what of a backend that is replaced will be lost.
 pub(super) fn mention<E>(session: Session<'_, E>, plan: &Plan, desired: &Desired, observed: &Observed) {
     let removed = |id: &ContainerId| {
         plan.actions().any(|action| matches!(action, Action::Remove { id: gone, .. } if gone == id))
     };
-    let old = observed.backend.as_ref().filter(|old| old.settings.cache_volume.is_none() && removed(&old.id));
-    if let Some(old) = old {
-        let volume = desired.user.cache_volume();
-        session.console.warning(StartWarning::CacheGoes { name: old.name.clone(), volume });
+    if let Some(old) = observed.backend.as_ref().filter(|old| removed(&old.id)) {
+        let name = old.name.clone();
+        let lost = diff::lost(desired, observed, old);
+        if !lost.is_empty() {
+            let lost = lost.iter().map(|it| format!("\"{it}\"")).collect::<Vec<_>>().join(", ");
+            session.console.warning(StartWarning::Without { name: name.clone(), lost });
+        }
+        if old.settings.cache_volume.is_none() {
+            let volume = desired.user.cache_volume();
+            session.console.warning(StartWarning::CacheGoes { name, volume });
+        }
     }
     if observed.has_lost_files() && desired.files.is_empty() {
         session.console.warning(StartWarning::LostFiles { name: desired.user.backend() });

@@ -58,6 +58,18 @@ pub enum StartWarning {
         /// The volume that would keep the cache.
         volume: VolumeName,
     },
+    /// A start with `--recreate`: each start names the image and what BuildKit is told.
+    #[error(
+        "\"{name}\" is made anew without what it had and this start does not name: {lost}; a start that names \
+         that too, and '--recreate', brings it back"
+    )]
+    #[advice = "start it so, where that is wanted"]
+    Without {
+        /// The backend.
+        name: ContainerName,
+        /// What it had.
+        lost: String,
+    },
     /// A program that keeps containers up to date, for example, makes them anew without the files they were
     /// given.
     #[error(
