@@ -1,12 +1,12 @@
 //! The planner: settings that stay as a backend has them where a start does not name them.
 
-use docker_assemble::desired::{Choice, Desired, Settings};
+use docker_assemble::desired::{Choice, Desired, Security, Settings};
 use docker_assemble::observed::{Container, Observed, State};
 use docker_assemble::plan::action::Action;
 use docker_assemble::plan::{PlanError, plan};
 
 use crate::steps::{backend_candidates, steps};
-use crate::world::{chosen, empty, started, wish};
+use crate::world::{chosen, empty, secured, started, wish};
 
 fn naming(options: &[(Choice, &str)]) -> Desired {
     Desired { settings: Settings { chosen: chosen(options), ..Settings::default() }, ..wish() }
@@ -35,6 +35,16 @@ fn what_a_start_does_not_name_stays() {
     let anew = Desired { recreate: true, ..naming(&[(Choice::AddHost, "")]) };
     let made = &backend_candidates(&anew, &world).preferred.settings.chosen;
     assert_eq!(*made, chosen(&[LIMITED[0], LIMITED[2]]));
+}
+
+#[test]
+fn a_new_backend_has_no_more_privileges_than_the_old_one_unless_they_are_asked_for() {
+    let world = started(&Desired { settings: secured(Security::Restricted), ..wish() });
+    let anew = Desired { recreate: true, ..naming(&LIMITED) };
+    assert_eq!(backend_candidates(&anew, &world).preferred.settings.security, Security::Restricted);
+    let asked = Desired { recreate: true, settings: secured(Security::Privileged), ..wish() };
+    assert_eq!(backend_candidates(&asked, &world).preferred.settings.security, Security::Privileged);
+    assert!(plan(&wish(), &world).unwrap().is_empty());
 }
 
 #[test]

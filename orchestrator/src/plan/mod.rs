@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::desired::{Choice, Desired, ImageRef, ProxyImage, PullPolicy, Settings, VolumeName};
+use crate::desired::{Choice, Desired, ImageRef, ProxyImage, PullPolicy, Security, Settings, VolumeName};
 use crate::observed::{Container, Observed, State};
 use crate::spec::{self, ContainerSpec};
 use action::{Action, Reason};
@@ -109,9 +109,15 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
         return Err(PlanError::NoSuchNetwork { name });
     }
     let cache = cache_volume(desired, observed)?;
-    let has = observed.owned_backend().map(|backend| backend.settings.chosen.clone()).unwrap_or_default();
-    let chosen = desired.settings.chosen.over(&has);
-    let wish = Desired { settings: Settings { chosen, ..desired.settings.clone() }, ..desired.clone() };
+    let has = observed.owned_backend().map(|backend| backend.settings.clone()).unwrap_or_default();
+    let chosen = desired.settings.chosen.over(&has.chosen);
+    let security = match (desired.settings.security, has.security) {
+        // Nor are more privileges given than were asked for.
+        (Security::Auto, Security::Restricted) => Security::Restricted,
+        (asked, _) => asked,
+    };
+    let wish =
+        Desired { settings: Settings { chosen, security, ..desired.settings.clone() }, ..desired.clone() };
     let candidates = spec::backend(&wish, cache.as_ref(), observed.cgroups);
 
     let fate = match &observed.backend {
