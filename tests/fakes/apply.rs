@@ -198,23 +198,23 @@ async fn a_container_of_somebody_else_is_left_alone() {
     engine.world().containers.push(theirs.clone());
     let (result, _) = run_start(&engine, &wish(), &Cancel::never()).await;
     assert!(result.unwrap_err().to_string().contains("was not made by docker assemble"));
-    stop_all(&engine).await;
+    assert_eq!(stop_all(&engine).await, NOTHING_TO_STOP);
     assert_eq!(engine.world().containers, [theirs]);
     assert_eq!(engine.world().log, Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_removes_sidecars_first_and_is_quiet_the_second_time() {
+async fn a_stop_removes_sidecars_first_and_has_nothing_to_do_the_second_time() {
     let engine = fresh();
     must_start(&engine, &two_ports()).await;
     let calls = engine.world().log.len();
-    stop_all(&engine).await;
+    assert_eq!(stop_all(&engine).await, "");
     assert_eq!(
         engine.world().log[calls..],
         ["remove B-proxy-port-5000", "remove B-proxy-port-6000", "stop B", "remove B"]
     );
     assert_eq!(names(&engine), []);
-    stop_all(&engine).await;
+    assert_eq!(stop_all(&engine).await, NOTHING_TO_STOP);
     assert_eq!(engine.world().log.len(), calls + 4);
 }
 
@@ -224,17 +224,21 @@ async fn a_stop_finds_orphans_by_label() {
     must_start(&engine, &two_ports()).await;
     engine.world().containers.remove(0);
     engine.world().containers[0].name.0.push_str("-renamed");
-    stop_all(&engine).await;
+    assert_eq!(stop_all(&engine).await, "");
     assert_eq!(names(&engine), []);
 }
 
-async fn stop_all(engine: &FakeEngine) {
+const NOTHING_TO_STOP: &str = "There is no backend \"docker-assemble-backend-ann\" to stop\n";
+
+/// Returns what it says.
+async fn stop_all(engine: &FakeEngine) -> String {
     let screen = Screen::default();
     let (user, console, cancel) = (user(), screen.console(), Cancel::never());
     stop::run(Session { engine, user: &user, console: &console, cancel: &cancel, limit: None }, None)
         .await
         .unwrap();
-    assert_eq!((screen.out(), screen.err()), (String::new(), String::new()));
+    assert_eq!(screen.out(), "");
+    screen.err()
 }
 
 #[tokio::test]

@@ -87,6 +87,9 @@ pub async fn preview<E: Engine>(
     if let Err(why) = in_use.check(session, &plan, &observed).await {
         session.console.note(format_args!("Not now: {why}"));
     }
+    if plan.is_empty() {
+        session.console.note(nothing(session));
+    }
     plan.actions().try_for_each(|action| session.console.line(format_args!("Would {action}")))?;
     Ok(())
 }
@@ -114,7 +117,12 @@ pub struct NothingRemoved {
     left: String,
 }
 
-/// Stops the backend. Where there is nothing to stop, it succeeds and says nothing.
+/// What is said where there is nothing to stop: no failure, as for `docker compose down`.
+fn nothing<E>(Session { user, .. }: Session<'_, E>) -> String {
+    format!("There is no backend \"{}\" to stop", user.backend())
+}
+
+/// Stops the backend. Where there is nothing to stop, it says so and succeeds.
 ///
 /// It looks again after it has removed something, since the engine may have been asked for more
 /// by a start that was killed. A wish to end is heard wherever it waits, and what may be left then is
@@ -146,7 +154,12 @@ async fn work<E: Engine>(
     for round in 0.. {
         let plan = teardown(&look(session, runtime).await?, grace.unwrap_or(STOP_GRACE));
         *lock(left) = plan.actions().filter_map(removed).collect();
-        let Some(next) = plan.actions().next() else { break };
+        let Some(next) = plan.actions().next() else {
+            if round == 0 {
+                console.note(nothing(session));
+            }
+            break;
+        };
         if round == ROUNDS {
             return Err(NothingRemoved { left: next.to_string() }.into());
         }
