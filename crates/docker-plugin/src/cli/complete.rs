@@ -11,8 +11,9 @@ use crate::globals::Globals;
 use crate::usage::OptionError;
 
 /// Directives behind the candidates (bits of cobra's `ShellCompDirective`): no file names, as
-/// everywhere but for files; and no space behind a candidate that goes on.
+/// everywhere but for files; directories alone; and no space behind a candidate that goes on.
 const NO_FILES: u8 = 4;
+const DIRECTORIES: u8 = 16;
 const NO_SPACE: u8 = 2;
 
 /// What the shell wants to know.
@@ -75,7 +76,7 @@ impl Typed<'_> {
 }
 
 /// What a value may go on with.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer<S> {
     /// Values that are always the same.
     pub values: Vec<String>,
@@ -87,13 +88,22 @@ pub struct Offer<S> {
     pub done: usize,
     /// Whether what is offered goes on.
     pub goes_on: bool,
+    /// Whether the shell offers files too.
+    pub files: bool,
+}
+
+impl<S> Default for Offer<S> {
+    fn default() -> Self {
+        let (values, taken) = (Vec::new(), Vec::new());
+        Self { values, source: None, taken, done: 0, goes_on: false, files: false }
+    }
 }
 
 impl<S> Offer<S> {
     /// What there is.
     #[must_use]
     pub fn of(source: S) -> Self {
-        Self { values: Vec::new(), source: Some(source), taken: Vec::new(), done: 0, goes_on: false }
+        Self { source: Some(source), ..Self::default() }
     }
 }
 
@@ -243,8 +253,10 @@ fn values<S: Copy + Debug + Send + Sync + 'static>(wanted: &mut Completion<S>, o
     if let (ArgAction::Append, Some(name)) = (option.get_action(), option.get_long()) {
         wanted.taken = given(words, name);
     }
-    if option.get_value_hint() == ValueHint::FilePath {
-        wanted.directive = 0;
+    match option.get_value_hint() {
+        ValueHint::FilePath => wanted.directive = 0,
+        ValueHint::DirPath => wanted.directive = DIRECTORIES,
+        _ => {}
     }
     if let Some(Completes(complete)) = option.get::<Completes<S>>() {
         let offer = complete(&Typed { partial: &wanted.partial, words });
@@ -255,6 +267,9 @@ fn values<S: Copy + Debug + Send + Sync + 'static>(wanted: &mut Completion<S>, o
         wanted.before = std::mem::replace(&mut wanted.partial, partial);
         if offer.goes_on {
             wanted.directive |= NO_SPACE;
+        }
+        if offer.files {
+            wanted.directive &= !NO_FILES;
         }
     }
     wanted.candidates = offered.into_iter().map(|value| (value, String::new())).collect();

@@ -66,7 +66,7 @@ fn plain(command: Command) -> Command {
             return option.num_args(0).value_parser(clap::value_parser!(bool)).action(ArgAction::SetTrue);
         }
         let values = fixed_values(&option);
-        if option.get_value_hint() == ValueHint::FilePath {
+        if matches!(option.get_value_hint(), ValueHint::FilePath | ValueHint::DirPath) {
             option
         } else if values.is_empty() {
             option.value_hint(ValueHint::Other)

@@ -86,10 +86,8 @@ pub(super) const OF_PURGE: Completes<Source> = Completes(|typed| offer(typed, tr
 fn offer(typed: &Typed<'_>, has_until: bool) -> Offer<Source> {
     let of = |values: &[&str], goes_on| Offer {
         values: values.iter().map(|value| (*value).to_owned()).collect(),
-        source: None,
-        taken: Vec::new(),
-        done: 0,
         goes_on,
+        ..Offer::default()
     };
     if typed.partial.starts_with("type=") {
         let kinds = [

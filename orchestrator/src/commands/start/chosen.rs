@@ -192,7 +192,7 @@ const DRIVER_CHOICES: [(&str, Choice); 10] = [
 
 fn offer(values: &[&str]) -> Offer<Source> {
     let values = values.iter().map(ToString::to_string).collect();
-    Offer { values, source: None, taken: Vec::new(), done: 0, goes_on: false }
+    Offer { values, ..Offer::default() }
 }
 
 fn entitlements(_: &Typed<'_>) -> Offer<Source> {
@@ -214,13 +214,13 @@ fn keys(typed: &Typed<'_>) -> Offer<Source> {
         "" => {
             let keys = DRIVER_CHOICES.iter().map(|(key, _)| format!("{key}="));
             let others = ["default-load=", VARIABLE, "image="].map(str::to_owned);
-            Offer { values: keys.chain(others).collect(), goes_on: true, ..offer(&[]) }
+            Offer { values: keys.chain(others).collect(), goes_on: true, ..Offer::default() }
         }
         "restart-policy" => policies(typed),
         "default-load" => offer(&["true", "false"]),
         "network" => networks(typed),
         "image" => images(typed),
-        _ => offer(&[]),
+        _ => Offer::default(),
     };
     Offer { done, ..offered }
 }

@@ -11,7 +11,7 @@ use explained::Explained;
 
 use super::Daemon;
 use super::chosen::Named;
-use super::registries::{authority, file, mirror, registry};
+use super::registries::{authority, certificates, file, mirror, registry};
 use crate::commands::WhenInUse;
 use crate::commands::builder::Load;
 use crate::commands::complete::{images, volumes};
@@ -117,7 +117,7 @@ pub(in crate::commands) struct Options {
     recreate: bool,
 
     /// Trust the certificates in this file for a registry
-    #[arg(long, value_name = "host=file", value_parser = authority)]
+    #[arg(long, value_name = "host=file", value_parser = authority, add = Completes(certificates))]
     registry_ca: Vec<(String, PathBuf)>,
 
     /// Accept any certificate of a registry, and plain HTTP

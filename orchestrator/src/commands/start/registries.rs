@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use docker_plugin::authority::Authority;
+use docker_plugin::cli::{Offer, Typed};
 use explained::Explained;
 
+use crate::commands::complete::Source;
 use crate::spec::daemon::Mirror;
 
 /// What is wrong with an option about registries.
@@ -51,6 +53,11 @@ pub(super) fn registry(text: &str) -> Result<String, RegistryError> {
     } else {
         Err(RegistryError::Name { text: text.to_owned() })
     }
+}
+
+/// To add to the option of an authority: files behind the registry's name.
+pub(super) fn certificates(typed: &Typed<'_>) -> Offer<Source> {
+    Offer { files: typed.partial.contains('='), ..Offer::default() }
 }
 
 pub(super) fn authority(text: &str) -> Result<(String, PathBuf), RegistryError> {
