@@ -5,20 +5,17 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
-use crate::commands::start::more_options;
+use crate::commands::start::{Options, more_options};
 use crate::desired::{Choice, Chosen, File};
 use crate::digest;
 use crate::labels;
 use crate::observed::Observed;
 
-/// Options that may be repeated, of those that are no settings of the container.
-const LISTS: [&str; 3] = ["registry-ca", "registry-insecure", "registry-mirror"];
-
 /// By the names of their options, in the words of these; of what may be a secret the names alone.
 pub(super) fn settings(observed: &Observed) -> Map<String, Value> {
     let chosen = observed.backend.as_ref().map(|backend| &backend.settings.chosen);
     let more = more_options(observed).into_iter();
-    let more = more.map(|(name, words)| (name, value(words, LISTS.contains(&name))));
+    let more = more.map(|(name, words)| (name, value(words, Options::is_list(name))));
     chosen
         .into_iter()
         .flat_map(choices)

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueHint};
+use clap::{Arg, ArgAction, Args, Command, ValueHint};
 use docker_plugin::cli::values::{OneOf, bytes, limit};
 use docker_plugin::cli::{Completes, Refusal};
 use docker_plugin::output::Progress;
@@ -181,6 +181,15 @@ pub struct Start {
 }
 
 impl Options {
+    /// Whether the option of this name may be repeated.
+    pub(in crate::commands) fn is_list(name: &str) -> bool {
+        let command = Self::augment_args(Command::new(""));
+        let is_it = |option: &Arg| option.get_long() == Some(name);
+        command
+            .get_arguments()
+            .any(|option| is_it(option) && matches!(option.get_action(), ArgAction::Append))
+    }
+
     /// What they come to together.
     pub(in crate::commands) fn check(self) -> Result<Start, Refusal> {
         let load = Load { default_load: self.load.default_load.or(self.named.load) };
