@@ -1,17 +1,17 @@
 //! [`Engine`] over Docker's API.
 
+mod files;
+mod images;
 mod pull;
+mod volumes;
 
 use std::collections::{BTreeMap, HashMap};
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{
-    CreateContainerOptions, DownloadFromContainerOptions, ImportImageOptions, ListContainersOptions,
-    ListImagesOptions, ListNetworksOptions, ListVolumesOptions, RemoveContainerOptions, RemoveVolumeOptions,
-    RenameContainerOptions, StopContainerOptions, UploadToContainerOptions,
+    CreateContainerOptions, ListContainersOptions, ListNetworksOptions, RemoveContainerOptions,
+    RenameContainerOptions, StopContainerOptions,
 };
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -34,8 +34,6 @@ use crate::spec::{ContainerSpec, VolumeSpec};
 const SLOW: Duration = Duration::from_secs(90);
 /// How long the engine may need beyond the grace that a container is given to stop.
 const STOP_SLACK: Duration = Duration::from_secs(30);
-/// The largest archive with a file that is read, in bytes: one of ours takes some hundred.
-const FILE_BYTES: usize = 1 << 20;
 /// How often a removal that somebody else began is looked at.
 const REMOVAL_PAUSE: Duration = Duration::from_millis(100);
 
@@ -138,10 +136,7 @@ impl Engine for DockerEngine {
     }
 
     async fn image(&self, image: &ImageRef) -> Result<Option<Image>> {
-        let inspecting = operation("inspect image", &image.0);
-        let name = in_path(&inspecting, &image.0)?;
-        let answer = self.0.contact.ask(inspecting, self.0.contact.client().await?.inspect_image(name)).await;
-        Ok(found(answer)?.map(|told| answered::image(told.answer)))
+        images::find(&self.0.contact, image).await
     }
 
     fn pull(&self, image: &ImageRef) -> EngineStream<PullProgress> {
@@ -149,58 +144,27 @@ impl Engine for DockerEngine {
     }
 
     async fn load(&self, archive: Bytes) -> Result<()> {
-        let options = ImportImageOptions { quiet: true, ..ImportImageOptions::default() };
-        let body = bollard::body_full(archive);
-        let loading = self
-            .0
-            .contact
-            .client()
-            .await?
-            .import_image(options, body, None)
-            .try_for_each(|_| async { Ok(()) });
-        self.0.contact.call(operation(failure::LOAD, ""), SLOW, loading).await
+        images::load(&self.0.contact, archive).await
     }
 
     async fn volume_exists(&self, name: &VolumeName) -> Result<bool> {
-        let inspecting = operation("inspect volume", &name.0);
-        let path = in_path(&inspecting, &name.0)?;
-        let answer =
-            self.0.contact.ask(inspecting, self.0.contact.client().await?.inspect_volume(path)).await;
-        Ok(found(answer)?.is_some())
+        volumes::exists(&self.0.contact, name).await
     }
 
     async fn volumes(&self, labels: &BTreeMap<String, String>) -> Result<Vec<VolumeName>> {
-        let options = ListVolumesOptions { filters: Some(label_filters(labels)) };
-        let listing = self.0.contact.client().await?.list_volumes(Some(options));
-        let listed = self.0.contact.ask(operation("list volumes", ""), listing).await?;
-        let listed = listed.answer.volumes.into_iter().flatten();
-        let ours = listed.filter(|volume| has(|name| volume.labels.get(name), labels));
-        Ok(ours.map(|volume| VolumeName(volume.name)).collect())
+        volumes::all(&self.0.contact, labels).await
     }
 
     async fn create_volume(&self, spec: &VolumeSpec) -> Result<()> {
-        let request = VolumeCreateRequest {
-            name: Some(spec.name.0.clone()),
-            labels: Some(spec.labels.clone().into_iter().collect()),
-            ..VolumeCreateRequest::default()
-        };
-        let creating = self.0.contact.client().await?.create_volume(request);
-        self.0.contact.call(operation("create volume", &spec.name.0), SLOW, creating).await.map(drop)
+        volumes::create(&self.0.contact, spec).await
     }
 
     async fn remove_volume(&self, name: &VolumeName) -> Result<()> {
-        let removing = operation("remove volume", &name.0);
-        let path = in_path(&removing, &name.0)?;
-        let docker = self.0.contact.client().await?;
-        let answer = docker.remove_volume(path, None::<RemoveVolumeOptions>);
-        found(self.0.contact.call(removing, SLOW, answer).await).map(drop)
+        volumes::remove(&self.0.contact, name).await
     }
 
     async fn images(&self) -> Result<Vec<ImageRef>> {
-        let listing = self.0.contact.client().await?.list_images(None::<ListImagesOptions>);
-        let listed = self.0.contact.ask(operation("list images", ""), listing).await?;
-        let names = listed.answer.into_iter().flat_map(|image| image.repo_tags);
-        Ok(names.filter(|name| !name.contains("<none>")).map(ImageRef).collect())
+        images::all(&self.0.contact).await
     }
 
     async fn networks(&self) -> Result<Vec<Network>> {
@@ -238,31 +202,11 @@ impl Engine for DockerEngine {
     }
 
     async fn upload(&self, id: &ContainerId, archive: Bytes) -> Result<()> {
-        let uploading = operation("put files into container", id.short());
-        let path = in_path(&uploading, &id.0)?;
-        let options =
-            UploadToContainerOptions { path: "/".to_owned(), ..UploadToContainerOptions::default() };
-        let body = bollard::body_full(archive);
-        let docker = self.0.contact.client().await?;
-        self.0.contact.call(uploading, SLOW, docker.upload_to_container(path, Some(options), body)).await
+        files::upload(&self.0.contact, id, archive).await
     }
 
     async fn read_file(&self, id: &ContainerId, path: &str) -> Result<Option<Bytes>> {
-        let reading = operation("read a file of container", id.short());
-        let name = in_path(&reading, &id.0)?;
-        let options = DownloadFromContainerOptions { path: path.to_owned() };
-        let answer = self.0.contact.client().await?.download_from_container(name, Some(options));
-        let collecting = answer.try_fold(Vec::new(), |mut all, bytes| async move {
-            all.extend_from_slice(&bytes);
-            if all.len() > FILE_BYTES {
-                Err(io::Error::from(io::ErrorKind::FileTooLarge).into())
-            } else {
-                Ok(all)
-            }
-        });
-        let archive = found(self.0.contact.call(reading.clone(), self.0.contact.usual(), collecting).await)?;
-        let first = archive.map(|archive| answered::first_file(&archive)).transpose();
-        first.map_err(|error| EngineError::Broken { operation: reading, source: error.into() })
+        files::read(&self.0.contact, id, path).await
     }
 
     async fn start(&self, id: &ContainerId) -> Result<()> {

@@ -5,17 +5,17 @@ use std::io::Read;
 use std::time::Duration;
 
 use bytes::Bytes;
-use docker_assemble::desired::{Chosen, ContainerName, ImageRef, Ports, Security, VolumeName};
+use docker_assemble::desired::{Chosen, ContainerName, ImageRef, Ports, VolumeName};
 use docker_assemble::engine::{
     Amount, Created, Duplex, Engine, EngineError, EngineFacts, EngineStream, ExecOutput, Image, LogChunk,
     LogOptions, Network, PullProgress, Result,
 };
-use docker_assemble::observed::{Container, ContainerId, State};
-use docker_assemble::spec::{ContainerSpec, Mount, Privileges, VolumeSpec};
+use docker_assemble::observed::{Container, ContainerId};
+use docker_assemble::spec::{ContainerSpec, VolumeSpec};
 use futures_util::stream;
 use tokio::time::Instant;
 
-use super::{FakeEngine, Refusal, operation};
+use super::{FakeEngine, operation};
 
 impl Engine for FakeEngine {
     fn endpoint(&self) -> &str {
@@ -150,48 +150,7 @@ impl Engine for FakeEngine {
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<Created> {
-        self.act(|world| {
-            world.call("create", &spec.name.0)?;
-            world.refused("create", spec.privileges == Privileges::Privileged, Refusal::Create)?;
-            if let Some(lacking) = world.lacking.filter(|name| spec.sysctls.contains_key(*name)) {
-                let message = format!("open /proc/sys/{}: permission denied", lacking.replace('.', "/"));
-                let operation = operation("create container", &spec.name.0);
-                return Err(EngineError::PrivilegesRefused { operation, message });
-            }
-            if world.lacking == Some("nofile") && spec.descriptors.is_some() {
-                let message = "error setting rlimit type 7: operation not permitted".to_owned();
-                let operation = operation("create container", &spec.name.0);
-                return Err(EngineError::PrivilegesRefused { operation, message });
-            }
-            let is_taken = world.taken.as_ref() == Some(&spec.name);
-            if is_taken || world.containers.iter().any(|container| container.name == spec.name) {
-                let operation = operation("create container", &spec.name.0);
-                return Err(EngineError::Conflict { operation, message: "the name is in use".to_owned() });
-            }
-            let id = ContainerId(format!("{:012x}{:052x}", world.log.len(), 0));
-            let image_id = world.images.get(&spec.image).cloned().unwrap_or_default();
-            for mount in &spec.mounts {
-                if let Mount::Own { volume: VolumeSpec { name, .. }, .. } = mount {
-                    world.mounts.insert((id.clone(), name.clone()));
-                }
-            }
-            world.containers.push(Container {
-                id: id.clone(),
-                name: spec.name.clone(),
-                image: spec.image.clone(),
-                image_id,
-                state: State::Created,
-                unhealthy: false,
-                restarts: 0,
-                out_of_memory: false,
-                started_at: String::new(),
-                labels: spec.labels.clone(),
-                env: spec.env.clone(),
-                settings: spec.settings.clone(),
-            });
-            Ok(Created { id, warnings: world.warnings.clone() })
-        })
-        .await
+        self.act(|world| world.create(spec)).await
     }
 
     async fn upload(&self, id: &ContainerId, archive: Bytes) -> Result<()> {
@@ -215,39 +174,7 @@ impl Engine for FakeEngine {
     }
 
     async fn start(&self, id: &ContainerId) -> Result<()> {
-        self.act(|world| {
-            let name = world.name(id);
-            world.call("start", &name)?;
-            let privileged =
-                world.find(id).is_some_and(|container| container.settings.security == Security::Privileged);
-            world.refused("start", privileged, Refusal::Start)?;
-            // As the engine does for a container in the network of another.
-            let backend = name.split_once("-proxy-port-").map(|(backend, _)| backend.to_owned());
-            if let Some(backend) = backend.as_ref().filter(|backend| !world.runs(backend)) {
-                let message = format!("cannot join network of a non running container: {backend}");
-                return Err(EngineError::Conflict {
-                    operation: operation("start container", id.short()),
-                    message,
-                });
-            }
-            world.clock += 1;
-            let joined = backend.as_ref().and_then(|backend| world.network_of(backend));
-            let network = joined.unwrap_or(world.clock);
-            world.networks.insert(id.clone(), network);
-            let started_at = format!("2024-05-01T10:00:{:02}Z", world.clock);
-            let asked = ContainerName(name.clone());
-            let ends = world.ending_once.remove(&asked) || world.ending.contains(&asked);
-            let Some(container) = world.find(id) else {
-                return Err(EngineError::NotFound {
-                    operation: operation("start", &name),
-                    message: String::new(),
-                });
-            };
-            container.started_at = started_at;
-            container.state = if ends { State::Exited } else { State::Running };
-            Ok(())
-        })
-        .await
+        self.act(|world| world.start(id)).await
     }
 
     async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<()> {

@@ -3,6 +3,7 @@
 
 mod calls;
 mod commands;
+mod containers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
