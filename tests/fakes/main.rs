@@ -24,6 +24,8 @@ mod process;
 mod settings;
 mod sidecar;
 #[cfg(unix)]
+mod silent;
+#[cfg(unix)]
 mod ssh;
 
 #[path = "../../crates/docker-plugin/tests/support/authority.rs"]

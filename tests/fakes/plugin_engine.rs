@@ -50,7 +50,7 @@ fn inspected(id: &str, name: &str, role: &str, state: &str) -> Deed {
 }
 
 /// An engine with a backend whose BuildKit never says anything.
-fn running() -> Script {
+pub(crate) fn running() -> Script {
     vec![
         ("/info", vec![Deed::ok("{}")]),
         ("/containers/json", vec![Deed::ok(r#"[{"Id":"b1"},{"Id":"s1"}]"#)]),

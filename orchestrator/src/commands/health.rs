@@ -27,7 +27,12 @@ use surroundings::{Group, Surroundings};
 
 /// How long a sidecar may take to answer. Its program gives up its relay after two seconds, and the target
 /// after two more, or all ports of a range after four; the rest is for an engine that starts it under load.
-pub const ANSWER_LIMIT: Duration = Duration::from_secs(8);
+const ANSWER_LIMIT: Duration = Duration::from_secs(8);
+
+/// The same, and no longer than the engine has for an answer of its own.
+pub fn answer_limit<E: Engine>(engine: &E) -> Duration {
+    ANSWER_LIMIT.min(engine.patience())
+}
 
 /// One forward, looked at.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,7 +10,7 @@ use explained::Explained;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Session;
-use super::health::{ANSWER_LIMIT, ask, gradually};
+use super::health::{answer_limit, ask, gradually};
 use crate::buildkit::{Build, BuildkitError, Client};
 use crate::desired::ContainerName;
 use crate::engine::Engine;
@@ -187,9 +187,8 @@ async fn found<E: Engine>(session: Session<'_, E>, plan: &Plan, observed: &Obser
         // What is open still is what BuildKit keeps for the next build.
         return None;
     }
-    let look = async |sidecar: &Sidecar| match ask(session.engine, sidecar, Question::Counters, ANSWER_LIMIT)
-        .await
-    {
+    let limit = answer_limit(session.engine);
+    let look = async |sidecar: &Sidecar| match ask(session.engine, sidecar, Question::Counters, limit).await {
         Answer::Told(report) => (sidecar.ports, report.active),
         _ => (sidecar.ports, 0),
     };
@@ -201,7 +200,7 @@ async fn found<E: Engine>(session: Session<'_, E>, plan: &Plan, observed: &Obser
 /// `None` where that is not told.
 async fn builds<E: Engine>(engine: &E, backend: &Container) -> Option<Vec<Build>> {
     let asking = async { Client::connect(engine, &backend.id).await?.builds().await };
-    let told: Result<_, BuildkitError> = timeout(ANSWER_LIMIT, asking).await.ok()?;
+    let told: Result<_, BuildkitError> = timeout(answer_limit(engine), asking).await.ok()?;
     told.inspect_err(|error| tracing::debug!(%error, "the builds are not known")).ok().flatten()
 }
 

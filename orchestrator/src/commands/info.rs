@@ -20,7 +20,7 @@ use docker_plugin::output::Form;
 use docker_plugin::reference::Reference;
 
 use super::builder::Registered;
-use super::health::{ANSWER_LIMIT, examine};
+use super::health::{answer_limit, examine};
 use super::leftovers::{BackendError, Leftovers, finish, left_behind, no_backend};
 use super::restarts::restarts;
 use super::start::again;
@@ -133,7 +133,7 @@ async fn describe<E: Engine>(
         &backend,
         (&observed, &start_with, &anew),
         |_| Question::Target,
-        limit.map_or(ANSWER_LIMIT, |limit| limit.min(ANSWER_LIMIT)),
+        limit.unwrap_or(Duration::MAX).min(answer_limit(engine)),
     );
     if let Form::Object(form) = &form {
         let asking = async {

@@ -76,5 +76,5 @@ async fn read_end<E: Engine>(engine: &E, container: &Container, lines: u64, text
             }
         }
     };
-    tokio::time::timeout(END_LIMIT, read).await.unwrap_or(false)
+    tokio::time::timeout(END_LIMIT.min(engine.patience()), read).await.unwrap_or(false)
 }

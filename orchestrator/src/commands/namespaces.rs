@@ -8,7 +8,7 @@ use assemble_contract::answer::socket_in_table;
 use assemble_contract::argv::{self, Probed};
 use tokio::time::timeout;
 
-use super::health::{ANSWER_LIMIT, gradually};
+use super::health::{answer_limit, gradually};
 use crate::engine::Engine;
 use crate::observed::{Container, Observed, Sidecar, State};
 use crate::spec::NOTE_FILE;
@@ -60,7 +60,7 @@ pub(super) async fn find<E: Engine>(engine: &E, observed: &Observed) -> Found {
         let beside = gradually(engine.at_once(), observed.sidecars.iter().map(look)).await;
         Some(Found { beside, note })
     };
-    timeout(ANSWER_LIMIT, looking).await.ok().flatten().unwrap_or_default()
+    timeout(answer_limit(engine), looking).await.ok().flatten().unwrap_or_default()
 }
 
 /// What is seen in a backend.

@@ -15,7 +15,7 @@ use docker_plugin::cli::values::{Suggest, form, limit};
 use docker_plugin::output::{Form, FormatError, ListTemplate};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::health::{ANSWER_LIMIT, ask, gradually};
+use super::health::{answer_limit, ask, gradually};
 use super::{Session, observe};
 use crate::engine::Engine;
 use crate::forward::Forward;
@@ -125,7 +125,7 @@ async fn sample<E: Engine>(session: Session<'_, E>) -> Result<Vec<Sample>> {
         let known = if sidecar.is_stale(&backend) {
             Err(NoCounters::Stale)
         } else if sidecar.container.state == State::Running {
-            let limit = session.limit.unwrap_or(ANSWER_LIMIT);
+            let limit = session.limit.unwrap_or_else(|| answer_limit(session.engine));
             match ask(session.engine, sidecar, Question::Counters, limit).await {
                 Answer::Told(report) => Ok(*report),
                 Answer::Old => Err(NoCounters::Old),

@@ -99,6 +99,10 @@ impl Engine for DockerEngine {
         self.0.contact.at_once()
     }
 
+    fn patience(&self) -> Duration {
+        self.0.contact.usual()
+    }
+
     async fn facts(&self) -> Result<EngineFacts> {
         self.known_facts().await.cloned()
     }

@@ -198,6 +198,8 @@ pub trait Engine: Send + Sync {
     fn endpoint(&self) -> &str;
     /// How many calls get on at once; more wait for their turn.
     fn at_once(&self) -> usize;
+    /// How long it has for the answer to a question.
+    fn patience(&self) -> Duration;
     /// Facts about the engine; also the test that it answers.
     fn facts(&self) -> impl Future<Output = Result<EngineFacts>> + Send;
     /// All containers, stopped ones too, that carry every one of these labels.

@@ -27,6 +27,10 @@ impl Engine for FakeEngine {
         usize::MAX >> 3
     }
 
+    fn patience(&self) -> Duration {
+        Duration::MAX
+    }
+
     async fn facts(&self) -> Result<EngineFacts> {
         let operating_system = self.world().operating_system.clone();
         Ok(EngineFacts {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use docker_plugin::output::causes;
 use explained::Explained;
 
 use super::checks::network::NetworkTrouble;
@@ -13,8 +14,9 @@ use crate::commands::health::Examined;
 use crate::commands::leftovers::Leftovers;
 use crate::desired::{ContainerName, Ports};
 use crate::dialer::{DialerHint, NotHere};
-use crate::engine::{EngineFacts, EngineHint};
+use crate::engine::{EngineError, EngineFacts, EngineHint};
 use crate::forward::Forward;
+use crate::health::plain;
 use crate::observed::{Container, HostDialer};
 
 /// Something that could not be found out, and what may help.
@@ -37,6 +39,17 @@ pub enum Unanswered {
     #[error("{damage}")]
     #[advice("then {afresh}")]
     Damaged { damage: Damage, afresh: String },
+}
+
+impl From<EngineError> for Unanswered {
+    fn from(error: EngineError) -> Self {
+        let hint = error.hint();
+        let error = plain(&causes(&error));
+        match hint {
+            Some(hint) => Self::Hinted { error, hint },
+            None => Self::Error { error },
+        }
+    }
 }
 
 /// Why a rootless engine has no dialer of this user's on its host, and who can have one.

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::checks::network::network;
 use super::facts::{Daemon, Facts, NoDialer, Unanswered};
 use super::measure::{confined, conntrack, measure};
+use super::silence::Silence;
 use crate::buildkit::{BuildkitError, Client};
 use crate::commands::builder::Registered;
 use crate::commands::health;
@@ -19,7 +20,7 @@ use crate::commands::start::{START, StartLine, again, proxies_in_vain};
 use crate::commands::{damage, namespaces, observe};
 use crate::desired::{Choice, Ports, REGISTRY_PORT, UserName};
 use crate::dialer;
-use crate::engine::{Engine, EngineError, USUAL};
+use crate::engine::{Engine, USUAL};
 use crate::forward::Forward;
 use crate::forward::asked::{Asked, Known};
 use crate::health::{Place, plain};
@@ -77,22 +78,27 @@ impl<E: Engine> Doctor<'_, E> {
             }
         };
         engine.endpoint().clone_into(&mut facts.endpoint);
-        facts.engine = within(limit, engine.facts(), explain).await;
+        facts.engine = within(limit, engine.facts(), Unanswered::from).await;
         let (Ok(known), Some(user)) = (&facts.engine, self.user) else { return facts };
         // Whether the gateway's address is this machine's has not been looked at.
         if facts.endpoint.starts_with("unix:") && health::place(known, false) == Place::Elsewhere {
             facts.conntrack = conntrack();
         }
-        let mut observed = match within(limit, observe::with_note(engine, user), explain).await {
+        let silence = Silence { engine, user, limit };
+        let mut observed = match within(limit, observe::with_note(engine, user), Unanswered::from).await {
             Ok(observed) => observed,
             Err(failure) => {
-                facts.backend = Some(Err(failure));
+                let is_late = matches!(failure, Unanswered::Late { .. });
+                facts.backend = Some(Err(if is_late { silence.words() } else { failure }));
                 return facts;
             }
         };
-        observed.tell_beside(
-            timeout(limit, namespaces::find(engine, &observed)).await.unwrap_or_default().beside,
-        );
+        let beside = timeout(limit, namespaces::find(engine, &observed)).await;
+        if beside.is_err() && silence.is_there().await {
+            facts.backend = Some(Err(silence.words()));
+            return facts;
+        }
+        observed.tell_beside(beside.unwrap_or_default().beside);
         let again = again(&observed, user);
         (facts.start, facts.anew) = (again.command(), again.anew());
         let anew = facts.anew.clone();
@@ -133,7 +139,7 @@ impl<E: Engine> Doctor<'_, E> {
             );
             if backend.state == State::Running {
                 let asking = within(limit, ask(engine, backend, limit), |error| match error {
-                    BuildkitError::Engine(error) => explain(error),
+                    BuildkitError::Engine(error) => Unanswered::from(error),
                     error => Unanswered::Error { error: plain(&causes(&error)) },
                 });
                 let measuring = timeout(limit, measure(engine, backend));
@@ -151,8 +157,12 @@ impl<E: Engine> Doctor<'_, E> {
             }
             // One that ends at every start may run at this moment.
             let ends = backend.state != State::Paused && !matches!(facts.daemon, Some(Ok(_)));
-            let damage = if ends { damage::find(engine, backend).await } else { None };
-            facts.damage = damage.map(|damage| Unanswered::Damaged { damage, afresh: again.afresh() });
+            if silence.may_be_in(&facts) && silence.is_there().await {
+                silence.tell(&mut facts);
+            } else if ends {
+                let damage = timeout(limit, damage::find(engine, backend)).await.ok().flatten();
+                facts.damage = damage.map(|damage| Unanswered::Damaged { damage, afresh: again.afresh() });
+            }
         }
         facts.backend = Some(Ok(observed.backend));
         facts
@@ -199,15 +209,6 @@ async fn within<T, F>(
     match timeout(limit, work).await {
         Ok(result) => result.map_err(explain),
         Err(_) => Err(Unanswered::Late { limit }),
-    }
-}
-
-fn explain(error: EngineError) -> Unanswered {
-    let hint = error.hint();
-    let error = plain(&causes(&error));
-    match hint {
-        Some(hint) => Unanswered::Hinted { error, hint },
-        None => Unanswered::Error { error },
     }
 }
 

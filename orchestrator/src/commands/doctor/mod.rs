@@ -6,6 +6,7 @@ mod checks;
 mod facts;
 mod gather;
 mod measure;
+mod silence;
 
 use std::time::Duration;
 

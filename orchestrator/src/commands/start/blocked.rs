@@ -5,7 +5,7 @@ use explained::Explained;
 
 use super::last_start::left_by;
 use super::{Served, StartWarning, again, proxies_in_vain};
-use crate::commands::health::{ANSWER_LIMIT, Ask, Found, examine, is_isolated};
+use crate::commands::health::{Ask, Found, answer_limit, examine, is_isolated};
 use crate::commands::{Session, observe};
 use crate::desired::{BACKEND_IMAGE, Desired, ImageRef};
 use crate::engine::{Engine, EngineError};
@@ -51,7 +51,7 @@ pub(super) async fn start_without_network<E: Engine>(
     let again = left_by(desired, Some(&backend), &ImageRef(BACKEND_IMAGE.to_owned()));
     let again = again.forwarding(&forwards);
     let told = || (again.command(), again.anew());
-    is_isolated(session.engine, &backend, ANSWER_LIMIT).await.then(told)
+    is_isolated(session.engine, &backend, answer_limit(session.engine)).await.then(told)
 }
 
 async fn look<E: Engine>(session: Session<'_, E>, serves: &Served) -> Result<(), EngineError> {
@@ -66,9 +66,9 @@ async fn look<E: Engine>(session: Session<'_, E>, serves: &Served) -> Result<(),
         Some(answer) => Ask::Answered(answer.clone()),
         None => Ask::Now(Question::Target),
     };
-    let examining = examine(engine, Some(&facts), backend, (observed, &start_with, &anew), ask, ANSWER_LIMIT);
-    let isolated =
-        async { !told.values().any(has_gateway) && is_isolated(engine, backend, ANSWER_LIMIT).await };
+    let limit = answer_limit(engine);
+    let examining = examine(engine, Some(&facts), backend, (observed, &start_with, &anew), ask, limit);
+    let isolated = async { !told.values().any(has_gateway) && is_isolated(engine, backend, limit).await };
     let (isolated, forwards) = tokio::join!(isolated, examining);
     if isolated {
         let lost = NoNetwork::new(&anew);

@@ -16,7 +16,7 @@ use assemble_contract::argv::Question;
 use docker_plugin::{bounded, name_service};
 use explained::Explained;
 
-use crate::commands::health::{self, ANSWER_LIMIT};
+use crate::commands::health::{self, answer_limit};
 use crate::commands::{Session, observe};
 use crate::desired::Ports;
 use crate::engine::Engine;
@@ -103,7 +103,7 @@ fn sidecar_of<'a>(
 /// Whether a sidecar has its target's address from the name service of its network.
 async fn finds_it<E: Engine>(engine: &E, sidecar: &Sidecar) -> bool {
     sidecar.container.state == State::Running
-        && match health::ask(engine, sidecar, Question::Counters, ANSWER_LIMIT).await {
+        && match health::ask(engine, sidecar, Question::Counters, answer_limit(engine)).await {
             Answer::Told(report) => report.resolved == Some(true),
             _ => false,
         }
