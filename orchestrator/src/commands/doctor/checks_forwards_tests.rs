@@ -3,9 +3,12 @@ use std::time::Duration;
 use assemble_contract::status::{Kernel, PortStatus, Probe, Speaks};
 use assemble_contract::{Outcome, Ports};
 
-use super::tests::{container, forward, good, is, report, told};
+use super::tests::{FREE, container, forward, good, is, report, told, worker};
 use super::*;
+use crate::commands::doctor::facts::Daemon;
+use crate::commands::doctor::measure::Confinement;
 use crate::commands::health::Found;
+use crate::commands::leftovers::Leftovers;
 use crate::commands::start::START;
 use crate::desired::{Port, REGISTRY_PORT};
 use crate::forward::{Forward, Target};
@@ -16,14 +19,52 @@ use Verdict::{Fail, Ok as Fine, Warn};
 #[test]
 fn the_way_out_is_told_before_the_targets() {
     let report = report(Outcome::Accepted, None);
-    is(&gateway(&[&report], "START").unwrap(), Fine, "172.17.0.1 is the way out", "");
+    is(&gateway(&[&report], "ANEW").unwrap(), Fine, "172.17.0.1 is the way out", "");
     let v6 = Status { addrs: vec!["[fd00::1]:5000".to_owned()], ..report.clone() };
-    is(&gateway(&[&v6], "START").unwrap(), Fine, "fd00::1 is", "");
+    is(&gateway(&[&v6], "ANEW").unwrap(), Fine, "fd00::1 is", "");
     let lost = Status { addrs: Vec::new(), ..report.clone() };
-    is(&gateway(&[&lost], "START").unwrap(), Fail, "no default route", "START");
+    is(&gateway(&[&lost], "ANEW").unwrap(), Fail, "no default route", "ANEW");
     let elsewhere = Status { target: "loopback:5000".to_owned(), ..lost };
-    assert_eq!(gateway(&[&elsewhere], "START"), None);
-    is(&gateway(&[&elsewhere, &report], "START").unwrap(), Fine, "172.17.0.1", "");
+    assert_eq!(gateway(&[&elsewhere], "ANEW"), None);
+    is(&gateway(&[&elsewhere, &report], "ANEW").unwrap(), Fine, "172.17.0.1", "");
+}
+
+#[test]
+fn what_repairs_is_told_apart_from_what_makes_anew() {
+    let helps = |facts: &Facts, word: &str, names: &[&str]| {
+        let checks = all(facts);
+        for name in names {
+            let found = checks.iter().find(|check| check.name == *name).unwrap();
+            assert!(found.help.as_ref().is_some_and(|help| help.contains(word)), "{word}: {found:?}");
+        }
+    };
+    let status = Status {
+        addrs: Vec::new(),
+        capacity: Some(488),
+        kernel: Some(Kernel { ports: Some(1000), time_wait: Some(0), ..Kernel::default() }),
+        ..report(Outcome::Accepted, None)
+    };
+    let anew = Facts {
+        confinement: Some(Confinement { capabilities: 0, ..FREE }),
+        daemon: Some(Ok(Daemon { version: None, workers: vec![worker(Some("cni"))] })),
+        forwards: vec![told(status)],
+        ..good()
+    };
+    helps(&anew, "ANEW", &["security", "RUN steps", "gateway", "descriptors", "ports"]);
+    helps(&Facts { isolated: true, ..good() }, "ANEW", &["network"]);
+    let repaired = Facts {
+        backend: Some(Ok(Some(container("b", State::Exited)))),
+        lost_files: true,
+        left_behind: Some(Leftovers::SetAside(container("a", State::Exited).name)),
+        dialer: Some(container("d", State::Exited)),
+        missing: vec![Forward::plain(Port::new(6000).unwrap())],
+        forwards: vec![Examined { stale: true, ..forward(None) }],
+        ..good()
+    };
+    let names = ["backend", "configuration", "set aside", "dialer", "sidecar 5000", "sidecar 6000"];
+    helps(&repaired, "'START", &names);
+    let tls = told(report(Outcome::Accepted, Some(Speaks::Tls)));
+    helps(&Facts { forwards: vec![tls], ..good() }, "'START", &["registry 5000"]);
 }
 
 #[test]
@@ -228,12 +269,12 @@ fn ports_run_out_when_most_of_them_wait() {
     let with = |ports, time_wait| {
         let mut report = report(Outcome::Accepted, None);
         report.kernel = Some(Kernel { ports, time_wait, ..Kernel::default() });
-        super::ports(&[&report], "START")
+        super::ports(&[&report], "ANEW")
     };
     is(&with(Some(55_001), Some(100)).unwrap(), Fine, "55001", "");
     is(&with(Some(55_001), None).unwrap(), Fine, "55001", "");
     is(&with(Some(55_000), Some(44_001)).unwrap(), Warn, "44001 of 55000", "keep connections open");
-    is(&with(Some(1000), Some(0)).unwrap(), Warn, "only 1000", "START");
+    is(&with(Some(1000), Some(0)).unwrap(), Warn, "only 1000", "ANEW");
     assert_eq!(with(None, Some(1)), None);
 }
 

@@ -20,7 +20,7 @@ pub(super) fn container(name: &str, state: State) -> Container {
 }
 
 /// Nothing but root's own limits.
-const FREE: Confinement =
+pub(super) const FREE: Confinement =
     Confinement { capabilities: 0x1ff_ffff_ffff, filtered: false, no_new_privileges: false, apparmor: None };
 
 pub(super) fn debian() -> EngineFacts {
@@ -251,13 +251,13 @@ fn containers_that_have_ended_unasked_are_told_of() {
 fn connections_without_a_descriptor_are_told_of() {
     let of = |refused, capacity| {
         let failed = [("descriptors".to_owned(), refused), ("reset".to_owned(), 9)].into();
-        descriptors(&[&Status { failed, capacity, ..Status::default() }, &Status::default()], "START")
+        descriptors(&[&Status { failed, capacity, ..Status::default() }, &Status::default()], "ANEW")
     };
     // A relay from before it told how many it has.
     assert_eq!(of(0, None), None);
     assert_eq!(of(0, Some(9976)), None);
     is(&of(7, Some(9976)).unwrap(), Warn, "7 connection(s) were reset", "default-ulimits");
-    is(&of(0, Some(488)).unwrap(), Warn, "descriptors for 488 connections", "START have it in force");
+    is(&of(0, Some(488)).unwrap(), Warn, "descriptors for 488 connections", "ANEW have it in force");
 }
 
 #[test]
@@ -265,19 +265,19 @@ fn the_profile_in_force_is_named() {
     let privileged = container("b", State::Running);
     let settings = Settings { security: Security::Restricted, ..Settings::default() };
     let restricted = Container { settings, ..privileged.clone() };
-    let of = |backend, confinement: &Confinement| security(backend, Some(confinement), "START");
+    let of = |backend, confinement: &Confinement| security(backend, Some(confinement), "ANEW");
     is(&of(&privileged, &FREE), Fine, "privileged, as buildx runs it; neither", "");
     is(&of(&restricted, &FREE), Fine, "restricted: SYS_ADMIN", "");
-    is(&security(&restricted, None, "START"), Fine, "not privileged", "");
+    is(&security(&restricted, None, "ANEW"), Fine, "not privileged", "");
     // Docker's usual set.
     let usual = Confinement { capabilities: 0xa804_25fb, ..FREE };
     let lacking = "but BuildKit lacks NET_ADMIN, SYS_PTRACE, SYS_ADMIN";
-    is(&of(&restricted, &usual), Fail, lacking, "START");
+    is(&of(&restricted, &usual), Fail, lacking, "ANEW");
     let bound = Confinement { filtered: true, apparmor: Some("docker-default".to_owned()), ..FREE };
     let by = "bound by a seccomp filter and the AppArmor profile \"docker-default\"";
-    is(&of(&privileged, &bound), Warn, by, "START");
+    is(&of(&privileged, &bound), Warn, by, "ANEW");
     let bound = Confinement { no_new_privileges: true, ..FREE };
-    is(&of(&privileged, &bound), Warn, "no-new-privileges, so that sudo fails", "START");
+    is(&of(&privileged, &bound), Warn, "no-new-privileges, so that sudo fails", "ANEW");
 }
 
 #[test]
@@ -290,9 +290,9 @@ fn a_daemon_must_answer_and_have_a_worker() {
 
 #[test]
 fn run_steps_must_share_the_network() {
-    is(&namespace(&[worker(Some("host"))], "START"), Fine, "share", "");
-    is(&namespace(&[worker(None)], "START"), Warn, "does not tell", "RUN step");
-    is(&namespace(&[worker(Some("host")), worker(Some("cni"))], "START"), Fail, "(cni)", "START");
+    is(&namespace(&[worker(Some("host"))], "ANEW"), Fine, "share", "");
+    is(&namespace(&[worker(None)], "ANEW"), Warn, "does not tell", "RUN step");
+    is(&namespace(&[worker(Some("host")), worker(Some("cni"))], "ANEW"), Fail, "(cni)", "ANEW");
 }
 
 #[test]
