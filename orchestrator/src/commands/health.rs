@@ -20,10 +20,10 @@ use crate::desired::ContainerName;
 use crate::engine::{Engine, EngineError, EngineFacts};
 use crate::forward::PortSet;
 use crate::health::{
-    self, Answer, Finding, StartWith, explain, has_no_route, plain, remedied, target_now, tried,
+    self, Answer, Finding, StartWith, UNSEEN, explain, has_no_route, plain, remedied, target_now, tried,
 };
 use crate::observed::{Container, Observed, Sidecar, State};
-use surroundings::{Group, Surroundings};
+use surroundings::{Group, Surroundings, filters};
 
 /// How long a sidecar may take to answer. Its program gives up its relay after two seconds, and the target
 /// after two more, or all ports of a range after four; the rest is for an engine that starts it under load.
@@ -149,11 +149,11 @@ pub async fn examine<E: Engine, A: Into<Ask>>(
         Examined { sidecar: sidecar.clone(), stale, answer, findings: Vec::new() }
     };
     let mut forwards = gradually(engine.at_once(), observed.sidecars.iter().map(look)).await;
-    let surroundings = Surroundings {
+    let mut surroundings = Surroundings {
         facts: facts.cloned().unwrap_or_default(),
         is_local: engine.endpoint().starts_with("unix:"),
         host: OnceCell::new(),
-        filters: OnceCell::new(),
+        filters: UNSEEN.clone(),
         isolated: lost(engine, backend, &forwards, limit).await,
         start,
         anew,
@@ -166,6 +166,7 @@ pub async fn examine<E: Engine, A: Into<Ask>>(
         .collect();
     let look = async |group: &mut Group<'_>| group.publisher = publisher(engine, group, limit).await;
     gradually(engine.at_once(), groups.iter_mut().flatten().map(look)).await;
+    surroundings.filters = filters(&groups, limit).await;
     let cases: Vec<_> = groups.iter().flatten().map(|group| surroundings.case(group, &[])).collect();
     let mended = remedied(&observed.wanted(), &cases);
     let found: Vec<Vec<_>> = groups

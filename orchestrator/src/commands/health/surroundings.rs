@@ -2,12 +2,15 @@
 
 use std::cell::OnceCell;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+use std::time::Duration;
 
 use assemble_contract::status::Probe;
 use assemble_contract::{Outcome, Port, Ports, Status, TargetHost};
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::SockaddrStorage;
+use tokio::process::Command;
+use tokio::time::timeout;
 
 use crate::commands::host_sockets;
 use crate::desired::ContainerName;
@@ -44,8 +47,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) is_local: bool,
     /// Read when first needed, and once: on a busy host the tables are long.
     pub(super) host: OnceCell<Option<Tables>>,
-    /// The same of what filters.
-    pub(super) filters: OnceCell<Filters>,
+    /// What filters where a firewall may be in the way.
+    pub(super) filters: Filters,
     /// Whether the backend has no network.
     pub(super) isolated: bool,
     /// The command with these forwards, and all else as it is.
@@ -58,6 +61,11 @@ impl Group<'_> {
     /// What its ports lead to.
     pub(super) fn outside(&self) -> PortSet {
         self.tried.outside(self.ports, self.outside.first())
+    }
+
+    /// Whether a firewall of this host may be in the way.
+    fn may_be_filtered(&self) -> bool {
+        matches!(self.listening, Some(Listening::Reachable | Listening::Waiting(_)))
     }
 }
 
@@ -126,11 +134,7 @@ impl Surroundings<'_> {
             place: group.place,
             listening: group.listening.as_ref(),
             publisher: group.publisher.as_ref().map(|name| name.0.as_str()),
-            filters: if matches!(group.listening, Some(Listening::Reachable | Listening::Waiting(_))) {
-                self.filters.get_or_init(|| filters(group.addr))
-            } else {
-                &UNSEEN
-            },
+            filters: if group.may_be_filtered() { &self.filters } else { &UNSEEN },
             isolated: self.isolated,
             forwards,
             start: self.start,
@@ -158,18 +162,25 @@ fn is_ours(ip: IpAddr) -> bool {
     UdpSocket::bind(SocketAddr::new(ip, 0)).is_ok()
 }
 
-/// What filters on this host, whose bridge has this address; nothing where it may not be looked at. firewalld
+/// What filters on this host where one of these is in its way; nothing where it may not be looked at. firewalld
 /// tells its zones to everybody.
-fn filters(gateway: Option<IpAddr>) -> Filters {
-    let says = |program, words: &[&str]| {
-        let said = Command::new(program).args(words).stdin(Stdio::null()).output().ok()?;
+pub(super) async fn filters(groups: &[Vec<Group<'_>>], limit: Duration) -> Filters {
+    let Some(group) = groups.iter().flatten().find(|group| group.may_be_filtered()) else {
+        return UNSEEN.clone();
+    };
+    let says = async |program, words: &[&str]| {
+        let mut command = Command::new(program);
+        let said = command.args(words).stdin(Stdio::null()).kill_on_drop(true).output();
+        let said = timeout(limit, said).await.ok()?.ok()?;
         said.status.success().then_some(said.stdout)
     };
-    let firewalld = says("firewall-cmd", &["--get-active-zones"]).map(|zones| {
-        let bridge = gateway.and_then(interface);
-        Firewalld::new(&String::from_utf8_lossy(&zones), gateway, bridge.as_deref())
+    let asked = (says("nft", &["--json", "list", "ruleset"]), says("firewall-cmd", &["--get-active-zones"]));
+    let (ruleset, zones) = tokio::join!(asked.0, asked.1);
+    let firewalld = zones.map(|zones| {
+        let bridge = group.addr.and_then(interface);
+        Firewalld::new(&String::from_utf8_lossy(&zones), group.addr, bridge.as_deref())
     });
-    Filters::new(&says("nft", &["--json", "list", "ruleset"]).unwrap_or_default(), firewalld)
+    Filters::new(&ruleset.unwrap_or_default(), firewalld)
 }
 
 /// The name of the interface that has this address.
