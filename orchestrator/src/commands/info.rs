@@ -133,7 +133,7 @@ async fn describe<E: Engine>(
         &backend,
         (&observed, &start_with, &anew),
         |_| Question::Target,
-        limit.unwrap_or(Duration::MAX).min(answer_limit(engine)),
+        limit.unwrap_or_else(|| answer_limit(engine)),
     );
     if let Form::Object(form) = &form {
         let asking = async {
