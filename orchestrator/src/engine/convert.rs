@@ -117,7 +117,7 @@ fn host_config(spec: &ContainerSpec, facts: &EngineFacts) -> HostConfig {
         Privileges::Privileged => HostConfig { security_opt: Some(strings(&[GAIN_PRIVILEGES])), ..plain },
         Privileges::Builder { add, cgroups } => HostConfig {
             cap_add: Some(add.clone()),
-            security_opt: Some(strings(&["seccomp=unconfined", "apparmor=unconfined", GAIN_PRIVILEGES])),
+            security_opt: Some(unconfined(facts)),
             // Empty lists unmask; leaving the fields out would mean the engine's own lists.
             masked_paths: Some(Vec::new()),
             readonly_paths: Some(Vec::new()),
@@ -138,6 +138,15 @@ fn host_config(spec: &ContainerSpec, facts: &EngineFacts) -> HostConfig {
 /// Programs in `RUN` steps may change their user, as `sudo` and `ping` do, though the engine denies it
 /// to containers in general (dockerd's `--no-new-privileges`).
 const GAIN_PRIVILEGES: &str = "no-new-privileges=false";
+
+/// What would keep a builder from mounting, capabilities or not.
+fn unconfined(facts: &EngineFacts) -> Vec<String> {
+    let mut options = strings(&["seccomp=unconfined", "apparmor=unconfined", GAIN_PRIVILEGES]);
+    if has_selinux(facts) {
+        options.push("label=disable".to_owned());
+    }
+    options
+}
 
 /// What holds a container that needs no privileges.
 ///

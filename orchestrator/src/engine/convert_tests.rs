@@ -166,9 +166,23 @@ fn a_builder_may_gain_privileges_whatever_the_engine_denies_to_others() {
     assert_eq!(host["SecurityOpt"], json!(["no-new-privileges=false"]));
 }
 
+fn selinux() -> EngineFacts {
+    EngineFacts { security_options: vec!["name=selinux".into()], ..EngineFacts::default() }
+}
+
+#[test]
+fn a_builder_mounts_where_selinux_denies_it_to_containers() {
+    let builder = Privileges::Builder { add: Vec::new(), cgroups: Cgroups::V2 };
+    let has_label = |facts: &EngineFacts| {
+        let options = body(&spec(builder.clone()), facts)["HostConfig"]["SecurityOpt"].clone();
+        options.as_array().unwrap().contains(&json!("label=disable"))
+    };
+    assert!(has_label(&selinux()) && !has_label(&EngineFacts::default()));
+}
+
 #[test]
 fn containers_that_share_a_socket_have_one_selinux_level() {
-    let selinux = EngineFacts { security_options: vec!["name=selinux".into()], ..EngineFacts::default() };
+    let selinux = selinux();
     let sharing = |volume: &str, read_only| {
         let volume = VolumeSpec { name: VolumeName(volume.into()), labels: BTreeMap::new() };
         let mounts = vec![Mount::Own { volume, target: "/run/assemble".into(), read_only }];
