@@ -85,6 +85,7 @@ beside() {
 	# For log_in, and for what COMMAND calls.
 	MACHINE_ENGINE=$(dirname "$images")
 	export MACHINE_ENGINE DOCKER_HOST=unix://$MACHINE_ENGINE/docker.sock ASSEMBLE_TEST_REBOOT="$self reboot"
+	export ASSEMBLE_TEST_TIMES_LONGER=6
 	unset DOCKER_CONTEXT
 	ip link set lo up
 	TMPDIR=$MACHINE_ENGINE emulate "$machine" "$images" "$words" -m 4G \
