@@ -65,6 +65,7 @@ mod load;
 mod log;
 mod names;
 mod namespaces;
+mod narrow;
 mod pauses;
 mod pipes;
 mod ranges;

@@ -40,7 +40,12 @@ impl DialerProcess {
     /// Starts one inside and waits until it serves.
     #[track_caller]
     pub(crate) fn start(path: &Path, args: &[&str], inside: &Namespace) -> Self {
-        let mut command = Command::new(BINARY);
+        Self::run(Command::new(BINARY), path, args, inside)
+    }
+
+    /// The same by another command that runs it.
+    #[track_caller]
+    pub(crate) fn run(mut command: Command, path: &Path, args: &[&str], inside: &Namespace) -> Self {
         command.arg("dial").arg("--socket").arg(path).args(args);
         command.env("RUST_LOG", "debug").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = inside.run(|| command.spawn()).unwrap();
@@ -133,6 +138,17 @@ impl Hostile {
             assert!(ancillary.push(SendAncillaryMessage::ScmRights(descriptors)));
         }
         let _ = sendmsg(&self.socket, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL);
+    }
+
+    /// Says so if there is room for it.
+    #[track_caller]
+    pub(crate) fn say_at_once(&self, bytes: &[u8]) -> bool {
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        match rustix::net::send(&self.socket, bytes, flags) {
+            Ok(_) => true,
+            Err(rustix::io::Errno::AGAIN) => false,
+            Err(error) => panic!("neither sent nor full: {error}"),
+        }
     }
 
     /// The answer's kind, if there was one before the dialer hung up. What comes along is lost.

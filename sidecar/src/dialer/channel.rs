@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::sync::{Notify, oneshot};
 
 use super::error::DialerError;
@@ -62,10 +63,15 @@ pub(super) fn poll_answers(socket: &PacketSocket, cx: &mut Context<'_>) -> Poll<
 }
 
 fn answers(packet: Packet<'_>) -> Option<Vec<Answer>> {
-    let Passed::All(passed) = packet.passed else { return None };
+    // There is room for one in each row of a packet: this process may not have more (unix(7)).
+    let (passed, without) = match packet.passed {
+        Passed::All(passed) => (passed, Reply::Connected),
+        Passed::TooMany => (Vec::new(), Reply::Failed(Errno::MFILE.raw_os_error())),
+    };
     let mut passed = passed.into_iter();
     let mut answers = Vec::new();
     for (number, reply) in Reply::decode(packet.bytes).ok()? {
+        let reply = if reply == Reply::Connected { without } else { reply };
         let passed = if reply == Reply::Connected { Some(passed.next()?) } else { None };
         answers.push(Answer { number, reply, passed });
     }
