@@ -164,6 +164,15 @@ pub struct Desired {
     /// Whether nothing else is asked for than forwards: a backend that runs is kept as it is, and so are the
     /// sidecars that serve.
     pub forwards_only: bool,
+    /// What of it was said.
+    pub named: Named,
+}
+
+/// What a start names, where it matters whether a value was named or is the usual one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// The privileges.
+    pub security: bool,
 }
 
 impl Desired {

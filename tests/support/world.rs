@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use docker_assemble::desired::{
-    Choice, Chosen, Desired, ImageRef, Port, ProxyImage, PullPolicy, Security, Settings, UserName, VolumeName,
+    Choice, Chosen, Desired, ImageRef, Named, Port, ProxyImage, PullPolicy, Security, Settings, UserName,
+    VolumeName,
 };
 use docker_assemble::forward::Forward;
 use docker_assemble::forward::asked::{self, Known};
@@ -74,6 +75,7 @@ pub(crate) fn wish() -> Desired {
         dialer_directory: None,
         recreate: false,
         forwards_only: false,
+        named: Named::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The planner: settings that stay as a backend has them where a start does not name them.
 
-use docker_assemble::desired::{Choice, Desired, Security, Settings};
+use docker_assemble::desired::{Choice, Desired, Named, Security, Settings};
 use docker_assemble::observed::{Container, Observed, State};
 use docker_assemble::plan::action::Action;
 use docker_assemble::plan::{PlanError, plan};
@@ -42,8 +42,13 @@ fn a_new_backend_has_no_more_privileges_than_the_old_one_unless_they_are_asked_f
     let world = started(&Desired { settings: secured(Security::Restricted), ..wish() });
     let anew = Desired { recreate: true, ..naming(&LIMITED) };
     assert_eq!(backend_candidates(&anew, &world).preferred.settings.security, Security::Restricted);
-    let asked = Desired { recreate: true, settings: secured(Security::Privileged), ..wish() };
-    assert_eq!(backend_candidates(&asked, &world).preferred.settings.security, Security::Privileged);
+    let named = Named { security: true };
+    for asked in [
+        Desired { recreate: true, settings: secured(Security::Privileged), ..wish() },
+        Desired { named, ..anew },
+    ] {
+        assert_eq!(backend_candidates(&asked, &world).preferred.settings.security, Security::Privileged);
+    }
     assert!(plan(&wish(), &world).unwrap().is_empty());
 }
 

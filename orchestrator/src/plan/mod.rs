@@ -113,7 +113,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
     let chosen = desired.settings.chosen.over(&has.chosen);
     let security = match (desired.settings.security, has.security) {
         // Nor are more privileges given than were asked for.
-        (Security::Auto, Security::Restricted) => Security::Restricted,
+        (Security::Auto, Security::Restricted) if !desired.named.security => Security::Restricted,
         (asked, _) => asked,
     };
     let wish =

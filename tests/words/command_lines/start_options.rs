@@ -63,6 +63,8 @@ fn the_other_options_of_a_start() {
     let plain = start("");
     assert_eq!((plain.pull, plain.image), (PullPolicy::Missing, None));
     assert_eq!(plain.settings, Settings::default());
+    let auto = start("--security auto");
+    assert!(auto.names_security && auto.settings == plain.settings && !plain.names_security);
     let full = start("--cache-volume=mine --image a:1 --pull always --security restricted --proxy-image p");
     assert_eq!(full.settings.cache_volume, Some(VolumeName("mine".to_owned())));
     assert_eq!(full.image, Some(ImageRef("a:1".to_owned())));

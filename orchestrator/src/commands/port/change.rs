@@ -15,7 +15,7 @@ use explained::Explained;
 use crate::commands::forwards::{self, Words, merged};
 use crate::commands::start::{Around, How, attain, dialed, resolve};
 use crate::commands::{Session, WhenInUse, observe};
-use crate::desired::{Desired, ProxyImage, PullPolicy, Settings};
+use crate::desired::{Desired, Named, ProxyImage, PullPolicy, Settings};
 use crate::engine::Engine;
 use crate::forward::asked::{self, Asked, Word};
 use crate::forward::{Conflict, Forward, MOST, MOST_PORTS, limits};
@@ -237,6 +237,7 @@ pub async fn run<E: Engine>(
             dialer_directory: None,
             recreate: false,
             forwards_only: true,
+            named: Named::default(),
         };
         wish(session, change, usual, around.runtime.as_deref()).await
     };

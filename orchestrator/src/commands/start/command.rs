@@ -15,7 +15,7 @@ use super::{
 use crate::commands::builder::{self, Buildx};
 use crate::commands::variables::Given;
 use crate::commands::{Cancelled, Session, WhenInUse, health};
-use crate::desired::{BACKEND_IMAGE, Desired, ImageRef, ProxyImage};
+use crate::desired::{BACKEND_IMAGE, Desired, ImageRef, Named, ProxyImage};
 use crate::dialer;
 use crate::engine::Engine;
 use crate::health::Place;
@@ -178,6 +178,7 @@ async fn desire<E: Engine>(
         dialer_directory: None,
         recreate: start.recreate,
         forwards_only: false,
+        named: Named { security: start.names_security },
     };
     dialed(session, desired, around.runtime.as_deref()).await
 }

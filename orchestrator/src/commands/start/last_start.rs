@@ -123,7 +123,7 @@ pub(in crate::commands) fn proxies_in_vain(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desired::{PullPolicy, Security, VolumeName};
+    use crate::desired::{Named, PullPolicy, Security, VolumeName};
 
     #[test]
     fn what_is_left_is_what_differs_from_the_usual() {
@@ -142,6 +142,7 @@ mod tests {
             dialer_directory: None,
             recreate: false,
             forwards_only: false,
+            named: Named::default(),
         };
         let plain = Container {
             image: image("usual"),

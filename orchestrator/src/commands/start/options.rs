@@ -129,7 +129,7 @@ pub(in crate::commands) struct Options {
     registry_mirror: Vec<(String, Mirror)>,
 
     /// Privileges of the backend ("auto", "privileged", "restricted"); auto is privileged where the
-    /// engine allows it (default "auto")
+    /// engine allows it (default "auto", "restricted" in the place of such a one)
     #[arg(long, value_name = "string", value_parser = SECURITY)]
     security: Option<Security>,
 
@@ -158,6 +158,8 @@ pub struct Start {
     pub usual: bool,
     /// The settings of the backend's container.
     pub settings: Settings,
+    /// Whether its privileges were named, be it by "auto".
+    pub names_security: bool,
     /// The BuildKit image, when it was named.
     pub image: Option<ImageRef>,
     /// When to pull.
@@ -213,6 +215,7 @@ impl Options {
         Ok(Start {
             forwards: merged(ports.as_deref(), &hosts, self.host_loopback)?,
             usual,
+            names_security: self.security.is_some(),
             settings: Settings {
                 security: self.security.unwrap_or_default(),
                 cache_volume: self.cache_volume,

@@ -93,7 +93,12 @@ fn take_over(options: &mut Start, before: Start) {
     if options.usual {
         options.forwards = before.forwards;
     }
+    let security = options.settings.security;
     options.settings = std::mem::take(&mut options.settings).or(before.settings);
+    if options.names_security {
+        options.settings.security = security;
+    }
+    options.names_security |= before.names_security;
     options.image = options.image.take().or(before.image);
     options.proxy_image = options.proxy_image.take().or(before.proxy_image);
 }
@@ -135,6 +140,7 @@ async fn note<E: Engine>(session: Session<'_, E>, configuration: Option<&Path>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::desired::Security;
 
     fn taken_over(options: &str, before: &str) -> Start {
         let mut options = read(options).unwrap();
@@ -150,6 +156,7 @@ mod tests {
         let want =
             "--allow-host-port 7000 --cpus 1 --memory 2g --security restricted --image i --proxy-image p";
         assert_eq!(named, read(want).unwrap());
+        assert_eq!(taken_over("--security auto", before).settings.security, Security::Auto);
         named = taken_over("--allow-host-port 7000 --memory 3g", "--memory 2g");
         assert_eq!(named, read("--allow-host-port 7000 --memory 3g").unwrap());
     }
