@@ -171,6 +171,8 @@ pub struct Desired {
 /// What a start names, where it matters whether a value was named or is the usual one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Named {
+    /// The image.
+    pub image: bool,
     /// The privileges.
     pub security: bool,
 }

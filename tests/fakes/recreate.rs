@@ -4,7 +4,7 @@ mod aside;
 mod put_back;
 
 use docker_assemble::commands::{Session, start};
-use docker_assemble::desired::{BACKEND_IMAGE, Desired, File, ImageRef, PullPolicy, Security};
+use docker_assemble::desired::{BACKEND_IMAGE, Desired, File, ImageRef, Named, PullPolicy, Security};
 use docker_assemble::labels;
 use docker_assemble::observed::{Container, ContainerId, State};
 use docker_assemble::spec::daemon::CONFIG_FILE;
@@ -141,7 +141,18 @@ async fn what_a_new_backend_has_not_and_the_old_one_had_is_told() {
     let told = must_start(&engine, &plain).await.err();
     let lost = "this start does not name: \"image mine:1\", \"registry-mirror docker.io\"; ";
     assert!(told.contains(lost), "{told}");
-    let told = must_start(&engine, &Desired { settings: secured(Security::Restricted), ..plain }).await.err();
+    let told = must_start(&engine, &Desired { settings: secured(Security::Restricted), ..plain.clone() })
+        .await
+        .err();
+    assert!(!told.contains("does not name"), "{told}");
+    let named = Named { image: true, ..Named::default() };
+    let again = config("debug = true\n");
+    must_start(&engine, &Desired { recreate: true, ..again }).await;
+    // Nor is what its user takes out of a file, or the image that is named.
+    let config_options = "--config /b.toml".to_owned();
+    let file = Desired { recreate: true, named, config_options, ..plain };
+    let told =
+        must_start(&engine, &Desired { files: configured("trace = true\n").files, ..file }).await.err();
     assert!(!told.contains("does not name"), "{told}");
 }
 

@@ -42,7 +42,7 @@ fn a_new_backend_has_no_more_privileges_than_the_old_one_unless_they_are_asked_f
     let world = started(&Desired { settings: secured(Security::Restricted), ..wish() });
     let anew = Desired { recreate: true, ..naming(&LIMITED) };
     assert_eq!(backend_candidates(&anew, &world).preferred.settings.security, Security::Restricted);
-    let named = Named { security: true };
+    let named = Named { security: true, ..Named::default() };
     for asked in [
         Desired { recreate: true, settings: secured(Security::Privileged), ..wish() },
         Desired { named, ..anew },

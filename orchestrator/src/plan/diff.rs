@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::desired::{BACKEND_IMAGE, Choice, Chosen, Desired, NETWORK_HOST, SETTINGS, Setting};
+use crate::desired::{Choice, Chosen, Desired, NETWORK_HOST, SETTINGS, Setting};
 use crate::labels;
 use crate::observed::{Container, Observed};
 use crate::spec::daemon::differences;
@@ -162,8 +162,8 @@ pub fn backend(
 /// has to name, what this one does not.
 #[must_use]
 pub fn lost(desired: &Desired, observed: &Observed, container: &Container) -> Vec<String> {
-    let is_usual = desired.image.0 == BACKEND_IMAGE && !container.image.stands_for(&desired.image);
-    let image = is_usual.then(|| format!("image {}", container.image));
+    let is_other = !desired.named.image && !container.image.stands_for(&desired.image);
+    let image = is_other.then(|| format!("image {}", container.image));
     let named = differences(&[], &desired.files).asked;
     let mut config = match &observed.files {
         Some(has) => differences(has, &desired.files).asked,
@@ -172,8 +172,17 @@ pub fn lost(desired: &Desired, observed: &Observed, container: &Container) -> Ve
         }
         None => Vec::new(),
     };
-    config.retain(|name| !named.contains(name));
+    // What is in a file is the business of whoever names one: of the rest, options are told that there were.
+    let names_file = desired.config_options.split(' ').any(|word| word == "--config");
+    let had = container.labels.get(labels::CONFIG_OPTIONS).map_or("", String::as_str);
+    let is_option = |name: &str| had.contains(&format!("--{name}"));
+    config.retain(|name| !named.contains(name) && (!names_file || (!is_file(name) && is_option(name))));
     image.into_iter().chain(config).collect()
+}
+
+/// Whether only the file of `--config` can have this.
+fn is_file(name: &str) -> bool {
+    name == "config" || name.starts_with("config ")
 }
 
 /// In the place of what one side does not have.

@@ -165,6 +165,7 @@ async fn desire<E: Engine>(
         || ProxyImage::BuiltIn { image: sidecar.image.clone(), arch: sidecar.arch.to_owned() },
         ProxyImage::Custom,
     );
+    let named = Named { image: start.image.is_some(), security: start.names_security };
     let desired = Desired {
         user: session.user.clone(),
         image: start.image.unwrap_or_else(|| around.image.clone()),
@@ -178,7 +179,7 @@ async fn desire<E: Engine>(
         dialer_directory: None,
         recreate: start.recreate,
         forwards_only: false,
-        named: Named { security: start.names_security },
+        named,
     };
     dialed(session, desired, around.runtime.as_deref()).await
 }
