@@ -13,7 +13,7 @@ use crate::observed::Container;
 /// How many last lines of a log are shown when its container fails.
 const END_LINES: u64 = 20;
 
-/// How many bytes they may have.
+/// How many bytes are kept of the end of a log, however many lines of it are read: the last ones.
 const MOST: usize = 1 << 20;
 
 /// How long they may take to come.
@@ -62,19 +62,44 @@ pub(super) async fn whole_end<E: Engine>(engine: &E, container: &Container, line
     is_whole.then(|| String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Returns whether it came to the end of the log.
+/// Returns whether it came to the end of the log, and all of its lines are there.
 async fn read_end<E: Engine>(engine: &E, container: &Container, lines: u64, text: &mut Vec<u8>) -> bool {
     let options = LogOptions { tail: Some(lines), ..LogOptions::default() };
     let mut log = engine.logs(&container.id, options);
+    let mut is_whole = true;
     let read = async {
         loop {
             match log.next().await {
-                // A line has no end, it seems, and nobody reads that far.
-                Some(Ok(_)) if text.len() > MOST => return false,
                 Some(Ok(LogChunk::Stdout(bytes) | LogChunk::Stderr(bytes))) => text.extend_from_slice(&bytes),
                 other => return other.is_none(),
             }
+            // Not at each of the chunks, since what is kept moves.
+            if text.len() > 2 * MOST {
+                is_whole = false;
+                keep_end(text);
+            }
         }
     };
-    tokio::time::timeout(END_LIMIT.min(engine.patience()), read).await.unwrap_or(false)
+    let has_ended = tokio::time::timeout(END_LIMIT.min(engine.patience()), read).await.unwrap_or(false);
+    is_whole &= text.len() <= MOST;
+    keep_end(text);
+    has_ended && is_whole
+}
+
+fn keep_end(text: &mut Vec<u8>) {
+    text.drain(..text.len().saturating_sub(MOST));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_bytes_of_a_long_log_are_kept() {
+        let mut text = [vec![b'x'; MOST], b"the reason\n".to_vec()].concat();
+        keep_end(&mut text);
+        assert!(text.len() == MOST && text.ends_with(b"xthe reason\n"));
+        keep_end(&mut text);
+        assert_eq!(text.len(), MOST);
+    }
 }
