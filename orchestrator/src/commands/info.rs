@@ -54,7 +54,7 @@ pub(super) struct Options {
     #[arg(long, short)]
     quiet: bool,
 
-    /// Time for each answer (default 20s; 2m for the size of the cache)
+    /// Time for each answer (default 20s, 8s for a sidecar, 2m for the size of the cache)
     #[arg(long, value_name = "duration", value_parser = limit)]
     pub(super) timeout: Option<Duration>,
 
