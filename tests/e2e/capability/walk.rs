@@ -33,7 +33,7 @@ pub(super) fn is_told(lines: &str, words: &str) {
 /// Demands that the doctor finds nothing wrong but what the engine cannot do.
 #[track_caller]
 pub(super) fn is_well(backend: &Backend) -> Outcome {
-    let doctor = backend.run(&["doctor"]);
+    let doctor = backend.run(&["doctor", "--timeout", "5m"]);
     if Gateway::of_the_engine() == Gateway::Missing {
         is_told(&doctor.stdout, "the backend is in no network");
         let doctor = doctor.fails(1);

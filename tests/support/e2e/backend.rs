@@ -130,7 +130,9 @@ impl Backend {
 
     /// `docker-assemble backend ARGS`, not run yet.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let is_hurried = times_longer() > 1 && args.first().is_some_and(|verb| HURRIED.contains(verb));
+        let is_hurried = times_longer() > 1
+            && args.first().is_some_and(|verb| HURRIED.contains(verb))
+            && !args.contains(&"--timeout");
         let unhurried: &[&str] = if is_hurried { &["--timeout", "10m"] } else { &[] };
         self.command_of(PLUGIN, &[&["backend"], args, unhurried].concat())
     }
