@@ -26,9 +26,12 @@ fn answering() -> Script {
     script
 }
 
+/// What a command has done that made fewer requests: how many, and all that it said.
+type Done = (usize, String);
+
 /// How long a command waits for an engine that leaves this request and all after it without an answer, and all
-/// that it says; `None` where it makes fewer.
-async fn waits(number: usize, line: &str) -> Option<(Duration, String)> {
+/// that it says.
+async fn waits(number: usize, line: &str) -> Result<(Duration, String), Done> {
     let engine = ScriptedEngine::that_hangs(answering(), Hangs::From(number));
     let (host, directory) = (engine.endpoint().host, env!("CARGO_TARGET_TMPDIR"));
     let vars = BTreeMap::from([
@@ -50,8 +53,14 @@ async fn waits(number: usize, line: &str) -> Option<(Duration, String)> {
             Command::OnEngine(command, limit) => here.obey(command, limit, &console, &cancel).await,
         }
     });
+    let all = |done: anyhow::Result<()>| {
+        let error = done.err().map(|error| format!("{error:#}")).unwrap_or_default();
+        let all = format!("{}{}{error}", screen.out(), screen.err()).replace(&host, "HOST");
+        // How many connections the host has is another number each time.
+        all.lines().filter(|line| !line.contains("conntrack")).collect::<Vec<_>>().join("\n")
+    };
     tokio::select! {
-        _ = &mut command => return None,
+        done = &mut command => return Err((engine.requests().len(), all(done))),
         () = engine.has_hung() => {}
     }
     tokio::time::pause();
@@ -59,8 +68,23 @@ async fn waits(number: usize, line: &str) -> Option<(Duration, String)> {
     let done = command.await;
     let waited = silent_since.elapsed();
     tokio::time::resume();
-    let error = done.err().map(|error| format!("{error:#}")).unwrap_or_default();
-    Some((waited, format!("{}{}{error}", screen.out(), screen.err())))
+    Ok((waited, all(done)))
+}
+
+/// Has a command wait from each of its requests on, until it is done as with an engine that always answers.
+async fn from_each(line: &str, check: impl FnMut(usize, Duration, &str)) {
+    let mut check = check;
+    let usual = waits(usize::MAX, line).await.unwrap_err();
+    for number in 1.. {
+        match waits(number, line).await {
+            Ok((waited, said)) => check(number, waited, &said),
+            Err(done) => {
+                assert_eq!(done, usual, "{line}");
+                assert_eq!(done.0, number - 1, "{line}");
+                return;
+            }
+        }
+    }
 }
 
 /// What is asked in a container may hang with it, so that the engine is asked once more then; and no third time.
@@ -76,6 +100,9 @@ fn an_engine_that_falls_silent_is_waited_for_twice_at_most() {
 /// Twice a second, and what the clock rounds up.
 const MOST: Duration = Duration::from_millis(2010);
 
+/// Twice what an engine has where nothing is said.
+const USUALLY: Duration = Duration::from_millis(40_010);
+
 async fn every_command() {
     for line in [
         "backend info",
@@ -88,24 +115,28 @@ async fn every_command() {
         "backend start --allow-host-port 0",
         "backend start --dry-run",
     ] {
-        for number in 1.. {
-            let Some((waited, said)) = waits(number, &format!("{line} --timeout 1s")).await else { break };
+        let told = |number: usize, waited: Duration, said: &str| {
             assert!(waited <= MOST, "{line}, request {number}: {waited:?}: {said}");
             let is_told = said.contains("did not answer within 1 s") || said.contains("(no answer)");
             assert!(is_told, "{line}, request {number}: {said}");
-        }
+        };
+        from_each(&format!("{line} --timeout 1s"), told).await;
     }
     // Nor is it laid on others.
     let mut all = String::new();
-    for number in 1.. {
-        let Some((waited, said)) = waits(number, "backend doctor --timeout 1s").await else { break };
+    let told = |number: usize, waited: Duration, said: &str| {
         assert!(waited <= MOST, "request {number}: {waited:?}: {said}");
         for line in said.lines().filter(|line| line.contains("answer within 1 s")) {
             let is_the_engine = line.starts_with("fail  engine ") || line.contains("the docker engine at");
             assert!(is_the_engine, "request {number}: {said}");
         }
-        all.push_str(&said);
-    }
+        all.push_str(said);
+    };
+    from_each("backend doctor --timeout 1s", told).await;
+    let unasked = |number: usize, waited: Duration, said: &str| {
+        assert!(waited <= USUALLY, "request {number}: {waited:?}: {said}");
+    };
+    from_each("backend doctor", unasked).await;
     for check in ["backend         ", "buildkit        ", "sidecar 5000    cannot be asked: "] {
         assert!(all.contains(&format!("fail  {check}the docker engine at")), "{check}: {all}");
     }

@@ -21,6 +21,8 @@ pub(super) struct Found {
     pub(super) beside: Vec<Option<bool>>,
     /// The text of the backend's note; none where it was not read.
     pub(super) note: Option<String>,
+    /// Whether they have not answered in time.
+    pub(super) late: bool,
 }
 
 /// Finds out which sidecars serve in the network namespace that their backend has now.
@@ -58,9 +60,12 @@ pub(super) async fn find<E: Engine>(engine: &E, observed: &Observed) -> Found {
             }
         };
         let beside = gradually(engine.at_once(), observed.sidecars.iter().map(look)).await;
-        Some(Found { beside, note })
+        Some(Found { beside, note, late: false })
     };
-    timeout(answer_limit(engine), looking).await.ok().flatten().unwrap_or_default()
+    match timeout(answer_limit(engine), looking).await {
+        Ok(found) => found.unwrap_or_default(),
+        Err(_) => Found { late: true, ..Found::default() },
+    }
 }
 
 /// What is seen in a backend.

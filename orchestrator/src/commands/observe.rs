@@ -100,7 +100,7 @@ pub async fn closely<E: Engine>(engine: &E, user: &UserName) -> Result<Observed,
     let observed = ours(engine, user).await?;
     let Some(backend) = observed.owned_backend() else { return Ok(observed) };
     let seeing = async {
-        let namespaces::Found { beside, note: text } = namespaces::find(engine, &observed).await;
+        let namespaces::Found { beside, note: text, .. } = namespaces::find(engine, &observed).await;
         let noted = match text {
             Some(text) => Some(noted(&text)),
             None => note(engine, backend).await?,

@@ -20,7 +20,7 @@ use crate::commands::start::{START, StartLine, again, proxies_in_vain};
 use crate::commands::{damage, namespaces, observe};
 use crate::desired::{Choice, Ports, REGISTRY_PORT, UserName};
 use crate::dialer;
-use crate::engine::{Engine, USUAL};
+use crate::engine::{Engine, EngineError, USUAL};
 use crate::forward::Forward;
 use crate::forward::asked::{Asked, Known};
 use crate::health::{Place, plain};
@@ -89,16 +89,17 @@ impl<E: Engine> Doctor<'_, E> {
             Ok(observed) => observed,
             Err(failure) => {
                 let is_late = matches!(failure, Unanswered::Late { .. });
-                facts.backend = Some(Err(if is_late { silence.words() } else { failure }));
+                let is_silent = is_late && silence.is_there().await;
+                facts.backend = Some(Err(if is_silent { silence.words() } else { failure }));
                 return facts;
             }
         };
-        let beside = timeout(limit, namespaces::find(engine, &observed)).await;
-        if beside.is_err() && silence.is_there().await {
+        let found = timeout(limit, namespaces::find(engine, &observed)).await;
+        if found.as_ref().map_or(true, |found| found.late) && silence.is_there().await {
             facts.backend = Some(Err(silence.words()));
             return facts;
         }
-        observed.tell_beside(beside.unwrap_or_default().beside);
+        observed.tell_beside(found.unwrap_or_default().beside);
         let again = again(&observed, user);
         (facts.start, facts.anew) = (again.command(), again.anew());
         let anew = facts.anew.clone();
@@ -123,10 +124,15 @@ impl<E: Engine> Doctor<'_, E> {
         facts.lost_files = observed.has_lost_files();
         if let Some(backend) = &observed.backend {
             let named = backend.settings.chosen.words(Choice::Network);
-            if let Some(name) = named.first()
-                && let Ok(Ok(known)) = timeout(limit, engine.networks()).await
-            {
-                facts.network = network(name, &known, &facts.start);
+            if let Some(name) = named.first() {
+                match timeout(limit, engine.networks()).await {
+                    Ok(Ok(known)) => facts.network = network(name, &known, &facts.start),
+                    Err(_) | Ok(Err(EngineError::Timeout { .. })) if silence.is_there().await => {
+                        facts.backend = Some(Err(silence.words()));
+                        return facts;
+                    }
+                    _ => {}
+                }
             }
             let question = |sidecar: &Sidecar| question(sidecar.ports, &asked);
             let examining = health::examine(
@@ -139,6 +145,9 @@ impl<E: Engine> Doctor<'_, E> {
             );
             if backend.state == State::Running {
                 let asking = within(limit, ask(engine, backend, limit), |error| match error {
+                    BuildkitError::Timeout { .. } | BuildkitError::Engine(EngineError::Timeout { .. }) => {
+                        Unanswered::Late { limit }
+                    }
                     BuildkitError::Engine(error) => Unanswered::from(error),
                     error => Unanswered::Error { error: plain(&causes(&error)) },
                 });

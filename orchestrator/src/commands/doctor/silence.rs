@@ -30,7 +30,7 @@ impl<E: Engine> Silence<'_, E> {
 
     /// Whether something has not answered that is asked through the engine.
     pub(super) fn may_be_in(&self, facts: &Facts) -> bool {
-        matches!(facts.daemon, Some(Err(_))) || facts.forwards.iter().any(is_late)
+        matches!(facts.daemon, Some(Err(Unanswered::Late { .. }))) || facts.forwards.iter().any(is_late)
     }
 
     /// Whether the engine does not even tell of a container.
@@ -42,7 +42,7 @@ impl<E: Engine> Silence<'_, E> {
     /// Lays it on the engine that they have not answered.
     pub(super) fn tell(&self, facts: &mut Facts) {
         let words = self.words();
-        if let Some(asked @ Err(_)) = &mut facts.daemon {
+        if let Some(asked @ Err(Unanswered::Late { .. })) = &mut facts.daemon {
             *asked = Err(words.clone());
         }
         for forward in facts.forwards.iter_mut().filter(|forward| is_late(forward)) {
