@@ -28,6 +28,7 @@ use crate::stats::{Counter, Stats};
 use crate::sys::Socket;
 use direction::is_message;
 use idle::IdleTimer;
+pub(crate) use pool::rest;
 use pump::{Fault, Pump};
 use side::Side;
 use turn::give_way;

@@ -32,12 +32,11 @@ pub(super) struct Spill {
     pub(super) sent: usize,
 }
 
-/// What a pipe is asked to hold where few directions have any: a stream takes a third of the calls then, and a
-/// fifth less of a processor's time.
+/// What a pipe is asked to hold where few directions have any: a stream takes a third of the calls then.
 const WIDE_BYTES: usize = 1024 * 1024;
 
-/// So many of a thread are that wide. 64 of them use up the kernel's quota for a user
-/// (`/proc/sys/fs/pipe-user-pages-soft`), and what a stalled stream leaves in one is in no other account.
+/// So many of a thread are that wide. The kernel's quota for a user (`/proc/sys/fs/pipe-user-pages-soft`) is 64 of
+/// them, and what a stalled stream leaves in one is in no other account.
 const WIDE: usize = 2;
 
 /// What the others are asked to hold.
@@ -47,15 +46,20 @@ const PIPE_BYTES: usize = 256 * 1024;
 /// copying.
 const LEAST_BYTES: usize = 64 * 1024;
 
-/// Pipes kept when idle: more than that many directions are seldom mid-transfer at once.
-const KEPT: usize = 16;
+/// Pipes that are not wide and are kept when idle: more directions are seldom mid-transfer at once. `doctor` counts
+/// on what all that are kept take of the quota.
+const KEPT: usize = 8;
 
 /// How long nothing is asked of a kernel that had no good pipe to give.
 const STARVED: Duration = Duration::from_secs(1);
 
+/// Empty pipes, in their boxes as a direction holds them.
+type Idle = RefCell<Vec<Box<Filled>>>;
+
 thread_local! {
-    #[expect(clippy::vec_box, reason = "they are taken and put back in their boxes, as a direction holds them")]
-    static IDLE: RefCell<Vec<Box<Filled>>> = const { RefCell::new(Vec::new()) };
+    static WIDE_PIPES: Idle = const { RefCell::new(Vec::new()) };
+    static PIPES: Idle = const { RefCell::new(Vec::new()) };
+    /// How many wide ones there are, idle or not.
     static WIDE_MADE: Cell<usize> = const { Cell::new(0) };
     static NARROW_UNTIL: Cell<Option<Instant>> = const { Cell::new(None) };
     static STARVED_UNTIL: Cell<Option<Instant>> = const { Cell::new(None) };
@@ -83,20 +87,21 @@ impl Spill {
 /// An empty pipe, from the pool or new, and a wide one if that can be; `None` while the kernel gives none worth
 /// having.
 pub(super) fn take() -> Option<Box<Filled>> {
-    IDLE.with_borrow_mut(|idle| {
-        let wide = idle.last().is_some_and(|pipe| pipe.wide);
-        if !wide
-            && WIDE_MADE.get() < WIDE
-            && let Some(pipe) = make(WIDE_BYTES, WIDE_BYTES, &NARROW_UNTIL)
-        {
-            WIDE_MADE.set(WIDE_MADE.get() + 1);
-            return Some(Box::new(Filled { pipe, len: 0, wide: true }));
-        }
-        idle.pop().or_else(|| {
-            let pipe = make(PIPE_BYTES, LEAST_BYTES, &STARVED_UNTIL)?;
-            Some(Box::new(Filled { pipe, len: 0, wide: false }))
-        })
-    })
+    let wide = || {
+        let may_be = WIDE_MADE.get() < WIDE;
+        let pipe = may_be.then(|| make(WIDE_BYTES, WIDE_BYTES, &NARROW_UNTIL)).flatten()?;
+        WIDE_MADE.set(WIDE_MADE.get() + 1);
+        Some(Box::new(Filled { pipe, len: 0, wide: true }))
+    };
+    let narrow = || {
+        let pipe = make(PIPE_BYTES, LEAST_BYTES, &STARVED_UNTIL)?;
+        Some(Box::new(Filled { pipe, len: 0, wide: false }))
+    };
+    WIDE_PIPES
+        .with_borrow_mut(Vec::pop)
+        .or_else(wide)
+        .or_else(|| PIPES.with_borrow_mut(Vec::pop))
+        .or_else(narrow)
 }
 
 /// A pipe of at least so many bytes, unless the kernel had none such to give a moment ago.
@@ -112,14 +117,20 @@ fn make(bytes: usize, least: usize, refused_until: &'static LocalKey<Cell<Option
 /// Takes back a pipe that is **known to be empty**. One that may hold a byte has to be dropped:
 /// that byte would go to the next client.
 pub(super) fn put_back(pipe: Box<Filled>) {
-    IDLE.with_borrow_mut(|idle| {
-        if pipe.wide {
-            idle.push(pipe);
-        } else if idle.len() < KEPT {
-            // The wide ones are taken first.
-            idle.insert(0, pipe);
-        }
-    });
+    if pipe.wide {
+        WIDE_PIPES.with_borrow_mut(|idle| idle.push(pipe));
+    } else {
+        PIPES.with_borrow_mut(|idle| {
+            if idle.len() < KEPT {
+                idle.push(pipe);
+            }
+        });
+    }
+}
+
+/// Leaves the wide pipes to others: this thread has no connections.
+pub(crate) fn rest() {
+    WIDE_PIPES.with_borrow_mut(Vec::clear);
 }
 
 #[cfg(test)]
@@ -127,17 +138,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_directions_have_wide_pipes_and_what_they_give_back_is_taken_first() {
-        let widths =
-            |pipes: &[Box<Filled>]| pipes.iter().map(|pipe| pipe.pipe.capacity()).collect::<Vec<_>>();
-        let mut taken: Vec<_> = (0..=WIDE).map(|_| take().unwrap()).collect();
-        assert_eq!(widths(&taken), [WIDE_BYTES, WIDE_BYTES, PIPE_BYTES]);
+    fn the_first_directions_have_wide_pipes_for_as_long_as_the_thread_has_connections() {
+        let take = || take().unwrap();
+        let are_wide = |pipes: &[Box<Filled>]| pipes.iter().map(|pipe| pipe.wide).collect::<Vec<_>>();
+        if Pipe::new(WIDE_BYTES).unwrap().capacity() < WIDE_BYTES {
+            // As for a user whose quota is used up.
+            assert_eq!(are_wide(&[take()]), [false]);
+            return;
+        }
+        let mut taken = vec![take(), take(), take()];
+        assert_eq!(are_wide(&taken), [true, true, false]);
         taken.drain(..).for_each(put_back);
-        assert_eq!(widths(&[take().unwrap(), take().unwrap()]), [WIDE_BYTES; WIDE]);
-        // These two were dropped, as those of a connection that broke are.
-        assert_eq!(
-            widths(&[take().unwrap(), take().unwrap(), take().unwrap()]),
-            [WIDE_BYTES, WIDE_BYTES, PIPE_BYTES]
-        );
+        assert_eq!(are_wide(&[take(), take(), take()]), [true, true, false]);
+        // These were dropped, as those of connections that broke are.
+        put_back(take());
+        assert_eq!(WIDE_MADE.get(), 1);
+        rest();
+        assert_eq!(WIDE_MADE.get(), 0);
+        assert_eq!(are_wide(&[take()]), [true]);
     }
 }

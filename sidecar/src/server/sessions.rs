@@ -107,6 +107,7 @@ impl Drop for Registration {
         open.remove(self.key as usize);
         if open.is_empty() {
             self.registry.0.none.notify_one();
+            crate::relay::rest();
         }
         drop(open);
         if self.has_slot {

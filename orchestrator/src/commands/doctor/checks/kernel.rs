@@ -63,8 +63,8 @@ pub enum KernelTrouble {
     LittleRoom { free: String, size: String },
 }
 
-/// What a relay's pool may hold, in pages: 16 pipes of 256 KiB (`docs/relay.md`).
-const PIPE_PAGES: u64 = 16 * 64;
+/// What a relay's pool may hold, in pages: 2 pipes of 1 MiB and 8 of 256 KiB (`docs/relay.md`).
+const PIPE_PAGES: u64 = 2 * 256 + 8 * 64;
 
 /// Pages are the kernel's account of a user, and all sidecars are one user.
 pub(super) fn pipes(reports: &[&Status]) -> Option<Check> {
