@@ -122,9 +122,10 @@ mod of_any_size {
         (relay, sizes)
     }
 
+    /// Less than a wide pipe and more than another: those are left, these are used and kept.
     fn through_big_pipes(size: u64) {
-        let (relay, sizes) = streams_through(MIB, size);
-        assert!(!sizes.is_empty() && sizes.iter().all(|size| *size == MIB), "{sizes:?}");
+        let (relay, sizes) = streams_through(MIB / 2, size);
+        assert!(!sizes.is_empty() && sizes.iter().all(|size| *size == MIB / 2), "{sizes:?}");
         assert_eq!(relay.metric("splice_fallbacks_total"), 0);
     }
 

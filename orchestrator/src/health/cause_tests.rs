@@ -53,8 +53,8 @@ fn case<'a>(
 const BOTH: &str = "'docker assemble backend start --allow-host-port 5000@loopback' goes around it; \
     'iptables -I INPUT -p tcp -d 172.17.0.1 --dport 5000 -j ACCEPT' on this host lets it in, and where nftables \
     filters too 'nft insert rule inet filter input ip daddr 172.17.0.1 tcp dport 5000 accept', with the table and \
-    chain that 'nft list ruleset' shows; where firewalld does 'firewall-cmd --add-rich-rule=\"rule priority=-32768 \
-    family=ipv4 destination address=172.17.0.1 port port=5000 protocol=tcp accept\"', and the same with --permanent";
+    chain that 'nft list ruleset' shows; where firewalld does 'firewall-cmd --zone=ZONE --add-rich-rule=\"rule priority=-32768 \
+    family=ipv4 destination address=172.17.0.1 port port=5000 protocol=tcp accept\"', with the zone of the engine's bridge, and the same with --permanent";
 
 #[track_caller]
 fn says(case: &Case<'_>, why: &str, help: &str) {

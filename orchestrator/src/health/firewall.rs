@@ -17,12 +17,13 @@ use crate::desired::Ports;
 /// What may turn packets for this host away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filters {
-    chains: Vec<Chain>,
+    /// Absent where they may not be looked at.
+    chains: Option<Vec<Chain>>,
     firewalld: Option<Firewalld>,
 }
 
 /// What there is to say of a host that is not looked at.
-pub static UNSEEN: Filters = Filters { chains: Vec::new(), firewalld: None };
+pub static UNSEEN: Filters = Filters { chains: None, firewalld: None };
 
 /// A chain that packets for this host go through and that lets not all of them pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,12 +37,14 @@ struct Chain {
 const FIREWALLD: &str = "firewalld";
 
 impl Filters {
-    /// Those of a ruleset beside a firewalld, or without one. A table that one has left behind is like any
-    /// other.
+    /// Those of a ruleset, if it may be read, beside a firewalld, or without one. A table that one has left behind
+    /// is like any other.
     #[must_use]
-    pub fn new(ruleset: &[u8], firewalld: Option<Firewalld>) -> Self {
-        let mut chains = closing_chains(ruleset);
-        chains.retain(|chain| firewalld.is_none() || chain.table != FIREWALLD);
+    pub fn new(ruleset: Option<&[u8]>, firewalld: Option<Firewalld>) -> Self {
+        let mut chains = ruleset.map(closing_chains);
+        chains.iter_mut().for_each(|chains| {
+            chains.retain(|chain| firewalld.is_none() || chain.table != FIREWALLD);
+        });
         Self { chains, firewalld }
     }
 }
@@ -118,7 +121,7 @@ pub enum Door {
     #[error(
         "'{iptables}' on {host} lets it in, and where nftables filters too 'nft insert rule inet filter input \
          {ip} daddr {to} tcp dport {ports} accept', with the table and chain that 'nft list ruleset' shows; \
-         where firewalld does '{firewalld}', and the same with --permanent"
+         where firewalld does '{firewalld}', with the zone of the engine's bridge, and the same with --permanent"
     )]
     Unknown {
         iptables: String,
@@ -131,29 +134,33 @@ pub enum Door {
     /// What may turn it away is known.
     #[error("{commands} on {host} {verb} it in")]
     Known { commands: String, host: &'static str, verb: &'static str },
+    /// Firewalld tells its zones to everybody, the kernel its rules only to root.
+    #[error(
+        "{commands} on {host} let it in, unless more than firewalld filters there: 'nft list ruleset' shows it to root"
+    )]
+    Firewalld { commands: String, host: &'static str },
 }
 
 /// What lets a forward into `host`; without filters, for a host that cannot be looked at.
 pub(super) fn open(filters: &Filters, to: Option<IpAddr>, ports: Ports, host: &'static str) -> Door {
     let commands = |to: IpAddr| {
-        let chains = filters.chains.iter().filter_map(move |chain| chain.open(to, ports));
+        let chains = filters.chains.iter().flatten().filter_map(move |chain| chain.open(to, ports));
         chains.chain(filters.firewalld.iter().flat_map(move |it| it.open(Some(to), ports)))
     };
-    let known: Vec<_> = to.into_iter().flat_map(commands).collect();
+    let known: Vec<_> = to.into_iter().flat_map(commands).map(|command| format!("'{command}'")).collect();
+    let commands = known.join(" and ");
     match &known[..] {
         [] => {
-            let (iptables, [firewalld, _]) = (iptables(to, ports), Firewalld::default().open(to, ports));
+            let (iptables, [firewalld, _]) = (iptables(to, ports), Firewalld::anywhere().open(to, ports));
             let (ip, to) = match to {
                 Some(to) if to.is_ipv6() => ("ip6", to.to_string()),
                 to => ("ip", to.map_or_else(|| "GATEWAY".to_owned(), |to| to.to_string())),
             };
             Door::Unknown { iptables, host, ip, to, ports, firewalld }
         }
-        commands => {
-            let verb = if commands.len() == 1 { "lets" } else { "together let" };
-            let commands: Vec<_> = commands.iter().map(|command| format!("'{command}'")).collect();
-            Door::Known { commands: commands.join(" and "), host, verb }
-        }
+        _ if filters.chains.is_none() => Door::Firewalld { commands, host },
+        [_] => Door::Known { commands, host, verb: "lets" },
+        _ => Door::Known { commands, host, verb: "together let" },
     }
 }
 
@@ -188,8 +195,8 @@ mod tests {
 
     #[test]
     fn every_chain_that_can_close_the_door_is_opened() {
-        let filters = Filters::new(RULESET.as_bytes(), None);
-        let names: Vec<_> = filters.chains.iter().map(|chain| chain.table.as_str()).collect();
+        let filters = Filters::new(Some(RULESET.as_bytes()), None);
+        let names: Vec<_> = filters.chains.iter().flatten().map(|chain| chain.table.as_str()).collect();
         assert_eq!(names, ["mine", "filter", "six"]);
         let gateway = Some(IpAddr::from([172, 17, 0, 1]));
         let open = |to, ports: &str, host| open(&filters, to, ports.parse().unwrap(), host);
@@ -223,7 +230,7 @@ mod tests {
     fn firewalld_is_told_by_its_own_command_while_it_is_there() {
         let ruleset = RULESET.replace("\"mine\"", "\"firewalld\"");
         let opened = |firewalld| {
-            let filters = Filters::new(ruleset.as_bytes(), firewalld);
+            let filters = Filters::new(Some(ruleset.as_bytes()), firewalld);
             open(&filters, Some([172, 17, 0, 1].into()), "8000-8009".parse().unwrap(), "this host")
                 .to_string()
         };
@@ -239,5 +246,9 @@ mod tests {
         );
         assert!(opened(Some(Firewalld::new("", None, None))).contains(&format!("'firewall-cmd {rule}")));
         assert!(opened(None).contains("'nft insert rule inet firewalld in ip daddr"));
+        let half = Filters::new(None, Some(Firewalld::default()));
+        let half = open(&half, Some([172, 17, 0, 1].into()), "8000-8009".parse().unwrap(), "this host");
+        assert!(half.to_string().contains(&format!("'firewall-cmd {rule}")), "{half}");
+        assert!(half.to_string().contains("unless more than firewalld filters"), "{half}");
     }
 }

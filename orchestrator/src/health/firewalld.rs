@@ -33,6 +33,11 @@ impl Firewalld {
         Self { zone: by_source.or(by_name).map(str::to_owned) }
     }
 
+    /// One that may be on a host that cannot be looked at.
+    pub(super) fn anywhere() -> Self {
+        Self { zone: Some("ZONE".to_owned()) }
+    }
+
     /// The commands that let these ports in, until it is loaded anew, and from then on. The first of all rules,
     /// since one of the zone's may turn them away.
     pub(super) fn open(&self, to: Option<IpAddr>, ports: Ports) -> [String; 2] {

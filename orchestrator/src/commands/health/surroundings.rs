@@ -168,19 +168,24 @@ pub(super) async fn filters(groups: &[Vec<Group<'_>>], limit: Duration) -> Filte
     let Some(group) = groups.iter().flatten().find(|group| group.may_be_filtered()) else {
         return UNSEEN.clone();
     };
+    // The outer error: it has not said it in time.
     let says = async |program, words: &[&str]| {
         let mut command = Command::new(program);
         let said = command.args(words).stdin(Stdio::null()).kill_on_drop(true).output();
-        let said = timeout(limit, said).await.ok()?.ok()?;
-        said.status.success().then_some(said.stdout)
+        timeout(limit, said).await.map(|said| said.ok().filter(|said| said.status.success()))
     };
     let asked = (says("nft", &["--json", "list", "ruleset"]), says("firewall-cmd", &["--get-active-zones"]));
     let (ruleset, zones) = tokio::join!(asked.0, asked.1);
-    let firewalld = zones.map(|zones| {
-        let bridge = group.addr.and_then(interface);
-        Firewalld::new(&String::from_utf8_lossy(&zones), group.addr, bridge.as_deref())
-    });
-    Filters::new(&ruleset.unwrap_or_default(), firewalld)
+    let firewalld = match zones {
+        // It is there, since it waits for an answer.
+        Err(_) => Some(Firewalld::default()),
+        Ok(zones) => zones.map(|zones| {
+            let bridge = group.addr.and_then(interface);
+            Firewalld::new(&String::from_utf8_lossy(&zones.stdout), group.addr, bridge.as_deref())
+        }),
+    };
+    let ruleset = ruleset.ok().flatten().map(|said| said.stdout);
+    Filters::new(ruleset.as_deref(), firewalld)
 }
 
 /// The name of the interface that has this address.
