@@ -127,9 +127,11 @@ fn a_stop_leaves_nothing_but_named_volumes() {
 
 #[test]
 #[ignore = "needs a docker engine"]
-fn a_stop_without_a_backend_is_a_quiet_success() {
-    let stop = Backend::new().run(&["stop"]).ok();
-    assert_eq!((stop.stdout.as_str(), stop.stderr.as_str()), ("", ""));
+fn a_stop_without_a_backend_succeeds_and_says_so() {
+    let backend = Backend::new();
+    let stop = backend.run(&["stop"]).ok();
+    let told = format!("There is no backend \"{}\" to stop\n", backend.name());
+    assert_eq!((stop.stdout.as_str(), stop.stderr.as_str()), ("", told.as_str()));
 }
 
 #[test]
