@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use assemble_contract::status::Probe;
 use assemble_contract::{Outcome, Port, Ports, Status, TargetHost};
+use docker_plugin::bounded;
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::SockaddrStorage;
 use tokio::process::Command;
@@ -171,7 +172,7 @@ pub(super) async fn filters(groups: &[Vec<Group<'_>>], limit: Duration) -> Filte
     // The outer error: it has not said it in time.
     let says = async |program, words: &[&str]| {
         let mut command = Command::new(program);
-        let said = command.args(words).stdin(Stdio::null()).kill_on_drop(true).output();
+        let said = bounded::output(command.args(words).stdin(Stdio::null()));
         timeout(limit, said).await.map(|said| said.ok().filter(|said| said.status.success()))
     };
     let asked = (says("nft", &["--json", "list", "ruleset"]), says("firewall-cmd", &["--get-active-zones"]));
