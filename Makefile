@@ -67,6 +67,10 @@ fuzz: ## Fuzz the relay's readers and its state machine
 lint: ## Check format, lints, documentation, dependencies, shell scripts and workflows
 	@scripts/lint.sh
 
+.PHONY: promises
+promises: ## Compile with the oldest compiler that is promised, and docker-plugin from its package
+	@scripts/promises.sh
+
 .PHONY: clean
 clean: ## Delete what was compiled
 	cargo clean

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks everything that needs no test: format, lints, documentation, dependencies, packages, scripts, workflows.
+# Checks everything that needs no test: format, lints, documentation, dependencies, scripts, workflows.
 # One that fails keeps none of the others from running.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -22,10 +22,7 @@ suite "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
 suite "lints of the fuzz targets" \
 	cargo clippy --manifest-path fuzz/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}" --all-targets --locked -- -D warnings
 suite "documentation" env RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
-suite "the oldest compiler" scripts/msrv.sh
 suite "dependencies" scripts/deny.sh
-suite "the package of docker-plugin" cargo package --quiet --locked --allow-dirty \
-	--package docker-plugin --package explained --package explained-derive
 suite "scripts" scripts
 suite "workflows" scripts/workflows.sh
 suite "the text of the release" scripts/release.sh notes
