@@ -1,8 +1,10 @@
 //! An engine of a test's own: the installed one once more, in namespaces of its own.
 
 use std::fs::{File, read_to_string};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::backend::Backend;
@@ -13,6 +15,10 @@ use crate::namespace::Namespace;
 
 /// How long an engine may take to begin, or to end with its containers.
 const PATIENCE: Duration = Duration::from_secs(90);
+
+/// The images that the first engine was given, for all later ones to begin with: to pack and unpack them takes
+/// seconds each time.
+static IMAGES: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// A second engine. It shares nothing with the machine's own but the images given to it; its
 /// network is one of its own, and dropping it ends all that runs in it.
@@ -53,6 +59,9 @@ impl OwnEngine {
     fn start_with(options: &[String], descriptors: Option<u32>, programs: Option<PathBuf>) -> Self {
         let (dir, network, options) = (TempDir::new(), Namespace::new(), options.to_vec());
         let mut engine = Self { network, process: None, options, descriptors, programs, dir };
+        if let Some(images) = &*IMAGES.lock().unwrap() {
+            copy_images(images, &engine.path("data"));
+        }
         engine.launch();
         engine
     }
@@ -136,11 +145,21 @@ impl OwnEngine {
     /// Gives it copies of images of the machine's engine.
     #[track_caller]
     pub(crate) fn take(&self, images: &[String]) {
-        let tar = self.path("images.tar");
         let images: Vec<_> = images.iter().map(String::as_str).collect();
+        if self.docker(&[&["image", "inspect"], &images[..]].concat()).code == Some(0) {
+            return;
+        }
+        let tar = self.path("images.tar");
         run(&mut docker_command(&[&["save", "--output", tar.to_str().unwrap()], &images[..]].concat())).ok();
         self.docker(&["load", "--quiet", "--input", tar.to_str().unwrap()]).ok();
         std::fs::remove_file(tar).unwrap();
+        let mut kept = IMAGES.lock().unwrap();
+        if kept.is_none() {
+            let copy = std::env::temp_dir().join(format!("asmt-{}-images", std::process::id()));
+            copy_images(&self.path("data"), &copy);
+            removed_in_the_end(&copy);
+            *kept = Some(copy);
+        }
     }
 
     /// Runs `docker ARGS` with it.
@@ -178,6 +197,28 @@ impl Drop for OwnEngine {
         }
         remove_cgroups(&self.cgroup());
     }
+}
+
+/// Copies what an engine keeps of its images, its layers as links: nobody writes to them.
+#[track_caller]
+fn copy_images(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for (part, how) in [("image", "--archive"), ("overlay2", "-al")] {
+        // One that keeps them in another way begins without, and is given them.
+        if from.join(part).is_dir() {
+            run(Command::new("cp").arg(how).args([&from.join(part), to])).ok();
+        }
+    }
+}
+
+/// Has a directory removed when this process has ended, in whatever way: the shell's input ends with it.
+#[track_caller]
+#[expect(clippy::zombie_processes, reason = "it outlives this process")]
+fn removed_in_the_end(path: &Path) {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "read -r _; rm -rf -- \"$0\""]).arg(path).stdin(Stdio::piped()).process_group(0);
+    let mut shell = shell.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    std::mem::forget(shell.stdin.take());
 }
 
 /// Removes the control groups of that name, which are empty.
