@@ -55,11 +55,12 @@ with_an_engine=(cargo test --workspace --locked --no-fail-fast --test=e2e --test
 	--skip capability::reboot)
 
 # What is about this program more than about its engine: how it ends, is interrupted and repaired, its words and
-# advice, what goes through docker's command line or ssh, and what it says of the kernel. It takes minutes, and once
-# is enough, since what users do is tried on each engine by the walks of `capability`.
+# advice, what goes through docker's command line or ssh, what it says of the kernel, and what BuildKit and buildx do,
+# which are the same ones on each engine. It takes minutes, and once is enough, since what users do is tried on each
+# engine by the walks of `capability`.
 of_this_program=()
-for room in advice advice_kernel ci crashes credentials endpoints faults firewalld health in_use interrupts names \
-	plugin ports quickstart repair screen ssh targets trouble; do
+for room in advice advice_kernel buildx buildx_commands ci configured crashes credentials endpoints faults firewalld \
+	health in_use interrupts names plugin ports quickstart registries repair screen ssh targets trouble; do
 	of_this_program+=(--skip "$room::")
 done
 
