@@ -111,6 +111,15 @@ impl ProxyImage {
             Self::BuiltIn { image, .. } | Self::Custom(image) => image,
         }
     }
+
+    /// The same where the user named it.
+    #[must_use]
+    pub const fn named(&self) -> Option<&ImageRef> {
+        match self {
+            Self::BuiltIn { .. } => None,
+            Self::Custom(image) => Some(image),
+        }
+    }
 }
 
 /// When to pull an image that a new container needs.
@@ -185,6 +194,11 @@ impl Desired {
         let dialer = in_container.then(|| self.user.dialer());
         let sidecars = self.forwards.iter().map(|forward| self.user.sidecar(forward));
         std::iter::once(self.user.backend()).chain(dialer).chain(sidecars).collect()
+    }
+
+    /// The images that somebody named.
+    pub fn named_images(&self) -> impl Iterator<Item = &ImageRef> {
+        self.named.image.then_some(&self.image).into_iter().chain(self.proxy_image.named())
     }
 
     /// The ports of the host's loopback that are forwarded: what its dialer may dial.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use explained::Explained;
 
-use super::failure::{CREATE, START, UPDATE};
-use crate::desired::ContainerName;
+use super::failure::{CREATE, PULL, START, UPDATE};
+use crate::desired::{ContainerName, ImageRef};
 
 /// What was being done, with its object: the first half of every engine error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,13 @@ impl EngineError {
             return false;
         };
         operation.object == name.0 && [CREATE, START, UPDATE].contains(&operation.verb)
+    }
+
+    /// Whether the engine has no such image and cannot pull it.
+    #[must_use]
+    pub fn refuses_image(&self, image: &ImageRef) -> bool {
+        let (Self::NotFound { operation, .. } | Self::Refused { operation, .. }) = self else { return false };
+        operation.verb == PULL && operation.object == image.0
     }
 
     /// Whether a container could not be created because its name is taken.

@@ -50,6 +50,7 @@ pub enum PlanError {
         "the engine has no image \"{image}\" and --pull is \"never\"; load it, or let it be pulled with '--pull missing'"
     )]
     #[advice = "load it"]
+    #[status = "125"]
     NoImage {
         /// The image.
         image: ImageRef,

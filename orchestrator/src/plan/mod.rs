@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::desired::{Choice, Desired, ImageRef, ProxyImage, PullPolicy, Security, Settings, VolumeName};
+use crate::desired::{Choice, Desired, ImageRef, PullPolicy, Security, Settings, VolumeName};
 use crate::observed::{Container, Observed, State};
 use crate::spec::{self, ContainerSpec};
 use action::{Action, Reason};
@@ -86,11 +86,7 @@ pub fn prepare(desired: &Desired, observed: &Observed) -> Plan {
         fallback: observed.images.contains_key(image),
     };
     if desired.pull == PullPolicy::Always {
-        let own = match &desired.proxy_image {
-            ProxyImage::Custom(image) => Some(image),
-            ProxyImage::BuiltIn { .. } => None,
-        };
-        plan.stage(std::iter::once(&desired.image).chain(own).map(pull).collect());
+        plan.stage(std::iter::once(&desired.image).chain(desired.proxy_image.named()).map(pull).collect());
     }
     plan
 }

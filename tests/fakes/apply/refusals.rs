@@ -1,6 +1,7 @@
 //! What an engine refuses, or has to say, of what a start wants.
 
-use docker_assemble::desired::PullPolicy;
+use docker_assemble::commands;
+use docker_assemble::desired::{ImageRef, Named, ProxyImage, PullPolicy};
 
 use super::*;
 
@@ -21,6 +22,38 @@ async fn refused_privileges_lead_to_fewer_with_one_warning() {
         assert!(result.unwrap_err().to_string().contains("'--security restricted'"));
         assert_eq!(names(&engine), []);
     }
+}
+
+/// As with `docker run`, 125 is for a value that will not do, and 1 for what nobody has named.
+#[tokio::test(start_paused = true)]
+async fn what_the_engine_or_buildkit_refuses_of_what_was_named_ends_with_125() {
+    let ends = async |engine: &FakeEngine, wish: &Desired| {
+        let (result, _) = run_start(engine, wish, &Cancel::never()).await;
+        let error = result.unwrap_err();
+        (commands::exit(&error).code(), error.to_string())
+    };
+    let bare = FakeEngine::with_images(&[]);
+    let (status, _) = ends(&bare, &Desired { pull: PullPolicy::Never, ..wish() }).await;
+    assert_eq!((status, ends(&bare, &wish()).await.0), (125, 1));
+    let named = Desired { named: Named { image: true, ..Named::default() }, ..wish() };
+    assert_eq!(ends(&bare, &named).await.0, 125);
+    let own = Desired { proxy_image: ProxyImage::Custom(ImageRef("mine".to_owned())), ..wish() };
+    assert_eq!(ends(&fresh(), &own).await.0, 125);
+
+    let engine = fresh();
+    engine.world().refusal = Refusal::Start;
+    let privileged = Desired { settings: secured(Security::Privileged), ..wish() };
+    assert_eq!(ends(&engine, &privileged).await.0, 125);
+
+    let engine = fresh();
+    engine.world().ending.insert(wish().user.backend());
+    assert_eq!(ends(&engine, &wish()).await.0, 1);
+    let (insecure, config) = ("--registry-insecure r", "--config /etc/a.toml --registry-insecure r");
+    let told = |options: &str| Desired { config_options: options.to_owned(), ..wish() };
+    assert_eq!(ends(&engine, &told(insecure)).await.0, 1);
+    let (status, words) = ends(&engine, &told(config)).await;
+    assert_eq!(status, 125);
+    assert!(words.ends_with("ended right after its start; asked for config \"/etc/a.toml\""), "{words}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -76,19 +76,28 @@ pub enum StartError {
         /// The settings that were named.
         asked: Chosen,
     },
-    /// BuildKit ends at once with the arguments of `--buildkitd-flags`.
+    /// BuildKit ends at once with the arguments of `--buildkitd-flags` or the file of `--config`.
     #[error("{error}; asked for {asked}")]
     #[advice = "read its log, which is shown, and correct them"]
     #[status = "125"]
-    Flags {
+    Daemon {
         /// That it has ended.
         error: ReadyError,
-        /// The arguments.
-        asked: Chosen,
+        /// What it was told.
+        asked: String,
     },
-    /// The engine gives no privileges.
+    /// The image that `--image` or `--proxy-image` names cannot be pulled.
+    #[error("{error}")]
+    #[advice = "what it says"]
+    #[status = "125"]
+    Image {
+        /// The engine's refusal.
+        error: EngineError,
+    },
+    /// The engine does not give the privileges that `--security privileged` asks for.
     #[error("{error}; '--security restricted' does without privileges that the engine refuses")]
     #[advice = "what it says"]
+    #[status = "125"]
     Privileges {
         /// The engine's refusal.
         error: EngineError,

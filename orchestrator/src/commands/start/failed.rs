@@ -1,5 +1,6 @@
 //! A start that failed: what is said of it, and what is undone.
 
+use super::last_start::config_file;
 use super::{StartError, blocked};
 use crate::apply::{Failure, Made, undo};
 use crate::commands::{Session, damage, log_end};
@@ -41,19 +42,27 @@ pub(super) async fn quote<E: Engine>(
     // Only those of the backend itself say anything of it.
     let is_backend = |failed: &Container| failed.name == session.user.backend();
     let has_ended = matches!(&error, ReadyError::Ended(container) if is_backend(container));
-    let judged: &[_] = if has_ended { &[Choice::Flags] } else { &[] };
-    let flags = desired.settings.chosen.only(judged);
+    let told = told(desired).filter(|_| has_ended);
     match error {
         ReadyError::Cancelled(cancelled) => cancelled.into(),
         // As it is, so that its hint is found.
         ReadyError::Engine(error) => error.into(),
-        error => match helper {
-            Some(name) => StartError::OldHelper { error, name }.into(),
-            None if was_there => StartError::Old { error }.into(),
-            None if !flags.is_empty() => StartError::Flags { error, asked: flags }.into(),
-            None => error.into(),
+        error => match (helper, told) {
+            (Some(name), _) => StartError::OldHelper { error, name }.into(),
+            _ if was_there => StartError::Old { error }.into(),
+            (_, Some(asked)) => StartError::Daemon { error, asked }.into(),
+            _ => error.into(),
         },
     }
+}
+
+/// What only BuildKit can judge of what it is told.
+fn told(desired: &Desired) -> Option<String> {
+    let flags = desired.settings.chosen.only(&[Choice::Flags]);
+    let flags = (!flags.is_empty()).then(|| flags.to_string());
+    let config = config_file(&desired.config_options).map(|path| format!("config \"{}\"", path.display()));
+    let told: Vec<_> = flags.into_iter().chain(config).collect();
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
 /// Takes back what this run made; what cannot be is told beside the error. Whoever asks for the end
@@ -101,6 +110,9 @@ pub(super) fn explain(desired: &Desired, cause: Failure) -> anyhow::Error {
             StartError::Privileges { error }.into()
         }
         Failure::Engine(error) if error.is_taken_name() => StartError::Taken { error }.into(),
+        Failure::Engine(error) if desired.named_images().any(|image| error.refuses_image(image)) => {
+            StartError::Image { error }.into()
+        }
         Failure::Engine(error)
             if !desired.settings.chosen.is_empty() && error.refuses_container(&desired.user.backend()) =>
         {

@@ -5,9 +5,7 @@ use std::path::{PathBuf, absolute};
 
 use super::Daemon;
 use super::words::{StartLine, read};
-use crate::desired::{
-    BACKEND_IMAGE, Desired, ImageRef, Port, ProxyImage, SETTINGS, Setting, Settings, UserName,
-};
+use crate::desired::{BACKEND_IMAGE, Desired, ImageRef, Port, SETTINGS, Setting, Settings, UserName};
 use crate::forward::{Forward, Target};
 use crate::labels;
 use crate::observed::{Container, Observed};
@@ -52,15 +50,11 @@ pub(super) fn left_by(desired: &Desired, backend: Option<&Container>, usual: &Im
 /// The same without what comes out of files, which may be others by the time that somebody has it again.
 pub(super) fn without_files(desired: &Desired, backend: Option<&Container>, usual: &ImageRef) -> StartLine {
     let forwards: Vec<_> = desired.forwards.iter().cloned().collect();
-    let proxy_image = match &desired.proxy_image {
-        ProxyImage::BuiltIn { .. } => None,
-        ProxyImage::Custom(image) => Some(image),
-    };
     // A backend has more than was asked for now, and one that is yet to be made has that.
     let has = backend.map(|backend| backend.settings.clone()).unwrap_or_default();
     of_settings(&desired.settings.clone().or(has), &desired.user)
         .with("image", (desired.image != *usual).then_some(&desired.image))
-        .with("proxy-image", proxy_image)
+        .with("proxy-image", desired.proxy_image.named())
         .forwarding(&forwards)
 }
 
@@ -74,6 +68,11 @@ fn with_configuration(line: StartLine, options: Option<&str>) -> StartLine {
         Some(start) => configured(line, &start.daemon),
         None => line,
     }
+}
+
+/// The file of `--config` among such options.
+pub(super) fn config_file(options: &str) -> Option<PathBuf> {
+    read(options)?.daemon.config
 }
 
 /// The same start with these options about the daemon, by paths that lead to the same files from anywhere.
@@ -123,7 +122,7 @@ pub(in crate::commands) fn proxies_in_vain(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desired::{Named, PullPolicy, Security, VolumeName};
+    use crate::desired::{Named, ProxyImage, PullPolicy, Security, VolumeName};
 
     #[test]
     fn what_is_left_is_what_differs_from_the_usual() {
