@@ -4,7 +4,9 @@ mod aside;
 mod put_back;
 
 use docker_assemble::commands::{Session, start};
-use docker_assemble::desired::{BACKEND_IMAGE, Desired, File, ImageRef, Named, PullPolicy, Security};
+use docker_assemble::desired::{
+    BACKEND_IMAGE, Desired, File, ImageRef, Named, ProxyImage, PullPolicy, Security,
+};
 use docker_assemble::labels;
 use docker_assemble::observed::{Container, ContainerId, State};
 use docker_assemble::spec::daemon::CONFIG_FILE;
@@ -140,6 +142,11 @@ async fn what_a_new_backend_has_not_and_the_old_one_had_is_told() {
     let plain = Desired { recreate: true, image: usual, ..wish() };
     let told = must_start(&engine, &plain).await.err();
     let lost = "this start does not name: \"image mine:1\", \"registry-mirror docker.io\"; ";
+    assert!(told.contains(lost), "{told}");
+    let own = ProxyImage::Custom(ImageRef("mine:1".to_owned()));
+    must_start(&engine, &Desired { recreate: true, proxy_image: own, ..config("") }).await;
+    let told = must_start(&engine, &plain).await.err();
+    let lost = "this start does not name: \"image mine:1\", \"proxy-image mine:1\"; ";
     assert!(told.contains(lost), "{told}");
     let told = must_start(&engine, &Desired { settings: secured(Security::Restricted), ..plain.clone() })
         .await

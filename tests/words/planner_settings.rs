@@ -1,6 +1,7 @@
 //! The planner: settings that stay as a backend has them where a start does not name them.
 
 use docker_assemble::desired::{Choice, Desired, Named, Security, Settings};
+use docker_assemble::labels;
 use docker_assemble::observed::{Container, Observed, State};
 use docker_assemble::plan::action::Action;
 use docker_assemble::plan::{PlanError, plan};
@@ -50,6 +51,22 @@ fn a_new_backend_has_no_more_privileges_than_the_old_one_unless_they_are_asked_f
         assert_eq!(backend_candidates(&asked, &world).preferred.settings.security, Security::Privileged);
     }
     assert!(plan(&wish(), &world).unwrap().is_empty());
+    // Whether more are to be had is found out by a new one, also where nothing else is to change.
+    let tried = Desired { recreate: true, named, ..wish() };
+    assert_eq!(backend_candidates(&tried, &world).preferred.settings.security, Security::Privileged);
+    assert!(plan(&Desired { recreate: false, ..tried }, &world).unwrap().is_empty());
+}
+
+/// Versions up to 0.2.0 made one that cannot mount where SELinux is in force.
+#[test]
+fn a_restricted_backend_of_before_is_made_anew_when_that_is_asked_for() {
+    let restricted = Desired { settings: secured(Security::Restricted), ..wish() };
+    let mut world = started(&restricted);
+    let labels = &mut world.backend.as_mut().unwrap().labels;
+    labels.insert(labels::SETTINGS.to_owned(), "v1:7fffb0b465518643".to_owned());
+    labels.insert(labels::VERSION.to_owned(), "0.1.0".to_owned());
+    assert_eq!(plan(&restricted, &world).unwrap().left_alone.len(), 1);
+    assert!(!plan(&Desired { recreate: true, ..restricted }, &world).unwrap().is_empty());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::desired::{Choice, Chosen, Desired, NETWORK_HOST, SETTINGS, Setting};
 use crate::labels;
 use crate::observed::{Container, Observed};
+use crate::proxy_image::is_built_in;
 use crate::spec::daemon::differences;
 use crate::spec::proxies::environment;
 use crate::spec::{Candidates, ContainerSpec, same_settings as same_fingerprint, usual_entitlement};
@@ -132,8 +133,10 @@ pub fn backend(
         differences.extend(unequal(Field::ImageContent, &container.image_id, here));
     }
 
-    // Either is what `auto` may have come to.
-    let same_security = |spec: &&ContainerSpec| spec.settings.security == container.settings.security;
+    // Either is what `auto` may have come to; whoever names it for a new backend has it tried again.
+    let tried_again = desired.recreate && desired.named.security;
+    let same_security =
+        |spec: &&ContainerSpec| !tried_again && spec.settings.security == container.settings.security;
     let asked = candidates.iter().find(same_security).unwrap_or(&candidates.preferred);
     for Setting { name, value, .. } in &SETTINGS {
         let side = |settings| value(settings).unwrap_or_else(|| NONE.to_owned());
@@ -164,6 +167,9 @@ pub fn backend(
 pub fn lost(desired: &Desired, observed: &Observed, container: &Container) -> Vec<String> {
     let is_other = !desired.named.image && !container.image.stands_for(&desired.image);
     let image = is_other.then(|| format!("image {}", container.image));
+    let is_own = desired.proxy_image.named().is_none();
+    let own = observed.helper_image().filter(|image| is_own && !is_built_in(image));
+    let proxy_image = own.map(|image| format!("proxy-image {image}"));
     let named = differences(&[], &desired.files).asked;
     let mut config = match &observed.files {
         Some(has) => differences(has, &desired.files).asked,
@@ -177,7 +183,7 @@ pub fn lost(desired: &Desired, observed: &Observed, container: &Container) -> Ve
     let had = container.labels.get(labels::CONFIG_OPTIONS).map_or("", String::as_str);
     let is_option = |name: &str| had.contains(&format!("--{name}"));
     config.retain(|name| !named.contains(name) && (!names_file || (!is_file(name) && is_option(name))));
-    image.into_iter().chain(config).collect()
+    image.into_iter().chain(proxy_image).chain(config).collect()
 }
 
 /// Whether only the file of `--config` can have this.

@@ -63,6 +63,8 @@ pub(super) fn of(spec: &ContainerSpec) -> String {
         Privileges::Builder { add, cgroups } => {
             settings.add("privileges of a builder and", add);
             settings.add("control groups", (*cgroups == Cgroups::V2).then_some("its own"));
+            // Without it, as versions up to 0.2.0 made one, it cannot mount where SELinux is in force.
+            settings.add("SELinux label", ["none"]);
         }
         Privileges::Nothing => settings.add("privileges", ["none"]),
     }
