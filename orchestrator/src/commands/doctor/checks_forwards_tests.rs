@@ -11,6 +11,7 @@ use crate::commands::health::Found;
 use crate::commands::leftovers::Leftovers;
 use crate::commands::start::START;
 use crate::desired::{Port, REGISTRY_PORT};
+use crate::forward::asked::{Asked, Destination};
 use crate::forward::{Forward, Target};
 use crate::health::{Answer, Cause, Finding, Ss, There};
 use crate::observed::{Sidecar, State};
@@ -77,6 +78,17 @@ fn ports_that_are_not_forwarded_are_missed_when_asked_for() {
     is(port, Fail, "port 6000 is not forwarded", "'MORE'");
     is(range, Fail, "ports 8005-8009 are not forwarded", "'MORE'");
     assert_eq!((port.name.as_str(), range.name.as_str()), ("sidecar 6000", "sidecar 8005-8009"));
+    let has = Forward::plain("8000-8001".parse::<Ports>().unwrap());
+    let asked = Asked { destination: Destination::Host("192.0.2.7".to_owned()), ..Asked::from(&has) };
+    let elsewhere = vec![(has, asked)];
+    let [check] = &forwarded(&Facts { elsewhere, ..facts(true, one()) })[..] else { panic!() };
+    is(
+        check,
+        Fail,
+        "ports 8000-8001 are forwarded to ports 8000-8001 of the host",
+        "'docker assemble backend port rm 8000-8001', and then \
+         'docker assemble backend port add 8000-8001=192.0.2.7:8000-8001'",
+    );
     assert_eq!(forwarded(&facts(true, one())), []);
     assert_eq!(forwarded(&facts(false, one())), []);
     is(&forwarded(&facts(false, Vec::new()))[0], Warn, "no port", "port add 5000");

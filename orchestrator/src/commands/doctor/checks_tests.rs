@@ -93,6 +93,7 @@ pub(super) fn good() -> Facts {
         anew: "ANEW".to_owned(),
         named: false,
         unforwarded: Vec::new(),
+        elsewhere: Vec::new(),
         more: String::new(),
         confinement: Some(FREE),
         disk: Some(Disk { size: 100_000_000_000, free: 50_000_000_000 }),

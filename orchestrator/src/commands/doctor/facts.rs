@@ -16,6 +16,7 @@ use crate::desired::{ContainerName, Ports};
 use crate::dialer::{DialerHint, NotHere};
 use crate::engine::{EngineError, EngineFacts, EngineHint};
 use crate::forward::Forward;
+use crate::forward::asked::Asked;
 use crate::health::plain;
 use crate::observed::{Container, HostDialer};
 
@@ -94,7 +95,9 @@ pub(super) struct Facts {
     pub(super) named: bool,
     /// Those of them that are not forwarded.
     pub(super) unforwarded: Vec<Ports>,
-    /// The start that forwards these too.
+    /// Those of them that lead somewhere else than was asked, and what was asked.
+    pub(super) elsewhere: Vec<(Forward, Asked)>,
+    /// The start that forwards the others too.
     pub(super) more: String,
     /// What the backend's first process is confined by; absent where that cannot be read.
     pub(super) confinement: Option<Confinement>,

@@ -63,6 +63,7 @@ impl<E: Engine> Doctor<'_, E> {
             anew: StartLine::default().anew(),
             named: !asked.is_empty(),
             unforwarded: Vec::new(),
+            elsewhere: Vec::new(),
             more: String::new(),
             confinement: None,
             disk: None,
@@ -121,6 +122,7 @@ impl<E: Engine> Doctor<'_, E> {
         let unforwarded = unforwarded(&asked, &observed);
         facts.more = more(&unforwarded, &observed, &again);
         facts.unforwarded = unforwarded.iter().map(|asked| asked.ports).collect();
+        facts.elsewhere = elsewhere(&asked, &observed);
         facts.lost_files = observed.has_lost_files();
         if let Some(backend) = &observed.backend {
             let named = backend.settings.chosen.words(Choice::Network);
@@ -200,6 +202,20 @@ fn unforwarded(asked: &[Asked], observed: &Observed) -> Vec<Asked> {
     asked.iter().flat_map(of_one).collect()
 }
 
+/// What of this is forwarded to another place than was asked. A number alone means what is there.
+fn elsewhere(asked: &[Asked], observed: &Observed) -> Vec<(Forward, Asked)> {
+    let there = observed.wanted();
+    let of_one = |asked: &Asked| {
+        let both = |forward: &Forward| {
+            let ports = asked.ports.common(forward.ports)?;
+            let (has, asked) = (forward.part(ports)?, asked.part(ports)?);
+            (Asked::from(&has) != asked).then_some((has, asked))
+        };
+        there.iter().filter_map(both).collect::<Vec<_>>()
+    };
+    asked.iter().filter(|asked| !asked.is_plain()).flat_map(of_one).collect()
+}
+
 /// The start that forwards these too.
 fn more(unforwarded: &[Asked], observed: &Observed, again: &StartLine) -> String {
     // The command is printed with the name alone.
@@ -231,7 +247,7 @@ async fn ask<E: Engine>(engine: &E, backend: &Container, limit: Duration) -> cra
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::forward::{asked, merge};
+    use crate::forward::{asked, merge, word};
 
     fn asked(words: &str) -> Vec<Asked> {
         let words = if words.is_empty() { Vec::new() } else { asked::some(words).unwrap() };
@@ -266,6 +282,15 @@ mod tests {
             (ports.join(","), more(&rest, &observed, &StartLine::default()))
         };
         assert_eq!(more("7003,5000").0, "");
+        let led = |words: &str| {
+            let there = elsewhere(&asked(words), &observed);
+            let told = there.iter().map(|(has, asked)| format!("{} not {}", has.leads_to(), word(asked)));
+            told.collect::<Vec<_>>()
+        };
+        assert_eq!(led("5000,7003,80=db:81,7001:7001"), [""; 0]);
+        assert_eq!(led("5000=1.2.3.4:5"), ["port 5000 of the host not 5000=1.2.3.4:5"]);
+        let range = ["ports 7005-7009 of the host not 7005-7009:8005-8009"];
+        assert_eq!(led("7005-7014:8005-8014"), range);
         let (ports, start) = more("6000,7005-7014:8005-8014,80=db:81");
         assert_eq!(ports, "80,6000,7010-7014");
         assert_eq!(

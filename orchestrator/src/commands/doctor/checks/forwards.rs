@@ -10,7 +10,8 @@ use crate::commands::doctor::Check;
 use crate::commands::doctor::facts::Facts;
 use crate::commands::health::{Examined, Found};
 use crate::desired::{Port, Ports};
-use crate::forward::{PortSet, named};
+use crate::forward::asked::Asked;
+use crate::forward::{Forward, PortSet, named, word};
 use crate::health::tried;
 
 /// What there is to know of the forwards.
@@ -21,6 +22,12 @@ pub enum ForwardTrouble {
     #[error("{ports} {verb} not forwarded")]
     #[advice("'{start}'")]
     NotForwarded { ports: String, verb: &'static str, start: String },
+    /// `backend doctor PORT=HOST:PORT` and the like, where the port leads somewhere else.
+    #[error("{ports} {verb} forwarded to {target}")]
+    #[advice(
+        "'docker assemble backend port rm {inside}', and then 'docker assemble backend port add {asked}'"
+    )]
+    Elsewhere { ports: String, inside: Ports, verb: &'static str, target: String, asked: String },
     /// `--allow-host-port 0`.
     #[error("no port of the host is forwarded")]
     #[advice("'docker assemble backend port add 5000' forwards one")]
@@ -72,17 +79,24 @@ pub enum ForwardTrouble {
     NoHttp,
 }
 
-/// Whether anything is forwarded at all, and the ports that were asked for.
+/// Whether anything is forwarded at all, and the ports that were asked for, where that was said.
 pub(super) fn forwarded(facts: &Facts) -> Vec<Check> {
     if !facts.named && facts.forwards.is_empty() && facts.missing.is_empty() {
         return vec![found("sidecars", &ForwardTrouble::NoForwards)];
     }
-    let check = |ports: &Ports| {
-        let (verb, start) = (if ports.is_one() { "is" } else { "are" }, facts.more.clone());
+    let verb = |ports: Ports| if ports.is_one() { "is" } else { "are" };
+    let missed = |ports: &Ports| {
+        let (verb, start) = (verb(*ports), facts.more.clone());
         let trouble = ForwardTrouble::NotForwarded { ports: named(*ports), verb, start };
         found(format!("sidecar {ports}"), &trouble)
     };
-    facts.unforwarded.iter().map(check).collect()
+    let elsewhere = |(has, asked): &(Forward, Asked)| {
+        let (inside, verb) = (has.ports, verb(has.ports));
+        let (ports, target, asked) = (named(inside), has.leads_to(), word(asked));
+        let trouble = ForwardTrouble::Elsewhere { ports, inside, verb, target, asked };
+        found(format!("sidecar {inside}"), &trouble)
+    };
+    facts.unforwarded.iter().map(missed).chain(facts.elsewhere.iter().map(elsewhere)).collect()
 }
 
 /// Where forwards to the host leave the backend's network. They share it, so one speaks for all.
