@@ -147,11 +147,12 @@ pub fn files(settings: &Settings) -> Result<Vec<File>, ConfigError> {
     suitable(&document)?;
     let mut certificates = Vec::new();
     bring(&mut document, &settings.brought, &mut certificates);
+    let mut said = Said::new();
     for (host, registry) in &settings.registries {
-        describe(&mut document, host, registry, &mut certificates)?;
+        describe(&mut document, host, registry, &mut said, &mut certificates)?;
     }
     add(&mut document, &settings.found, &mut certificates);
-    limit(&mut document, settings.space)?;
+    limit(&mut document, settings.space, &mut said)?;
     // A table of plain values always has a form.
     let text = toml::to_string(&document).unwrap_or_default();
     let mut files = vec![File { path: CONFIG_FILE.to_owned(), content: text }];
@@ -188,39 +189,38 @@ fn describe(
     document: &mut Table,
     host: &str,
     registry: &Registry,
+    said: &mut Said,
     certificates: &mut Vec<File>,
 ) -> Result<(), ConfigError> {
     let ca = format!("--registry-ca for \"{host}\"");
     let insecure = format!("--registry-insecure for \"{host}\"");
-    if registry.insecure && !registry.authorities.is_empty() {
-        return Err(ConfigError::Conflict { asked: insecure, stands: ca });
+    if !registry.authorities.is_empty() {
+        // A registry on localhost would be spoken to without TLS unless told otherwise.
+        set(document, &["registry", host], "http", Value::Boolean(false), &ca, said)?;
     }
     if registry.insecure {
         // Both: TLS with whatever certificate, and plain HTTP where nobody speaks TLS. This is
         // what docker's engine does with its `insecure-registries`.
         let path = ["registry", host];
-        set(document, &path, "insecure", Value::Boolean(true), &insecure)?;
-        set(document, &path, "http", Value::Boolean(true), &insecure)?;
-    }
-    if !registry.authorities.is_empty() {
-        // A registry on localhost would be spoken to without TLS unless told otherwise.
-        set(document, &["registry", host], "http", Value::Boolean(false), &ca)?;
+        set(document, &path, "insecure", Value::Boolean(true), &insecure, said)?;
+        set(document, &path, "http", Value::Boolean(true), &insecure, said)?;
     }
     for authority in &registry.authorities {
         let path = put(CERTIFICATES, authority, certificates);
         append(document, host, "ca", &path, &ca)?;
     }
-    for Mirror { host: mirror, path, tls } in &registry.mirrors {
-        let asked = format!("--registry-mirror {host}={mirror}{path}");
+    for asked in &registry.mirrors {
+        let Mirror { host: mirror, path, tls } = asked;
+        let asked = format!("--registry-mirror {host}={asked}");
         append(document, host, "mirrors", &format!("{mirror}{path}"), &asked)?;
         if let Some(tls) = tls {
-            set(document, &["registry", mirror], "http", Value::Boolean(!tls), &asked)?;
+            set(document, &["registry", mirror], "http", Value::Boolean(!tls), &asked, said)?;
         }
     }
     Ok(())
 }
 
-fn limit(document: &mut Table, space: Space) -> Result<(), ConfigError> {
+fn limit(document: &mut Table, space: Space, said: &mut Said) -> Result<(), ConfigError> {
     let Space { reserved_bytes, max_used_bytes, min_free_bytes } = space;
     if space == Space::default() {
         return Ok(());
@@ -253,21 +253,33 @@ fn limit(document: &mut Table, space: Space) -> Result<(), ConfigError> {
     ] {
         if let Some(bytes) = bytes {
             let value = Value::Integer(i64::try_from(bytes).unwrap_or(i64::MAX));
-            set(document, &path, key, value, option)?;
+            set(document, &path, key, value, option, said)?;
         }
     }
     Ok(())
 }
 
+/// The options that have set keys, by where these are.
+type Said = BTreeMap<(String, String), String>;
+
 /// Sets a key that may already say the same.
-fn set(document: &mut Table, path: &[&str], key: &str, value: Value, asked: &str) -> Result<(), ConfigError> {
+fn set(
+    document: &mut Table,
+    path: &[&str],
+    key: &str,
+    value: Value,
+    asked: &str,
+    said: &mut Said,
+) -> Result<(), ConfigError> {
     let table = table(document, path).ok_or_else(|| no_table(path, asked))?;
+    let place = (path.join("."), key.to_owned());
     match table.get(key) {
         Some(stands) if *stands != value => Err(ConfigError::Conflict {
             asked: asked.to_owned(),
-            stands: format!("\"{key} = {stands}\" of \"{}\"", path.join(".")),
+            stands: said.remove(&place).unwrap_or_else(|| format!("\"{key} = {stands}\" of \"{}\"", place.0)),
         }),
         _ => {
+            said.entry(place).or_insert_with(|| asked.to_owned());
             table.insert(key.to_owned(), value);
             Ok(())
         }

@@ -85,6 +85,21 @@ fn contradictions_name_both_sides() {
     let words = "conflicting settings: --registry-insecure for \"r\" and --registry-ca for \"r\"";
     assert_eq!(refused(&registry("r", both)), words);
 
+    let mirrors = |tls| vec![mirror("localhost:5000", "", Some(tls))];
+    let trusted = Registry { authorities: vec!["x".to_owned()], ..Registry::default() };
+    let insecure = Registry { insecure: true, ..Registry::default() };
+    for (tls, other, option, first) in [(false, trusted, "ca", "http"), (true, insecure, "insecure", "https")]
+    {
+        let mirrored = Registry { mirrors: mirrors(tls), ..Registry::default() };
+        let mut both = registry("docker.io", mirrored);
+        both.registries.insert("localhost:5000".to_owned(), other);
+        let words = format!(
+            "conflicting settings: --registry-{option} for \"localhost:5000\" and \
+             --registry-mirror docker.io={first}://localhost:5000"
+        );
+        assert_eq!(refused(&both), words);
+    }
+
     let space = Space { reserved_bytes: Some(2), max_used_bytes: Some(1), ..Space::default() };
     let words = "conflicting settings: --cache-reserved of 2 bytes and --cache-max-used of 1 bytes";
     assert_eq!(refused(&Settings { space, ..Settings::default() }), words);

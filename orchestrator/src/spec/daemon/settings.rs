@@ -65,8 +65,9 @@ pub fn differences(one: &[File], other: &[File]) -> Differences {
     let differing: BTreeSet<&Vec<String>> =
         paths.into_iter().filter(|path| one.get(*path) != other.get(*path)).collect();
     let told = differing.iter().filter(|path| !follows(path, &differing));
-    let (found, asked): (BTreeSet<_>, BTreeSet<_>) =
-        told.map(|path| (is_of(path, &unasked), name(path))).partition(|(is_found, _)| *is_found);
+    let (found, asked): (BTreeSet<_>, BTreeSet<_>) = told
+        .map(|path| (is_of(path, &unasked), name(path, &[&one, &other])))
+        .partition(|(is_found, _)| *is_found);
     let names = |side: BTreeSet<(bool, String)>| side.into_iter().map(|(_, name)| name).collect();
     Differences { asked: names(asked), found: names(found) }
 }
@@ -170,12 +171,27 @@ fn follows(path: &[String], differing: &BTreeSet<&Vec<String>>) -> bool {
     }
 }
 
-fn name(path: &[String]) -> String {
+/// The registry that has another one for a mirror.
+fn mirrored<'v>(mirror: &str, sides: &[&'v Values]) -> Option<&'v String> {
+    let is_it =
+        |text: &str| text == mirror || text.strip_prefix(mirror).is_some_and(|it| it.starts_with('/'));
+    let mut lists = sides.iter().flat_map(|values| values.iter());
+    lists.find_map(|(path, list)| match &path[..] {
+        [first, host, key] if first == "registry" && key == "mirrors" => {
+            let mut texts = list.trim_matches(['[', ']']).split(',').filter_map(|text| text.split_once(':'));
+            texts.any(|(_, text)| is_it(text)).then_some(host)
+        }
+        _ => None,
+    })
+}
+
+fn name(path: &[String], sides: &[&Values]) -> String {
     let of = |options: [(&'static str, &'static str); 3], key: &str| {
         options.iter().find(|(own, _)| *own == key).map(|(_, option)| *option)
     };
     let option = match path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => Some("config".to_owned()),
+        ["registry", mirror, "http"] => mirrored(mirror, sides).map(|host| format!("registry-mirror {host}")),
         ["registry", host, key] => of(REGISTRY, key).map(|option| format!("{option} {host}")),
         ["worker", "oci", key] => of(SPACE, key).map(str::to_owned),
         _ => None,
@@ -209,6 +225,15 @@ mod tests {
                 "debug = true\n[registry.\"docker.io\"]\nmirrors = [\"m\"]\nhttp = true\n\
                  [[worker.oci.gcpolicy]]\nall = true",
                 &["config registry.docker.io.http", "config worker.oci.gcpolicy"],
+            ),
+            // How a mirror is spoken to comes with the mirror.
+            (
+                "debug = true\n[registry.\"docker.io\"]\nmirrors = [\"m\"]\n[registry.m]\nhttp = true",
+                &["registry-mirror docker.io"],
+            ),
+            (
+                "debug = true\n[registry.\"docker.io\"]\nmirrors = [\"n/p\"]\n[registry.n]\nhttp = true",
+                &["registry-mirror docker.io"],
             ),
             ("debug = [", &["config", "config debug", "registry-mirror docker.io"]),
         ] {
