@@ -11,9 +11,10 @@ use crate::globals::Globals;
 use crate::usage::OptionError;
 
 /// Directives behind the candidates (bits of cobra's `ShellCompDirective`): no file names, as
-/// everywhere but for files; directories alone; and no space behind a candidate that goes on.
+/// everywhere but for files; directories alone, since bash offers files where there are none; and no space
+/// behind a candidate that goes on.
 const NO_FILES: u8 = 4;
-const DIRECTORIES: u8 = 16;
+const DIRECTORIES: u8 = 16 | NO_FILES;
 const NO_SPACE: u8 = 2;
 
 /// What the shell wants to know.
