@@ -118,8 +118,10 @@ remove_traces() {
 }
 
 run() {
+	local one_tree=()
+	[ "$setting" != cgroup-v2 ] || one_tree=(--one-tree)
 	prepare n remove_traces "$@"
-	apart "${BASH_SOURCE[0]}" --setting "$setting" inside "$work/images.tar" "${command[@]}"
+	apart ${one_tree[@]+"${one_tree[@]}"} "${BASH_SOURCE[0]}" --setting "$setting" inside "$work/images.tar" "${command[@]}"
 }
 
 case ${1:-} in

@@ -25,11 +25,29 @@ prepare() {
 	docker save --output "$work/images.tar" "${copied[@]}"
 }
 
-# apart PROGRAM ARGUMENT...: run it in namespaces that end with it. Ids of processes begin anew in there,
+# apart [--one-tree] PROGRAM ARGUMENT...: run it in namespaces that end with it; with --one-tree the control groups
+# that it sees are a branch of this machine's one tree (cgroup v2), of its own. Ids of processes begin anew in there,
 # and with them the names that the tests make of them: hence a place of their own for temporary files.
-apart() {
-	TMPDIR=$work/tmp unshare --net --mount --pid --fork --kill-child --mount-proc "$@"
-}
+apart() (
+	local tree own=()
+	if [ "$1" = --one-tree ]; then
+		shift
+		tree=$(findmnt --noheadings --raw --first-only --types cgroup2 --output TARGET) ||
+			skipped "this machine has no cgroup v2" || exit
+		[ "$tree" != /sys/fs/cgroup ] || skipped "this machine has no other control groups than these" || exit
+		mkdir "$tree/${work##*/}"
+		echo 0 >"$tree/${work##*/}/cgroup.procs"
+		# As on a host nothing is in the root of the tree: a Podman that finds itself there moves out.
+		# shellcheck disable=SC2016 # for the shell in there
+		own=(unshare --cgroup -- sh -ec '
+			mount -t cgroup2 cgroup2 /sys/fs/cgroup
+			mkdir /sys/fs/cgroup/user
+			echo 0 >/sys/fs/cgroup/user/cgroup.procs
+			exec "$@"' sh)
+	fi
+	TMPDIR=$work/tmp exec unshare --net --mount --pid --fork --kill-child --mount-proc \
+		${own[@]+"${own[@]}"} "$@"
+)
 
 # began PID: whether the engine of this process of ours answers, before that has ended.
 began() { until_deadline 90 answers_or_ended "$1" && answers; }

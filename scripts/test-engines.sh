@@ -123,7 +123,8 @@ recalled() {
 
 # Version, kernel, control groups, storage, date.
 described() {
-	local format='{{.KernelVersion}} | v{{.CgroupVersion}}, {{.CgroupDriver}} | {{.Driver}}'
+	local format='{{.KernelVersion}} | v{{.CgroupVersion}}, {{.CgroupDriver}}'
+	format+='{{if not (or .MemoryLimit .CPUShares .PidsLimit)}}, without controllers{{end}} | {{.Driver}}'
 	format+='{{range .DriverStatus}}{{if eq (index . 0) "driver-type"}} (containerd){{end}}{{end}}'
 	echo "$(docker version --format '{{.Server.Version}}, API {{.Server.APIVersion}}') |" \
 		"$(docker info --format "$format" | sed -E 's/^([0-9.]+)[^ ]*/\1/') | $(date +%F)"

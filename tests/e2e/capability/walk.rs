@@ -103,11 +103,11 @@ pub(super) fn own_group(backend: &Backend) -> Option<PathBuf> {
     let (pid, id) = (backend.inspect()["State"]["Pid"].to_string(), backend.id());
     let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     // The daemon may have moved to a group below, to divide that one.
-    let group = groups.trim_end().strip_prefix("0::/").unwrap().to_owned();
-    let own = Path::new(&group)
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap();
+    let own = Path::new(group)
         .ancestors()
         .find(|path| path.file_name().is_some_and(|name| name.to_str().unwrap().contains(&id)));
-    Some(Path::new("/sys/fs/cgroup").join(own.expect(&group)))
+    Some(Path::new("/sys/fs/cgroup").join(own.expect(group)))
 }
 
 /// Demands that the backend is gone with all that it made.
