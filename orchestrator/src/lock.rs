@@ -39,15 +39,16 @@ pub async fn acquire(path: &Path, waiting: impl FnOnce()) -> io::Result<Lock> {
 
     use nix::errno::Errno;
     use nix::fcntl::{Flock, FlockArg};
-    use nix::libc::O_NOFOLLOW;
+    use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
-    // The directory may be everybody's: a link that somebody else put there is not followed.
+    // The directory may be everybody's: a link that somebody else put there is not followed, and a pipe not
+    // waited for.
     let mut file = std::fs::OpenOptions::new()
         .create(true)
         .write(true)
         .truncate(false)
         .mode(0o600)
-        .custom_flags(O_NOFOLLOW)
+        .custom_flags(O_NOFOLLOW | O_NONBLOCK)
         .open(path)?;
     let mut waiting = Some(waiting);
     loop {

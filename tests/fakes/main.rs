@@ -19,6 +19,8 @@ mod tls;
 #[cfg(unix)]
 mod buildx;
 #[cfg(unix)]
+mod pipes;
+#[cfg(unix)]
 mod plugin_engine;
 mod process;
 mod settings;

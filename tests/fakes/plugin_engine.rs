@@ -1,42 +1,41 @@
 //! The program against engines that hang or break off.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Output, Stdio};
-use std::time::Duration;
 
 use futures_util::future::join_all;
-use nix::fcntl::OFlag;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
 use crate::scripted_engine::{Deed, Hangs, Script, ScriptedEngine};
-use crate::temp::TempDir;
 
 const BACKEND: &str = "docker-assemble-backend-ann";
 
-fn run(engine: &ScriptedEngine, args: &[&str]) -> Child {
+pub(crate) fn run(engine: &ScriptedEngine, args: &[&str]) -> Child {
+    command(&["-H", &engine.endpoint().host], args).spawn().unwrap()
+}
+
+pub(crate) fn command(globals: &[&str], args: &[&str]) -> Command {
     let home = concat!(env!("CARGO_TARGET_TMPDIR"), "/empty-home");
-    Command::new(env!("CARGO_BIN_EXE_docker-assemble"))
-        .args(["-H", &engine.endpoint().host, "assemble"])
+    let mut command = Command::new(env!("CARGO_BIN_EXE_docker-assemble"));
+    command
+        .args(globals)
+        .arg("assemble")
         .args(args)
         .env_clear()
         .envs([("HOME", home), ("USER", "ann"), ("XDG_RUNTIME_DIR", env!("CARGO_TARGET_TMPDIR"))])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap()
+        .kill_on_drop(true);
+    command
 }
 
-fn tell(child: &Child, signal: Signal) {
+pub(crate) fn tell(child: &Child, signal: Signal) {
     kill(Pid::from_raw(child.id().unwrap().try_into().unwrap()), signal).unwrap();
 }
 
-fn words(output: &Output) -> String {
+pub(crate) fn words(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
@@ -70,7 +69,7 @@ pub(crate) fn running() -> Script {
 }
 
 /// One without anything but BuildKit's image, on which a container is made that never gets ready.
-fn empty() -> Script {
+pub(crate) fn empty() -> Script {
     vec![
         ("/info", vec![Deed::ok("{}")]),
         ("/containers/json", vec![Deed::ok("[]"), Deed::ok(r#"[{"Id":"c1"}]"#)]),
@@ -136,48 +135,6 @@ async fn the_end_is_heard_at_every_request_of_every_command() {
             let (before, output) = told_to_end(&engine, args, signal).await;
             assert_eq!(output.status.code(), Some(status), "{args:?} {:?}: {output:?}", before.last());
         }
-    }
-}
-
-/// A pipe as a configuration may say nothing for long.
-#[tokio::test]
-async fn the_end_is_heard_while_a_file_is_read() {
-    let directory = TempDir::new();
-    let pipe = directory.path().join("buildkitd.toml");
-    nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).unwrap();
-    let engine = ScriptedEngine::start(empty());
-    let mut child = run(&engine, &["backend", "start", "--config", pipe.to_str().unwrap()]);
-    // It cannot be opened so until somebody reads from it (fifo(7), ENXIO).
-    let mut opened = OpenOptions::new();
-    opened.write(true).custom_flags(OFlag::O_NONBLOCK.bits());
-    let _silent = loop {
-        if let Ok(opened) = opened.open(&pipe) {
-            break opened;
-        }
-        assert_eq!(child.try_wait().unwrap(), None, "it has ended");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    };
-    tell(&child, Signal::SIGTERM);
-    let output = child.wait_with_output().await.unwrap();
-    assert_eq!(output.status.code(), Some(143), "{output:?}");
-    assert!(words(&output).ends_with("Cancelled; nothing has been changed\n"), "{output:?}");
-}
-
-#[tokio::test]
-async fn a_file_without_an_end_is_no_configuration() {
-    let directory = TempDir::new();
-    let config = directory.path().join("buildkitd.toml");
-    std::fs::write(&config, "registry.r.ca = [\"/dev/zero\"]\n").unwrap();
-    for (option, value, of) in [
-        ("--config", "/dev/zero", "--config"),
-        ("--config", config.to_str().unwrap(), "\"registry.r.ca\" in --config"),
-        ("--registry-ca", "r=/dev/zero", "--registry-ca"),
-    ] {
-        let engine = ScriptedEngine::start(empty());
-        let output = run(&engine, &["backend", "start", option, value]).wait_with_output().await.unwrap();
-        assert_eq!(output.status.code(), Some(125), "{output:?}");
-        let told = format!("cannot read the file \"/dev/zero\" of {of}: file too large\n");
-        assert_eq!(words(&output), told);
     }
 }
 

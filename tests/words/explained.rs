@@ -33,6 +33,7 @@ use docker_assemble::proxy_image::Missing;
 use docker_assemble::ready::ReadyError;
 use docker_assemble::spec::daemon::{ConfigError, Need};
 use docker_plugin::authority::AuthorityError;
+use docker_plugin::bounded::NoFile;
 use docker_plugin::connect::{AddressError, ConnectError, DialError, TlsError};
 use docker_plugin::credentials::{CredentialsError, CredentialsWarning};
 use docker_plugin::endpoint::{ConfigWarning, ContextError, EndpointError, HeadersError, HostError};
@@ -99,6 +100,7 @@ fn every_error_is_explained() {
         Need,
         NetworkTrouble,
         NoCounters,
+        NoFile,
         NoNetwork,
         NoUser,
         NoVolumeName,

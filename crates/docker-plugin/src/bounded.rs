@@ -1,11 +1,12 @@
 //! What others have to say, read as far as anything sensible goes: a path may lead to a device or a pipe
 //! without an end, and what answers may never stop.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Output, Stdio};
 
+use explained::Explained;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
@@ -13,14 +14,29 @@ use tokio::process::{Child, Command};
 /// thousand.
 pub const BYTES: u64 = 16 << 20;
 
-/// What is in a file.
+/// A pipe, a socket or a device is where a program keeps a file.
+#[derive(Debug, thiserror::Error, Explained)]
+#[error("it is not a regular file")]
+#[advice = "put a file there"]
+#[status = "part"]
+pub struct NoFile;
+
+/// What is in a file that a program keeps: nothing else is waited for.
 ///
 /// # Errors
-/// Those of the system, and [`io::ErrorKind::FileTooLarge`].
+/// Those of the system, [`NoFile`], and [`io::ErrorKind::FileTooLarge`].
 pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
-    let mut content = Vec::new();
-    File::open(path)?.take(BYTES + 1).read_to_end(&mut content)?;
-    within(content)
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // A pipe that nobody writes to cannot even be opened otherwise (fifo(7)).
+        options.custom_flags(nix::libc::O_NONBLOCK);
+    }
+    let file = options.read(true).open(path)?;
+    let kind = file.metadata()?;
+    // Of a directory the system says what it is.
+    if kind.is_file() || kind.is_dir() { all_of(file) } else { Err(io::Error::other(NoFile)) }
 }
 
 /// The same of a text.
@@ -28,7 +44,30 @@ pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 /// # Errors
 /// Those of [`read`], and that it is no text.
 pub fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
-    String::from_utf8(read(path)?).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    text(read(path)?)
+}
+
+/// What is in a file that a user names, which may be a pipe: it has one wait for what it has to say. For threads
+/// that may be left behind.
+///
+/// # Errors
+/// Those of the system, and [`io::ErrorKind::FileTooLarge`].
+pub fn read_named(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    all_of(File::open(path)?)
+}
+
+/// The same as a text.
+///
+/// # Errors
+/// It is none.
+pub fn text(content: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(content).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+fn all_of(file: File) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    file.take(BYTES + 1).read_to_end(&mut content)?;
+    within(content)
 }
 
 /// Runs a program to its end, which does not outlive this, and gives what it said.
@@ -67,8 +106,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_has_no_end_is_too_large() {
-        let endless = read("/dev/zero").unwrap_err();
+        let endless = read_named("/dev/zero").unwrap_err();
         assert_eq!(endless.to_string(), "file too large");
+        assert_eq!(read("/dev/zero").unwrap_err().to_string(), "it is not a regular file");
+        assert_eq!(read("/").unwrap_err().kind(), io::ErrorKind::IsADirectory);
         let file = std::env::temp_dir().join(format!("bounded-{}", std::process::id()));
         std::fs::write(&file, "whole").unwrap();
         assert_eq!(read_to_string(&file).unwrap(), "whole");

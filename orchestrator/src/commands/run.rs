@@ -18,7 +18,7 @@ use super::start::{self, Around};
 use super::variables::Given;
 use super::{
     Offline, OnEngine, Session, Tolerant, Which, cache, explain, info, logs, ls, manifest, port, stats, stop,
-    version,
+    unless_cancelled, version,
 };
 use crate::account;
 use crate::desired::{BACKEND_IMAGE, BACKEND_IMAGE_VARIABLE, ImageRef, UserName};
@@ -71,7 +71,10 @@ impl<V: Vars> Here<'_, V> {
         let (resolved, user) = (self.resolve(), self.user().ok());
         match command {
             Tolerant::Version(form) => {
-                let engine = resolved.ok().and_then(|found| connect(found, None, console).ok());
+                let engine = match resolved {
+                    Ok(found) => connect(found, None, console).await.ok(),
+                    Err(_) => None,
+                };
                 version::run(engine.as_ref(), user.as_ref(), console, form).await
             }
             Tolerant::Doctor(examination) => {
@@ -83,8 +86,10 @@ impl<V: Vars> Here<'_, V> {
                 let proxies = found.map(|found| found.proxies.clone()).unwrap_or_default();
                 // What is wrong with the endpoint is the first thing it tells.
                 // It bounds each step by itself.
-                let engine =
-                    resolved.map_err(anyhow::Error::from).and_then(|found| connect(found, None, console));
+                let engine = match resolved {
+                    Ok(found) => connect(found, None, console).await,
+                    Err(error) => Err(error.into()),
+                };
                 let engine = engine.as_ref().map_err(explain);
                 let doctor =
                     Doctor { engine, user: user.as_ref(), builder, proxies, runtime: self.runtime() };
@@ -118,7 +123,7 @@ impl<V: Vars> Here<'_, V> {
             hints: hooks::hints(self.vars),
         };
         let (host, prune_filters) = (host(&found).to_owned(), found.prune_filters.clone());
-        let engine = connect(found, command.patience(limit), console)?;
+        let engine = unless_cancelled(cancel, connect(found, command.patience(limit), console)).await?;
         let user = &self.user()?;
         let session = Session { engine: &engine, user, console, cancel, limit };
         match command {
@@ -199,9 +204,12 @@ fn host(found: &Resolved) -> &str {
     &found.endpoint.host
 }
 
-fn connect(found: Resolved, limit: Option<Duration>, console: &Console) -> Result<DockerEngine> {
-    if let Some(warning) = found.warning {
+async fn connect(found: Resolved, limit: Option<Duration>, console: &Console) -> Result<DockerEngine> {
+    let Resolved { endpoint, credentials, warning, .. } = found;
+    if let Some(warning) = warning {
         console.warning(warning);
     }
-    Ok(DockerEngine::within(limit, &found.endpoint, found.credentials)?)
+    // Elsewhere, since a certificate may come out of a pipe, and the end is to be heard meanwhile.
+    let engine = move || DockerEngine::within(limit, &endpoint, credentials);
+    Ok(tokio::task::spawn_blocking(engine).await??)
 }

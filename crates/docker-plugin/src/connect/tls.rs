@@ -147,7 +147,7 @@ fn roots(file: Option<&Path>) -> Result<RootCertStore, TlsError> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let text = bounded::read(path).map_err(|error| unusable(path, &error))?;
+    let text = bounded::read_named(path).map_err(|error| unusable(path, &error))?;
     let certificates = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| unusable(path, &error))?;
@@ -158,7 +158,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let text = bounded::read(path).map_err(|error| unusable(path, &error))?;
+    let text = bounded::read_named(path).map_err(|error| unusable(path, &error))?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
         _ if is_locked(&text) => TlsError::LockedKey { path: path.to_owned() },
         pem::Error::NoItemsFound => TlsError::HoldsNoKey { path: path.to_owned() },

@@ -86,5 +86,5 @@ fn entry<'r>(registries: &'r mut BTreeMap<String, Registry>, host: &str) -> &'r 
 
 fn read(option: &str, path: &Path) -> Result<String> {
     let failed = || FileError::Read { path: path.to_owned(), option: option.to_owned() };
-    bounded::read_to_string(path).with_context(failed)
+    bounded::read_named(path).and_then(bounded::text).with_context(failed)
 }
