@@ -19,7 +19,9 @@ pub struct NoUser;
 #[must_use]
 pub fn user(vars: &impl Vars) -> Option<UserName> {
     let variables = ["USER", "LOGNAME", "USERNAME"].into_iter().filter_map(|name| vars.get(name));
-    variables.chain(account().map(|(name, _)| name)).find_map(|login| UserName::from_login(&login))
+    // Last, since it may be another machine that knows.
+    let known = std::iter::once_with(account).flatten().map(|(name, _)| name);
+    variables.chain(known).find_map(|login| UserName::from_login(&login))
 }
 
 /// The home directory: `HOME`, else (Windows) `USERPROFILE`, else that of the password database.

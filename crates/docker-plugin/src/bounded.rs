@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use explained::Explained;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -78,6 +79,19 @@ pub async fn output(command: &mut Command) -> io::Result<Output> {
     said_by(command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn()?).await
 }
 
+/// The same within `limit`, for who cannot await it.
+///
+/// # Errors
+/// Those of [`output`], and [`io::ErrorKind::TimedOut`].
+pub fn output_within(limit: Duration, mut command: Command) -> io::Result<Output> {
+    let running = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async { tokio::time::timeout(limit, output(&mut command)).await? })
+    };
+    // On a thread of its own, since this one may drive other work, within which none can be waited for.
+    std::thread::spawn(running).join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+}
+
 /// What a program says until its end.
 ///
 /// # Errors
@@ -122,5 +136,14 @@ mod tests {
         let told = output(Command::new("sh").args(["-c", "echo out; echo err >&2; exit 3"])).await.unwrap();
         let words = (&told.stdout[..], &told.stderr[..], told.status.code());
         assert_eq!(words, (&b"out\n"[..], &b"err\n"[..], Some(3)));
+
+        let within = |script: &str, limit| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            output_within(limit, command).map(|told| told.stdout).map_err(|error| error.kind())
+        };
+        assert_eq!(within("exec yes", Duration::MAX), Err(io::ErrorKind::FileTooLarge));
+        assert_eq!(within("exec sleep 1000", Duration::from_millis(1)), Err(io::ErrorKind::TimedOut));
+        assert_eq!(within("echo out", Duration::MAX), Ok(b"out\n".to_vec()));
     }
 }

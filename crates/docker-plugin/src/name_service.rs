@@ -10,11 +10,17 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::process::Command;
 
 use crate::bounded;
 
 /// Whether this program has to ask getent(1).
 const IS_STATIC: bool = cfg!(all(target_os = "linux", target_feature = "crt-static"));
+
+/// How long it has to tell of an account, which may be kept by another machine.
+const ACCOUNT_LIMIT: Duration = Duration::from_secs(10);
 
 /// With what getent(1) ends where it does not know such a question: it is another one than glibc's.
 const USAGE: [Option<i32>; 2] = [Some(1), Some(3)];
@@ -25,7 +31,7 @@ const USAGE: [Option<i32>; 2] = [Some(1), Some(3)];
 /// Nobody knows the host.
 pub async fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     if IS_STATIC && host.parse::<IpAddr>().is_err() {
-        let mut getent = tokio::process::Command::new("getent");
+        let mut getent = Command::new("getent");
         let asked = bounded::output(getent.args(["ahosts", host])).await;
         // Where there is none, or one that knows no hosts, there are no modules either, and files and DNS are in
         // every C library.
@@ -64,7 +70,9 @@ pub fn account() -> Option<(String, PathBuf)> {
         return User::from_uid(uid).ok().flatten().map(|user| (user.name, user.dir));
     }
     let uid = uid.to_string();
-    let asked = std::process::Command::new("getent").args(["passwd", &uid]).output();
+    let mut getent = Command::new("getent");
+    getent.args(["passwd", &uid]);
+    let asked = bounded::output_within(ACCOUNT_LIMIT, getent);
     let text = asked.map(|output| output.stdout).or_else(|_| bounded::read("/etc/passwd")).ok()?;
     account_in(&String::from_utf8_lossy(&text), &uid)
 }
