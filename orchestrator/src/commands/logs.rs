@@ -17,7 +17,7 @@ use super::values::ports;
 use super::{Session, observe};
 use crate::desired::Ports;
 use crate::engine::{Engine, EngineError, LogChunk, LogOptions};
-use crate::observed::{Container, Sidecar};
+use crate::observed::{Container, Observed, Sidecar};
 use since::since;
 
 /// Fetch the logs of the backend, or of one of its other containers
@@ -214,13 +214,19 @@ impl LogsError {
 }
 
 async fn sidecar<E: Engine>(session: Session<'_, E>, ports: Ports) -> Result<Container> {
-    let sidecars = observe::ours(session.engine, session.user).await?.sidecars;
+    let Observed { backend, sidecars, .. } = observe::ours(session.engine, session.user).await?;
     let known = sidecars.iter().map(|sidecar| sidecar.ports.to_string()).collect::<Vec<_>>().join(", ");
     let is_it = |sidecar: &Sidecar| sidecar.ports.common(ports) == Some(ports);
-    sidecars.into_iter().find(is_it).map(|sidecar| sidecar.container).ok_or_else(|| {
-        let known = if known.is_empty() { "no port is".to_owned() } else { format!("these are: {known}") };
-        LogsError::NotForwarded { ports, known }.into()
-    })
+    // One that has outlived its backend may tell why.
+    match sidecars.into_iter().find(is_it) {
+        Some(sidecar) => Ok(sidecar.container),
+        None if backend.is_none() => Err(session.missing_backend().await?),
+        None => {
+            let known =
+                if known.is_empty() { "no port is".to_owned() } else { format!("these are: {known}") };
+            Err(LogsError::NotForwarded { ports, known }.into())
+        }
+    }
 }
 
 /// A container of the backend, by its name or the beginning of its id.
