@@ -4,8 +4,8 @@
 use std::process::Command;
 
 use crate::support::{
-    Backend, Certificate, Context, Outcome, PATIENCE, Registry, Volume, docker, eventually, free_port, run,
-    signal,
+    Backend, Certificate, Context, Deed, Outcome, PATIENCE, Registry, Tap, Volume, Which, docker, eventually,
+    free_port, run, signal,
 };
 
 /// Somebody who reads what the plugin says and types it.
@@ -54,6 +54,16 @@ fn a_cache_volume_that_is_missing() {
     reader.follows(&refused, "docker volume create ");
     reader.0.run(&start).ok();
     assert!(reader.0.volumes().contains(&volume) && Volume::exists(&volume));
+}
+
+#[test]
+#[ignore = "needs a docker engine"]
+fn an_engine_that_does_not_answer() {
+    let (reader, tap) = (Reader::new(), Tap::new());
+    tap.choose(Which::Any, 1, Deed::Swallow);
+    let info = ["info", "--timeout", "1s"];
+    let refused = run(reader.0.command(&info).env("DOCKER_HOST", tap.host())).fails(1);
+    reader.follows(&refused, "docker --host ");
 }
 
 #[test]

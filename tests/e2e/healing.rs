@@ -112,7 +112,11 @@ fn a_daemon_that_hangs_is_given_up_and_quoted() {
     let purge = backend.run(&["cache", "purge", "--force", "--timeout", "2"]).fails(1);
     let usage = backend.run(&["cache", "usage", "--timeout", "2"]).fails(1);
     let info = backend.run(&["info", "--timeout", "2"]).fails(1);
+    let doctor = backend.run(&["doctor", "--timeout", "2"]).fails(1).words();
     signal(&backend.name(), "CONT");
+    let told = "ask buildkit for its workers: no answer within 2 s";
+    assert!(doctor.contains(told) && doctor.contains("-> 'docker assemble backend logs' "), "{doctor}");
+    backend.run(&["logs"]).ok();
     let complaint = purge.stderr.lines().last().unwrap();
     assert_eq!(complaint, "purge buildkit's cache: no answer within 2 s", "{purge:?}");
     assert!(purge.stderr.contains(&format!("The end of the log of \"{}\":\n", backend.name())), "{purge:?}");

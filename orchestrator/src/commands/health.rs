@@ -16,6 +16,7 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::silence::Silence;
 use crate::desired::ContainerName;
 use crate::engine::{Engine, EngineError, EngineFacts};
 use crate::forward::PortSet;
@@ -129,18 +130,18 @@ pub async fn gradually<T>(at_once: usize, work: impl Iterator<Item = impl Future
 /// Never an error, and no longer than `limit` and a moment for every few of them: what could not be found out is
 /// part of the answer.
 pub async fn examine<E: Engine, A: Into<Ask>>(
-    engine: &E,
+    silence: &Silence<'_, E>,
     facts: Option<&EngineFacts>,
     backend: &Container,
     (observed, start, anew): (&Observed, &StartWith<'_>, &str),
     question: impl Fn(&Sidecar) -> A,
-    limit: Duration,
 ) -> Vec<Examined> {
+    let Silence { engine, limit, .. } = *silence;
     let look = async |sidecar: &Sidecar| {
         let stale = sidecar.is_stale(backend);
         let answer = if sidecar.container.state == State::Running && !stale {
             Some(match question(sidecar).into() {
-                Ask::Now(question) => ask(engine, sidecar, question, limit).await,
+                Ask::Now(question) => silence.ask(sidecar, question).await,
                 Ask::Answered(answer) => answer,
             })
         } else {
@@ -222,6 +223,19 @@ pub async fn ask<E: Engine>(engine: &E, sidecar: &Sidecar, question: Question, l
     }
 }
 
+impl<E: Engine> Silence<'_, E> {
+    /// Asks a sidecar through an engine that is not known to be silent. That none answers is laid on one that is.
+    pub async fn ask(&self, sidecar: &Sidecar, question: Question) -> Answer {
+        if !self.is_known() {
+            let answer = ask(self.engine, sidecar, question, self.limit).await;
+            if !matches!(answer, Answer::Silent(_)) || !self.is_there().await {
+                return answer;
+            }
+        }
+        failed(&self.error())
+    }
+}
+
 async fn ask_once<E: Engine>(engine: &E, sidecar: &Sidecar, question: &Question, limit: Duration) -> Answer {
     let command = argv::status(sidecar.ports, question);
     let command: Vec<&str> = command.iter().map(String::as_str).collect();
@@ -232,13 +246,16 @@ async fn ask_once<E: Engine>(engine: &E, sidecar: &Sidecar, question: &Question,
             Answer::Foreign
         }
         Ok(Err(EngineError::Timeout { .. })) | Err(_) => Answer::Silent(limit),
-        Ok(Err(error)) => {
-            let why = plain(&error.to_string());
-            match error.hint() {
-                Some(hint) => Answer::Refused { why, help: hint.to_string() },
-                None => Answer::Failed(why),
-            }
-        }
+        Ok(Err(error)) => failed(&error),
+    }
+}
+
+/// That the engine is why a sidecar cannot be asked.
+fn failed(error: &EngineError) -> Answer {
+    let why = plain(&error.to_string());
+    match error.hint() {
+        Some(hint) => Answer::Refused { why, help: hint.to_string() },
+        None => Answer::Failed(why),
     }
 }
 

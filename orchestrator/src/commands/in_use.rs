@@ -10,7 +10,8 @@ use explained::Explained;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Session;
-use super::health::{answer_limit, ask, gradually};
+use super::health::{answer_limit, gradually};
+use super::silence::Silence;
 use crate::buildkit::{Build, BuildkitError, Client};
 use crate::desired::ContainerName;
 use crate::engine::Engine;
@@ -187,8 +188,8 @@ async fn found<E: Engine>(session: Session<'_, E>, plan: &Plan, observed: &Obser
         // What is open still is what BuildKit keeps for the next build.
         return None;
     }
-    let limit = answer_limit(session.engine);
-    let look = async |sidecar: &Sidecar| match ask(session.engine, sidecar, Question::Counters, limit).await {
+    let silence = Silence::new(session.engine, session.user, answer_limit(session.engine));
+    let look = async |sidecar: &Sidecar| match silence.ask(sidecar, Question::Counters).await {
         Answer::Told(report) => (sidecar.ports, report.active),
         _ => (sidecar.ports, 0),
     };

@@ -23,10 +23,11 @@ use super::builder::Registered;
 use super::health::{answer_limit, examine};
 use super::leftovers::{BackendError, Leftovers, finish, left_behind, no_backend};
 use super::restarts::restarts;
+use super::silence::Silence;
 use super::start::again;
 use super::{Session, log_end, observe};
 use crate::desired::UserName;
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineError};
 use crate::forward::Forward;
 use crate::observed::{Container, ContainerId, Observed, State};
 use daemon::ask;
@@ -125,16 +126,18 @@ async fn describe<E: Engine>(
     let start_with = |forwards: &[Forward]| again.command_with(forwards);
     let backend = observed.backend.clone().ok_or_else(|| absent(&observed, builder, user))?;
     let image = image(engine, &backend).await?;
+    let silence = Silence::new(engine, user, limit.unwrap_or_else(|| answer_limit(engine)));
     // Worth an answer without them: they tell only where the engine is.
-    let facts = engine.facts().await.ok();
-    let examining = examine(
-        engine,
-        facts.as_ref(),
-        &backend,
-        (&observed, &start_with, &anew),
-        |_| Question::Target,
-        limit.unwrap_or_else(|| answer_limit(engine)),
-    );
+    let facts = match engine.facts().await {
+        Err(EngineError::Timeout { .. }) if silence.is_there().await => return Err(silence.error().into()),
+        told => told.ok(),
+    };
+    let examining = async {
+        let wanted = (&observed, &start_with as &_, anew.as_str());
+        let forwards = examine(&silence, facts.as_ref(), &backend, wanted, |_| Question::Target).await;
+        // Nothing more is to be had of such an engine.
+        if silence.is_known() { Err(silence.error()) } else { Ok(forwards) }
+    };
     if let Form::Object(form) = &form {
         let asking = async {
             if backend.state == State::Running {
@@ -148,7 +151,7 @@ async fn describe<E: Engine>(
             &backend,
             &image,
             &observed,
-            &Helpers::of(&forwards, &observed, user),
+            &Helpers::of(&forwards?, &observed, user),
             daemon?.as_ref(),
         );
         super::print(console, &object, form)?;
@@ -173,7 +176,7 @@ async fn describe<E: Engine>(
         console.line(format_args!("Configuration: {configuration}"))?;
     }
     console.line("")?;
-    Helpers::of(&examining.await, &observed, user).list(console, &start, verbose)?;
+    Helpers::of(&examining.await?, &observed, user).list(console, &start, verbose)?;
     console.line("")?;
 
     if backend.state != State::Running {

@@ -6,6 +6,7 @@ use anyhow::Result;
 use futures_util::StreamExt;
 
 use super::Session;
+use super::silence::Silence;
 use crate::buildkit::BuildkitError;
 use crate::engine::{Engine, LogChunk, LogOptions};
 use crate::observed::Container;
@@ -19,7 +20,7 @@ const MOST: usize = 1 << 20;
 /// How long they may take to come.
 const END_LIMIT: Duration = Duration::from_secs(10);
 
-/// Does the work, and shows the end of the daemon's log beside an error that is its silence.
+/// Does the work, and shows the end of the daemon's log beside an error that is its silence, and not the engine's.
 pub(super) async fn quoting<E: Engine, T>(
     session: Session<'_, E>,
     daemon: &Container,
@@ -30,6 +31,10 @@ pub(super) async fn quoting<E: Engine, T>(
         matches!(error.downcast_ref::<BuildkitError>(), Some(BuildkitError::Timeout { .. }))
     };
     if result.as_ref().is_err_and(is_silent) {
+        let silence = Silence::new(session.engine, session.user, session.engine.patience());
+        if silence.is_there().await {
+            return Err(silence.error().into());
+        }
         show_end(session, daemon).await;
     }
     result

@@ -24,6 +24,7 @@ pub mod port;
 pub mod restarts;
 mod run;
 mod session;
+pub mod silence;
 pub mod start;
 pub mod stats;
 pub mod stop;

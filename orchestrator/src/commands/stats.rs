@@ -15,7 +15,8 @@ use docker_plugin::cli::values::{Suggest, form, limit};
 use docker_plugin::output::{Form, FormatError, ListTemplate};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::health::{answer_limit, ask, gradually};
+use super::health::{answer_limit, gradually};
+use super::silence::Silence;
 use super::{Session, observe};
 use crate::engine::Engine;
 use crate::forward::Forward;
@@ -121,12 +122,13 @@ fn samples(ports: Ports, at: std::time::Instant, known: Result<Status, NoCounter
 async fn sample<E: Engine>(session: Session<'_, E>) -> Result<Vec<Sample>> {
     let backend = session.running_backend().await?;
     let observed = observe::closely(session.engine, session.user).await?;
+    let limit = session.limit.unwrap_or_else(|| answer_limit(session.engine));
+    let silence = Silence::new(session.engine, session.user, limit);
     let look = async |sidecar: &Sidecar| {
         let known = if sidecar.is_stale(&backend) {
             Err(NoCounters::Stale)
         } else if sidecar.container.state == State::Running {
-            let limit = session.limit.unwrap_or_else(|| answer_limit(session.engine));
-            match ask(session.engine, sidecar, Question::Counters, limit).await {
+            match silence.ask(sidecar, Question::Counters).await {
                 Answer::Told(report) => Ok(*report),
                 Answer::Old => Err(NoCounters::Old),
                 Answer::Foreign => Err(NoCounters::Foreign),
@@ -138,6 +140,9 @@ async fn sample<E: Engine>(session: Session<'_, E>) -> Result<Vec<Sample>> {
         samples(sidecar.ports, Instant::now().into_std(), known)
     };
     let mut all = gradually(session.engine.at_once(), observed.sidecars.iter().map(look)).await;
+    if silence.is_known() {
+        return Err(silence.error().into());
+    }
     let missing =
         |forward: Forward| samples(forward.ports, Instant::now().into_std(), Err(NoCounters::Missing));
     all.extend(observed.missing().into_iter().map(missing));

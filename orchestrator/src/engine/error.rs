@@ -93,7 +93,7 @@ pub enum EngineError {
         source: Source,
     },
     /// The engine hangs or is overloaded.
-    #[error("the docker engine at \"{endpoint}\" did not answer within {seconds} s: {operation}")]
+    #[error("{operation}: the docker engine at \"{endpoint}\" did not answer within {seconds} s")]
     #[advice = "try again; look at the engine"]
     Timeout {
         /// Where it is.

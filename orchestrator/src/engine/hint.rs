@@ -46,8 +46,14 @@ pub enum EngineHint {
     #[error("the registry may hang; another try goes on from the layers that are there")]
     Registry,
     /// The engine does not answer in time.
-    #[error("the engine may be overloaded, or something else listens there")]
-    Overloaded,
+    #[error(
+        "the engine may be overloaded, or something else listens there; 'docker --host {endpoint} version' shows \
+         whether it answers"
+    )]
+    Overloaded {
+        /// Where it is.
+        endpoint: String,
+    },
     /// Status 401, 403 or 405.
     #[error("an authorization plugin or a proxy in front of the engine forbids it")]
     Forbidden,
@@ -66,7 +72,7 @@ impl EngineError {
         match self {
             Self::Unreachable { endpoint, source } => unreachable(endpoint, source.as_ref()),
             Self::Timeout { operation, .. } if operation.verb == PULL => Some(EngineHint::Registry),
-            Self::Timeout { .. } => Some(EngineHint::Overloaded),
+            Self::Timeout { endpoint, .. } => Some(EngineHint::Overloaded { endpoint: endpoint.clone() }),
             // A registry refuses pulls, too.
             Self::Refused { status: 401, operation, .. } if operation.verb == PULL => None,
             Self::Refused { status: 401 | 403 | 405, .. } => Some(EngineHint::Forbidden),

@@ -32,10 +32,10 @@ pub enum Unanswered {
     #[error("{error}")]
     #[advice("{hint}")]
     Hinted { error: String, hint: EngineHint },
-    /// The engine or BuildKit is overloaded, or hangs.
-    #[error("no answer within {seconds} s", seconds = .limit.as_secs_f32())]
-    #[advice = "try again; `--timeout`"]
-    Late { limit: Duration },
+    /// BuildKit hangs, or all answers together take that long.
+    #[error("{asked}: no answer within {seconds} s", seconds = .limit.as_secs_f32())]
+    #[advice("{help}")]
+    Late { asked: &'static str, limit: Duration, help: &'static str },
     /// BuildKit cannot read its databases, and ends at every start.
     #[error("{damage}")]
     #[advice("then {afresh}")]

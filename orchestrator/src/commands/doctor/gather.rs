@@ -11,11 +11,11 @@ use tokio::time::timeout;
 use super::checks::network::network;
 use super::facts::{Daemon, Facts, NoDialer, Unanswered};
 use super::measure::{confined, conntrack, measure};
-use super::silence::Silence;
 use crate::buildkit::{BuildkitError, Client};
 use crate::commands::builder::Registered;
 use crate::commands::health;
 use crate::commands::leftovers::left_behind;
+use crate::commands::silence::{Silence, late};
 use crate::commands::start::{START, StartLine, again, proxies_in_vain};
 use crate::commands::{damage, namespaces, observe};
 use crate::desired::{Choice, Ports, REGISTRY_PORT, UserName};
@@ -79,25 +79,35 @@ impl<E: Engine> Doctor<'_, E> {
             }
         };
         engine.endpoint().clone_into(&mut facts.endpoint);
-        facts.engine = within(limit, engine.facts(), Unanswered::from).await;
+        let found = timeout(limit, engine.facts()).await;
+        let found = found.unwrap_or_else(|_| Err(late(engine, "ask for the engine's facts", "", limit)));
+        facts.engine = found.map_err(Unanswered::from);
         let (Ok(known), Some(user)) = (&facts.engine, self.user) else { return facts };
         // Whether the gateway's address is this machine's has not been looked at.
         if facts.endpoint.starts_with("unix:") && health::place(known, false) == Place::Elsewhere {
             facts.conntrack = conntrack();
         }
-        let silence = Silence { engine, user, limit };
-        let mut observed = match within(limit, observe::with_note(engine, user), Unanswered::from).await {
-            Ok(observed) => observed,
-            Err(failure) => {
-                let is_late = matches!(failure, Unanswered::Late { .. });
-                let is_silent = is_late && silence.is_there().await;
-                facts.backend = Some(Err(if is_silent { silence.words() } else { failure }));
+        let silence = Silence::new(engine, user, limit);
+        let unanswered = |asked, help| Unanswered::Late { asked, limit, help };
+        let mut observed = match timeout(limit, observe::with_note(engine, user)).await {
+            Ok(Ok(observed)) => observed,
+            Ok(Err(error)) => {
+                facts.backend = Some(Err(error.into()));
+                return facts;
+            }
+            Err(_) => {
+                let is_silent = silence.is_there().await;
+                let slow = unanswered(
+                    "look at the backend",
+                    "'docker assemble backend doctor --timeout 5m' waits longer",
+                );
+                facts.backend = Some(Err(if is_silent { silence.error().into() } else { slow }));
                 return facts;
             }
         };
         let found = timeout(limit, namespaces::find(engine, &observed)).await;
         if found.as_ref().map_or(true, |found| found.late) && silence.is_there().await {
-            facts.backend = Some(Err(silence.words()));
+            facts.backend = Some(Err(silence.error().into()));
             return facts;
         }
         observed.tell_beside(found.unwrap_or_default().beside);
@@ -130,29 +140,31 @@ impl<E: Engine> Doctor<'_, E> {
                 match timeout(limit, engine.networks()).await {
                     Ok(Ok(known)) => facts.network = network(name, &known, &facts.start),
                     Err(_) | Ok(Err(EngineError::Timeout { .. })) if silence.is_there().await => {
-                        facts.backend = Some(Err(silence.words()));
+                        facts.backend = Some(Err(silence.error().into()));
                         return facts;
                     }
                     _ => {}
                 }
             }
             let question = |sidecar: &Sidecar| question(sidecar.ports, &asked);
-            let examining = health::examine(
-                engine,
-                Some(known),
-                backend,
-                (&observed, &start_with, &anew),
-                question,
-                limit,
-            );
+            let wanted = (&observed, &start_with as &_, anew.as_str());
+            let examining = health::examine(&silence, Some(known), backend, wanted, question);
             if backend.state == State::Running {
-                let asking = within(limit, ask(engine, backend, limit), |error| match error {
-                    BuildkitError::Timeout { .. } | BuildkitError::Engine(EngineError::Timeout { .. }) => {
-                        Unanswered::Late { limit }
+                let asking = async {
+                    match timeout(limit, ask(engine, backend, limit)).await {
+                        Ok(Ok(daemon)) => Ok(daemon),
+                        Err(_)
+                        | Ok(Err(
+                            BuildkitError::Timeout { .. }
+                            | BuildkitError::Engine(EngineError::Timeout { .. }),
+                        )) => Err(unanswered(
+                            "ask buildkit for its workers",
+                            "'docker assemble backend logs' tells more",
+                        )),
+                        Ok(Err(BuildkitError::Engine(error))) => Err(error.into()),
+                        Ok(Err(error)) => Err(Unanswered::Error { error: plain(&causes(&error)) }),
                     }
-                    BuildkitError::Engine(error) => Unanswered::from(error),
-                    error => Unanswered::Error { error: plain(&causes(&error)) },
-                });
+                };
                 let measuring = timeout(limit, measure(engine, backend));
                 let looking = timeout(limit, confined(engine, backend));
                 let finding = health::is_isolated(engine, backend, limit);
@@ -168,9 +180,10 @@ impl<E: Engine> Doctor<'_, E> {
             }
             // One that ends at every start may run at this moment.
             let ends = backend.state != State::Paused && !matches!(facts.daemon, Some(Ok(_)));
-            if silence.may_be_in(&facts) && silence.is_there().await {
-                silence.tell(&mut facts);
-            } else if ends {
+            let is_late = matches!(facts.daemon, Some(Err(Unanswered::Late { .. })));
+            if is_late && silence.is_there().await {
+                facts.daemon = Some(Err(silence.error().into()));
+            } else if ends && !silence.is_known() {
                 let damage = timeout(limit, damage::find(engine, backend)).await.ok().flatten();
                 facts.damage = damage.map(|damage| Unanswered::Damaged { damage, afresh: again.afresh() });
             }
@@ -224,17 +237,6 @@ fn more(unforwarded: &[Asked], observed: &Observed, again: &StartLine) -> String
     forwards.extend(unforwarded.iter().filter_map(|asked| asked.with(named)));
     forwards.sort();
     again.forwarding(&forwards).command()
-}
-
-async fn within<T, F>(
-    limit: Duration,
-    work: impl Future<Output = Result<T, F>>,
-    explain: impl FnOnce(F) -> Unanswered,
-) -> Result<T, Unanswered> {
-    match timeout(limit, work).await {
-        Ok(result) => result.map_err(explain),
-        Err(_) => Err(Unanswered::Late { limit }),
-    }
 }
 
 async fn ask<E: Engine>(engine: &E, backend: &Container, limit: Duration) -> crate::buildkit::Result<Daemon> {

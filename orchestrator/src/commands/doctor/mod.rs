@@ -6,7 +6,6 @@ mod checks;
 mod facts;
 mod gather;
 mod measure;
-mod silence;
 
 use std::time::Duration;
 

@@ -6,6 +6,7 @@ use explained::Explained;
 use super::last_start::left_by;
 use super::{Served, StartWarning, again, proxies_in_vain};
 use crate::commands::health::{Ask, Found, answer_limit, examine, is_isolated};
+use crate::commands::silence::Silence;
 use crate::commands::{Session, observe};
 use crate::desired::{BACKEND_IMAGE, Desired, ImageRef};
 use crate::engine::{Engine, EngineError};
@@ -67,7 +68,8 @@ async fn look<E: Engine>(session: Session<'_, E>, serves: &Served) -> Result<(),
         None => Ask::Now(Question::Target),
     };
     let limit = answer_limit(engine);
-    let examining = examine(engine, Some(&facts), backend, (observed, &start_with, &anew), ask, limit);
+    let silence = Silence::new(engine, session.user, limit);
+    let examining = examine(&silence, Some(&facts), backend, (observed, &start_with, &anew), ask);
     let isolated = async { !told.values().any(has_gateway) && is_isolated(engine, backend, limit).await };
     let (isolated, forwards) = tokio::join!(isolated, examining);
     if isolated {
