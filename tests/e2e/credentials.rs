@@ -52,13 +52,13 @@ impl Locked {
         let mut command = self.backend.command(&args);
         let path = std::env::var("PATH").unwrap_or_default();
         command.env("PATH", format!("{}:{path}", self.programs.path().display()));
-        run(command.envs(variables.iter().copied())).fails(1)
+        run(command.envs(variables.iter().copied()))
     }
 
     /// Demands that a start pulls the image.
     #[track_caller]
     fn lets_in(&self, variables: &[(&str, &str)]) {
-        let pulled = self.pull(variables);
+        let pulled = self.pull(variables).fails(1);
         assert!(pulled.stdout.starts_with(&format!("Pulling image {}@sha256:", self.image)), "{pulled:?}");
         assert!(pulled.stdout.lines().next().unwrap().ends_with(": Success"), "{pulled:?}");
         assert!(!pulled.stderr.contains("WARNING: going on"), "{pulled:?}");
@@ -73,7 +73,7 @@ fn a_password_is_found_wherever_docker_keeps_it() {
     let host = format!("localhost:{}", locked.registry.port);
 
     locked.configure("{}");
-    let refused = locked.pull(&[]);
+    let refused = locked.pull(&[]).fails(125);
     assert_eq!(refused.stdout, "", "{refused:?}");
     assert!(refused.stderr.contains(&format!("pull image \"{}\": ", locked.image)), "{refused:?}");
 
@@ -99,12 +99,12 @@ fn a_helper_that_fails_is_named_and_an_image_that_is_here_is_used_all_the_same()
     let locked = Locked::new();
     locked.helper("locked", "echo 'the key ring is locked' >&2; exit 1");
     locked.configure(r#"{"credsStore":"locked"}"#);
-    let refused = locked.pull(&[]);
+    let refused = locked.pull(&[]).fails(125);
     let helper = "\"docker-credential-locked\" failed: the key ring is locked";
     assert!(refused.stderr.contains(helper), "{refused:?}");
 
     docker(&["tag", &base_image(), &locked.image]).ok();
-    let used = locked.pull(&[]);
+    let used = locked.pull(&[]).fails(1);
     assert!(
         used.stderr.contains(&format!("; the engine's copy of \"{}\" is used\n", locked.image)),
         "{used:?}"

@@ -160,9 +160,9 @@ fn images_that_cannot_be_had_are_named() {
     let image = format!("localhost:{port}/nothing:1");
     for args in [["--image", &image], ["--proxy-image", &image]] {
         let start = [&["start", "--allow-host-port", "5000"][..], &args].concat();
-        let failure = backend.run(&start).fails(1);
+        let failure = backend.run(&start).fails(125);
         assert!(failure.only_complaint().contains(&image), "{failure:?}");
-        let failure = backend.run(&[&start[..], &["--pull", "never"]].concat()).fails(1);
+        let failure = backend.run(&[&start[..], &["--pull", "never"]].concat()).fails(125);
         assert!(failure.only_complaint().contains(&image), "{failure:?}");
         assert_eq!(backend.containers(), [""; 0]);
     }
@@ -199,7 +199,7 @@ fn a_new_backend_that_does_not_come_up_gives_its_place_back_with_cache_and_forwa
     let config = backend.home().join("refused.toml");
     std::fs::write(&config, "[worker.oci]\nsnapshotter = \"none-such\"\n").unwrap();
     let other = [&start[..], &["--recreate", "--config", config.to_str().unwrap()]].concat();
-    let refused = backend.run(&other).fails(1);
+    let refused = backend.run(&other).fails(125);
     assert!(refused.stderr.contains(&format!("Put back container \"{}\"\n", backend.name())), "{refused:?}");
     assert_eq!(ids(), before, "{refused:?}");
     in_backend(&["ls", "/var/lib/buildkit/kept"]);
