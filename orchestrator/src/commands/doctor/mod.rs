@@ -119,7 +119,7 @@ pub async fn run<E: Engine>(
     examination: Examination,
 ) -> Result<()> {
     let Examination { asked, limit, form } = examination;
-    let checks = checks::all(&Box::pin(doctor.gather(asked, limit)).await);
+    let checks = checks::all(&doctor.gather(asked, limit).await);
     match form {
         Form::Text => lines(&checks).iter().try_for_each(|line| console.line(line))?,
         Form::Object(form) => super::print(console, &object(&checks), &form)?,

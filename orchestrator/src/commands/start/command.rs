@@ -124,7 +124,7 @@ pub(in crate::commands) async fn attain<E: Engine>(
         let serves = run_and(session, &desired, how, &archive, remember).await?;
         Ok((desired, serves))
     };
-    let (desired, serves) = how.in_use.obey(session, trying).await?;
+    let (desired, serves) = Box::pin(how.in_use.obey(session, trying)).await?;
     let warning = async {
         warn_of_blocked(session, &serves).await;
         warn_of_proxies(session, &desired).await;
