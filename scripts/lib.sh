@@ -133,7 +133,6 @@ suite() {
 	0) result=passed ;;
 	"$not_run") result='NOT RUN' untested=yes ;;
 	*)
-		# shellcheck disable=SC2034 # used by those who source this
 		bad=yes
 		result=FAILED
 		;;
@@ -157,6 +156,16 @@ verdict() {
 	else
 		say "All $1 passed"
 	fi
+}
+
+# Ends a script that runs suites of that name and has nothing else to do at its end.
+conclude() { # NAME
+	local status=0
+	[ -z "$bad" ] || status=1
+	say ''
+	summarize
+	verdict "$1" "$status"
+	exit "$status"
 }
 
 # --- Tests with an engine ---

@@ -27,9 +27,4 @@ suite "scripts" scripts
 suite "workflows" scripts/workflows.sh
 suite "the text of the release" scripts/release.sh notes
 
-say ''
-summarize
-status=0
-[ -z "$bad" ] || status=1
-verdict "lints" "$status"
-exit "$status"
+conclude "lints"

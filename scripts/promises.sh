@@ -24,9 +24,4 @@ suite "the oldest compiler" oldest_compiler
 suite "the package of docker-plugin" \
 	cargo package --quiet --locked --allow-dirty --package docker-plugin --package explained --package explained-derive
 
-say ''
-summarize
-status=0
-[ -z "$bad" ] || status=1
-verdict "promises" "$status"
-exit "$status"
+conclude "promises"

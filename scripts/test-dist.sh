@@ -248,12 +248,7 @@ all() {
 		try "the proxy's package in $suite" comes_and_goes "$suite" assemble-proxy proxy_works
 	done
 	try "a release" release_installs_itself trixie
-	say ''
-	summarize
-	status=0
-	[ -z "$bad" ] || status=1
-	verdict "tests of what is released" "$status"
-	exit "$status"
+	conclude "tests of what is released"
 }
 
 ensure_state
