@@ -129,7 +129,18 @@ pub async fn gradually<T>(at_once: usize, work: impl Iterator<Item = impl Future
 /// Looks at all forwards; `start` is the command that has these forwards, `anew` what makes the backend anew.
 /// Never an error, and no longer than `limit` and a moment for every few of them: what could not be found out is
 /// part of the answer.
-pub async fn examine<E: Engine, A: Into<Ask>>(
+pub fn examine<E: Engine, A: Into<Ask>>(
+    silence: &Silence<'_, E>,
+    facts: Option<&EngineFacts>,
+    backend: &Container,
+    wanted: (&Observed, &StartWith<'_>, &str),
+    question: impl Fn(&Sidecar) -> A,
+) -> impl Future<Output = Vec<Examined>> {
+    // It is large, and those that wait for it have it among much else.
+    Box::pin(examined(silence, facts, backend, wanted, question))
+}
+
+async fn examined<E: Engine, A: Into<Ask>>(
     silence: &Silence<'_, E>,
     facts: Option<&EngineFacts>,
     backend: &Container,

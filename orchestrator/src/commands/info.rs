@@ -134,8 +134,7 @@ async fn describe<E: Engine>(
     };
     let examining = async {
         let wanted = (&observed, &start_with as &_, anew.as_str());
-        let forwards =
-            Box::pin(examine(&silence, facts.as_ref(), &backend, wanted, |_| Question::Target)).await;
+        let forwards = examine(&silence, facts.as_ref(), &backend, wanted, |_| Question::Target).await;
         // Nothing more is to be had of such an engine.
         if silence.is_known() { Err(silence.error()) } else { Ok(forwards) }
     };

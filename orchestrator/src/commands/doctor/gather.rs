@@ -148,7 +148,7 @@ impl<E: Engine> Doctor<'_, E> {
             }
             let question = |sidecar: &Sidecar| question(sidecar.ports, &asked);
             let wanted = (&observed, &start_with as &_, anew.as_str());
-            let examining = Box::pin(health::examine(&silence, Some(known), backend, wanted, question));
+            let examining = health::examine(&silence, Some(known), backend, wanted, question);
             if backend.state == State::Running {
                 let asking = async {
                     match timeout(limit, ask(engine, backend, limit)).await {

@@ -69,7 +69,7 @@ async fn look<E: Engine>(session: Session<'_, E>, serves: &Served) -> Result<(),
     };
     let limit = answer_limit(engine);
     let silence = Silence::new(engine, session.user, limit);
-    let examining = Box::pin(examine(&silence, Some(&facts), backend, (observed, &start_with, &anew), ask));
+    let examining = examine(&silence, Some(&facts), backend, (observed, &start_with, &anew), ask);
     let isolated = async { !told.values().any(has_gateway) && is_isolated(engine, backend, limit).await };
     let (isolated, forwards) = tokio::join!(isolated, examining);
     if isolated {
