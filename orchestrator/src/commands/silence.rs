@@ -14,7 +14,7 @@ use crate::engine::{Engine, EngineError, Operation};
 pub struct Silence<'a, E> {
     /// The engine.
     pub engine: &'a E,
-    /// How long it has for an answer, and who is asked through it.
+    /// How long it has for an answer, and so has whoever is asked through it.
     pub limit: Duration,
     backend: ContainerName,
     known: Cell<bool>,
