@@ -4,7 +4,7 @@ use std::fs::{File, read_to_string};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::backend::Backend;
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The images that the first engine was given, for all later ones to begin with: to pack and unpack them takes
 /// seconds each time.
-static IMAGES: Mutex<Option<PathBuf>> = Mutex::new(None);
+static IMAGES: OnceLock<PathBuf> = OnceLock::new();
 
 /// A second engine. It shares nothing with the machine's own but the images given to it; its
 /// network is one of its own, and dropping it ends all that runs in it.
@@ -59,7 +59,7 @@ impl OwnEngine {
     fn start_with(options: &[String], descriptors: Option<u32>, programs: Option<PathBuf>) -> Self {
         let (dir, network, options) = (TempDir::new(), Namespace::new(), options.to_vec());
         let mut engine = Self { network, process: None, options, descriptors, programs, dir };
-        if let Some(images) = &*IMAGES.lock().unwrap() {
+        if let Some(images) = IMAGES.get() {
             copy_images(images, &engine.path("data"));
         }
         engine.launch();
@@ -153,13 +153,12 @@ impl OwnEngine {
         run(&mut docker_command(&[&["save", "--output", tar.to_str().unwrap()], &images[..]].concat())).ok();
         self.docker(&["load", "--quiet", "--input", tar.to_str().unwrap()]).ok();
         std::fs::remove_file(tar).unwrap();
-        let mut kept = IMAGES.lock().unwrap();
-        if kept.is_none() {
+        IMAGES.get_or_init(|| {
             let copy = std::env::temp_dir().join(format!("asmt-{}-images", std::process::id()));
-            copy_images(&self.path("data"), &copy);
             removed_in_the_end(&copy);
-            *kept = Some(copy);
-        }
+            copy_images(&self.path("data"), &copy);
+            copy
+        });
     }
 
     /// Runs `docker ARGS` with it.
