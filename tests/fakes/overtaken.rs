@@ -1,14 +1,15 @@
 //! Starts and stops while the engine still carries out what somebody else has asked it for.
 
 use docker_assemble::commands::{Session, stop};
+use docker_assemble::desired::{Desired, Named, Security};
 use docker_assemble::observed::{Container, State};
 use docker_assemble::spec;
 use docker_plugin::cancel::Cancel;
 
-use crate::fake_engine::{FakeEngine, World};
+use crate::fake_engine::{FakeEngine, Refusal, World};
 use crate::screen::Screen;
 use crate::starting::run_start;
-use crate::world::{IMAGE, user, wish};
+use crate::world::{IMAGE, secured, user, wish};
 
 async fn run_stop(engine: &FakeEngine) -> anyhow::Result<()> {
     let (user, screen, cancel) = (user(), Screen::default(), Cancel::never());
@@ -164,4 +165,34 @@ async fn other_failures_of_a_stop_are_told_at_once() {
     engine.world().fail = Some(calls + 1);
     run_stop(&engine).await.unwrap_err();
     assert_eq!(engine.world().log.len(), calls + 1);
+}
+
+/// What `auto` has come to in this start is not tried once more in its next round.
+#[tokio::test(start_paused = true)]
+async fn privileges_are_tried_once_by_a_start_that_is_overtaken() {
+    let restricted = || Desired { settings: secured(Security::Restricted), ..wish() };
+    let anew = || Desired { recreate: true, named: Named { security: true, ..Named::default() }, ..wish() };
+    let prepared = async || {
+        let engine = FakeEngine::with_images(&[IMAGE]);
+        run_start(&engine, &restricted(), &Cancel::never()).await.0.unwrap();
+        let mut world = engine.world();
+        world.refusal = Refusal::Start;
+        world.log.clear();
+        drop(world);
+        engine
+    };
+    let engine = prepared().await;
+    run_start(&engine, &anew(), &Cancel::never()).await.0.unwrap();
+    let calls = engine.world().log.len();
+    let mut overtaken_late = 0;
+    for call in 1..=calls {
+        let engine = prepared().await;
+        engine.world().conflict = Some(call);
+        run_start(&engine, &anew(), &Cancel::never()).await.0.unwrap();
+        let log = engine.world().log.clone();
+        let serves = log.iter().position(|call| call == "create B-proxy-port-5000").unwrap();
+        assert!(!log[serves..].contains(&"create B".to_owned()), "call {call}: {log:?}");
+        overtaken_late += usize::from(call > serves);
+    }
+    assert_ne!(overtaken_late, 0);
 }

@@ -37,6 +37,7 @@ pub use waiting::READY_LIMIT;
 pub use warning::StartWarning;
 pub(in crate::commands) use words::StartLine;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -163,18 +164,19 @@ struct Run<'a, E, S> {
 
 impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
     async fn to_the_end(&self) -> Result<Served> {
-        let (session, desired, ledger) = (self.session, self.desired, self.ledger);
+        let (session, ledger) = (self.session, self.ledger);
+        let mut desired = Cow::Borrowed(self.desired);
         let mut look = Some(self.prepare().await?);
         let mut round = 1;
         loop {
             let observed = match look.take() {
                 Some(observed) => observed,
-                None => settled(session, desired).await?,
+                None => settled(session, &desired).await?,
             };
-            let plan = plan(desired, &observed)?;
+            let plan = plan(&desired, &observed)?;
             self.in_use.check(session, &plan, &observed).await?;
             if round == 1 {
-                mention(session, &plan, desired, &observed);
+                mention(session, &plan, &desired, &observed);
             }
             let done = self.carry_out(&plan, &observed).await;
             session.console.settle();
@@ -191,10 +193,10 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
                             let (error, names) = (error.to_string(), "the dialer on this host".to_owned());
                             session.console.warning(StartWarning::Replaced { error, names });
                         }
-                        done => done.map_err(|cause| explain(desired, cause))?,
+                        done => done.map_err(|cause| explain(&desired, cause))?,
                     }
                     if plan.is_empty() && made.is_empty() {
-                        session.console.done(nothing_to_do(desired));
+                        session.console.done(nothing_to_do(&desired));
                     }
                     let is_first = next::is_first(&made, &desired.user.backend());
                     return Ok(Served { state, told, is_first });
@@ -202,15 +204,19 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
                 Err(error) => error.traced(session, &observed, &made).await,
             };
             if round < ROUNDS && error.is_overtaken(&made) {
+                // What `auto` has come to in this run is not tried once more.
+                if next::has_made(&made, &desired.user.backend()) {
+                    desired.to_mut().named.security = false;
+                }
                 tokio::time::sleep(pause(round)).await;
                 round += 1;
                 continue;
             }
             return Err(match error {
-                RoundError::Step(cause) => explain(desired, cause),
+                RoundError::Step(cause) => explain(&desired, cause),
                 RoundError::Wait(error) => {
                     let help = self.answer_for(&error, &observed).await;
-                    quote(session, desired, &ledger.entries(), error, help).await
+                    quote(session, &desired, &ledger.entries(), error, help).await
                 }
             });
         }

@@ -9,11 +9,16 @@ use crate::commands::builder::{Buildx, INSTALLING};
 use crate::desired::{ContainerName, Desired};
 use crate::forward::REGISTRY_PORT;
 
-/// Whether what a start has made is this backend, in nobody's place: who replaces one knows the way.
-pub(super) fn is_first(made: &[Made], backend: &ContainerName) -> bool {
+/// Whether a start has made this backend.
+pub(super) fn has_made(made: &[Made], backend: &ContainerName) -> bool {
     let is_created = |made: &Made| matches!(made, Made::Container { name, origin: Origin::Created, .. } if name == backend);
+    made.iter().any(is_created)
+}
+
+/// Whether it has, in nobody's place: who replaces one knows the way.
+pub(super) fn is_first(made: &[Made], backend: &ContainerName) -> bool {
     let is_aside = |made: &Made| matches!(made, Made::SetAside { name, .. } if name == backend);
-    made.iter().any(is_created) && !made.iter().any(is_aside)
+    has_made(made, backend) && !made.iter().any(is_aside)
 }
 
 /// Tells it. Whether `--use` has made the backend a builder of buildx already, is in `in_use`.
