@@ -104,6 +104,8 @@ fn connections_that_the_host_cannot_follow_any_more() {
     let table = "add table inet follow; add chain inet follow in { type filter hook input priority 0; }; \
                  add rule inet follow in ct state new counter accept";
     engine.network.run(|| {
+        // Half a minute is usual, and to send them all may take longer than that.
+        std::fs::write("/proc/sys/net/netfilter/nf_conntrack_udp_timeout", "3600").unwrap();
         run(Command::new("nft").arg(table)).ok();
         let (mut sent, most) = (0, most.now() + 1_000);
         while sent < most {
