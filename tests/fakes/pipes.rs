@@ -48,6 +48,19 @@ async fn the_end_is_heard_while_a_file_is_read() {
     }
 }
 
+/// Nobody who pressed the Tab key is kept waiting for one.
+#[tokio::test]
+async fn completion_waits_for_no_pipe() {
+    let directory = TempDir::new();
+    let pipe = directory.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+    let globals =
+        ["__complete", "-H", "tcp://127.0.0.1:1", "--tlsverify", "--tlscacert", pipe.to_str().unwrap()];
+    let ended = tokio::time::timeout(PATIENCE, command(&globals, &["backend", "start", "--image="]).output());
+    let output = ended.await.expect("it waits").unwrap();
+    assert_eq!((output.status.code(), &output.stdout[..]), (Some(0), &b":4\n"[..]), "{output:?}");
+}
+
 /// Where docker keeps files nothing else is waited for.
 #[tokio::test]
 async fn a_pipe_where_a_file_is_kept_is_refused() {

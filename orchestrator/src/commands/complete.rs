@@ -7,6 +7,8 @@ use std::time::Duration;
 use docker_plugin::cli::{self, Completion, Offer, Typed};
 use docker_plugin::endpoint;
 use docker_plugin::vars::Vars;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use crate::account;
 use crate::desired::UserName;
@@ -79,14 +81,18 @@ pub fn candidates(wanted: &Completion<Source>, vars: &impl Vars) -> Vec<String> 
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let (false, Ok(runtime)) = (host.starts_with("ssh:"), runtime) else { return Vec::new() };
-    let Ok(engine) = DockerEngine::new(&resolved.endpoint, resolved.credentials) else { return Vec::new() };
     let name = wanted.given("name").pop().and_then(|name| name.parse().ok());
     let which = Which::of(name, vars).ok();
     let user = account::user(vars).zip(which).map(|(user, which)| which.of_user(&user));
-    let found = runtime.block_on(of_engine(&engine, user.as_ref(), source));
-    // The name of an engine's host may still be looked up.
+    let found = runtime.block_on(async {
+        // A certificate may come out of a pipe that nobody writes to.
+        let connecting = spawn_blocking(move || DockerEngine::new(&resolved.endpoint, resolved.credentials));
+        let engine = timeout(ENGINE_LIMIT, connecting).await.ok()?.ok()?.ok()?;
+        Some(of_engine(&engine, user.as_ref(), source).await)
+    });
+    // The name of an engine's host may still be looked up, and the certificate waited for.
     runtime.shutdown_background();
-    found
+    found.unwrap_or_default()
 }
 
 /// How long a person who pressed Tab is kept waiting for an engine.
@@ -123,8 +129,7 @@ pub async fn of_engine<E: Engine>(engine: &E, user: Option<&UserName>, source: S
             (Source::HostPorts, _) | (_, None) => None,
         }
     };
-    let mut found: Vec<String> =
-        tokio::time::timeout(ENGINE_LIMIT, ask).await.ok().flatten().unwrap_or_default();
+    let mut found: Vec<String> = timeout(ENGINE_LIMIT, ask).await.ok().flatten().unwrap_or_default();
     if !matches!(source, Source::ForwardedPorts | Source::Containers) {
         found.sort_unstable();
     }
