@@ -97,6 +97,20 @@ fn a_backend_that_is_stopped() {
     }
 }
 
+#[test]
+#[ignore = "needs a docker engine"]
+fn a_port_that_leads_elsewhere() {
+    let (reader, registry) = (Reader::new(), Registry::start());
+    let (inside, nothing) = (free_port(), free_port());
+    reader.0.run(&["start", "--allow-host-port", &format!("{inside}:{nothing}")]).ok();
+    let meant = format!("{inside}:{}", registry.port);
+    let ill = reader.0.run(&["doctor", &meant]).fails(1);
+    reader.follows(&ill, "docker assemble backend port rm ");
+    reader.follows(&ill, "docker assemble backend port add ");
+    reader.0.get(inside).ok();
+    reader.0.run(&["doctor", &meant]).ok();
+}
+
 /// Whatever a backend was made with, the start that is advised has it, so that it changes nothing else.
 #[test]
 #[ignore = "needs a docker engine"]
