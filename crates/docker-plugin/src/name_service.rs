@@ -10,6 +10,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -60,10 +61,16 @@ pub fn addresses(text: &str) -> Vec<IpAddr> {
     found
 }
 
-/// The name and the home directory of the user that this process runs as.
-#[cfg(unix)]
+/// The name and the home directory of the user that this process runs as. The system is asked once, since a name
+/// service may be slow.
 #[must_use]
 pub fn account() -> Option<(String, PathBuf)> {
+    static ACCOUNT: OnceLock<Option<(String, PathBuf)>> = OnceLock::new();
+    ACCOUNT.get_or_init(ask_for_account).clone()
+}
+
+#[cfg(unix)]
+fn ask_for_account() -> Option<(String, PathBuf)> {
     use nix::unistd::{Uid, User};
     let uid = Uid::effective();
     if !IS_STATIC {
@@ -79,8 +86,7 @@ pub fn account() -> Option<(String, PathBuf)> {
 
 /// Nobody is known by a number.
 #[cfg(not(unix))]
-#[must_use]
-pub fn account() -> Option<(String, PathBuf)> {
+fn ask_for_account() -> Option<(String, PathBuf)> {
     None
 }
 
