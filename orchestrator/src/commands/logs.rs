@@ -220,7 +220,7 @@ async fn sidecar<E: Engine>(session: Session<'_, E>, ports: Ports) -> Result<Con
     // One that has outlived its backend may tell why.
     match sidecars.into_iter().find(is_it) {
         Some(sidecar) => Ok(sidecar.container),
-        None if backend.is_none() => Err(session.missing_backend().await?),
+        None if backend.is_none() && known.is_empty() => Err(session.missing_backend().await?),
         None => {
             let known =
                 if known.is_empty() { "no port is".to_owned() } else { format!("these are: {known}") };
