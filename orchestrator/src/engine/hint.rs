@@ -54,6 +54,12 @@ pub enum EngineHint {
         /// Where it is.
         endpoint: String,
     },
+    /// The same behind `tcp://`, where TLS may want options.
+    #[error(
+        "the engine may be overloaded, or something else listens there; 'docker version', with the same options and \
+         variables, shows whether it answers"
+    )]
+    OverloadedFarAway,
     /// Status 401, 403 or 405.
     #[error("an authorization plugin or a proxy in front of the engine forbids it")]
     Forbidden,
@@ -72,6 +78,9 @@ impl EngineError {
         match self {
             Self::Unreachable { endpoint, source } => unreachable(endpoint, source.as_ref()),
             Self::Timeout { operation, .. } if operation.verb == PULL => Some(EngineHint::Registry),
+            Self::Timeout { endpoint, .. } if endpoint.starts_with("tcp:") => {
+                Some(EngineHint::OverloadedFarAway)
+            }
             Self::Timeout { endpoint, .. } => Some(EngineHint::Overloaded { endpoint: endpoint.clone() }),
             // A registry refuses pulls, too.
             Self::Refused { status: 401, operation, .. } if operation.verb == PULL => None,
