@@ -1,5 +1,7 @@
 //! What commands make of backends, sidecars and forwards that do badly.
 
+use std::time::Duration;
+
 use docker_assemble::observed::{Container, ContainerId, State};
 use serde_json::json;
 
@@ -87,6 +89,10 @@ async fn sidecars_that_say_nothing_or_something_else() {
     }));
     shell.run_all(&["backend doctor", "backend doctor --timeout 5m"]).await;
     shell.engine.world().buildkit = Some(dialled(daemon(used_lately())));
+    shell.told.about("the engine is slow to tell of its containers");
+    shell.engine.world().listing_takes = Duration::from_secs(100);
+    shell.run_all(&["backend doctor --timeout 90s", "backend doctor --timeout 180s"]).await;
+    shell.engine.world().listing_takes = Duration::ZERO;
     shell.told.about("a sidecar is gone, and others are paused, ended, restarting, stale");
     shell.change("-proxy-port-8080-to-80", |container| container.state = State::Paused);
     shell.change("-proxy-port-6000", |container| container.state = State::Exited);

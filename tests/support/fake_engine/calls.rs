@@ -49,6 +49,10 @@ impl Engine for FakeEngine {
         let has = |container: &&Container| {
             labels.iter().all(|(name, value)| container.labels.get(name) == Some(value))
         };
+        let takes = self.world().listing_takes;
+        if !takes.is_zero() {
+            tokio::time::sleep(takes).await;
+        }
         let mut world = self.world();
         if world.early_listings > 0 {
             world.early_listings -= 1;

@@ -62,6 +62,8 @@ pub(crate) struct World {
     pub(crate) events: Vec<(usize, Event)>,
     /// How many listings of containers come too early to find any.
     pub(crate) early_listings: u32,
+    /// How long it takes to list containers.
+    pub(crate) listing_takes: Duration,
     /// A name that is taken by what is never listed.
     pub(crate) taken: Option<ContainerName>,
     /// Ask for the end at the call of this number.

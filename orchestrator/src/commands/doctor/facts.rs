@@ -35,7 +35,7 @@ pub enum Unanswered {
     /// BuildKit hangs, or all answers together take that long.
     #[error("{asked}: no answer within {seconds} s", seconds = .limit.as_secs_f32())]
     #[advice("{help}")]
-    Late { asked: &'static str, limit: Duration, help: &'static str },
+    Late { asked: &'static str, limit: Duration, help: String },
     /// BuildKit cannot read its databases, and ends at every start.
     #[error("{damage}")]
     #[advice("then {afresh}")]

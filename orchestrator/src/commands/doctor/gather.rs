@@ -97,10 +97,9 @@ impl<E: Engine> Doctor<'_, E> {
             }
             Err(_) => {
                 let is_silent = silence.is_there().await;
-                let slow = unanswered(
-                    "look at the backend",
-                    "'docker assemble backend doctor --timeout 5m' waits longer",
-                );
+                let twice = (2 * limit).as_secs().max(1);
+                let help = format!("'docker assemble backend doctor --timeout {twice}s' waits longer");
+                let slow = unanswered("look at the backend", help);
                 facts.backend = Some(Err(if is_silent { silence.error().into() } else { slow }));
                 return facts;
             }
@@ -159,7 +158,7 @@ impl<E: Engine> Doctor<'_, E> {
                             | BuildkitError::Engine(EngineError::Timeout { .. }),
                         )) => Err(unanswered(
                             "ask buildkit for its workers",
-                            "'docker assemble backend logs' tells more",
+                            "'docker assemble backend logs' tells more".to_owned(),
                         )),
                         Ok(Err(BuildkitError::Engine(error))) => Err(error.into()),
                         Ok(Err(error)) => Err(Unanswered::Error { error: plain(&causes(&error)) }),
