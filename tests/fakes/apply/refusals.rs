@@ -39,11 +39,21 @@ async fn what_the_engine_or_buildkit_refuses_of_what_was_named_ends_with_125() {
     assert_eq!(ends(&bare, &named).await.0, 125);
     let own = Desired { proxy_image: ProxyImage::Custom(ImageRef("mine".to_owned())), ..wish() };
     assert_eq!(ends(&fresh(), &own).await.0, 125);
+    // It is the start that named it, and not who changes forwards since.
+    let engine = fresh();
+    must_start(&engine, &wish()).await;
+    assert_eq!(ends(&engine, &Desired { forwards_only: true, forwards: ports(&[6000]), ..own }).await.0, 1);
 
     let engine = fresh();
     engine.world().refusal = Refusal::Start;
     let privileged = Desired { settings: secured(Security::Privileged), ..wish() };
     assert_eq!(ends(&engine, &privileged).await.0, 125);
+    // A helper that is refused says nothing of the backend's.
+    let engine = fresh();
+    engine.world().refusal = Refusal::CreateHelper;
+    let (status, words) = ends(&engine, &Desired { forwards: ports(&[5000]), ..privileged }).await;
+    let said = "create container \"docker-assemble-backend-ann-proxy-port-5000\": operation not permitted";
+    assert_eq!((status, words.as_str()), (1, said));
 
     let engine = fresh();
     engine.world().ending.insert(wish().user.backend());

@@ -10,16 +10,17 @@ use super::{Refusal, World, operation};
 impl World {
     pub(super) fn create(&mut self, spec: &ContainerSpec) -> Result<Created> {
         self.call("create", &spec.name.0)?;
-        self.refused("create", spec.privileges == Privileges::Privileged, Refusal::Create)?;
+        let creating = || operation("create container", &spec.name.0);
+        let privileged = spec.privileges == Privileges::Privileged;
+        self.refused(creating(), privileged, Refusal::Create)?;
+        self.refused(creating(), !privileged, Refusal::CreateHelper)?;
         if let Some(lacking) = self.lacking.filter(|name| spec.sysctls.contains_key(*name)) {
             let message = format!("open /proc/sys/{}: permission denied", lacking.replace('.', "/"));
-            let operation = operation("create container", &spec.name.0);
-            return Err(EngineError::PrivilegesRefused { operation, message });
+            return Err(EngineError::PrivilegesRefused { operation: creating(), message });
         }
         if self.lacking == Some("nofile") && spec.descriptors.is_some() {
             let message = "error setting rlimit type 7: operation not permitted".to_owned();
-            let operation = operation("create container", &spec.name.0);
-            return Err(EngineError::PrivilegesRefused { operation, message });
+            return Err(EngineError::PrivilegesRefused { operation: creating(), message });
         }
         let is_taken = self.taken.as_ref() == Some(&spec.name);
         if is_taken || self.containers.iter().any(|container| container.name == spec.name) {
@@ -55,7 +56,7 @@ impl World {
         self.call("start", &name)?;
         let privileged =
             self.find(id).is_some_and(|container| container.settings.security == Security::Privileged);
-        self.refused("start", privileged, Refusal::Start)?;
+        self.refused(operation("start container", id.short()), privileged, Refusal::Start)?;
         // As the engine does for a container in the network of another.
         let backend = name.split_once("-proxy-port-").map(|(backend, _)| backend.to_owned());
         if let Some(backend) = backend.as_ref().filter(|backend| !self.runs(backend)) {

@@ -25,6 +25,8 @@ pub(crate) enum Refusal {
     Nowhere,
     Create,
     Start,
+    /// To helpers, which have none of their own.
+    CreateHelper,
 }
 
 /// On which side of a call a command is killed.
@@ -229,10 +231,10 @@ impl World {
         format!("Num       RefCount Protocol Flags    Type St Inode Path\n{}", lines.collect::<String>())
     }
 
-    fn refused(&self, verb: &'static str, privileged: bool, at: Refusal) -> Result<()> {
-        if privileged && self.refusal == at {
+    fn refused(&self, operation: Operation, concerned: bool, at: Refusal) -> Result<()> {
+        if concerned && self.refusal == at {
             let message = "operation not permitted".to_owned();
-            return Err(EngineError::PrivilegesRefused { operation: operation(verb, "it"), message });
+            return Err(EngineError::PrivilegesRefused { operation, message });
         }
         Ok(())
     }

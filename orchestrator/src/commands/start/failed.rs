@@ -105,12 +105,16 @@ pub(super) fn explain(desired: &Desired, cause: Failure) -> anyhow::Error {
     match cause {
         Failure::Cancelled(cancelled) => cancelled.into(),
         Failure::Engine(error @ EngineError::PrivilegesRefused { .. })
-            if desired.settings.security == Security::Privileged =>
+            if desired.settings.security == Security::Privileged
+                && error.refuses_container(&desired.user.backend()) =>
         {
             StartError::Privileges { error }.into()
         }
         Failure::Engine(error) if error.is_taken_name() => StartError::Taken { error }.into(),
-        Failure::Engine(error) if desired.named_images().any(|image| error.refuses_image(image)) => {
+        // Other forwards have the image that an earlier start has named.
+        Failure::Engine(error)
+            if !desired.forwards_only && desired.named_images().any(|image| error.refuses_image(image)) =>
+        {
             StartError::Image { error }.into()
         }
         Failure::Engine(error)
