@@ -72,9 +72,6 @@ async fn look<E: Engine>(session: Session<'_, E>, serves: &Served) -> Result<(),
     let examining = examine(&silence, Some(&facts), backend, (observed, &start_with, &anew), ask);
     let isolated = async { !told.values().any(has_gateway) && is_isolated(engine, backend, limit).await };
     let (isolated, forwards) = tokio::join!(isolated, examining);
-    if silence.is_known() {
-        return Err(silence.error());
-    }
     if isolated {
         let lost = NoNetwork::new(&anew);
         console.warning(StartWarning::NoNetwork { help: lost.advice().unwrap_or_default(), lost });
