@@ -2,22 +2,26 @@
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use nix::unistd::gettid;
 
 use crate::peers::{KIB, peers};
 use crate::process::Launch;
-use crate::relay::{Pair, Setup};
+use crate::procfs::thread_is_idle;
+use crate::relay::{Pair, Relay, Setup};
 use crate::setups::either_way;
 use crate::sockets::{PATIENCE, accept, eventually};
 
 either_way! {
     /// Many single bytes followed by silence are all there: none waits for a next one.
     fn single_bytes_before_a_silence_all_arrive(setup: Setup) {
-        let Pair { mut near, mut far, relay: _relay } = setup.open();
+        let Pair { mut near, mut far, relay } = setup.open();
         near.exchange(&mut far, 1);
-        let slow = slow_rounds(40, || {
+        let slow = slow_rounds(40, &relay, || {
             (0..200).for_each(|_| near.send(1));
             far.expect(200);
         });
@@ -27,8 +31,8 @@ either_way! {
     /// A question in two parts is not held back: its second part would be, until the first is
     /// acknowledged, and somebody who is about to answer takes 40 ms for that.
     fn questions_in_two_parts_are_answered_without_delay(setup: Setup) {
-        let Pair { mut near, mut far, relay: _relay } = setup.open();
-        let slow = slow_rounds(40, || {
+        let Pair { mut near, mut far, relay } = setup.open();
+        let slow = slow_rounds(40, &relay, || {
             (0..2).for_each(|_| {
                 near.send(10);
                 far.expect(10);
@@ -41,8 +45,8 @@ either_way! {
 
     /// No exchange of single bytes waits for a timer of TCP's (40 or 200 ms).
     fn single_bytes_are_exchanged_without_delay(setup: Setup) {
-        let Pair { mut near, mut far, relay: _relay } = setup.open();
-        let slow = slow_rounds(3000, || near.exchange(&mut far, 1));
+        let Pair { mut near, mut far, relay } = setup.open();
+        let slow = slow_rounds(3000, &relay, || near.exchange(&mut far, 1));
         assert!(slow < 50, "{slow} exchanges took 40 ms or more");
     }
 }
@@ -52,8 +56,8 @@ either_way! {
 #[ignore = "long: make soak"]
 fn a_hundred_thousand_exchanges_wait_for_no_timer() {
     for setup in Setup::either_way() {
-        let Pair { mut near, mut far, relay: _relay } = setup.open();
-        let slow = slow_rounds(crate::scaled(100_000), || near.exchange(&mut far, 1));
+        let Pair { mut near, mut far, relay } = setup.open();
+        let slow = slow_rounds(crate::scaled(100_000), &relay, || near.exchange(&mut far, 1));
         assert!(slow < 500, "{setup:?}: {slow} exchanges took 40 ms or more");
     }
 }
@@ -98,13 +102,29 @@ fn full_groups_of_pipe_buffers_leave_at_once() {
     }
 }
 
-/// How many of the rounds took at least 40 ms, the shortest of TCP's timers. A few may, on a
-/// busy machine; a delay that is built in shows in most.
-fn slow_rounds(rounds: u32, mut round: impl FnMut()) -> usize {
+/// How many of the rounds took at least 40 ms, the shortest of TCP's timers, with nobody at work meanwhile: those
+/// that a busy machine keeps from a processor do not sleep. A delay that is built in shows in most.
+fn slow_rounds(rounds: u32, relay: &Relay, mut round: impl FnMut()) -> usize {
+    let (test, relay) = (gettid(), relay.tid());
+    let (asleep, (going_on, ended)) = (AtomicU32::new(0), mpsc::channel::<()>());
+    // One may have woken the other between two looks.
+    let all_sleep = || [test, relay, test].into_iter().all(thread_is_idle);
+    let count = || asleep.fetch_add(u32::from(all_sleep()), Ordering::Relaxed);
+    let watch = move || {
+        while ended.recv_timeout(Duration::from_millis(1)) == Err(RecvTimeoutError::Timeout) {
+            count();
+        }
+    };
     let took_long = |_: &u32| {
+        asleep.store(0, Ordering::Relaxed);
         let started = Instant::now();
         round();
-        started.elapsed() >= Duration::from_millis(40)
+        started.elapsed() >= Duration::from_millis(40) && asleep.load(Ordering::Relaxed) >= 10
     };
-    (0..rounds).filter(took_long).count()
+    std::thread::scope(|scope| {
+        // Dropped where a round fails, too.
+        let _going_on = going_on;
+        scope.spawn(watch);
+        (0..rounds).filter(took_long).count()
+    })
 }

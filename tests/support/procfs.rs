@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use nix::unistd::Pid;
+
 /// Open descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Descriptors {
@@ -57,7 +59,16 @@ fn filters(thread: &Path) -> u64 {
 /// does not, however long the machine keeps it from a processor.
 pub(crate) fn is_idle(pid: u32) -> bool {
     let mut threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the process is there");
-    threads.all(|thread| stat_in(&thread.unwrap().path()).is_none_or(|stat| stat[0] == "S"))
+    threads.all(|thread| sleeps_in(&thread.unwrap().path()))
+}
+
+/// The same of one thread of this process.
+pub(crate) fn thread_is_idle(tid: Pid) -> bool {
+    sleeps_in(Path::new(&format!("/proc/self/task/{tid}")))
+}
+
+fn sleeps_in(thread: &Path) -> bool {
+    stat_in(thread).is_none_or(|stat| stat[0] == "S")
 }
 
 fn status(pid: u32, field: &str) -> u64 {

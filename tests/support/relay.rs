@@ -13,6 +13,7 @@ use assemble_proxy::server::{Drained, Server, ServerError};
 use assemble_proxy::service::Service;
 use assemble_proxy::session::Shared;
 use assemble_proxy::stats::Stats;
+use nix::unistd::{Pid, gettid};
 use tokio::sync::oneshot;
 
 use crate::denial::Denial;
@@ -140,6 +141,8 @@ pub(crate) struct Relay {
     shared: Arc<Shared>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Result<Drained, ServerError>>>,
+    /// The id of that thread, for procfs.
+    tid: Pid,
     /// How many of its connections may have panicked when it ends.
     panics: u64,
 }
@@ -160,7 +163,7 @@ impl Relay {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let server = bind(&config)?;
-                started.send((server.local_addrs().collect(), server.shared())).unwrap();
+                started.send((server.local_addrs().collect(), server.shared(), gettid())).unwrap();
                 if let Some(denial) = denial {
                     denial.impose();
                 }
@@ -169,7 +172,9 @@ impl Relay {
         };
         let thread = std::thread::Builder::new().name("relay".to_owned()).spawn(serve).unwrap();
         match start.recv_timeout(PATIENCE) {
-            Ok((addrs, shared)) => Self { addrs, shared, stop: Some(stop), thread: Some(thread), panics: 0 },
+            Ok((addrs, shared, tid)) => {
+                Self { addrs, shared, stop: Some(stop), thread: Some(thread), tid, panics: 0 }
+            }
             Err(_) => panic!("the relay did not start: {:?}", thread.join()),
         }
     }
@@ -182,6 +187,11 @@ impl Relay {
     /// Where it listens on IPv6, if this machine has it.
     pub(crate) fn addr_v6(&self) -> Option<SocketAddr> {
         self.addrs.iter().copied().find(SocketAddr::is_ipv6)
+    }
+
+    /// The thread that it runs in.
+    pub(crate) fn tid(&self) -> Pid {
+        self.tid
     }
 
     pub(crate) fn services(&self) -> &[Service] {
