@@ -37,7 +37,6 @@ pub use waiting::READY_LIMIT;
 pub use warning::StartWarning;
 pub(in crate::commands) use words::StartLine;
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -48,7 +47,7 @@ use super::{Cancelled, Session, WhenInUse, damage, observe};
 use crate::apply::{Failure, Ledger, Made, Origin, ROUNDS, apply, pause};
 use crate::desired::Desired;
 use crate::engine::{Engine, EngineError};
-use crate::observed::Observed;
+use crate::observed::{ContainerId, Observed};
 use crate::plan::action::Action;
 use crate::plan::{Plan, plan, prepare, way_back};
 use crate::ready::{ReadyError, Told};
@@ -164,19 +163,18 @@ struct Run<'a, E, S> {
 
 impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
     async fn to_the_end(&self) -> Result<Served> {
-        let (session, ledger) = (self.session, self.ledger);
-        let mut desired = Cow::Borrowed(self.desired);
+        let (session, desired, ledger) = (self.session, self.desired, self.ledger);
         let mut look = Some(self.prepare().await?);
         let mut round = 1;
         loop {
             let observed = match look.take() {
                 Some(observed) => observed,
-                None => settled(session, &desired).await?,
+                None => settled(session, desired).await?,
             };
-            let plan = plan(&desired, &observed)?;
+            let plan = plan(&self.wish(&observed), &observed)?;
             self.in_use.check(session, &plan, &observed).await?;
             if round == 1 {
-                mention(session, &plan, &desired, &observed);
+                mention(session, &plan, desired, &observed);
             }
             let done = self.carry_out(&plan, &observed).await;
             session.console.settle();
@@ -193,10 +191,10 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
                             let (error, names) = (error.to_string(), "the dialer on this host".to_owned());
                             session.console.warning(StartWarning::Replaced { error, names });
                         }
-                        done => done.map_err(|cause| explain(&desired, cause))?,
+                        done => done.map_err(|cause| explain(desired, cause))?,
                     }
                     if plan.is_empty() && made.is_empty() {
-                        session.console.done(nothing_to_do(&desired));
+                        session.console.done(nothing_to_do(desired));
                     }
                     let is_first = next::is_first(&made, &desired.user.backend());
                     return Ok(Served { state, told, is_first });
@@ -204,22 +202,31 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
                 Err(error) => error.traced(session, &observed, &made).await,
             };
             if round < ROUNDS && error.is_overtaken(&made) {
-                // What `auto` has come to in this run is not tried once more.
-                if next::has_made(&made, &desired.user.backend()) {
-                    desired.to_mut().named.security = false;
-                }
                 tokio::time::sleep(pause(round)).await;
                 round += 1;
                 continue;
             }
             return Err(match error {
-                RoundError::Step(cause) => explain(&desired, cause),
+                RoundError::Step(cause) => explain(desired, cause),
                 RoundError::Wait(error) => {
                     let help = self.answer_for(&error, &observed).await;
-                    quote(session, &desired, &ledger.entries(), error, help).await
+                    quote(session, desired, &ledger.entries(), error, help).await
                 }
             });
         }
+    }
+
+    /// What is wished for of this state: what `auto` has come to in this run is not tried once more.
+    fn wish(&self, observed: &Observed) -> Desired {
+        let mut desired = self.desired.clone();
+        desired.named.security &=
+            !observed.backend.as_ref().is_some_and(|backend| self.has_created(&backend.id));
+        desired
+    }
+
+    fn has_created(&self, container: &ContainerId) -> bool {
+        let is_it = |made: &Made| matches!(made, Made::Container { id, origin: Origin::Created, .. } if id == container);
+        self.ledger.entries().iter().any(is_it)
     }
 
     /// The engine's state, once what may change it before there is anything to plan for is done.
@@ -276,8 +283,7 @@ impl<E: Engine, S: AsyncFn()> Run<'_, E, S> {
     async fn answer_for(&self, error: &ReadyError, observed: &Observed) -> Option<String> {
         let failed = error.container().filter(|failed| failed.name == self.desired.user.backend())?;
         let old = observed.replaced_backend()?;
-        let is_made = |made: &Made| matches!(made, Made::Container { id, origin: Origin::Created, .. } if *id == failed.id);
-        if self.ledger.entries().iter().any(is_made) {
+        if self.has_created(&failed.id) {
             return None;
         }
         let (name, aside, origin) = (failed.name.clone(), &old.name, Origin::Created);

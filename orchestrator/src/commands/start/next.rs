@@ -4,21 +4,17 @@ use docker_plugin::endpoint::Named;
 use docker_plugin::hooks::HEADING;
 use docker_plugin::output::Console;
 
+use super::words::line;
 use crate::apply::{Made, Origin};
 use crate::commands::builder::{Buildx, INSTALLING};
 use crate::desired::{ContainerName, Desired};
 use crate::forward::REGISTRY_PORT;
 
-/// Whether a start has made this backend.
-pub(super) fn has_made(made: &[Made], backend: &ContainerName) -> bool {
-    let is_created = |made: &Made| matches!(made, Made::Container { name, origin: Origin::Created, .. } if name == backend);
-    made.iter().any(is_created)
-}
-
-/// Whether it has, in nobody's place: who replaces one knows the way.
+/// Whether what a start has made is this backend, in nobody's place: who replaces one knows the way.
 pub(super) fn is_first(made: &[Made], backend: &ContainerName) -> bool {
+    let is_created = |made: &Made| matches!(made, Made::Container { name, origin: Origin::Created, .. } if name == backend);
     let is_aside = |made: &Made| matches!(made, Made::SetAside { name, .. } if name == backend);
-    has_made(made, backend) && !made.iter().any(is_aside)
+    made.iter().any(is_created) && !made.iter().any(is_aside)
 }
 
 /// Tells it. Whether `--use` has made the backend a builder of buildx already, is in `in_use`.
@@ -36,13 +32,11 @@ pub(super) async fn tell(console: &Console, desired: &Desired, buildx: &Buildx, 
     }
 }
 
-/// Docker's command that leads to the same engine.
+/// Docker's command that leads to the same engine: with the options that led here, those of TLS too.
 fn docker(buildx: &Buildx) -> String {
-    match &buildx.named {
-        Named::Environment => "docker".to_owned(),
-        Named::Context(name) => format!("docker --context {name}"),
-        Named::Host => format!("docker --host {}", buildx.endpoint.host),
-    }
+    let options =
+        if buildx.globals.is_empty() { String::new() } else { format!(" {}", line(&buildx.globals)) };
+    format!("docker{options}")
 }
 
 /// What buildx makes of the backend.
@@ -119,13 +113,15 @@ mod tests {
 
     #[test]
     fn the_command_leads_to_the_engine_that_the_start_was_about() {
-        let way = |named| {
-            let mut buildx = Buildx { named, ..Buildx::default() };
-            "tcp://far:2375".clone_into(&mut buildx.endpoint.host);
-            docker(&buildx)
+        let way = |globals: &[&str]| {
+            docker(&Buildx {
+                globals: globals.iter().map(ToString::to_string).collect(),
+                ..Buildx::default()
+            })
         };
-        assert_eq!(way(Named::Environment), "docker");
-        assert_eq!(way(Named::Context("far".to_owned())), "docker --context far");
-        assert_eq!(way(Named::Host), "docker --host tcp://far:2375");
+        assert_eq!(way(&[]), "docker");
+        assert_eq!(way(&["-c", "far"]), "docker -c far");
+        let keys = ["--host", "tcp://far:2376", "--tlsverify", "--tlscacert", "my ca.pem"];
+        assert_eq!(way(&keys), "docker --host tcp://far:2376 --tlsverify --tlscacert \"my ca.pem\"");
     }
 }

@@ -120,7 +120,7 @@ fn option(name: &str, value: &str) -> Vec<String> {
 }
 
 /// Words as they are typed into a shell.
-fn line(words: &[String]) -> String {
+pub(super) fn line(words: &[String]) -> String {
     let is_plain = |word: &str| {
         // Unlike shlex, which does not know what stands around a word, lists stay as they are.
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-./:@_,=".contains(&byte);
