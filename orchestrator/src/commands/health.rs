@@ -133,68 +133,60 @@ pub fn examine<E: Engine, A: Into<Ask>>(
     silence: &Silence<'_, E>,
     facts: Option<&EngineFacts>,
     backend: &Container,
-    wanted: (&Observed, &StartWith<'_>, &str),
+    (observed, start, anew): (&Observed, &StartWith<'_>, &str),
     question: impl Fn(&Sidecar) -> A,
 ) -> impl Future<Output = Vec<Examined>> {
     // It is large, and those that wait for it have it among much else.
-    Box::pin(examined(silence, facts, backend, wanted, question))
-}
-
-async fn examined<E: Engine, A: Into<Ask>>(
-    silence: &Silence<'_, E>,
-    facts: Option<&EngineFacts>,
-    backend: &Container,
-    (observed, start, anew): (&Observed, &StartWith<'_>, &str),
-    question: impl Fn(&Sidecar) -> A,
-) -> Vec<Examined> {
-    let Silence { engine, limit, .. } = *silence;
-    let look = async |sidecar: &Sidecar| {
-        let stale = sidecar.is_stale(backend);
-        let answer = if sidecar.container.state == State::Running && !stale {
-            Some(match question(sidecar).into() {
-                Ask::Now(question) => silence.ask(sidecar, question).await,
-                Ask::Answered(answer) => answer,
-            })
-        } else {
-            None
+    Box::pin(async move {
+        let Silence { engine, limit, .. } = *silence;
+        let look = async |sidecar: &Sidecar| {
+            let stale = sidecar.is_stale(backend);
+            let answer = if sidecar.container.state == State::Running && !stale {
+                Some(match question(sidecar).into() {
+                    Ask::Now(question) => silence.ask(sidecar, question).await,
+                    Ask::Answered(answer) => answer,
+                })
+            } else {
+                None
+            };
+            Examined { sidecar: sidecar.clone(), stale, answer, findings: Vec::new() }
         };
-        Examined { sidecar: sidecar.clone(), stale, answer, findings: Vec::new() }
-    };
-    let mut forwards = gradually(engine.at_once(), observed.sidecars.iter().map(look)).await;
-    let mut surroundings = Surroundings {
-        facts: facts.cloned().unwrap_or_default(),
-        is_local: engine.endpoint().starts_with("unix:"),
-        host: OnceCell::new(),
-        filters: UNSEEN.clone(),
-        isolated: lost(engine, backend, &forwards, limit).await,
-        start,
-        anew,
-    };
-    let mut groups: Vec<Vec<Group<'_>>> = forwards
-        .iter()
-        .map(|forward| {
-            forward.report().map_or_else(Vec::new, |report| surroundings.groups(&forward.sidecar, report))
-        })
-        .collect();
-    let look = async |group: &mut Group<'_>| group.publisher = publisher(engine, group, limit).await;
-    gradually(engine.at_once(), groups.iter_mut().flatten().map(look)).await;
-    surroundings.filters = filters(&groups, limit).await;
-    let cases: Vec<_> = groups.iter().flatten().map(|group| surroundings.case(group, &[])).collect();
-    let mended = remedied(&observed.wanted(), &cases);
-    let found: Vec<Vec<_>> = groups
-        .iter()
-        .map(|groups| {
-            let explained = groups.iter().filter_map(|group| {
-                let finding = explain(&surroundings.case(group, &mended))?;
-                Some(Found { ports: group.tried.clone(), finding })
-            });
-            explained.collect()
-        })
-        .collect();
-    for (forward, findings) in forwards.iter_mut().zip(found) {
-        forward.findings = findings;
-    }
-    forwards
+        let mut forwards = gradually(engine.at_once(), observed.sidecars.iter().map(look)).await;
+        let mut surroundings = Surroundings {
+            facts: facts.cloned().unwrap_or_default(),
+            is_local: engine.endpoint().starts_with("unix:"),
+            host: OnceCell::new(),
+            filters: UNSEEN.clone(),
+            isolated: lost(engine, backend, &forwards, limit).await,
+            start,
+            anew,
+        };
+        let mut groups: Vec<Vec<Group<'_>>> = forwards
+            .iter()
+            .map(|forward| {
+                forward.report().map_or_else(Vec::new, |report| surroundings.groups(&forward.sidecar, report))
+            })
+            .collect();
+        let look = async |group: &mut Group<'_>| group.publisher = publisher(engine, group, limit).await;
+        gradually(engine.at_once(), groups.iter_mut().flatten().map(look)).await;
+        surroundings.filters = filters(&groups, limit).await;
+        let cases: Vec<_> = groups.iter().flatten().map(|group| surroundings.case(group, &[])).collect();
+        let mended = remedied(&observed.wanted(), &cases);
+        let found: Vec<Vec<_>> = groups
+            .iter()
+            .map(|groups| {
+                let explained = groups.iter().filter_map(|group| {
+                    let finding = explain(&surroundings.case(group, &mended))?;
+                    Some(Found { ports: group.tried.clone(), finding })
+                });
+                explained.collect()
+            })
+            .collect();
+        for (forward, findings) in forwards.iter_mut().zip(found) {
+            forward.findings = findings;
+        }
+        forwards
+    })
 }
 
 /// Which container publishes ports to which no way leads: the first of them in a row, as what publishes a
