@@ -1,12 +1,14 @@
 //! Pipes and devices in the place of files.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
+use tokio::process::Child;
 
 use crate::plugin_engine::{command, empty, run, tell, words};
 use crate::scripted_engine::ScriptedEngine;
@@ -14,6 +16,20 @@ use crate::temp::TempDir;
 
 /// For what would never end.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until a process reads from the pipe, and says nothing.
+async fn read(pipe: &Path, child: &mut Child) -> File {
+    // It cannot be opened so until somebody does (fifo(7), ENXIO).
+    let mut opened = OpenOptions::new();
+    opened.write(true).custom_flags(OFlag::O_NONBLOCK.bits());
+    loop {
+        if let Ok(opened) = opened.open(pipe) {
+            return opened;
+        }
+        assert_eq!(child.try_wait().unwrap(), None, "it has ended");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
 
 /// A pipe that a user names as a configuration, or as a certificate, may say nothing for long.
 #[tokio::test]
@@ -31,16 +47,7 @@ async fn the_end_is_heard_while_a_file_is_read() {
         (&elsewhere, &["version"], ""),
     ] {
         let mut child = command(globals, args).spawn().unwrap();
-        // It cannot be opened so until somebody reads from it (fifo(7), ENXIO).
-        let mut opened = OpenOptions::new();
-        opened.write(true).custom_flags(OFlag::O_NONBLOCK.bits());
-        let _silent = loop {
-            if let Ok(opened) = opened.open(&pipe) {
-                break opened;
-            }
-            assert_eq!(child.try_wait().unwrap(), None, "it has ended");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        };
+        let _silent = read(&pipe, &mut child).await;
         tell(&child, Signal::SIGTERM);
         let output = child.wait_with_output().await.unwrap();
         assert_eq!(output.status.code(), Some(143), "{output:?}");
@@ -56,7 +63,9 @@ async fn completion_waits_for_no_pipe() {
     nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).unwrap();
     let globals =
         ["__complete", "-H", "tcp://127.0.0.1:1", "--tlsverify", "--tlscacert", pipe.to_str().unwrap()];
-    let ended = tokio::time::timeout(PATIENCE, command(&globals, &["backend", "start", "--image="]).output());
+    let mut child = command(&globals, &["backend", "start", "--image="]).spawn().unwrap();
+    let _silent = read(&pipe, &mut child).await;
+    let ended = tokio::time::timeout(PATIENCE, child.wait_with_output());
     let output = ended.await.expect("it waits").unwrap();
     assert_eq!((output.status.code(), &output.stdout[..]), (Some(0), &b":4\n"[..]), "{output:?}");
 }

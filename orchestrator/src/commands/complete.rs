@@ -87,8 +87,11 @@ pub fn candidates(wanted: &Completion<Source>, vars: &impl Vars) -> Vec<String> 
     let found = runtime.block_on(async {
         // A certificate may come out of a pipe that nobody writes to.
         let connecting = spawn_blocking(move || DockerEngine::new(&resolved.endpoint, resolved.credentials));
-        let engine = timeout(ENGINE_LIMIT, connecting).await.ok()?.ok()?.ok()?;
-        Some(of_engine(&engine, user.as_ref(), source).await)
+        let asking = async {
+            let engine = connecting.await.ok()?.ok()?;
+            Some(of_engine(&engine, user.as_ref(), source).await)
+        };
+        timeout(ENGINE_LIMIT, asking).await.ok()?
     });
     // The name of an engine's host may still be looked up, and the certificate waited for.
     runtime.shutdown_background();
@@ -129,7 +132,7 @@ pub async fn of_engine<E: Engine>(engine: &E, user: Option<&UserName>, source: S
             (Source::HostPorts, _) | (_, None) => None,
         }
     };
-    let mut found: Vec<String> = timeout(ENGINE_LIMIT, ask).await.ok().flatten().unwrap_or_default();
+    let mut found: Vec<String> = ask.await.unwrap_or_default();
     if !matches!(source, Source::ForwardedPorts | Source::Containers) {
         found.sort_unstable();
     }
