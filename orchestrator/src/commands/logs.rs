@@ -220,7 +220,7 @@ async fn sidecar<E: Engine>(session: Session<'_, E>, ports: Ports) -> Result<Con
     // One that has outlived its backend may tell why.
     match sidecars.into_iter().find(is_it) {
         Some(sidecar) => Ok(sidecar.container),
-        None if backend.is_none() && known.is_empty() => Err(session.missing_backend().await?),
+        None if backend.is_none() => Err(session.missing_backend().await?),
         None => {
             let known =
                 if known.is_empty() { "no port is".to_owned() } else { format!("these are: {known}") };
@@ -232,14 +232,16 @@ async fn sidecar<E: Engine>(session: Session<'_, E>, ports: Ports) -> Result<Con
 /// A container of the backend, by its name or the beginning of its id.
 async fn named<E: Engine>(session: Session<'_, E>, text: &str) -> Result<Container> {
     let observed = observe::ours(session.engine, session.user).await?;
-    if observed.backend.is_none() {
-        return Err(session.missing_backend().await?);
-    }
     let is_it = |container: &&Container| container.name.0 == text || container.id.0.starts_with(text);
-    observed.containers().find(is_it).cloned().ok_or_else(|| {
-        let names: Vec<_> = observed.containers().map(|container| container.name.0.as_str()).collect();
-        LogsError::NotOurs { name: text.to_owned(), names: names.join(", ") }.into()
-    })
+    // One that has outlived its backend may tell why.
+    match observed.containers().find(is_it) {
+        Some(container) => Ok(container.clone()),
+        None if observed.backend.is_none() => Err(session.missing_backend().await?),
+        None => {
+            let names: Vec<_> = observed.containers().map(|container| container.name.0.as_str()).collect();
+            Err(LogsError::NotOurs { name: text.to_owned(), names: names.join(", ") }.into())
+        }
+    }
 }
 
 #[cfg(test)]

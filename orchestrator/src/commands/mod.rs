@@ -33,7 +33,8 @@ pub mod variables;
 pub mod version;
 mod which;
 
-pub use crate::cancelled::Cancelled;
+use crate::cancelled::Cancelled;
+pub use crate::engine::USUAL;
 pub use in_use::{ForceAndWait, InUse, WhenInUse};
 pub use listing::Listing;
 pub use outcome::{exit, explain, status};
@@ -186,8 +187,8 @@ pub enum OnEngine {
 
 impl OnEngine {
     /// How long the engine may take for an answer, by what was said of time: that of a stop is the backend's.
-    fn patience(&self, limit: Option<Duration>) -> Option<Duration> {
-        limit.filter(|_| !matches!(self, Self::Stop(_)))
+    fn patience(&self, limit: Option<Duration>) -> Duration {
+        limit.filter(|_| !matches!(self, Self::Stop(_))).map_or(USUAL, |limit| limit.min(USUAL))
     }
 }
 

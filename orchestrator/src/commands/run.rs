@@ -22,7 +22,7 @@ use super::{
 };
 use crate::account;
 use crate::desired::{BACKEND_IMAGE, BACKEND_IMAGE_VARIABLE, ImageRef, UserName};
-use crate::engine::DockerEngine;
+use crate::engine::{DockerEngine, USUAL};
 use crate::plugin::{Globals, Parent};
 
 /// Where this program runs.
@@ -72,7 +72,7 @@ impl<V: Vars> Here<'_, V> {
         match command {
             Tolerant::Version(form) => {
                 let engine = match resolved {
-                    Ok(found) => connect(found, None, console).await.ok(),
+                    Ok(found) => connect(found, USUAL, console).await.ok(),
                     Err(_) => None,
                 };
                 version::run(engine.as_ref(), user.as_ref(), console, form).await
@@ -85,9 +85,10 @@ impl<V: Vars> Here<'_, V> {
                 };
                 let proxies = found.map(|found| found.proxies.clone()).unwrap_or_default();
                 // What is wrong with the endpoint is the first thing it tells.
-                // It bounds each step by itself.
+                // It bounds each step by itself, and a slow one may be given longer than usual.
+                let limit = examination.limit.map_or(USUAL, |limit| limit.max(USUAL));
                 let engine = match resolved {
-                    Ok(found) => connect(found, None, console).await,
+                    Ok(found) => connect(found, limit, console).await,
                     Err(error) => Err(error.into()),
                 };
                 let engine = engine.as_ref().map_err(explain);
@@ -204,7 +205,7 @@ fn host(found: &Resolved) -> &str {
     &found.endpoint.host
 }
 
-async fn connect(found: Resolved, limit: Option<Duration>, console: &Console) -> Result<DockerEngine> {
+async fn connect(found: Resolved, limit: Duration, console: &Console) -> Result<DockerEngine> {
     let Resolved { endpoint, credentials, warning, .. } = found;
     if let Some(warning) = warning {
         console.warning(warning);

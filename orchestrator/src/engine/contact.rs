@@ -60,8 +60,8 @@ pub(super) struct Contact {
 }
 
 impl Contact {
-    /// Nothing is sent yet. Questions are given up after `limit` where that comes before the usual deadline.
-    pub(super) fn new(endpoint: &Endpoint, limit: Option<Duration>) -> Result<Self> {
+    /// Nothing is sent yet. Questions are given up after `usual`.
+    pub(super) fn new(endpoint: &Endpoint, usual: Duration) -> Result<Self> {
         let unreachable = |source| EngineError::Unreachable { endpoint: endpoint.host.clone(), source };
         let connector = Connector::new(endpoint).map_err(|error| unreachable(error.into()))?;
         let asked = endpoint
@@ -76,7 +76,6 @@ impl Contact {
         let slack = if endpoint.host.starts_with("ssh:") { LOGIN } else { Duration::ZERO };
         let endpoint = endpoint.host.as_str().into();
         let turns = Arc::new(Semaphore::new(at_once(by_program)));
-        let usual = limit.map_or(USUAL, |limit| limit.min(USUAL));
         Ok(Self { docker, endpoint, asked, version, usual, slack, by_program, turns })
     }
 

@@ -19,7 +19,7 @@ use futures_util::future::try_join_all;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
-use super::contact::{Contact, operation};
+use super::contact::{Contact, USUAL, operation};
 use super::request::{found, has, in_path, label_filters, nameless};
 use super::{
     AnswerError, Created, CredentialSource, Duplex, Endpoint, Engine, EngineError, EngineFacts, EngineStream,
@@ -55,19 +55,14 @@ impl DockerEngine {
     /// # Errors
     /// [`EngineError::Unreachable`] for an endpoint that is not understood or not supported.
     pub fn new(endpoint: &Endpoint, credentials: CredentialSource) -> Result<Self> {
-        Self::within(None, endpoint, credentials)
+        Self::within(USUAL, endpoint, credentials)
     }
 
-    /// The same; each question is given up after `limit` where that is shorter than usual. What is done takes
-    /// its time.
+    /// The same; each question is given up after `limit`. What is done takes its time.
     ///
     /// # Errors
     /// As [`Self::new`].
-    pub fn within(
-        limit: Option<Duration>,
-        endpoint: &Endpoint,
-        credentials: CredentialSource,
-    ) -> Result<Self> {
+    pub fn within(limit: Duration, endpoint: &Endpoint, credentials: CredentialSource) -> Result<Self> {
         let contact = Contact::new(endpoint, limit)?;
         Ok(Self(Arc::new(Inner { contact, credentials, facts: OnceCell::new() })))
     }

@@ -78,7 +78,9 @@ impl EngineError {
         match self {
             Self::Unreachable { endpoint, source } => unreachable(endpoint, source.as_ref()),
             Self::Timeout { operation, .. } if operation.verb == PULL => Some(EngineHint::Registry),
-            Self::Timeout { endpoint, .. } if endpoint.starts_with("tcp:") => {
+            Self::Timeout { endpoint, .. }
+                if ["tcp:", "https:", "http:"].iter().any(|way| endpoint.starts_with(way)) =>
+            {
                 Some(EngineHint::OverloadedFarAway)
             }
             Self::Timeout { endpoint, .. } => Some(EngineHint::Overloaded { endpoint: endpoint.clone() }),

@@ -49,7 +49,8 @@ async fn several_backends_of_one_login() {
     shell.told.about("it is gone, and its sidecars are not");
     shell.engine.world().containers.retain(|container| container.name != ci.backend());
     shell.run_all(&["backend ls", "backend info --name ci", "backend doctor --name ci"]).await;
-    shell.run("backend logs --proxy 7001 --name ci").await;
+    let left = format!("backend logs {}-proxy-port-7000 --name ci", ci.backend());
+    shell.run_all(&["backend logs --proxy 7001 --name ci", &left]).await;
     shell.told.about("a stop of one leaves the other");
     shell.run_all(&["backend stop --name ci", "backend ls", "backend info -q", "backend stop"]).await;
     shell.run("backend ls").await;

@@ -97,7 +97,7 @@ impl<E: Engine> Doctor<'_, E> {
             }
             Err(_) => {
                 let is_silent = silence.is_there().await;
-                let twice = (2 * limit).as_secs().max(1);
+                let twice = (2 * limit).as_secs();
                 let help = format!("'docker assemble backend doctor --timeout {twice}s' waits longer");
                 let slow = unanswered("look at the backend", help);
                 facts.backend = Some(Err(if is_silent { silence.error().into() } else { slow }));
