@@ -84,15 +84,12 @@ pub fn candidates(wanted: &Completion<Source>, vars: &impl Vars) -> Vec<String> 
     let name = wanted.given("name").pop().and_then(|name| name.parse().ok());
     let which = Which::of(name, vars).ok();
     let user = account::user(vars).zip(which).map(|(user, which)| which.of_user(&user));
-    let found = runtime.block_on(async {
+    let asking = async {
         // A certificate may come out of a pipe that nobody writes to.
         let connecting = spawn_blocking(move || DockerEngine::new(&resolved.endpoint, resolved.credentials));
-        let asking = async {
-            let engine = connecting.await.ok()?.ok()?;
-            Some(of_engine(&engine, user.as_ref(), source).await)
-        };
-        timeout(ENGINE_LIMIT, asking).await.ok()?
-    });
+        Some(of_engine(&connecting.await.ok()?.ok()?, user.as_ref(), source).await)
+    };
+    let found = runtime.block_on(async { timeout(ENGINE_LIMIT, asking).await.ok()? });
     // The name of an engine's host may still be looked up, and the certificate waited for.
     runtime.shutdown_background();
     found.unwrap_or_default()

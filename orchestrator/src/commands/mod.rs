@@ -33,8 +33,8 @@ pub mod variables;
 pub mod version;
 mod which;
 
-use crate::cancelled::Cancelled;
-pub use crate::engine::USUAL;
+pub use crate::cancelled::Cancelled;
+use crate::engine::USUAL;
 pub use in_use::{ForceAndWait, InUse, WhenInUse};
 pub use listing::Listing;
 pub use outcome::{exit, explain, status};

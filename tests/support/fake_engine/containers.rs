@@ -24,8 +24,8 @@ impl World {
         }
         let is_taken = self.taken.as_ref() == Some(&spec.name);
         if is_taken || self.containers.iter().any(|container| container.name == spec.name) {
-            let operation = operation("create container", &spec.name.0);
-            return Err(EngineError::Conflict { operation, message: "the name is in use".to_owned() });
+            let message = "the name is in use".to_owned();
+            return Err(EngineError::Conflict { operation: creating(), message });
         }
         let id = ContainerId(format!("{:012x}{:052x}", self.log.len(), 0));
         let image_id = self.images.get(&spec.image).cloned().unwrap_or_default();

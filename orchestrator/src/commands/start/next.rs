@@ -34,9 +34,7 @@ pub(super) async fn tell(console: &Console, desired: &Desired, buildx: &Buildx, 
 
 /// Docker's command that leads to the same engine: with the options that led here, those of TLS too.
 fn docker(buildx: &Buildx) -> String {
-    let options =
-        if buildx.globals.is_empty() { String::new() } else { format!(" {}", line(&buildx.globals)) };
-    format!("docker{options}")
+    line(&[&["docker".to_owned()], &buildx.globals[..]].concat())
 }
 
 /// What buildx makes of the backend.
