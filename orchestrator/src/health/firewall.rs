@@ -36,67 +36,88 @@ struct Chain {
 /// The table that firewalld makes.
 const FIREWALLD: &str = "firewalld";
 
+/// The chain that it leads to from iptables' own, where it filters by those. What stands after that is its own, and
+/// what it lets in does not get that far.
+const ZONES: &str = "INPUT_ZONES";
+
 impl Filters {
     /// Those of a ruleset, if it may be read, beside a firewalld, or without one. A table that one has left behind
     /// is like any other.
     #[must_use]
     pub fn new(ruleset: Option<&[u8]>, firewalld: Option<Firewalld>) -> Self {
-        let mut chains = ruleset.map(closing_chains);
-        chains.iter_mut().for_each(|chains| {
-            chains.retain(|chain| firewalld.is_none() || chain.table != FIREWALLD);
-        });
+        let chains = ruleset.map(|ruleset| closing_chains(ruleset, firewalld.is_some()));
         Self { chains, firewalld }
     }
 }
 
-/// Reads the chains out of a ruleset; none where it is not understood.
-fn closing_chains(ruleset: &[u8]) -> Vec<Chain> {
+/// The rules of each chain, by family, table and name, in their order.
+type Rules<'a> = BTreeMap<(String, String, String), Vec<&'a [Value]>>;
+
+/// Reads the chains out of a ruleset, but those of a firewalld that is there; none where it is not understood.
+fn closing_chains(ruleset: &[u8], firewalld: bool) -> Vec<Chain> {
     let ruleset: Value = serde_json::from_slice(ruleset).unwrap_or_default();
     let objects = ruleset["nftables"].as_array().map(Vec::as_slice).unwrap_or_default();
     let text = |object: &Value, field: &str| object[field].as_str().unwrap_or_default().to_owned();
-    let mut rules: BTreeMap<(String, String, String), Vec<&Value>> = BTreeMap::new();
+    let mut rules = Rules::new();
     for rule in objects.iter().map(|object| &object["rule"]).filter(|rule| rule.is_object()) {
         let chain = (text(rule, "family"), text(rule, "table"), text(rule, "chain"));
-        rules.entry(chain).or_default().extend(rule["expr"].as_array().into_iter().flatten());
+        rules.entry(chain).or_default().extend(rule["expr"].as_array().map(Vec::as_slice));
     }
     let chains = objects.iter().map(|object| &object["chain"]).filter(|chain| chain["hook"] == "input");
     chains
         .filter(|chain| chain["type"] == "filter")
         .map(|chain| {
-            (
-                chain,
-                Chain {
-                    family: text(chain, "family"),
-                    table: text(chain, "table"),
-                    name: text(chain, "name"),
-                },
-            )
+            let [family, table, name] = ["family", "table", "name"].map(|field| text(chain, field));
+            (chain["policy"] == "drop", Chain { family, table, name })
         })
-        .filter(|(chain, it)| chain["policy"] == "drop" || it.closes(&rules))
-        .map(|(_, it)| it)
+        .filter(|(_, chain)| !(firewalld && chain.table == FIREWALLD))
+        .filter(|(drops, chain)| chain.closes(*drops, &rules, firewalld))
+        .map(|(_, chain)| chain)
         .collect()
 }
 
+/// Whether a rule is about packets of no connection alone, which the first of one is not. What iptables asks of a
+/// connection nft does not tell; firewalld asks for those.
+fn is_of_no_connection(rule: &[Value], firewalld: bool) -> bool {
+    rule.iter().any(|expr| {
+        let state = &expr["match"];
+        (state["left"]["ct"]["key"] == "state" && state["right"] == "invalid")
+            || (firewalld && expr["xt"]["name"] == "conntrack")
+    })
+}
+
 impl Chain {
-    /// Whether a rule of it, or of a chain that it leads to, turns packets away.
-    fn closes(&self, rules: &BTreeMap<(String, String, String), Vec<&Value>>) -> bool {
+    /// Whether its policy, where that `drops`, a rule of it, or of a chain that it leads to, turns packets away,
+    /// before a firewalld has its say.
+    fn closes(&self, mut drops: bool, rules: &Rules<'_>, firewalld: bool) -> bool {
         let (mut open, mut seen) = (vec![self.name.clone()], BTreeSet::new());
         while let Some(name) = open.pop() {
             if !seen.insert(name.clone()) {
                 continue;
             }
             let key = (self.family.clone(), self.table.clone(), name);
-            for expr in rules.get(&key).into_iter().flatten() {
+            for rule in rules.get(&key).into_iter().flatten() {
                 // A target of iptables that nft knows by its name alone.
-                let target = expr["xt"]["name"].as_str();
-                if expr.get("drop").is_some() || expr.get("reject").is_some() || target == Some("REJECT") {
+                let turns_away = |expr: &Value| {
+                    expr.get("drop").is_some()
+                        || expr.get("reject").is_some()
+                        || expr["xt"]["name"] == "REJECT"
+                };
+                if rule.iter().any(turns_away) && !is_of_no_connection(rule, firewalld) {
                     return true;
                 }
-                let next = [&expr["jump"]["target"], &expr["goto"]["target"]];
-                open.extend(next.into_iter().filter_map(|name| name.as_str().map(str::to_owned)));
+                let names = rule
+                    .iter()
+                    .flat_map(|expr| ["jump", "goto"].map(|way| &expr[way]["target"]))
+                    .filter_map(Value::as_str);
+                if firewalld && names.clone().any(|name| name == ZONES) {
+                    drops = false;
+                    break;
+                }
+                open.extend(names.map(str::to_owned));
             }
         }
-        false
+        drops
     }
 
     /// The command that opens it for this address and port; `None` where it does not concern them.
@@ -219,11 +240,44 @@ mod tests {
     #[test]
     fn a_host_that_tells_nothing_leaves_both() {
         for ruleset in ["", "{}", "[]", "{\"nftables\": 1}"] {
-            assert_eq!(closing_chains(ruleset.as_bytes()), []);
+            assert_eq!(closing_chains(ruleset.as_bytes(), false), []);
         }
         let both = open(&UNSEEN, None, "5000".parse().unwrap(), "that host").to_string();
         assert!(both.starts_with("'iptables -I INPUT -p tcp --dport 5000 -j ACCEPT' on that host"), "{both}");
         assert!(both.contains("'nft insert rule inet filter input ip daddr GATEWAY tcp"), "{both}");
+    }
+
+    #[test]
+    fn a_rule_against_packets_of_no_connection_closes_no_door() {
+        let rule = r#"{"rule": {"family": "inet", "table": "open", "chain": "in", "expr": [
+            {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": "STATE"}}, {"drop": null}]}}"#;
+        let closing = |state: &str| {
+            let rules = format!("\"accept\": null}}]}}}}, {}", rule.replace("STATE", state));
+            let ruleset = RULESET.replace("\"accept\": null}]}}", &rules);
+            closing_chains(ruleset.as_bytes(), false).iter().any(|chain| chain.table == "open")
+        };
+        assert!(closing("new") && !closing("invalid"));
+    }
+
+    #[test]
+    fn firewalld_by_iptables_has_the_last_word_and_not_the_first() {
+        let rule = |expr: &str| {
+            format!(
+                r#"{{"rule": {{"family": "ip", "table": "filter", "chain": "INPUT", "expr": [{expr}]}}}},"#
+            )
+        };
+        // What it begins and ends with.
+        let invalid = rule(r#"{"xt": {"type": "match", "name": "conntrack"}}, {"drop": null}"#);
+        let zones = rule(r#"{"counter": {}}, {"jump": {"target": "INPUT_ZONES"}}"#);
+        let reject = rule(r#"{"xt": {"type": "target", "name": "REJECT"}}"#);
+        let closing = |rules: &[&str], firewalld| {
+            let head = "{\"metainfo\": {\"version\": \"1.0.6\"}},";
+            let ruleset = RULESET.replace(head, &format!("{head}{}", rules.concat()));
+            closing_chains(ruleset.as_bytes(), firewalld).iter().any(|chain| chain.name == "INPUT")
+        };
+        let its_own = [&invalid[..], &zones, &reject];
+        assert!(!closing(&its_own, true) && closing(&its_own, false));
+        assert!(closing(&[&invalid, &reject, &zones], true) && closing(&[], true));
     }
 
     #[test]
