@@ -4,9 +4,7 @@ use std::net::UdpSocket;
 use std::process::Command;
 
 use crate::advice::Reader;
-use crate::support::{
-    Backend, Outcome, OwnEngine, Registry, backend_image, base_image, free_port, run, serve,
-};
+use crate::support::{Backend, OwnEngine, Registry, backend_image, base_image, free_port, run, serve};
 
 /// A value below /proc/sys that holds for the whole machine: as it was when this is dropped.
 struct Kept {
@@ -54,14 +52,6 @@ fn advised(lines: &[String]) -> &str {
     lines[1].split('\'').nth(1).unwrap_or_else(|| panic!("{lines:?}"))
 }
 
-/// Asks for a page through the forward, as a build would.
-#[track_caller]
-fn reach(engine: &OwnEngine, backend: &Backend, port: u16) -> Outcome {
-    let network = format!("container:{}", backend.name());
-    let line = format!("timeout 10 wget -q -O - http://localhost:{port}/");
-    engine.docker(&["run", "--rm", "--network", &network, &base_image(), "sh", "-c", &line])
-}
-
 #[test]
 #[ignore = "needs a docker engine, and root for a setting of the kernel"]
 fn a_quota_of_pipes_that_is_too_small() {
@@ -97,7 +87,7 @@ fn connections_that_the_host_cannot_follow_any_more() {
         engine.network.run(|| run(&mut command))
     };
     plugin(&["start", "--allow-host-port", &port.to_string()]).ok();
-    reach(&engine, &backend, port).ok();
+    engine.get(&backend, port).ok();
 
     // Follows connections from here on, and has as many as there may be: datagrams to nobody, each on
     // ports of its own.
@@ -125,7 +115,7 @@ fn connections_that_the_host_cannot_follow_any_more() {
     run(Command::new("sh").args(["-c", command])).ok();
     let doctor = plugin(&["doctor"]);
     assert!(check(&doctor.stdout, "conntrack")[0].starts_with("ok"), "{doctor:?}");
-    reach(&engine, &backend, port).ok();
+    engine.get(&backend, port).ok();
     plugin(&["stop"]).ok();
 }
 
@@ -154,6 +144,6 @@ fn descriptors_that_the_engines_service_may_not_give() {
     }
     let doctor = engine.plugin(&backend, &["doctor"]);
     assert_eq!(check(&doctor.stdout, "descriptors"), [""; 0], "{doctor:?}");
-    reach(&engine, &backend, port).ok();
+    engine.get(&backend, port).ok();
     engine.plugin(&backend, &["stop"]).ok();
 }

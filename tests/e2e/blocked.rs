@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Backend, Context, Outcome, OwnEngine, PATIENCE, Registry, TempDir, backend_image, base_image, eventually,
-    free_port, run, serve,
+    free_port, run, serve, wget,
 };
 
 /// An engine with the images that a start needs.
@@ -58,14 +58,13 @@ fn forward(engine: &OwnEngine, backend: &Backend) -> Value {
 /// Asks for a page from a container of its own in this network.
 #[track_caller]
 fn ask(engine: &OwnEngine, network: &str, host: &str, port: u16) -> Outcome {
-    // Not as the first process, on which the signal at the end of its time has no effect.
-    let line = format!("timeout 10 wget -q -O - http://{host}:{port}/; exit $?");
+    let line = wget(10, &format!("http://{host}:{port}/"));
     engine.docker(&["run", "--rm", "--network", network, &base_image(), "sh", "-c", &line])
 }
 
 #[track_caller]
 pub(crate) fn is_reached(engine: &OwnEngine, backend: &Backend, port: u16) {
-    ask(engine, &format!("container:{}", backend.name()), "localhost", port).ok();
+    engine.get(backend, port).ok();
     let found = forward(engine, backend);
     assert_eq!(found["Health"], "accepted", "{found:#}");
 }

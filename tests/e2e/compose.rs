@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::ci::root;
 use crate::support::{
     Backend, Context, PATIENCE, Registry, TempDir, backend_image, base_image, docker, eventually, host,
-    inspect, run,
+    inspect, run, wget,
 };
 
 /// The services of the file, gone when dropped.
@@ -104,12 +104,11 @@ pub(crate) fn walk(compose: &str, backend: &Backend, registry: &Registry, is_hos
     // A new network of the builder's is found.
     docker(&["restart", "--time", "1", &buildkitd]).ok();
     eventually("the proxy serves the new network", PATIENCE, || {
-        let (network, get) =
-            (format!("container:{buildkitd}"), "timeout 60 wget -q -O - http://localhost:5000/v2/");
+        let (network, get) = (format!("container:{buildkitd}"), wget(60, "http://localhost:5000/v2/"));
         // A namespace of the host's users takes no other ones.
         let users = backend.inspect()["HostConfig"]["UsernsMode"].as_str().unwrap_or_default().to_owned();
         let of_whom = ["run", "--rm", "--network", &network, "--userns", &users];
-        let got = docker(&[&of_whom[..], &[&base_image(), "sh", "-c", get]].concat());
+        let got = docker(&[&of_whom[..], &[&base_image(), "sh", "-c", &get]].concat());
         (got.code == Some(0)).then_some(())
     });
     None

@@ -85,10 +85,7 @@ fn an_engine_behind_mutual_tls_is_used_by_options_variables_and_contexts() {
     let by_context = |args: &[&str]| inside(&mut plugin(&["--context=secured".to_owned()], args));
 
     by_options(&["start", "--allow-host-port", &port.to_string()]).ok();
-    let line = format!("timeout 60 wget -q -O - http://localhost:{port}/");
-    let network = format!("container:{}", backend.name());
-    let get = engine.docker(&["run", "--rm", "--network", &network, &base_image(), "sh", "-c", &line]).ok();
-    assert_eq!(get.stdout, "{}");
+    assert_eq!(engine.get(&backend, port).ok().stdout, "{}");
     let info = by_context(&["info"]).ok();
     assert!(info.stdout.contains(&format!("{} (running)\n", backend.sidecar(port))), "{info:?}");
     by_variables(&client, &["cache", "usage"]).ok();

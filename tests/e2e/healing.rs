@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use crate::support::{
-    Backend, Outcome, OwnEngine, PATIENCE, Registry, backend_image, base_image, docker, eventually,
-    free_port, inspect, serve, signal,
+    Backend, OwnEngine, PATIENCE, Registry, backend_image, base_image, docker, eventually, free_port,
+    inspect, serve, signal,
 };
 
 /// Waits until the forward works, and says how long that took.
@@ -129,13 +129,6 @@ fn a_daemon_that_hangs_is_given_up_and_quoted() {
     backend.run(&["cache", "purge", "--force"]).ok();
 }
 
-/// Asks for a service's front page at `localhost:PORT`, as a build would.
-fn get(engine: &OwnEngine, backend: &Backend, port: u16) -> Outcome {
-    let network = format!("container:{}", backend.name());
-    let line = format!("timeout 60 wget -q -O - http://localhost:{port}/");
-    engine.docker(&["run", "--rm", "--network", &network, &base_image(), "sh", "-c", &line])
-}
-
 /// What the engine says a container does, empty for one that is not there.
 fn state(engine: &OwnEngine, container: &str) -> String {
     let found = engine.docker(&["container", "inspect", "--format", "{{.State.Status}}", container]);
@@ -148,7 +141,7 @@ fn state(engine: &OwnEngine, container: &str) -> String {
 fn healed_by_itself(engine: &OwnEngine, backend: &Backend, port: u16) -> bool {
     let mut given_up = 0;
     eventually("the engine heals it or gives it up", PATIENCE, || {
-        if get(engine, backend, port).code == Some(0) {
+        if engine.get(backend, port).code == Some(0) {
             return Some(true);
         }
         let is_lost =
@@ -168,7 +161,7 @@ fn after_a_restart_of_the_engine_forwards_heal_or_are_named_and_started() {
     serve(&engine.network, port);
     let start = ["start", "--allow-host-port", &port.to_string()];
     engine.plugin(&backend, &start).ok();
-    get(&engine, &backend, port).ok();
+    engine.get(&backend, port).ok();
 
     engine.restart();
     let began = Instant::now();
@@ -179,7 +172,7 @@ fn after_a_restart_of_the_engine_forwards_heal_or_are_named_and_started() {
         let info = engine.plugin(&backend, &["info"]).ok();
         assert!(info.stdout.contains(&format!("{} (exited)\n", backend.sidecar(port))), "{info:?}");
         engine.plugin(&backend, &start).ok();
-        get(&engine, &backend, port).ok();
+        engine.get(&backend, port).ok();
     }
     let info = engine.plugin(&backend, &["info"]).ok();
     assert!(info.stdout.contains(&format!("{} (running)\n", backend.sidecar(port))), "{info:?}");

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
 
 use crate::support::{
-    Backend, Context, PATIENCE, Registry, base_image, docker, eventually, free_port, inspect, unique,
+    Backend, Context, PATIENCE, Registry, base_image, docker, eventually, free_port, inspect, unique, wget,
 };
 
 #[test]
@@ -176,8 +176,8 @@ fn a_name_of_the_engines_own_service_is_followed() {
     network.run("relay", &[&image, "--port", "8000", "--to", "web:8080"]);
     let relay = format!("container:{}-relay", network.name);
     let says = |words: &str| {
-        let line = "timeout 5 wget -q -O - http://localhost:8000/";
-        let said = docker(&["run", "--rm", "--network", &relay, &base, "sh", "-c", line]);
+        let line = wget(5, "http://localhost:8000/");
+        let said = docker(&["run", "--rm", "--network", &relay, &base, "sh", "-c", &line]);
         (said.stdout.trim() == words).then_some(())
     };
     eventually("the service is reached by its name", PATIENCE, || says("first"));

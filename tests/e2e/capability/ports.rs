@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::engine::{Gateway, Service};
 use super::walk::{is_gone, is_told, json, reach};
 use crate::forward::reader_of;
-use crate::support::{Backend, PATIENCE, Registry, docker, eventually, free_port, inspect};
+use crate::support::{Backend, PATIENCE, Registry, docker, eventually, free_port, inspect, wget};
 
 #[test]
 #[ignore = "needs a docker engine"]
@@ -68,7 +68,7 @@ fn forward() {
     docker(&["exec", &backend.name(), "sh", "-c", &line]).ok();
     let target = format!("{inside}={name}:8080");
     backend.run(&["start", "--allow-host-port", "0", "--forward", &target]).ok();
-    let ask = format!("timeout 60 wget -q -O - http://127.0.0.1:{inside}/");
+    let ask = wget(60, &format!("http://127.0.0.1:{inside}/"));
     eventually("the service answers", PATIENCE, || {
         (backend.inside(&ask).stdout.trim() == Service::SAYS).then_some(())
     });

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::build::Context;
 use super::engine::{Image, Volume, backend_image, base_image, docker, host, inspect};
 use super::process::{Outcome, run, times_longer};
+use super::service::wget;
 use super::temp::TempDir;
 
 /// The plugin.
@@ -246,7 +247,7 @@ impl Backend {
     /// whenever one of them ends.
     #[track_caller]
     pub(crate) fn get(&self, port: u16) -> Outcome {
-        self.inside(&format!("timeout 60 wget -q -O - http://127.0.0.1:{port}/v2/"))
+        self.inside(&wget(60, &format!("http://127.0.0.1:{port}/v2/")))
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) use own_engine::OwnEngine;
 pub(crate) use port::free_port;
 pub(crate) use process::{Background, Outcome, PATIENCE, eventually, run};
 pub(crate) use registry::{AUTH, PASSWORD, Registry, USER};
-pub(crate) use service::serve;
+pub(crate) use service::{serve, wget};
 pub(crate) use tap::{Deed, Tap, Which};
 pub(crate) use temp::TempDir;
 pub(crate) use terminal::Terminal;

@@ -8,8 +8,9 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::backend::Backend;
-use super::engine::docker_command;
+use super::engine::{base_image, docker_command};
 use super::process::{Background, Outcome, eventually, run};
+use super::service::wget;
 use super::temp::TempDir;
 use crate::namespace::Namespace;
 
@@ -171,6 +172,13 @@ impl OwnEngine {
     #[track_caller]
     pub(crate) fn plugin(&self, backend: &Backend, args: &[&str]) -> Outcome {
         run(backend.command(args).env("DOCKER_HOST", self.host()))
+    }
+
+    /// Asks for a service's front page at `localhost:PORT`, as a build would.
+    #[track_caller]
+    pub(crate) fn get(&self, backend: &Backend, port: u16) -> Outcome {
+        let (network, url) = (format!("container:{}", backend.name()), format!("http://localhost:{port}/"));
+        self.docker(&["run", "--rm", "--network", &network, &base_image(), "sh", "-c", &wget(60, &url)])
     }
 
     /// The whole engine's log, for those who want to know why.

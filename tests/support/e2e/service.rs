@@ -9,6 +9,12 @@ use crate::namespace::Namespace;
 /// What it answers to any request.
 const ANSWER: &[u8] = b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}";
 
+/// A shell line that asks for a page, for this many seconds at most.
+pub(crate) fn wget(seconds: u32, url: &str) -> String {
+    // Not as the first process, on which the signal at the end of its time has no effect.
+    format!("timeout {seconds} wget -q -O - {url}; exit $?")
+}
+
 /// Serves on this port of a network until the tests end.
 #[track_caller]
 pub(crate) fn serve(network: &Namespace, port: u16) {
