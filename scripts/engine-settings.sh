@@ -2,7 +2,7 @@
 # Settings of an engine that people have, by name: what dockerd is told for each. Sourced, after lib.sh.
 
 engine_settings=(containerd-store iptables nftables ipv6 userns-remap live-restore no-bridge
-	no-userland-proxy no-new-privileges no-logs few-descriptors authorization selinux cgroup-v2)
+	no-userland-proxy no-new-privileges no-logs few-descriptors authorization cgroup-v2)
 
 # setting NAME DIRECTORY: fills `options` with dockerd's own, after making what they name in DIRECTORY.
 # Runs in the namespaces of the engine that is about to start, and ends the script where it cannot be had.
@@ -35,10 +35,6 @@ setting() {
 	authorization)
 		authorize_all "$2"
 		options+=(--authorization-plugin assembletest)
-		;;
-	selinux)
-		[ -e /sys/fs/selinux/enforce ] || skipped "this kernel has no SELinux" || exit
-		options+=(--selinux-enabled)
 		;;
 	# As the namespaces were made.
 	cgroup-v2) ;;

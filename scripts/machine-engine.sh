@@ -1,45 +1,54 @@
 #!/usr/bin/env bash
-# machine-engine.sh fetch           make a virtual machine of Debian's stable suite with cgroup v2, systemd
-#                                   and that suite's engine; fails where that cannot be had
-# machine-engine.sh run IMAGE... -- COMMAND...
+# machine-engine.sh fetch           make a machine of Debian's stable suite with cgroup v2, systemd and that
+#                                   suite's engine; fails where that cannot be had
+# machine-engine.sh [--setting SETTING] run IMAGE... -- COMMAND...
 #                                   run COMMAND beside it, with DOCKER_HOST naming its engine and copies
 #                                   of these images of the engine in use loaded into it, and
-#                                   ASSEMBLE_TEST_REBOOT the next
+#                                   ASSEMBLE_TEST_REBOOT the next. SETTING is "selinux", enforced and known to
+#                                   the engine, or "podman", that suite's
 # machine-engine.sh reboot          for COMMAND: reboot the machine, and wait for its engine
 #
-# COMMAND runs here, but programs that cargo runs for it, tests above all, run in the machine: their
-# host is the engine's. The machine reaches no network, nothing but this script reaches it, and it ends
-# with this script. Needs root.
+# The machine is User Mode Linux: Debian's newest kernel as a program here, so that nothing is emulated and no KVM is
+# needed. COMMAND runs here, but programs that cargo runs for it, tests above all, run in the machine: their host is the
+# engine's. The machine reaches no network, nothing but this script reaches it, and it ends with this script. Needs root.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=scripts/own-engine.sh
 . "$root/scripts/own-engine.sh"
-# shellcheck source=scripts/machine.sh
-. "$root/scripts/machine.sh"
+# shellcheck source=scripts/debian-root.sh
+. "$root/scripts/debian-root.sh"
 
 self=$root/scripts/machine-engine.sh
 suite=trixie
 dir=$state/machine-engine
-machine=$dir/$suite
-log=$dir/console.log
-# Booting takes a minute or two, on a busy machine far more, and systemd must not lose patience with its
-# services before.
+disk=$dir/$suite.ext4
+# A root directory with the kernel, which wants a newer libc than this machine may have.
+kernel=$dir/kernel
+log=$dir/console${MACHINE_SETTING:+.$MACHINE_SETTING}.log
+# Booting takes half a minute, on a busy machine far more, and systemd must not lose patience with its services before.
 patience=1800
-words="net.ifnames=0 systemd.default_timeout_start_sec=$patience systemd.default_device_timeout_sec=$patience"
-words+=' systemd.service_watchdogs=no systemd.mask=serial-getty@ttyS0.service'
+words=("systemd.default_timeout_start_sec=$patience" "systemd.default_device_timeout_sec=$patience"
+	systemd.service_watchdogs=no net.ifnames=0)
 
 # What systemd, the engine and the tests need.
-packages=systemd-sysv,dbus,udev,netbase,ca-certificates,docker.io,docker-cli,iptables,nftables,openssh-server
-packages+=,openssh-client,openssl,docker-registry
+packages=(systemd-sysv dbus udev kmod iproute2 procps netbase ca-certificates docker.io docker-cli iptables
+	openssh-server openssh-client openssl docker-registry selinux-policy-default policycoreutils podman netavark
+	aardvark-dns crun)
 
 # --- The machine -------------------------------------------------------------
 
 settle() {
 	local root=$1
+	cp -a "$kernel/usr/lib/uml/modules" "$root/usr/lib/"
+	chroot "$root" depmod "$(ls "$kernel/usr/lib/uml/modules")"
+	printf '%s\n' br_netfilter overlay >"$root/etc/modules-load.d/engine.conf"
 	# The only other end of its network is this script.
-	printf '[Match]\nName=eth0\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n' \
+	printf '[Match]\nName=vec0\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n' \
 		>"$root/etc/systemd/network/lan.network"
+	# Where SELinux is off the engine goes on without. This kernel translates no addresses, and nobody asks for it.
+	echo '{"selinux-enabled": true, "iptables": false, "ip6tables": false}' >"$root/etc/docker/daemon.json"
+	printf '[network]\nfirewall_driver = "none"\n' >"$root/etc/containers/containers.conf"
 	echo machine >"$root/etc/hostname"
 	printf '127.0.0.1 localhost machine\n::1 localhost\n' >"$root/etc/hosts"
 	ssh-keygen -q -t ed25519 -N '' -f "$dir/key"
@@ -48,34 +57,62 @@ settle() {
 	printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: /var/lib/docker-registry}}\nhttp: {addr: ":5000"}\n' \
 		>"$root/etc/docker/registry/config.yml"
 	chroot "$root" systemctl --quiet enable systemd-networkd ssh docker docker-registry
+	chroot "$root" systemctl --quiet disable podman podman.socket podman-restart podman-auto-update.timer
 	chroot "$root" systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer
+	# By Debian's policy the ssh daemon reaches no engine for us, and the engine may not remove what it has copied. Containers
+	# are held to it.
+	echo '(typepermissive sshd_t)(typepermissive dockerd_t)' >"$root/root/daemons.cil"
+	chroot "$root" semodule --noreload --install /root/daemons.cil
+	chroot "$root" setfiles -F /etc/selinux/default/contexts/files/file_contexts /
+	mke2fs -q -t ext4 -d "$root" "$disk.new" 8G
 }
 
 fetch() {
-	[ ! -d "$machine" ] || return 0
+	local made=$dir/root
+	[ ! -e "$disk" ] || return 0
 	[ "$(id -u)" = 0 ] || die "making a machine needs root"
-	machine_tools
-	mkdir -p "$dir"
+	[ "$(uname -m)" = x86_64 ] || die "only for x86_64: there is no User Mode Linux for others"
+	have mke2fs || install_packages e2fsprogs
+	debian_root sid "$kernel" mount user-mode-linux
+	debian_root "$suite" "$made" "${packages[@]}"
+	say "Making a machine of Debian's $suite"
 	rm -f "$dir/key" "$dir/key.pub"
-	say "Making a virtual machine of Debian's $suite"
-	logged machine-engine make_machine "$machine" "$suite" 8G settle "$packages"
+	logged machine-engine "$self" settle "$made"
+	rm -rf "$made"
+	mv "$disk.new" "$disk"
 }
 
 # --- Running -----------------------------------------------------------------
 
-# ssh OPTION...: into the machine. The address and the port are those of a namespace of our own. One
-# login is enough for all that comes after it: it takes the machine half a minute where it is slow.
+# into OPTION...: into the machine. One login is enough for all that comes after it.
 into() {
 	ssh -q -F none -i "$dir/key" -o BatchMode=yes -o ConnectTimeout=60 -o StrictHostKeyChecking=no \
 		-o UserKnownHostsFile=/dev/null -o ExitOnForwardFailure=yes -o StreamLocalBindUnlink=yes \
 		-S "$MACHINE_ENGINE/ssh" "$@"
 }
 
-log_in() { into -f -N -M -L "$MACHINE_ENGINE/docker.sock:/run/docker.sock" root@127.0.0.1; }
+log_in() { into -f -N -M -L "$MACHINE_ENGINE/docker.sock:$socket" root@10.0.2.15; }
 
-within() { into root@127.0.0.1 "$@"; }
+within() { into root@10.0.2.15 "$@"; }
 
 logged_in_or_ended() { log_in || ended "$1"; }
+
+# machine IMAGES: the machine, until it is powered off and nobody asked for it again: its own way to reboot does not let go
+# of its network. What it writes to its disk goes with this script; IMAGES are its second one. Its memory is a file in
+# /dev/shm. What seccomp traps, and not ptrace, costs a fifth.
+machine() {
+	ip link set lo up
+	ip tuntap add tap0 mode tap
+	ip address add 10.0.2.2/24 dev tap0
+	ip link set tap0 up
+	while
+		(in_debian_root "$kernel" "$root" "$MACHINE_ENGINE" -- linux.uml mem=4G seccomp=on root=/dev/ubda rw \
+			"ubd0=$MACHINE_ENGINE/written,$disk" "ubd1r=$1" \
+			vec0:transport=tap,ifname=tap0,mac=52:54:00:12:34:56 \
+			umid=machine "uml_dir=$MACHINE_ENGINE/uml" con=null con0=null,fd:1 quiet "${words[@]}" </dev/null) || true
+		rm "$MACHINE_ENGINE/again" 2>/dev/null
+	do :; done
+}
 
 # beside IMAGES COMMAND...: the first process of the namespaces. What is left when it ends, the kernel
 # ends.
@@ -85,53 +122,52 @@ beside() {
 	# For log_in, and for what COMMAND calls.
 	MACHINE_ENGINE=$(dirname "$images")
 	export MACHINE_ENGINE DOCKER_HOST=unix://$MACHINE_ENGINE/docker.sock ASSEMBLE_TEST_REBOOT="$self reboot"
-	export ASSEMBLE_TEST_TIMES_LONGER=6
 	unset DOCKER_CONTEXT
-	ip link set lo up
-	TMPDIR=$MACHINE_ENGINE emulate "$machine" "$images" "$words" -m 4G \
-		-nic user,model=virtio-net-pci,restrict=on,hostfwd=tcp:127.0.0.1:22-:22 >"$log" 2>&1 &
+	machine "$images" >"$log" 2>&1 &
 	pid=$!
-	if ! until_deadline "$patience" logged_in_or_ended "$pid" || ! until_deadline "$patience" answers; then
+	if ! { until_deadline "$patience" logged_in_or_ended "$pid" &&
+		until_deadline "$patience" answers_or_ended "$pid" && answers; }; then
 		show_end "$log"
 		die "the machine's engine did not start; its console is in ${log#"$root"/}"
 	fi
-	within docker load --quiet --input /dev/vdb >&2
-	say "Engine $(docker version --format '{{.Server.Version}}, API {{.Server.APIVersion}}') in a virtual machine"
+	# It sees this project where it is here; tests keep BuildKit's client in cargo's directory for that.
+	mkdir -p "$root/target/tmp"
+	within "$(printf 'mkdir -p %q && mount -t hostfs -o ro,hostfs=%q none %q && mount -t tmpfs tmpfs %q' \
+		"$root" "$root" "$root" "$root/target/tmp")"
+	within "DOCKER_HOST=unix://$socket" docker load --quiet --input /dev/ubdb >&2
+	say "Engine $(docker version --format '{{.Server.Version}}, API {{.Server.APIVersion}}') in a machine of its own"
 	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$self program" "$@" || status=$?
 	exit "$status"
 }
 
-remove_traces() { rm -rf "$work"; }
+remove_traces() {
+	rm -rf "$work"
+	# Where it was mounted.
+	rmdir "$kernel$work" 2>/dev/null || true
+}
 
 run() {
 	prepare m remove_traces "$@"
 	apart "$self" beside "$work/images.tar" "${command[@]}"
 }
 
-# program PROGRAM ARGUMENT...: cargo's way to run a program. What it reads goes along, to the same places
-# as here.
+# program PROGRAM ARGUMENT...: cargo's way to run a program.
 program() {
-	local target line settings
+	local settings line
 	mapfile -t settings < <(env | grep ^ASSEMBLE_TEST_)
-	target=$(dirname "$1")
-	target=${target%/deps}
-	{
-		printf '%s\n' "$1" "$root/tests" "$root/orchestrator/Cargo.toml"
-		find "$target" -maxdepth 1 -name 'docker-assemble' -o -maxdepth 1 -name 'assemble-proxy*' ! -name '*.d'
-		[ -z "${ASSEMBLE_TEST_BUILDX:-}" ] || echo "$ASSEMBLE_TEST_BUILDX"
-	} | sed 's|^/||' | tar -cz -C / --files-from - | within tar -xz --keep-directory-symlink -C /
-	printf -v line ' %q' "${settings[@]}" "$@"
-	# One after the other: with two at once, BuildKit's clients give up before they are answered.
-	within "mkdir -p ${target%/*}/tmp && cd $PWD && env RUST_TEST_THREADS=1 $line"
+	# One after the other: the machine has one processor.
+	printf -v line '%q ' RUST_TEST_THREADS=1 "DOCKER_HOST=unix://$socket" "${settings[@]}" "$@"
+	within "cd $(printf %q "$PWD") && env $line"
 }
 
 reboot() {
 	local before
 	before=$(within "$boot")
-	within systemctl reboot || true
+	touch "$MACHINE_ENGINE/again"
+	within systemctl poweroff || true
 	until_deadline "$patience" is_another "$before" || die "the machine has not come back"
 	# The connection may not have noticed that its other end is gone.
-	into -O exit root@127.0.0.1 || true
+	into -O exit root@10.0.2.15 || true
 	log_in
 	until_deadline "$patience" answers || die "the machine's engine has not come back"
 }
@@ -141,11 +177,28 @@ boot='cat /proc/sys/kernel/random/boot_id'
 # is_another BOOT: by a login of its own.
 is_another() {
 	local now
-	now=$(into -S none root@127.0.0.1 "$boot") && [ "$now" != "$1" ]
+	now=$(into -S none root@10.0.2.15 "$boot") && [ "$now" != "$1" ]
 }
 
+# Also for what this script calls, and COMMAND.
+export MACHINE_SETTING=${MACHINE_SETTING:-}
+if [ "${1:-}" = --setting ] && [ $# -gt 1 ]; then
+	MACHINE_SETTING=$2
+	shift 2
+fi
+socket=/run/docker.sock
+case $MACHINE_SETTING in
+'') words+=(security=none) ;;
+selinux) words+=(security=selinux enforcing=1) ;;
+podman)
+	socket=/run/podman/podman.sock
+	words+=(security=none systemd.mask=docker.service systemd.mask=docker.socket
+		systemd.wants=podman.socket systemd.wants=podman-restart.service)
+	;;
+*) die "\"$MACHINE_SETTING\" is no setting of the machine" ;;
+esac
 case ${1:-} in
 fetch | reboot) "$1" ;;
-run | beside | program) "$@" ;;
-*) die "usage: machine-engine.sh fetch, or machine-engine.sh run IMAGE... -- COMMAND..." ;;
+run | beside | program | settle) "$@" ;;
+*) die "usage: machine-engine.sh fetch, or machine-engine.sh [--setting SETTING] run IMAGE... -- COMMAND..." ;;
 esac

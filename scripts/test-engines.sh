@@ -28,10 +28,12 @@ rows() {
 	done
 	row "Docker, Debian's newest, without root" rootless
 	row "Docker, Debian 13 in a virtual machine" machine
+	row "Docker, Debian 13 in a virtual machine, SELinux enforced" machine --setting selinux
 	row "Podman, Debian 12" podman
 	row "Podman, Debian 12, without root" podman --rootless
 	row "Podman, Debian 13" podman --suite trixie
 	row "Podman, Debian 13, without root" podman --suite trixie --rootless
+	row "Podman, Debian 13 in a virtual machine" machine --setting podman
 }
 
 row() {

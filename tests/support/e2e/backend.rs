@@ -10,15 +10,12 @@ use serde_json::Value;
 
 use super::build::Context;
 use super::engine::{Image, Volume, backend_image, base_image, docker, host, inspect};
-use super::process::{Outcome, run, times_longer};
+use super::process::{Outcome, run};
 use super::service::wget;
 use super::temp::TempDir;
 
 /// The plugin.
 pub(crate) const PLUGIN: &str = env!("CARGO_BIN_EXE_docker-assemble");
-
-/// What waits for answers, for longer than usual where all takes longer.
-const HURRIED: [&str; 4] = ["start", "info", "doctor", "stats"];
 
 /// The backend of a user that nobody is. Dropping it removes all containers of that user.
 pub(crate) struct Backend {
@@ -131,11 +128,7 @@ impl Backend {
 
     /// `docker-assemble backend ARGS`, not run yet.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let is_hurried = times_longer() > 1
-            && args.first().is_some_and(|verb| HURRIED.contains(verb))
-            && !args.contains(&"--timeout");
-        let unhurried: &[&str] = if is_hurried { &["--timeout", "10m"] } else { &[] };
-        self.command_of(PLUGIN, &[&["backend"], args, unhurried].concat())
+        self.command_of(PLUGIN, &[&["backend"], args].concat())
     }
 
     /// Runs `docker-assemble backend ARGS`.

@@ -37,7 +37,7 @@ impl Context {
         }
         command.args(output.map(|output| format!("--output={output}")));
         // For each connection a program has to begin in the container, within twenty seconds: too few on a
-        // machine that is emulated.
+        // machine with much else to do.
         eventually("BuildKit's client gets through", PATIENCE, || {
             let outcome = run(&mut command);
             let gave_up =

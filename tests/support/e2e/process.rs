@@ -11,11 +11,6 @@ use std::time::{Duration, Instant};
 /// to do: a hang must not hold up the suite.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
-/// How many times longer all of that may take here: more than once where the engine's machine is emulated.
-pub(super) fn times_longer() -> u32 {
-    std::env::var("ASSEMBLE_TEST_TIMES_LONGER").map_or(1, |times| times.parse().expect("a number"))
-}
-
 /// How a process ended. Its `Debug` form is what a failed test shows.
 pub(crate) struct Outcome {
     command: String,
@@ -142,7 +137,7 @@ impl Background {
 
     /// `None` when it had to be killed.
     fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
-        let until = self.started + limit * times_longer();
+        let until = self.started + limit;
         loop {
             match self.child.try_wait() {
                 Ok(Some(status)) => return Some(status),
@@ -211,11 +206,9 @@ fn quoted(word: &str) -> String {
     if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
-/// Tries until something is there, and panics with `what` when it is not within `limit`, or what that comes to
-/// on a slow machine.
+/// Tries until something is there, and panics with `what` when it is not within `limit`.
 #[track_caller]
 pub(crate) fn eventually<T>(what: &str, limit: Duration, mut attempt: impl FnMut() -> Option<T>) -> T {
-    let limit = limit * times_longer();
     let until = Instant::now() + limit;
     loop {
         if let Some(found) = attempt() {
