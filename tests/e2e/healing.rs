@@ -129,25 +129,18 @@ fn a_daemon_that_hangs_is_given_up_and_quoted() {
     backend.run(&["cache", "purge", "--force"]).ok();
 }
 
-/// What the engine says a container does, empty for one that is not there.
-fn state(engine: &OwnEngine, container: &str) -> String {
-    let found = engine.docker(&["container", "inspect", "--format", "{{.State.Status}}", container]);
-    found.stdout.trim().to_owned()
-}
-
-/// Whether the forward works again without a command. It is not waited for once the engine has
-/// given a sidecar up while its backend runs: it started the two in the wrong order.
+/// Whether a forward works again without a command, by `works` and by what the engine says its backend and its
+/// sidecar do. It is not waited for once the engine has given a sidecar up while its backend runs: it started the two
+/// in the wrong order.
 #[track_caller]
-fn healed_by_itself(engine: &OwnEngine, backend: &Backend, port: u16) -> bool {
+pub(crate) fn healed_by_itself(works: impl Fn() -> bool, states: impl Fn() -> [String; 2]) -> bool {
     let mut given_up = 0;
     eventually("the engine heals it or gives it up", PATIENCE, || {
-        if engine.get(backend, port).code == Some(0) {
+        if works() {
             return Some(true);
         }
-        let is_lost =
-            state(engine, &backend.name()) == "running" && state(engine, &backend.sidecar(port)) == "exited";
         // Between two attempts of the engine it looks the same.
-        given_up = if is_lost { given_up + 1 } else { 0 };
+        given_up = if states() == ["running", "exited"] { given_up + 1 } else { 0 };
         (given_up == 10).then_some(false)
     })
 }
@@ -165,7 +158,12 @@ fn after_a_restart_of_the_engine_forwards_heal_or_are_named_and_started() {
 
     engine.restart();
     let began = Instant::now();
-    if healed_by_itself(&engine, &backend, port) {
+    let state = |container: String| {
+        let found = engine.docker(&["container", "inspect", "--format", "{{.State.Status}}", &container]);
+        found.stdout.trim().to_owned()
+    };
+    let states = || [backend.name(), backend.sidecar(port)].map(state);
+    if healed_by_itself(|| engine.get(&backend, port).code == Some(0), states) {
         println!("after a restart of the engine the forward worked within {:.1?}", began.elapsed());
     } else {
         println!("after a restart of the engine a start was needed");

@@ -246,13 +246,16 @@ impl Backend {
 
 impl Drop for Backend {
     fn drop(&mut self) {
-        let ids = self.containers();
+        let mut ids = self.containers();
         let logs = ids.iter().map(|id| docker(&["logs", id]).stderr);
         let faults: Vec<String> = logs.filter(|log| log.contains("panicked at")).collect();
-        if !ids.is_empty() {
-            let ids: Vec<_> = ids.iter().map(String::as_str).collect();
-            // The anonymous volumes go with them.
-            let _ = docker(&[&["rm", "--force", "--volumes"], &ids[..]].concat());
+        // The anonymous volumes go with them. All go at once, and Podman refuses one in whose network another still is.
+        for _ in 0..2 {
+            if !ids.is_empty() {
+                let all: Vec<_> = ids.iter().map(String::as_str).collect();
+                let _ = docker(&[&["rm", "--force", "--volumes"], &all[..]].concat());
+                ids = self.containers();
+            }
         }
         if Volume::exists(&self.dialer()) {
             let _ = docker(&["volume", "rm", "--force", &self.dialer()]);
