@@ -25,7 +25,7 @@ fn reboot() {
     let start = ["start", "--allow-host-port", &ports, "--cache-volume", &volume];
     backend.run(&start).ok();
     fill(&backend);
-    let containers = backend.containers();
+    let (id, containers) = (backend.id(), backend.containers());
     assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
     let sidecars = [backend.sidecar(REGISTRY), backend.mapped(around, REGISTRY)];
     let state = |name: &str| inspect(name)["State"]["Status"].as_str().unwrap_or_default().to_owned();
@@ -40,6 +40,7 @@ fn reboot() {
         is_told(&backend.run(&["doctor"]).fails(1).stdout, "does not run (exited)");
         backend.run(&start).ok();
     }
+    assert_eq!(backend.id(), id);
     is_filled(&backend);
     for port in [REGISTRY, around] {
         backend.push(&reader_of(port), &format!("localhost:{port}/{}", backend.user)).ok();
