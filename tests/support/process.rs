@@ -88,7 +88,7 @@ impl Launch {
             let mut process = self.spawn();
             let ready = format!("listening on 127.0.0.1:{}", process.ports);
             eventually("the relay listens", PATIENCE, || {
-                process.log().contains(&ready) || process.child.try_wait().unwrap().is_some()
+                process.log().contains(&ready) || process.has_told_all()
             });
             let log = process.log();
             match log.contains(&ready) {
@@ -209,6 +209,11 @@ impl Process {
 
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Whether it has ended, and its last words were read.
+    fn has_told_all(&mut self) -> bool {
+        !self.is_running() && self.reader.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Waits for its end.

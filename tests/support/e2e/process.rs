@@ -111,7 +111,9 @@ impl Background {
     #[track_caller]
     pub(crate) fn says(&mut self, words: &str) {
         eventually(words, PATIENCE, || {
-            let has_ended = self.has_ended();
+            // Its last words may be read after its end.
+            let has_ended = self.has_ended()
+                && [&self.stdout, &self.stderr].into_iter().flatten().all(Collected::is_whole);
             let said = self.said();
             assert!(!has_ended || said.contains(words), "it ended and said only: {said}");
             said.contains(words).then_some(())
@@ -168,6 +170,10 @@ struct Collected {
 impl Collected {
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
+
+    fn is_whole(&self) -> bool {
+        self.reader.is_finished()
     }
 
     fn whole(self) -> String {

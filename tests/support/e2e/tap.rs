@@ -126,9 +126,9 @@ fn serve(mut client: UnixStream, engine: &PathBuf, shared: &Shared) -> std::io::
     let line = String::from_utf8_lossy(head.split(|byte| *byte == b'\r').next().unwrap()).into_owned();
     let deed = shared.deed(&line);
     if let Some(Deed::Answer(answer)) = deed {
-        client.write_all(answer.as_bytes())?;
+        // First, since whoever reads the answer may end at once, and would seem never to have asked.
         shared.tell(line);
-        return Ok(());
+        return client.write_all(answer.as_bytes());
     }
     if deed == Some(Deed::Swallow) {
         shared.tell(line);
