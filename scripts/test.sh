@@ -16,12 +16,15 @@ log=$state/test.log
 
 ended=''
 
-# Cargo's own words, without the binaries and crates that have no tests, and the names of what failed.
+# Cargo's own words, without the binaries and crates that have no tests, and what failed with its first words.
 results() {
 	plain_lines <"$log" |
 		awk '/^== / { print "\n" $0 }
 			/^ *(Running|Doc-tests) / { name = $0 }
 			/^test .* FAILED$/ { failed = failed "     failed: " $2 "\n" }
+			/^thread .* panicked at / { left = 20 }
+			/^(stack backtrace:|note: |)$/ { left = 0 }
+			left > 0 { failed = failed "       " substr($0, 1, 300) "\n"; left--; next }
 			/^test result:/ && !/ 0 passed; 0 failed/ { print name; print "     " $0; printf "%s", failed }
 			/^test result:/ { failed = "" }
 			/^error(:|\[)/ { print }'
