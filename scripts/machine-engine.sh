@@ -131,6 +131,10 @@ beside() {
 		show_end "$log"
 		die "the machine's engine did not start; its console is in ${log#"$root"/}"
 	fi
+	if [ "$MACHINE_SETTING" = selinux ]; then
+		[[ "$(within getenforce) $(docker info --format '{{.SecurityOptions}}')" == Enforcing*name=selinux* ]] ||
+			die "SELinux is not enforced in the machine, or its engine does not know of it"
+	fi
 	# It sees this project where it is here; tests keep BuildKit's client in cargo's directory for that.
 	mkdir -p "$root/target/tmp"
 	within "$(printf 'mkdir -p %q && mount -t hostfs -o ro,hostfs=%q none %q && mount -t tmpfs tmpfs %q' \

@@ -5,9 +5,10 @@
 use std::process::Command;
 
 use super::walk::{fill, is_filled, is_gone, is_told, is_well};
+use crate::advice::Reader;
 use crate::forward::reader_of;
 use crate::healing::healed_by_itself;
-use crate::support::{Backend, free_port, inspect};
+use crate::support::{free_port, inspect};
 
 /// The command that reboots the machine, and ends when its engine answers again.
 const COMMAND: &str = "ASSEMBLE_TEST_REBOOT";
@@ -19,12 +20,12 @@ const REGISTRY: u16 = 5000;
 #[ignore = "needs a docker engine whose machine can be rebooted"]
 fn reboot() {
     let command = std::env::var(COMMAND).expect("there is a command that reboots the machine");
-    let (backend, around) = (Backend::new(), free_port());
+    let (reader, around) = (Reader::new(), free_port());
+    let backend = &reader.0;
     let volume = backend.volume(format!("{}-cache", backend.user));
     let ports = format!("{REGISTRY},{around}:{REGISTRY}@loopback");
-    let start = ["start", "--allow-host-port", &ports, "--cache-volume", &volume];
-    backend.run(&start).ok();
-    fill(&backend);
+    backend.run(&["start", "--allow-host-port", &ports, "--cache-volume", &volume]).ok();
+    fill(backend);
     let (id, containers) = (backend.id(), backend.containers());
     assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
     let sidecars = [backend.sidecar(REGISTRY), backend.mapped(around, REGISTRY)];
@@ -37,15 +38,16 @@ fn reboot() {
         assert_eq!(backend.containers(), containers);
     } else {
         // The engine began with that one, which has the backend's network, and does not try again.
-        is_told(&backend.run(&["doctor"]).fails(1).stdout, "does not run (exited)");
-        backend.run(&start).ok();
+        let doctor = backend.run(&["doctor"]).fails(1);
+        is_told(&doctor.stdout, "does not run (exited)");
+        reader.follows(&doctor, "docker assemble backend start ");
     }
     assert_eq!(backend.id(), id);
-    is_filled(&backend);
+    is_filled(backend);
     for port in [REGISTRY, around] {
         backend.push(&reader_of(port), &format!("localhost:{port}/{}", backend.user)).ok();
     }
-    is_well(&backend);
+    is_well(backend);
     backend.run(&["stop"]).ok();
-    is_gone(&backend);
+    is_gone(backend);
 }
