@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::program::program;
 use crate::support::{
-    Backend, Background, PATIENCE, PLUGIN, TempDir, Witness, eventually, free_port, host, run,
+    Backend, Background, PATIENCE, PLUGIN, Registry, TempDir, Witness, eventually, free_port, host, run,
 };
 
 /// An sshd on loopback that lets in one key. Dropping it ends it.
@@ -65,13 +65,7 @@ impl Sshd {
             ),
         )
         .unwrap();
-        // ssh takes the user's home from the system, whatever HOME says.
-        let ssh = which("ssh");
-        program(
-            directory.path(),
-            "ssh",
-            &format!("#!/bin/sh\nexec {ssh} -F {} \"$@\"\n", path("ssh_config")),
-        );
+        client(&directory, "");
         // Where sshd locks itself in before anybody has logged in; a service would make it.
         let _ = std::fs::create_dir("/run/sshd");
         let log = File::create(directory.path().join("log")).unwrap();
@@ -99,6 +93,15 @@ impl Sshd {
         let path = format!("{}:{}", self.directory.path().display(), std::env::var("PATH").unwrap());
         command.env("PATH", path).env("DOCKER_HOST", self.endpoint())
     }
+}
+
+/// An ssh that does `first`, and then all by the configuration in this directory: it takes the user's home from
+/// the system, whatever HOME says.
+#[track_caller]
+fn client(directory: &TempDir, first: &str) {
+    let (ssh, path) = (which("ssh"), directory.path());
+    let config = path.join("ssh_config");
+    program(path, "ssh", &format!("#!/bin/sh\n{first}\nexec {ssh} -F {} \"$@\"\n", config.display()));
 }
 
 /// Logins, as whoever watches the way to sshd counts them.
@@ -276,5 +279,19 @@ fn where_a_login_cannot_be_shared_at_most_four_are_there_at_once() {
         for (verb, logins) in every_verb(&Sshd::start_with(limits), 5) {
             assert!((1..=4).contains(&logins.most), "{limits}: {verb} {logins:?}");
         }
+    }
+}
+
+/// A sidecar is asked by three calls, one after another: as slow as the logins are, it is not the one that hangs.
+#[test]
+#[ignore = "needs a docker engine"]
+fn logins_that_take_their_time_are_waited_for() {
+    let (sshd, backend, registry) = (Sshd::start_with("MaxSessions 1"), Backend::new(), Registry::start());
+    backend.start(&[registry.port]);
+    client(&sshd.directory, "case $* in *dial-stdio) sleep 4 ;; esac");
+    let accepts = format!("Target gateway:{} accepts", registry.port);
+    for (command, words) in [("info", &accepts[..]), ("stats", "gateway"), ("doctor", "accepts")] {
+        let said = run(sshd.by(&mut backend.command(&[command]))).ok();
+        assert!(said.stdout.contains(words), "{said:?}");
     }
 }

@@ -188,7 +188,7 @@ async fn found<E: Engine>(session: Session<'_, E>, plan: &Plan, observed: &Obser
         // What is open still is what BuildKit keeps for the next build.
         return None;
     }
-    let silence = Silence::new(session.engine, session.user, answer_limit(session.engine));
+    let silence = Silence::new(session.engine, session.user, answer_limit(session.engine, None));
     let look = async |sidecar: &Sidecar| match silence.ask(sidecar, Question::Counters).await {
         Answer::Told(report) => (sidecar.ports, report.active),
         _ => (sidecar.ports, 0),
@@ -201,7 +201,7 @@ async fn found<E: Engine>(session: Session<'_, E>, plan: &Plan, observed: &Obser
 /// `None` where that is not told.
 async fn builds<E: Engine>(engine: &E, backend: &Container) -> Option<Vec<Build>> {
     let asking = async { Client::connect(engine, &backend.id).await?.builds().await };
-    let told: Result<_, BuildkitError> = timeout(answer_limit(engine), asking).await.ok()?;
+    let told: Result<_, BuildkitError> = timeout(answer_limit(engine, None), asking).await.ok()?;
     told.inspect_err(|error| tracing::debug!(%error, "the builds are not known")).ok().flatten()
 }
 

@@ -126,7 +126,7 @@ async fn describe<E: Engine>(
     let start_with = |forwards: &[Forward]| again.command_with(forwards);
     let backend = observed.backend.clone().ok_or_else(|| absent(&observed, builder, user))?;
     let image = image(engine, &backend).await?;
-    let silence = Silence::new(engine, user, limit.unwrap_or_else(|| answer_limit(engine)));
+    let silence = Silence::new(engine, user, answer_limit(engine, limit));
     // Worth an answer without them: they tell only where the engine is.
     let facts = match engine.facts().await {
         Err(EngineError::Timeout { .. }) if silence.is_there().await => return Err(silence.error().into()),

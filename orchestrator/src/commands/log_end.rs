@@ -31,7 +31,8 @@ pub(super) async fn quoting<E: Engine, T>(
         matches!(error.downcast_ref::<BuildkitError>(), Some(BuildkitError::Timeout { .. }))
     };
     if result.as_ref().is_err_and(is_silent) {
-        let silence = Silence::new(session.engine, session.user, session.engine.patience());
+        let limit = session.engine.patience().saturating_add(session.engine.slack());
+        let silence = Silence::new(session.engine, session.user, limit);
         if silence.is_there().await {
             return Err(silence.error().into());
         }
@@ -85,7 +86,8 @@ async fn read_end<E: Engine>(engine: &E, container: &Container, lines: u64, text
             }
         }
     };
-    let has_ended = tokio::time::timeout(END_LIMIT.min(engine.patience()), read).await.unwrap_or(false);
+    let limit = END_LIMIT.min(engine.patience()).saturating_add(engine.slack());
+    let has_ended = tokio::time::timeout(limit, read).await.unwrap_or(false);
     is_whole &= text.len() <= MOST;
     keep_end(text);
     has_ended && is_whole

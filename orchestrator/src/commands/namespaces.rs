@@ -62,7 +62,7 @@ pub(super) async fn find<E: Engine>(engine: &E, observed: &Observed) -> Found {
         let beside = gradually(engine.at_once(), observed.sidecars.iter().map(look)).await;
         Some(Found { beside, note, late: false })
     };
-    match timeout(answer_limit(engine), looking).await {
+    match timeout(answer_limit(engine, None), looking).await {
         Ok(found) => found.unwrap_or_default(),
         Err(_) => Found { late: true, ..Found::default() },
     }

@@ -122,7 +122,7 @@ fn samples(ports: Ports, at: std::time::Instant, known: Result<Status, NoCounter
 async fn sample<E: Engine>(session: Session<'_, E>) -> Result<Vec<Sample>> {
     let backend = session.running_backend().await?;
     let observed = observe::closely(session.engine, session.user).await?;
-    let limit = session.limit.unwrap_or_else(|| answer_limit(session.engine));
+    let limit = answer_limit(session.engine, session.limit);
     let silence = Silence::new(session.engine, session.user, limit);
     let look = async |sidecar: &Sidecar| {
         let known = if sidecar.is_stale(&backend) {

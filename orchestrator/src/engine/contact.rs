@@ -84,6 +84,11 @@ impl Contact {
         self.usual
     }
 
+    /// What is added to that, and to every other deadline.
+    pub(super) const fn slack(&self) -> Duration {
+        self.slack
+    }
+
     /// How many calls get on at once.
     pub(super) const fn at_once(&self) -> usize {
         at_once(self.by_program)

@@ -98,6 +98,10 @@ impl Engine for DockerEngine {
         self.0.contact.usual()
     }
 
+    fn slack(&self) -> Duration {
+        self.0.contact.slack()
+    }
+
     async fn facts(&self) -> Result<EngineFacts> {
         self.known_facts().await.cloned()
     }

@@ -200,6 +200,9 @@ pub trait Engine: Send + Sync {
     fn at_once(&self) -> usize;
     /// How long it has for the answer to a question.
     fn patience(&self) -> Duration;
+    /// How much longer anything may take that goes through connections of its own, each of which may begin with
+    /// a login. The deadlines of the calls have it in them.
+    fn slack(&self) -> Duration;
     /// Facts about the engine; also the test that it answers.
     fn facts(&self) -> impl Future<Output = Result<EngineFacts>> + Send;
     /// All containers, stopped ones too, that carry every one of these labels.

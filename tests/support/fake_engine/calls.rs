@@ -31,6 +31,10 @@ impl Engine for FakeEngine {
         Duration::MAX
     }
 
+    fn slack(&self) -> Duration {
+        Duration::ZERO
+    }
+
     async fn facts(&self) -> Result<EngineFacts> {
         let operating_system = self.world().operating_system.clone();
         Ok(EngineFacts {

@@ -42,8 +42,6 @@ pub struct Doctor<'a, E> {
 
 impl<E: Engine> Doctor<'_, E> {
     pub(super) async fn gather(self, asked: Vec<Asked>, limit: Option<Duration>) -> Facts {
-        // For each of three steps, one after another.
-        let limit = limit.unwrap_or(USUAL);
         let mut facts = Facts {
             endpoint: String::new(),
             engine: Err(Unanswered::Error { error: String::new() }),
@@ -79,6 +77,8 @@ impl<E: Engine> Doctor<'_, E> {
             }
         };
         engine.endpoint().clone_into(&mut facts.endpoint);
+        // For each of three steps, one after another.
+        let limit = limit.unwrap_or(USUAL).saturating_add(engine.slack());
         let found = timeout(limit, engine.facts()).await;
         let found = found.unwrap_or_else(|_| Err(late(engine, "ask for the engine's facts", "", limit)));
         facts.engine = found.map_err(Unanswered::from);

@@ -52,7 +52,7 @@ pub(super) async fn start_without_network<E: Engine>(
     let again = left_by(desired, Some(&backend), &ImageRef(BACKEND_IMAGE.to_owned()));
     let again = again.forwarding(&forwards);
     let told = || (again.command(), again.anew());
-    is_isolated(session.engine, &backend, answer_limit(session.engine)).await.then(told)
+    is_isolated(session.engine, &backend, answer_limit(session.engine, None)).await.then(told)
 }
 
 async fn look<E: Engine>(session: Session<'_, E>, serves: &Served) -> Result<(), EngineError> {
@@ -67,7 +67,7 @@ async fn look<E: Engine>(session: Session<'_, E>, serves: &Served) -> Result<(),
         Some(answer) => Ask::Answered(answer.clone()),
         None => Ask::Now(Question::Target),
     };
-    let limit = answer_limit(engine);
+    let limit = answer_limit(engine, None);
     let silence = Silence::new(engine, session.user, limit);
     let examining = examine(&silence, Some(&facts), backend, (observed, &start_with, &anew), ask);
     let isolated = async { !told.values().any(has_gateway) && is_isolated(engine, backend, limit).await };

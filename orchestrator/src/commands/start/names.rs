@@ -103,7 +103,7 @@ fn sidecar_of<'a>(
 /// Whether a sidecar has its target's address from the name service of its network.
 async fn finds_it<E: Engine>(engine: &E, sidecar: &Sidecar) -> bool {
     sidecar.container.state == State::Running
-        && match health::ask(engine, sidecar, Question::Counters, answer_limit(engine)).await {
+        && match health::ask(engine, sidecar, Question::Counters, answer_limit(engine, None)).await {
             Answer::Told(report) => report.resolved == Some(true),
             _ => false,
         }
