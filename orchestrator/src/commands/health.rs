@@ -30,8 +30,8 @@ use surroundings::{Group, Surroundings, filters};
 /// after two more, or all ports of a range after four; the rest is for an engine that starts it under load.
 const ANSWER_LIMIT: Duration = Duration::from_secs(8);
 
-/// The same, or as long as was asked for, and no longer than the engine has for an answer of its own. Each of the
-/// calls that it takes may begin with a login.
+/// How long one has here: what was asked for, else the usual, but no longer than the engine has for an answer of its
+/// own. Either way with the time of a login, with which each of the calls may begin that it takes.
 pub fn answer_limit<E: Engine>(engine: &E, asked: Option<Duration>) -> Duration {
     asked.unwrap_or_else(|| ANSWER_LIMIT.min(engine.patience())).saturating_add(engine.slack())
 }
