@@ -33,7 +33,7 @@ elsewhere() {
 	[ "$context" = default ] || echo "$context"
 }
 
-engine_answers_or_ended() { answers || ! runs "$pid" dockerd; }
+engine_answers_or_ended() { answers || ended "$pid"; }
 
 start() {
 	have dockerd || die "no Docker engine answers and dockerd is not installed"
@@ -56,7 +56,7 @@ start() {
 	echo "$pid" >"$dir/pid"
 	if ! until_deadline 60 engine_answers_or_ended || ! answers; then
 		show_end "$dir/dockerd.log"
-		! runs "$pid" dockerd || kill "$pid"
+		ended "$pid" || kill "$pid"
 		rm -f "$dir/pid"
 		die "the engine did not start"
 	fi

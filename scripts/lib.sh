@@ -247,6 +247,7 @@ pull() {
 	return "$status"
 }
 
+# Whatever its name: a process that was just started is not its command yet, and `runs` would say no.
 ended() { ! kill -0 "$1" 2>/dev/null; }
 
 said_something() { [ -s "$1" ] || ended "$2"; }

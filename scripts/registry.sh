@@ -22,7 +22,7 @@ is_registry() {
 
 port_taken() { (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; }
 
-serves_or_ended() { is_registry || ! runs "$pid" docker-registry; }
+serves_or_ended() { is_registry || ended "$pid"; }
 
 start() {
 	! runs "$(own_pid "$dir")" docker-registry || return 0
@@ -48,7 +48,7 @@ start() {
 	echo "$pid" >"$dir/pid"
 	if ! until_deadline 15 serves_or_ended || ! runs "$pid" docker-registry; then
 		show_end "$dir/log"
-		! runs "$pid" docker-registry || kill "$pid"
+		ended "$pid" || kill "$pid"
 		rm -f "$dir/pid"
 		die "the registry did not start on port $port"
 	fi
