@@ -59,11 +59,13 @@ fn a_cache_volume_that_is_missing() {
 #[test]
 #[ignore = "needs a docker engine"]
 fn an_engine_that_does_not_answer() {
-    let (reader, tap) = (Reader::new(), Tap::new());
-    tap.choose(Which::Any, 1, Deed::Swallow);
-    let info = ["info", "--timeout", "1s"];
-    let refused = run(reader.0.command(&info).env("DOCKER_HOST", tap.host())).fails(1);
-    reader.follows(&refused, "docker --host ");
+    let reader = Reader::new();
+    for (tap, advised) in [(Tap::new(), "docker --host "), (Tap::at_an_address(), "docker version")] {
+        tap.choose(Which::Any, 1, Deed::Swallow);
+        let session = |line: &str| reader.types(&format!("export DOCKER_HOST={}; {line}", tap.host()));
+        let refused = session("docker assemble backend info --timeout 1s").fails(1);
+        session(&advice(&refused, advised)).ok();
+    }
 }
 
 #[test]

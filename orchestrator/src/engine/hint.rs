@@ -121,3 +121,26 @@ fn unreachable(endpoint: &str, source: &(dyn StdError + 'static)) -> Option<Engi
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::contact::operation;
+    use super::*;
+
+    #[test]
+    fn an_engine_that_may_want_tls_is_asked_with_the_same_options() {
+        for (endpoint, options) in [
+            ("unix:///run/docker.sock", false),
+            ("ssh://ann@build", false),
+            ("tcp://build:2376", true),
+            ("https://build:2376", true),
+            ("http://build:2375", true),
+        ] {
+            let (endpoint, operation) = (endpoint.to_owned(), operation("list containers", ""));
+            let silent = EngineError::Timeout { endpoint: endpoint.clone(), operation, seconds: 20 };
+            let hint = silent.hint().unwrap().to_string();
+            assert_eq!(hint.contains("with the same options"), options, "{hint}");
+            assert_eq!(hint.contains(&format!("'docker --host {endpoint} version'")), !options, "{hint}");
+        }
+    }
+}

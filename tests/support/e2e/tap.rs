@@ -2,7 +2,8 @@
 //! to the one that a test has chosen.
 
 use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpListener};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
@@ -53,9 +54,9 @@ struct Shared {
 
 /// The socket. It serves until the tests end.
 pub(crate) struct Tap {
-    path: PathBuf,
+    endpoint: String,
     shared: Arc<Shared>,
-    _dir: TempDir,
+    _dir: Option<TempDir>,
 }
 
 impl Tap {
@@ -70,26 +71,47 @@ impl Tap {
         Self::with(Shared { backwards: true, ..Shared::default() })
     }
 
+    /// One at an address of this host.
+    #[track_caller]
+    pub(crate) fn at_an_address() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
+        // All that is done with the one kind of stream can be done with the other.
+        let accept = move || Ok(UnixStream::from(OwnedFd::from(listener.accept()?.0)));
+        Self::serving(endpoint, Shared::default(), None, accept)
+    }
+
     #[track_caller]
     fn with(shared: Shared) -> Self {
         let dir = TempDir::new();
         let path = dir.path().join("tap.sock");
         let listener = UnixListener::bind(&path).unwrap();
+        let endpoint = format!("unix://{}", path.display());
+        Self::serving(endpoint, shared, Some(dir), move || Ok(listener.accept()?.0))
+    }
+
+    #[track_caller]
+    fn serving(
+        endpoint: String,
+        shared: Shared,
+        dir: Option<TempDir>,
+        accept: impl Fn() -> std::io::Result<UnixStream> + Send + 'static,
+    ) -> Self {
         let engine = PathBuf::from(host().strip_prefix("unix://").expect("the engine's socket is a file"));
         let shared = Arc::new(shared);
         let seen = Arc::clone(&shared);
         spawn(move || {
-            for client in listener.incoming().flatten() {
+            while let Ok(client) = accept() {
                 let (seen, engine) = (Arc::clone(&seen), engine.clone());
                 // Whatever breaks here is one of the two sides that has gone away.
                 spawn(move || serve(client, &engine, &seen).ok());
             }
         });
-        Self { path, shared, _dir: dir }
+        Self { endpoint, shared, _dir: dir }
     }
 
-    pub(crate) fn host(&self) -> String {
-        format!("unix://{}", self.path.display())
+    pub(crate) fn host(&self) -> &str {
+        &self.endpoint
     }
 
     /// Does this to the request of this number, counted from 1 and from now.
