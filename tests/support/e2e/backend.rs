@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::build::Context;
 use super::engine::{Image, Volume, backend_image, base_image, docker, host, inspect};
 use super::process::{Outcome, run};
-use super::service::wget;
+use super::service::page;
 use super::temp::TempDir;
 
 /// The plugin.
@@ -171,17 +171,28 @@ impl Backend {
 
     /// The ids of everything that has this user's names or label, running or not.
     pub(crate) fn containers(&self) -> Vec<String> {
-        let name = format!("name=^/?{}(-proxy-port-[0-9]+(-to-[0-9]+)?|-dialer)?$", self.name());
-        let label = format!("label=io.github.docker-assemble.user={}", self.user);
-        let mut ids = Vec::new();
-        for filter in [name, label] {
-            // No demand for success: this is asked while a failed test is cleaned up, too.
-            let found = docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter]);
-            ids.extend(found.stdout.split_whitespace().map(str::to_owned));
-        }
-        ids.sort();
-        ids.dedup();
-        ids
+        self.found_containers().into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// The same with their names, in the order of the ids.
+    fn found_containers(&self) -> Vec<(String, String)> {
+        let (backend, format) =
+            (self.name(), "{{.ID}} {{.Names}} {{.Label \"io.github.docker-assemble.user\"}}");
+        // No demand for success: this is asked while a failed test is cleaned up, too.
+        let all = docker(&["ps", "--all", "--no-trunc", "--format", format]).stdout;
+        let mut found: Vec<_> = all
+            .lines()
+            .filter_map(|line| {
+                let mut words = line.split(' ');
+                let (id, name, user) = (words.next()?, words.next()?, words.next()?);
+                let has_name = name.strip_prefix(&backend).is_some_and(|rest| {
+                    rest.is_empty() || rest == "-dialer" || rest.starts_with("-proxy-port-")
+                });
+                (has_name || user == self.user).then(|| (id.to_owned(), name.to_owned()))
+            })
+            .collect();
+        found.sort();
+        found
     }
 
     /// The ports that have a sidecar, by the names of the containers.
@@ -235,20 +246,21 @@ impl Backend {
         said
     }
 
-    /// Asks for the registry's front page at this port of 127.0.0.1, which is `localhost` to a build. Not by
-    /// that name: Podman empties the file of names that containers of one network share, and writes it anew,
-    /// whenever one of them ends.
+    /// Asks for the registry's front page at this port of the backend's network, which is `localhost` to a build.
     #[track_caller]
     pub(crate) fn get(&self, port: u16) -> Outcome {
-        self.inside(&wget(60, &format!("http://127.0.0.1:{port}/v2/")))
+        let found = docker(&["container", "inspect", "--format", "{{.State.Pid}}", &self.name()]);
+        found.stdout.trim().parse().map_or(found, |pid| page(pid, port))
     }
 }
 
 impl Drop for Backend {
     fn drop(&mut self) {
-        let mut ids = self.containers();
-        let logs = ids.iter().map(|id| docker(&["logs", id]).stderr);
+        let found = self.found_containers();
+        let ours = found.iter().filter(|(_, name)| *name != self.name());
+        let logs = ours.map(|(id, _)| docker(&["logs", id]).stderr);
         let faults: Vec<String> = logs.filter(|log| log.contains("panicked at")).collect();
+        let mut ids: Vec<_> = found.into_iter().map(|(id, _)| id).collect();
         // The anonymous volumes go with them. All go at once, and Podman refuses one in whose network another still is.
         for _ in 0..2 {
             if !ids.is_empty() {
@@ -257,9 +269,7 @@ impl Drop for Backend {
                 ids = self.containers();
             }
         }
-        if Volume::exists(&self.dialer()) {
-            let _ = docker(&["volume", "rm", "--force", &self.dialer()]);
-        }
+        let _ = docker(&["volume", "rm", "--force", &self.dialer()]);
         // On an engine without root the dialer is a process, with a directory below the home.
         let is_dialer = |entry: &DirEntry| {
             entry.path().is_dir() && entry.file_name().to_string_lossy().starts_with("docker-assemble-")

@@ -28,6 +28,16 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
 }
 
 impl Outcome {
+    /// Of what is no process but has a result as one has: what it says is its output or its complaint.
+    pub(crate) fn of(what: String, done: impl FnOnce() -> std::io::Result<String>) -> Self {
+        let started = Instant::now();
+        let (code, stdout, stderr) = match done() {
+            Ok(said) => (0, said, String::new()),
+            Err(error) => (1, String::new(), error.to_string()),
+        };
+        Self { command: what, code: Some(code), stdout, stderr, took: started.elapsed() }
+    }
+
     /// Demands a success.
     #[track_caller]
     pub(crate) fn ok(self) -> Self {

@@ -1,9 +1,14 @@
 //! A service of the host for those who only want to know whether they reach it.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::thread::spawn;
+use std::fs::File;
+use std::io::{Error, Read, Result, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::thread::{scope, spawn};
+use std::time::Duration;
 
+use nix::sched::{CloneFlags, setns};
+
+use super::process::Outcome;
 use crate::namespace::Namespace;
 
 /// What it answers to any request.
@@ -13,6 +18,30 @@ const ANSWER: &[u8] = b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}";
 pub(crate) fn wget(seconds: u32, url: &str) -> String {
     // Not as the first process, on which the signal at the end of its time has no effect.
     format!("timeout {seconds} wget -q -O - {url}; exit $?")
+}
+
+/// Asks for a registry's front page at this port of 127.0.0.1 in the network of that process. A container that
+/// asks would cost a second of a processor, and many do.
+pub(crate) fn page(pid: u32, port: u16) -> Outcome {
+    Outcome::of(format!("GET http://127.0.0.1:{port}/v2/, in the network of process {pid}"), || {
+        let network = File::open(format!("/proc/{pid}/ns/net"))?;
+        let visit =
+            || setns(&network, CloneFlags::CLONE_NEWNET).map_err(Error::from).and_then(|()| ask(port));
+        scope(|scope| scope.spawn(visit).join().unwrap())
+    })
+}
+
+fn ask(port: u16) -> Result<String> {
+    let limit = Duration::from_secs(60);
+    let mut stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), limit)?;
+    stream.set_read_timeout(Some(limit))?;
+    stream.write_all(format!("GET /v2/ HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\r\n").as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    match answer.split_once("\r\n\r\n") {
+        Some((head, body)) if head.split(' ').nth(1) == Some("200") => Ok(body.to_owned()),
+        _ => Err(Error::other(answer)),
+    }
 }
 
 /// Serves on this port of a network until the tests end.
