@@ -35,7 +35,9 @@ fn ask(port: u16) -> Result<String> {
     let limit = Duration::from_secs(60);
     let mut stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), limit)?;
     stream.set_read_timeout(Some(limit))?;
-    stream.write_all(format!("GET /v2/ HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\r\n").as_bytes())?;
+    let host = format!("127.0.0.1:{port}");
+    let head = format!("GET /v2/ HTTP/1.0\r\nHost: {host}\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n");
+    stream.write_all(head.as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     match answer.split_once("\r\n\r\n") {
