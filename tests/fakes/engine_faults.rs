@@ -46,9 +46,10 @@ async fn a_socket_that_nobody_serves_is_unreachable() {
 
 #[tokio::test]
 async fn a_closed_tcp_port_is_unreachable() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let host = format!("tcp://{}", listener.local_addr().unwrap());
-    drop(listener);
+    // Nobody else gets it, and who has it does not listen.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let host = format!("tcp://{}", socket.local_addr().unwrap());
     let error = reach(&host).await;
     assert!(matches!(error, EngineError::Unreachable { .. }), "{error:?}");
 }

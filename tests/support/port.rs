@@ -1,7 +1,10 @@
 //! Ports of this host that nobody uses.
 
-use std::net::{Ipv6Addr, TcpListener};
+use std::io::{ErrorKind, Result};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicU16, Ordering};
+
+use tokio::net::TcpSocket;
 
 /// Below the ports that the kernel gives to outgoing connections (`ip_local_port_range` starts
 /// at 32768), so that only something that asks for this very port could take it.
@@ -20,8 +23,16 @@ pub(crate) fn free_port() -> u16 {
 }
 
 fn is_free(port: u16) -> bool {
-    let ipv6 = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port));
+    let ipv6 = TcpSocket::new_v6().and_then(|socket| try_bind(&socket, Ipv6Addr::UNSPECIFIED.into(), port));
     // A machine without IPv6 has nobody there.
-    let is_taken = ipv6.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse);
-    !is_taken && TcpListener::bind(("0.0.0.0", port)).is_ok()
+    let is_taken = ipv6.is_err_and(|error| error.kind() == ErrorKind::AddrInUse);
+    let ipv4 = TcpSocket::new_v4().and_then(|socket| try_bind(&socket, Ipv4Addr::UNSPECIFIED.into(), port));
+    !is_taken && ipv4.is_ok()
+}
+
+/// Without listening: a process that another test starts at this moment has a copy of the socket until it runs its
+/// program, and a listener would be in the way of whoever asked for the port.
+fn try_bind(socket: &TcpSocket, host: IpAddr, port: u16) -> Result<()> {
+    socket.set_reuseaddr(true)?;
+    socket.bind((host, port).into())
 }

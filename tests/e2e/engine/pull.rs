@@ -2,7 +2,7 @@
 //! `docker-registry`) that lets nobody in without them.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use docker_assemble::engine::{CredentialSource, DockerEngine, Endpoint, Engine, 
 use futures_util::TryStreamExt;
 
 use super::real_engine::{BUSYBOX, engine};
+use crate::support::free_port;
 
 /// The password gives both letters in which the base64 alphabets differ.
 const PASSWORD: &str = "??>>~~ÿÿ";
@@ -29,7 +30,7 @@ impl Registry {
         let dir = std::env::temp_dir().join(format!("assemble-registry-{}", std::process::id()));
         fs::create_dir_all(dir.join("docker")).unwrap();
         fs::write(dir.join("htpasswd"), HTPASSWD).unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let address = format!("127.0.0.1:{}", free_port());
         let settings = format!(
             "version: 0.1\nlog: {{level: error}}\nhttp: {{addr: \"{address}\"}}\n\
              storage: {{filesystem: {{rootdirectory: {0}/data}}}}\n\
