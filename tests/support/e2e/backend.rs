@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::fs::{DirEntry, read_dir};
+use std::fs::{DirEntry, read_dir, read_to_string};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::build::Context;
 use super::engine::{Image, Volume, backend_image, base_image, docker, host, inspect};
 use super::process::{Outcome, run};
-use super::service::page;
+use super::service::{page, wget};
 use super::temp::TempDir;
 
 /// The plugin.
@@ -246,11 +246,21 @@ impl Backend {
         said
     }
 
-    /// Asks for the registry's front page at this port of the backend's network, which is `localhost` to a build.
+    /// Asks for the registry's front page at this port of 127.0.0.1, which is `localhost` to a build. Not by
+    /// that name: Podman empties the file of names that containers of one network share, and writes it anew,
+    /// whenever one of them ends.
     #[track_caller]
     pub(crate) fn get(&self, port: u16) -> Outcome {
-        let found = docker(&["container", "inspect", "--format", "{{.State.Pid}}", &self.name()]);
-        found.stdout.trim().parse().map_or(found, |pid| page(pid, port))
+        let first =
+            docker(&["container", "inspect", "--format", "{{.State.Pid}} {{.Id}}", &self.name()]).stdout;
+        // An engine without root counts processes of its own.
+        let is_here = |(pid, id): &(&str, &str)| {
+            read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|groups| groups.contains(id))
+        };
+        match first.trim().split_once(' ').filter(is_here) {
+            Some((pid, _)) => page(pid, port),
+            None => self.inside(&wget(60, &format!("http://127.0.0.1:{port}/v2/"))),
+        }
     }
 }
 

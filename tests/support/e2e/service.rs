@@ -22,7 +22,7 @@ pub(crate) fn wget(seconds: u32, url: &str) -> String {
 
 /// Asks for a registry's front page at this port of 127.0.0.1 in the network of that process. A container that
 /// asks would cost a second of a processor, and many do.
-pub(crate) fn page(pid: u32, port: u16) -> Outcome {
+pub(crate) fn page(pid: &str, port: u16) -> Outcome {
     Outcome::of(format!("GET http://127.0.0.1:{port}/v2/, in the network of process {pid}"), || {
         let network = File::open(format!("/proc/{pid}/ns/net"))?;
         let visit =
