@@ -155,7 +155,7 @@ fn make_anew(name: &str, change: impl FnOnce(&mut Value)) {
     let mut body = old["Config"].clone();
     body["HostConfig"] = old["HostConfig"].clone();
     change(&mut body);
-    docker(&["rm", "--force", name]).ok();
+    docker(&["rm", "--force", "--volumes", name]).ok();
     let body = body.to_string();
     let mut engine = UnixStream::connect(host().strip_prefix("unix://").unwrap()).unwrap();
     let head = format!(
