@@ -289,6 +289,9 @@ fn logins_that_take_their_time_are_waited_for() {
     let (sshd, backend, registry) = (Sshd::start_with("MaxSessions 1"), Backend::new(), Registry::start());
     backend.start(&[registry.port]);
     client(&sshd.directory, "case $* in *dial-stdio) sleep 4 ;; esac");
-    let said = run(sshd.by(&mut backend.command(&["stats"]))).ok();
-    assert!(said.stdout.contains("gateway"), "{said:?}");
+    let accepts = format!("Target gateway:{} accepts", registry.port);
+    for (command, words) in [("info", &accepts[..]), ("stats", "gateway"), ("doctor", "accepts")] {
+        let said = run(sshd.by(&mut backend.command(&[command]))).ok();
+        assert!(said.stdout.contains(words), "{said:?}");
+    }
 }
