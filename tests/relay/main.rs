@@ -16,6 +16,7 @@ mod freezer;
 #[path = "../support/name_server.rs"]
 mod name_server;
 #[path = "../support/namespace.rs"]
+#[expect(dead_code, reason = "the end-to-end tests use the rest")]
 mod namespace;
 #[path = "../support/pattern.rs"]
 mod pattern;

@@ -33,6 +33,14 @@ impl Namespace {
         namespace
     }
 
+    /// That of a process.
+    ///
+    /// # Errors
+    /// Those of open(2): there is no such process, or it is not ours to look at.
+    pub(crate) fn of(pid: u32) -> std::io::Result<Self> {
+        Ok(Self(Arc::new(File::open(format!("/proc/{pid}/ns/net"))?)))
+    }
+
     /// Makes the calling thread a part of it.
     pub(crate) fn enter(&self) {
         setns(&*self.0, CloneFlags::CLONE_NEWNET).expect("a namespace can be entered");

@@ -171,16 +171,11 @@ impl Backend {
 
     /// The ids of everything that has this user's names or label, running or not.
     pub(crate) fn containers(&self) -> Vec<String> {
-        self.found_containers().into_iter().map(|(id, _)| id).collect()
-    }
-
-    /// The same with their names, in the order of the ids.
-    fn found_containers(&self) -> Vec<(String, String)> {
         let (backend, format) =
             (self.name(), "{{.ID}} {{.Names}} {{.Label \"io.github.docker-assemble.user\"}}");
         // No demand for success: this is asked while a failed test is cleaned up, too.
         let all = docker(&["ps", "--all", "--no-trunc", "--format", format]).stdout;
-        let mut found: Vec<_> = all
+        let mut ids: Vec<_> = all
             .lines()
             .filter_map(|line| {
                 let mut words = line.split(' ');
@@ -188,11 +183,11 @@ impl Backend {
                 let has_name = name.strip_prefix(&backend).is_some_and(|rest| {
                     rest.is_empty() || rest == "-dialer" || rest.starts_with("-proxy-port-")
                 });
-                (has_name || user == self.user).then(|| (id.to_owned(), name.to_owned()))
+                (has_name || user == self.user).then(|| id.to_owned())
             })
             .collect();
-        found.sort();
-        found
+        ids.sort();
+        ids
     }
 
     /// The ports that have a sidecar, by the names of the containers.
@@ -258,7 +253,7 @@ impl Backend {
             read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|groups| groups.contains(id))
         };
         match first.trim().split_once(' ').filter(is_here) {
-            Some((pid, _)) => page(pid, port),
+            Some((pid, _)) => page(pid.parse().unwrap(), port),
             None => self.inside(&wget(60, &format!("http://127.0.0.1:{port}/v2/"))),
         }
     }
@@ -266,11 +261,9 @@ impl Backend {
 
 impl Drop for Backend {
     fn drop(&mut self) {
-        let found = self.found_containers();
-        let ours = found.iter().filter(|(_, name)| *name != self.name());
-        let logs = ours.map(|(id, _)| docker(&["logs", id]).stderr);
+        let mut ids = self.containers();
+        let logs = ids.iter().map(|id| docker(&["logs", id]).stderr);
         let faults: Vec<String> = logs.filter(|log| log.contains("panicked at")).collect();
-        let mut ids: Vec<_> = found.into_iter().map(|(id, _)| id).collect();
         // The anonymous volumes go with them. All go at once, and Podman refuses one in whose network another still is.
         for _ in 0..2 {
             if !ids.is_empty() {

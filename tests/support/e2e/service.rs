@@ -1,12 +1,9 @@
 //! A service of the host for those who only want to know whether they reach it.
 
-use std::fs::File;
 use std::io::{Error, Read, Result, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::thread::{scope, spawn};
+use std::thread::spawn;
 use std::time::Duration;
-
-use nix::sched::{CloneFlags, setns};
 
 use super::process::Outcome;
 use crate::namespace::Namespace;
@@ -22,13 +19,9 @@ pub(crate) fn wget(seconds: u32, url: &str) -> String {
 
 /// Asks for a registry's front page at this port of 127.0.0.1 in the network of that process. A container that
 /// asks would cost a second of a processor, and many do.
-pub(crate) fn page(pid: &str, port: u16) -> Outcome {
-    Outcome::of(format!("GET http://127.0.0.1:{port}/v2/, in the network of process {pid}"), || {
-        let network = File::open(format!("/proc/{pid}/ns/net"))?;
-        let visit =
-            || setns(&network, CloneFlags::CLONE_NEWNET).map_err(Error::from).and_then(|()| ask(port));
-        scope(|scope| scope.spawn(visit).join().unwrap())
-    })
+pub(crate) fn page(pid: u32, port: u16) -> Outcome {
+    let what = format!("GET http://127.0.0.1:{port}/v2/, in the network of process {pid}");
+    Outcome::of(what, || Namespace::of(pid)?.run(|| ask(port)))
 }
 
 fn ask(port: u16) -> Result<String> {

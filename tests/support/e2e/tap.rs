@@ -101,7 +101,7 @@ impl Tap {
         let shared = Arc::new(shared);
         let seen = Arc::clone(&shared);
         spawn(move || {
-            while let Ok(client) = accept() {
+            for client in std::iter::repeat_with(accept).flatten() {
                 let (seen, engine) = (Arc::clone(&seen), engine.clone());
                 // Whatever breaks here is one of the two sides that has gone away.
                 spawn(move || serve(client, &engine, &seen).ok());
