@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # machine-engine.sh fetch           make a machine of Debian's stable suite with cgroup v2, systemd and that
-#                                   suite's engine; fails where that cannot be had
-# machine-engine.sh [--setting SETTING] run IMAGE... -- COMMAND...
+#                                   suite's engines; fails where that cannot be had
+# machine-engine.sh [--setting SETTING] [--rootless] run IMAGE... -- COMMAND...
 #                                   run COMMAND beside it, with DOCKER_HOST naming its engine and copies
-#                                   of these images of the engine in use loaded into it, and
-#                                   ASSEMBLE_TEST_REBOOT the next. SETTING is "selinux", enforced and known to
-#                                   the engine, or "podman", that suite's
+#                                   of these images of the engine in use loaded into it, and MACHINE_REBOOT
+#                                   the next. SETTING is "selinux", enforced and known to the engine, or
+#                                   "podman", that suite's; --rootless has the engine be a user's
 # machine-engine.sh reboot          for COMMAND: reboot the machine, and wait for its engine
 #
 # The machine is User Mode Linux: Debian's newest kernel as a program here, so that nothing is emulated and no KVM is
@@ -34,7 +34,7 @@ words=("systemd.default_timeout_start_sec=$patience" "systemd.default_device_tim
 # What systemd, the engine and the tests need.
 packages=(systemd-sysv dbus udev kmod iproute2 procps netbase ca-certificates docker.io docker-cli iptables
 	openssh-server openssh-client openssl docker-registry selinux-policy-default policycoreutils podman netavark
-	aardvark-dns crun)
+	aardvark-dns crun libpam-systemd dbus-user-session rootlesskit slirp4netns passt uidmap)
 
 # --- The machine -------------------------------------------------------------
 
@@ -42,7 +42,7 @@ settle() {
 	local root=$1
 	cp -a "$kernel/usr/lib/uml/modules" "$root/usr/lib/"
 	chroot "$root" depmod "$(ls "$kernel/usr/lib/uml/modules")"
-	printf '%s\n' br_netfilter overlay >"$root/etc/modules-load.d/engine.conf"
+	printf '%s\n' br_netfilter overlay tun >"$root/etc/modules-load.d/engine.conf"
 	# The only other end of its network is this script.
 	printf '[Match]\nName=vec0\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n' \
 		>"$root/etc/systemd/network/lan.network"
@@ -53,6 +53,16 @@ settle() {
 	printf '127.0.0.1 localhost machine\n::1 localhost\n' >"$root/etc/hosts"
 	ssh-keygen -q -t ed25519 -N '' -f "$dir/key"
 	install -D -m 600 "$dir/key.pub" "$root/root/.ssh/authorized_keys"
+	# Somebody whose services run without a login, and who may see this project where it is here.
+	chroot "$root" useradd --create-home --shell /bin/bash user
+	mkdir -p "$root/var/lib/systemd/linger" "$root/home/user/.config/docker"
+	touch "$root/var/lib/systemd/linger/user"
+	cp -r "$root/root/.ssh" "$root/home/user/"
+	echo '{"ip6tables": false}' >"$root/home/user/.config/docker/daemon.json"
+	# Debian's way to an engine of his looks for the command beside itself.
+	ln -s /usr/bin/docker "$root/usr/share/docker.io/contrib/"
+	chroot "$root" chown -R user:user /home/user
+	chmod 755 "$root/root"
 	# For what looks at a reboot; tests start registries of their own.
 	printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: /var/lib/docker-registry}}\nhttp: {addr: ":5000"}\n' \
 		>"$root/etc/docker/registry/config.yml"
@@ -88,12 +98,32 @@ fetch() {
 into() {
 	ssh -q -F none -i "$dir/key" -o BatchMode=yes -o ConnectTimeout=60 -o StrictHostKeyChecking=no \
 		-o UserKnownHostsFile=/dev/null -o ExitOnForwardFailure=yes -o StreamLocalBindUnlink=yes \
-		-S "$MACHINE_ENGINE/ssh" "$@"
+		-S "$MACHINE_ENGINE/%r" "$@"
 }
 
-log_in() { into -f -N -M -L "$MACHINE_ENGINE/docker.sock:$socket" root@10.0.2.15; }
+log_in() {
+	into -f -N -M -L "$MACHINE_ENGINE/docker.sock:$socket" root@10.0.2.15 || return
+	[ "$user" = root ] || into -f -N -M "$user@10.0.2.15"
+}
+
+log_out() {
+	into -O exit root@10.0.2.15 || true
+	[ "$user" = root ] || into -O exit "$user@10.0.2.15" || true
+}
 
 within() { into root@10.0.2.15 "$@"; }
+
+# As who has the engine.
+as_user() { into "$user@10.0.2.15" "$@"; }
+
+# It sees this project where it is here. Tests keep BuildKit's client and what they build from in cargo's directory for
+# that, which outlives a reboot.
+share_project() {
+	local made=$root/target/tmp
+	mkdir -p "$made"
+	within "$(printf 'mkdir -p -m 1777 /var/tmp/made && mkdir -p %q && mount -t hostfs -o ro,hostfs=%q none %q &&
+		mount --bind /var/tmp/made %q' "$root" "$root" "$root" "$made")"
+}
 
 logged_in_or_ended() { log_in || ended "$1"; }
 
@@ -122,11 +152,11 @@ beside() {
 	shift
 	# For log_in, and for what COMMAND calls.
 	MACHINE_ENGINE=$(dirname "$images")
-	export MACHINE_ENGINE DOCKER_HOST=unix://$MACHINE_ENGINE/docker.sock ASSEMBLE_TEST_REBOOT="$self reboot"
+	export MACHINE_ENGINE DOCKER_HOST=unix://$MACHINE_ENGINE/docker.sock MACHINE_REBOOT="$self reboot"
 	unset DOCKER_CONTEXT
 	machine "$images" >"$log" 2>&1 &
 	pid=$!
-	if ! { until_deadline "$patience" logged_in_or_ended "$pid" &&
+	if ! { until_deadline "$patience" logged_in_or_ended "$pid" && as_user "$begin" >>"$log" 2>&1 &&
 		until_deadline "$patience" answers_or_ended "$pid" && answers; }; then
 		show_end "$log"
 		die "the machine's engine did not start; its console is in ${log#"$root"/}"
@@ -135,10 +165,7 @@ beside() {
 		[[ "$(within getenforce) $(docker info --format '{{.SecurityOptions}}')" == Enforcing*name=selinux* ]] ||
 			die "SELinux is not enforced in the machine, or its engine does not know of it"
 	fi
-	# It sees this project where it is here; tests keep BuildKit's client in cargo's directory for that.
-	mkdir -p "$root/target/tmp"
-	within "$(printf 'mkdir -p %q && mount -t hostfs -o ro,hostfs=%q none %q && mount -t tmpfs tmpfs %q' \
-		"$root" "$root" "$root" "$root/target/tmp")"
+	share_project
 	within "DOCKER_HOST=unix://$socket" docker load --quiet --input /dev/ubdb >&2
 	say "Engine $(docker version --format '{{.Server.Version}}, API {{.Server.APIVersion}}') in a machine of its own"
 	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$self program" "$@" || status=$?
@@ -162,7 +189,7 @@ program() {
 	mapfile -t settings < <(env | grep ^ASSEMBLE_TEST_)
 	# One after the other: the machine has one processor.
 	printf -v line '%q ' RUST_TEST_THREADS=1 "DOCKER_HOST=unix://$socket" "${settings[@]}" "$@"
-	within "cd $(printf %q "$PWD") && env $line"
+	as_user "cd $(printf %q "$PWD") && env $line"
 }
 
 reboot() {
@@ -172,8 +199,9 @@ reboot() {
 	within systemctl poweroff || true
 	until_deadline "$patience" is_another "$before" || die "the machine has not come back"
 	# The connection may not have noticed that its other end is gone.
-	into -O exit root@10.0.2.15 || true
+	log_out
 	log_in
+	share_project
 	until_deadline "$patience" answers || die "the machine's engine has not come back"
 }
 
@@ -186,24 +214,42 @@ is_another() {
 }
 
 # Also for what this script calls, and COMMAND.
-export MACHINE_SETTING=${MACHINE_SETTING:-}
+export MACHINE_SETTING=${MACHINE_SETTING:-} MACHINE_ROOTLESS=${MACHINE_ROOTLESS:-}
 if [ "${1:-}" = --setting ] && [ $# -gt 1 ]; then
 	MACHINE_SETTING=$2
 	shift 2
 fi
-socket=/run/docker.sock
-case $MACHINE_SETTING in
-'') words+=(security=none) ;;
-selinux) words+=(security=selinux enforcing=1) ;;
-podman)
-	socket=/run/podman/podman.sock
-	words+=(security=none systemd.mask=docker.service systemd.mask=docker.socket
-		systemd.wants=podman.socket systemd.wants=podman-restart.service)
+if [ "${1:-}" = --rootless ]; then
+	MACHINE_ROOTLESS=yes
+	shift
+fi
+# Who has the engine, what he does for it once, and where its socket is then.
+user=${MACHINE_ROOTLESS:+user}
+user=${user:-root}
+begin=true
+case $MACHINE_SETTING/$user in
+/root | selinux/root) socket=/run/docker.sock ;;
+/user)
+	begin='PATH=/usr/share/docker.io/contrib:/usr/sbin:/usr/bin dockerd-rootless-setuptool.sh install --skip-iptables'
+	socket=/run/user/1000/docker.sock
 	;;
-*) die "\"$MACHINE_SETTING\" is no setting of the machine" ;;
+podman/root) socket=/run/podman/podman.sock ;;
+podman/user)
+	begin='systemctl --user enable --now podman.socket podman-restart.service'
+	socket=/run/user/1000/podman/podman.sock
+	;;
+*) die "\"$MACHINE_SETTING\" is no setting of the machine${MACHINE_ROOTLESS:+ without root}" ;;
+esac
+case $MACHINE_SETTING in
+selinux) words+=(security=selinux enforcing=1) ;;
+*) words+=(security=none) ;;
+esac
+case $MACHINE_SETTING/$user in
+podman/root) words+=(systemd.wants=podman.socket systemd.wants=podman-restart.service) ;;&
+podman/* | */user) words+=(systemd.mask=docker.service systemd.mask=docker.socket) ;;
 esac
 case ${1:-} in
 fetch | reboot) "$1" ;;
 run | beside | program | settle) "$@" ;;
-*) die "usage: machine-engine.sh fetch, or machine-engine.sh [--setting SETTING] run IMAGE... -- COMMAND..." ;;
+*) die "usage: machine-engine.sh fetch, or machine-engine.sh [--setting SETTING] [--rootless] run IMAGE... -- COMMAND..." ;;
 esac

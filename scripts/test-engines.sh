@@ -29,11 +29,13 @@ rows() {
 	row "Docker, Debian's newest, without root" rootless
 	row "Docker, Debian 13 in a virtual machine" machine
 	row "Docker, Debian 13 in a virtual machine, SELinux enforced" machine --setting selinux
+	row "Docker, Debian 13 in a virtual machine, without root" machine --rootless
 	row "Podman, Debian 12" podman
 	row "Podman, Debian 12, without root" podman --rootless
 	row "Podman, Debian 13" podman --suite trixie
 	row "Podman, Debian 13, without root" podman --suite trixie --rootless
 	row "Podman, Debian 13 in a virtual machine" machine --setting podman
+	row "Podman, Debian 13 in a virtual machine, without root" machine --setting podman --rootless
 }
 
 row() {
@@ -68,10 +70,14 @@ chosen_row() {
 walks() {
 	local status=0 test=(cargo test --workspace --locked --no-fail-fast --test=e2e -- --ignored --show-output)
 	"${test[@]}" capability:: --skip capability::reboot || status=$?
-	# Here, since nothing that runs in that machine would live through it.
-	[ -z "${ASSEMBLE_TEST_REBOOT:-}" ] ||
-		env -u CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER "${test[@]}" capability::reboot || status=$?
+	[ -z "${MACHINE_REBOOT:-}" ] || reboots || status=$?
 	return "$status"
+}
+
+# In a home that the machine keeps.
+reboots() {
+	export ASSEMBLE_TEST_REBOOT=/var/tmp/assemble-reboot
+	"${test[@]}" capability::reboot::before_it && $MACHINE_REBOOT && "${test[@]}" capability::reboot::reboot
 }
 
 # walk FILE: on the engine that DOCKER_HOST names.
@@ -86,7 +92,7 @@ walk() {
 	plain_lines <"$said" | awk '
 		/^---- capability::.* stdout ----$/ { sub(/^.*::/, "", $2); walk = $2 }
 		sub(/^not here: /, "") { gsub(/  +/, " "); told[walk] = $0 }
-		/^test capability::/ { sub(/^.*::/, "", $2); ended[$2] = $NF }
+		/^test capability::/ && $2 !~ /::before_it$/ { sub(/^.*::/, "", $2); ended[$2] = $NF }
 		END { for (walk in ended) print walk "\t" (ended[walk] == "ok" && walk in told ? "told\t" told[walk] : ended[walk]) }' |
 		sort >>"$1"
 	rm -f "$said"

@@ -3,9 +3,11 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::fs::{DirEntry, read_dir, read_to_string};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::unistd::geteuid;
 use serde_json::Value;
 
 use super::build::Context;
@@ -25,14 +27,27 @@ pub(crate) struct Backend {
     /// The user as the names of containers have it.
     pub(crate) user: String,
     home: TempDir,
+    /// Where its services are, for it alone where that is its home.
+    runtime: PathBuf,
     /// What was made for it. As a field it goes after the containers, which may still use it.
     made: RefCell<Vec<Box<dyn Any>>>,
 }
 
 impl Backend {
     pub(crate) fn new() -> Self {
-        let user = unique();
-        Self { login: user.clone(), named: None, user, home: TempDir::new(), made: RefCell::default() }
+        let home = TempDir::new();
+        let runtime = home.path().to_owned();
+        Self::at(unique(), home, runtime)
+    }
+
+    fn at(user: String, home: TempDir, runtime: PathBuf) -> Self {
+        Self { login: user.clone(), named: None, user, home, runtime, made: RefCell::default() }
+    }
+
+    /// One with this home, and with the services of whoever runs the tests, which another test may find again.
+    pub(crate) fn lasting(home: &Path) -> Self {
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(|| home.to_owned(), PathBuf::from);
+        Self::at("asmtlasting".to_owned(), TempDir::at(home), runtime)
     }
 
     /// For a login that is not a part of names as it is: the plugin tells what becomes of it.
@@ -79,12 +94,12 @@ impl Backend {
     }
 
     /// The directory that is the user's home, docker's configuration and more.
-    pub(crate) fn home(&self) -> &std::path::Path {
+    pub(crate) fn home(&self) -> &Path {
         self.home.path()
     }
 
     /// Makes the plugin one of the user's docker command, and tells where others go.
-    pub(crate) fn install_plugin(&self) -> std::path::PathBuf {
+    pub(crate) fn install_plugin(&self) -> PathBuf {
         let plugins = self.home().join("cli-plugins");
         std::fs::create_dir(&plugins).unwrap();
         std::os::unix::fs::symlink(PLUGIN, plugins.join("docker-assemble")).unwrap();
@@ -118,9 +133,10 @@ impl Backend {
         command.args(args).env_clear();
         command.envs(std::env::var("PATH").map(|path| ("PATH", path)));
         command.env("USER", &self.login).env("DOCKER_HOST", host());
-        for directory in ["HOME", "DOCKER_CONFIG", "XDG_RUNTIME_DIR"] {
-            command.env(directory, self.home.path());
-        }
+        command
+            .env("HOME", self.home())
+            .env("DOCKER_CONFIG", self.home())
+            .env("XDG_RUNTIME_DIR", &self.runtime);
         command.env("DOCKER_ASSEMBLE_BACKEND_IMAGE", backend_image());
         command.envs(self.named.iter().map(|name| ("DOCKER_ASSEMBLE_NAME", name)));
         command
@@ -248,11 +264,12 @@ impl Backend {
     pub(crate) fn get(&self, port: u16) -> Outcome {
         let first =
             docker(&["container", "inspect", "--format", "{{.State.Pid}} {{.Id}}", &self.name()]).stdout;
-        // An engine without root counts processes of its own.
-        let is_here = |(pid, id): &(&str, &str)| {
-            read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|groups| groups.contains(id))
+        // An engine without root counts processes of its own, and its user may not enter their network as he is.
+        let may_enter = |(pid, id): &(&str, &str)| {
+            geteuid().is_root()
+                && read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|groups| groups.contains(id))
         };
-        match first.trim().split_once(' ').filter(is_here) {
+        match first.trim().split_once(' ').filter(may_enter) {
             Some((pid, _)) => page(pid.parse().unwrap(), port),
             None => self.inside(&wget(60, &format!("http://127.0.0.1:{port}/v2/"))),
         }

@@ -16,6 +16,12 @@ impl TempDir {
         Self(path)
     }
 
+    /// One that may be there already.
+    pub(crate) fn at(path: &Path) -> Self {
+        std::fs::create_dir_all(path).unwrap_or_else(|error| panic!("make {}: {error}", path.display()));
+        Self(path.to_owned())
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
