@@ -7,19 +7,19 @@ use std::thread::{JoinHandle, spawn};
 use crate::support::{Backend, Background, Context, Outcome, Registry, free_port, inspect};
 
 /// A service of the host that lets a build wait for its answer.
-struct Service {
+pub(crate) struct Service {
     listener: TcpListener,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Service {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let port = free_port();
         Self { listener: TcpListener::bind(("0.0.0.0", port)).unwrap(), port }
     }
 
     /// Starts a build that asks it, and waits until it does.
-    fn asked_by_a_build(&self, backend: &Backend) -> (TcpStream, JoinHandle<Outcome>) {
+    pub(crate) fn asked_by_a_build(&self, backend: &Backend) -> (TcpStream, JoinHandle<Outcome>) {
         let context = Context::new(&format!(
             "FROM scratch\nADD busybox.tar /\nRUN wget -q -O /said http://localhost:{}/ && echo it said $(cat /said)\n",
             self.port
@@ -36,7 +36,7 @@ impl Service {
     }
 }
 
-fn answer(mut asking: TcpStream) {
+pub(crate) fn answer(mut asking: TcpStream) {
     asking.write_all(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi").unwrap();
 }
 

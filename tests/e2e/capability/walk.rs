@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::engine::Gateway;
 use crate::cache::{build, steps};
 use crate::forward::reader_of;
+use crate::in_use;
 use crate::support::{Backend, Outcome, Registry, Volume, docker};
 
 /// Has builds reach these ports of the host: through the engine's gateway, or by the way around where
@@ -71,21 +72,29 @@ pub(super) const DIVIDES: [&str; 2] =
     ["ENV BUILDKIT_SETUP_CGROUPV2_ROOT=1", r#"ENTRYPOINT ["sh", "-c", "exec buildkitd \"$@\"", "sh"]"#];
 
 /// Builds in a backend of this image that has few privileges. Whether this host has one tree of control
-/// groups (cgroup v2): there it demands that these are below that of the backend's container, nothing is
-/// beside it, and it is gone with the container.
+/// groups (cgroup v2): there it demands that a build is in that of the backend's container or below it, the
+/// daemon's own division of it too, nothing is beside it, and it is gone with the container.
 #[track_caller]
 pub(super) fn builds_restricted(backend: &Backend, registry: &Registry, image: &str, below: &[&str]) -> bool {
-    let way = Gateway::of_the_engine().way_to(&registry.port.to_string());
+    let gateway = Gateway::of_the_engine();
+    let service = in_use::Service::start();
+    let way = gateway.way_to(&format!("{},{}", registry.port, service.port));
     backend.run(&["start", "--allow-host-port", &way, "--security", "restricted", "--image", image]).ok();
     assert_eq!(backend.inspect()["HostConfig"]["Privileged"], false);
     let group = own_group(backend);
     backend.push(&reader_of(registry.port), &registry.image("pushed")).ok();
     is_well(backend);
     if let Some(group) = &group {
+        let (asking, build) = service.asked_by_a_build(backend);
+        let step = group_of(&format!("http://localhost:{}/", service.port));
+        assert!(step.starts_with(group), "{} is not below {}", step.display(), group.display());
+        in_use::answer(asking);
+        build.join().unwrap().ok();
         // crun beneath systemd gives the container one below that.
         let below_it = group.join("container");
         let group = if below_it.is_dir() { &below_it } else { group };
-        for name in below {
+        // In a user's namespace BuildKit leaves it to the runtime where builds are.
+        for name in below.iter().filter(|_| gateway != Gateway::Namespace) {
             assert!(group.join(name).is_dir(), "{name} in {}", group.display());
             assert!(!Path::new("/sys/fs/cgroup").join(name).exists(), "{name}");
         }
@@ -111,6 +120,21 @@ pub(super) fn own_group(backend: &Backend) -> Option<PathBuf> {
         .ancestors()
         .find(|path| path.file_name().is_some_and(|name| name.to_str().unwrap().contains(&id)));
     Some(Path::new("/sys/fs/cgroup").join(own.expect(group)))
+}
+
+/// The control group of the process that has this argument.
+#[track_caller]
+fn group_of(argument: &str) -> PathBuf {
+    let has = |pid: &PathBuf| {
+        let arguments = std::fs::read(pid.join("cmdline")).unwrap_or_default();
+        arguments.split(|byte| *byte == 0).any(|word| word == argument.as_bytes())
+    };
+    let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let found: Vec<_> = processes.filter(has).collect();
+    let [process] = &found[..] else { panic!("not one process has {argument}: {found:?}") };
+    let groups = std::fs::read_to_string(process.join("cgroup")).unwrap();
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap();
+    Path::new("/sys/fs/cgroup").join(group)
 }
 
 /// Demands that the backend is gone with all that it made.
