@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# machine-engine.sh fetch           make a machine of Debian's stable suite with cgroup v2, systemd and that
-#                                   suite's engines; fails where that cannot be had
-# machine-engine.sh [--setting SETTING] [--rootless] run IMAGE... -- COMMAND...
+# machine-engine.sh [--suite SUITE] fetch
+#                                   make a machine of a Debian suite, trixie unless named, with cgroup v2, systemd
+#                                   and that suite's engines; fails where that cannot be had
+# machine-engine.sh [--suite SUITE] [--setting SETTING] [--rootless] run IMAGE... -- COMMAND...
 #                                   run COMMAND beside it, with DOCKER_HOST naming its engine and copies
 #                                   of these images of the engine in use loaded into it, and MACHINE_REBOOT
 #                                   the next. SETTING is "selinux", enforced and known to the engine, or
@@ -20,21 +21,45 @@ set -euo pipefail
 . "$root/scripts/debian-root.sh"
 
 self=$root/scripts/machine-engine.sh
-suite=trixie
+# Also for what this script calls, and COMMAND.
+export MACHINE_SUITE=${MACHINE_SUITE:-trixie} MACHINE_SETTING=${MACHINE_SETTING:-} MACHINE_ROOTLESS=${MACHINE_ROOTLESS:-}
+while :; do
+	case ${1:-} in
+	--suite)
+		MACHINE_SUITE=${2:-}
+		shift 2
+		;;
+	--setting)
+		MACHINE_SETTING=${2:-}
+		shift 2
+		;;
+	--rootless)
+		MACHINE_ROOTLESS=yes
+		shift
+		;;
+	*) break ;;
+	esac
+done
+case $MACHINE_SUITE in '' | *[!a-z]*) die "\"$MACHINE_SUITE\" is not the name of a Debian suite" ;; esac
+
 dir=$state/machine-engine
-disk=$dir/$suite.ext4
+disk=$dir/$MACHINE_SUITE.ext4
+# Who may log in there.
+key=$dir/$MACHINE_SUITE.key
 # A root directory with the kernel, which wants a newer libc than this machine may have.
 kernel=$dir/kernel
-log=$dir/console${MACHINE_SETTING:+.$MACHINE_SETTING}.log
+log=$dir/console.$MACHINE_SUITE${MACHINE_SETTING:+.$MACHINE_SETTING}${MACHINE_ROOTLESS:+.rootless}.log
 # Booting takes half a minute, on a busy machine far more, and systemd must not lose patience with its services before.
 patience=1800
 words=("systemd.default_timeout_start_sec=$patience" "systemd.default_device_timeout_sec=$patience"
 	systemd.service_watchdogs=no net.ifnames=0)
 
 # What systemd, the engine and the tests need.
-packages=(systemd-sysv dbus udev kmod iproute2 procps netbase ca-certificates docker.io docker-cli iptables
+packages=(systemd-sysv dbus udev kmod iproute2 procps netbase ca-certificates docker.io iptables
 	openssh-server openssh-client openssl docker-registry selinux-policy-default policycoreutils podman netavark
 	aardvark-dns crun libpam-systemd dbus-user-session rootlesskit slirp4netns passt uidmap)
+# In a package of its own since.
+[ "$MACHINE_SUITE" = bookworm ] || packages+=(docker-cli)
 
 # --- The machine -------------------------------------------------------------
 
@@ -46,13 +71,14 @@ settle() {
 	# The only other end of its network is this script.
 	printf '[Match]\nName=vec0\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n' \
 		>"$root/etc/systemd/network/lan.network"
+	mkdir -p "$root/etc/docker"
 	# Where SELinux is off the engine goes on without. This kernel translates no addresses, and nobody asks for it.
 	echo '{"selinux-enabled": true, "iptables": false, "ip6tables": false}' >"$root/etc/docker/daemon.json"
 	printf '[network]\nfirewall_driver = "none"\n' >"$root/etc/containers/containers.conf"
 	echo machine >"$root/etc/hostname"
 	printf '127.0.0.1 localhost machine\n::1 localhost\n' >"$root/etc/hosts"
-	ssh-keygen -q -t ed25519 -N '' -f "$dir/key"
-	install -D -m 600 "$dir/key.pub" "$root/root/.ssh/authorized_keys"
+	ssh-keygen -q -t ed25519 -N '' -f "$key"
+	install -D -m 600 "$key.pub" "$root/root/.ssh/authorized_keys"
 	# Somebody whose services run without a login, and who may see this project where it is here.
 	chroot "$root" useradd --create-home --shell /bin/bash user
 	mkdir -p "$root/var/lib/systemd/linger" "$root/home/user/.config/docker"
@@ -69,24 +95,45 @@ settle() {
 	chroot "$root" systemctl --quiet enable systemd-networkd ssh docker docker-registry
 	chroot "$root" systemctl --quiet disable podman podman.socket podman-restart podman-auto-update.timer
 	chroot "$root" systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer
-	# By Debian's policy the ssh daemon reaches no engine for us, and the engine may not remove what it has copied. Containers
-	# are held to it.
-	echo '(typepermissive sshd_t)(typepermissive dockerd_t)' >"$root/root/daemons.cil"
-	chroot "$root" semodule --noreload --install /root/daemons.cil
-	chroot "$root" setfiles -F /etc/selinux/default/contexts/files/file_contexts /
+	case $MACHINE_SUITE in
+	bookworm) without_iptables "$root" ;;
+	*) with_selinux "$root" ;;
+	esac
 	mke2fs -q -t ext4 -d "$root" "$disk.new" 8G
 }
 
+# Podman 4.3 wants rules for its networks and cannot be told otherwise: none is found, and each is added.
+without_iptables() {
+	cat >"$1/usr/sbin/iptables.none" <<-'END'
+		#!/bin/sh
+		case " $* " in
+		*" --version "*) echo "iptables v1.8.9 (nf_tables)" ;;
+		*" -C "*) exit 1 ;;
+		esac
+	END
+	chmod 755 "$1/usr/sbin/iptables.none"
+	ln -sf iptables.none "$1/usr/sbin/iptables"
+	ln -sf iptables.none "$1/usr/sbin/ip6tables"
+}
+
+# By Debian's policy the ssh daemon reaches no engine for us, and the engine may not remove what it has copied. Containers
+# are held to it.
+with_selinux() {
+	echo '(typepermissive sshd_t)(typepermissive dockerd_t)' >"$1/root/daemons.cil"
+	chroot "$1" semodule --noreload --install /root/daemons.cil
+	chroot "$1" setfiles -F /etc/selinux/default/contexts/files/file_contexts /
+}
+
 fetch() {
-	local made=$dir/root
+	local made=$dir/$MACHINE_SUITE
 	[ ! -e "$disk" ] || return 0
 	[ "$(id -u)" = 0 ] || die "making a machine needs root"
 	[ "$(uname -m)" = x86_64 ] || die "only for x86_64: there is no User Mode Linux for others"
 	have mke2fs || install_packages e2fsprogs
 	debian_root sid "$kernel" mount user-mode-linux
-	debian_root "$suite" "$made" "${packages[@]}"
-	say "Making a machine of Debian's $suite"
-	rm -f "$dir/key" "$dir/key.pub"
+	debian_root "$MACHINE_SUITE" "$made" "${packages[@]}"
+	say "Making a machine of Debian's $MACHINE_SUITE"
+	rm -f "$key" "$key.pub"
 	logged machine-engine "$self" settle "$made"
 	rm -rf "$made"
 	mv "$disk.new" "$disk"
@@ -96,7 +143,7 @@ fetch() {
 
 # into OPTION...: into the machine. One login is enough for all that comes after it.
 into() {
-	ssh -q -F none -i "$dir/key" -o BatchMode=yes -o ConnectTimeout=60 -o StrictHostKeyChecking=no \
+	ssh -q -F none -i "$key" -o BatchMode=yes -o ConnectTimeout=60 -o StrictHostKeyChecking=no \
 		-o UserKnownHostsFile=/dev/null -o ExitOnForwardFailure=yes -o StreamLocalBindUnlink=yes \
 		-S "$MACHINE_ENGINE/%r" "$@"
 }
@@ -121,7 +168,9 @@ as_user() { into "$user@10.0.2.15" "$@"; }
 share_project() {
 	local made=$root/target/tmp
 	mkdir -p "$made"
-	within "$(printf 'mkdir -p -m 1777 /var/tmp/made && mkdir -p %q && mount -t hostfs -o ro,hostfs=%q none %q &&
+	# By way of mount(2), for which an option is the path here, with every version of mount(8).
+	within "$(printf 'mkdir -p -m 1777 /var/tmp/made && mkdir -p %q &&
+		LIBMOUNT_FORCE_MOUNT2=always mount -t hostfs -o ro,%q none %q &&
 		mount --bind /var/tmp/made %q' "$root" "$root" "$root" "$made")"
 }
 
@@ -213,16 +262,6 @@ is_another() {
 	now=$(into -S none root@10.0.2.15 "$boot") && [ "$now" != "$1" ]
 }
 
-# Also for what this script calls, and COMMAND.
-export MACHINE_SETTING=${MACHINE_SETTING:-} MACHINE_ROOTLESS=${MACHINE_ROOTLESS:-}
-if [ "${1:-}" = --setting ] && [ $# -gt 1 ]; then
-	MACHINE_SETTING=$2
-	shift 2
-fi
-if [ "${1:-}" = --rootless ]; then
-	MACHINE_ROOTLESS=yes
-	shift
-fi
 # Who has the engine, what he does for it once, and where its socket is then.
 user=${MACHINE_ROOTLESS:+user}
 user=${user:-root}
@@ -251,5 +290,5 @@ esac
 case ${1:-} in
 fetch | reboot) "$1" ;;
 run | beside | program | settle) "$@" ;;
-*) die "usage: machine-engine.sh fetch, or machine-engine.sh [--setting SETTING] [--rootless] run IMAGE... -- COMMAND..." ;;
+*) die "usage: machine-engine.sh [--suite SUITE] fetch, or [--suite SUITE] [--setting SETTING] [--rootless] run IMAGE... -- COMMAND..." ;;
 esac

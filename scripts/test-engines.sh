@@ -27,6 +27,7 @@ rows() {
 		row "Docker, Debian's newest, $setting" newest --setting "$setting"
 	done
 	row "Docker, Debian's newest, without root" rootless
+	row "Docker, Debian 12 in a virtual machine" machine --suite bookworm
 	row "Docker, Debian 13 in a virtual machine" machine
 	row "Docker, Debian 13 in a virtual machine, SELinux enforced" machine --setting selinux
 	row "Docker, Debian 13 in a virtual machine, without root" machine --rootless
@@ -34,6 +35,8 @@ rows() {
 	row "Podman, Debian 12, without root" podman --rootless
 	row "Podman, Debian 13" podman --suite trixie
 	row "Podman, Debian 13, without root" podman --suite trixie --rootless
+	row "Podman, Debian 12 in a virtual machine" machine --suite bookworm --setting podman
+	row "Podman, Debian 12 in a virtual machine, without root" machine --suite bookworm --setting podman --rootless
 	row "Podman, Debian 13 in a virtual machine" machine --setting podman
 	row "Podman, Debian 13 in a virtual machine, without root" machine --setting podman --rootless
 }

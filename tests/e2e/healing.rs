@@ -140,7 +140,10 @@ pub(crate) fn healed_by_itself(works: impl Fn() -> bool, states: impl Fn() -> [S
             return Some(true);
         }
         // Between two attempts of the engine it looks the same.
-        given_up = if states() == ["running", "exited"] { given_up + 1 } else { 0 };
+        let [backend, sidecar] = states();
+        // With Podman 4.3 what ran before a reboot is as if it had never begun.
+        let waits = backend == "running" && ["exited", "created"].contains(&sidecar.as_str());
+        given_up = if waits { given_up + 1 } else { 0 };
         (given_up == 10).then_some(false)
     })
 }
