@@ -46,16 +46,16 @@ pub(super) fn ours_to_loopback(setup: &Setup<'_>) -> anyhow::Result<Vec<String>>
 }
 
 pub(super) fn haproxy(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
-    haproxy_with("option splice-auto", setup)
+    haproxy_with("", "option splice-auto", setup)
 }
 
-/// Told to splice always: on its own it decides only now and then, and may miss a stream that is
-/// fast from its first byte.
+/// Told to splice always, since on its own it decides only now and then and may miss a stream that is fast from its
+/// first byte; and through pipes as wide as a user may have them without privileges.
 pub(super) fn haproxy_splice(setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
-    haproxy_with("option splice-request\n  option splice-response", setup)
+    haproxy_with("  tune.pipesize 1048576\n", "option splice-request\n  option splice-response", setup)
 }
 
-fn haproxy_with(splicing: &str, setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
+fn haproxy_with(tuned: &str, splicing: &str, setup: &Setup<'_>) -> anyhow::Result<Vec<String>> {
     let Setup { program, dir, port, server_ip, server_port, flows, .. } = setup;
     // It refuses to start with fewer descriptors than connections and pipes may take. Its own
     // rule is a pipe for every fourth connection; where that is too much, what is left.
@@ -63,7 +63,7 @@ fn haproxy_with(splicing: &str, setup: &Setup<'_>) -> anyhow::Result<Vec<String>
     let connections = (flows + 100).max(2000);
     let pipes = (connections / 4).min(limit.saturating_sub(2 * connections + 100) / 2);
     let config = format!(
-        "global\n  maxconn {connections}\n  maxpipes {pipes}\n  nbthread 1\n\
+        "global\n  maxconn {connections}\n  maxpipes {pipes}\n  nbthread 1\n{tuned}\
          defaults\n  mode tcp\n  {splicing}\n  timeout connect 10s\n  timeout client 1h\n  \
          timeout server 1h\n\
          listen relay\n  bind 127.0.0.1:{port}\n  server target {server_ip}:{server_port}\n"
