@@ -46,6 +46,7 @@ mod screen;
 #[path = "../support/scripted_engine.rs"]
 mod scripted_engine;
 #[path = "../support/e2e/temp.rs"]
+#[expect(dead_code, reason = "the end-to-end tests use the rest")]
 mod temp;
 #[path = "../support/transcript.rs"]
 mod transcript;
