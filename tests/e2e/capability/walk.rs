@@ -86,16 +86,17 @@ pub(super) fn builds_restricted(backend: &Backend, registry: &Registry, image: &
     is_well(backend);
     if let Some(group) = &group {
         let (asking, build) = service.asked_by_a_build(backend);
-        let step = group_of(&format!("http://localhost:{}/", service.port));
+        let step = group_of(&process_with(&format!("http://localhost:{}/", service.port)));
         assert!(step.starts_with(group), "{} is not below {}", step.display(), group.display());
         in_use::answer(asking);
         build.join().unwrap().ok();
         // crun beneath systemd gives the container one below that.
         let below_it = group.join("container");
         let group = if below_it.is_dir() { &below_it } else { group };
-        // In a user's namespace BuildKit leaves it to the runtime where builds are.
-        for name in below.iter().filter(|_| gateway != Gateway::Namespace) {
-            assert!(group.join(name).is_dir(), "{name} in {}", group.display());
+        for name in below {
+            // In a user's namespace BuildKit leaves it to the runtime where builds are.
+            let is_there = gateway == Gateway::Namespace || group.join(name).is_dir();
+            assert!(is_there, "{name} in {}", group.display());
             assert!(!Path::new("/sys/fs/cgroup").join(name).exists(), "{name}");
         }
     }
@@ -113,25 +114,30 @@ pub(super) fn own_group(backend: &Backend) -> Option<PathBuf> {
         return None;
     }
     let (pid, id) = (backend.inspect()["State"]["Pid"].to_string(), backend.id());
-    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let group = group_of(&Path::new("/proc").join(pid));
     // The daemon may have moved to a group below, to divide that one.
-    let group = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap();
-    let own = Path::new(group)
+    let own = group
         .ancestors()
         .find(|path| path.file_name().is_some_and(|name| name.to_str().unwrap().contains(&id)));
-    Some(Path::new("/sys/fs/cgroup").join(own.expect(group)))
+    Some(own.unwrap_or_else(|| panic!("{} is not the container's", group.display())).to_owned())
 }
 
-/// The control group of the process that has this argument.
+/// The directory of the process that has this argument.
 #[track_caller]
-fn group_of(argument: &str) -> PathBuf {
+fn process_with(argument: &str) -> PathBuf {
     let has = |pid: &PathBuf| {
         let arguments = std::fs::read(pid.join("cmdline")).unwrap_or_default();
         arguments.split(|byte| *byte == 0).any(|word| word == argument.as_bytes())
     };
     let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
-    let found: Vec<_> = processes.filter(has).collect();
-    let [process] = &found[..] else { panic!("not one process has {argument}: {found:?}") };
+    let mut found: Vec<_> = processes.filter(has).collect();
+    assert_eq!(found.len(), 1, "not one process has {argument}: {found:?}");
+    found.remove(0)
+}
+
+/// The control group of the process with this directory, in the one tree of them.
+#[track_caller]
+fn group_of(process: &Path) -> PathBuf {
     let groups = std::fs::read_to_string(process.join("cgroup")).unwrap();
     let group = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap();
     Path::new("/sys/fs/cgroup").join(group)
