@@ -6,6 +6,7 @@
 debian_root() {
 	local suite=$1 dir=$2 log
 	shift 2
+	case $suite in '' | *[!a-z]*) die "\"$suite\" is not the name of a Debian suite" ;; esac
 	[ ! -d "$dir" ] || return 0
 	[ "$(id -u)" = 0 ] || die "a root directory of Debian's $suite needs root"
 	have mmdebstrap || install_packages mmdebstrap debian-archive-keyring

@@ -40,8 +40,6 @@ while :; do
 	*) break ;;
 	esac
 done
-case $MACHINE_SUITE in '' | *[!a-z]*) die "\"$MACHINE_SUITE\" is not the name of a Debian suite" ;; esac
-
 dir=$state/machine-engine
 disk=$dir/$MACHINE_SUITE.ext4
 # Who may log in there.
@@ -148,9 +146,10 @@ into() {
 		-S "$MACHINE_ENGINE/%r" "$@"
 }
 
+# A user first, who is let in later than root: nothing is left of a login that failed.
 log_in() {
-	into -f -N -M -L "$MACHINE_ENGINE/docker.sock:$socket" root@10.0.2.15 || return
-	[ "$user" = root ] || into -f -N -M "$user@10.0.2.15"
+	[ "$user" = root ] || into -f -N -M "$user@10.0.2.15" || return
+	into -f -N -M -L "$MACHINE_ENGINE/docker.sock:$socket" root@10.0.2.15
 }
 
 log_out() {
@@ -249,7 +248,7 @@ reboot() {
 	until_deadline "$patience" is_another "$before" || die "the machine has not come back"
 	# The connection may not have noticed that its other end is gone.
 	log_out
-	log_in
+	until_deadline "$patience" log_in || die "nobody is let into the machine any more"
 	share_project
 	until_deadline "$patience" answers || die "the machine's engine has not come back"
 }
@@ -266,26 +265,28 @@ is_another() {
 user=${MACHINE_ROOTLESS:+user}
 user=${user:-root}
 begin=true
+without_docker=(systemd.mask=docker.service systemd.mask=docker.socket)
 case $MACHINE_SETTING/$user in
 /root | selinux/root) socket=/run/docker.sock ;;
 /user)
 	begin='PATH=/usr/share/docker.io/contrib:/usr/sbin:/usr/bin dockerd-rootless-setuptool.sh install --skip-iptables'
 	socket=/run/user/1000/docker.sock
+	words+=("${without_docker[@]}")
 	;;
-podman/root) socket=/run/podman/podman.sock ;;
+podman/root)
+	socket=/run/podman/podman.sock
+	words+=("${without_docker[@]}" systemd.wants=podman.socket systemd.wants=podman-restart.service)
+	;;
 podman/user)
 	begin='systemctl --user enable --now podman.socket podman-restart.service'
 	socket=/run/user/1000/podman/podman.sock
+	words+=("${without_docker[@]}")
 	;;
 *) die "\"$MACHINE_SETTING\" is no setting of the machine${MACHINE_ROOTLESS:+ without root}" ;;
 esac
 case $MACHINE_SETTING in
 selinux) words+=(security=selinux enforcing=1) ;;
 *) words+=(security=none) ;;
-esac
-case $MACHINE_SETTING/$user in
-podman/root) words+=(systemd.wants=podman.socket systemd.wants=podman-restart.service) ;;&
-podman/* | */user) words+=(systemd.mask=docker.service systemd.mask=docker.socket) ;;
 esac
 case ${1:-} in
 fetch | reboot) "$1" ;;

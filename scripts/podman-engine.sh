@@ -33,7 +33,6 @@ while :; do
 	*) break ;;
 	esac
 done
-case $suite in '' | *[!a-z]*) die "\"$suite\" is not the name of a Debian suite" ;; esac
 dir=$state/podman/$suite
 log=$dir/service.log
 # The user without root, whom this root directory alone knows, and the ids of its containers.
