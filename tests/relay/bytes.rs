@@ -91,6 +91,27 @@ either_way! {
         far.expect_end();
     }
 
+    /// A stream that its reader keeps waiting does not keep what is said the other way waiting, nor what
+    /// is said once it has gone through.
+    fn messages_follow_a_stream_that_had_to_wait(setup: Setup) {
+        let Pair { mut near, mut far, relay: _relay } = setup.open();
+        for _ in 0..3 {
+            let behind = near.outgoing.send_until_blocked() - far.incoming.received();
+            far.send(KIB);
+            near.expect(KIB);
+            far.expect(behind);
+            for _ in 0..10 {
+                near.exchange(&mut far, 1);
+            }
+        }
+        let behind = near.outgoing.send_until_blocked() - far.incoming.received();
+        near.finish();
+        far.expect(behind);
+        far.expect_end();
+        far.send(KIB);
+        near.expect(KIB);
+    }
+
     /// Urgent data is passed on in line, and nothing waits behind it.
     fn urgent_data_goes_in_line(setup: Setup) {
         let Pair { near, far, relay: _relay } = setup.open();
@@ -120,6 +141,20 @@ either_way! {
         });
         let stretch = [vec![b'.'; STRETCH], vec![b'X']].concat();
         assert!(all == (stretch.repeat(10), crate::sockets::End::Finished), "{} bytes", all.0.len());
+    }
+
+    /// Nor at the end of one that had to wait.
+    fn urgent_data_does_not_stop_a_stream_that_had_to_wait(setup: Setup) {
+        let Pair { mut near, far, relay: _relay } = setup.open();
+        let sent = usize::try_from(near.outgoing.send_until_blocked()).unwrap();
+        let (all, end) = std::thread::scope(|scope| {
+            let reader = scope.spawn(|| read_all(far.stream()));
+            shout(&near);
+            say(&near, b"abc");
+            near.finish();
+            reader.join().unwrap()
+        });
+        assert_eq!((&all[sent..], end), (&b"Xabc"[..], crate::sockets::End::Finished));
     }
 
     /// An end of stream is seen behind urgent data.

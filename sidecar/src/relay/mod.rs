@@ -30,7 +30,8 @@ use direction::is_message;
 use idle::IdleTimer;
 pub(crate) use pool::rest;
 use pump::{Fault, Pump};
-use side::Side;
+pub(crate) use side::Ends;
+use side::{Side, Sides};
 use turn::give_way;
 
 /// How long bytes received before a reset may take to reach the other peer.
@@ -98,17 +99,14 @@ impl Relayed {
 
 /// Relays until both streams have ended or one socket breaks.
 ///
-/// The sockets are left open: [`Socket::finish`] is for the caller, and only after
-/// [`Ending::Complete`]. In any other case dropping them resets the peers.
+/// The sockets are closed in good order after [`Ending::Complete`]. In any other case, and when this is
+/// dropped, the peers are reset.
 pub fn relay<'a>(
-    client: &'a Socket,
-    upstream: &'a Socket,
+    mut ends: Box<Ends>,
     options: &Options,
     stats: &'a Stats,
 ) -> impl Future<Output = Relayed> + Send + use<'a> {
     let mut relay = Relay {
-        client: Side::new(client),
-        upstream: Side::new(upstream),
         up: Pump::new(options.engine),
         down: Pump::new(options.engine),
         idle: options.idle_timeout.map(|limit| Box::new(IdleTimer::new(limit))),
@@ -118,33 +116,51 @@ pub fn relay<'a>(
     };
     // Not an async function: what it is given it would keep a second time while it runs.
     async move {
-        let course = poll_fn(|cx| relay.poll_course(cx)).await;
-        if let Course::Broken(Some(survivor)) = course {
-            // Nothing of what was received is lost to the reset that the survivor gets in a moment.
-            // Boxed, since every connection would carry the room for it otherwise.
-            let delivered = async {
-                poll_fn(|cx| relay.poll(cx)).await;
-                survivor.sent().await;
+        let ending = loop {
+            let mut sides = Sides::of(&ends);
+            match poll_fn(|cx| relay.poll_course(&mut sides, cx)).await {
+                Course::Complete => {
+                    ends.client.finish();
+                    ends.upstream.finish();
+                    break Ending::Complete;
+                }
+                Course::Idle => break Ending::Idle,
+                Course::Broken => {
+                    if let Some(survivor) = sides.survivor() {
+                        // Nothing of what was received is lost to the reset that the survivor gets in a
+                        // moment. Boxed, since every connection would carry the room for it otherwise.
+                        let delivered = async {
+                            poll_fn(|cx| relay.poll(&mut sides, cx)).await;
+                            survivor.sent().await;
+                        };
+                        let _ = Box::pin(tokio::time::timeout(LAST_BYTES, delivered)).await;
+                    }
+                    break sides.ending();
+                }
+                Course::OtherInterest => drop(sides),
+            }
+            ends = match ends.registered_for(&relay.up, &relay.down) {
+                Ok(ends) => ends,
+                Err(ending) => break ending,
             };
-            let _ = Box::pin(tokio::time::timeout(LAST_BYTES, delivered)).await;
-        }
-        relay.into_relayed(matches!(course, Course::Idle))
+        };
+        relay.into_relayed(ending)
     }
 }
 
 /// What has become of a connection.
-enum Course<'a> {
+enum Course {
     /// Both streams ended and were delivered.
     Complete,
-    /// A socket broke; the other one, if it did not as well.
-    Broken(Option<&'a Socket>),
+    /// A socket broke.
+    Broken,
     /// The idle timeout has run out.
     Idle,
+    /// A socket is to be registered for reading, or no longer. Then all goes on.
+    OtherInterest,
 }
 
 struct Relay<'a> {
-    client: Side<'a>,
-    upstream: Side<'a>,
     up: Pump,
     down: Pump,
     /// Boxed, so that a connection without a timeout pays one pointer for it.
@@ -155,35 +171,40 @@ struct Relay<'a> {
     busy_poll: Option<NonZeroU32>,
 }
 
-impl<'a> Relay<'a> {
+impl Relay<'_> {
     /// Goes on until a socket breaks, which may leave something to deliver, or all is over.
-    fn poll_course(&mut self, cx: &mut Context<'_>) -> Poll<Course<'a>> {
+    fn poll_course(&mut self, sides: &mut Sides<'_>, cx: &mut Context<'_>) -> Poll<Course> {
         let before = self.busy_poll.map(|limit| (limit, self.copied()));
-        let done = self.poll(cx);
+        let done = self.poll(sides, cx);
         if let Some((limit, copied)) = before
             && is_message(self.copied() - copied)
         {
             spin::message(limit);
         }
-        if self.has_failed() {
-            return Poll::Ready(Course::Broken(self.survivor()));
+        if sides.have_failed() {
+            return Poll::Ready(Course::Broken);
         }
         if done.is_ready() {
             return Poll::Ready(Course::Complete);
         }
-        self.announce(cx);
-        let Self { client, upstream, up, down, .. } = self;
+        let (client, upstream) = (sides.client.socket, sides.upstream.socket);
+        if self.up.wants_other_interest(client) || self.down.wants_other_interest(upstream) {
+            return Poll::Ready(Course::OtherInterest);
+        }
+        self.announce(upstream, cx);
+        let Self { up, down, .. } = self;
         // What was read may wait in the pump, and what was written in the kernel, for a slow reader
         // who takes a little now and then.
         let pumped = |pump: &Pump| pump.moved() + pump.delivered();
-        let moved = || pumped(up) + pumped(down) + client.socket.progress() + upstream.socket.progress();
+        let moved = || pumped(up) + pumped(down) + client.progress() + upstream.progress();
         let idle = self.idle.as_mut().map_or(Poll::Pending, |idle| idle.poll(cx, moved));
         idle.map(|()| Course::Idle)
     }
 
     /// Moves what can be moved; ready when nothing more ever will be.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { client, upstream, up, down, stats, .. } = self;
+    fn poll(&mut self, sides: &mut Sides<'_>, cx: &mut Context<'_>) -> Poll<()> {
+        let Sides { client, upstream } = sides;
+        let Self { up, down, stats, .. } = self;
         loop {
             client.look(up);
             upstream.look(down);
@@ -208,8 +229,7 @@ impl<'a> Relay<'a> {
 
     /// Lets the target know of the connection. What the client says first does that too, with a packet
     /// less, so it has one turn of the event loop to come; a target that speaks first waits no longer.
-    fn announce(&mut self, cx: &mut Context<'_>) {
-        let target = self.upstream.socket;
+    fn announce(&mut self, target: &Socket, cx: &mut Context<'_>) {
         if !target.owes_acknowledgement() {
             return;
         }
@@ -226,26 +246,7 @@ impl<'a> Relay<'a> {
         copied(&self.up) + copied(&self.down)
     }
 
-    fn has_failed(&self) -> bool {
-        self.client.error.is_some() || self.upstream.error.is_some()
-    }
-
-    /// The socket that still works after the other has failed.
-    fn survivor(&self) -> Option<&'a Socket> {
-        match (&self.client.error, &self.upstream.error) {
-            (Some(_), None) => Some(self.upstream.socket),
-            (None, Some(_)) => Some(self.client.socket),
-            _ => None,
-        }
-    }
-
-    fn into_relayed(self, was_idle: bool) -> Relayed {
-        let ending = match (self.client.error, self.upstream.error) {
-            (Some(error), _) => Ending::Client(error),
-            (None, Some(error)) => Ending::Upstream(error),
-            (None, None) if was_idle => Ending::Idle,
-            (None, None) => Ending::Complete,
-        };
+    fn into_relayed(self, ending: Ending) -> Relayed {
         Relayed {
             up: self.up.moved(),
             down: self.down.moved(),

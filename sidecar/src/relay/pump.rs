@@ -54,11 +54,21 @@ enum Phase {
     Done,
 }
 
+/// What it goes on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaited {
+    /// Its next turn among the others.
+    Turn,
+    Source,
+    Sink,
+}
+
 #[derive(Debug)]
 pub(super) struct Pump {
     pace: Pace,
     held: Held,
     phase: Phase,
+    awaited: Awaited,
     source_failed: bool,
     close_follows: bool,
     moved: u64,
@@ -71,6 +81,7 @@ impl Pump {
             pace: Pace::new(engine),
             held: Held::Nothing,
             phase: Phase::Open,
+            awaited: Awaited::Turn,
             source_failed: false,
             close_follows: false,
             moved: 0,
@@ -114,6 +125,22 @@ impl Pump {
         self.is_reading() && self.pace.path() == Path::Copy
     }
 
+    /// Whether its source is to be registered for reading; absent where that makes no difference. Not while it waits
+    /// for its sink: the source goes on to send, and each packet would wake the thread for nothing. One whose source
+    /// is the quicker end does without from then on, since it simply tries.
+    pub(super) const fn read_interest(&self) -> Option<bool> {
+        match (self.awaited, &self.held) {
+            (Awaited::Source, _) => Some(true),
+            (Awaited::Sink, Held::Spill(_) | Held::Pipe(_)) => Some(false),
+            (Awaited::Sink, Held::Nothing) | (Awaited::Turn, _) => None,
+        }
+    }
+
+    /// Whether that is not how it is registered.
+    pub(super) fn wants_other_interest(&self, source: &Socket) -> bool {
+        self.read_interest().is_some_and(|wanted| wanted != source.has_read_interest())
+    }
+
     /// The source is broken: what it still holds is passed on, but its end is no good end.
     pub(super) const fn source_failed(&mut self) {
         self.source_failed = true;
@@ -141,10 +168,12 @@ impl Pump {
     ) -> Poll<Result<(), Fault>> {
         let turn_ends_at = self.moved + TURN_BYTES;
         for _ in 0..ROUNDS {
+            self.awaited = Awaited::Sink;
             ready!(self.poll_flush(cx, sink)).map_err(Fault::Sink)?;
             match self.phase {
                 Phase::Open if self.moved >= turn_ends_at => break,
                 Phase::Open => {
+                    self.awaited = Awaited::Source;
                     let path = self.pace.path();
                     let n = ready!(self.poll_fill(cx, source, sink, stats))?;
                     match (path, self.pace.path()) {
@@ -172,6 +201,7 @@ impl Pump {
                 Phase::Done => return Poll::Ready(Ok(())),
             }
         }
+        self.awaited = Awaited::Turn;
         give_way(cx);
         Poll::Pending
     }

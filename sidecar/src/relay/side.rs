@@ -1,10 +1,11 @@
-//! One of the two sockets, with the error that broke it.
+//! The two sockets, each with the error that broke it.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use super::Ending;
 use super::pump::Pump;
 use crate::sys::Socket;
 
@@ -18,7 +19,7 @@ pub(super) struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    pub(super) fn new(socket: &'a Socket) -> Self {
+    fn new(socket: &'a Socket) -> Self {
         Self { socket, error: None, watch: None }
     }
 
@@ -39,5 +40,58 @@ impl<'a> Side<'a> {
 
     pub(super) fn fail(&mut self, error: io::Error) {
         self.error.get_or_insert(error);
+    }
+}
+
+/// The sockets of a connection.
+pub struct Ends {
+    pub client: Socket,
+    pub upstream: Socket,
+}
+
+impl Ends {
+    /// Has them registered for reading where who reads them wants it.
+    pub(super) fn registered_for(mut self: Box<Self>, up: &Pump, down: &Pump) -> Result<Box<Self>, Ending> {
+        if let Some(wanted) = up.read_interest() {
+            self.client = self.client.with_read_interest(wanted).map_err(Ending::Client)?;
+        }
+        if let Some(wanted) = down.read_interest() {
+            self.upstream = self.upstream.with_read_interest(wanted).map_err(Ending::Upstream)?;
+        }
+        Ok(self)
+    }
+}
+
+/// Both, for as long as they are registered as they are.
+pub(super) struct Sides<'a> {
+    pub(super) client: Side<'a>,
+    pub(super) upstream: Side<'a>,
+}
+
+impl<'a> Sides<'a> {
+    pub(super) fn of(ends: &'a Ends) -> Self {
+        Self { client: Side::new(&ends.client), upstream: Side::new(&ends.upstream) }
+    }
+
+    pub(super) const fn have_failed(&self) -> bool {
+        self.client.error.is_some() || self.upstream.error.is_some()
+    }
+
+    /// The socket that still works after the other has failed.
+    pub(super) const fn survivor(&self) -> Option<&'a Socket> {
+        match (&self.client.error, &self.upstream.error) {
+            (Some(_), None) => Some(self.upstream.socket),
+            (None, Some(_)) => Some(self.client.socket),
+            _ => None,
+        }
+    }
+
+    /// What the errors make of the connection.
+    pub(super) fn ending(self) -> Ending {
+        match (self.client.error, self.upstream.error) {
+            (Some(error), _) => Ending::Client(error),
+            (None, Some(error)) => Ending::Upstream(error),
+            (None, None) => Ending::Complete,
+        }
     }
 }

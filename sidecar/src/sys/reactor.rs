@@ -1,7 +1,7 @@
 //! Descriptors and the runtime's epoll instance.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -10,10 +10,10 @@ use tokio::io::unix::AsyncFd;
 ///
 /// # Errors
 /// Those of epoll_ctl(2).
-pub(super) fn register(fd: OwnedFd, interest: Interest) -> Result<AsyncFd<OwnedFd>, (OwnedFd, io::Error)> {
+pub(super) fn register<T: AsFd + AsRawFd>(fd: T, interest: Interest) -> Result<AsyncFd<T>, (T, io::Error)> {
     #[allow(
         deprecated,
-        reason = "deprecated because a type that is only `AsRawFd` may lie about its descriptor; an `OwnedFd` \
+        reason = "deprecated because a type that is only `AsRawFd` may lie about its descriptor; one that is `AsFd` \
                   cannot, and the replacement is an unsafe function"
     )]
     AsyncFd::try_with_interest(fd, interest).map_err(tokio::io::unix::AsyncFdTryNewError::into_parts)

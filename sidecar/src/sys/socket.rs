@@ -8,6 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -29,7 +30,8 @@ use crate::keepalive::Keepalive;
 /// a broken stream for a complete one. Only after [`Socket::finish`] is it closed in good order.
 #[derive(Debug)]
 pub struct Socket {
-    io: AsyncFd<OwnedFd>,
+    io: AsyncFd<Arc<OwnedFd>>,
+    read_interest: bool,
     broken: bool,
     delay: AtomicU8,
 }
@@ -50,6 +52,9 @@ mod delay {
 /// Everything that can happen to a connection; `PRIORITY` because mio's own `TcpStream` does not
 /// ask for it and an urgent mark would go unnoticed.
 const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE).add(Interest::PRIORITY);
+
+/// The same while nobody is about to read. Errors are reported whatever is asked for (epoll_ctl(2)).
+const WITHOUT_READING: Interest = Interest::WRITABLE;
 
 impl Socket {
     /// Registers an accepted socket, with the options of its listener, or another one that was
@@ -72,14 +77,42 @@ impl Socket {
     }
 
     fn register(fd: OwnedFd, delay: u8) -> io::Result<Self> {
-        let io = register(fd, INTEREST).map_err(|(_, error)| error)?;
-        Ok(Self { io, broken: false, delay: AtomicU8::new(delay) })
+        let io = register(Arc::new(fd), INTEREST).map_err(|(_, error)| error)?;
+        Ok(Self { io, read_interest: true, broken: false, delay: AtomicU8::new(delay) })
     }
 
     /// Takes it out of the event loop, for whoever is to have it.
     #[must_use]
-    pub fn unregistered(self) -> OwnedFd {
+    pub fn unregistered(self) -> Arc<OwnedFd> {
         self.io.into_inner()
+    }
+
+    /// The same socket, registered for reading or not. If not, nothing that comes wakes anybody, and to read
+    /// is to try. Whoever waits for it has to wait anew.
+    ///
+    /// # Errors
+    /// Whatever epoll_ctl(2) refuses. The connection is reset then.
+    pub fn with_read_interest(self, read_interest: bool) -> io::Result<Self> {
+        if self.read_interest == read_interest {
+            return Ok(self);
+        }
+        let broken = self.is_broken();
+        let Self { io, delay, .. } = self;
+        let interest = if read_interest { INTEREST } else { WITHOUT_READING };
+        let io = register(io.into_inner(), interest).map_err(|(_, error)| error)?;
+        Ok(Self { io, read_interest, broken, delay })
+    }
+
+    /// Whether it is registered for reading, as it is at first.
+    #[must_use]
+    pub const fn has_read_interest(&self) -> bool {
+        self.read_interest
+    }
+
+    /// Its descriptor, for whoever may come too late: it is closed with the socket all the same.
+    #[must_use]
+    pub fn descriptor(&self) -> Weak<OwnedFd> {
+        Arc::downgrade(self.io.get_ref())
     }
 
     /// Sets what every relayed connection wants: a reset when it is closed, no Nagle delay, urgent
@@ -118,8 +151,8 @@ impl Socket {
     ///
     /// # Errors
     /// Those of setsockopt(2).
-    pub fn keep_alive(&self, keepalive: Keepalive) -> io::Result<()> {
-        keep_alive(self.io.as_fd(), keepalive)
+    pub fn keep_alive(fd: BorrowedFd<'_>, keepalive: Keepalive) -> io::Result<()> {
+        keep_alive(fd, keepalive)
     }
 
     /// Before connect(2): has what is sent first tell the peer that the connection is made. So the
@@ -142,7 +175,7 @@ impl Socket {
         if self.owes_acknowledgement() {
             self.delay.store(delay::UNSENT, Ordering::Relaxed);
             // Where it fails the kernel does it in a moment.
-            let _ = acknowledge(self.io.as_fd());
+            let _ = acknowledge(self.as_fd());
         }
     }
 
@@ -175,7 +208,7 @@ impl Socket {
         if !ready.is_error() && !ready.is_write_closed() {
             return Ok(());
         }
-        match sockopt::socket_error(&self.io)? {
+        match sockopt::socket_error(&*self)? {
             // A reset that refuses the connection is ECONNREFUSED (net/ipv4/tcp_input.c,
             // `tcp_reset`).
             Err(Errno::CONNRESET | Errno::PIPE) => self.broken = true,
@@ -196,7 +229,7 @@ impl Socket {
     /// # Errors
     /// Those of shutdown(2): `ENOTCONN` when the peer has reset meanwhile.
     pub fn shutdown_write(&self) -> io::Result<()> {
-        Ok(rustix::net::shutdown(&self.io, Shutdown::Write)?)
+        Ok(rustix::net::shutdown(self, Shutdown::Write)?)
     }
 
     /// Waits until the peer has acknowledged all that was sent, or the connection is gone.
@@ -206,7 +239,7 @@ impl Socket {
     /// after 1, 2, 4 … 64 ms.
     pub async fn sent(&self) {
         let mut pause = Duration::from_millis(1);
-        while tcp_info::unacknowledged(self.io.as_fd()) {
+        while tcp_info::unacknowledged(self.as_fd()) {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(64));
         }
@@ -216,14 +249,14 @@ impl Socket {
     /// makes room there for more, as far as it tells.
     #[must_use]
     pub fn progress(&self) -> u64 {
-        tcp_info::progress(self.io.as_fd())
+        tcp_info::progress(self.as_fd())
     }
 
     /// The error that broke the connection. The kernel hands it out once, to whichever call is
     /// first; to a later one it is a reset like any other.
     #[must_use]
     pub fn take_error(&self) -> io::Error {
-        match sockopt::socket_error(&self.io) {
+        match sockopt::socket_error(self) {
             Ok(Err(errno)) | Err(errno) => errno.into(),
             Ok(Ok(())) => io::ErrorKind::ConnectionReset.into(),
         }
@@ -234,7 +267,7 @@ impl Socket {
     /// # Errors
     /// `ENOTCONN` when it has gone.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        peer_addr(self.io.as_fd())
+        peer_addr(self.as_fd())
     }
 
     /// The address of this end.
@@ -242,7 +275,7 @@ impl Socket {
     /// # Errors
     /// Those of getsockname(2).
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        local_addr(self.io.as_fd())
+        local_addr(self.as_fd())
     }
 
     /// Whether a socket that connects, perhaps without having been registered, is connected. It tells
@@ -261,7 +294,7 @@ impl Socket {
     /// Closes in good order, as soon as it is dropped: both streams have ended and were delivered.
     pub fn finish(&self) {
         // Where it fails there is no connection left to close.
-        let _ = reset_on_close(self.io.as_fd(), false);
+        let _ = reset_on_close(self.as_fd(), false);
     }
 }
 
@@ -276,6 +309,6 @@ pub(super) fn local_addr(fd: BorrowedFd<'_>) -> io::Result<SocketAddr> {
 
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.io.as_fd()
+        self.io.get_ref().as_fd()
     }
 }

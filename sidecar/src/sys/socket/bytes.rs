@@ -1,7 +1,8 @@
 //! Bytes in and out of a socket.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
@@ -9,6 +10,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use rustix::pipe::{SpliceFlags, splice};
 use tokio::io::Interest;
+use tokio::io::unix::AsyncFdReadyGuard;
 
 use super::{Socket, delay};
 use crate::sys::Pipe;
@@ -30,6 +32,9 @@ const FLAGS: SpliceFlags = SpliceFlags::MOVE.union(SpliceFlags::NONBLOCK);
 impl Socket {
     /// Receives into `buf`; 0 is the end of the stream.
     ///
+    /// One that is not [registered for reading](Self::with_read_interest) is pending, too, where there is
+    /// nothing, but the task is not woken.
+    ///
     /// A read that does not fill `buf` emptied the socket, and the confirming read is saved,
     /// unless the peer has ever sent urgent data: its mark ends a read short as well (tcp(7)).
     ///
@@ -37,16 +42,22 @@ impl Socket {
     /// Those of recv(2) but `EAGAIN`.
     pub fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
-            let mut guard = ready!(self.io.poll_read_ready(cx))?;
-            match rustix::net::recv(&self.io, &mut *buf, RecvFlags::empty()) {
+            let mut guard = ready!(self.poll_read_ready(cx))?;
+            match rustix::net::recv(self, &mut *buf, RecvFlags::empty()) {
                 Ok((n, _)) => {
-                    if n < buf.len() && !self.reported(Interest::PRIORITY) {
+                    if let Some(guard) = &mut guard
+                        && n < buf.len()
+                        && !self.reported(Interest::PRIORITY)
+                    {
                         // Keeps the sticky "peer has closed", so a queued end is still read.
                         guard.clear_ready();
                     }
                     return Poll::Ready(Ok(n));
                 }
-                Err(Errno::AGAIN) => guard.clear_ready(),
+                Err(Errno::AGAIN) => match &mut guard {
+                    Some(guard) => guard.clear_ready(),
+                    None => return Poll::Pending,
+                },
                 Err(Errno::INTR) => {}
                 Err(error) => return Poll::Ready(Err(error.into())),
             }
@@ -65,7 +76,7 @@ impl Socket {
                 delay::UNTOLD | delay::UNSENT => self.delay.store(delay::SENT, Ordering::Relaxed),
                 _ => self.delay_no_more(),
             }
-            rustix::net::send(&self.io, buf, SendFlags::NOSIGNAL)
+            rustix::net::send(self, buf, SendFlags::NOSIGNAL)
         })
     }
 
@@ -77,15 +88,13 @@ impl Socket {
     pub fn poll_splice_in(&self, cx: &mut Context<'_>, pipe: &Pipe) -> Poll<io::Result<Spliced>> {
         loop {
             // Readiness is left alone: EAGAIN has three meanings here and `recv` decides.
-            let _guard = ready!(self.io.poll_read_ready(cx))?;
-            return Poll::Ready(
-                match splice(&self.io, None, pipe.write_end(), None, pipe.capacity(), FLAGS) {
-                    Ok(0) | Err(Errno::AGAIN) => Ok(Spliced::Nothing),
-                    Ok(n) => Ok(Spliced::Bytes(n)),
-                    Err(Errno::INTR) => continue,
-                    Err(error) => Err(error.into()),
-                },
-            );
+            let _guard = ready!(self.poll_read_ready(cx))?;
+            return Poll::Ready(match splice(self, None, pipe.write_end(), None, pipe.capacity(), FLAGS) {
+                Ok(0) | Err(Errno::AGAIN) => Ok(Spliced::Nothing),
+                Ok(n) => Ok(Spliced::Bytes(n)),
+                Err(Errno::INTR) => continue,
+                Err(error) => Err(error.into()),
+            });
         }
     }
 
@@ -99,7 +108,7 @@ impl Socket {
     pub fn poll_splice_out(&self, cx: &mut Context<'_>, pipe: &Pipe, len: usize) -> Poll<io::Result<usize>> {
         self.poll_write(cx, || {
             self.delay_no_more();
-            splice(pipe.read_end(), None, &self.io, None, len, FLAGS)
+            splice(pipe.read_end(), None, self, None, len, FLAGS)
         })
     }
 
@@ -107,9 +116,17 @@ impl Socket {
     fn delay_no_more(&self) {
         if self.delay.load(Ordering::Relaxed) != delay::NEVER {
             // One that refuses has ended, as the write that follows will tell.
-            let _ = no_delay(self.io.as_fd());
+            let _ = no_delay(self.as_fd());
             self.delay.store(delay::NEVER, Ordering::Relaxed);
         }
+    }
+
+    /// Ready at once, and without a guard, for one that is not registered for it.
+    fn poll_read_ready(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Option<AsyncFdReadyGuard<'_, Arc<OwnedFd>>>>> {
+        if self.read_interest { self.io.poll_read_ready(cx).map_ok(Some) } else { Poll::Ready(Ok(None)) }
     }
 
     fn poll_write(
