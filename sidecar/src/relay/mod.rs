@@ -30,7 +30,7 @@ use direction::is_message;
 use idle::IdleTimer;
 pub(crate) use pool::rest;
 use pump::{Fault, Pump};
-pub(crate) use side::Ends;
+pub use side::Ends;
 use side::{Side, Sides};
 use turn::give_way;
 
@@ -127,6 +127,7 @@ pub fn relay<'a>(
                 Course::Idle => break Ending::Idle,
                 Course::Broken => {
                     if let Some(survivor) = sides.survivor() {
+                        // How they are registered makes no difference: who is broken is read without a wait.
                         // Nothing of what was received is lost to the reset that the survivor gets in a
                         // moment. Boxed, since every connection would carry the room for it otherwise.
                         let delivered = async {
@@ -139,7 +140,7 @@ pub fn relay<'a>(
                 }
                 Course::OtherInterest => drop(sides),
             }
-            ends = match ends.registered_for(&relay.up, &relay.down) {
+            ends = match ends.reregistered(&relay.up, &relay.down) {
                 Ok(ends) => ends,
                 Err(ending) => break ending,
             };
@@ -188,7 +189,8 @@ impl Relay<'_> {
             return Poll::Ready(Course::Complete);
         }
         let (client, upstream) = (sides.client.socket, sides.upstream.socket);
-        if self.up.wants_other_interest(client) || self.down.wants_other_interest(upstream) {
+        let Self { up, down, .. } = self;
+        if up.other_interest(client, upstream).is_some() || down.other_interest(upstream, client).is_some() {
             return Poll::Ready(Course::OtherInterest);
         }
         self.announce(upstream, cx);

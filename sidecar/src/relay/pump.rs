@@ -54,21 +54,13 @@ enum Phase {
     Done,
 }
 
-/// What it goes on with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Awaited {
-    /// Its next turn among the others.
-    Turn,
-    Source,
-    Sink,
-}
-
 #[derive(Debug)]
 pub(super) struct Pump {
     pace: Pace,
     held: Held,
     phase: Phase,
-    awaited: Awaited,
+    /// Whether it has found nothing to read and waits.
+    starved: bool,
     source_failed: bool,
     close_follows: bool,
     moved: u64,
@@ -81,7 +73,7 @@ impl Pump {
             pace: Pace::new(engine),
             held: Held::Nothing,
             phase: Phase::Open,
-            awaited: Awaited::Turn,
+            starved: false,
             source_failed: false,
             close_follows: false,
             moved: 0,
@@ -125,20 +117,15 @@ impl Pump {
         self.is_reading() && self.pace.path() == Path::Copy
     }
 
-    /// Whether its source is to be registered for reading; absent where that makes no difference. Not while it waits
-    /// for its sink: the source goes on to send, and each packet would wake the thread for nothing. One whose source
-    /// is the quicker end does without from then on, since it simply tries.
-    pub(super) const fn read_interest(&self) -> Option<bool> {
-        match (self.awaited, &self.held) {
-            (Awaited::Source, _) => Some(true),
-            (Awaited::Sink, Held::Spill(_) | Held::Pipe(_)) => Some(false),
-            (Awaited::Sink, Held::Nothing) | (Awaited::Turn, _) => None,
+    /// Whether its source is to be registered for reading from now on, or without; absent where it may stay as it is.
+    /// Without while the sink takes no more: the source goes on to send, and each packet would wake the thread
+    /// for nothing. One whose source is the quicker end stays without, since it simply tries.
+    pub(super) fn other_interest(&self, source: &Socket, sink: &Socket) -> Option<bool> {
+        let has_to_wait = sink.is_full() && !matches!(self.held, Held::Nothing);
+        match source.has_read_interest() {
+            true => has_to_wait.then_some(false),
+            false => self.starved.then_some(true),
         }
-    }
-
-    /// Whether that is not how it is registered.
-    pub(super) fn wants_other_interest(&self, source: &Socket) -> bool {
-        self.read_interest().is_some_and(|wanted| wanted != source.has_read_interest())
     }
 
     /// The source is broken: what it still holds is passed on, but its end is no good end.
@@ -166,16 +153,17 @@ impl Pump {
         bytes: &Counter,
         stats: &Stats,
     ) -> Poll<Result<(), Fault>> {
+        self.starved = false;
         let turn_ends_at = self.moved + TURN_BYTES;
         for _ in 0..ROUNDS {
-            self.awaited = Awaited::Sink;
             ready!(self.poll_flush(cx, sink)).map_err(Fault::Sink)?;
             match self.phase {
                 Phase::Open if self.moved >= turn_ends_at => break,
                 Phase::Open => {
-                    self.awaited = Awaited::Source;
                     let path = self.pace.path();
-                    let n = ready!(self.poll_fill(cx, source, sink, stats))?;
+                    let filled = self.poll_fill(cx, source, sink, stats);
+                    self.starved = filled.is_pending();
+                    let n = ready!(filled)?;
                     match (path, self.pace.path()) {
                         (Path::Copy, Path::Splice) => stats.to_splice.increment(),
                         (Path::Splice, Path::Copy) => stats.to_copy.increment(),
@@ -201,7 +189,6 @@ impl Pump {
                 Phase::Done => return Poll::Ready(Ok(())),
             }
         }
-        self.awaited = Awaited::Turn;
         give_way(cx);
         Poll::Pending
     }
@@ -309,4 +296,51 @@ fn refuses_splice(error: &io::Error) -> bool {
         Errno::from_io_error(error),
         Some(Errno::INVAL | Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::OPNOTSUPP)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+
+    fn pair() -> (TcpStream, OwnedFd) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let outside = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let inside = listener.accept().unwrap().0;
+        inside.set_nonblocking(true).unwrap();
+        (outside, inside.into())
+    }
+
+    /// To register anew costs more than a message. A sink of which the event loop has told nothing yet, as
+    /// one that was just dialled, takes it a moment later.
+    #[tokio::test]
+    async fn only_who_waits_for_room_lets_its_source_wake_nobody() {
+        let ((mut client, source), (_target, sink)) = (pair(), pair());
+        let source = Socket::new(source).unwrap();
+        client.write_all(&[0; 2]).unwrap();
+        // More may be there, as far as it knows.
+        poll_fn(|cx| source.poll_recv(cx, &mut [0])).await.unwrap();
+        let sink = Socket::dialled(sink).unwrap();
+        let (mut pump, bytes, stats) = (Pump::new(Engine::Auto), Counter::default(), Stats::default());
+        let poll = |pump: &mut Pump, cx: &mut Context<'_>| {
+            let polled = pump.poll(cx, &source, &sink, &bytes, &stats);
+            assert!(polled.is_pending());
+            Poll::Ready(pump.other_interest(&source, &sink))
+        };
+        assert_eq!(poll_fn(|cx| poll(&mut pump, cx)).await, None);
+        assert_eq!((pump.moved(), pump.delivered()), (1, 0));
+        client.set_nonblocking(true).unwrap();
+        while poll_fn(|cx| poll(&mut pump, cx)).await.is_none() {
+            let _ = client.write(&[0; SCRATCH_BYTES]);
+            tokio::task::yield_now().await;
+        }
+        assert!(sink.is_full() && pump.delivered() < pump.moved());
+        assert_eq!(pump.other_interest(&source, &sink), Some(false));
+        let source = source.with_read_interest(false).unwrap();
+        assert_eq!(pump.other_interest(&source, &sink), None);
+    }
 }

@@ -50,12 +50,14 @@ pub struct Ends {
 }
 
 impl Ends {
-    /// Has them registered for reading where who reads them wants it.
-    pub(super) fn registered_for(mut self: Box<Self>, up: &Pump, down: &Pump) -> Result<Box<Self>, Ending> {
-        if let Some(wanted) = up.read_interest() {
+    /// Registers anew those of which that is wanted. One that the kernel refuses ends the connection.
+    pub(super) fn reregistered(mut self: Box<Self>, up: &Pump, down: &Pump) -> Result<Box<Self>, Ending> {
+        let of_client = up.other_interest(&self.client, &self.upstream);
+        let of_upstream = down.other_interest(&self.upstream, &self.client);
+        if let Some(wanted) = of_client {
             self.client = self.client.with_read_interest(wanted).map_err(Ending::Client)?;
         }
-        if let Some(wanted) = down.read_interest() {
+        if let Some(wanted) = of_upstream {
             self.upstream = self.upstream.with_read_interest(wanted).map_err(Ending::Upstream)?;
         }
         Ok(self)

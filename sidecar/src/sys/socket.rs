@@ -7,7 +7,7 @@ pub use bytes::Spliced;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ use crate::keepalive::Keepalive;
 pub struct Socket {
     io: AsyncFd<Arc<OwnedFd>>,
     read_interest: bool,
+    /// Whether the kernel has no room for what was last to be sent.
+    full: AtomicBool,
     broken: bool,
     delay: AtomicU8,
 }
@@ -78,7 +80,13 @@ impl Socket {
 
     fn register(fd: OwnedFd, delay: u8) -> io::Result<Self> {
         let io = register(Arc::new(fd), INTEREST).map_err(|(_, error)| error)?;
-        Ok(Self { io, read_interest: true, broken: false, delay: AtomicU8::new(delay) })
+        Ok(Self {
+            io,
+            read_interest: true,
+            full: AtomicBool::new(false),
+            broken: false,
+            delay: AtomicU8::new(delay),
+        })
     }
 
     /// Takes it out of the event loop, for whoever is to have it.
@@ -87,26 +95,29 @@ impl Socket {
         self.io.into_inner()
     }
 
-    /// The same socket, registered for reading or not. If not, nothing that comes wakes anybody, and to read
+    /// The same socket, registered for reading or not. If not, no data that comes wakes anybody, and to read
     /// is to try. Whoever waits for it has to wait anew.
     ///
     /// # Errors
     /// Whatever epoll_ctl(2) refuses. The connection is reset then.
     pub fn with_read_interest(self, read_interest: bool) -> io::Result<Self> {
-        if self.read_interest == read_interest {
-            return Ok(self);
-        }
         let broken = self.is_broken();
-        let Self { io, delay, .. } = self;
+        let Self { io, full, delay, .. } = self;
         let interest = if read_interest { INTEREST } else { WITHOUT_READING };
         let io = register(io.into_inner(), interest).map_err(|(_, error)| error)?;
-        Ok(Self { io, read_interest, broken, delay })
+        Ok(Self { io, read_interest, full, broken, delay })
     }
 
     /// Whether it is registered for reading, as it is at first.
     #[must_use]
     pub const fn has_read_interest(&self) -> bool {
         self.read_interest
+    }
+
+    /// Whether the kernel has refused what was last to be sent, so that it tells when there is room.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
     }
 
     /// Its descriptor, for whoever may come too late: it is closed with the socket all the same.
@@ -185,7 +196,7 @@ impl Socket {
         let _ = self.io.ready(Interest::ERROR).await;
     }
 
-    /// Whether epoll has ever reported this; an atomic load, no system call.
+    /// Whether epoll has reported this since it was registered; an atomic load, no system call.
     ///
     /// The peer's end counts as `PRIORITY` too (tokio's `Interest::PRIORITY`), which does no
     /// harm: it makes one more read, and that read finds it.

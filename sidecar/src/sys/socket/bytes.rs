@@ -137,8 +137,14 @@ impl Socket {
         loop {
             let mut guard = ready!(self.io.poll_write_ready(cx))?;
             match write() {
-                Ok(n) => return Poll::Ready(Ok(n)),
-                Err(Errno::AGAIN) => guard.clear_ready(),
+                Ok(n) => {
+                    self.full.store(false, Ordering::Relaxed);
+                    return Poll::Ready(Ok(n));
+                }
+                Err(Errno::AGAIN) => {
+                    self.full.store(true, Ordering::Relaxed);
+                    guard.clear_ready();
+                }
                 Err(Errno::INTR) => {}
                 Err(error) => return Poll::Ready(Err(error.into())),
             }
