@@ -9,7 +9,7 @@ use std::time::Instant;
 use assemble_contract::Outcome;
 use tokio::sync::Notify;
 
-use crate::relay::{Ending, Ends, Options, Relayed, relay};
+use crate::relay::{Ending, Options, Relayed, relay};
 use crate::reports::{Reports, Topic, report};
 use crate::service::Service;
 use crate::stats::{Failure, Stats};
@@ -63,11 +63,11 @@ pub fn serve(
     // One block, with what it awaits made in place: a future that is handed in it would have room
     // for twice.
     async move {
-        let Some(ends) = dialled.await else { return drop(registration) };
+        let Some((client, upstream)) = dialled.await else { return drop(registration) };
         if let Some(told) = &mut told {
-            told.1 = ends.upstream.peer_addr().ok();
+            told.1 = upstream.peer_addr().ok();
         }
-        let relayed = relay(ends, &registration.shared().options, registration.stats()).await;
+        let relayed = relay(client, upstream, &registration.shared().options, registration.stats()).await;
         match &relayed.ending {
             Ending::Complete => {}
             Ending::Idle => registration.stats().idle.increment(),
@@ -89,7 +89,7 @@ async fn dial(
     fd: OwnedFd,
     client_addr: SocketAddr,
     opened: Instant,
-) -> Option<Box<Ends>> {
+) -> Option<(Socket, Arc<Socket>)> {
     let Service { port, outside, ref stats } = shared.services[usize::from(service)];
     let port = (shared.services.len() > 1).then_some(port);
     let client = Socket::new(fd)
@@ -102,7 +102,7 @@ async fn dial(
         Ok(upstream) => {
             stats.dials.record(opened.elapsed());
             shared.reports.went_well(Topic::Target(port));
-            Some(Box::new(Ends { client, upstream }))
+            Some((client, upstream))
         }
         Err(DialError::ClientGone(error)) => {
             stats.reset.increment();

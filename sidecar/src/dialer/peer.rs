@@ -74,7 +74,7 @@ pub(super) struct Peer<'a> {
     unsent: Vec<(Number, Answer)>,
 }
 
-type Answer = Result<Arc<OwnedFd>, Reply>;
+type Answer = Result<OwnedFd, Reply>;
 
 fn reply(answer: &Answer) -> Reply {
     answer.as_ref().err().copied().unwrap_or(Reply::Connected)
@@ -190,7 +190,7 @@ impl<'a> Peer<'a> {
             Ok((begun, is_made))
         });
         let begun = match begun {
-            Ok((made, true)) => return self.answer(number, Ok(made.into())),
+            Ok((made, true)) => return self.answer(number, Ok(made)),
             Ok((begun, false)) => Ok(begun),
             Err(error) => Err(error),
         };

@@ -41,11 +41,12 @@ impl IdleTimer {
 mod tests {
     use std::io::{ErrorKind, Read, Write};
     use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
 
     use tokio::task::{JoinHandle, yield_now};
     use tokio::time::advance;
 
-    use super::super::{Ending, Ends, Options, Relayed, relay};
+    use super::super::{Ending, Options, Relayed, relay};
     use super::*;
     use crate::config::Engine;
     use crate::stats::Stats;
@@ -72,7 +73,7 @@ mod tests {
         let ((client, near), (target, far)) = (pair(), pair());
         let course = tokio::spawn(async move {
             let options = Options { engine, idle_timeout: Some(LIMIT), ..Options::default() };
-            relay(Box::new(Ends { client: near, upstream: far }), &options, &Stats::default()).await
+            relay(near, Arc::new(far), &options, &Stats::default()).await
         });
         (client, target, course)
     }

@@ -20,17 +20,18 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::config::Engine;
+use crate::keepalive::Keepalive;
 use crate::stats::{Counter, Stats};
 use crate::sys::Socket;
 use direction::is_message;
 use idle::IdleTimer;
 pub(crate) use pool::rest;
 use pump::{Fault, Pump};
-pub use side::Ends;
 use side::{Side, Sides};
 use turn::give_way;
 
@@ -45,6 +46,8 @@ pub struct Options {
     pub idle_timeout: Option<Duration>,
     /// For how many microseconds to spin for the next message of an exchange; not at all when absent.
     pub busy_poll: Option<NonZeroU32>,
+    /// How targets that vanish are found.
+    pub keepalive: Keepalive,
 }
 
 #[derive(Debug)]
@@ -102,8 +105,9 @@ impl Relayed {
 /// The sockets are closed in good order after [`Ending::Complete`]. In any other case, and when this is
 /// dropped, the peers are reset.
 pub fn relay<'a>(
-    mut ends: Box<Ends>,
-    options: &Options,
+    mut client: Socket,
+    mut upstream: Arc<Socket>,
+    options: &'a Options,
     stats: &'a Stats,
 ) -> impl Future<Output = Relayed> + Send + use<'a> {
     let mut relay = Relay {
@@ -112,16 +116,16 @@ pub fn relay<'a>(
         idle: options.idle_timeout.map(|limit| Box::new(IdleTimer::new(limit))),
         stats,
         listened: false,
-        busy_poll: options.busy_poll,
+        options,
     };
     // Not an async function: what it is given it would keep a second time while it runs.
     async move {
         let ending = loop {
-            let mut sides = Sides::of(&ends);
+            let mut sides = Sides::new(&client, &upstream);
             match poll_fn(|cx| relay.poll_course(&mut sides, cx)).await {
                 Course::Complete => {
-                    ends.client.finish();
-                    ends.upstream.finish();
+                    client.finish();
+                    upstream.finish();
                     break Ending::Complete;
                 }
                 Course::Idle => break Ending::Idle,
@@ -140,12 +144,38 @@ pub fn relay<'a>(
                 }
                 Course::OtherInterest => drop(sides),
             }
-            ends = match ends.reregistered(&relay.up, &relay.down) {
-                Ok(ends) => ends,
-                Err(ending) => break ending,
-            };
+            let of_client = relay.up.other_interest(&client, &upstream);
+            let of_upstream = relay.down.other_interest(&upstream, &client);
+            if let Some(wanted) = of_client {
+                client = match client.with_read_interest(wanted) {
+                    Ok(client) => client,
+                    Err(error) => break Ending::Client(error),
+                };
+            }
+            if let Some(wanted) = of_upstream {
+                upstream = match reregistered(upstream, wanted, relay.options.keepalive) {
+                    Ok(upstream) => upstream,
+                    Err(error) => break Ending::Upstream(error),
+                };
+            }
         };
         relay.into_relayed(ending)
+    }
+}
+
+/// The target's socket, registered for reading or not. Who sets keepalive on it within the second does not know the
+/// new one, so that this is done here. One that is in use for that just now stays as it is for another turn.
+fn reregistered(upstream: Arc<Socket>, wanted: bool, keepalive: Keepalive) -> io::Result<Arc<Socket>> {
+    let is_awaited = Arc::weak_count(&upstream) > 0;
+    match Arc::try_unwrap(upstream) {
+        Ok(upstream) => {
+            let upstream = upstream.with_read_interest(wanted)?;
+            if is_awaited {
+                upstream.keep_alive(keepalive)?;
+            }
+            Ok(Arc::new(upstream))
+        }
+        Err(in_use) => Ok(in_use),
     }
 }
 
@@ -169,13 +199,13 @@ struct Relay<'a> {
     stats: &'a Stats,
     /// Whether the client has had its turn to speak first.
     listened: bool,
-    busy_poll: Option<NonZeroU32>,
+    options: &'a Options,
 }
 
 impl Relay<'_> {
     /// Goes on until a socket breaks, which may leave something to deliver, or all is over.
     fn poll_course(&mut self, sides: &mut Sides<'_>, cx: &mut Context<'_>) -> Poll<Course> {
-        let before = self.busy_poll.map(|limit| (limit, self.copied()));
+        let before = self.options.busy_poll.map(|limit| (limit, self.copied()));
         let done = self.poll(sides, cx);
         if let Some((limit, copied)) = before
             && is_message(self.copied() - copied)

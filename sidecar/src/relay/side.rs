@@ -43,27 +43,6 @@ impl<'a> Side<'a> {
     }
 }
 
-/// The sockets of a connection.
-pub struct Ends {
-    pub client: Socket,
-    pub upstream: Socket,
-}
-
-impl Ends {
-    /// Registers anew those of which that is wanted. One that the kernel refuses ends the connection.
-    pub(super) fn reregistered(mut self: Box<Self>, up: &Pump, down: &Pump) -> Result<Box<Self>, Ending> {
-        let of_client = up.other_interest(&self.client, &self.upstream);
-        let of_upstream = down.other_interest(&self.upstream, &self.client);
-        if let Some(wanted) = of_client {
-            self.client = self.client.with_read_interest(wanted).map_err(Ending::Client)?;
-        }
-        if let Some(wanted) = of_upstream {
-            self.upstream = self.upstream.with_read_interest(wanted).map_err(Ending::Upstream)?;
-        }
-        Ok(self)
-    }
-}
-
 /// Both, for as long as they are registered as they are.
 pub(super) struct Sides<'a> {
     pub(super) client: Side<'a>,
@@ -71,8 +50,8 @@ pub(super) struct Sides<'a> {
 }
 
 impl<'a> Sides<'a> {
-    pub(super) fn of(ends: &'a Ends) -> Self {
-        Self { client: Side::new(&ends.client), upstream: Side::new(&ends.upstream) }
+    pub(super) fn new(client: &'a Socket, upstream: &'a Socket) -> Self {
+        Self { client: Side::new(client), upstream: Side::new(upstream) }
     }
 
     pub(super) const fn have_failed(&self) -> bool {

@@ -89,6 +89,7 @@ impl Server {
                 engine: config.engine,
                 idle_timeout: config.idle_timeout,
                 busy_poll: config.busy_poll,
+                keepalive: config.keepalive,
             },
             capacity: Config::connections_within(config.descriptors, services.len()),
             services: services.into(),

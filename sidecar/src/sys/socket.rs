@@ -8,7 +8,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -30,7 +29,7 @@ use crate::keepalive::Keepalive;
 /// a broken stream for a complete one. Only after [`Socket::finish`] is it closed in good order.
 #[derive(Debug)]
 pub struct Socket {
-    io: AsyncFd<Arc<OwnedFd>>,
+    io: AsyncFd<OwnedFd>,
     read_interest: bool,
     /// Whether the kernel has no room for what was last to be sent.
     full: AtomicBool,
@@ -79,7 +78,7 @@ impl Socket {
     }
 
     fn register(fd: OwnedFd, delay: u8) -> io::Result<Self> {
-        let io = register(Arc::new(fd), INTEREST).map_err(|(_, error)| error)?;
+        let io = register(fd, INTEREST).map_err(|(_, error)| error)?;
         Ok(Self {
             io,
             read_interest: true,
@@ -91,7 +90,7 @@ impl Socket {
 
     /// Takes it out of the event loop, for whoever is to have it.
     #[must_use]
-    pub fn unregistered(self) -> Arc<OwnedFd> {
+    pub fn unregistered(self) -> OwnedFd {
         self.io.into_inner()
     }
 
@@ -118,12 +117,6 @@ impl Socket {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.full.load(Ordering::Relaxed)
-    }
-
-    /// Its descriptor, for whoever may come too late: it is closed with the socket all the same.
-    #[must_use]
-    pub fn descriptor(&self) -> Weak<OwnedFd> {
-        Arc::downgrade(self.io.get_ref())
     }
 
     /// Sets what every relayed connection wants: a reset when it is closed, no Nagle delay, urgent
@@ -162,8 +155,8 @@ impl Socket {
     ///
     /// # Errors
     /// Those of setsockopt(2).
-    pub fn keep_alive(fd: BorrowedFd<'_>, keepalive: Keepalive) -> io::Result<()> {
-        keep_alive(fd, keepalive)
+    pub fn keep_alive(&self, keepalive: Keepalive) -> io::Result<()> {
+        keep_alive(self.as_fd(), keepalive)
     }
 
     /// Before connect(2): has what is sent first tell the peer that the connection is made. So the

@@ -5,7 +5,6 @@
 //! nothing.
 
 use std::mem;
-use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ pub(super) struct LateKeepalive {
 
 #[derive(Debug, Default)]
 struct Pending {
-    connections: Vec<Weak<OwnedFd>>,
+    connections: Vec<Weak<Socket>>,
     /// Whether a task is on its way for them.
     scheduled: bool,
 }
@@ -36,9 +35,9 @@ impl LateKeepalive {
     }
 
     /// Has keepalive set on a connection within [`DELAY`]. Needs a runtime.
-    pub(super) fn add(&self, connection: &Socket) {
+    pub(super) fn add(&self, connection: &Arc<Socket>) {
         let mut pending = lock(&self.pending);
-        pending.add(connection.descriptor());
+        pending.add(Arc::downgrade(connection));
         // No timer runs while there are none.
         if !mem::replace(&mut pending.scheduled, true) {
             tokio::spawn(set(self.keepalive, Arc::clone(&self.pending)));
@@ -47,7 +46,7 @@ impl LateKeepalive {
 }
 
 impl Pending {
-    fn add(&mut self, connection: Weak<OwnedFd>) {
+    fn add(&mut self, connection: Weak<Socket>) {
         if self.connections.len() == self.connections.capacity() {
             // Those that have ended make room first, or a second of short connections would be
             // kept; as much room again, so that this is seldom.
@@ -63,7 +62,7 @@ async fn set(keepalive: Keepalive, pending: Arc<Mutex<Pending>>) {
     let Pending { connections, .. } = mem::take(&mut *lock(&pending));
     for connection in connections.iter().filter_map(Weak::upgrade) {
         // One that refuses is about to end.
-        if let Err(error) = Socket::keep_alive(connection.as_fd(), keepalive) {
+        if let Err(error) = connection.keep_alive(keepalive) {
             tracing::debug!(%error, "cannot have a connection probed");
         }
     }

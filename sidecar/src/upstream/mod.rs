@@ -171,12 +171,13 @@ impl Upstream {
     ///
     /// # Errors
     /// Why there is no connection; of several addresses, the last one's reason.
-    pub async fn dial(&self, port: u16, client: &Socket) -> Result<Socket, DialError> {
+    pub async fn dial(&self, port: u16, client: &Socket) -> Result<Arc<Socket>, DialError> {
         let dialled = tokio::select! {
             biased;
             dialled = self.connect(port) => dialled?,
             () = client.broken() => return Err(DialError::ClientGone(client.take_error())),
         };
+        let dialled = Arc::new(dialled);
         self.keepalive.add(&dialled);
         Ok(dialled)
     }

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
@@ -125,7 +124,7 @@ impl Socket {
     fn poll_read_ready(
         &self,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<Option<AsyncFdReadyGuard<'_, Arc<OwnedFd>>>>> {
+    ) -> Poll<io::Result<Option<AsyncFdReadyGuard<'_, OwnedFd>>>> {
         if self.read_interest { self.io.poll_read_ready(cx).map_ok(Some) } else { Poll::Ready(Ok(None)) }
     }
 
