@@ -19,7 +19,7 @@ use std::cell::Cell;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use assemble_proxy::config::Engine;
@@ -184,12 +184,7 @@ fn judge(client: &Peer, server: &Peer, engine: Engine, relayed: &Relayed) {
 async fn serve(client: OwnedFd, upstream: OwnedFd, options: Options) -> Relayed {
     let client = Socket::new(client).expect("a connected socket can be registered");
     let upstream = Socket::new(upstream).expect("a connected socket can be registered");
-    let relayed = relay(&client, &upstream, &options, &Stats::default()).await;
-    if matches!(relayed.ending, Ending::Complete) {
-        client.finish();
-        upstream.finish();
-    }
-    relayed
+    relay(client, Arc::new(upstream), &options, &Stats::default()).await
 }
 
 /// Two ends of a connection.

@@ -131,9 +131,9 @@ pub fn relay<'a>(
                 Course::Idle => break Ending::Idle,
                 Course::Broken => {
                     if let Some(survivor) = sides.survivor() {
-                        // How they are registered makes no difference: who is broken is read without a wait.
                         // Nothing of what was received is lost to the reset that the survivor gets in a
-                        // moment. Boxed, since every connection would carry the room for it otherwise.
+                        // moment. Who is broken is read without a wait, registered for that or not. Boxed,
+                        // since every connection would carry the room for it otherwise.
                         let delivered = async {
                             poll_fn(|cx| relay.poll(&mut sides, cx)).await;
                             survivor.sent().await;
@@ -171,7 +171,8 @@ fn reregistered(upstream: Arc<Socket>, wanted: bool, keepalive: Keepalive) -> io
         Ok(upstream) => {
             let upstream = upstream.with_read_interest(wanted)?;
             if is_awaited {
-                upstream.keep_alive(keepalive)?;
+                // One that refuses is about to end.
+                let _ = upstream.keep_alive(keepalive);
             }
             Ok(Arc::new(upstream))
         }
