@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use crate::peers::{KIB, MIB, peers};
+use crate::peers::{KIB, MIB, Peer, peers};
 use crate::process::Launch;
 use crate::procfs::{anonymous_memory, is_idle, sleeps};
 use crate::relay::Near;
@@ -40,10 +40,7 @@ fn a_slow_reader_outlasts_the_idle_timeout() {
         let args = ["--engine", engine, "--idle-timeout", "2"];
         let relay = Launch::to(target.local_addr().unwrap()).args(args).start();
         let (client, server) = peers(relay.connect(), accept(&target), 1);
-        let (mut writer, mut reader) = match reader {
-            Near::Client => (server, client),
-            Near::Server => (client, server),
-        };
+        let (mut writer, mut reader) = writer_and_reader((client, server), reader);
         let size = 2 * MIB * u64::from(crate::scaled(100)) / 100;
         writer.send(size);
         for _ in 0..size / (4 * KIB) {
@@ -62,11 +59,7 @@ fn what_comes_for_a_reader_that_waits_wakes_nobody() {
     with_every_engine_and_reader(|engine, reader| {
         let route = Route::new(engine);
         let pid = route.relay.pid();
-        let (client, server) = route.open();
-        let (mut writer, _reader) = match reader {
-            Near::Client => (server, client),
-            Near::Server => (client, server),
-        };
+        let (mut writer, _reader) = writer_and_reader(route.open(), reader);
         // So many steps in a row that woke nobody. Now and then the reader's kernel finds some more room, and
         // the count of sleeps is a moment behind.
         let mut asleep = 0;
@@ -79,6 +72,14 @@ fn what_comes_for_a_reader_that_waits_wakes_nobody() {
             asleep = if sleeps(pid) == before { asleep + 1 } else { 0 };
         }
     });
+}
+
+/// Which of the client and the server is which.
+fn writer_and_reader((client, server): (Peer, Peer), reader: Near) -> (Peer, Peer) {
+    match reader {
+        Near::Client => (server, client),
+        Near::Server => (client, server),
+    }
 }
 
 /// At the same time, since they mostly wait.
@@ -108,10 +109,7 @@ fn slow_reader(engine: &str, reader: Near, size: u64, pause: Duration, times: u3
     let route = Route::new(engine);
     let (mut client, mut server) = route.open();
     client.exchange(&mut server, KIB);
-    let (mut writer, mut reader) = match reader {
-        Near::Client => (server, client),
-        Near::Server => (client, server),
-    };
+    let (mut writer, mut reader) = writer_and_reader((client, server), reader);
     let (memory, before) = (anonymous_memory(route.relay.pid()), route.descriptors());
     writer.outgoing.send_until_blocked();
     let room = kernel_room();
@@ -137,10 +135,7 @@ fn amounts_of_all_sizes_cost_one_buffer() {
         let route = Route::new("copy");
         let (mut client, mut server) = route.open();
         client.exchange(&mut server, KIB);
-        let (mut writer, mut reader) = match reader {
-            Near::Client => (server, client),
-            Near::Server => (client, server),
-        };
+        let (mut writer, mut reader) = writer_and_reader((client, server), reader);
         let memory = anonymous_memory(route.relay.pid());
         writer.outgoing.send_until_blocked();
         for turn in 0..500 {

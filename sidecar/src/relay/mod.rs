@@ -142,21 +142,21 @@ pub fn relay<'a>(
                     }
                     break sides.ending();
                 }
-                Course::OtherInterest => drop(sides),
-            }
-            let of_client = relay.up.other_interest(&client, &upstream);
-            let of_upstream = relay.down.other_interest(&upstream, &client);
-            if let Some(wanted) = of_client {
-                client = match client.with_read_interest(wanted) {
-                    Ok(client) => client,
-                    Err(error) => break Ending::Client(error),
-                };
-            }
-            if let Some(wanted) = of_upstream {
-                upstream = match reregistered(upstream, wanted, relay.options.keepalive) {
-                    Ok(upstream) => upstream,
-                    Err(error) => break Ending::Upstream(error),
-                };
+                Course::OtherInterest { of_client, of_upstream } => {
+                    drop(sides);
+                    if let Some(wanted) = of_client {
+                        client = match client.with_read_interest(wanted) {
+                            Ok(client) => client,
+                            Err(error) => break Ending::Client(error),
+                        };
+                    }
+                    if let Some(wanted) = of_upstream {
+                        upstream = match reregistered(upstream, wanted, relay.options.keepalive) {
+                            Ok(upstream) => upstream,
+                            Err(error) => break Ending::Upstream(error),
+                        };
+                    }
+                }
             }
         };
         relay.into_relayed(ending)
@@ -188,8 +188,8 @@ enum Course {
     Broken,
     /// The idle timeout has run out.
     Idle,
-    /// A socket is to be registered for reading, or no longer. Then all goes on.
-    OtherInterest,
+    /// A socket is to be registered for reading, or no longer; absent where it stays as it is. Then all goes on.
+    OtherInterest { of_client: Option<bool>, of_upstream: Option<bool> },
 }
 
 struct Relay<'a> {
@@ -221,8 +221,10 @@ impl Relay<'_> {
         }
         let (client, upstream) = (sides.client.socket, sides.upstream.socket);
         let Self { up, down, .. } = self;
-        if up.other_interest(client, upstream).is_some() || down.other_interest(upstream, client).is_some() {
-            return Poll::Ready(Course::OtherInterest);
+        let of_client = up.other_interest(client, upstream);
+        let of_upstream = down.other_interest(upstream, client);
+        if of_client.is_some() || of_upstream.is_some() {
+            return Poll::Ready(Course::OtherInterest { of_client, of_upstream });
         }
         self.announce(upstream, cx);
         let Self { up, down, .. } = self;

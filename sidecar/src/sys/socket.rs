@@ -156,7 +156,7 @@ impl Socket {
     /// # Errors
     /// Those of setsockopt(2).
     pub fn keep_alive(&self, keepalive: Keepalive) -> io::Result<()> {
-        keep_alive(self.as_fd(), keepalive)
+        keep_alive(self.io.as_fd(), keepalive)
     }
 
     /// Before connect(2): has what is sent first tell the peer that the connection is made. So the
@@ -179,7 +179,7 @@ impl Socket {
         if self.owes_acknowledgement() {
             self.delay.store(delay::UNSENT, Ordering::Relaxed);
             // Where it fails the kernel does it in a moment.
-            let _ = acknowledge(self.as_fd());
+            let _ = acknowledge(self.io.as_fd());
         }
     }
 
@@ -212,7 +212,7 @@ impl Socket {
         if !ready.is_error() && !ready.is_write_closed() {
             return Ok(());
         }
-        match sockopt::socket_error(&*self)? {
+        match sockopt::socket_error(&self.io)? {
             // A reset that refuses the connection is ECONNREFUSED (net/ipv4/tcp_input.c,
             // `tcp_reset`).
             Err(Errno::CONNRESET | Errno::PIPE) => self.broken = true,
@@ -233,7 +233,7 @@ impl Socket {
     /// # Errors
     /// Those of shutdown(2): `ENOTCONN` when the peer has reset meanwhile.
     pub fn shutdown_write(&self) -> io::Result<()> {
-        Ok(rustix::net::shutdown(self, Shutdown::Write)?)
+        Ok(rustix::net::shutdown(&self.io, Shutdown::Write)?)
     }
 
     /// Waits until the peer has acknowledged all that was sent, or the connection is gone.
@@ -243,7 +243,7 @@ impl Socket {
     /// after 1, 2, 4 … 64 ms.
     pub async fn sent(&self) {
         let mut pause = Duration::from_millis(1);
-        while tcp_info::unacknowledged(self.as_fd()) {
+        while tcp_info::unacknowledged(self.io.as_fd()) {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(64));
         }
@@ -253,14 +253,14 @@ impl Socket {
     /// makes room there for more, as far as it tells.
     #[must_use]
     pub fn progress(&self) -> u64 {
-        tcp_info::progress(self.as_fd())
+        tcp_info::progress(self.io.as_fd())
     }
 
     /// The error that broke the connection. The kernel hands it out once, to whichever call is
     /// first; to a later one it is a reset like any other.
     #[must_use]
     pub fn take_error(&self) -> io::Error {
-        match sockopt::socket_error(self) {
+        match sockopt::socket_error(&self.io) {
             Ok(Err(errno)) | Err(errno) => errno.into(),
             Ok(Ok(())) => io::ErrorKind::ConnectionReset.into(),
         }
@@ -271,7 +271,7 @@ impl Socket {
     /// # Errors
     /// `ENOTCONN` when it has gone.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        peer_addr(self.as_fd())
+        peer_addr(self.io.as_fd())
     }
 
     /// The address of this end.
@@ -279,7 +279,7 @@ impl Socket {
     /// # Errors
     /// Those of getsockname(2).
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        local_addr(self.as_fd())
+        local_addr(self.io.as_fd())
     }
 
     /// Whether a socket that connects, perhaps without having been registered, is connected. It tells
@@ -298,7 +298,7 @@ impl Socket {
     /// Closes in good order, as soon as it is dropped: both streams have ended and were delivered.
     pub fn finish(&self) {
         // Where it fails there is no connection left to close.
-        let _ = reset_on_close(self.as_fd(), false);
+        let _ = reset_on_close(self.io.as_fd(), false);
     }
 }
 
@@ -313,6 +313,6 @@ pub(super) fn local_addr(fd: BorrowedFd<'_>) -> io::Result<SocketAddr> {
 
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.io.get_ref().as_fd()
+        self.io.as_fd()
     }
 }

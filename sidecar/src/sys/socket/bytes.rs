@@ -42,7 +42,7 @@ impl Socket {
     pub fn poll_recv(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
             let mut guard = ready!(self.poll_read_ready(cx))?;
-            match rustix::net::recv(self, &mut *buf, RecvFlags::empty()) {
+            match rustix::net::recv(&self.io, &mut *buf, RecvFlags::empty()) {
                 Ok((n, _)) => {
                     if let Some(guard) = &mut guard
                         && n < buf.len()
@@ -75,7 +75,7 @@ impl Socket {
                 delay::UNTOLD | delay::UNSENT => self.delay.store(delay::SENT, Ordering::Relaxed),
                 _ => self.delay_no_more(),
             }
-            rustix::net::send(self, buf, SendFlags::NOSIGNAL)
+            rustix::net::send(&self.io, buf, SendFlags::NOSIGNAL)
         })
     }
 
@@ -88,12 +88,14 @@ impl Socket {
         loop {
             // Readiness is left alone: EAGAIN has three meanings here and `recv` decides.
             let _guard = ready!(self.poll_read_ready(cx))?;
-            return Poll::Ready(match splice(self, None, pipe.write_end(), None, pipe.capacity(), FLAGS) {
-                Ok(0) | Err(Errno::AGAIN) => Ok(Spliced::Nothing),
-                Ok(n) => Ok(Spliced::Bytes(n)),
-                Err(Errno::INTR) => continue,
-                Err(error) => Err(error.into()),
-            });
+            return Poll::Ready(
+                match splice(&self.io, None, pipe.write_end(), None, pipe.capacity(), FLAGS) {
+                    Ok(0) | Err(Errno::AGAIN) => Ok(Spliced::Nothing),
+                    Ok(n) => Ok(Spliced::Bytes(n)),
+                    Err(Errno::INTR) => continue,
+                    Err(error) => Err(error.into()),
+                },
+            );
         }
     }
 
@@ -107,7 +109,7 @@ impl Socket {
     pub fn poll_splice_out(&self, cx: &mut Context<'_>, pipe: &Pipe, len: usize) -> Poll<io::Result<usize>> {
         self.poll_write(cx, || {
             self.delay_no_more();
-            splice(pipe.read_end(), None, self, None, len, FLAGS)
+            splice(pipe.read_end(), None, &self.io, None, len, FLAGS)
         })
     }
 
@@ -115,7 +117,7 @@ impl Socket {
     fn delay_no_more(&self) {
         if self.delay.load(Ordering::Relaxed) != delay::NEVER {
             // One that refuses has ended, as the write that follows will tell.
-            let _ = no_delay(self.as_fd());
+            let _ = no_delay(self.io.as_fd());
             self.delay.store(delay::NEVER, Ordering::Relaxed);
         }
     }
