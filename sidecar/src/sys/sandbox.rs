@@ -98,10 +98,15 @@ pub fn confine(rights: impl Into<Rights>) -> Result<Landlock, SandboxError> {
 
 fn filter(rights: &Rights) -> Result<BpfProgram, seccompiler::BackendError> {
     let mut sockets = Vec::new();
-    let kinds = [Some(libc::SOCK_STREAM), rights.datagrams.then_some(libc::SOCK_DGRAM)];
-    for kind in kinds.into_iter().flatten() {
+    let tcp = Some((libc::SOCK_STREAM, libc::IPPROTO_TCP));
+    let udp = rights.datagrams.then_some((libc::SOCK_DGRAM, libc::IPPROTO_UDP));
+    for (kind, protocol) in tcp.into_iter().chain(udp) {
         for family in [libc::AF_INET, libc::AF_INET6] {
-            sockets.push(SeccompRule::new(vec![argument(0, family)?, socket_kind(kind)?])?);
+            // Landlock's rules for ports bind no other protocol, as MPTCP (security/landlock/net.c).
+            for protocol in [0, protocol] {
+                let socket = vec![argument(0, family)?, socket_kind(kind)?, argument(2, protocol)?];
+                sockets.push(SeccompRule::new(socket)?);
+            }
         }
     }
     if rights.packets {
@@ -116,8 +121,13 @@ fn filter(rights: &Rights) -> Result<BpfProgram, seccompiler::BackendError> {
         None => &[],
     };
     let calls = ALLOWED.iter().chain(removal).map(|call| (*call, vec![]));
+    let checked = [
+        (libc::SYS_socket, sockets),
+        (libc::SYS_sendto, vec![SeccompRule::new(vec![no_connection(3)?])?]),
+        (libc::SYS_sendmsg, vec![SeccompRule::new(vec![no_connection(2)?])?]),
+    ];
     SeccompFilter::new(
-        calls.chain([(libc::SYS_socket, sockets)]).collect(),
+        calls.chain(checked).collect(),
         SeccompAction::Errno(libc::EPERM.unsigned_abs()),
         SeccompAction::Allow,
         std::env::consts::ARCH.try_into()?,
@@ -138,12 +148,17 @@ fn socket_kind(kind: libc::c_int) -> Result<SeccompCondition, seccompiler::Backe
     SeccompCondition::new(1, SeccompCmpArgLen::Dword, op, u64::from(kind.unsigned_abs()))
 }
 
+/// That the flags of a call that sends do not have it connect first, which landlock(7) would not see.
+fn no_connection(index: u8) -> Result<SeccompCondition, seccompiler::BackendError> {
+    let op = SeccompCmpOp::MaskedEq(u64::from(libc::MSG_FASTOPEN.unsigned_abs()));
+    SeccompCondition::new(index, SeccompCmpArgLen::Dword, op, 0)
+}
+
+/// What needs no look at the arguments.
 const ALLOWED: &[libc::c_long] = &[
     // Bytes.
     libc::SYS_recvfrom,
-    libc::SYS_sendto,
     libc::SYS_recvmsg,
-    libc::SYS_sendmsg,
     libc::SYS_splice,
     libc::SYS_read,
     libc::SYS_write,
