@@ -214,6 +214,24 @@ fn what_was_asked_in_several_packets_is_answered_in_few() {
     }
 }
 
+/// Who asks nothing more is answered what was asked.
+#[test]
+fn a_request_is_answered_though_it_is_the_last() {
+    let world = World::new();
+    let _target = world.listen("127.0.0.1:5000");
+    let dialer = world.dialer("5000");
+    for (asked, answered) in
+        [(numbered(7, 5000), connected(7)), (b"apd1\x02\0\0".to_vec(), b"apd1\x04\0\0\0\0".to_vec())]
+    {
+        signal_to(dialer.pid(), Signal::SIGSTOP);
+        let client = Hostile::connect(&world.path);
+        client.say(&asked, &[]);
+        client.ask_nothing_more();
+        signal_to(dialer.pid(), Signal::SIGCONT);
+        assert_eq!(client.hear_packet(), Some(answered));
+    }
+}
+
 /// What a target says before it resets at once is heard, as without a dialer.
 #[test]
 fn last_words_of_a_target_that_resets_at_once_are_heard() {

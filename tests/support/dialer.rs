@@ -140,6 +140,11 @@ impl Hostile {
         let _ = sendmsg(&self.socket, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL);
     }
 
+    /// Only listens from now on.
+    pub(crate) fn ask_nothing_more(&self) {
+        self.socket.shutdown(std::net::Shutdown::Write).unwrap();
+    }
+
     /// Says so if there is room for it.
     #[track_caller]
     pub(crate) fn say_at_once(&self, bytes: &[u8]) -> bool {

@@ -145,11 +145,11 @@ impl<'a> Peer<'a> {
                 biased;
                 Some((number, dialled)) = attempts.ended(), if self.has_room() => self.dialled(number, dialled),
                 asked = self.requests(), if self.has_room() && attempts.may_wait() => match asked {
+                    // It has gone, or asks nothing more.
+                    Err(Refusal::Empty) => return self.flush().await,
                     more if !is_channel => return only(more),
                     Ok(asked) if matches!(*asked, [(None, _)]) => return Err(Refusal::Malformed),
                     Ok(asked) => self.asked(asked, &mut attempts),
-                    // It has gone.
-                    Err(Refusal::Empty) => return Ok(()),
                     Err(refusal) => return Err(refusal),
                 },
                 () = std::future::ready(()), if !self.unsent.is_empty() => {
