@@ -7,9 +7,7 @@ use std::os::fd::AsFd;
 
 use nix::sys::signal::Signal;
 
-use crate::dialer::{
-    HEALTHY, HELLO, Hostile, Impostor, answer, cancel, connected, numbered, refused, together,
-};
+use crate::dialer::{HELLO, Hostile, Impostor, cancel, connected, numbered, refused, together};
 use crate::dialer_world::{FAILED_BY_DIALER, RESET, World, expect_no_leak, sockets};
 use crate::handed_over::{CHANNEL, open};
 use crate::peers::peers;
@@ -188,29 +186,6 @@ fn every_answer_of_a_packet_has_its_own_connection() {
         writeln!(client, "{at}").unwrap();
         client.shutdown(Shutdown::Write).unwrap();
         assert_eq!(read_all(server), (format!("{at}\n").into_bytes(), End::Finished));
-    }
-}
-
-/// A dialer does all that it was asked before it answers, as far as a packet has rows.
-#[test]
-fn what_was_asked_in_several_packets_is_answered_in_few() {
-    let world = World::new();
-    let _target = world.listen("127.0.0.1:5000");
-    let dialer = world.dialer("5000");
-    let client = Hostile::connect(&world.path);
-    client.say(HELLO, &[]);
-    assert_eq!(client.hear_packet(), Some(answer(0, HEALTHY)));
-    signal_to(dialer.pid(), Signal::SIGSTOP);
-    let numbers: Vec<u32> = (1..=20).collect();
-    for some in numbers.chunks(3) {
-        let rows: Vec<_> = some.iter().map(|number| numbered(*number, 5000)).collect();
-        client.say(&together(&rows), &[]);
-    }
-    signal_to(dialer.pid(), Signal::SIGCONT);
-    // The sixth packet has the sixteenth row, and two more.
-    for some in [&numbers[..16], &numbers[16..18], &numbers[18..]] {
-        let rows: Vec<_> = some.iter().map(|number| connected(*number)).collect();
-        assert_eq!(client.hear_packet(), Some(together(&rows)));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a dialer bounds: attempts under way, answers that are not read, those who ask.
 
-use crate::dialer::{FAILED, HEALTHY, HELLO, Hostile, cancel, numbered, request, together};
+use crate::dialer::{FAILED, HEALTHY, HELLO, Hostile, cancel, numbered, request};
 use crate::dialer_world::{FAILED_BY_DIALER, RESET, World, expect_no_leak, sockets};
 use crate::peers::peers;
 use crate::procfs::descriptors;
@@ -69,10 +69,7 @@ fn a_peer_that_reads_nothing_is_given_up() {
     let dialer = world.dialer("5000");
     let before = sockets(dialer.pid());
     let deaf = Hostile::connect(&world.path);
-    deaf.say(&numbered(1, 5000), &[]);
-    // Each is answered by a packet, whose number is what a queue has room for.
-    let rows = together(&vec![HELLO.to_vec(); 16]);
-    (0..2000).for_each(|_| deaf.say(&rows, &[]));
+    (0..2000).for_each(|number| deaf.say(&numbered(number, 5000), &[]));
     dialer.expect_log("the answers are not read");
     drop(deaf);
     assert_eq!(read_all(&accept(&target)), RESET);

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use tokio::sync::{Notify, oneshot};
-use tokio::task::yield_now;
 
 use super::error::DialerError;
 use super::requests::{Requests, Unanswered};
@@ -169,13 +168,7 @@ impl Channel {
             let packet = self.requests().packet();
             match packet {
                 Some(packet) => self.send_packet(&packet).await,
-                None => {
-                    self.unsent.notified().await;
-                    // Where many connect at once, what comes with the next turn of the event loop goes along.
-                    if self.requests().are_under_way() {
-                        yield_now().await;
-                    }
-                }
+                None => self.unsent.notified().await,
             }
         }
     }

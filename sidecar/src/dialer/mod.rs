@@ -7,7 +7,7 @@
 //! # Channels
 //!
 //! A relay keeps one connection to its dialer, a channel, and asks for everything over it: what is asked at
-//! once goes in one packet, and so do answers with their descriptors. Requests have numbers and are
+//! once goes in one packet, and so do its answers with their descriptors. Requests have numbers and are
 //! answered in any order, each exactly once, a cancelled one too. So a number that is not waited for, a
 //! second answer, or a descriptor too many can only come from somebody else: either side ends the channel
 //! over anything that the other one's code would not have sent.

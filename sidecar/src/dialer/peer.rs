@@ -18,6 +18,9 @@ use crate::connect::ConnectError;
 use crate::reports::{Topic, report};
 use crate::sys::{Control, DESCRIPTORS, PacketSocket, Passed, Socket};
 
+/// After so many packets of one channel, each of up to 16 requests, the others have their turn.
+const BURST: u32 = 2;
+
 /// Who asks does so at once, or not at all; and reads the answers.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -132,42 +135,33 @@ impl<'a> Peer<'a> {
             }
         }
         self.asked(asked, &mut attempts);
-        loop {
-            while self.has_room()
-                && let Some((number, port)) = attempts.next(self.dialer)
-            {
+        for turn in 1_u32.. {
+            self.flush().await?;
+            while let Some((number, port)) = attempts.next(self.dialer) {
                 self.dial(number, port, &mut attempts);
+                self.flush().await?;
             }
-            if !is_channel && attempts.are_none() && self.unsent.is_empty() {
-                return Ok(());
+            if !is_channel && attempts.are_none() {
+                break;
             }
             tokio::select! {
                 biased;
-                Some((number, dialled)) = attempts.ended(), if self.has_room() => self.dialled(number, dialled),
-                asked = self.requests(), if self.has_room() && attempts.may_wait() => match asked {
-                    // It has gone, or asks nothing more.
-                    Err(Refusal::Empty) => return self.flush().await,
+                Some((number, dialled)) = attempts.ended() => self.dialled(number, dialled),
+                asked = self.requests(), if attempts.may_wait() => match asked {
                     more if !is_channel => return only(more),
                     Ok(asked) if matches!(*asked, [(None, _)]) => return Err(Refusal::Malformed),
                     Ok(asked) => self.asked(asked, &mut attempts),
+                    // It has gone.
+                    Err(Refusal::Empty) => return Ok(()),
                     Err(refusal) => return Err(refusal),
                 },
-                () = std::future::ready(()), if !self.unsent.is_empty() => {
-                    let may_have_more = !self.has_room();
-                    self.flush().await?;
-                    if may_have_more {
-                        // The others have their turn.
-                        yield_now().await;
-                    }
-                }
                 () = self.dialer.crowded.notified(), if attempts.are_none() => return Ok(()),
             }
+            if turn.is_multiple_of(BURST) {
+                yield_now().await;
+            }
         }
-    }
-
-    /// Whether more may be asked before the answers that there are go.
-    fn has_room(&self) -> bool {
-        self.unsent.len() < ROWS
+        Ok(())
     }
 
     fn asked(&mut self, asked: Vec<(Number, Request)>, attempts: &mut Attempts) {
@@ -226,30 +220,29 @@ impl<'a> Peer<'a> {
     /// wants.
     async fn flush(&mut self) -> Result<(), Refusal> {
         while !self.unsent.is_empty() {
-            let rows = self.unsent.len().min(ROWS);
-            match self.send(&self.unsent[..rows]) {
+            match self.send() {
                 Err(full) if full.kind() == io::ErrorKind::WouldBlock => {
                     timeout(PATIENCE, self.socket.room()).await.map_err(|_| Refusal::Deaf)??;
                 }
                 // Too many are on their way that were not received.
                 Err(error) if Errno::from_io_error(&error) == Some(Errno::TOOMANYREFS) => {
-                    for (_, answer) in self.unsent[..rows].iter_mut().filter(|(_, answer)| answer.is_ok()) {
+                    for (_, answer) in self.unsent.iter_mut().filter(|(_, answer)| answer.is_ok()) {
                         *answer = Err(Reply::Failed(Errno::TOOMANYREFS.raw_os_error()));
                     }
                 }
                 sent => {
                     sent?;
-                    self.unsent.drain(..rows);
+                    self.unsent.clear();
                 }
             }
         }
         Ok(())
     }
 
-    fn send(&self, rows: &[(Number, Answer)]) -> io::Result<()> {
-        let descriptors = rows.iter().filter_map(|(_, answer)| answer.as_ref().ok());
+    fn send(&self) -> io::Result<()> {
+        let descriptors = self.unsent.iter().filter_map(|(_, answer)| answer.as_ref().ok());
         let descriptors: Vec<BorrowedFd<'_>> = descriptors.map(AsFd::as_fd).collect();
-        let replies: Vec<_> = rows.iter().map(|(number, answer)| (*number, reply(answer))).collect();
+        let replies: Vec<_> = self.unsent.iter().map(|(number, answer)| (*number, reply(answer))).collect();
         self.socket.send(&Reply::packet(&replies), &descriptors)
     }
 

@@ -84,12 +84,6 @@ impl Requests {
         std::mem::take(&mut self.unanswered)
     }
 
-    /// Whether some were sent that have no answer yet.
-    pub(super) fn are_under_way(&self) -> bool {
-        // What is unsent is of one of them each.
-        self.unanswered.len() > self.unsent.len()
-    }
-
     pub(super) const fn have_ended(&self) -> bool {
         self.has_ended
     }
@@ -127,9 +121,7 @@ mod tests {
         let answers: Vec<_> = (1..=20).map(|port| asked(&mut requests, port)).collect();
         let rows = |from: u16, to: u16| (from..=to).map(|n| (Some(n.into()), Request::Dial(n))).collect();
         assert!(!requests.abandon(answers[19].0), "it was not sent");
-        assert!(!requests.are_under_way());
         assert_eq!(Request::decode(&requests.packet().unwrap()), Ok(rows(1, 16)));
-        assert!(requests.are_under_way());
         assert!(requests.abandon(answers[2].0));
         let mut left: Vec<_> = rows(17, 19);
         left.push((Some(3), Request::Cancel));
