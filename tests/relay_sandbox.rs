@@ -9,6 +9,8 @@ use std::thread;
 
 use assemble_proxy::sys::{Landlock, Rights, confine};
 use nix::libc::MSG_FASTOPEN;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::TcpUlp;
 use socket2::{Domain, MsgHdr, Protocol, SockAddr, Socket, Type};
 
 /// Runs `deeds` confined to `rights`, such as connections to one port.
@@ -72,6 +74,10 @@ fn a_confined_thread_makes_no_socket_but_tcp() {
     confined(1, |_| {
         let error = std::os::unix::net::UnixDatagram::unbound().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+        let tcp = Socket::new_raw(Domain::IPV4, Type::STREAM.cloexec(), None).unwrap();
+        tcp.set_tcp_nodelay(true).unwrap();
+        let error = setsockopt(&tcp, TcpUlp::default(), b"smc").unwrap_err();
+        assert_eq!(error, nix::errno::Errno::EPERM);
         for other in [Protocol::MPTCP, Protocol::SCTP] {
             let error = Socket::new_raw(Domain::IPV4, Type::STREAM.cloexec(), Some(other)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::PermissionDenied);

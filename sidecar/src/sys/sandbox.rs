@@ -98,12 +98,14 @@ pub fn confine(rights: impl Into<Rights>) -> Result<Landlock, SandboxError> {
 
 fn filter(rights: &Rights) -> Result<BpfProgram, seccompiler::BackendError> {
     let mut sockets = Vec::new();
-    let tcp = Some((libc::SOCK_STREAM, libc::IPPROTO_TCP));
-    let udp = rights.datagrams.then_some((libc::SOCK_DGRAM, libc::IPPROTO_UDP));
-    for (kind, protocol) in tcp.into_iter().chain(udp) {
+    let mut kinds = vec![(libc::SOCK_STREAM, libc::IPPROTO_TCP)];
+    if rights.datagrams {
+        kinds.push((libc::SOCK_DGRAM, libc::IPPROTO_UDP));
+    }
+    for (kind, usual) in kinds {
         for family in [libc::AF_INET, libc::AF_INET6] {
-            // Landlock's rules for ports bind no other protocol, as MPTCP (security/landlock/net.c).
-            for protocol in [0, protocol] {
+            // Landlock's rules for ports are for TCP alone: MPTCP gets past them (security/landlock/net.c).
+            for protocol in [0, usual] {
                 let socket = vec![argument(0, family)?, socket_kind(kind)?, argument(2, protocol)?];
                 sockets.push(SeccompRule::new(socket)?);
             }
@@ -121,8 +123,15 @@ fn filter(rights: &Rights) -> Result<BpfProgram, seccompiler::BackendError> {
         None => &[],
     };
     let calls = ALLOWED.iter().chain(removal).map(|call| (*call, vec![]));
+    // One by that name turns a TCP socket into one of SMC (net/smc/af_smc.c, `smc_ulp_init`), which landlock's rules
+    // for ports do not bind either.
+    let no_upper_layer = vec![
+        SeccompRule::new(vec![other_than(1, libc::IPPROTO_TCP)?])?,
+        SeccompRule::new(vec![other_than(2, libc::TCP_ULP)?])?,
+    ];
     let checked = [
         (libc::SYS_socket, sockets),
+        (libc::SYS_setsockopt, no_upper_layer),
         (libc::SYS_sendto, vec![SeccompRule::new(vec![no_connection(3)?])?]),
         (libc::SYS_sendmsg, vec![SeccompRule::new(vec![no_connection(2)?])?]),
     ];
@@ -138,6 +147,11 @@ fn filter(rights: &Rights) -> Result<BpfProgram, seccompiler::BackendError> {
 /// That an argument of a system call, an `int`, is this.
 fn argument(index: u8, value: libc::c_int) -> Result<SeccompCondition, seccompiler::BackendError> {
     SeccompCondition::new(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, u64::from(value.unsigned_abs()))
+}
+
+/// That it is anything else.
+fn other_than(index: u8, value: libc::c_int) -> Result<SeccompCondition, seccompiler::BackendError> {
+    SeccompCondition::new(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, u64::from(value.unsigned_abs()))
 }
 
 /// That the second argument of socket(2) is this kind, with whatever flags.
@@ -167,7 +181,6 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_accept4,
     libc::SYS_connect,
     libc::SYS_shutdown,
-    libc::SYS_setsockopt,
     libc::SYS_getsockopt,
     libc::SYS_getsockname,
     libc::SYS_getpeername,
