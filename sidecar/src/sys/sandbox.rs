@@ -98,17 +98,10 @@ pub fn confine(rights: impl Into<Rights>) -> Result<Landlock, SandboxError> {
 
 fn filter(rights: &Rights) -> Result<BpfProgram, seccompiler::BackendError> {
     let mut sockets = Vec::new();
-    let mut kinds = vec![(libc::SOCK_STREAM, libc::IPPROTO_TCP)];
-    if rights.datagrams {
-        kinds.push((libc::SOCK_DGRAM, libc::IPPROTO_UDP));
-    }
-    for (kind, usual) in kinds {
+    let kinds = [Some(libc::SOCK_STREAM), rights.datagrams.then_some(libc::SOCK_DGRAM)];
+    for kind in kinds.into_iter().flatten() {
         for family in [libc::AF_INET, libc::AF_INET6] {
-            // Landlock's rules for ports are for TCP alone: MPTCP gets past them (security/landlock/net.c).
-            for protocol in [0, usual] {
-                let socket = vec![argument(0, family)?, socket_kind(kind)?, argument(2, protocol)?];
-                sockets.push(SeccompRule::new(socket)?);
-            }
+            sockets.push(SeccompRule::new(vec![argument(0, family)?, socket_kind(kind)?])?);
         }
     }
     if rights.packets {
@@ -123,20 +116,8 @@ fn filter(rights: &Rights) -> Result<BpfProgram, seccompiler::BackendError> {
         None => &[],
     };
     let calls = ALLOWED.iter().chain(removal).map(|call| (*call, vec![]));
-    // One by that name turns a TCP socket into one of SMC (net/smc/af_smc.c, `smc_ulp_init`), which landlock's rules
-    // for ports do not bind either.
-    let no_upper_layer = vec![
-        SeccompRule::new(vec![other_than(1, libc::IPPROTO_TCP)?])?,
-        SeccompRule::new(vec![other_than(2, libc::TCP_ULP)?])?,
-    ];
-    let checked = [
-        (libc::SYS_socket, sockets),
-        (libc::SYS_setsockopt, no_upper_layer),
-        (libc::SYS_sendto, vec![SeccompRule::new(vec![no_connection(3)?])?]),
-        (libc::SYS_sendmsg, vec![SeccompRule::new(vec![no_connection(2)?])?]),
-    ];
     SeccompFilter::new(
-        calls.chain(checked).collect(),
+        calls.chain([(libc::SYS_socket, sockets)]).collect(),
         SeccompAction::Errno(libc::EPERM.unsigned_abs()),
         SeccompAction::Allow,
         std::env::consts::ARCH.try_into()?,
@@ -149,11 +130,6 @@ fn argument(index: u8, value: libc::c_int) -> Result<SeccompCondition, seccompil
     SeccompCondition::new(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, u64::from(value.unsigned_abs()))
 }
 
-/// That it is anything else.
-fn other_than(index: u8, value: libc::c_int) -> Result<SeccompCondition, seccompiler::BackendError> {
-    SeccompCondition::new(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, u64::from(value.unsigned_abs()))
-}
-
 /// That the second argument of socket(2) is this kind, with whatever flags.
 fn socket_kind(kind: libc::c_int) -> Result<SeccompCondition, seccompiler::BackendError> {
     /// `SOCK_TYPE_MASK` of linux/net.h.
@@ -162,17 +138,12 @@ fn socket_kind(kind: libc::c_int) -> Result<SeccompCondition, seccompiler::Backe
     SeccompCondition::new(1, SeccompCmpArgLen::Dword, op, u64::from(kind.unsigned_abs()))
 }
 
-/// That the flags of a call that sends do not have it connect first, which landlock(7) would not see.
-fn no_connection(index: u8) -> Result<SeccompCondition, seccompiler::BackendError> {
-    let op = SeccompCmpOp::MaskedEq(u64::from(libc::MSG_FASTOPEN.unsigned_abs()));
-    SeccompCondition::new(index, SeccompCmpArgLen::Dword, op, 0)
-}
-
-/// What needs no look at the arguments.
 const ALLOWED: &[libc::c_long] = &[
     // Bytes.
     libc::SYS_recvfrom,
+    libc::SYS_sendto,
     libc::SYS_recvmsg,
+    libc::SYS_sendmsg,
     libc::SYS_splice,
     libc::SYS_read,
     libc::SYS_write,
@@ -181,6 +152,7 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_accept4,
     libc::SYS_connect,
     libc::SYS_shutdown,
+    libc::SYS_setsockopt,
     libc::SYS_getsockopt,
     libc::SYS_getsockname,
     libc::SYS_getpeername,
