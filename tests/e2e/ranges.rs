@@ -4,13 +4,6 @@ use serde_json::Value;
 
 use crate::support::{Backend, PATIENCE, Registry, eventually, inspect};
 
-/// A registry, and ports of which it has the one in the middle.
-fn registry() -> (Registry, u16, u16) {
-    let registry = Registry::start();
-    let (first, last) = (registry.port - 1, registry.port + 1);
-    (registry, first, last)
-}
-
 fn run(name: &str) -> (Value, Value) {
     let container = inspect(name);
     (container["Id"].clone(), container["State"]["StartedAt"].clone())
@@ -24,7 +17,7 @@ fn names(backend: &Backend) -> Vec<String> {
 #[test]
 #[ignore = "needs a docker engine"]
 fn a_range_is_one_container_and_each_of_its_ports_leads_to_its_own() {
-    let (backend, (registry, first, last)) = (Backend::new(), registry());
+    let (backend, (registry, first, last)) = (Backend::new(), Registry::start_between());
     backend.forward(&format!("{first}-{last},8000-8002:{first}-{last}"));
     let mapped = format!("B-proxy-port-8000-8002-to-{first}-{last}");
     assert_eq!(names(&backend), [mapped, format!("B-proxy-port-{first}-{last}")]);
@@ -37,7 +30,7 @@ fn a_range_is_one_container_and_each_of_its_ports_leads_to_its_own() {
 #[test]
 #[ignore = "needs a docker engine"]
 fn a_port_beside_a_range_touches_neither_it_nor_the_backend() {
-    let (backend, (registry, first, last)) = (Backend::new(), registry());
+    let (backend, (registry, first, last)) = (Backend::new(), Registry::start_between());
     let range = format!("{first}-{last}");
     backend.forward(&range);
     let sidecar = format!("{}-proxy-port-{range}", backend.name());
@@ -51,7 +44,7 @@ fn a_port_beside_a_range_touches_neither_it_nor_the_backend() {
 #[test]
 #[ignore = "needs a docker engine"]
 fn a_port_is_taken_out_of_a_range() {
-    let (backend, (registry, first, last)) = (Backend::new(), registry());
+    let (backend, (registry, first, last)) = (Backend::new(), Registry::start_between());
     backend.forward(&format!("8000-8009:{first}-{}", first + 9));
     let before = run(&backend.name());
     backend.run(&["port", "rm", "8005"]).ok();
@@ -71,7 +64,7 @@ fn a_port_is_taken_out_of_a_range() {
 #[test]
 #[ignore = "needs a docker engine"]
 fn sidecars_of_single_ports_become_one_and_the_backend_goes_on() {
-    let (backend, (registry, first, last)) = (Backend::new(), registry());
+    let (backend, (registry, first, last)) = (Backend::new(), Registry::start_between());
     let singles: Vec<_> = (first..=last).map(|port| port.to_string()).collect();
     backend.forward(&format!("{},81", singles.join(",")));
     assert_eq!(backend.forwarded(), [81, first, registry.port, last]);
@@ -91,7 +84,7 @@ fn sidecars_of_single_ports_become_one_and_the_backend_goes_on() {
 #[test]
 #[ignore = "needs a docker engine"]
 fn a_range_is_looked_at_as_one() {
-    let (backend, (registry, first, last)) = (Backend::new(), registry());
+    let (backend, (registry, first, last)) = (Backend::new(), Registry::start_between());
     backend.forward(&format!("8000-8002:{first}-{last}"));
     assert_eq!(backend.get(8001).ok().stdout, "{}");
 

@@ -14,11 +14,18 @@ const COUNT: u16 = 12_000;
 /// A port on which nothing listens. No other call in this process gets the same one; another
 /// process of these tests begins its search elsewhere.
 pub(crate) fn free_port() -> u16 {
+    free_ports(1)
+}
+
+/// The first of so many in a row, each of them like [`free_port`]'s.
+pub(crate) fn free_ports(count: u16) -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let begin = u16::try_from(std::process::id().wrapping_mul(97) % u32::from(COUNT)).unwrap_or(0);
     (0..COUNT)
-        .map(|_| FIRST + (begin + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT) % COUNT)
-        .find(|port| is_free(*port))
+        .map(|_| (begin + NEXT.fetch_add(count, Ordering::Relaxed) % COUNT) % COUNT)
+        .filter(|first| first + count <= COUNT)
+        .map(|first| FIRST + first)
+        .find(|first| (*first..first + count).all(is_free))
         .expect("no port is free")
 }
 

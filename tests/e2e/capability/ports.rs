@@ -39,8 +39,7 @@ fn loopback() {
 #[test]
 #[ignore = "needs a docker engine"]
 fn range() {
-    let (backend, registry) = (Backend::new(), Registry::start());
-    let (first, last) = (registry.port - 1, registry.port + 1);
+    let (backend, (registry, first, last)) = (Backend::new(), Registry::start_between());
     reach(&backend, &format!("{first}-{last},8000-8002:{first}-{last}"));
     // A container each.
     assert_eq!(backend.forwarded(), [8000, first]);

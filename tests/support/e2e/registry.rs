@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
-use super::port::free_port;
+use super::port::{free_port, free_ports};
 use super::process::{Background, PATIENCE, eventually};
 use super::temp::TempDir;
 
@@ -32,6 +32,12 @@ pub(crate) struct Registry {
 impl Registry {
     pub(crate) fn start() -> Self {
         Self::start_on(free_port())
+    }
+
+    /// The one in the middle of three ports, of which nobody uses the first and the last: both are given, too.
+    pub(crate) fn start_between() -> (Self, u16, u16) {
+        let first = free_ports(3);
+        (Self::start_on(first + 1), first, first + 2)
     }
 
     /// On all addresses.
