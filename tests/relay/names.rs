@@ -249,18 +249,18 @@ fn an_answer_that_leads_nowhere_is_asked_for_again() {
     let new = world.listen("198.18.0.3:5000");
     world.server.say("db.lan", Say::addr("198.18.0.3", 3600));
     let refused = || relay.metric(r#"connections_failed_total{reason="refused"}"#);
-    let (asked, mut resets, mut client) = (world.server.asked(), 0, relay.connect());
+    let (asked, mut resets, mut client) = (world.server.asked(), 0, relay.connect_or_reset());
     eventually("it is asked again", PATIENCE, || {
         if world.server.asked() > asked {
             return true;
         }
         // An answer of less than a second ago is not doubted.
         if refused() > resets {
-            (resets, client) = (resets + 1, relay.connect());
+            (resets, client) = (resets + 1, relay.connect_or_reset());
         }
         false
     });
-    let (mut near, mut far) = peers(client, accept(&new), 5);
+    let (mut near, mut far) = peers(client.unwrap(), accept(&new), 5);
     near.exchange(&mut far, KIB);
     assert_eq!(refused(), resets);
 }

@@ -18,7 +18,7 @@ use nix::unistd::Pid;
 
 use crate::namespace::Namespace;
 use crate::port::free_port;
-use crate::sockets::{PATIENCE, connect, eventually};
+use crate::sockets::{PATIENCE, connect, connect_or_reset, eventually};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_assemble-proxy");
 
@@ -175,17 +175,25 @@ impl Process {
     /// Connects to it, from its own namespace.
     #[track_caller]
     pub(crate) fn connect(&self) -> TcpStream {
-        match &self.namespace {
-            Some(namespace) => namespace.run(|| connect(self.addr())),
-            None => connect(self.addr()),
-        }
+        self.beside(|| connect(self.addr()))
+    }
+
+    /// The same of one that may reset whoever comes.
+    #[track_caller]
+    pub(crate) fn connect_or_reset(&self) -> Option<TcpStream> {
+        self.beside(|| connect_or_reset(self.addr()))
     }
 
     /// Asks whether it serves, in its own namespace.
     fn probe(&self) -> io::Result<()> {
+        self.beside(|| probe(self.ports))
+    }
+
+    #[track_caller]
+    fn beside<T: Send>(&self, deed: impl FnOnce() -> T + Send) -> T {
         match &self.namespace {
-            Some(namespace) => namespace.run(|| probe(self.ports)),
-            None => probe(self.ports),
+            Some(namespace) => namespace.run(deed),
+            None => deed(),
         }
     }
 

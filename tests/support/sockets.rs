@@ -33,15 +33,20 @@ pub(crate) fn try_connect(addr: SocketAddr) -> io::Result<TcpStream> {
     Ok(limited(socket.into()))
 }
 
+/// Connects, where a reset may be quicker than the return from connect(2): then there is no stream.
+#[track_caller]
+pub(crate) fn connect_or_reset(addr: SocketAddr) -> Option<TcpStream> {
+    match try_connect(addr) {
+        Ok(stream) => Some(stream),
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => None,
+        Err(error) => panic!("no connection at all: {error}"),
+    }
+}
+
 /// What a client gets that connects and says nothing.
 #[track_caller]
 pub(crate) fn answer(addr: SocketAddr) -> (Vec<u8>, End) {
-    match try_connect(addr) {
-        Ok(stream) => read_all(&stream),
-        // A reset may be quicker than the return from connect(2).
-        Err(error) if error.kind() == ErrorKind::ConnectionReset => (Vec::new(), End::Reset),
-        Err(error) => panic!("no connection at all: {error}"),
-    }
+    connect_or_reset(addr).map_or_else(|| (Vec::new(), End::Reset), |stream| read_all(&stream))
 }
 
 /// The next connection of a listener.
