@@ -2,13 +2,16 @@
 //! and seccomp bind the thread that asks for them and those it starts.
 
 use std::fs::File;
-use std::io::ErrorKind;
-use std::net::{TcpListener, TcpStream};
+use std::io::{ErrorKind, IoSlice};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::thread;
 
 use assemble_proxy::sys::{Landlock, Rights, confine};
-use socket2::{Domain, SockAddr, Socket, Type};
+use nix::libc::MSG_FASTOPEN;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::TcpUlp;
+use socket2::{Domain, MsgHdr, Protocol, SockAddr, Socket, Type};
 
 /// Runs `deeds` confined to `rights`, such as connections to one port.
 fn confined<T: Send + 'static>(
@@ -17,6 +20,17 @@ fn confined<T: Send + 'static>(
 ) -> T {
     let rights = rights.into();
     thread::spawn(move || deeds(confine(rights).expect("the kernel confines this thread"))).join().unwrap()
+}
+
+/// What comes of `MSG_FASTOPEN`, with which sendto(2) and sendmsg(2) connect.
+fn connect_by_sending(addr: SocketAddr) -> [ErrorKind; 2] {
+    let (to, payload) = (SockAddr::from(addr), [IoSlice::new(b"?")]);
+    let socket = || Socket::new_raw(Domain::IPV4, Type::STREAM.cloexec(), None).unwrap();
+    let message = MsgHdr::new().with_addr(&to).with_buffers(&payload);
+    [
+        socket().send_to_with_flags(b"?", &to, MSG_FASTOPEN).unwrap_err().kind(),
+        socket().sendmsg(&message, MSG_FASTOPEN).unwrap_err().kind(),
+    ]
 }
 
 #[test]
@@ -42,6 +56,7 @@ fn a_confined_thread_connects_to_the_target_port_only() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let (target_addr, other_addr) = (target.local_addr().unwrap(), other.local_addr().unwrap());
     confined(target_addr.port(), move |landlock| {
+        assert_eq!(connect_by_sending(other_addr), [ErrorKind::PermissionDenied; 2]);
         TcpStream::connect(target_addr).expect("the target can be reached");
         match landlock {
             Landlock::Full => {
@@ -59,6 +74,14 @@ fn a_confined_thread_makes_no_socket_but_tcp() {
     confined(1, |_| {
         let error = std::os::unix::net::UnixDatagram::unbound().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+        let tcp = Socket::new_raw(Domain::IPV4, Type::STREAM.cloexec(), None).unwrap();
+        tcp.set_tcp_nodelay(true).unwrap();
+        let error = setsockopt(&tcp, TcpUlp::default(), b"smc").unwrap_err();
+        assert_eq!(error, nix::errno::Errno::EPERM);
+        for other in [Protocol::MPTCP, Protocol::SCTP] {
+            let error = Socket::new_raw(Domain::IPV4, Type::STREAM.cloexec(), Some(other)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+        }
     });
 }
 
@@ -95,6 +118,7 @@ fn a_thread_that_asks_a_dialer_can_do_nothing_else() {
     dialer.listen(1).unwrap();
     let target = TcpListener::bind("127.0.0.1:0").unwrap();
     let (at, target_addr) = (path.clone(), target.local_addr().unwrap());
+    let handed_over = Socket::from(TcpStream::connect(target_addr).unwrap());
     confined(Rights { packets: true, ..Rights::default() }, move |landlock| {
         let socket = Socket::new_raw(Domain::UNIX, Type::SEQPACKET.cloexec().nonblocking(), None);
         socket.unwrap().connect(&SockAddr::unix(&at).unwrap()).expect("the dialer can be reached");
@@ -103,6 +127,10 @@ fn a_thread_that_asks_a_dialer_can_do_nothing_else() {
         assert!(File::open(&at).is_err());
         assert_eq!(std::fs::remove_file(&at).unwrap_err().kind(), ErrorKind::PermissionDenied);
         assert_eq!(TcpStream::connect(target_addr).is_err(), landlock == Landlock::Full);
+        // Nor by a connection that it was given, which can be dissolved (connect(2), `AF_UNSPEC`).
+        rustix::net::connect_unspec(&handed_over).unwrap();
+        assert_eq!(handed_over.connect(&target_addr.into()).is_err(), landlock == Landlock::Full);
+        assert!(handed_over.send_to_with_flags(b"?", &target_addr.into(), MSG_FASTOPEN).is_err());
     });
     std::fs::remove_file(path).unwrap();
 }

@@ -1,5 +1,6 @@
 //! What the process gives up once it has all it needs: landlock(7) and seccomp(2).
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use explained::Explained;
@@ -9,7 +10,8 @@ use landlock::{
 };
 use nix::libc;
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp as Op, SeccompCondition, SeccompFilter,
+    SeccompRule,
 };
 
 /// Why the process could not confine itself.
@@ -97,17 +99,6 @@ pub fn confine(rights: impl Into<Rights>) -> Result<Landlock, SandboxError> {
 }
 
 fn filter(rights: &Rights) -> Result<BpfProgram, seccompiler::BackendError> {
-    let mut sockets = Vec::new();
-    let kinds = [Some(libc::SOCK_STREAM), rights.datagrams.then_some(libc::SOCK_DGRAM)];
-    for kind in kinds.into_iter().flatten() {
-        for family in [libc::AF_INET, libc::AF_INET6] {
-            sockets.push(SeccompRule::new(vec![argument(0, family)?, socket_kind(kind)?])?);
-        }
-    }
-    if rights.packets {
-        let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-        sockets.push(SeccompRule::new(vec![argument(0, libc::AF_UNIX)?, argument(1, kind)?])?);
-    }
     let removal: &[libc::c_long] = match rights.remove_in {
         #[cfg(target_arch = "x86_64")]
         Some(_) => &[libc::SYS_unlink, libc::SYS_unlinkat],
@@ -115,9 +106,45 @@ fn filter(rights: &Rights) -> Result<BpfProgram, seccompiler::BackendError> {
         Some(_) => &[libc::SYS_unlinkat],
         None => &[],
     };
-    let calls = ALLOWED.iter().chain(removal).map(|call| (*call, vec![]));
+    let mut allowed: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    allowed.extend(ALLOWED.iter().chain(removal).map(|call| (*call, vec![])));
+
+    // A call that has rules is allowed by any of them, and each holds if all of its conditions do.
+    let mut allow = |call, conditions: &[Condition]| {
+        let conditions: Result<_, _> = conditions.iter().map(Condition::built).collect();
+        allowed.entry(call).or_default().push(SeccompRule::new(conditions?)?);
+        Ok::<(), seccompiler::BackendError>(())
+    };
+    let kinds = [
+        Some((libc::SOCK_STREAM, libc::IPPROTO_TCP)),
+        rights.datagrams.then_some((libc::SOCK_DGRAM, libc::IPPROTO_UDP)),
+    ];
+    for (kind, usual) in kinds.into_iter().flatten() {
+        for family in [libc::AF_INET, libc::AF_INET6] {
+            // Landlock's rules for ports are for TCP alone: MPTCP gets past them (security/landlock/net.c).
+            for protocol in [0, usual] {
+                allow(
+                    libc::SYS_socket,
+                    &[is(0, family), Condition(1, Op::MaskedEq(KIND), kind), is(2, protocol)],
+                )?;
+            }
+        }
+    }
+    if rights.packets {
+        let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+        allow(libc::SYS_socket, &[is(0, libc::AF_UNIX), is(1, kind)])?;
+    }
+    // One of the upper layers turns a TCP socket into one of SMC (net/smc/af_smc.c, `smc_ulp_init`), which landlock's
+    // rules for ports do not bind either.
+    allow(libc::SYS_setsockopt, &[Condition(1, Op::Ne, libc::IPPROTO_TCP)])?;
+    allow(libc::SYS_setsockopt, &[Condition(2, Op::Ne, libc::TCP_ULP)])?;
+    // Nor does landlock see the connection that such a flag has them make.
+    for (call, flags) in [(libc::SYS_sendto, 3), (libc::SYS_sendmsg, 2)] {
+        allow(call, &[Condition(flags, Op::MaskedEq(u64::from(libc::MSG_FASTOPEN.unsigned_abs())), 0)])?;
+    }
+
     SeccompFilter::new(
-        calls.chain([(libc::SYS_socket, sockets)]).collect(),
+        allowed,
         SeccompAction::Errno(libc::EPERM.unsigned_abs()),
         SeccompAction::Allow,
         std::env::consts::ARCH.try_into()?,
@@ -125,25 +152,28 @@ fn filter(rights: &Rights) -> Result<BpfProgram, seccompiler::BackendError> {
     .try_into()
 }
 
-/// That an argument of a system call, an `int`, is this.
-fn argument(index: u8, value: libc::c_int) -> Result<SeccompCondition, seccompiler::BackendError> {
-    SeccompCondition::new(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, u64::from(value.unsigned_abs()))
+/// What of a socket's type is not flags: `SOCK_TYPE_MASK` of linux/net.h.
+const KIND: u64 = 0xf;
+
+/// What has to hold of a system call's argument: its index, how it compares, and with what, as it is an `int`.
+struct Condition(u8, Op, libc::c_int);
+
+impl Condition {
+    fn built(&self) -> Result<SeccompCondition, seccompiler::BackendError> {
+        let Self(index, op, value) = self;
+        SeccompCondition::new(*index, SeccompCmpArgLen::Dword, op.clone(), u64::from(value.unsigned_abs()))
+    }
 }
 
-/// That the second argument of socket(2) is this kind, with whatever flags.
-fn socket_kind(kind: libc::c_int) -> Result<SeccompCondition, seccompiler::BackendError> {
-    /// `SOCK_TYPE_MASK` of linux/net.h.
-    const KIND: u64 = 0xf;
-    let op = SeccompCmpOp::MaskedEq(KIND);
-    SeccompCondition::new(1, SeccompCmpArgLen::Dword, op, u64::from(kind.unsigned_abs()))
+const fn is(index: u8, value: libc::c_int) -> Condition {
+    Condition(index, Op::Eq, value)
 }
 
+/// What needs no look at the arguments.
 const ALLOWED: &[libc::c_long] = &[
     // Bytes.
     libc::SYS_recvfrom,
-    libc::SYS_sendto,
     libc::SYS_recvmsg,
-    libc::SYS_sendmsg,
     libc::SYS_splice,
     libc::SYS_read,
     libc::SYS_write,
@@ -152,7 +182,6 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_accept4,
     libc::SYS_connect,
     libc::SYS_shutdown,
-    libc::SYS_setsockopt,
     libc::SYS_getsockopt,
     libc::SYS_getsockname,
     libc::SYS_getpeername,
