@@ -109,7 +109,7 @@ fn a_confined_thread_sends_datagrams_only_where_names_are_looked_up() {
     assert_eq!(server.recv(&mut [0; 2]).unwrap(), 1);
 }
 
-/// A relay that has a dialer finds it by its path, and needs no other way out.
+/// A relay that has a dialer finds it by its path, and leads what it is handed to its own port.
 #[test]
 fn a_thread_that_asks_a_dialer_can_do_nothing_else() {
     let path = std::env::temp_dir().join(format!("aps{}.sock", std::process::id()));
@@ -117,22 +117,51 @@ fn a_thread_that_asks_a_dialer_can_do_nothing_else() {
     dialer.bind(&SockAddr::unix(&path).unwrap()).unwrap();
     dialer.listen(1).unwrap();
     let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let (at, target_addr) = (path.clone(), target.local_addr().unwrap());
-    let handed_over = Socket::from(TcpStream::connect(target_addr).unwrap());
-    confined(Rights { packets: true, ..Rights::default() }, move |landlock| {
+    let other_addr = other.local_addr().unwrap();
+    let handed_over = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let rights = Rights { connect: vec![target_addr.port()], packets: true, ..Rights::default() };
+    confined(rights, move |landlock| {
         let socket = Socket::new_raw(Domain::UNIX, Type::SEQPACKET.cloexec().nonblocking(), None);
         socket.unwrap().connect(&SockAddr::unix(&at).unwrap()).expect("the dialer can be reached");
         assert!(std::os::unix::net::UnixStream::connect(&at).is_err());
         assert!(std::os::unix::net::UnixDatagram::unbound().is_err());
         assert!(File::open(&at).is_err());
         assert_eq!(std::fs::remove_file(&at).unwrap_err().kind(), ErrorKind::PermissionDenied);
-        assert_eq!(TcpStream::connect(target_addr).is_err(), landlock == Landlock::Full);
-        // Nor by a connection that it was given, which can be dissolved (connect(2), `AF_UNSPEC`).
+        // Its address stays what the dialer has given it.
+        assert_eq!(handed_over.bind(&source()).unwrap_err().kind(), ErrorKind::PermissionDenied);
+        assert_eq!(handed_over.connect(&other_addr.into()).is_err(), landlock == Landlock::Full);
+        if landlock == Landlock::Full {
+            handed_over.connect(&target_addr.into()).expect("the target can be reached");
+        }
+        // Nor by dissolving the connection (connect(2), `AF_UNSPEC`).
         rustix::net::connect_unspec(&handed_over).unwrap();
-        assert_eq!(handed_over.connect(&target_addr.into()).is_err(), landlock == Landlock::Full);
-        assert!(handed_over.send_to_with_flags(b"?", &target_addr.into(), MSG_FASTOPEN).is_err());
+        assert_eq!(handed_over.connect(&other_addr.into()).is_err(), landlock == Landlock::Full);
+        assert!(handed_over.send_to_with_flags(b"?", &other_addr.into(), MSG_FASTOPEN).is_err());
     });
     std::fs::remove_file(path).unwrap();
+}
+
+/// Any port of loopback, to be chosen later.
+fn source() -> SockAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0)).into()
+}
+
+/// A dialer gives sockets their address, and takes no port.
+#[test]
+fn a_thread_that_may_choose_sources_binds_to_no_port() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    confined(Rights { sources: true, ..Rights::default() }, move |landlock| {
+        let socket = || Socket::new_raw(Domain::IPV4, Type::STREAM.cloexec(), None).unwrap();
+        socket().bind(&source()).unwrap();
+        assert_eq!(socket().bind(&free.into()).is_err(), landlock == Landlock::Full);
+        assert_eq!(socket().listen(1).unwrap_err().kind(), ErrorKind::PermissionDenied);
+    });
+    confined(1, |_| {
+        let socket = Socket::new_raw(Domain::IPV4, Type::STREAM.cloexec(), None).unwrap();
+        assert_eq!(socket.bind(&source()).unwrap_err().kind(), ErrorKind::PermissionDenied);
+    });
 }
 
 /// A dialer takes its socket with it, and that is all it may do to files.

@@ -70,7 +70,7 @@ pub(crate) enum Verb {
     /// Connect to ports of this namespace's loopback for relays elsewhere, and hand the sockets over
     ///
     /// Run it where the services are, as on the host. Relays started with --to loopback --dialer
-    /// PATH ask it over a unix socket; it listens on no port, and dials no port but those allowed.
+    /// PATH ask it over a unix socket; it listens on no port, and gives sockets for no port but those allowed.
     #[command(name = argv::DIAL)]
     Dial(Dial),
 }
@@ -163,7 +163,7 @@ pub(crate) struct Dial {
     /// The user, beside root and that of this process, who may ask; the socket is made that user's
     #[arg(long, value_name = "N")]
     peer_uid: Option<u32>,
-    /// Give up connecting to an address after so many seconds
+    /// Give up connecting to an address after so many seconds, for relays of an earlier version, which have the dialer connect
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     connect_timeout: Duration,
     /// What sets the pace of sending to those ports
@@ -198,7 +198,7 @@ pub(crate) struct Relay {
     /// The address to use while nobody here knows the name in --to
     #[arg(long = argv::FALLBACK.name(), value_name = "ADDR", env = "ASSEMBLE_PROXY_FALLBACK")]
     fallback: Option<IpAddr>,
-    /// The socket of the dialer that connects to the loopback of its own namespace, for --to loopback
+    /// The socket of the dialer that gives sockets of its own namespace, for --to loopback
     #[arg(long = argv::DIALER.name(), value_name = "PATH", env = "ASSEMBLE_PROXY_DIALER")]
     dialer: Option<PathBuf>,
     /// End when nobody in this namespace listens on a unix socket of this name any more, where somebody did; looked at when health is asked for, or each minute where nobody asks, and three times in a row nobody must be there

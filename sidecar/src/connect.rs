@@ -1,7 +1,7 @@
 //! One attempt to connect to one address.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::pin;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use explained::Explained;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Type};
 
-use crate::sys::{LocalPorts, Socket};
+use crate::sys::{LocalPorts, Socket, choose_port_late};
 
 /// Why an attempt failed.
 #[derive(Debug, thiserror::Error, Explained)]
@@ -63,7 +63,7 @@ impl ConnectError {
 #[derive(Debug)]
 pub struct Connector {
     timeout: Duration,
-    /// Which ports of this namespace a connection may come from.
+    /// Which ports of the sockets' namespace a connection may come from.
     ports: LocalPorts,
     congestion_control: Option<&'static str>,
 }
@@ -76,6 +76,12 @@ impl Connector {
         Self { timeout, ports: LocalPorts::open(), congestion_control }
     }
 
+    /// For sockets that [another one](Self::socket_from) has made, in whichever namespace.
+    #[must_use]
+    pub fn elsewhere(timeout: Duration) -> Self {
+        Self { timeout, ports: LocalPorts::unknown(), congestion_control: None }
+    }
+
     #[must_use]
     pub const fn timeout(&self) -> Duration {
         self.timeout
@@ -86,50 +92,41 @@ impl Connector {
     /// # Errors
     /// Why there is no connection.
     pub async fn connect(&self, addr: SocketAddr) -> Result<Socket, ConnectError> {
-        self.finish(self.begin(addr)?, addr.port()).await
+        self.connect_with(self.socket(addr.ip())?.into(), addr).await
     }
 
-    /// Begins to connect. It may be done [at once](Self::is_made).
-    ///
-    /// # Errors
-    /// Why there will be no connection, if that is known already.
-    pub fn begin(&self, addr: SocketAddr) -> Result<OwnedFd, ConnectError> {
+    /// A socket that goes to addresses of this one's family.
+    fn socket(&self, to: IpAddr) -> io::Result<socket2::Socket> {
         let kind = Type::STREAM.nonblocking().cloexec();
-        let socket = socket2::Socket::new(Domain::for_address(addr), kind, Some(Protocol::TCP))?;
-        Socket::prepare(socket.as_fd())?;
+        let domain = if to.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
+        let socket = socket2::Socket::new(domain, kind, Some(Protocol::TCP))?;
         if let Some(name) = self.congestion_control {
             // It was possible at start. Where it is not any more, sending is slower and not wrong.
             let _ = Socket::send_with(socket.as_fd(), name);
         }
-        // Where it fails there is a packet more.
-        let _ = Socket::hold_acknowledgement(socket.as_fd());
-        match socket.connect(&addr.into()) {
-            Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => Err(error.into()),
-            _ => Ok(socket.into()),
-        }
+        Ok(socket)
     }
 
-    /// Whether a connection to `port` that was begun is made, without waiting for it. Over loopback it
-    /// usually is: the whole handshake happens within connect(2), and only after it has been said that
-    /// it goes on.
+    /// A socket whose connections come from this address, for whoever connects it. It has no port before that.
     ///
     /// # Errors
-    /// It has met itself.
-    pub fn is_made(&self, begun: BorrowedFd<'_>, port: u16) -> Result<bool, ConnectError> {
-        // ENOTCONN while it is being made, and once it has failed.
-        let made = Socket::has_peer(begun);
-        if made && self.has_met_itself(begun, port) { Err(ConnectError::Loop) } else { Ok(made) }
+    /// Those of socket(2) and bind(2).
+    pub fn socket_from(&self, source: IpAddr) -> io::Result<OwnedFd> {
+        let socket = self.socket(source)?;
+        choose_port_late(socket.as_fd())?;
+        socket.bind(&SocketAddr::new(source, 0).into())?;
+        Ok(socket.into())
     }
 
-    /// Waits until a connection to `port` that was begun is made.
+    /// Connects a fresh socket.
     ///
     /// Sets a timer only when the target has not answered by the time the runtime has looked for
     /// events once: one on this host has, and a timer costs a system call to arm.
     ///
     /// # Errors
     /// Why there is no connection.
-    pub async fn finish(&self, begun: OwnedFd, port: u16) -> Result<Socket, ConnectError> {
-        let mut attempt = pin!(self.attempt(begun, port));
+    pub async fn connect_with(&self, socket: OwnedFd, addr: SocketAddr) -> Result<Socket, ConnectError> {
+        let mut attempt = pin!(self.attempt(begin(socket, addr)?, addr.port()));
         tokio::select! {
             biased;
             connected = &mut attempt => return connected,
@@ -149,7 +146,17 @@ impl Connector {
     /// A free port of this very host may be given to its own caller (simultaneous open), by whichever of
     /// the host's addresses it was asked for. Few targets have such a port.
     fn has_met_itself(&self, socket: BorrowedFd<'_>, port: u16) -> bool {
-        self.ports.may_be(port) && Socket::has_met_itself(socket)
+        self.ports.may_be(port) && Socket::has_met_itself(socket, port)
+    }
+}
+
+fn begin(socket: OwnedFd, addr: SocketAddr) -> Result<OwnedFd, ConnectError> {
+    Socket::prepare(socket.as_fd())?;
+    // Where it fails there is a packet more.
+    let _ = Socket::hold_acknowledgement(socket.as_fd());
+    match rustix::net::connect(&socket, &addr) {
+        Err(error) if error != Errno::INPROGRESS => Err(io::Error::from(error).into()),
+        _ => Ok(socket),
     }
 }
 

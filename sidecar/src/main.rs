@@ -167,7 +167,7 @@ async fn relay(of: &Relay, config: &Config) -> anyhow::Result<()> {
 fn rights(config: &Config) -> Rights {
     let outside = config.mapping.outside().iter().map(Port::get);
     match (config.mapping.host(), &config.dialer) {
-        (_, Some(_)) => Rights { packets: true, ..Rights::default() },
+        (_, Some(_)) => Rights { connect: outside.collect(), packets: true, ..Rights::default() },
         (TargetHost::Name(_), None) => {
             Rights { connect: outside.chain([conf::PORT]).collect(), datagrams: true, ..Rights::default() }
         }

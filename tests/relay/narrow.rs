@@ -1,23 +1,24 @@
 //! What becomes of a channel between relay and dialer where the kernel has no room for what goes over it.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
 use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+use socket2::{Domain, Socket, Type};
 
 use crate::dialer::{
-    CONNECTED, DialerProcess, FAILED, HEALTHY, HELLO, Hostile, Impostor, connected, numbered, refused,
-    together,
+    CONNECTED, DialerProcess, GRANTED_TOO, HEALTHY, HELLO, Hostile, Impostor, NOT_ALLOWED, NOT_ALLOWED_TOO,
+    order,
 };
 use crate::dialer_world::{FAILED_BY_DIALER, RESET, World, expect_no_leak, sockets};
 use crate::peers::peers;
 use crate::process::BINARY;
 use crate::procfs::is_idle;
-use crate::sockets::{PATIENCE, accept, eventually, read_all};
+use crate::sockets::{PATIENCE, accept, connect, eventually, read_all};
 
 /// How many descriptors a process may have.
 fn limit(pid: u32, most: u64) {
@@ -38,33 +39,26 @@ fn connections_that_a_relay_has_no_descriptors_for_fail_and_no_others() {
     let dialer = Impostor::listen(&world.path);
     let relay = world.relay("loopback");
     let target = world.host.run(|| TcpListener::bind((Ipv4Addr::LOCALHOST, relay.port())).unwrap());
-    let connection = || world.host.run(|| TcpStream::connect(target.local_addr().unwrap()).unwrap());
-    let mut clients = vec![relay.connect()];
-    let (channel, first) = dialer.accept_channel();
-    clients.extend((0..16).map(|_| relay.connect()));
-    let numbers: Vec<_> = (first..first + 17).collect();
-    for number in &numbers[1..] {
-        assert_eq!(channel.hear(), Some(numbered(*number, relay.port())));
-    }
-
-    let open = std::fs::read_dir(format!("/proc/{}/fd", relay.pid())).unwrap().count();
-    limit(relay.pid(), u64::try_from(open).unwrap());
-    let made: Vec<_> = (0..16).map(|_| connection()).collect();
-    let answers: Vec<_> = numbers[..16].iter().map(|number| connected(*number)).collect();
-    channel.say(&together(&answers), &made.iter().map(AsFd::as_fd).collect::<Vec<_>>());
-    drop(made);
-    let last = clients.pop().unwrap();
-    for client in &clients {
-        assert_eq!(read_all(client), RESET);
-    }
-    eventually("they are counted", PATIENCE, || {
-        relay.metric(r#"connections_failed_total{reason="descriptors"}"#) == 16
+    let sockets = |count: u8| -> Vec<OwnedFd> {
+        let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap().into();
+        world.host.run(|| (0..count).map(|_| socket()).collect())
+    };
+    let hand_over = |channel: &Hostile, count| {
+        channel.say(GRANTED_TOO, &sockets(count).iter().map(AsFd::as_fd).collect::<Vec<_>>());
+    };
+    let first = relay.connect();
+    let (channel, count) = dialer.accept_channel(relay.port());
+    limit(relay.pid(), 1);
+    hand_over(&channel, count);
+    assert_eq!(read_all(&first), RESET);
+    limit(relay.pid(), getrlimit(Resource::Nofile).maximum.unwrap());
+    eventually("it is counted", PATIENCE, || {
+        relay.metric(r#"connections_failed_total{reason="descriptors"}"#) == 1
     });
-    // Nobody has the connections any more.
-    (0..16).for_each(|_| drop(read_all(&accept(&target))));
-
-    channel.say(&connected(numbers[16]), &[connection().as_fd()]);
-    let (mut near, mut far) = peers(last, accept(&target), 3);
+    let next = relay.connect();
+    assert!(channel.hear().is_some());
+    hand_over(&channel, 1);
+    let (mut near, mut far) = peers(next, accept(&target), 3);
     near.exchange(&mut far, 10);
     assert_eq!(relay.metric(FAILED_BY_DIALER), 0);
 }
@@ -85,30 +79,25 @@ fn connections_that_a_dialer_may_not_hand_over_fail_and_no_others() {
     let before = sockets(dialer.pid());
     let client = Hostile::connect(&world.path);
     client.say(HELLO, &[]);
-    assert_eq!(client.numbered_answer(), Some((0, HEALTHY)));
-    let answered = || dialer.log().matches("reply=Connected").count();
-    for packet in 0..7 {
-        let rows: Vec<_> = (1..=16).map(|row| numbered(packet * 16 + row, 5000)).collect();
-        client.say(&together(&rows), &[]);
-    }
-    eventually("all are answered", PATIENCE, || answered() == 112);
+    assert_eq!(client.answer(), HEALTHY);
+    let answered = || dialer.log().matches("reply=").count();
+    let greeted = answered();
+    (0..7).for_each(|_| client.say(&order(5000, 16), &[]));
+    eventually("all are answered", PATIENCE, || answered() >= greeted + 7);
     eventually("it has nothing to do", PATIENCE, || is_idle(dialer.pid()));
     let mut failed = 0;
-    for number in 1..=112_u32 {
-        let row = client.hear().unwrap();
-        assert_eq!(row[4..8], number.to_be_bytes());
-        match Some(row[8]) {
-            CONNECTED => {}
-            FAILED => {
-                assert_eq!(row[9..], Errno::TOOMANYREFS.raw_os_error().to_be_bytes());
-                failed += 1;
-            }
-            other => panic!("{other:?}"),
+    for _ in 0..7 {
+        let said = client.hear().unwrap();
+        if said != GRANTED_TOO {
+            let errno = Errno::TOOMANYREFS.raw_os_error();
+            assert_eq!(said, [&b"apd3\x01"[..], &errno.to_be_bytes()].concat());
+            failed += 1;
         }
     }
-    assert!((16..=112 - MOST).contains(&failed), "{failed}");
-    client.say(&numbered(113, 5000), &[]);
-    assert_eq!(client.numbered_answer(), Some((113, CONNECTED.unwrap())));
+    // So many packets of 16 fit into what may be on its way.
+    assert!((1..=7 - MOST / 16).contains(&failed), "{failed}");
+    client.say(&order(5000, 1), &[]);
+    assert_eq!(client.answer(), CONNECTED);
     drop(client);
     expect_no_leak(dialer.pid(), before);
 }
@@ -122,43 +111,45 @@ fn nothing_is_lost_where_there_is_no_room_either_way() {
     let client = Hostile::connect(&world.path);
     let (mut asked, mut waits) = (0, false);
     loop {
-        if client.say_at_once(&numbered(asked, 5000)) {
+        if client.say_at_once(&order(22, 1)) {
             asked += 1;
         } else if waits {
             break;
         }
         waits = is_idle(dialer.pid());
     }
-    for number in 0..asked {
-        assert_eq!(client.numbered_answer(), Some((number, FAILED.unwrap())), "of {asked}");
+    assert_eq!(client.answer(), NOT_ALLOWED);
+    for n in 1..asked {
+        assert_eq!(client.answer(), NOT_ALLOWED, "{n} of {asked}");
     }
     client.say(HELLO, &[]);
-    assert_eq!(client.numbered_answer(), Some((0, HEALTHY)));
+    assert_eq!(client.answer(), HEALTHY);
 }
 
-/// The same at the other end, with more clients than there is room for requests of.
+/// The same at the other end, with more ports than there is room for orders of.
 #[test]
-fn requests_that_find_no_room_are_sent_when_there_is_some() {
-    const CLIENTS: u32 = 600;
+fn orders_that_find_no_room_are_sent_when_there_is_some() {
+    const PORTS: u16 = 600;
     let world = World::new();
     let dialer = Impostor::listen(&world.path);
-    let relay = world.relay("loopback");
-    let first = relay.connect();
-    let (channel, number) = dialer.accept_channel();
-    let clients: Vec<_> = (1..CLIENTS).map(|_| relay.connect()).collect();
+    let relay = world.launch("loopback").range("10000-10599:20000-20599").start();
+    let connect = |n: u16| world.container.run(|| connect(([127, 0, 0, 1], 10000 + n).into()));
+    let first = connect(0);
+    let (channel, _) = dialer.accept_channel(20000);
+    let clients: Vec<_> = (1..PORTS).map(connect).collect();
     eventually("nothing more can be sent", PATIENCE, || is_idle(relay.pid()));
-    for n in 1..CLIENTS {
-        assert_eq!(channel.hear(), Some(numbered(number + n, relay.port())));
-    }
+    let mut asked: Vec<_> = (1..PORTS).map(|_| channel.hear().unwrap()).collect();
+    asked.sort();
+    assert_eq!(asked, (1..PORTS).map(|n| order(20000 + n, 1)).collect::<Vec<_>>());
     // Nor is there room for all answers while nobody reads them.
     relay.signal(Signal::SIGSTOP);
     let mut answered = 0;
-    while answered < CLIENTS && channel.say_at_once(&refused(number + answered)) {
+    while answered < PORTS && channel.say_at_once(NOT_ALLOWED_TOO) {
         answered += 1;
     }
-    assert!(answered < CLIENTS, "there was room for all");
+    assert!(answered < PORTS, "there was room for all");
     relay.signal(Signal::SIGCONT);
-    (answered..CLIENTS).for_each(|n| channel.say(&refused(number + n), &[]));
+    (answered..PORTS).for_each(|_| channel.say(NOT_ALLOWED_TOO, &[]));
     for client in clients.iter().chain([&first]) {
         assert_eq!(read_all(client), RESET);
     }

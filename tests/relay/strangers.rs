@@ -1,20 +1,23 @@
 //! Clients of a dialer that do not keep to the protocol.
 
 use std::fs;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Proptest, TestRunner};
+use rustix::io::Errno;
 
+use crate::container;
 use crate::dialer::{
-    CONNECTED, FAILED, HEALTHY, HELLO, Hostile, MALFORMED, NOT_ALLOWED, answer, cancel, numbered, request,
-    together,
+    CONNECTED, DialerProcess, HEALTHY, HELLO, Hostile, MALFORMED, NOT_ALLOWED, order, request, socket_path,
 };
 use crate::dialer_world::{World, expect_no_leak, sockets};
 use crate::process::signal_to;
-use crate::sockets::accept_within;
+use crate::sockets::{PATIENCE, accept_within, eventually};
 
 /// Whatever is said to it, the dialer refuses it in words, dials nothing, keeps nothing, and
 /// serves the next.
@@ -25,7 +28,7 @@ fn hostile_clients_get_a_refusal_and_leave_nothing_behind() {
     let dialer = world.dialer("5000");
     let before = sockets(dialer.pid());
     let file = fs::File::open("/dev/null").unwrap();
-    let cases: [(&[&[u8]], usize, &str); 13] = [
+    let cases: [(&[&[u8]], usize, &str); 14] = [
         (&[b""], 0, "an empty request"),
         (&[&[b'x'; 4000]], 0, "a request that cannot be read"),
         (&[b"GET / HTTP/1.1\r\n\r\n"], 0, "a request that cannot be read"),
@@ -33,19 +36,21 @@ fn hostile_clients_get_a_refusal_and_leave_nothing_behind() {
         (&[&[request(5000), request(5000)].concat()], 0, "a request that cannot be read"),
         (&[&request(5000)], 1, "a request that comes with descriptors"),
         (&[&request(5000)], 10, "a request that comes with descriptors"),
-        (&[&numbered(7, 5000)[..10]], 0, "a request that cannot be read"),
-        (&[&[numbered(7, 5000), numbered(8, 5000)].concat()], 0, "a request that cannot be read"),
-        (&[&numbered(7, 5000)], 1, "a request that comes with descriptors"),
-        (&[&together(&[numbered(7, 5000), numbered(8, 0)])], 0, "a request that cannot be read"),
-        (&[&together(&vec![numbered(7, 5000); 17])], 0, "a request that cannot be read"),
-        (&[b"apd3\0\0\0\0\x02\0\0"], 0, "a request that cannot be read"),
+        (&[&order(5000, 1)[..7]], 0, "a request that cannot be read"),
+        (&[&[order(5000, 1), order(5000, 1)].concat()], 0, "a request that cannot be read"),
+        (&[&order(5000, 1)], 1, "a request that comes with descriptors"),
+        (&[&order(5000, 0)], 0, "a request that cannot be read"),
+        (&[&order(5000, 17)], 0, "a request that cannot be read"),
+        // As other versions greet, which ask in the old way then.
+        (&[b"apd2\0\0\0\0\x02\0\0"], 0, "a request that cannot be read"),
+        (&[b"apd4\x02\0\0\0"], 0, "a request that cannot be read"),
     ];
     for (packets, passed, words) in cases {
         let client = Hostile::connect(&world.path);
         for packet in packets {
             client.say(packet, &vec![file.as_fd(); passed]);
         }
-        assert_eq!(client.answer(), MALFORMED, "{words}");
+        assert_eq!(client.hear().as_deref(), Some(&b"apd1\x03\0\0\0\0"[..]), "{words}");
         dialer.expect_log(words);
     }
     let silent = Hostile::connect(&world.path);
@@ -82,35 +87,57 @@ fn one_connection_is_for_one_request() {
 fn a_channel_ends_with_the_first_packet_that_is_none_of_it() {
     let world = World::new();
     let target = world.listen("127.0.0.1:5000");
-    let dialer = world.dialer("5000-5001");
+    let dialer = world.dialer("5000");
     let before = sockets(dialer.pid());
     let file = fs::File::open("/dev/null").unwrap();
-    let ends: [(&[u8], usize); 4] = [(b"apd2", 0), (&request(5000), 0), (b"GET / HTTP/1.1", 0), (HELLO, 1)];
+    let ends: [(&[u8], usize); 4] = [(b"apd3", 0), (&request(5000), 0), (b"GET / HTTP/1.1", 0), (HELLO, 1)];
     for (last, passed) in ends {
         let client = Hostile::connect(&world.path);
-        client.say(HELLO, &[]);
-        assert_eq!(client.numbered_answer(), Some((0, HEALTHY)));
-        for (number, port, kind) in [(u32::MAX, 22, NOT_ALLOWED), (3, 5000, CONNECTED), (3, 5000, CONNECTED)]
-        {
-            client.say(&numbered(number, port), &[]);
-            assert_eq!(client.numbered_answer(), Some((number, kind.unwrap())));
+        for (asked, kind) in [
+            (HELLO, HEALTHY),
+            (&order(22, 1), NOT_ALLOWED),
+            (&order(5000, 1), CONNECTED),
+            (&order(5000, 16), CONNECTED),
+            (HELLO, HEALTHY),
+        ] {
+            client.say(asked, &[]);
+            assert_eq!(client.answer(), kind);
         }
-        client.say(&numbered(9, 5001), &[]);
-        assert_eq!(client.numbered_answer(), Some((9, FAILED.unwrap())), "nobody listens there");
-        // The rows of a packet are answered by one.
-        let rows = [numbered(1, 5000), numbered(2, 22), numbered(1, 5000), cancel(7), HELLO.to_vec()];
-        client.say(&together(&rows), &[]);
-        let answers = [(1, CONNECTED), (2, NOT_ALLOWED), (1, CONNECTED), (0, Some(HEALTHY))];
-        let answers = answers.map(|(number, kind)| answer(number, kind.unwrap()));
-        assert_eq!(client.hear_packet(), Some(together(&answers)));
-        // There is nothing to cancel, and no answer to that.
-        client.say(&cancel(9), &[]);
         client.say(last, &vec![file.as_fd(); passed]);
         assert_eq!((client.answer(), client.hear()), (MALFORMED, None), "{}", last.escape_ascii());
         let nobody = accept_within(&target, Duration::from_millis(100));
-        assert!(nobody.is_none(), "a connection that nobody has is kept");
+        assert!(nobody.is_none(), "a dialer connects no socket of a channel");
         expect_no_leak(dialer.pid(), before);
     }
+}
+
+/// Whatever is done with a socket that was handed over, it comes from loopback, and so it stays on this host.
+#[test]
+fn a_socket_of_a_dialer_reaches_no_other_host() {
+    let (world, path) = (container::World::new(), socket_path());
+    let _near = world.listen("127.0.0.1:5000");
+    let far = world.container.run(|| TcpListener::bind("198.18.0.2:5000").unwrap());
+    let others = far.local_addr().unwrap();
+    assert!(world.host.run(|| TcpStream::connect(others)).is_ok(), "there is a way");
+    let _dialer = DialerProcess::start(&path, &["--allow", "5000"], &world.host);
+    let client = Hostile::connect(&path);
+    client.say(&order(5000, 1), &[]);
+    let socket = client.receive();
+    assert_eq!(socket.connect(&others.into()).unwrap_err().kind(), ErrorKind::InvalidInput);
+    let near = SocketAddr::from(([127, 0, 0, 1], 5000));
+    let connect = || {
+        eventually("it connects", PATIENCE, || match socket.connect(&near.into()) {
+            Ok(()) => true,
+            Err(error) => error.raw_os_error() == Some(Errno::ISCONN.raw_os_error()),
+        })
+    };
+    connect();
+    assert!(socket.peer_addr().is_ok());
+    rustix::net::connect_unspec(&socket).unwrap();
+    assert_eq!(socket.connect(&others.into()).unwrap_err().kind(), ErrorKind::InvalidInput);
+    connect();
+    drop(client);
+    let _ = fs::remove_file(path);
 }
 
 /// What strangers ask for in vain fills no log: the first refusal is told, and how often it came again.
@@ -143,9 +170,9 @@ fn random_packets_neither_end_it_nor_get_anything() {
     let noise = prop::collection::vec(any::<u8>(), 1..300);
     // All that begins well goes on with a port that is not allowed, or is cut.
     let almost = (0..5000_u16, 0..8_usize).prop_map(|(port, end)| request(port)[..end.clamp(1, 7)].to_vec());
-    let numbered = (any::<u32>(), 0..5000_u16, 0..12_usize)
-        .prop_map(|(number, port, end)| numbered(number, port)[..end.clamp(1, 10)].to_vec());
-    let packets = prop::collection::vec(prop_oneof![noise, almost, numbered], 1..4);
+    let orders = (0..5000_u16, any::<u8>(), 1..9_usize)
+        .prop_map(|(port, count, end)| order(port, count)[..end].to_vec());
+    let packets = prop::collection::vec(prop_oneof![noise, almost, orders], 1..4);
     let run = TestRunner::new(Proptest { cases: 200, failure_persistence: None, ..Proptest::default() }).run(
         &packets,
         |packets| {

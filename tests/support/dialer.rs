@@ -1,8 +1,6 @@
 //! The dialer as a process, and clients that do not keep to its protocol.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, IoSlice};
+use std::io::{BufRead, BufReader, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
@@ -13,7 +11,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
+};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::namespace::Namespace;
@@ -112,13 +113,7 @@ impl Drop for DialerProcess {
 
 /// A client that says what it likes, or who answers one.
 #[derive(Debug)]
-pub(crate) struct Hostile {
-    socket: Socket,
-    /// How long a row is of what it hears.
-    row: usize,
-    /// Rows of a packet that were not asked for yet, each as a packet of its own.
-    rows: RefCell<VecDeque<Vec<u8>>>,
-}
+pub(crate) struct Hostile(Socket);
 
 impl Hostile {
     #[track_caller]
@@ -127,7 +122,7 @@ impl Hostile {
         socket.connect(&SockAddr::unix(path).unwrap()).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
-        Self { socket, row: 9, rows: RefCell::default() }
+        Self(socket)
     }
 
     /// Says so; the dialer may have hung up before.
@@ -137,19 +132,19 @@ impl Hostile {
         if !descriptors.is_empty() {
             assert!(ancillary.push(SendAncillaryMessage::ScmRights(descriptors)));
         }
-        let _ = sendmsg(&self.socket, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL);
+        let _ = sendmsg(&self.0, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL);
     }
 
     /// Only listens from now on.
     pub(crate) fn ask_nothing_more(&self) {
-        self.socket.shutdown(std::net::Shutdown::Write).unwrap();
+        self.0.shutdown(std::net::Shutdown::Write).unwrap();
     }
 
     /// Says so if there is room for it.
     #[track_caller]
     pub(crate) fn say_at_once(&self, bytes: &[u8]) -> bool {
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        match rustix::net::send(&self.socket, bytes, flags) {
+        match rustix::net::send(&self.0, bytes, flags) {
             Ok(_) => true,
             Err(rustix::io::Errno::AGAIN) => false,
             Err(error) => panic!("neither sent nor full: {error}"),
@@ -166,40 +161,28 @@ impl Hostile {
         }
     }
 
-    /// The same on a channel, with its number.
+    /// The next socket that comes.
     #[track_caller]
-    pub(crate) fn numbered_answer(&self) -> Option<(u32, u8)> {
-        match self.hear() {
-            Some(packet) if packet.len() == 13 => {
-                Some((u32::from_be_bytes(packet[4..8].try_into().unwrap()), packet[8]))
-            }
-            None => None,
-            other => panic!("neither an answer nor an end: {other:?}"),
-        }
+    pub(crate) fn receive(&self) -> Socket {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let mut bytes = [0; 9];
+        recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)
+            .unwrap();
+        let passed = ancillary.drain().find_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(mut rights) => rights.next(),
+            _ => None,
+        });
+        passed.unwrap_or_else(|| panic!("no socket comes with {}", bytes.escape_ascii())).into()
     }
 
-    /// The next packet, if there is one before the other side hangs up; of a channel the next row, as if it
-    /// had come alone: how many come together is up to the machine.
+    /// The next packet, if there is one before the other side hangs up. What comes along is lost.
     #[track_caller]
     pub(crate) fn hear(&self) -> Option<Vec<u8>> {
-        let mut rows = self.rows.borrow_mut();
-        if rows.is_empty() {
-            let packet = self.hear_packet()?;
-            match packet.strip_prefix(b"apd2") {
-                Some(content) => rows.extend(content.chunks(self.row).map(|row| packed(&[row.to_vec()]))),
-                None => return Some(packet),
-            }
-        }
-        rows.pop_front()
-    }
-
-    /// The next packet as it came.
-    #[track_caller]
-    pub(crate) fn hear_packet(&self) -> Option<Vec<u8>> {
         let mut buf = [0; 256];
         // The time limit makes it fail after a pause of the process (signal(7)).
-        let none = rustix::net::RecvFlags::empty();
-        match rustix::io::retry_on_intr(|| rustix::net::recv(&self.socket, &mut *buf.as_mut_slice(), none)) {
+        let none = RecvFlags::empty();
+        match rustix::io::retry_on_intr(|| rustix::net::recv(&self.0, &mut *buf.as_mut_slice(), none)) {
             Ok((0, _)) | Err(rustix::io::Errno::CONNRESET) => None,
             Ok((n, _)) => Some(buf[..n].to_vec()),
             Err(error) => panic!("neither an answer nor an end: {error}"),
@@ -207,27 +190,14 @@ impl Hostile {
     }
 }
 
-/// A packet of a channel that says what these do.
-pub(crate) fn together(packets: &[Vec<u8>]) -> Vec<u8> {
-    packed(&packets.iter().map(|packet| packet[4..].to_vec()).collect::<Vec<_>>())
-}
-
-fn packed(rows: &[Vec<u8>]) -> Vec<u8> {
-    [&b"apd2"[..], &rows.concat()].concat()
-}
-
-/// A request for a port.
+/// A request for a connection to a port.
 pub(crate) fn request(port: u16) -> Vec<u8> {
     [&b"apd1\x01"[..], &port.to_be_bytes()].concat()
 }
 
-/// The same on a channel.
-pub(crate) fn numbered(number: u32, port: u16) -> Vec<u8> {
-    [&b"apd2"[..], &number.to_be_bytes(), &b"\x01"[..], &port.to_be_bytes()].concat()
-}
-
-pub(crate) fn cancel(number: u32) -> Vec<u8> {
-    [&b"apd2"[..], &number.to_be_bytes(), &b"\x03\0\0"[..]].concat()
+/// An order of sockets for a port of IPv4, over a channel.
+pub(crate) fn order(port: u16, count: u8) -> Vec<u8> {
+    [&b"apd3\x04"[..], &port.to_be_bytes(), &[count]].concat()
 }
 
 /// Answers as the dialer gives them (`Reply` in dialer/protocol.rs).
@@ -235,26 +205,16 @@ pub(crate) const CONNECTED: Option<u8> = Some(0);
 pub(crate) const FAILED: Option<u8> = Some(1);
 pub(crate) const NOT_ALLOWED: Option<u8> = Some(2);
 pub(crate) const MALFORMED: Option<u8> = Some(3);
-pub(crate) const HEALTHY: u8 = 4;
+pub(crate) const HEALTHY: Option<u8> = Some(4);
 
-/// An answer that names no errno.
-pub(crate) fn answer(number: u32, kind: u8) -> Vec<u8> {
-    [&b"apd2"[..], &number.to_be_bytes(), &[kind, 0, 0, 0, 0]].concat()
-}
-
-/// The answer that comes with a connection.
-pub(crate) fn connected(number: u32) -> Vec<u8> {
-    answer(number, 0)
-}
-
-/// The answer that nobody listens.
-pub(crate) fn refused(number: u32) -> Vec<u8> {
-    [&b"apd2"[..], &number.to_be_bytes(), &[1, 0, 0, 0, 111]].concat()
-}
+/// The answers over a channel that come with sockets, and with none where descriptors are lacking.
+pub(crate) const GRANTED_TOO: &[u8] = b"apd3\0\0\0\0\0";
+pub(crate) const FAILED_TOO: &[u8] = b"apd3\x01\0\0\0\x18";
+pub(crate) const NOT_ALLOWED_TOO: &[u8] = b"apd3\x02\0\0\0\0";
 
 /// The first packet of a channel, and the answer to it.
-pub(crate) const HELLO: &[u8] = b"apd2\0\0\0\0\x02\0\0";
-pub(crate) const HELLO_TOO: &[u8] = b"apd2\0\0\0\0\x04\0\0\0\0";
+pub(crate) const HELLO: &[u8] = b"apd3\x02\0\0\0";
+pub(crate) const HELLO_TOO: &[u8] = b"apd3\x04\0\0\0\0";
 
 /// Somebody in the place of a dialer. Dropping it leaves its path behind.
 #[derive(Debug)]
@@ -274,17 +234,17 @@ impl Impostor {
     pub(crate) fn accept(&self) -> Hostile {
         let socket = self.0.accept().unwrap().0;
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        Hostile { socket, row: 7, rows: RefCell::default() }
+        Hostile(socket)
     }
 
-    /// The next one, its channel opened as it wishes, and the number of its first request.
+    /// The next one, its channel opened as it wishes, and how many sockets it asks for first.
     #[track_caller]
-    pub(crate) fn accept_channel(&self) -> (Hostile, u32) {
+    pub(crate) fn accept_channel(&self, port: u16) -> (Hostile, u8) {
         let relay = self.accept();
         assert_eq!(relay.hear().as_deref(), Some(HELLO));
         relay.say(HELLO_TOO, &[]);
-        let request = relay.hear().expect("a channel is opened to ask for something");
-        assert_eq!((request.len(), &request[..4], request[8]), (11, &b"apd2"[..], 1));
-        (relay, u32::from_be_bytes(request[4..8].try_into().unwrap()))
+        let asked = relay.hear().expect("a channel is opened to ask for something");
+        assert_eq!(asked, order(port, asked[7]));
+        (relay, asked[7])
     }
 }

@@ -36,8 +36,12 @@ impl World {
     }
 
     pub(crate) fn relay_with(&self, to: &str, args: &[&str]) -> Process {
+        self.launch(to).args(args.iter().copied()).start()
+    }
+
+    pub(crate) fn launch(&self, to: &str) -> Launch {
         let dialer = ["--dialer", self.path.to_str().unwrap()];
-        Launch::to(to).args(dialer).args(args.iter().copied()).with_metrics().inside(&self.container).start()
+        Launch::to(to).args(dialer).with_metrics().inside(&self.container)
     }
 
     pub(crate) fn listen(&self, addr: &str) -> TcpListener {

@@ -1,10 +1,12 @@
 //! Somebody in a dialer's place.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
-use assemble_proxy::dialer::{DialClient, Reply, Request};
+use assemble_proxy::connect::Connector;
+use assemble_proxy::dialer::{DialClient, Order, Reply, Request, Talk};
 use rustix::io::{Errno, FdFlags, fcntl_getfd};
 use rustix::net::{RecvFlags, recv};
 use socket2::SockRef;
@@ -13,53 +15,28 @@ use tokio::task::JoinSet;
 use crate::cargo::{Descriptors, Kind, say};
 use crate::{PATIENCE, Stage, until};
 
-/// What somebody makes of a channel over which several connections are asked for at once.
+/// What somebody makes of a channel over which sockets for several connections are asked for.
 #[derive(Arbitrary, Debug)]
 pub(crate) struct Answers {
-    /// How many are asked for, beside one.
+    /// How many connections are wanted, beside one.
     more: u8,
     /// In place of the right greeting.
     greeting: Option<Words>,
     answers: Vec<Answer>,
+    /// Says and gives what is asked for from then on, and does not hang up.
+    turns_honest: bool,
 }
 
 #[derive(Arbitrary, Debug)]
 struct Answer {
-    /// Which of the requests it is for; some of those that there are not.
-    number: u8,
     words: Words,
-    /// What follows in the same packet.
-    more: Vec<(u8, Row)>,
-    descriptors: Descriptors,
-}
-
-#[derive(Arbitrary, Debug)]
-enum Row {
-    Connected,
-    Failed(u8),
-    NotAllowed,
-}
-
-impl Answer {
-    fn bytes(&self, first: u32) -> Vec<u8> {
-        let number = |number: u8| first + u32::from(number % 5);
-        let more = self.more.iter().map(|(at, row)| {
-            let reply = match row {
-                Row::Connected => Reply::Connected,
-                Row::Failed(errno) => Reply::Failed((*errno).into()),
-                Row::NotAllowed => Reply::NotAllowed,
-            };
-            (Some(number(*at)), reply)
-        });
-        let named = Reply::packet(&[]).len();
-        let more = Reply::packet(&more.collect::<Vec<_>>());
-        [&self.words.bytes(number(self.number))[..], &more[named..]].concat()
-    }
+    /// In place of what was asked for.
+    descriptors: Option<Descriptors>,
 }
 
 #[derive(Arbitrary, Debug)]
 enum Words {
-    Connected,
+    Granted,
     Failed(u8),
     NotAllowed,
     Malformed,
@@ -75,110 +52,103 @@ enum Words {
 }
 
 impl Words {
-    fn bytes(&self, number: u32) -> Vec<u8> {
-        let connected = Reply::Connected.numbered(number);
+    fn bytes(&self) -> Vec<u8> {
+        let granted = Reply::Granted.encode(Talk::Channel);
         match self {
-            Self::Connected => connected,
-            Self::Failed(errno) => Reply::Failed((*errno).into()).numbered(number),
-            Self::NotAllowed => Reply::NotAllowed.numbered(number),
-            Self::Malformed => Reply::Malformed.numbered(number),
-            Self::Healthy => Reply::Healthy.numbered(number),
-            Self::Bare => Reply::Connected.encode(),
-            Self::Longer(more) => [&connected[..], more].concat(),
-            Self::Shorter(end) => connected[..usize::from(*end) % connected.len()].to_vec(),
+            Self::Granted => granted,
+            Self::Failed(errno) => Reply::Failed((*errno).into()).encode(Talk::Channel),
+            Self::NotAllowed => Reply::NotAllowed.encode(Talk::Channel),
+            Self::Malformed => Reply::Malformed.encode(Talk::Channel),
+            Self::Healthy => Reply::Healthy.encode(Talk::Channel),
+            Self::Bare => Reply::Granted.encode(Talk::One),
+            Self::Longer(more) => [&granted[..], more].concat(),
+            Self::Shorter(end) => granted[..usize::from(*end) % granted.len()].to_vec(),
             Self::Noise(bytes) => bytes.clone(),
         }
     }
 }
 
-/// As many answers fit into the queue of a connection.
+/// At most so many answers are not what they should be.
 const MOST: usize = 6;
 
 impl Answers {
     pub(crate) async fn play(self, stage: &Stage) {
-        let client = std::sync::Arc::new(DialClient::new(&stage.false_one));
-        let asking = 1 + u32::from(self.more % 4);
+        let client = Arc::new(DialClient::new(&stage.false_one));
+        let wanted = 1 + usize::from(self.more % 40);
         let mut dials = JoinSet::new();
-        for _ in 0..asking {
-            let (client, port) = (std::sync::Arc::clone(&client), stage.port);
-            dials.spawn(async move { client.dial(port, PATIENCE).await });
+        for _ in 0..wanted {
+            let (client, port) = (Arc::clone(&client), stage.port);
+            dials.spawn(async move { client.dial(port, &Connector::elsewhere(PATIENCE)).await });
         }
         let socket = stage.accept_at_the_impostor().await;
         let greeted = until("the greeting", || heard(&socket)).await;
-        assert_eq!(greeted, Request::Health.numbered(0));
-        let (mut right, mut made) = (0, 0);
-        let greeting = self.greeting.map_or_else(|| Reply::Healthy.numbered(0), |words| words.bytes(0));
-        let is_greeting = greeting == Reply::Healthy.numbered(0);
-        say(&socket, &greeting, &Descriptors::default(), stage.port);
-        if is_greeting {
-            let mut waiting = Vec::new();
-            while waiting.len() < asking as usize {
-                let requests = until("the requests are read", || heard(&socket)).await;
-                for request in Request::decode(&requests).expect("a relay asks in its protocol") {
-                    let (Some(number), Request::Dial(port)) = request else { panic!("{request:?}") };
-                    assert_eq!(port, stage.port);
-                    waiting.push(number);
+        assert_eq!(greeted, Request::Health(Talk::Channel).encode());
+        let right = Reply::Healthy.encode(Talk::Channel);
+        let greeting = self.greeting.map_or_else(|| right.clone(), |words| words.bytes());
+        say(&socket, &greeting, &Descriptors::default());
+
+        let (mut connections, mut given) = (Vec::new(), 0);
+        // Whoever got no word of it is told nothing but the truth.
+        let mut honest = greeting == right;
+        if honest {
+            let mut answers = self.answers.into_iter().take(MOST);
+            let mut is_over = false;
+            while !is_over && !dials.is_empty() {
+                while let Some(ended) = dials.try_join_next() {
+                    connections.extend(ended.expect("no dial panics"));
                 }
-            }
-            let first = waiting[0];
-            // What comes after something that is no answer reaches nobody.
-            let mut honest = true;
-            for answer in self.answers.iter().take(MOST) {
-                let (bytes, kinds) = (answer.bytes(first), answer.descriptors.kinds());
-                right += kinds.iter().filter(|kind| **kind == Kind::Right).count();
-                say(&socket, &bytes, &answer.descriptors, stage.port);
-                if honest {
-                    let taken = taken(&bytes, kinds, &mut waiting);
-                    made += taken.made;
-                    honest = taken.is_whole;
-                }
+                let Some(asked) = heard(&socket) else {
+                    tokio::task::yield_now().await;
+                    continue;
+                };
+                // It has hung up.
+                is_over = asked.is_empty();
+                let Ok(Request::Sockets(Order { to, count })) = Request::decode(&asked) else { break };
+                assert_eq!(to.port, stage.port);
+                let (bytes, descriptors) = match answers.next() {
+                    Some(Answer { words, descriptors }) => {
+                        let descriptors = descriptors.unwrap_or_else(|| Descriptors::fresh(count));
+                        honest &= matches!(words, Words::Granted) && is_right(&descriptors, to.ipv6, count);
+                        (words.bytes(), descriptors)
+                    }
+                    None if self.turns_honest => {
+                        (Reply::Granted.encode(Talk::Channel), Descriptors::fresh(count))
+                    }
+                    None => break,
+                };
+                honest &= !to.ipv6;
+                given += descriptors.kinds().iter().filter(|kind| **kind == Kind::Fresh).count();
+                say(&socket, &bytes, &descriptors);
             }
         }
-        // Whoever still waits asks once more, and finds nobody.
-        let mut connections = Vec::new();
+        // Whoever waits still gives up.
         drop(socket);
-        while !dials.is_empty() {
-            if let Some(ended) = dials.try_join_next() {
-                connections.extend(ended.expect("no dial panics"));
+        dials.abort_all();
+        while let Some(ended) = dials.join_next().await {
+            match ended {
+                Ok(dialled) => connections.extend(dialled),
+                Err(error) => assert!(error.is_cancelled(), "{error}"),
             }
-            drop(SockRef::from(&stage.impostor).accept());
-            tokio::task::yield_now().await;
         }
-        assert_eq!(connections.len(), made);
+        drop(client);
+        while SockRef::from(&stage.impostor).accept().is_ok() {}
+        assert!(connections.len() <= given);
+        if honest && self.turns_honest {
+            assert_eq!(connections.len(), wanted, "somebody was left alone");
+        }
         for socket in &connections {
             assert_eq!(socket.peer_addr().expect("it is connected").port(), stage.port);
             assert!(fcntl_getfd(socket).expect("it is open").contains(FdFlags::CLOEXEC));
             SockRef::from(socket).set_linger(Some(Duration::ZERO)).expect("a connection can be broken");
         }
-        stage.expect_connections(right).await;
+        // Some may have been made for one who gave up.
+        stage.expect_some_connections(connections.len()..=given).await;
     }
 }
 
-/// What a relay that waits for these takes of a packet.
-struct Taken {
-    made: usize,
-    /// It was right to its end.
-    is_whole: bool,
-}
-
-fn taken(bytes: &[u8], kinds: &[Kind], waiting: &mut Vec<u32>) -> Taken {
-    let mut taken = Taken { made: 0, is_whole: false };
-    let Ok(rows) = Reply::decode(bytes) else { return taken };
-    if rows.iter().filter(|row| row.1 == Reply::Connected).count() != kinds.len() {
-        return taken;
-    }
-    let mut kinds = kinds.iter();
-    for (number, reply) in rows {
-        let Some(at) = waiting.iter().position(|waits| Some(*waits) == number) else { return taken };
-        match reply {
-            Reply::Connected if kinds.next() == Some(&Kind::Right) => taken.made += 1,
-            Reply::Failed(_) | Reply::NotAllowed => {}
-            _ => return taken,
-        }
-        waiting.swap_remove(at);
-    }
-    taken.is_whole = true;
-    taken
+fn is_right(descriptors: &Descriptors, ipv6: bool, count: u8) -> bool {
+    let kinds = descriptors.kinds();
+    !ipv6 && (1..=count.into()).contains(&kinds.len()) && kinds.iter().all(|kind| *kind == Kind::Fresh)
 }
 
 /// The next packet, empty where the relay has hung up.
@@ -187,6 +157,7 @@ fn heard(socket: &OwnedFd) -> Option<Vec<u8>> {
     match recv(socket, packet.as_mut_slice(), RecvFlags::empty()) {
         Ok((n, _)) => packet.truncate(n),
         Err(Errno::AGAIN) => return None,
+        Err(Errno::CONNRESET) => packet.clear(),
         Err(error) => panic!("{error}"),
     }
     Some(packet)

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::LazyLock;
@@ -19,13 +19,13 @@ const MOST: usize = 20;
 /// A kind of descriptor.
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A connection to the target: the right one, where one is asked for.
-    Right,
+    /// A socket that can be connected over IPv4: the right one, where one is asked for.
+    Fresh,
+    Fresh6,
     /// A connection to another port of loopback.
-    Elsewhere,
-    /// The target's own end of a connection to it.
-    Reversed,
-    Unconnected,
+    Connected,
+    /// The other end of one.
+    Accepted,
     Listener,
     Udp,
     Unix,
@@ -33,21 +33,24 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn open(self, port: u16) -> OwnedFd {
-        let connect =
-            |addr: SocketAddr| broken_when_closed(TcpStream::connect(addr).expect("somebody listens"));
+    fn open(self) -> OwnedFd {
+        let near = || {
+            let addr = OTHER.local_addr().expect("a listener has an address");
+            broken_when_closed(TcpStream::connect(addr).expect("somebody listens"))
+        };
+        let tcp = |domain| Socket::new(domain, Type::STREAM, None).expect("a socket").into();
         match self {
-            Self::Right => connect((Ipv4Addr::LOCALHOST, port).into()),
-            Self::Elsewhere => {
-                let near = connect(OTHER.local_addr().expect("a listener has an address"));
+            Self::Fresh => tcp(Domain::IPV4),
+            Self::Fresh6 => tcp(Domain::IPV6),
+            Self::Connected => {
+                let near = near();
                 drop(OTHER.accept());
                 near
             }
-            Self::Reversed => {
-                let _near = connect(OTHER.local_addr().expect("a listener has an address"));
+            Self::Accepted => {
+                let _near = near();
                 broken_when_closed(OTHER.accept().expect("somebody has connected").0)
             }
-            Self::Unconnected => Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket").into(),
             Self::Listener => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port").into(),
             Self::Udp => UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port").into(),
             Self::Unix => UnixStream::pair().expect("a pair").0.into(),
@@ -56,7 +59,7 @@ impl Kind {
     }
 }
 
-/// What [`Kind::Elsewhere`] leads to.
+/// What [`Kind::Connected`] leads to.
 pub(crate) static OTHER: LazyLock<TcpListener> =
     LazyLock::new(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a port"));
 
@@ -70,6 +73,11 @@ fn broken_when_closed(stream: TcpStream) -> OwnedFd {
 pub(crate) struct Descriptors(Vec<Kind>);
 
 impl Descriptors {
+    /// So many that are right.
+    pub(crate) fn fresh(count: u8) -> Self {
+        Self(vec![Kind::Fresh; count.into()])
+    }
+
     pub(crate) fn kinds(&self) -> &[Kind] {
         &self.0[..self.0.len().min(MOST)]
     }
@@ -84,8 +92,8 @@ pub(crate) fn packet_socket() -> OwnedFd {
 
 /// Says so, and forgets what it sent along. The other end may have hung up, or have its queue
 /// full: whether it was said.
-pub(crate) fn say(to: &OwnedFd, bytes: &[u8], descriptors: &Descriptors, port: u16) -> bool {
-    let owned: Vec<OwnedFd> = descriptors.kinds().iter().map(|kind| kind.open(port)).collect();
+pub(crate) fn say(to: &OwnedFd, bytes: &[u8], descriptors: &Descriptors) -> bool {
+    let owned: Vec<OwnedFd> = descriptors.kinds().iter().map(|kind| kind.open()).collect();
     let borrowed: Vec<_> = owned.iter().map(AsFd::as_fd).collect();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);

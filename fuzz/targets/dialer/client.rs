@@ -5,13 +5,13 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 
 use arbitrary::Arbitrary;
-use assemble_proxy::dialer::{ROWS, Reply, Request};
-use assemble_proxy::sys::verify_loopback;
+use assemble_proxy::dialer::{Loopback, MOST as MOST_SOCKETS, Order, Reply, Request, Talk};
+use assemble_proxy::sys::{DESCRIPTORS, verify_fresh, verify_loopback};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use socket2::{SockAddr, SockRef};
 
-use crate::cargo::{Descriptors, Kind, packet_socket, say};
+use crate::cargo::{Descriptors, packet_socket, say};
 use crate::{Stage, until};
 
 /// As many packets fit into the queue of a connection, whatever the machine's limits.
@@ -32,12 +32,17 @@ struct Packet {
 
 #[derive(Arbitrary, Debug)]
 enum Words {
-    /// For the port that may be dialled.
-    Dial,
-    DialOther(u16),
+    /// For the port that is allowed, or for another.
+    Dial(Option<u16>),
     Health,
-    /// The same on a channel, with numbers of which some are equal, in packets of many rows.
-    Numbered((u8, Asked), Vec<(u8, Asked)>),
+    /// The same on a channel.
+    Greeting,
+    /// Sockets, for the port that is allowed or for another.
+    Sockets {
+        ipv6: bool,
+        other: Option<u16>,
+        count: u8,
+    },
     /// A good request and what follows.
     Longer(Vec<u8>),
     /// The beginning of a good request.
@@ -46,32 +51,16 @@ enum Words {
     Noise(Vec<u8>),
 }
 
-#[derive(Arbitrary, Clone, Copy, Debug)]
-enum Asked {
-    Dial,
-    DialOther(u16),
-    Health,
-    Cancel,
-}
-
 impl Words {
     fn bytes(&self, port: u16) -> Vec<u8> {
         let dial = Request::Dial(port).encode();
         match self {
-            Self::Dial => dial,
-            Self::DialOther(other) => Request::Dial(*other).encode(),
-            Self::Health => Request::Health.encode(),
-            Self::Numbered(first, more) => {
-                let rows = [first].into_iter().chain(more).map(|(number, asked)| {
-                    let request = match asked {
-                        Asked::Dial => Request::Dial(port),
-                        Asked::DialOther(other) => Request::Dial(*other),
-                        Asked::Health => Request::Health,
-                        Asked::Cancel => Request::Cancel,
-                    };
-                    (Some(u32::from(number % 4)), request)
-                });
-                Request::packet(&rows.collect::<Vec<_>>())
+            Self::Dial(other) => Request::Dial(other.unwrap_or(port)).encode(),
+            Self::Health => Request::Health(Talk::One).encode(),
+            Self::Greeting => Request::Health(Talk::Channel).encode(),
+            Self::Sockets { ipv6, other, count } => {
+                let to = Loopback { ipv6: *ipv6, port: other.unwrap_or(port) };
+                Request::Sockets(Order { to, count: count % (MOST_SOCKETS + 2) }).encode()
             }
             Self::Longer(more) => [&dial[..], more].concat(),
             Self::Shorter(end) => dial[..usize::from(*end) % dial.len()].to_vec(),
@@ -94,122 +83,99 @@ impl Client {
         // All of it is there before the dialer looks, so that what it makes of it is no chance.
         let packets = &self.packets[..self.packets.len().min(MOST)];
         for Packet { words, descriptors } in packets {
-            let said = say(&socket, &words.bytes(stage.port), descriptors, stage.port);
+            let said = say(&socket, &words.bytes(stage.port), descriptors);
             assert!(said, "nobody has read, and so few fit into the queue");
         }
-        let own = packets.iter().flat_map(|packet| packet.descriptors.kinds());
-        let own = own.filter(|kind| **kind == Kind::Right).count();
         if self.leaves || packets.is_empty() {
             drop(socket);
-            // What a channel has asked for may be dialled before its end is seen.
-            if !packets.first().is_some_and(|first| opens_a_channel(first, stage.port)) {
-                stage.expect_connections(own).await;
-            }
+            stage.expect_connections(0).await;
             return;
         }
         let expected = Expected::of(packets, stage.port);
-        let (mut held, mut heard) = (Vec::new(), Vec::new());
-        while !expected.is_all(&heard) {
-            let Some((answers, descriptors)) = until("an answer", || hear(&socket)).await else { break };
-            let connected = answers.iter().filter(|answer| answer.1 == Reply::Connected).count();
-            assert_eq!(descriptors.len(), connected, "of {answers:?}");
-            for descriptor in &descriptors {
-                verify_loopback(descriptor, stage.port).expect("a connection to the target");
+        let (mut held, mut connections, mut heard) = (Vec::new(), 0, 0);
+        while heard < expected.answers.len() {
+            let Some((talk, reply, descriptors)) = until("an answer", || hear(&socket)).await else { break };
+            let (wanted, order) = expected.answers[heard];
+            assert_eq!((talk, reply), wanted);
+            match order {
+                None if wanted == (Talk::One, Reply::Granted) => {
+                    let [connection] = &descriptors[..] else { panic!("{descriptors:?}") };
+                    verify_loopback(connection, stage.port).expect("a connection to the target");
+                    connections += 1;
+                }
+                None => assert!(descriptors.is_empty()),
+                Some(Order { to, count }) => {
+                    assert_eq!(descriptors.len(), usize::from(count));
+                    for descriptor in &descriptors {
+                        verify_fresh(descriptor, to.ip()).expect("a socket that can be connected");
+                        let source = SockRef::from(descriptor).local_addr().expect("it has an address");
+                        let source = source.as_socket().expect("one of the internet");
+                        assert_eq!((source.ip(), source.port()), (to.ip(), 0));
+                    }
+                }
             }
-            heard.extend(answers);
+            heard += 1;
             held.extend(descriptors);
         }
-        expected.demand(heard, packets);
-        stage.expect_connections(own + held.len()).await;
+        // Whoever goes on talking may meet a reset in place of the last answers.
+        let may_lack = expected.ends && packets.len() > 1;
+        assert!(heard == expected.answers.len() || may_lack, "{heard} of {:?}", expected.answers);
+        stage.expect_connections(connections).await;
     }
 }
 
-fn opens_a_channel(first: &Packet, port: u16) -> bool {
-    let asked = Request::decode(&first.words.bytes(port));
-    first.is_bare() && asked.is_ok_and(|asked| !matches!(asked[..], [(None, _)]))
-}
-
-type Answer = (Option<u32>, Reply);
-
-/// What the dialer answers, in some order.
+/// What the dialer answers, in this order, and for which order it comes with sockets.
 struct Expected {
-    answers: Vec<Answer>,
+    answers: Vec<((Talk, Reply), Option<Order>)>,
     /// It hangs up after that.
     ends: bool,
 }
 
 impl Expected {
     fn of(packets: &[Packet], port: u16) -> Self {
-        let refused = (None, Reply::Malformed);
-        let one = |answer| Self { answers: vec![answer], ends: true };
-        if !packets[0].is_bare() {
-            return one(refused);
-        }
-        let Ok(asked) = Request::decode(&packets[0].words.bytes(port)) else { return one(refused) };
-        let [(None, request)] = asked[..] else { return Self::of_channel(packets, port) };
-        match (request, packets.get(1)) {
-            (Request::Health, _) => one((None, Reply::Healthy)),
-            (Request::Dial(other), _) if other != port => one((None, Reply::NotAllowed)),
-            (Request::Dial(_), None) => one((None, Reply::Connected)),
-            // An empty packet cannot be told from a peer that has gone, who gets no answer.
-            (Request::Dial(_), Some(next)) if next.is_bare() && next.words.bytes(port).is_empty() => {
-                Self { answers: Vec::new(), ends: true }
-            }
-            (Request::Dial(_), Some(_)) => one(refused),
-            (Request::Cancel, _) => unreachable!("it is one of a channel"),
-        }
-    }
-
-    fn of_channel(packets: &[Packet], port: u16) -> Self {
         let mut answers = Vec::new();
-        for packet in packets {
+        for (at, packet) in packets.iter().enumerate() {
             let bytes = packet.words.bytes(port);
-            match Request::decode(&bytes) {
-                _ if packet.is_bare() && bytes.is_empty() => return Self { answers, ends: true },
-                Ok(asked) if packet.is_bare() && !matches!(asked[..], [(None, _)]) => {
-                    answers.extend(asked.into_iter().filter_map(|(number, request)| match request {
-                        Request::Health => Some((number, Reply::Healthy)),
-                        Request::Dial(other) if other != port => Some((number, Reply::NotAllowed)),
-                        Request::Dial(_) => Some((number, Reply::Connected)),
-                        Request::Cancel => None,
-                    }));
-                }
-                _ => {
-                    answers.push((None, Reply::Malformed));
-                    return Self { answers, ends: true };
-                }
+            let is_empty = packet.is_bare() && bytes.is_empty();
+            // An empty packet cannot be told from a peer that has gone, who gets no answer.
+            if is_empty && at > 0 {
+                return Self { answers, ends: true };
             }
+            let last = |reply| ((Talk::One, reply), None);
+            let request = Request::decode(&bytes).ok().filter(|_| packet.is_bare());
+            match request {
+                Some(Request::Health(Talk::One)) if at == 0 => answers.push(last(Reply::Healthy)),
+                Some(Request::Dial(other)) if at == 0 && other != port => {
+                    answers.push(last(Reply::NotAllowed))
+                }
+                Some(Request::Dial(_)) if at == 0 => match packets.get(1) {
+                    None => answers.push(last(Reply::Granted)),
+                    Some(next) if next.is_bare() && next.words.bytes(port).is_empty() => {}
+                    Some(_) => answers.push(last(Reply::Malformed)),
+                },
+                Some(Request::Health(Talk::Channel)) => {
+                    answers.push(((Talk::Channel, Reply::Healthy), None));
+                    continue;
+                }
+                Some(Request::Sockets(order)) if order.to.port != port => {
+                    answers.push(((Talk::Channel, Reply::NotAllowed), None));
+                    continue;
+                }
+                Some(Request::Sockets(order)) => {
+                    answers.push(((Talk::Channel, Reply::Granted), Some(order)));
+                    continue;
+                }
+                _ => answers.push(last(Reply::Malformed)),
+            }
+            return Self { answers, ends: true };
         }
         Self { answers, ends: false }
     }
-
-    fn is_all(&self, heard: &[Answer]) -> bool {
-        heard.len() >= self.answers.len()
-    }
-
-    /// Whoever goes on talking may meet a reset in place of the last answers, and where a dialer has
-    /// hung up an attempt that took time has ended without one.
-    fn demand(self, heard: Vec<Answer>, packets: &[Packet]) {
-        let mut left = self.answers;
-        let may_lack = self.ends && packets.len() > 1;
-        for answer in heard {
-            let place = left.iter().position(|expected| is_same(*expected, answer));
-            left.swap_remove(place.unwrap_or_else(|| panic!("{answer:?} is not one of {left:?}")));
-        }
-        assert!(left.is_empty() || may_lack, "{left:?} are missing");
-    }
 }
 
-/// An attempt that took time may have been cancelled.
-fn is_same(expected: Answer, answer: Answer) -> bool {
-    let cancelled = Reply::Failed(Errno::CANCELED.raw_os_error());
-    expected == answer || (expected.1 == Reply::Connected && answer == (expected.0, cancelled))
-}
-
-/// The answers of a packet with what came along, or none where the dialer has hung up; `None` while it
-/// does neither.
-fn hear(socket: &OwnedFd) -> Option<Option<(Vec<Answer>, Vec<OwnedFd>)>> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(ROWS))];
+/// An answer with what came along, or none where the dialer has hung up; `None` while it does neither.
+fn hear(socket: &OwnedFd) -> Option<Option<(Talk, Reply, Vec<OwnedFd>)>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut bytes = [0; Reply::BYTES];
     let received =
@@ -225,8 +191,9 @@ fn hear(socket: &OwnedFd) -> Option<Option<(Vec<Answer>, Vec<OwnedFd>)>> {
         Err(error) => panic!("{error}"),
         Ok(received) if received.bytes == 0 => Some(None),
         Ok(received) => {
-            let replies = Reply::decode(&bytes[..received.bytes]).expect("a dialer answers in its protocol");
-            Some(Some((replies, descriptors)))
+            let said = Reply::decode(&bytes[..received.bytes]);
+            let (talk, reply) = said.expect("a dialer answers in its protocol");
+            Some(Some((talk, reply, descriptors)))
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The relay's end of a channel.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
@@ -8,24 +7,23 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use super::error::DialerError;
-use super::requests::{Requests, Unanswered};
-use super::{Malformed, Reply, Request};
+use super::pool::{Answer, Pool, Taken};
+use super::protocol::{Loopback, Malformed, Reply, Request, Talk};
 use crate::accept::BACKOFF;
-use crate::connect::ConnectError;
-use crate::sys::{Control, Packet, PacketSocket, Passed, verify_loopback};
+use crate::sys::{Control, PacketSocket, Passed, verify_fresh};
 
-/// An answer as the protocol wants it: with a descriptor if it says that it has one, and else without.
+/// A packet of a dialer.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) number: Option<u32>,
+pub(super) struct Said {
+    pub(super) talk: Talk,
     pub(super) reply: Reply,
-    passed: Option<OwnedFd>,
+    pub(super) passed: Vec<OwnedFd>,
 }
 
 /// Why there is none.
@@ -51,46 +49,28 @@ impl From<io::Error> for Broken {
     }
 }
 
-/// Receives the answers of a packet.
-pub(super) fn poll_answers(socket: &PacketSocket, cx: &mut Context<'_>) -> Poll<Result<Vec<Answer>, Broken>> {
-    // One byte more than the longest has, or a longer packet would pass for one.
+impl From<Malformed> for Broken {
+    fn from(Malformed: Malformed) -> Self {
+        Self::Nonsense
+    }
+}
+
+/// Receives a packet.
+pub(super) fn poll_said(socket: &PacketSocket, cx: &mut Context<'_>) -> Poll<Result<Said, Broken>> {
+    // One byte more than it has, or a longer packet would pass for one.
     let mut buf = [0; Reply::BYTES + 1];
     let packet = ready!(socket.poll_recv(cx, &mut buf, Control::Some))?;
     if packet.bytes.is_empty() {
         return Poll::Ready(Err(Broken::Gone(io::ErrorKind::UnexpectedEof.into())));
     }
-    Poll::Ready(answers(packet).ok_or(Broken::Nonsense))
-}
-
-fn answers(packet: Packet<'_>) -> Option<Vec<Answer>> {
-    // There is room for one in each row of a packet: this process may not have more (unix(7)).
-    let (passed, without) = match packet.passed {
-        Passed::All(passed) => (passed, Reply::Connected),
-        Passed::TooMany => (Vec::new(), Reply::Failed(Errno::MFILE.raw_os_error())),
-    };
-    let mut passed = passed.into_iter();
-    let mut answers = Vec::new();
-    for (number, reply) in Reply::decode(packet.bytes).ok()? {
-        let reply = if reply == Reply::Connected { without } else { reply };
-        let passed = if reply == Reply::Connected { Some(passed.next()?) } else { None };
-        answers.push(Answer { number, reply, passed });
-    }
-    passed.next().is_none().then_some(answers)
-}
-
-impl Answer {
-    /// The connection to `port` that was asked for.
-    pub(super) fn connection(self, port: u16) -> Result<OwnedFd, DialerError> {
-        match (self.reply, self.passed) {
-            (Reply::Connected, Some(fd)) => match verify_loopback(&fd, port) {
-                Ok(()) => Ok(fd),
-                Err(cause) => Err(DialerError::Impostor { port, cause }),
-            },
-            (Reply::Failed(errno), _) => Err(ConnectError::Io(io::Error::from_raw_os_error(errno)).into()),
-            (Reply::NotAllowed, _) => Err(DialerError::NotAllowed(port)),
-            _ => Err(DialerError::Nonsense),
+    let (talk, reply) = Reply::decode(packet.bytes)?;
+    Poll::Ready(Ok(match packet.passed {
+        // There is room for all that go with a packet: this process may not have more (unix(7)).
+        Passed::TooMany => {
+            Said { talk, reply: Reply::Failed(Errno::MFILE.raw_os_error()), passed: Vec::new() }
         }
-    }
+        Passed::All(passed) => Said { talk, reply, passed },
+    }))
 }
 
 /// Connects, waiting while the dialer's queue is full: the kernel has no event for that.
@@ -114,12 +94,12 @@ pub(super) enum Opened {
     Older,
 }
 
-/// The relay's end of a channel. A task of its own sends the requests and reads the answers, until the channel
-/// has ended: all that is asked before its turn comes goes in one packet.
+/// The relay's end of a channel. A task of its own sends the orders and reads the answers, until the channel
+/// has ended.
 #[derive(Debug)]
 pub(super) struct Channel {
     socket: PacketSocket,
-    requests: Mutex<Requests>,
+    pool: Mutex<Pool>,
     /// There is something to be sent.
     unsent: Notify,
 }
@@ -128,19 +108,20 @@ impl Channel {
     /// Opens a channel to the dialer at `path`. Needs a runtime, on which it is read.
     pub(super) async fn open(path: &Path) -> Result<Opened, Broken> {
         let socket = connect(path).await?;
-        socket.send(&Request::Health.numbered(0), &[])?;
-        match poll_fn(|cx| poll_answers(&socket, cx)).await?.as_slice() {
-            [Answer { number: Some(0), reply: Reply::Healthy, .. }] => {}
-            [Answer { number: None, reply: Reply::Malformed, .. }] => return Ok(Opened::Older),
+        socket.send(&Request::Health(Talk::Channel).encode(), &[])?;
+        match poll_fn(|cx| poll_said(&socket, cx)).await? {
+            Said { passed, .. } if !passed.is_empty() => return Err(Broken::Nonsense),
+            Said { talk: Talk::Channel, reply: Reply::Healthy, .. } => {}
+            Said { talk: Talk::One, reply: Reply::Malformed, .. } => return Ok(Opened::Older),
             _ => return Err(Broken::Nonsense),
         }
-        let channel = Arc::new(Self { socket, requests: Mutex::default(), unsent: Notify::new() });
+        let channel = Arc::new(Self { socket, pool: Mutex::default(), unsent: Notify::new() });
         tokio::spawn(Serving(Arc::clone(&channel)).serve());
         Ok(Opened::Channel(channel))
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        self.requests().have_ended()
+        self.pool().has_ended()
     }
 
     /// Ends it, and with it what serves it.
@@ -148,26 +129,28 @@ impl Channel {
         self.socket.hang_up();
     }
 
-    /// Asks for a connection to `port`, and cancels that when it is dropped. None when the channel ended
-    /// before there was an answer.
-    pub(super) async fn ask(&self, port: u16) -> Option<Result<OwnedFd, DialerError>> {
-        let (asker, answer) = oneshot::channel();
-        let added = self.requests().add(port, asker);
-        let Some(number) = added else {
-            self.end();
-            return None;
+    /// A socket for a port of the dialer's loopback. None when the channel ended before there was one.
+    pub(super) async fn socket(&self, to: Loopback) -> Option<Answer> {
+        let taken = {
+            let mut pool = self.pool();
+            let taken = pool.take(to, Instant::now());
+            if pool.has_orders() {
+                self.unsent.notify_one();
+            }
+            taken?
         };
-        self.unsent.notify_one();
-        let _cancelled = Asked { channel: self, number };
-        answer.await.ok()
+        match taken {
+            Taken::Here(socket) => Some(Ok(socket)),
+            Taken::Later(answer) => answer.await.ok(),
+        }
     }
 
-    /// Sends what is asked, for ever.
+    /// Sends what is asked for, for ever.
     async fn send(&self) -> Infallible {
         loop {
-            let packet = self.requests().packet();
-            match packet {
-                Some(packet) => self.send_packet(&packet).await,
+            let order = self.pool().order();
+            match order {
+                Some(order) => self.send_packet(&Request::Sockets(order).encode()).await,
                 None => self.unsent.notified().await,
             }
         }
@@ -187,56 +170,41 @@ impl Channel {
     /// Reads answers, for ever.
     async fn read(&self) -> Broken {
         loop {
-            let answers = match poll_fn(|cx| poll_answers(&self.socket, cx)).await {
-                Ok(answers) => answers,
+            let said = match poll_fn(|cx| poll_said(&self.socket, cx)).await {
+                Ok(said) => said,
                 Err(broken) => return broken,
             };
-            for answer in answers {
-                if let Err(Malformed) = self.answered(answer) {
-                    return Broken::Nonsense;
-                }
+            if let Err(Malformed) = self.said(said) {
+                return Broken::Nonsense;
             }
         }
     }
 
-    /// Gives an answer to whoever waits for it.
+    /// Gives what came to those who wait for it.
     ///
     /// # Errors
-    /// It is not one that a dialer would give.
-    fn answered(&self, answer: Answer) -> Result<(), Malformed> {
-        let number = answer.number.ok_or(Malformed)?;
-        let Unanswered { port, asker, .. } = self.requests().take(number).ok_or(Malformed)?;
-        let Some(asker) = asker else {
-            // One that comes too late is closed.
-            return if matches!(answer.reply, Reply::Malformed | Reply::Healthy) {
-                Err(Malformed)
-            } else {
-                Ok(())
-            };
+    /// It is nothing that a dialer would give.
+    fn said(&self, Said { talk, reply, passed }: Said) -> Result<(), Malformed> {
+        let mut pool = self.pool();
+        let to = pool.awaited()?;
+        if talk != Talk::Channel {
+            return Err(Malformed);
+        }
+        let verified = |socket| match verify_fresh(&socket, to.ip()) {
+            Ok(()) => Ok(socket),
+            Err(cause) => Err(DialerError::Impostor { port: to.port, cause }),
         };
-        let connection = answer.connection(port);
-        let is_false = matches!(connection, Err(DialerError::Nonsense | DialerError::Impostor { .. }));
-        // The same for one who goes away in this very moment.
-        let _ = asker.send(connection);
+        let sockets: Vec<_> = passed.into_iter().map(verified).collect();
+        let is_false = sockets.iter().any(Result::is_err);
+        pool.answered(reply, sockets, Instant::now())?;
+        if pool.has_orders() {
+            self.unsent.notify_one();
+        }
         if is_false { Err(Malformed) } else { Ok(()) }
     }
 
-    fn requests(&self) -> MutexGuard<'_, Requests> {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A request, for as long as somebody waits for the answer.
-struct Asked<'a> {
-    channel: &'a Channel,
-    number: u32,
-}
-
-impl Drop for Asked<'_> {
-    fn drop(&mut self) {
-        if self.channel.requests().abandon(self.number) {
-            self.channel.unsent.notify_one();
-        }
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -251,22 +219,19 @@ impl Serving {
             never = self.0.send() => match never {},
         };
         tracing::debug!(?broken, "the channel to the dialer has ended");
+        let waiting = self.0.pool().end();
         if let Broken::Nonsense = broken {
-            for request in self.end() {
-                request.asker.map(|asker| asker.send(Err(DialerError::Nonsense)));
+            for asker in waiting {
+                // Who has gone does without.
+                let _ = asker.send(Err(DialerError::Nonsense));
             }
         }
-    }
-
-    fn end(&self) -> VecDeque<Unanswered> {
-        // Whoever is about to cancel finds that there is nothing left.
-        self.0.end();
-        self.0.requests().end()
     }
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        drop(self.end());
+        self.0.end();
+        self.0.pool().end();
     }
 }

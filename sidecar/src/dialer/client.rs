@@ -8,13 +8,15 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use assemble_contract::Outcome;
 use assemble_contract::answer::TIMEOUT;
+use rustix::io::Errno;
 
-use super::channel::{self, Answer, Broken, Channel, Opened};
+use super::channel::{self, Broken, Channel, Opened, Said};
 use super::error::DialerError;
-use super::{Reply, Request};
-use crate::connect::ConnectError;
-use crate::sys::Socket;
+use super::protocol::{Loopback, Reply, Request, Talk};
+use crate::connect::{ConnectError, Connector};
+use crate::sys::{Impostor, Socket, verify_loopback};
 
 /// A dialer somewhere, known by the path of its socket, and the channel to it.
 ///
@@ -41,7 +43,15 @@ enum Known {
     Gone(Instant),
 }
 
-/// A connection that a dialer makes.
+/// What a dialer has handed over.
+enum Handed {
+    /// Not connected yet, and where it came from.
+    Socket(OwnedFd, Arc<Channel>),
+    /// By an older one.
+    Connection(OwnedFd),
+}
+
+/// A connection by way of a dialer.
 pub type Dialling<'a> = Pin<Box<dyn Future<Output = Result<Socket, DialerError>> + Send + 'a>>;
 
 /// For how long a dialer is taken for an older one, before the next may be tried.
@@ -63,27 +73,47 @@ impl DialClient {
         &self.path
     }
 
-    /// Has a connection made to `port` of the dialer's loopback. Dropping this cancels it there
-    /// as well.
+    /// Connects to `port` of the dialer's loopback: over IPv4, else over IPv6. When neither works the first
+    /// one's reason counts: the second one often is that there is no IPv6.
     ///
     /// # Errors
-    /// The dialer does not help, its connect(2) fails, or there is no answer within `timeout`.
-    pub fn dial(&self, port: u16, timeout: Duration) -> Dialling<'_> {
+    /// The dialer does not help within the time that an attempt has, or there is no connection.
+    pub fn dial<'a>(&'a self, port: u16, connector: &'a Connector) -> Dialling<'a> {
         // Boxed, so that whoever dials by other ways has no room for this, and no copy of its code.
         Box::pin(async move {
-            let answered = tokio::time::timeout(timeout, self.ask(port)).await;
-            let fd = answered.map_err(|_| ConnectError::TimedOut(timeout))??;
-            Ok(Socket::dialled(fd).map_err(ConnectError::Io)?)
+            match self.connect(Loopback { ipv6: false, port }, connector).await {
+                Err(DialerError::Connect(error)) if may_be_ipv6(&error) => {
+                    let ipv6 = self.connect(Loopback { ipv6: true, port }, connector).await;
+                    ipv6.map_err(|_| error.into())
+                }
+                connected => connected,
+            }
         })
     }
 
-    async fn ask(&self, port: u16) -> Result<OwnedFd, DialerError> {
+    async fn connect(&self, to: Loopback, connector: &Connector) -> Result<Socket, DialerError> {
+        let limit = connector.timeout();
+        let in_time = tokio::time::timeout(limit, self.socket(to));
+        let (socket, channel) = match in_time.await.map_err(|_| ConnectError::TimedOut(limit))?? {
+            Handed::Connection(fd) => return Ok(Socket::dialled(fd).map_err(ConnectError::Io)?),
+            Handed::Socket(socket, channel) => (socket, channel),
+        };
+        connector.connect_with(socket, to.addr()).await.map_err(|error| match error.errno() {
+            errno if errno == Errno::ISCONN.raw_os_error() => {
+                channel.end();
+                DialerError::Impostor { port: to.port, cause: Impostor::Used }
+            }
+            _ => error.into(),
+        })
+    }
+
+    async fn socket(&self, to: Loopback) -> Result<Handed, DialerError> {
         for _ in 0..2 {
             let Opened::Channel(channel) = self.opened().await? else {
-                return self.ask_older(port).await;
+                return self.ask_older(to.port).await.map(Handed::Connection);
             };
-            if let Some(answer) = channel.ask(port).await {
-                return answer;
+            if let Some(answer) = channel.socket(to).await {
+                return answer.map(|socket| Handed::Socket(socket, channel));
             }
         }
         let cause = io::ErrorKind::UnexpectedEof.into();
@@ -113,9 +143,16 @@ impl DialClient {
     }
 
     async fn ask_older(&self, port: u16) -> Result<OwnedFd, DialerError> {
-        let answer =
-            ask_once(&self.path, Request::Dial(port)).await.map_err(|broken| broken.at(&self.path))?;
-        let fd = answer.connection(port)?;
+        let said = ask_once(&self.path, Request::Dial(port)).await.map_err(|broken| broken.at(&self.path))?;
+        let fd = match (said.reply, <[OwnedFd; 1]>::try_from(said.passed)) {
+            (Reply::Granted, Ok([fd])) => fd,
+            (Reply::Failed(errno), Err(_)) => {
+                return Err(ConnectError::Io(io::Error::from_raw_os_error(errno)).into());
+            }
+            (Reply::NotAllowed, Err(_)) => return Err(DialerError::NotAllowed(port)),
+            _ => return Err(DialerError::Nonsense),
+        };
+        verify_loopback(&fd, port).map_err(|cause| DialerError::Impostor { port, cause })?;
         // Not all of them have done this.
         Socket::prepare(fd.as_fd()).map_err(ConnectError::Io)?;
         Ok(fd)
@@ -156,14 +193,17 @@ impl Known {
     }
 }
 
+/// Whether this says that IPv4 leads nowhere, and not that the time is over or descriptors are lacking.
+fn may_be_ipv6(error: &ConnectError) -> bool {
+    !matches!(error.outcome(), Outcome::TimedOut | Outcome::Descriptors)
+}
+
 /// Asks a question that is the only one of its connection.
-async fn ask_once(path: &Path, request: Request) -> Result<Answer, Broken> {
+async fn ask_once(path: &Path, request: Request) -> Result<Said, Broken> {
     let socket = channel::connect(path).await?;
     socket.send(&request.encode(), &[])?;
-    match poll_fn(|cx| channel::poll_answers(&socket, cx)).await?.pop() {
-        Some(answer @ Answer { number: None, .. }) => Ok(answer),
-        _ => Err(Broken::Nonsense),
-    }
+    let said = poll_fn(|cx| channel::poll_said(&socket, cx)).await?;
+    if said.talk == Talk::One { Ok(said) } else { Err(Broken::Nonsense) }
 }
 
 /// Asks the dialer at `path` whether it serves. Needs a runtime.
@@ -171,8 +211,8 @@ async fn ask_once(path: &Path, request: Request) -> Result<Answer, Broken> {
 /// # Errors
 /// Nobody answers, or nonsense.
 pub async fn probe(path: &Path) -> io::Result<()> {
-    match tokio::time::timeout(TIMEOUT, ask_once(path, Request::Health)).await? {
-        Ok(Answer { reply: Reply::Healthy, .. }) => Ok(()),
+    match tokio::time::timeout(TIMEOUT, ask_once(path, Request::Health(Talk::One))).await? {
+        Ok(Said { reply: Reply::Healthy, passed, .. }) if passed.is_empty() => Ok(()),
         Ok(_) => Err(io::Error::other(DialerError::Nonsense)),
         Err(broken) => Err(io::Error::other(broken.at(path))),
     }

@@ -31,11 +31,11 @@ pub enum DialerError {
     #[advice = "look who does"]
     #[status = "log, and 1 from `health`"]
     Nonsense,
-    /// Its attempt to connect failed, or took too long.
+    /// The attempt to connect failed, or took too long.
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// Something else listens at its socket.
-    #[error("the dialer handed over something else than a connection to port \"{port}\": {cause}")]
+    #[error("the dialer handed over something else than a socket for port \"{port}\": {cause}")]
     #[advice = "look who does"]
     Impostor {
         port: u16,

@@ -1,10 +1,9 @@
-//! What the dialer does for each of those who ask: it takes requests, and hands over what it has
-//! connected.
+//! What the dialer does for each of those who ask: it takes requests, and hands over the sockets that
+//! it has made.
 
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 use std::time::Duration;
 
 use explained::Explained;
@@ -12,14 +11,15 @@ use rustix::io::Errno;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use super::attempts::{Attempts, Dialer};
-use super::{Malformed, Number, ROWS, Reply, Request};
-use crate::connect::ConnectError;
+use super::grants::Dialer;
+use super::protocol::{MOST, Malformed, Order, Reply, Request, Talk};
 use crate::reports::{Topic, report};
-use crate::sys::{Control, DESCRIPTORS, PacketSocket, Passed, Socket};
+use crate::sys::{Control, DESCRIPTORS, PacketSocket, Passed};
 
-/// After so many packets of one channel, each of up to 16 requests, the others have their turn.
+/// After so many orders of one channel, each of up to 16 sockets, the others have their turn.
 const BURST: u32 = 2;
+
+const _: () = assert!(MOST as usize <= DESCRIPTORS, "they go with one packet");
 
 /// Who asks does so at once, or not at all; and reads the answers.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -69,26 +69,19 @@ pub enum Refusal {
 /// One of those who ask.
 pub(super) struct Peer<'a> {
     socket: PacketSocket,
-    dialer: &'a Arc<Dialer>,
-    /// Answers that are still to be sent.
-    unsent: Vec<(Number, Answer)>,
+    dialer: &'a Dialer,
 }
 
-type Answer = Result<OwnedFd, Reply>;
-
-fn reply(answer: &Answer) -> Reply {
-    answer.as_ref().err().copied().unwrap_or(Reply::Connected)
-}
-
-const _: () = assert!(ROWS <= DESCRIPTORS, "each row may have one");
+/// What is handed over, or why nothing is.
+type Answer = Result<Vec<OwnedFd>, Reply>;
 
 impl<'a> Peer<'a> {
-    pub(super) const fn new(socket: PacketSocket, dialer: &'a Arc<Dialer>) -> Self {
-        Self { socket, dialer, unsent: Vec::new() }
+    pub(super) const fn new(socket: PacketSocket, dialer: &'a Dialer) -> Self {
+        Self { socket, dialer }
     }
 
     /// Serves it until one side ends the connection.
-    pub(super) async fn serve(&mut self) {
+    pub(super) async fn serve(&self) {
         let Err(refusal) = self.granted().await else { return };
         self.tell(&refusal);
         let reply = match refusal {
@@ -96,8 +89,8 @@ impl<'a> Peer<'a> {
             Refusal::NotAllowed(_) => Reply::NotAllowed,
             _ => Reply::Malformed,
         };
-        // Who has gone already does without.
-        let _ = self.socket.send(&reply.encode(), &[]);
+        // So that other versions understand it; who has gone already does without.
+        let _ = self.socket.send(&reply.encode(Talk::One), &[]);
     }
 
     fn tell(&self, refusal: &Refusal) {
@@ -105,170 +98,117 @@ impl<'a> Peer<'a> {
         report!(told, info, error = %refusal, "a request was refused");
     }
 
-    async fn granted(&mut self) -> Result<(), Refusal> {
+    async fn granted(&self) -> Result<(), Refusal> {
         let uid = self.socket.peer_uid()?;
-        let Dialer { own_uid, ref config, .. } = **self.dialer;
+        let Dialer { own_uid, ref config, .. } = *self.dialer;
         if uid != 0 && uid != own_uid && Some(uid) != config.peer_uid {
             return Err(Refusal::User(uid));
         }
         let asked = tokio::select! {
             biased;
-            asked = timeout(PATIENCE, self.requests()) => asked.map_err(|_| Refusal::Silent)??,
+            asked = timeout(PATIENCE, self.request()) => asked.map_err(|_| Refusal::Silent)??,
             () = self.dialer.crowded.notified() => return Ok(()),
         };
-        match *asked {
-            [(None, Request::Dial(port))] if !config.allow.allows(port) => Err(Refusal::NotAllowed(port)),
-            _ => self.channel(asked).await,
+        match asked {
+            Request::Health(Talk::One) => self.answer(Talk::One, Err(Reply::Healthy)).await,
+            Request::Dial(port) => self.dial(port).await,
+            first => self.channel(first).await,
         }
     }
 
-    /// Serves a channel, of which these are the first requests, or the only request of a connection.
-    async fn channel(&mut self, asked: Vec<(Number, Request)>) -> Result<(), Refusal> {
-        let mut attempts = Attempts::default();
-        let is_channel = !matches!(*asked, [(None, _)]);
-        if let [(None, Request::Dial(_))] = *asked {
-            // What was sent along with it is seen before anything is dialled.
-            tokio::select! {
-                biased;
-                more = self.requests() => return only(more),
-                () = std::future::ready(()) => {}
-            }
+    /// Answers the only request of a connection, of a relay that wants to be connected. What was sent along with
+    /// it is seen before anything is dialled.
+    async fn dial(&self, port: u16) -> Result<(), Refusal> {
+        if !self.dialer.config.allow.allows(port) {
+            return Err(Refusal::NotAllowed(port));
         }
-        self.asked(asked, &mut attempts);
+        let connected = tokio::select! {
+            biased;
+            more = self.request() => return match more {
+                Err(Refusal::Empty) => Ok(()),
+                Err(Refusal::Broken(error)) => Err(error.into()),
+                _ => Err(Refusal::Several),
+            },
+            connected = self.dialer.connect(port) => connected,
+        };
+        let answer = connected.map(|socket| vec![socket.unregistered()]);
+        self.answer(Talk::One, answer.map_err(|error| Reply::Failed(error.errno()))).await
+    }
+
+    /// Serves a channel that begins with this.
+    async fn channel(&self, first: Request) -> Result<(), Refusal> {
+        let mut request = first;
         for turn in 1_u32.. {
-            self.flush().await?;
-            while let Some((number, port)) = attempts.next(self.dialer) {
-                self.dial(number, port, &mut attempts);
-                self.flush().await?;
-            }
-            if !is_channel && attempts.are_none() {
-                break;
-            }
-            tokio::select! {
-                biased;
-                Some((number, dialled)) = attempts.ended() => self.dialled(number, dialled),
-                asked = self.requests(), if attempts.may_wait() => match asked {
-                    more if !is_channel => return only(more),
-                    Ok(asked) if matches!(*asked, [(None, _)]) => return Err(Refusal::Malformed),
-                    Ok(asked) => self.asked(asked, &mut attempts),
-                    // It has gone.
-                    Err(Refusal::Empty) => return Ok(()),
-                    Err(refusal) => return Err(refusal),
-                },
-                () = self.dialer.crowded.notified(), if attempts.are_none() => return Ok(()),
+            match request {
+                Request::Health(Talk::Channel) => self.answer(Talk::Channel, Err(Reply::Healthy)).await?,
+                Request::Sockets(order) => self.answer(Talk::Channel, self.sockets(order)).await?,
+                Request::Health(Talk::One) | Request::Dial(_) => return Err(Refusal::Malformed),
             }
             if turn.is_multiple_of(BURST) {
                 yield_now().await;
             }
+            request = tokio::select! {
+                biased;
+                asked = self.request() => match asked {
+                    // It has gone.
+                    Err(Refusal::Empty) => return Ok(()),
+                    asked => asked?,
+                },
+                () = self.dialer.crowded.notified() => return Ok(()),
+            };
         }
         Ok(())
     }
 
-    fn asked(&mut self, asked: Vec<(Number, Request)>, attempts: &mut Attempts) {
-        for (number, request) in asked {
-            match request {
-                Request::Health => self.answer(number, Err(Reply::Healthy)),
-                Request::Cancel if attempts.cancel(number) => {
-                    self.fail(number, Errno::CANCELED.raw_os_error())
-                }
-                // The answer has crossed it.
-                Request::Cancel => {}
-                Request::Dial(port) if !self.dialer.config.allow.allows(port) => {
-                    self.tell(&Refusal::NotAllowed(port));
-                    self.answer(number, Err(Reply::NotAllowed));
-                }
-                Request::Dial(port) if attempts.has_room(self.dialer) => self.dial(number, port, attempts),
-                Request::Dial(port) => attempts.wait(number, port),
-            }
+    fn sockets(&self, order: Order) -> Answer {
+        if !self.dialer.config.allow.allows(order.to.port) {
+            self.tell(&Refusal::NotAllowed(order.to.port));
+            return Err(Reply::NotAllowed);
         }
+        self.dialer.sockets(order).map_err(|error| Reply::Failed(error.errno()))
     }
 
-    /// Connects at once, as it usually can be done, or begins to.
-    fn dial(&mut self, number: Number, port: u16, attempts: &mut Attempts) {
-        let begun = self.dialer.begin(port).and_then(|begun| {
-            let is_made = self.dialer.connector.is_made(begun.as_fd(), port)?;
-            Ok((begun, is_made))
-        });
-        let begun = match begun {
-            Ok((made, true)) => return self.answer(number, Ok(made)),
-            Ok((begun, false)) => Ok(begun),
-            Err(error) => Err(error),
-        };
-        attempts.start(number, begun, port, self.dialer);
-    }
-
-    /// Hands over what was dialled, or says why there is nothing.
-    fn dialled(&mut self, number: Number, dialled: Result<Socket, ConnectError>) {
-        match dialled {
-            Ok(socket) => self.answer(number, Ok(socket.unregistered())),
-            Err(error) => self.fail(number, error.errno()),
-        }
-    }
-
-    fn fail(&mut self, number: Number, errno: i32) {
-        self.answer(number, Err(Reply::Failed(errno)));
-    }
-
-    /// Notes an answer, which goes with those to the other requests of its packet.
-    fn answer(&mut self, number: Number, answer: Answer) {
-        tracing::debug!(number, reply = ?reply(&answer), "answered");
-        self.unsent.push((number, answer));
-    }
-
-    /// Sends the answers. A descriptor is the peer's alone from then on, and may not be touched: a setting
-    /// made here would be made there as well. Where this fails its drop resets the connection, which nobody
-    /// wants.
-    async fn flush(&mut self) -> Result<(), Refusal> {
-        while !self.unsent.is_empty() {
-            match self.send() {
+    /// Sends it. A descriptor is the peer's alone from then on, and may not be touched: a setting made here
+    /// would be made there as well. Where this fails its drop resets a connection, which nobody wants.
+    async fn answer(&self, talk: Talk, mut answer: Answer) -> Result<(), Refusal> {
+        loop {
+            match self.send(talk, &answer) {
                 Err(full) if full.kind() == io::ErrorKind::WouldBlock => {
                     timeout(PATIENCE, self.socket.room()).await.map_err(|_| Refusal::Deaf)??;
                 }
                 // Too many are on their way that were not received.
-                Err(error) if Errno::from_io_error(&error) == Some(Errno::TOOMANYREFS) => {
-                    for (_, answer) in self.unsent.iter_mut().filter(|(_, answer)| answer.is_ok()) {
-                        *answer = Err(Reply::Failed(Errno::TOOMANYREFS.raw_os_error()));
-                    }
+                Err(error) if Errno::from_io_error(&error) == Some(Errno::TOOMANYREFS) && answer.is_ok() => {
+                    answer = Err(Reply::Failed(Errno::TOOMANYREFS.raw_os_error()));
                 }
-                sent => {
-                    sent?;
-                    self.unsent.clear();
-                }
+                sent => return Ok(sent?),
             }
         }
-        Ok(())
     }
 
-    fn send(&self) -> io::Result<()> {
-        let descriptors = self.unsent.iter().filter_map(|(_, answer)| answer.as_ref().ok());
-        let descriptors: Vec<BorrowedFd<'_>> = descriptors.map(AsFd::as_fd).collect();
-        let replies: Vec<_> = self.unsent.iter().map(|(number, answer)| (*number, reply(answer))).collect();
-        self.socket.send(&Reply::packet(&replies), &descriptors)
+    fn send(&self, talk: Talk, answer: &Answer) -> io::Result<()> {
+        let (reply, made) = match answer {
+            Ok(made) => (Reply::Granted, &made[..]),
+            Err(reply) => (*reply, &[][..]),
+        };
+        tracing::debug!(?reply, sockets = made.len(), "answered");
+        let descriptors: Vec<BorrowedFd<'_>> = made.iter().map(AsFd::as_fd).collect();
+        self.socket.send(&reply.encode(talk), &descriptors)
     }
 
-    async fn requests(&self) -> Result<Vec<(Number, Request)>, Refusal> {
+    async fn request(&self) -> Result<Request, Refusal> {
         // One byte more than the longest has, or a longer packet would pass for one.
         let mut buf = [0; Request::BYTES + 1];
         poll_fn(|cx| {
             // No room for descriptors: the kernel closes those that come, before anybody has them.
             let packet = std::task::ready!(self.socket.poll_recv(cx, &mut buf, Control::None))?;
-            let requests = match Request::decode(packet.bytes) {
+            let request = match Request::decode(packet.bytes) {
                 _ if matches!(packet.passed, Passed::TooMany) => Err(Refusal::Descriptors),
                 _ if packet.bytes.is_empty() => Err(Refusal::Empty),
-                Ok(requests) if !packet.cut => Ok(requests),
+                Ok(request) if !packet.cut => Ok(request),
                 Ok(_) | Err(Malformed) => Err(Refusal::Malformed),
             };
-            std::task::Poll::Ready(requests)
+            std::task::Poll::Ready(request)
         })
         .await
-    }
-}
-
-/// What comes on a connection that is for one request.
-fn only(more: Result<Vec<(Number, Request)>, Refusal>) -> Result<(), Refusal> {
-    match more {
-        Err(Refusal::Empty) => Ok(()),
-        Err(Refusal::Broken(error)) => Err(error.into()),
-        _ => Err(Refusal::Several),
     }
 }

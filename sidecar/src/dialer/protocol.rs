@@ -1,44 +1,80 @@
 //! What goes over the dialer's socket, a packet each (`SOCK_SEQPACKET`). Pure.
 //!
 //! A packet begins with four bytes that name the protocol and its version; numbers are big-endian. With
-//! `apd1` a connection is for one question and its answer. With `apd2` it is a channel: a packet has one
-//! or several questions or answers, a row each. Questions have numbers, answers name them and come in any
-//! order, and every question gets exactly one.
+//! `apd1` a connection is for one question and its answer. With `apd3` it is a channel: each packet is a
+//! question or an answer, and the answers come in the order of the questions.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use explained::Explained;
 
 /// Begins every packet of a connection that is for one question.
 const ONE: [u8; 4] = *b"apd1";
 /// Begins every packet of a channel.
-const MANY: [u8; 4] = *b"apd2";
-const NUMBER: usize = size_of::<u32>();
+const CHANNEL: [u8; 4] = *b"apd3";
 
-/// A packet has at most so many rows.
-pub const ROWS: usize = 16;
+/// With a packet come at most so many sockets.
+pub const MOST: u8 = 16;
 
 const DIAL: u8 = 1;
 const HEALTH: u8 = 2;
-const CANCEL: u8 = 3;
+const IPV4: u8 = 4;
+const IPV6: u8 = 6;
 
-/// A row's number; a packet that is the only one of its connection has none.
-pub type Number = Option<u32>;
+/// What a connection to a dialer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Talk {
+    /// One question and its answer.
+    One,
+    /// As many as there are.
+    Channel,
+}
+
+/// Sockets that are asked for at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The loopback address and port that they are for.
+    pub to: Loopback,
+    /// 1 to [`MOST`].
+    pub count: u8,
+}
+
+/// A port of either loopback address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Loopback {
+    pub ipv6: bool,
+    /// Not 0.
+    pub port: u16,
+}
+
+impl Loopback {
+    #[must_use]
+    pub const fn ip(self) -> IpAddr {
+        if self.ipv6 { IpAddr::V6(Ipv6Addr::LOCALHOST) } else { IpAddr::V4(Ipv4Addr::LOCALHOST) }
+    }
+
+    #[must_use]
+    pub const fn addr(self) -> SocketAddr {
+        SocketAddr::new(self.ip(), self.port)
+    }
+}
 
 /// What a dialer is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// To connect to this port of its loopback.
+    Health(Talk),
+    /// To connect to this port of its loopback: all that a connection for one question asks.
     Dial(u16),
-    Health,
-    /// To forget what the same number has asked for. On a channel only; has no answer of its own.
-    Cancel,
+    /// To make some on its side, over a channel.
+    Sockets(Order),
 }
 
 /// What it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// Its connected socket comes with the packet, in which they are in the order of the rows.
-    Connected,
-    /// connect(2) failed with this errno, or the request was cancelled (`ECANCELED`).
+    /// What was asked for comes with the packet: the connection, or at least one of the sockets.
+    Granted,
+    /// socket(2), bind(2) or connect(2) failed with this errno.
     Failed(i32),
     /// The port is not on the dialer's list.
     NotAllowed,
@@ -54,142 +90,106 @@ pub enum Reply {
 #[status = "log"]
 pub struct Malformed;
 
-/// The packet that says this, by what writes the content of one row.
-fn written<T: Copy, const CONTENT: usize>(rows: &[(Number, T)], content: fn(T) -> [u8; CONTENT]) -> Vec<u8> {
-    let mut packet = if let [(None, _)] = rows { ONE } else { MANY }.to_vec();
-    for (number, said) in rows {
-        packet.extend(number.map(u32::to_be_bytes).iter().flatten());
-        packet.extend(content(*said));
+impl Talk {
+    const fn name(self) -> [u8; 4] {
+        match self {
+            Self::One => ONE,
+            Self::Channel => CHANNEL,
+        }
     }
-    packet
-}
 
-/// What a packet says, by what reads the content of one row; `length` is that of a row.
-fn read<T>(
-    packet: &[u8],
-    length: usize,
-    content: fn(Number, &[u8]) -> Option<T>,
-) -> Result<Vec<(Number, T)>, Malformed> {
-    if let Some(only) = packet.strip_prefix(&ONE) {
-        return Ok(vec![(None, content(None, only).ok_or(Malformed)?)]);
+    /// Which one a packet is of, and what follows.
+    fn of(packet: &[u8]) -> Result<(Self, &[u8]), Malformed> {
+        let (name, content) = packet.split_first_chunk().ok_or(Malformed)?;
+        match *name {
+            ONE => Ok((Self::One, content)),
+            CHANNEL => Ok((Self::Channel, content)),
+            _ => Err(Malformed),
+        }
     }
-    let rows = packet.strip_prefix(&MANY).ok_or(Malformed)?;
-    if rows.is_empty() || rows.len() > ROWS * length {
-        return Err(Malformed);
-    }
-    let mut said = Vec::new();
-    for row in rows.chunks(length) {
-        let (number, it) = row.split_first_chunk().ok_or(Malformed)?;
-        let number = Some(u32::from_be_bytes(*number));
-        said.push((number, content(number, it).ok_or(Malformed)?));
-    }
-    Ok(said)
 }
 
 impl Request {
-    const ROW: usize = NUMBER + 3;
     /// The longest packet.
-    pub const BYTES: usize = MANY.len() + ROWS * Self::ROW;
+    pub const BYTES: usize = 8;
 
-    /// A packet of a channel with at most [`ROWS`], or the only one of a connection. There is no such thing as
-    /// [`Self::Cancel`] in that.
-    #[must_use]
-    pub fn packet(rows: &[(Number, Self)]) -> Vec<u8> {
-        written(rows, Self::content)
-    }
-
-    /// The only packet of a connection.
+    /// The packet that asks this.
     #[must_use]
     pub fn encode(self) -> Vec<u8> {
-        Self::packet(&[(None, self)])
-    }
-
-    /// A packet of a channel with this row alone.
-    #[must_use]
-    pub fn numbered(self, number: u32) -> Vec<u8> {
-        Self::packet(&[(Some(number), self)])
-    }
-
-    fn content(self) -> [u8; 3] {
-        let (kind, port) = match self {
-            Self::Dial(port) => (DIAL, port),
-            Self::Health => (HEALTH, 0),
-            Self::Cancel => (CANCEL, 0),
+        let (talk, kind, port, count) = match self {
+            Self::Health(talk) => (talk, HEALTH, 0, 0),
+            Self::Dial(port) => (Talk::One, DIAL, port, 0),
+            Self::Sockets(Order { to, count }) => {
+                (Talk::Channel, if to.ipv6 { IPV6 } else { IPV4 }, to.port, count)
+            }
         };
-        let [high, low] = port.to_be_bytes();
-        [kind, high, low]
+        let mut packet = talk.name().to_vec();
+        packet.push(kind);
+        packet.extend(port.to_be_bytes());
+        if talk == Talk::Channel {
+            packet.push(count);
+        }
+        packet
     }
 
     /// Reads a packet, all of it.
     ///
     /// # Errors
     /// It is longer, shorter or something else.
-    pub fn decode(packet: &[u8]) -> Result<Vec<(Number, Self)>, Malformed> {
-        read(packet, Self::ROW, |number, content| {
-            let &[kind, high, low] = content else { return None };
-            match (kind, u16::from_be_bytes([high, low])) {
-                (DIAL, port @ 1..) => Some(Self::Dial(port)),
-                (HEALTH, 0) => Some(Self::Health),
-                (CANCEL, 0) if number.is_some() => Some(Self::Cancel),
-                _ => None,
+    pub fn decode(packet: &[u8]) -> Result<Self, Malformed> {
+        let (talk, content) = Talk::of(packet)?;
+        let (kind, port, count) = match (talk, content) {
+            (Talk::One, &[kind, high, low]) => (kind, u16::from_be_bytes([high, low]), 0),
+            (Talk::Channel, &[kind, high, low, count]) => (kind, u16::from_be_bytes([high, low]), count),
+            _ => return Err(Malformed),
+        };
+        match (talk, kind, port, count) {
+            (talk, HEALTH, 0, 0) => Ok(Self::Health(talk)),
+            (Talk::One, DIAL, 1.., 0) => Ok(Self::Dial(port)),
+            (Talk::Channel, IPV4 | IPV6, 1.., 1..=MOST) => {
+                Ok(Self::Sockets(Order { to: Loopback { ipv6: kind == IPV6, port }, count }))
             }
-        })
+            _ => Err(Malformed),
+        }
     }
 }
 
 impl Reply {
-    const ROW: usize = NUMBER + 5;
-    /// The longest packet.
-    pub const BYTES: usize = MANY.len() + ROWS * Self::ROW;
+    /// The length of every packet.
+    pub const BYTES: usize = 9;
 
-    /// A packet of a channel with at most [`ROWS`], or the answer to the only one of a connection.
+    /// The packet that says this.
     #[must_use]
-    pub fn packet(rows: &[(Number, Self)]) -> Vec<u8> {
-        written(rows, Self::content)
-    }
-
-    /// The answer to the only packet of a connection.
-    #[must_use]
-    pub fn encode(self) -> Vec<u8> {
-        Self::packet(&[(None, self)])
-    }
-
-    /// A packet of a channel with this row alone.
-    #[must_use]
-    pub fn numbered(self, number: u32) -> Vec<u8> {
-        Self::packet(&[(Some(number), self)])
-    }
-
-    fn content(self) -> [u8; 5] {
+    pub fn encode(self, talk: Talk) -> Vec<u8> {
         let (kind, errno) = match self {
-            Self::Connected => (0, 0),
+            Self::Granted => (0, 0),
             Self::Failed(errno) => (1, errno),
             Self::NotAllowed => (2, 0),
             Self::Malformed => (3, 0),
             Self::Healthy => (4, 0),
         };
-        let [a, b, c, d] = errno.to_be_bytes();
-        [kind, a, b, c, d]
+        [&talk.name()[..], &[kind], &errno.to_be_bytes()].concat()
     }
 
     /// Reads a packet, all of it.
     ///
     /// # Errors
-    /// It is longer, shorter or something else, or names no errno where one belongs.
-    pub fn decode(packet: &[u8]) -> Result<Vec<(Number, Self)>, Malformed> {
-        /// `MAX_ERRNO` of linux/err.h.
+    /// It is longer, shorter or something else.
+    pub fn decode(packet: &[u8]) -> Result<(Talk, Self), Malformed> {
+        /// The kernel's greatest (linux/err.h).
         const MAX_ERRNO: i32 = 4095;
-        read(packet, Self::ROW, |_, content| {
-            let &[kind, a, b, c, d] = content else { return None };
-            match (kind, i32::from_be_bytes([a, b, c, d])) {
-                (0, 0) => Some(Self::Connected),
-                (1, errno @ 1..=MAX_ERRNO) => Some(Self::Failed(errno)),
-                (2, 0) => Some(Self::NotAllowed),
-                (3, 0) => Some(Self::Malformed),
-                (4, 0) => Some(Self::Healthy),
-                _ => None,
-            }
-        })
+
+        let (talk, content) = Talk::of(packet)?;
+        let &[kind, a, b, c, d] = content else { return Err(Malformed) };
+        let reply = match (kind, i32::from_be_bytes([a, b, c, d])) {
+            (0, 0) => Self::Granted,
+            (1, errno @ 1..=MAX_ERRNO) => Self::Failed(errno),
+            (2, 0) => Self::NotAllowed,
+            (3, 0) => Self::Malformed,
+            (4, 0) => Self::Healthy,
+            _ => return Err(Malformed),
+        };
+        Ok((talk, reply))
     }
 }
 
@@ -199,64 +199,61 @@ mod tests {
 
     use super::*;
 
-    const NUMBERS: [u32; 3] = [0, 7, u32::MAX];
+    const TALKS: [Talk; 2] = [Talk::One, Talk::Channel];
 
-    #[test]
-    fn every_packet_is_read_as_it_was_written() {
-        for request in [Request::Dial(1), Request::Dial(5000), Request::Dial(65535), Request::Health] {
-            assert_eq!(Request::decode(&request.encode()), Ok(vec![(None, request)]));
-        }
-        for number in NUMBERS {
-            for request in [Request::Dial(1), Request::Dial(65535), Request::Health, Request::Cancel] {
-                assert_eq!(Request::decode(&request.numbered(number)), Ok(vec![(Some(number), request)]));
-            }
-        }
-        let failed = [1, 111, 4095].map(Reply::Failed);
-        let others = [Reply::Connected, Reply::NotAllowed, Reply::Malformed, Reply::Healthy];
-        for reply in failed.into_iter().chain(others) {
-            assert_eq!(Reply::decode(&reply.encode()), Ok(vec![(None, reply)]));
-            for number in NUMBERS {
-                assert_eq!(Reply::decode(&reply.numbered(number)), Ok(vec![(Some(number), reply)]));
-            }
-        }
+    fn sockets(ipv6: bool, port: u16, count: u8) -> Request {
+        Request::Sockets(Order { to: Loopback { ipv6, port }, count })
     }
 
     #[test]
-    fn a_packet_has_some_rows_and_no_more() {
-        let rows = |n: u16| (1..=n).map(|n| (Some(n.into()), Request::Dial(n))).collect::<Vec<_>>();
-        for n in [1, 2, 16] {
-            assert_eq!(Request::decode(&Request::packet(&rows(n))), Ok(rows(n)));
+    fn every_packet_is_read_as_it_was_written() {
+        let requests = TALKS.map(Request::Health).into_iter().chain([1, 5000, 65535].map(Request::Dial));
+        let orders = [sockets(false, 1, 1), sockets(true, 5000, 7), sockets(false, 65535, MOST)];
+        for request in requests.chain(orders) {
+            assert_eq!(Request::decode(&request.encode()), Ok(request));
+            assert!(request.encode().len() <= Request::BYTES);
         }
-        assert_eq!(Request::packet(&rows(16)).len(), Request::BYTES);
-        for n in [0, 17] {
-            assert_eq!(Request::decode(&Request::packet(&rows(n))), Err(Malformed));
+        let failed = [1, 111, 4095].map(Reply::Failed);
+        let others = [Reply::Granted, Reply::NotAllowed, Reply::Malformed, Reply::Healthy];
+        for (talk, reply) in
+            TALKS.iter().flat_map(|talk| failed.iter().chain(&others).map(move |r| (*talk, *r)))
+        {
+            assert_eq!(Reply::decode(&reply.encode(talk)), Ok((talk, reply)));
+            assert_eq!(reply.encode(talk).len(), Reply::BYTES);
         }
-        assert_eq!(Reply::packet(&[(Some(1), Reply::Healthy); ROWS]).len(), Reply::BYTES);
     }
 
     #[test]
     fn the_plugin_asks_in_these_packets() {
-        assert_eq!(Request::Health.encode(), assemble_contract::answer::DIALER_ASKED);
-        assert_eq!(Reply::Healthy.encode(), assemble_contract::answer::DIALER_SERVES);
+        assert_eq!(Request::Health(Talk::One).encode(), assemble_contract::answer::DIALER_ASKED);
+        assert_eq!(Reply::Healthy.encode(Talk::One), assemble_contract::answer::DIALER_SERVES);
     }
 
     #[test]
     fn what_is_almost_a_request_is_none() {
-        for good in [Request::Dial(5000).encode(), Request::Dial(5000).numbered(7)] {
+        for good in [Request::Dial(5000).encode(), sockets(false, 5000, 1).encode()] {
             for end in 0..good.len() {
                 assert_eq!(Request::decode(&good[..end]), Err(Malformed));
             }
             assert_eq!(Request::decode(&[&good[..], &good].concat()), Err(Malformed));
             assert_eq!(Request::decode(&[&good[..], &[0]].concat()), Err(Malformed));
         }
-        assert_eq!(Request::decode(b"apd1\x01\0\0"), Err(Malformed), "port 0");
-        assert_eq!(Request::decode(b"apd1\x02\0\x01"), Err(Malformed), "a probe of a port");
-        assert_eq!(Request::decode(b"apd1\x03\0\0"), Err(Malformed), "nothing to cancel");
-        assert_eq!(Request::decode(b"apd2\0\0\0\x01\x03\0\x01"), Err(Malformed), "a port to cancel");
-        assert_eq!(Request::decode(b"apd3\0\0\0\x01\x01\0\x01"), Err(Malformed), "another version");
-        for failed in [Reply::Failed(0), Reply::Failed(-1)] {
-            assert_eq!(Reply::decode(&failed.encode()), Err(Malformed), "a failure without a reason");
-            assert_eq!(Reply::decode(&failed.numbered(1)), Err(Malformed));
+        for (almost, why) in [
+            (&b"apd1\x01\0\0"[..], "port 0"),
+            (b"apd1\x02\0\x01", "a probe of a port"),
+            (b"apd1\x04\0\x01", "sockets for one question"),
+            (b"apd3\x01\0\x01\0", "a connection over a channel"),
+            (b"apd3\x02\0\0\x01", "a probe of sockets"),
+            (b"apd3\x04\0\0\x01", "sockets for port 0"),
+            (b"apd3\x04\0\x01\0", "no sockets"),
+            (b"apd3\x04\0\x01\x11", "more than come with a packet"),
+            (b"apd3\x05\0\x01\x01", "sockets of another family"),
+            (b"apd2\0\0\0\x01\x01\0\x01", "another version"),
+        ] {
+            assert_eq!(Request::decode(almost), Err(Malformed), "{why}");
+        }
+        for (failed, talk) in [(Reply::Failed(0), Talk::One), (Reply::Failed(-1), Talk::Channel)] {
+            assert_eq!(Reply::decode(&failed.encode(talk)), Err(Malformed), "a failure without a reason");
         }
     }
 
@@ -265,19 +262,16 @@ mod tests {
         #[test]
         fn nothing_is_read_that_would_not_be_written(
             bytes: Vec<u8>,
-            tail in prop::collection::vec(any::<u8>(), 0..12),
-            rows in prop::collection::vec((any::<u32>(), 0..4_u8, 0..4_u8, 0..4_u8), 0..20),
+            tail in prop::collection::vec(any::<u8>(), 0..8),
+            (kind, port, count) in (0..8_u8, any::<u16>(), 0..20_u8),
         ) {
-            let rows = rows.iter().flat_map(|(number, kind, high, low)| {
-                number.to_be_bytes().into_iter().chain([*kind, *high, *low])
-            });
-            let rows = MANY.into_iter().chain(rows).collect();
-            for packet in [bytes, [&ONE[..], &tail].concat(), [&MANY[..], &tail].concat(), rows] {
-                if let Ok(requests) = Request::decode(&packet) {
-                    prop_assert_eq!(Request::packet(&requests), &packet[..]);
+            let row = [&[kind][..], &port.to_be_bytes(), &[count]].concat();
+            for packet in [bytes, [&ONE[..], &tail].concat(), [&CHANNEL[..], &tail].concat(), [&CHANNEL[..], &row].concat()] {
+                if let Ok(request) = Request::decode(&packet) {
+                    prop_assert_eq!(request.encode(), &packet[..]);
                 }
-                if let Ok(replies) = Reply::decode(&packet) {
-                    prop_assert_eq!(Reply::packet(&replies), &packet[..]);
+                if let Ok((talk, reply)) = Reply::decode(&packet) {
+                    prop_assert_eq!(reply.encode(talk), &packet[..]);
                 }
             }
         }

@@ -7,10 +7,10 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use explained::Explained;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
-use super::attempts::{DialServerConfig, Dialer};
+use super::grants::{DialServerConfig, Dialer};
 use super::peer::Peer;
 use crate::accept::{self, Verdict};
 use crate::congestion;
@@ -62,7 +62,8 @@ impl DialServer {
             .map_err(|cause| DialServerError::Listen { path: config.socket.clone(), cause })?;
         let connector =
             Connector::new(config.connect_timeout, congestion::on_link(config.congestion_control));
-        Ok(Self { listener, dialer: Arc::new(Dialer::new(config, connector, own_uid)) })
+        let (reports, crowded) = (Arc::default(), Notify::new());
+        Ok(Self { listener, dialer: Arc::new(Dialer { config, reports, connector, own_uid, crowded }) })
     }
 
     /// All it needs from now on.
@@ -72,6 +73,7 @@ impl DialServer {
         let dir = config.socket.parent().filter(|dir| !dir.as_os_str().is_empty());
         Rights {
             connect: config.allow.ports().collect(),
+            sources: true,
             remove_in: Some(dir.unwrap_or_else(|| Path::new(".")).to_owned()),
             ..Rights::default()
         }
@@ -89,7 +91,8 @@ impl DialServer {
             let slot = match Arc::clone(&slots).try_acquire_owned() {
                 Ok(slot) => slot,
                 Err(_) => {
-                    dialer.make_room();
+                    // Ends the channel that has been silent longest, or the next one that is silent.
+                    dialer.crowded.notify_one();
                     Arc::clone(&slots).acquire_owned().await.map_err(io::Error::other)?
                 }
             };

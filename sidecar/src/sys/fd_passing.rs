@@ -2,7 +2,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use explained::Explained;
@@ -10,7 +10,7 @@ use nix::sys::socket::getsockopt;
 // The macro forgets to say where its parts are.
 use nix::{getsockopt_impl, libc, sockopt_impl};
 use rustix::fs::{OFlags, fcntl_setfl};
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, SocketType, ipproto, sockopt};
+use rustix::net::{AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, SocketType, ipproto, sockopt};
 
 use super::socket::local_addr;
 
@@ -76,10 +76,27 @@ pub enum Impostor {
     #[error("it is connected to itself")]
     #[advice = "look who does"]
     Itself,
+    /// The same: it is connected already, or listens.
+    #[error("it is in use")]
+    #[advice = "look who does"]
+    Used,
     /// The same: the kernel tells nothing about it.
     #[error("it is not connected: {error}", error = .0)]
     #[advice = "look who does"]
     Unknown(#[from] io::Error),
+}
+
+/// Makes sure that a descriptor of unknown origin is a TCP socket for addresses of this one's family, and makes it
+/// non-blocking. Whether it is in use connect(2) tells (`EISCONN`).
+///
+/// # Errors
+/// It is anything else.
+pub fn verify_fresh(fd: &OwnedFd, to: IpAddr) -> Result<(), Impostor> {
+    let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    if !is_tcp(fd.as_fd()) || sockopt::socket_domain(fd) != Ok(family) {
+        return Err(Impostor::Kind);
+    }
+    make_nonblocking(fd.as_fd())
 }
 
 /// Makes sure that a descriptor of unknown origin is a TCP connection to `port` of a loopback
@@ -90,13 +107,10 @@ pub enum Impostor {
 /// It is anything else.
 pub fn verify_loopback(fd: &OwnedFd, port: u16) -> Result<(), Impostor> {
     let fd = fd.as_fd();
-    // A descriptor that is no socket at all fails here (ENOTSOCK). Its family is that of its
-    // peer's address: another one that has such streams, as SMC, calls its protocol otherwise.
-    let tcp = sockopt::socket_type(fd).is_ok_and(|kind| kind == SocketType::STREAM)
-        && sockopt::socket_protocol(fd).is_ok_and(|protocol| protocol == Some(ipproto::TCP));
-    if !tcp {
+    if !is_tcp(fd) {
         return Err(Impostor::Kind);
     }
+    // Its family is that of its peer's address.
     let peer = peer_name(fd)?.ok_or(Impostor::Kind)?;
     if !peer.ip().to_canonical().is_loopback() || peer.port() != port {
         return Err(Impostor::Elsewhere(peer));
@@ -104,9 +118,19 @@ pub fn verify_loopback(fd: &OwnedFd, port: u16) -> Result<(), Impostor> {
     if local_addr(fd).is_ok_and(|local| local == peer) {
         return Err(Impostor::Itself);
     }
-    // All other flags that can be set this way are better not set.
-    fcntl_setfl(fd, OFlags::NONBLOCK).map_err(io::Error::from)?;
-    Ok(())
+    make_nonblocking(fd)
+}
+
+/// Of whichever family: another one that has such streams, as SMC, calls its protocol otherwise. For a descriptor
+/// that is no socket at all the kernel knows no answer (`ENOTSOCK`).
+fn is_tcp(fd: BorrowedFd<'_>) -> bool {
+    sockopt::socket_type(fd).is_ok_and(|kind| kind == SocketType::STREAM)
+        && sockopt::socket_protocol(fd).is_ok_and(|protocol| protocol == Some(ipproto::TCP))
+}
+
+/// All other flags that can be set this way are better not set.
+fn make_nonblocking(fd: BorrowedFd<'_>) -> Result<(), Impostor> {
+    Ok(fcntl_setfl(fd, OFlags::NONBLOCK).map_err(io::Error::from)?)
 }
 
 // As much of the peer's address as is asked for (net/core/sock.c, `sk_getsockopt`).

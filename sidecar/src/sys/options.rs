@@ -4,6 +4,8 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::IpBindAddressNoPort;
 use rustix::net::sockopt;
 
 use crate::keepalive::Keepalive;
@@ -30,6 +32,15 @@ pub(super) fn no_delay(fd: BorrowedFd<'_>) -> io::Result<()> {
 /// (net/ipv4/tcp.c, `tcp_recvmsg_locked`), so it has to be set before the first byte is.
 pub(super) fn urgent_inline(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(sockopt::set_socket_oobinline(fd, true)?)
+}
+
+/// Before bind(2) without a port: has connect(2) choose it, so that connections to several targets may have
+/// the same one (`IP_BIND_ADDRESS_NO_PORT` of ip(7), for IPv6 as well).
+///
+/// # Errors
+/// Those of setsockopt(2).
+pub fn choose_port_late(fd: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(setsockopt(&fd, IpBindAddressNoPort, &true)?)
 }
 
 /// Before connect(2): has the packet that ends the handshake wait for the first data, which can tell

@@ -58,6 +58,8 @@ pub struct Rights {
     /// 9 do not know and which is not among those taken away here. So a dialer that was started
     /// anew is found by the same path, and no descriptor has to be kept for that.
     pub packets: bool,
+    /// Whether it may give sockets an address to send from, and no port.
+    pub sources: bool,
     /// Whether it may send datagrams, as to name servers. Landlock has no word for them.
     pub datagrams: bool,
     /// Where it may remove files: the directory of its own socket.
@@ -71,7 +73,7 @@ impl From<u16> for Rights {
 }
 
 /// Takes from this thread, and from all it will start, what a relay never needs: opening files,
-/// binding ports, connecting to any port but those of its `rights`, starting programs.
+/// binding to ports, connecting to any port but those of its `rights`, starting programs.
 ///
 /// What is open already stays usable. A forbidden system call fails with `EPERM`: an oversight
 /// in the list costs one connection and not the process.
@@ -80,12 +82,13 @@ impl From<u16> for Rights {
 /// The kernel refuses what it claims to have, or a directory of `rights` is not there.
 pub fn confine(rights: impl Into<Rights>) -> Result<Landlock, SandboxError> {
     let rights = rights.into();
-    let ports = rights.connect.iter().map(|port| Ok(NetPort::new(*port, AccessNet::ConnectTcp)));
+    let sources = rights.sources.then(|| NetPort::new(0, AccessNet::BindTcp));
+    let ports = rights.connect.iter().map(|port| NetPort::new(*port, AccessNet::ConnectTcp)).chain(sources);
     let mut landlock = Ruleset::default()
         .handle_access(AccessFs::from_all(ABI::V4))?
         .handle_access(AccessNet::from_all(ABI::V4))?
         .create()?
-        .add_rules(ports.collect::<Vec<Result<NetPort, landlock::RulesetError>>>())?;
+        .add_rules(ports.map(Ok).collect::<Vec<Result<NetPort, landlock::RulesetError>>>())?;
     if let Some(dir) = &rights.remove_in {
         landlock = landlock.add_rule(PathBeneath::new(PathFd::new(dir)?, AccessFs::RemoveFile))?;
     }
@@ -107,7 +110,8 @@ fn filter(rights: &Rights) -> Result<BpfProgram, seccompiler::BackendError> {
         None => &[],
     };
     let mut allowed: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    allowed.extend(ALLOWED.iter().chain(removal).map(|call| (*call, vec![])));
+    let bind = rights.sources.then_some(&libc::SYS_bind);
+    allowed.extend(ALLOWED.iter().chain(removal).chain(bind).map(|call| (*call, vec![])));
 
     // A call that has rules is allowed by any of them, and each holds if all of its conditions do.
     let mut allow = |call, conditions: &[Condition]| {

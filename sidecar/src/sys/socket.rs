@@ -282,17 +282,11 @@ impl Socket {
         local_addr(self.io.as_fd())
     }
 
-    /// Whether a socket that connects, perhaps without having been registered, is connected. It tells
-    /// nothing about why it is not.
+    /// Whether a socket is connected to itself, as it was to be to this port.
     #[must_use]
-    pub fn has_peer(fd: BorrowedFd<'_>) -> bool {
-        peer_addr(fd).is_ok()
-    }
-
-    /// Whether a socket is connected to itself.
-    #[must_use]
-    pub fn has_met_itself(fd: BorrowedFd<'_>) -> bool {
-        local_addr(fd).is_ok_and(|local| peer_addr(fd).is_ok_and(|peer| peer == local))
+    pub fn has_met_itself(fd: BorrowedFd<'_>, port: u16) -> bool {
+        let local = local_addr(fd).ok().filter(|local| local.port() == port);
+        local.is_some_and(|local| peer_addr(fd).is_ok_and(|peer| peer == local))
     }
 
     /// Closes in good order, as soon as it is dropped: both streams have ended and were delivered.

@@ -104,7 +104,10 @@ impl Upstream {
         Ok(Self {
             ports: port,
             any_port: config.any_port,
-            connector: Connector::new(config.connect_timeout, on_link.filter(|_| is_on_link(&target.host))),
+            connector: match target.host {
+                TargetHost::Loopback => Connector::elsewhere(config.connect_timeout),
+                _ => Connector::new(config.connect_timeout, on_link.filter(|_| is_on_link(&target.host))),
+            },
             target,
             named,
             keepalive: LateKeepalive::new(config.keepalive),
@@ -188,7 +191,7 @@ impl Upstream {
     /// As for [`Self::dial`].
     pub async fn connect(&self, port: u16) -> Result<Socket, DialError> {
         if let Some(dialer) = &self.dialer {
-            return Ok(dialer.dial(port, self.connector.timeout()).await?);
+            return Ok(dialer.dial(port, &self.connector).await?);
         }
         if let Some(named) = &self.named {
             return self.connect_by_name(named, port).await;
@@ -251,9 +254,9 @@ fn at(mut addr: SocketAddr, port: u16) -> SocketAddr {
 /// Whether the target is known to be on this host's loopback or its gateway.
 fn is_on_link(host: &TargetHost) -> bool {
     match host {
-        TargetHost::Gateway | TargetHost::Loopback => true,
+        TargetHost::Gateway => true,
         TargetHost::Address(ip) => is_here(*ip),
-        TargetHost::Name(_) => false,
+        TargetHost::Name(_) | TargetHost::Loopback => false,
     }
 }
 
