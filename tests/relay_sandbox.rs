@@ -129,6 +129,8 @@ fn a_thread_that_asks_a_dialer_can_do_nothing_else() {
         assert!(std::os::unix::net::UnixDatagram::unbound().is_err());
         assert!(File::open(&at).is_err());
         assert_eq!(std::fs::remove_file(&at).unwrap_err().kind(), ErrorKind::PermissionDenied);
+        let own = Socket::new_raw(Domain::IPV4, Type::STREAM.cloexec(), None);
+        assert_eq!(own.unwrap_err().kind(), ErrorKind::PermissionDenied);
         // Its address stays what the dialer has given it.
         assert_eq!(handed_over.bind(&source()).unwrap_err().kind(), ErrorKind::PermissionDenied);
         assert_eq!(handed_over.connect(&other_addr.into()).is_err(), landlock == Landlock::Full);

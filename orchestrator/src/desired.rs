@@ -201,7 +201,7 @@ impl Desired {
         self.named.image.then_some(&self.image).into_iter().chain(self.proxy_image.named())
     }
 
-    /// The ports of the host's loopback that are forwarded: what its dialer may dial.
+    /// The ports of the host's loopback that are forwarded: what its dialer gives sockets for.
     pub fn loopback_ports(&self) -> impl Iterator<Item = Ports> {
         self.forwards.iter().filter(|forward| forward.target.is_loopback()).map(Forward::outside)
     }

@@ -6,7 +6,7 @@ pub const ROLE: &str = "io.github.docker-assemble.role";
 pub const ROLE_BACKEND: &str = "backend";
 /// The [`ROLE`] of a forwarding container.
 pub const ROLE_SIDECAR: &str = "sidecar";
-/// The [`ROLE`] of the container that connects to the host's loopback for sidecars, and of the
+/// The [`ROLE`] of the container that leads to the host's loopback for sidecars, and of the
 /// volume with its socket.
 pub const ROLE_DIALER: &str = "dialer";
 /// The user a container belongs to, with the name of the backend in it where that has one.

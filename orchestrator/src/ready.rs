@@ -88,7 +88,7 @@ pub type Told = BTreeMap<ContainerId, Answer>;
 pub struct Helpers<'a> {
     /// One for each forward.
     pub sidecars: &'a [Sidecar],
-    /// The one that connects to the host's loopback, if there is one.
+    /// The one that leads to the host's loopback, if there is one.
     pub dialer: Option<&'a Container>,
 }
 

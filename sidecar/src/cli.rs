@@ -67,7 +67,7 @@ pub(crate) enum Verb {
     /// Tell what the relay of the port or range has done since it started, and with --probe whether its target accepts now
     #[command(name = argv::STATUS)]
     Status(Asked),
-    /// Connect to ports of this namespace's loopback for relays elsewhere, and hand the sockets over
+    /// Hand sockets of this namespace over to relays elsewhere, for ports of its loopback
     ///
     /// Run it where the services are, as on the host. Relays started with --to loopback --dialer
     /// PATH ask it over a unix socket; it listens on no port, and gives sockets for no port but those allowed.
@@ -157,7 +157,7 @@ pub(crate) struct Dial {
     /// Where to listen; a socket left behind is replaced
     #[arg(long = argv::SOCKET.name(), value_name = "PATH")]
     socket: PathBuf,
-    /// The ports that may be dialled, as 5000,6000,8000-8010
+    /// The ports that sockets are for, as 5000,6000,8000-8010
     #[arg(long = argv::ALLOW.name(), value_name = "PORTS")]
     allow: AllowList,
     /// The user, beside root and that of this process, who may ask; the socket is made that user's

@@ -40,7 +40,7 @@ pub struct Config {
     pub any_port: bool,
     /// The address of a target that has a name, for as long as nobody here knows the name.
     pub fallback: Option<IpAddr>,
-    /// The socket of the dialer that connects to [`TargetHost::Loopback`](assemble_contract::TargetHost::Loopback), and only to that.
+    /// The socket of the dialer whose sockets lead to [`TargetHost::Loopback`](assemble_contract::TargetHost::Loopback), and only to that.
     pub dialer: Option<PathBuf>,
     /// The name of the unix socket on which the owner of this network namespace listens, to know the
     /// owner's end by it. The namespace lives on as long as the relay does.

@@ -63,8 +63,8 @@ impl ConnectError {
 #[derive(Debug)]
 pub struct Connector {
     timeout: Duration,
-    /// Which ports of the sockets' namespace a connection may come from.
-    ports: LocalPorts,
+    /// Which ports of this namespace a connection may come from; none where sockets are another one's.
+    ports: Option<LocalPorts>,
     congestion_control: Option<&'static str>,
 }
 
@@ -73,13 +73,13 @@ impl Connector {
     /// congestion control that is named, else with the namespace's.
     #[must_use]
     pub fn new(timeout: Duration, congestion_control: Option<&'static str>) -> Self {
-        Self { timeout, ports: LocalPorts::open(), congestion_control }
+        Self { timeout, ports: Some(LocalPorts::open()), congestion_control }
     }
 
     /// For sockets that [another one](Self::socket_from) has made, in whichever namespace.
     #[must_use]
     pub fn elsewhere(timeout: Duration) -> Self {
-        Self { timeout, ports: LocalPorts::unknown(), congestion_control: None }
+        Self { timeout, ports: None, congestion_control: None }
     }
 
     #[must_use]
@@ -92,7 +92,7 @@ impl Connector {
     /// # Errors
     /// Why there is no connection.
     pub async fn connect(&self, addr: SocketAddr) -> Result<Socket, ConnectError> {
-        self.connect_with(self.socket(addr.ip())?.into(), addr).await
+        self.connect_with(self.socket(addr.ip())?.into(), addr, self.timeout).await
     }
 
     /// A socket that goes to addresses of this one's family.
@@ -107,32 +107,43 @@ impl Connector {
         Ok(socket)
     }
 
-    /// A socket whose connections come from this address, for whoever connects it. It has no port before that.
+    /// A socket whose connections come from this loopback address, for whoever connects it. It has no port before
+    /// that.
     ///
     /// # Errors
     /// Those of socket(2) and bind(2).
     pub fn socket_from(&self, source: IpAddr) -> io::Result<OwnedFd> {
         let socket = self.socket(source)?;
+        if source.is_ipv6() {
+            // The kernel itself lets a packet from ::1 leave by any device (net/ipv6/route.c,
+            // `ip6_route_output_flags_noref`). Before Linux 5.7 this takes a privilege, which a dialer has not.
+            let _ = socket.bind_device(Some(b"lo"));
+        }
         choose_port_late(socket.as_fd())?;
         socket.bind(&SocketAddr::new(source, 0).into())?;
         Ok(socket.into())
     }
 
-    /// Connects a fresh socket.
+    /// Connects a fresh socket, within this time.
     ///
     /// Sets a timer only when the target has not answered by the time the runtime has looked for
     /// events once: one on this host has, and a timer costs a system call to arm.
     ///
     /// # Errors
     /// Why there is no connection.
-    pub async fn connect_with(&self, socket: OwnedFd, addr: SocketAddr) -> Result<Socket, ConnectError> {
+    pub async fn connect_with(
+        &self,
+        socket: OwnedFd,
+        addr: SocketAddr,
+        limit: Duration,
+    ) -> Result<Socket, ConnectError> {
         let mut attempt = pin!(self.attempt(begin(socket, addr)?, addr.port()));
         tokio::select! {
             biased;
             connected = &mut attempt => return connected,
             () = tokio::task::yield_now() => {}
         }
-        let in_time = tokio::time::timeout(self.timeout, attempt).await;
+        let in_time = tokio::time::timeout(limit, attempt).await;
         in_time.unwrap_or(Err(ConnectError::TimedOut(self.timeout)))
     }
 
@@ -146,7 +157,7 @@ impl Connector {
     /// A free port of this very host may be given to its own caller (simultaneous open), by whichever of
     /// the host's addresses it was asked for. Few targets have such a port.
     fn has_met_itself(&self, socket: BorrowedFd<'_>, port: u16) -> bool {
-        self.ports.may_be(port) && Socket::has_met_itself(socket, port)
+        self.ports.as_ref().is_none_or(|ports| ports.may_be(port)) && Socket::has_met_itself(socket, port)
     }
 }
 

@@ -10,7 +10,7 @@
 //! | [`session`] | one connection from accept to its closing event | `upstream`, `relay`, `reports`, `sys` |
 //! | [`probe`] | the target tried once, for whoever asks | `upstream`, `sys` |
 //! | [`upstream`] | finding the target and dialling it | `dialer`, `connect`, `resolve`, `sys` |
-//! | [`dialer`] | a dialer that hands over connected sockets, and who asks it | `connect`, `congestion`, `reports`, `sys` |
+//! | [`dialer`] | a dialer that hands over sockets of its namespace, and who asks it | `connect`, `congestion`, `reports`, `sys` |
 //! | [`connect`], [`congestion`] | one attempt to connect; congestion control on link | `sys` |
 //! | [`resolve`] | names of hosts to addresses, by the files of the namespace | `sys` |
 //! | [`relay`] | bytes both ways between two sockets: copy small, splice big | `sys` |

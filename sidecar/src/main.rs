@@ -109,7 +109,7 @@ async fn dial(of: &Dial) -> anyhow::Result<()> {
         let landlock = confine(dialer.rights())?;
         tracing::debug!(?landlock, "confined");
     }
-    tracing::info!(%allow, "dialling for those who ask at \"{}\"", path.display());
+    tracing::info!(%allow, "giving sockets to those who ask at \"{}\"", path.display());
     let told = async { tracing::info!("{}: no more requests", signals.next().await) };
     dialer.run(told).await;
     Ok(())
@@ -163,7 +163,7 @@ async fn relay(of: &Relay, config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All a relay needs once it serves: to connect to its target, or to ask who does.
+/// All a relay needs once it serves: to connect to its target, and to ask for sockets that can.
 fn rights(config: &Config) -> Rights {
     let outside = config.mapping.outside().iter().map(Port::get);
     match (config.mapping.host(), &config.dialer) {

@@ -29,7 +29,7 @@ fn a_registry_on_127_0_0_1_is_pushed_to_and_nothing_of_it_stays() {
     let info = backend.run(&["info"]).ok();
     let sidecar =
         format!(" {} (running), to port {port} on the host's loopback\n", backend.sidecar(registry.port));
-    let dialer = format!(" {} (running), connects to the host's loopback\n", backend.dialer());
+    let dialer = format!(" {} (running), leads to the host's loopback\n", backend.dialer());
     assert!(info.stdout.contains(&sidecar) && info.stdout.contains(&dialer), "{info:?}");
     let again = backend.run(&["start", "--allow-host-port", &format!("{port}@loopback")]).ok();
     assert!(again.stdout.contains("already running"), "{again:?}");

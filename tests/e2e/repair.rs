@@ -46,7 +46,7 @@ fn stale_and_missing_sidecars_are_named_and_repaired() {
             backend.sidecar(registry.port)
         ),
         format!(" - <missing> {} (missing)\n", backend.sidecar(gone)),
-        format!(" - <missing> {} (missing), connects to the host's loopback\n", backend.dialer()),
+        format!(" - <missing> {} (missing), leads to the host's loopback\n", backend.dialer()),
     ] {
         assert!(told.stdout.contains(&line), "{line} is not in {told:?}");
     }

@@ -150,7 +150,7 @@ async fn hints_keep_what_is_forwarded() {
     for line in [
         "docker-assemble-backend-ann-proxy-port-80-to-8080 (stale), to port 8080 of 192.0.2.7\n",
         "docker-assemble-backend-ann-proxy-port-5000-to-5001 (stale), to port 5001 on the host's loopback\n",
-        "docker-assemble-backend-ann-dialer (running), connects to the host's loopback\n",
+        "docker-assemble-backend-ann-dialer (running), leads to the host's loopback\n",
         "'docker assemble backend start --allow-host-port 5000:5001@loopback --forward 80=192.0.2.7:8080' replaces it",
         "'docker assemble backend start --allow-host-port 5000:5001@loopback --forward 80=192.0.2.7:8080' starts it.",
     ] {

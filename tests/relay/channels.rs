@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::sys::signal::Signal;
 use socket2::{Domain, Socket, Type};
@@ -106,6 +106,9 @@ fn clients_that_go_away_leave_nothing_behind() {
     let (late, server) = (relay.connect(), accept(target.make_room()));
     peers(late, server, 3).0.finish();
     assert_eq!(relay.metric(FAILED_BY_DIALER), 0);
+    // What lay ready goes with the dialer, and then there is nothing left.
+    drop(dialer);
+    expect_no_leak(relay.pid(), before.1);
 }
 
 /// A client that resets while the dialer does not answer is not waited for, and what was to be its own is the
@@ -237,10 +240,22 @@ fn an_older_dialer_is_asked_once_per_connection() {
     serve(client);
     // It is not tried again so soon.
     serve(relay.connect());
-    let refused = relay.connect();
-    let asking = older.accept();
-    assert!(asking.hear().is_some());
-    asking.say(b"apd1\x02\0\0\0\0", &[]);
-    assert_eq!(read_all(&refused), RESET);
-    relay.expect_log(r#"the dialer does not allow port "5000""#);
+    let elsewhere = world.listen("127.0.0.1:5001");
+    let elsewhere = world.host.run(|| TcpStream::connect(elsewhere.local_addr().unwrap()).unwrap());
+    let fresh = fresh(&world);
+    let cases: [(&[u8], &[BorrowedFd<'_>], &str); 4] = [
+        (b"apd1\x02\0\0\0\0", &[], r#"the dialer does not allow port "5000""#),
+        // It has tried both addresses itself.
+        (b"apd1\x01\0\0\0\x6f", &[], "Connection refused"),
+        (b"apd1\0\0\0\0\0", &[elsewhere.as_fd()], r#"it leads to "127.0.0.1:5001""#),
+        (b"apd1\0\0\0\0\0", &[fresh.as_fd()], "the kernel does not tell"),
+    ];
+    for (answer, passed, words) in cases {
+        let client = relay.connect();
+        let asking = older.accept();
+        assert!(asking.hear().is_some());
+        asking.say(answer, passed);
+        assert_eq!(read_all(&client), RESET, "{words}");
+        relay.expect_log(words);
+    }
 }

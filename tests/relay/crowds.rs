@@ -7,6 +7,7 @@ use crate::dialer_world::{FAILED_BY_DIALER, World, expect_no_leak, sockets};
 use crate::peers::peers;
 use crate::procfs::{descriptors, is_idle};
 use crate::sockets::{PATIENCE, accept, connect, eventually};
+use crate::targets::Crowded;
 
 /// However many one asks for, the others have their turn.
 #[test]
@@ -33,6 +34,21 @@ fn a_flood_over_one_channel_leaves_room_for_others() {
         }
         enough.store(true, Ordering::Relaxed);
     });
+    expect_no_leak(dialer.pid(), before);
+}
+
+/// An attempt for an older relay ends when that hangs up.
+#[test]
+fn what_nobody_wants_any_more_is_not_dialled_any_further() {
+    let world = World::new();
+    let target = world.host.run(Crowded::new);
+    let port = target.addr().port();
+    let dialer = world.dialer(&port.to_string());
+    let before = sockets(dialer.pid());
+    let clients: Vec<_> = (0..20).map(|_| Hostile::connect(&world.path)).collect();
+    clients.iter().for_each(|client| client.say(&request(port), &[]));
+    eventually("it dials", PATIENCE, || descriptors(dialer.pid()).sockets == before + 40);
+    drop(clients);
     expect_no_leak(dialer.pid(), before);
 }
 

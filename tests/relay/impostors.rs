@@ -16,6 +16,14 @@ fn a_relay_takes_only_what_it_asked_for() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = other.local_addr().unwrap();
     let used = || OwnedFd::from(connect(addr));
+    // A connect(2) that was not asked about since is what the next one ends.
+    let begun = || {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let _ = socket.connect(&addr.into());
+        eventually("it is made", PATIENCE, || socket.peer_addr().is_ok());
+        OwnedFd::from(socket)
+    };
     let of = |domain, kind| OwnedFd::from(Socket::new(domain, kind, None).unwrap());
     let fresh = || of(Domain::IPV4, Type::STREAM);
     let granted = |passed: Vec<OwnedFd>| (GRANTED_TOO.to_vec(), passed);
@@ -34,6 +42,7 @@ fn a_relay_takes_only_what_it_asked_for() {
         ((FAILED_TOO.to_vec(), vec![fresh()]), nonsense),
         (granted(vec![used()]), "it is in use"),
         (granted(vec![other.try_clone().unwrap().into()]), "it is in use"),
+        (granted(vec![begun()]), "it leads to"),
         (granted(vec![of(Domain::IPV6, Type::STREAM)]), "it is no tcp socket"),
         (granted(vec![of(Domain::UNIX, Type::STREAM)]), "it is no tcp socket"),
         (granted(vec![of(Domain::IPV4, Type::DGRAM)]), "it is no tcp socket"),

@@ -1,7 +1,6 @@
 //! Clients of a dialer that do not keep to the protocol.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -13,11 +12,12 @@ use rustix::io::Errno;
 
 use crate::container;
 use crate::dialer::{
-    CONNECTED, DialerProcess, HEALTHY, HELLO, Hostile, MALFORMED, NOT_ALLOWED, order, request, socket_path,
+    CONNECTED, DialerProcess, HEALTHY, HELLO, Hostile, MALFORMED, NOT_ALLOWED, order, order_of, request,
+    socket_path,
 };
 use crate::dialer_world::{World, expect_no_leak, sockets};
 use crate::process::signal_to;
-use crate::sockets::{PATIENCE, accept_within, eventually};
+use crate::sockets::{accept, accept_within};
 
 /// Whatever is said to it, the dialer refuses it in words, dials nothing, keeps nothing, and
 /// serves the next.
@@ -115,28 +115,53 @@ fn a_channel_ends_with_the_first_packet_that_is_none_of_it() {
 #[test]
 fn a_socket_of_a_dialer_reaches_no_other_host() {
     let (world, path) = (container::World::new(), socket_path());
-    let _near = world.listen("127.0.0.1:5000");
-    let far = world.container.run(|| TcpListener::bind("198.18.0.2:5000").unwrap());
-    let others = far.local_addr().unwrap();
-    assert!(world.host.run(|| TcpStream::connect(others)).is_ok(), "there is a way");
+    world.container.ip("address add 2001:db8::2/64 dev eth0 nodad");
+    world.host.ip("address add 2001:db8::1/64 dev veth0 nodad");
     let _dialer = DialerProcess::start(&path, &["--allow", "5000"], &world.host);
-    let client = Hostile::connect(&path);
-    client.say(&order(5000, 1), &[]);
-    let socket = client.receive();
-    assert_eq!(socket.connect(&others.into()).unwrap_err().kind(), ErrorKind::InvalidInput);
-    let near = SocketAddr::from(([127, 0, 0, 1], 5000));
-    let connect = || {
-        eventually("it connects", PATIENCE, || match socket.connect(&near.into()) {
-            Ok(()) => true,
-            Err(error) => error.raw_os_error() == Some(Errno::ISCONN.raw_os_error()),
-        })
-    };
-    connect();
-    assert!(socket.peer_addr().is_ok());
-    rustix::net::connect_unspec(&socket).unwrap();
-    assert_eq!(socket.connect(&others.into()).unwrap_err().kind(), ErrorKind::InvalidInput);
-    connect();
-    drop(client);
+    let cases = [
+        (false, "127.0.0.1:5000", vec![("198.18.0.2:5000", Errno::INVAL)]),
+        (
+            true,
+            "[::1]:5000",
+            vec![
+                ("[2001:db8::2]:5000", Errno::NETUNREACH),
+                // By lo, where it is under way for ever.
+                ("[::ffff:198.18.0.2]:5000", Errno::INPROGRESS),
+            ],
+        ),
+    ];
+    for (ipv6, near, others) in cases {
+        let _near = world.listen(near);
+        let near = near.parse::<SocketAddr>().unwrap();
+        let far = world
+            .container
+            .run(|| TcpListener::bind(if ipv6 { "[::]:5000" } else { "198.18.0.2:5000" }).unwrap());
+        let others = others.into_iter().map(|(other, why)| (other.parse::<SocketAddr>().unwrap(), why));
+        let others: Vec<_> = others.collect();
+        for (other, _) in &others {
+            assert!(world.host.run(|| TcpStream::connect(other)).is_ok(), "there is a way to {other}");
+            drop(accept(&far));
+        }
+        let client = Hostile::connect(&path);
+        for was_connected in [false, true] {
+            client.say(&order_of(ipv6, 5000, 1), &[]);
+            let socket = client.receive();
+            if ipv6 {
+                socket.set_only_v6(false).unwrap();
+            }
+            if was_connected {
+                socket.set_nonblocking(false).unwrap();
+                socket.connect(&near.into()).unwrap();
+                socket.set_nonblocking(true).unwrap();
+            }
+            for (other, why) in &others {
+                rustix::net::connect_unspec(&socket).unwrap();
+                let error = socket.connect(&(*other).into()).unwrap_err();
+                assert_eq!(error.raw_os_error(), Some(why.raw_os_error()), "{other}: {error}");
+                assert!(accept_within(&far, Duration::from_millis(50)).is_none());
+            }
+        }
+    }
     let _ = fs::remove_file(path);
 }
 

@@ -197,7 +197,12 @@ pub(crate) fn request(port: u16) -> Vec<u8> {
 
 /// An order of sockets for a port of IPv4, over a channel.
 pub(crate) fn order(port: u16, count: u8) -> Vec<u8> {
-    [&b"apd3\x04"[..], &port.to_be_bytes(), &[count]].concat()
+    order_of(false, port, count)
+}
+
+/// The same of either family.
+pub(crate) fn order_of(ipv6: bool, port: u16, count: u8) -> Vec<u8> {
+    [&b"apd3"[..], &[if ipv6 { 6 } else { 4 }], &port.to_be_bytes(), &[count]].concat()
 }
 
 /// Answers as the dialer gives them (`Reply` in dialer/protocol.rs).

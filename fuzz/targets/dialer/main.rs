@@ -42,7 +42,7 @@ enum Scene {
 
 fuzz_target!(|scene: Scene| STAGE.runtime.block_on(async {
     let before = descriptors();
-    // What a channel had dialled by its end may be heard of only now.
+    // What was dialled for one who gave up may be heard of only now.
     while STAGE.accept().is_some() {}
     match scene {
         Scene::Clients(clients) => {

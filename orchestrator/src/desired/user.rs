@@ -107,7 +107,7 @@ impl UserName {
         ContainerName(format!("docker-assemble-backend-{self}-proxy-port-{inside}{mapped}"))
     }
 
-    /// The name of the container that connects to the host's loopback.
+    /// The name of the container that leads to the host's loopback.
     #[must_use]
     pub fn dialer(&self) -> ContainerName {
         ContainerName(format!("docker-assemble-backend-{self}-dialer"))

@@ -1,4 +1,4 @@
-//! The container that connects to the host's loopback for the sidecars.
+//! The container that leads to the host's loopback for the sidecars.
 
 use std::collections::{BTreeMap, BTreeSet};
 

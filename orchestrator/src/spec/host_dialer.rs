@@ -1,4 +1,4 @@
-//! The process that connects to the host's loopback for the sidecars, where no container of the engine's
+//! The process that leads to the host's loopback for the sidecars, where no container of the engine's
 //! is in the host's network.
 
 use std::collections::BTreeSet;

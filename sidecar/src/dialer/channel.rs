@@ -66,10 +66,10 @@ pub(super) fn poll_said(socket: &PacketSocket, cx: &mut Context<'_>) -> Poll<Res
     let (talk, reply) = Reply::decode(packet.bytes)?;
     Poll::Ready(Ok(match packet.passed {
         // There is room for all that go with a packet: this process may not have more (unix(7)).
-        Passed::TooMany => {
-            Said { talk, reply: Reply::Failed(Errno::MFILE.raw_os_error()), passed: Vec::new() }
+        Passed::Some(none) if none.is_empty() => {
+            Said { talk, reply: Reply::Failed(Errno::MFILE.raw_os_error()), passed: none }
         }
-        Passed::All(passed) => Said { talk, reply, passed },
+        Passed::Some(passed) | Passed::All(passed) => Said { talk, reply, passed },
     }))
 }
 
@@ -127,6 +127,7 @@ impl Channel {
     /// Ends it, and with it what serves it.
     pub(super) fn end(&self) {
         self.socket.hang_up();
+        drop(self.pool().end());
     }
 
     /// A socket for a port of the dialer's loopback. None when the channel ended before there was one.
@@ -148,7 +149,7 @@ impl Channel {
     /// Sends what is asked for, for ever.
     async fn send(&self) -> Infallible {
         loop {
-            let order = self.pool().order();
+            let order = self.pool().next_order();
             match order {
                 Some(order) => self.send_packet(&Request::Sockets(order).encode()).await,
                 None => self.unsent.notified().await,
@@ -185,8 +186,7 @@ impl Channel {
     /// # Errors
     /// It is nothing that a dialer would give.
     fn said(&self, Said { talk, reply, passed }: Said) -> Result<(), Malformed> {
-        let mut pool = self.pool();
-        let to = pool.awaited()?;
+        let to = self.pool().awaited()?;
         if talk != Talk::Channel {
             return Err(Malformed);
         }
@@ -196,6 +196,7 @@ impl Channel {
         };
         let sockets: Vec<_> = passed.into_iter().map(verified).collect();
         let is_false = sockets.iter().any(Result::is_err);
+        let mut pool = self.pool();
         pool.answered(reply, sockets, Instant::now())?;
         if pool.has_orders() {
             self.unsent.notify_one();
@@ -232,6 +233,5 @@ impl Serving {
 impl Drop for Serving {
     fn drop(&mut self) {
         self.0.end();
-        self.0.pool().end();
     }
 }

@@ -8,7 +8,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use assemble_contract::Outcome;
 use assemble_contract::answer::TIMEOUT;
 use rustix::io::Errno;
 
@@ -16,7 +15,7 @@ use super::channel::{self, Broken, Channel, Opened, Said};
 use super::error::DialerError;
 use super::protocol::{Loopback, Reply, Request, Talk};
 use crate::connect::{ConnectError, Connector};
-use crate::sys::{Impostor, Socket, verify_loopback};
+use crate::sys::{Impostor, Socket, verify_loopback, verify_peer};
 
 /// A dialer somewhere, known by the path of its socket, and the channel to it.
 ///
@@ -77,34 +76,51 @@ impl DialClient {
     /// one's reason counts: the second one often is that there is no IPv6.
     ///
     /// # Errors
-    /// The dialer does not help within the time that an attempt has, or there is no connection.
+    /// The dialer does not help, or there is no connection, within the time that one attempt has.
     pub fn dial<'a>(&'a self, port: u16, connector: &'a Connector) -> Dialling<'a> {
         // Boxed, so that whoever dials by other ways has no room for this, and no copy of its code.
         Box::pin(async move {
-            match self.connect(Loopback { ipv6: false, port }, connector).await {
-                Err(DialerError::Connect(error)) if may_be_ipv6(&error) => {
-                    let ipv6 = self.connect(Loopback { ipv6: true, port }, connector).await;
-                    ipv6.map_err(|_| error.into())
+            let until = Instant::now() + connector.timeout();
+            match self.connect(Loopback { ipv6: false, port }, connector, until).await? {
+                Ok(socket) => Ok(socket),
+                Err(error @ ConnectError::TimedOut(_)) => Err(error.into()),
+                Err(error) => {
+                    let ipv6 = self.connect(Loopback { ipv6: true, port }, connector, until).await;
+                    ipv6.ok().and_then(Result::ok).ok_or_else(|| error.into())
                 }
-                connected => connected,
             }
         })
     }
 
-    async fn connect(&self, to: Loopback, connector: &Connector) -> Result<Socket, DialerError> {
-        let limit = connector.timeout();
-        let in_time = tokio::time::timeout(limit, self.socket(to));
-        let (socket, channel) = match in_time.await.map_err(|_| ConnectError::TimedOut(limit))?? {
-            Handed::Connection(fd) => return Ok(Socket::dialled(fd).map_err(ConnectError::Io)?),
-            Handed::Socket(socket, channel) => (socket, channel),
+    /// Connects, or says why this address does not lead there, though another one may.
+    async fn connect(
+        &self,
+        to: Loopback,
+        connector: &Connector,
+        until: Instant,
+    ) -> Result<Result<Socket, ConnectError>, DialerError> {
+        let left = || until.saturating_duration_since(Instant::now());
+        let in_time = tokio::time::timeout(left(), self.socket(to)).await;
+        let in_time = in_time.map_err(|_| ConnectError::TimedOut(connector.timeout()));
+        let (socket, channel) = match in_time? {
+            Ok(Handed::Socket(socket, channel)) => (socket, channel),
+            Ok(Handed::Connection(fd)) => return Ok(Ok(Socket::dialled(fd).map_err(ConnectError::Io)?)),
+            Err(DialerError::Connect(error)) if lacks_address(&error) => return Ok(Err(error)),
+            Err(error) => return Err(error),
         };
-        connector.connect_with(socket, to.addr()).await.map_err(|error| match error.errno() {
-            errno if errno == Errno::ISCONN.raw_os_error() => {
+        let connected = connector.connect_with(socket, to.addr(), left()).await;
+        let false_one = match &connected {
+            Ok(socket) => verify_peer(socket.as_fd(), to.addr()).err(),
+            Err(ConnectError::Io(error)) if is_in_use(error) => Some(Impostor::Used),
+            Err(_) => None,
+        };
+        match false_one {
+            Some(cause) => {
                 channel.end();
-                DialerError::Impostor { port: to.port, cause: Impostor::Used }
+                Err(DialerError::Impostor { port: to.port, cause })
             }
-            _ => error.into(),
-        })
+            None => Ok(connected),
+        }
     }
 
     async fn socket(&self, to: Loopback) -> Result<Handed, DialerError> {
@@ -193,9 +209,14 @@ impl Known {
     }
 }
 
-/// Whether this says that IPv4 leads nowhere, and not that the time is over or descriptors are lacking.
-fn may_be_ipv6(error: &ConnectError) -> bool {
-    !matches!(error.outcome(), Outcome::TimedOut | Outcome::Descriptors)
+/// Whether the dialer's side has no such loopback address.
+fn lacks_address(error: &ConnectError) -> bool {
+    [Errno::ADDRNOTAVAIL, Errno::AFNOSUPPORT].iter().any(|errno| error.errno() == errno.raw_os_error())
+}
+
+/// Whether connect(2) says that somebody has connected the socket, or listens on it.
+fn is_in_use(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::ISCONN | Errno::ALREADY))
 }
 
 /// Asks a question that is the only one of its connection.

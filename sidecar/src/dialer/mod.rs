@@ -6,8 +6,9 @@
 //! without a word to anybody. Connections that go fast take a packet in each direction for sixteen of them.
 //!
 //! The dialer decides for which ports it makes any, and gives each the loopback address to come from: so it
-//! reaches none but this host's own addresses (net/ipv4/route.c, `__mkroute_output`). That it goes to the port
-//! that it was asked for is the relay's confinement.
+//! reaches none but its host's own addresses (net/ipv4/route.c, `__mkroute_output`), unless devices of it lead
+//! packets from loopback on (`route_localnet`). That it goes to the port that it was asked for is the relay's
+//! confinement.
 //!
 //! # Channels
 //!
@@ -44,5 +45,7 @@ pub use client::{DialClient, Dialling, probe};
 pub use error::DialerError;
 pub use grants::DialServerConfig;
 pub use peer::Refusal;
+pub use pool::SPARE;
+// The last of it for those who try it with other words.
 pub use protocol::{Loopback, MOST, Malformed, Order, Reply, Request, Talk};
 pub use server::{DialServer, DialServerError};

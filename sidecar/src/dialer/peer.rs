@@ -169,7 +169,7 @@ impl<'a> Peer<'a> {
     }
 
     /// Sends it. A descriptor is the peer's alone from then on, and may not be touched: a setting made here
-    /// would be made there as well. Where this fails its drop resets a connection, which nobody wants.
+    /// would be made there as well.
     async fn answer(&self, talk: Talk, mut answer: Answer) -> Result<(), Refusal> {
         loop {
             match self.send(talk, &answer) {
@@ -202,7 +202,7 @@ impl<'a> Peer<'a> {
             // No room for descriptors: the kernel closes those that come, before anybody has them.
             let packet = std::task::ready!(self.socket.poll_recv(cx, &mut buf, Control::None))?;
             let request = match Request::decode(packet.bytes) {
-                _ if matches!(packet.passed, Passed::TooMany) => Err(Refusal::Descriptors),
+                _ if matches!(packet.passed, Passed::Some(_)) => Err(Refusal::Descriptors),
                 _ if packet.bytes.is_empty() => Err(Refusal::Empty),
                 Ok(request) if !packet.cut => Ok(request),
                 Ok(_) | Err(Malformed) => Err(Refusal::Malformed),

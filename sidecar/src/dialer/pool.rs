@@ -17,7 +17,10 @@ pub(super) type Answer = Result<OwnedFd, DialerError>;
 const SOON: Duration = Duration::from_millis(100);
 
 /// Nothing is asked for ahead of its use while so many are here or on their way, for all ports.
-const AHEAD: usize = 64;
+const AHEAD: usize = 32;
+
+/// So many may be here at the very most, at whatever time.
+pub const SPARE: usize = AHEAD + MOST as usize;
 
 /// What a channel has and lacks.
 #[derive(Debug, Default)]
@@ -28,6 +31,7 @@ pub(super) struct Pool {
     unsent: VecDeque<Order>,
     /// In the order in which they are answered.
     unanswered: VecDeque<Order>,
+    swept: Option<Instant>,
     has_ended: bool,
 }
 
@@ -39,7 +43,7 @@ struct Shelf {
     coming: usize,
     waiting: VecDeque<oneshot::Sender<Answer>>,
     /// When something was asked for last, and how much.
-    last: Option<(Instant, u8)>,
+    last: Option<(Instant, usize)>,
 }
 
 /// What somebody gets who needs one.
@@ -55,6 +59,7 @@ impl Pool {
         if self.has_ended {
             return None;
         }
+        self.sweep(now);
         let shelf = self.shelves.entry(to).or_default();
         let taken = match shelf.here.pop() {
             Some(socket) => {
@@ -63,30 +68,38 @@ impl Pool {
             }
             None => Taken::Later(shelf.queue_up()),
         };
-        let last = shelf.last.filter(|(last, _)| now.duration_since(*last) < SOON);
-        let ahead = last.filter(|_| self.stock < AHEAD).map(|(_, count)| usize::from(count));
-        let (has, needed) = shelf.count();
+        let lacking = shelf.lacking();
         // Half of the last order is left at most.
-        if let Some(last) = ahead.filter(|last| has <= needed + last / 2) {
-            self.ask(to, needed.saturating_sub(has).max((2 * last).min(MOST.into())), now);
+        let ahead = shelf.recent(now).filter(|last| shelf.surplus() <= last / 2);
+        match ahead.filter(|_| self.stock < AHEAD) {
+            Some(last) => self.ask(to, lacking.max((2 * last).min(MOST.into())), now),
+            None => self.ask(to, lacking, now),
         }
-        self.make_up(to, now);
         Some(taken)
     }
 
-    /// Asks for as many as are lacking.
-    fn make_up(&mut self, to: Loopback, now: Instant) {
-        let (has, needed) = self.shelves.entry(to).or_default().count();
-        self.ask(to, needed.saturating_sub(has), now);
+    /// Closes what lies idle while there is no room for what is needed.
+    fn sweep(&mut self, now: Instant) {
+        if self.stock < AHEAD || self.swept.is_some_and(|last| now.duration_since(last) < SOON) {
+            return;
+        }
+        self.swept = Some(now);
+        for shelf in self.shelves.values_mut().filter(|shelf| shelf.recent(now).is_none()) {
+            self.stock -= shelf.here.len();
+            shelf.here.clear();
+        }
     }
 
     fn ask(&mut self, to: Loopback, mut rest: usize, now: Instant) {
+        if rest == 0 {
+            return;
+        }
         let shelf = self.shelves.entry(to).or_default();
+        shelf.last = Some((now, rest.min(MOST.into()).max(shelf.recent(now).unwrap_or(0))));
+        shelf.coming += rest;
+        self.stock += rest;
         while rest > 0 {
             let count = u8::try_from(rest).unwrap_or(MOST).min(MOST);
-            shelf.last = Some((now, count));
-            shelf.coming += usize::from(count);
-            self.stock += usize::from(count);
             match self.unsent.back_mut().filter(|last| last.to == to && last.count + count <= MOST) {
                 Some(last) => last.count += count,
                 None => self.unsent.push_back(Order { to, count }),
@@ -96,7 +109,7 @@ impl Pool {
     }
 
     /// The next order to be sent, which will have its answer.
-    pub(super) fn order(&mut self) -> Option<Order> {
+    pub(super) fn next_order(&mut self) -> Option<Order> {
         let order = self.unsent.pop_front()?;
         self.unanswered.push_back(order);
         Some(order)
@@ -141,11 +154,15 @@ impl Pool {
                 self.stock += usize::from(shelf.hand_out(socket));
             }
         } else {
+            // Whoever comes next is not asked for with many others.
+            shelf.last = None;
             for _ in 0..count {
                 shelf.hand_out(Err(failure()?));
             }
         }
-        self.make_up(to, now);
+        // It may have been fewer than were asked for.
+        let lacking = shelf.lacking();
+        self.ask(to, lacking, now);
         Ok(())
     }
 
@@ -161,9 +178,18 @@ impl Pool {
 }
 
 impl Shelf {
-    /// How many it has or will have, and for how many.
-    fn count(&self) -> (usize, usize) {
-        (self.here.len() + self.coming, self.waiting.len())
+    /// How many were asked for last, if that was not long ago.
+    fn recent(&self, now: Instant) -> Option<usize> {
+        self.last.filter(|(last, _)| now.duration_since(*last) < SOON).map(|(_, count)| count)
+    }
+
+    /// How many it has or will have for nobody so far.
+    fn surplus(&self) -> usize {
+        (self.here.len() + self.coming).saturating_sub(self.waiting.len())
+    }
+
+    fn lacking(&self) -> usize {
+        self.waiting.len().saturating_sub(self.here.len() + self.coming)
     }
 
     fn queue_up(&mut self) -> oneshot::Receiver<Answer> {
@@ -176,15 +202,24 @@ impl Shelf {
         answer
     }
 
-    /// Gives it to the first who waits still, or keeps it; whether it was kept.
+    /// Gives it to the first who waits still, or keeps it if there are not enough of them; whether it was kept.
     fn hand_out(&mut self, mut answer: Answer) -> bool {
+        /// The last half of an order, and the next one.
+        const ENOUGH: usize = MOST as usize * 3 / 2;
+
         while let Some(asker) = self.waiting.pop_front() {
             match asker.send(answer) {
                 Ok(()) => return false,
                 Err(left) => answer = left,
             }
         }
-        answer.map(|socket| self.here.push(socket)).is_ok()
+        match answer {
+            Ok(socket) if self.here.len() < ENOUGH => {
+                self.here.push(socket);
+                true
+            }
+            _ => false,
+        }
     }
 }
 
@@ -212,7 +247,7 @@ mod tests {
 
     #[track_caller]
     fn expect_order(pool: &mut Pool, to: Loopback, count: u8) {
-        assert_eq!(pool.order(), Some(Order { to, count }));
+        assert_eq!(pool.next_order(), Some(Order { to, count }));
     }
 
     #[test]
@@ -235,7 +270,7 @@ mod tests {
         let mut counts = Vec::new();
         for _ in 0..100 {
             let taken = pool.take(TO, now).unwrap();
-            while let Some(order) = pool.order() {
+            while let Some(order) = pool.next_order() {
                 counts.push(order.count);
                 pool.answered(Reply::Granted, sockets(order.count), now).unwrap();
             }
@@ -263,7 +298,7 @@ mod tests {
         // Whoever has gone leaves his to the next.
         drop(answers.remove(1));
         let mut served = 0;
-        while let Some(order) = pool.order() {
+        while let Some(order) = pool.next_order() {
             pool.answered(Reply::Granted, sockets(order.count), now).unwrap();
             let more = order.count.into();
             for answer in answers.iter_mut().skip(served).take(more) {
@@ -309,12 +344,45 @@ mod tests {
         for port in 1..=100 {
             for _ in 0..20 {
                 pool.take(Loopback { ipv6: false, port }, now).unwrap();
-                while let Some(order) = pool.order() {
+                while let Some(order) = pool.next_order() {
                     pool.answered(Reply::Granted, sockets(order.count), now).unwrap();
                 }
             }
         }
-        assert!(pool.stock < AHEAD + usize::from(MOST), "{}", pool.stock);
+        assert!(pool.stock <= SPARE, "{}", pool.stock);
+        // What nobody has used for a while makes room.
+        let late = now + SOON;
+        let taken: Vec<_> = (0..3).map(|_| pool.take(OTHER, late).unwrap()).collect();
+        let counts: Vec<_> = std::iter::from_fn(|| pool.next_order().map(|order| order.count)).collect();
+        assert_eq!((counts, pool.stock), (vec![7], 7), "{taken:?}");
+    }
+
+    /// As after a pause of the dialer: what everybody was asked for who has given up is not kept.
+    #[test]
+    fn what_comes_for_those_who_have_gone_is_not_piled_up() {
+        let (mut pool, now) = (Pool::default(), Instant::now());
+        for n in 0..1000 {
+            drop(later(&mut pool, now + SOON * n));
+        }
+        assert!(pool.stock < 100, "{}", pool.stock);
+        while let Some(order) = pool.next_order() {
+            pool.answered(Reply::Granted, sockets(order.count), now).unwrap();
+        }
+        assert!(pool.stock <= 24, "{}", pool.stock);
+    }
+
+    /// Near the limit of descriptors the next client may be served though many were not.
+    #[test]
+    fn after_a_failure_one_is_asked_for() {
+        let (mut pool, now) = (Pool::default(), Instant::now());
+        let many: Vec<_> = (0..40).map(|_| later(&mut pool, now)).collect();
+        while pool.next_order().is_some() {
+            pool.answered(Reply::Failed(24), vec![], now).unwrap();
+        }
+        assert_eq!(pool.stock, 0);
+        let _next = later(&mut pool, now);
+        expect_order(&mut pool, TO, 1);
+        drop(many);
     }
 
     #[test]

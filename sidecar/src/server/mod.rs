@@ -23,6 +23,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::accept::{self, Verdict};
 use crate::config::Config;
 use crate::congestion;
+use crate::dialer::SPARE;
 use crate::relay::Options;
 use crate::reports::{Topic, report};
 use crate::service::Service;
@@ -81,6 +82,8 @@ impl Server {
         if !ports.is_one() && config.descriptors < needed as usize {
             return Err(ServerError::Descriptors { limit: config.descriptors, ports, needed });
         }
+        // Those of a dialer that lie ready.
+        let spare = config.dialer.as_ref().map_or(0, |_| SPARE);
         // Clients come over loopback, so they are on link.
         let (listening, families) = queues::listen(config, passed, on_link, &mut services)?;
         let shared = Shared {
@@ -91,7 +94,7 @@ impl Server {
                 busy_poll: config.busy_poll,
                 keepalive: config.keepalive,
             },
-            capacity: Config::connections_within(config.descriptors, services.len()),
+            capacity: Config::connections_within(config.descriptors.saturating_sub(spare), services.len()),
             services: services.into(),
             reports: Arc::default(),
             freed: Notify::new(),

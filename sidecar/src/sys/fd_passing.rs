@@ -44,8 +44,8 @@ impl Control {
 pub enum Passed {
     /// All of them in their order, close-on-exec; most often none.
     All(Vec<OwnedFd>),
-    /// More than there was room for. They are closed.
-    TooMany,
+    /// Those for which there was room, or this process had descriptors. The others are closed.
+    Some(Vec<OwnedFd>),
 }
 
 impl Passed {
@@ -56,7 +56,7 @@ impl Passed {
             _ => None,
         });
         let all = rights.flatten().collect();
-        if cut { Self::TooMany } else { Self::All(all) }
+        if cut { Self::Some(all) } else { Self::All(all) }
     }
 }
 
@@ -65,7 +65,7 @@ impl Passed {
 #[status = "part"]
 pub enum Impostor {
     /// Something else listens at the dialer's socket.
-    #[error("it is no tcp socket")]
+    #[error("it is no tcp socket for that address")]
     #[advice = "look who does"]
     Kind,
     /// The same: it is connected to something else.
@@ -80,14 +80,14 @@ pub enum Impostor {
     #[error("it is in use")]
     #[advice = "look who does"]
     Used,
-    /// The same: the kernel tells nothing about it.
-    #[error("it is not connected: {error}", error = .0)]
+    /// The same: it is not connected, for one.
+    #[error("the kernel does not tell: {error}", error = .0)]
     #[advice = "look who does"]
     Unknown(#[from] io::Error),
 }
 
 /// Makes sure that a descriptor of unknown origin is a TCP socket for addresses of this one's family, and makes it
-/// non-blocking. Whether it is in use connect(2) tells (`EISCONN`).
+/// non-blocking. Whether it is in use connect(2) tells (`EISCONN`, `EALREADY`), or [`verify_peer`] after it.
 ///
 /// # Errors
 /// It is anything else.
@@ -97,6 +97,19 @@ pub fn verify_fresh(fd: &OwnedFd, to: IpAddr) -> Result<(), Impostor> {
         return Err(Impostor::Kind);
     }
     make_nonblocking(fd.as_fd())
+}
+
+/// Makes sure that a connected socket of unknown origin leads there: a connect(2) that somebody else has begun,
+/// to whichever address, is what the next one ends (net/ipv4/af_inet.c, `__inet_stream_connect`).
+///
+/// # Errors
+/// It leads elsewhere.
+pub fn verify_peer(fd: BorrowedFd<'_>, addr: SocketAddr) -> Result<(), Impostor> {
+    match peer_name(fd)? {
+        Some(peer) if peer == addr => Ok(()),
+        Some(peer) => Err(Impostor::Elsewhere(peer)),
+        None => Err(Impostor::Kind),
+    }
 }
 
 /// Makes sure that a descriptor of unknown origin is a TCP connection to `port` of a loopback

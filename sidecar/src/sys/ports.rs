@@ -24,12 +24,6 @@ impl LocalPorts {
         Self { table: File::open("/proc/sys/net/ipv4/ip_local_port_range").ok(), known: Mutex::default() }
     }
 
-    /// Of a namespace that nobody here is in: any port may be given.
-    #[must_use]
-    pub const fn unknown() -> Self {
-        Self { table: None, known: Mutex::new(None) }
-    }
-
     /// Whether the kernel may give this port to a connection that names none itself, as it was
     /// within the last second.
     pub fn may_be(&self, port: u16) -> bool {

@@ -51,7 +51,7 @@ pub enum Landlock {
 pub struct Rights {
     /// The TCP ports it may connect to, at any address.
     pub connect: Vec<u16>,
-    /// Whether it may connect to unix sockets that keep packets apart, as a dialer's.
+    /// Whether it may connect to unix sockets that keep packets apart, as a dialer's, and makes no others.
     ///
     /// The rights to files do not stand in the way: connect(2) to the path of a socket is a right
     /// of its own to landlock(7), `LANDLOCK_ACCESS_FS_RESOLVE_UNIX`, which kernels before its ABI
@@ -120,7 +120,8 @@ fn filter(rights: &Rights) -> Result<BpfProgram, seccompiler::BackendError> {
         Ok::<(), seccompiler::BackendError>(())
     };
     let kinds = [
-        Some((libc::SOCK_STREAM, libc::IPPROTO_TCP)),
+        // Who asks a dialer is handed them.
+        (!rights.packets).then_some((libc::SOCK_STREAM, libc::IPPROTO_TCP)),
         rights.datagrams.then_some((libc::SOCK_DGRAM, libc::IPPROTO_UDP)),
     ];
     for (kind, usual) in kinds.into_iter().flatten() {

@@ -24,7 +24,7 @@ use crate::keepalive::Keepalive;
 
 /// A connected TCP socket.
 ///
-/// **Closing it resets the connection** (zero linger, socket(7)) from the moment it is made, so
+/// **Closing it resets the connection** (zero linger, socket(7)) from before it is made, so
 /// that whatever goes wrong, a panic or the death of the process included, the peer never mistakes
 /// a broken stream for a complete one. Only after [`Socket::finish`] is it closed in good order.
 #[derive(Debug)]

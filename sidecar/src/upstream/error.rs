@@ -68,7 +68,7 @@ pub enum DialError {
     Itself(SocketAddr),
     #[error(transparent)]
     Unresolved(#[from] Unresolved),
-    /// The dialer that was to connect is not there, refuses, or answers nonsense.
+    /// The dialer that was to help is not there, refuses, or answers nonsense.
     #[error(transparent)]
     Dialer(DialerError),
     /// The attempt failed, here or where the dialer is.

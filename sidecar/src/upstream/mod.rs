@@ -44,7 +44,7 @@ pub struct Upstream {
     addrs: RwLock<Arc<[SocketAddr]>>,
     /// The target's name, if it has one, in place of the addresses.
     named: Option<Arc<Named>>,
-    /// Who reaches the target in this namespace's stead.
+    /// Who gives sockets that reach the target, where this namespace's do not.
     dialer: Option<DialClient>,
     owner: Option<Owner>,
 }

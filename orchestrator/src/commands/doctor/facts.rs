@@ -76,7 +76,7 @@ pub(super) struct Facts {
     pub(super) forwards: Vec<Examined>,
     /// What was asked for and has no sidecar.
     pub(super) missing: Vec<Forward>,
-    /// The container that connects to the host's loopback.
+    /// The container that leads to the host's loopback.
     pub(super) dialer: Option<Container>,
     /// The process that does, where a sidecar asks one: absent within where it is on another machine.
     pub(super) host_dialer: Option<Option<HostDialer>>,

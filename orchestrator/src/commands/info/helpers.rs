@@ -85,7 +85,7 @@ impl<'a> Helpers<'a> {
             lines.into_iter().try_for_each(|line| console.line(format_args!("   {line}")))?;
         }
         if let Some(dialer) = &self.dialer {
-            console.line(format_args!("{}, connects to the host's loopback", dialer.line(false)))?;
+            console.line(format_args!("{}, leads to the host's loopback", dialer.line(false)))?;
             if let Some(told) = dialer.restarts(None) {
                 console.line(format_args!("   {told}"))?;
             }
