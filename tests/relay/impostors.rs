@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::dialer::{FAILED_TOO, GRANTED_TOO, HELLO, HELLO_TOO, Impostor};
 use crate::dialer_world::{FAILED_BY_DIALER, RESET, World, expect_no_leak, sockets};
@@ -16,7 +16,7 @@ fn a_relay_takes_only_what_it_asked_for() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = other.local_addr().unwrap();
     let used = || OwnedFd::from(connect(addr));
-    // A connect(2) that was not asked about since is what the next one ends.
+    // A connect(2) that was not asked about since is what the next one would end.
     let begun = || {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.set_nonblocking(true).unwrap();
@@ -25,6 +25,7 @@ fn a_relay_takes_only_what_it_asked_for() {
         OwnedFd::from(socket)
     };
     let of = |domain, kind| OwnedFd::from(Socket::new(domain, kind, None).unwrap());
+    let raw = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::TCP)).unwrap().into();
     let fresh = || of(Domain::IPV4, Type::STREAM);
     let granted = |passed: Vec<OwnedFd>| (GRANTED_TOO.to_vec(), passed);
     let words = |words: &[u8]| (words.to_vec(), vec![]);
@@ -42,10 +43,11 @@ fn a_relay_takes_only_what_it_asked_for() {
         ((FAILED_TOO.to_vec(), vec![fresh()]), nonsense),
         (granted(vec![used()]), "it is in use"),
         (granted(vec![other.try_clone().unwrap().into()]), "it is in use"),
-        (granted(vec![begun()]), "it leads to"),
+        (granted(vec![begun()]), "it is in use"),
         (granted(vec![of(Domain::IPV6, Type::STREAM)]), "it is no tcp socket"),
         (granted(vec![of(Domain::UNIX, Type::STREAM)]), "it is no tcp socket"),
         (granted(vec![of(Domain::IPV4, Type::DGRAM)]), "it is no tcp socket"),
+        (granted(vec![raw]), "it is in use"),
         (granted(vec![fs::File::open("/dev/null").unwrap().into()]), "it is no tcp socket"),
     ];
     for ((bytes, descriptors), words) in cases {

@@ -15,7 +15,7 @@ use super::channel::{self, Broken, Channel, Opened, Said};
 use super::error::DialerError;
 use super::protocol::{Loopback, Reply, Request, Talk};
 use crate::connect::{ConnectError, Connector};
-use crate::sys::{Impostor, Socket, verify_loopback, verify_peer};
+use crate::sys::{Socket, verify_loopback};
 
 /// A dialer somewhere, known by the path of its socket, and the channel to it.
 ///
@@ -44,8 +44,8 @@ enum Known {
 
 /// What a dialer has handed over.
 enum Handed {
-    /// Not connected yet, and where it came from.
-    Socket(OwnedFd, Arc<Channel>),
+    /// Not connected yet.
+    Socket(OwnedFd),
     /// By an older one.
     Connection(OwnedFd),
 }
@@ -102,24 +102,11 @@ impl DialClient {
         let left = || until.saturating_duration_since(Instant::now());
         let in_time = tokio::time::timeout(left(), self.socket(to)).await;
         let in_time = in_time.map_err(|_| ConnectError::TimedOut(connector.timeout()));
-        let (socket, channel) = match in_time? {
-            Ok(Handed::Socket(socket, channel)) => (socket, channel),
-            Ok(Handed::Connection(fd)) => return Ok(Ok(Socket::dialled(fd).map_err(ConnectError::Io)?)),
-            Err(DialerError::Connect(error)) if lacks_address(&error) => return Ok(Err(error)),
-            Err(error) => return Err(error),
-        };
-        let connected = connector.connect_with(socket, to.addr(), left()).await;
-        let false_one = match &connected {
-            Ok(socket) => verify_peer(socket.as_fd(), to.addr()).err(),
-            Err(ConnectError::Io(error)) if is_in_use(error) => Some(Impostor::Used),
-            Err(_) => None,
-        };
-        match false_one {
-            Some(cause) => {
-                channel.end();
-                Err(DialerError::Impostor { port: to.port, cause })
-            }
-            None => Ok(connected),
+        match in_time? {
+            Ok(Handed::Socket(socket)) => Ok(connector.connect_with(socket, to.addr(), left()).await),
+            Ok(Handed::Connection(fd)) => Ok(Ok(Socket::dialled(fd).map_err(ConnectError::Io)?)),
+            Err(DialerError::Connect(error)) if lacks_address(&error) => Ok(Err(error)),
+            Err(error) => Err(error),
         }
     }
 
@@ -129,7 +116,7 @@ impl DialClient {
                 return self.ask_older(to.port).await.map(Handed::Connection);
             };
             if let Some(answer) = channel.socket(to).await {
-                return answer.map(|socket| Handed::Socket(socket, channel));
+                return answer.map(Handed::Socket);
             }
         }
         let cause = io::ErrorKind::UnexpectedEof.into();
@@ -212,11 +199,6 @@ impl Known {
 /// Whether the dialer's side has no such loopback address.
 fn lacks_address(error: &ConnectError) -> bool {
     [Errno::ADDRNOTAVAIL, Errno::AFNOSUPPORT].iter().any(|errno| error.errno() == errno.raw_os_error())
-}
-
-/// Whether connect(2) says that somebody has connected the socket, or listens on it.
-fn is_in_use(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::ISCONN | Errno::ALREADY))
 }
 
 /// Asks a question that is the only one of its connection.

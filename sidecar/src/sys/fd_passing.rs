@@ -76,7 +76,7 @@ pub enum Impostor {
     #[error("it is connected to itself")]
     #[advice = "look who does"]
     Itself,
-    /// The same: it is connected already, or listens.
+    /// The same: it is connected already, is about to be, or listens.
     #[error("it is in use")]
     #[advice = "look who does"]
     Used,
@@ -86,30 +86,21 @@ pub enum Impostor {
     Unknown(#[from] io::Error),
 }
 
-/// Makes sure that a descriptor of unknown origin is a TCP socket for addresses of this one's family, and makes it
-/// non-blocking. Whether it is in use connect(2) tells (`EISCONN`, `EALREADY`), or [`verify_peer`] after it.
+/// Makes sure that a descriptor of unknown origin is a TCP socket for addresses of this one's family that nobody has
+/// used, and makes it non-blocking.
 ///
 /// # Errors
 /// It is anything else.
 pub fn verify_fresh(fd: &OwnedFd, to: IpAddr) -> Result<(), Impostor> {
-    let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    if !is_tcp(fd.as_fd()) || sockopt::socket_domain(fd) != Ok(family) {
-        return Err(Impostor::Kind);
+    let fd = fd.as_fd();
+    let local = local_addr(fd).ok().filter(|local| local.is_ipv4() == to.is_ipv4());
+    let local = local.filter(|_| has_tcp(fd)).ok_or(Impostor::Kind)?;
+    // One that is connected, is about to be or listens has a port; and a raw one that of its protocol
+    // (net/ipv4/af_inet.c, `inet_create`), so that its kind need not be asked for.
+    if local.port() != 0 {
+        return Err(Impostor::Used);
     }
-    make_nonblocking(fd.as_fd())
-}
-
-/// Makes sure that a connected socket of unknown origin leads there: a connect(2) that somebody else has begun,
-/// to whichever address, is what the next one ends (net/ipv4/af_inet.c, `__inet_stream_connect`).
-///
-/// # Errors
-/// It leads elsewhere.
-pub fn verify_peer(fd: BorrowedFd<'_>, addr: SocketAddr) -> Result<(), Impostor> {
-    match peer_name(fd)? {
-        Some(peer) if peer == addr => Ok(()),
-        Some(peer) => Err(Impostor::Elsewhere(peer)),
-        None => Err(Impostor::Kind),
-    }
+    make_nonblocking(fd)
 }
 
 /// Makes sure that a descriptor of unknown origin is a TCP connection to `port` of a loopback
@@ -120,7 +111,8 @@ pub fn verify_peer(fd: BorrowedFd<'_>, addr: SocketAddr) -> Result<(), Impostor>
 /// It is anything else.
 pub fn verify_loopback(fd: &OwnedFd, port: u16) -> Result<(), Impostor> {
     let fd = fd.as_fd();
-    if !is_tcp(fd) {
+    let is_stream = sockopt::socket_type(fd).is_ok_and(|kind| kind == SocketType::STREAM);
+    if !is_stream || !has_tcp(fd) {
         return Err(Impostor::Kind);
     }
     // Its family is that of its peer's address.
@@ -134,11 +126,10 @@ pub fn verify_loopback(fd: &OwnedFd, port: u16) -> Result<(), Impostor> {
     make_nonblocking(fd)
 }
 
-/// Of whichever family: another one that has such streams, as SMC, calls its protocol otherwise. For a descriptor
+/// In whichever family: another one that has such streams, as SMC, calls its protocol otherwise. For a descriptor
 /// that is no socket at all the kernel knows no answer (`ENOTSOCK`).
-fn is_tcp(fd: BorrowedFd<'_>) -> bool {
-    sockopt::socket_type(fd).is_ok_and(|kind| kind == SocketType::STREAM)
-        && sockopt::socket_protocol(fd).is_ok_and(|protocol| protocol == Some(ipproto::TCP))
+fn has_tcp(fd: BorrowedFd<'_>) -> bool {
+    sockopt::socket_protocol(fd).is_ok_and(|protocol| protocol == Some(ipproto::TCP))
 }
 
 /// All other flags that can be set this way are better not set.

@@ -23,7 +23,7 @@ mod thread;
 pub use activation::{PassedError, passed};
 pub use congestion::{congestion_control, may_use_congestion_control};
 pub use datagram::datagrams;
-pub use fd_passing::{Control, DESCRIPTORS, Impostor, Passed, verify_fresh, verify_loopback, verify_peer};
+pub use fd_passing::{Control, DESCRIPTORS, Impostor, Passed, verify_fresh, verify_loopback};
 pub use kept_file::KeptFile;
 pub use limits::{Reserve, raise_descriptor_limit, refuse_huge_pages};
 pub use listener::{Bound, Listener, ListenerError};
