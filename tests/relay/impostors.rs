@@ -8,7 +8,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::dialer::{FAILED_TOO, GRANTED_TOO, HELLO, HELLO_TOO, Impostor};
 use crate::dialer_world::{FAILED_BY_DIALER, RESET, World, expect_no_leak, sockets};
-use crate::sockets::{PATIENCE, connect, eventually, read_all};
+use crate::peers::peers;
+use crate::sockets::{PATIENCE, accept, connect, eventually, read_all};
 
 /// What a false dialer hands over is not relayed to, and closed, and its channel with it.
 #[test]
@@ -65,6 +66,27 @@ fn a_relay_takes_only_what_it_asked_for() {
         eventually("it is counted", PATIENCE, || relay.metric(FAILED_BY_DIALER) == 1);
         expect_no_leak(relay.pid(), before);
     }
+}
+
+/// Whoever comes second would have the first one's connection.
+#[test]
+fn a_socket_that_is_handed_over_twice_serves_once() {
+    let world = World::new();
+    let target = world.listen("127.0.0.1:5000");
+    let dialer = Impostor::listen(&world.path);
+    let relay = world.relay("loopback");
+    let first = relay.connect();
+    let (channel, _) = dialer.accept_channel(relay.port());
+    let second = relay.connect();
+    assert!(channel.hear().is_some());
+    let fresh = world.host.run(|| Socket::new(Domain::IPV4, Type::STREAM, None).unwrap());
+    channel.say(GRANTED_TOO, &[fresh.as_fd()]);
+    channel.say(GRANTED_TOO, &[fresh.as_fd()]);
+    drop(fresh);
+    assert_eq!(read_all(&second), RESET);
+    relay.expect_log("it is in use");
+    let (mut near, mut far) = peers(first, accept(&target), 3);
+    near.exchange(&mut far, 10);
 }
 
 /// One who opens a channel in another way than a dialer does.

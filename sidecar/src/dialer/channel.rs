@@ -16,7 +16,7 @@ use super::error::DialerError;
 use super::pool::{Answer, Pool, Taken};
 use super::protocol::{Loopback, Malformed, Reply, Request, Talk};
 use crate::accept::BACKOFF;
-use crate::sys::{Control, PacketSocket, Passed, verify_fresh};
+use crate::sys::{Control, PacketSocket, Passed};
 
 /// A packet of a dialer.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ pub(super) fn poll_said(socket: &PacketSocket, cx: &mut Context<'_>) -> Poll<Res
     let (talk, reply) = Reply::decode(packet.bytes)?;
     Poll::Ready(Ok(match packet.passed {
         // There is room for all that go with a packet: this process may not have more (unix(7)).
-        Passed::Some(none) if none.is_empty() => {
+        Passed::Some(none) if none.is_empty() && reply == Reply::Granted => {
             Said { talk, reply: Reply::Failed(Errno::MFILE.raw_os_error()), passed: none }
         }
         Passed::Some(passed) | Passed::All(passed) => Said { talk, reply, passed },
@@ -186,22 +186,15 @@ impl Channel {
     /// # Errors
     /// It is nothing that a dialer would give.
     fn said(&self, Said { talk, reply, passed }: Said) -> Result<(), Malformed> {
-        let to = self.pool().awaited()?;
+        let mut pool = self.pool();
         if talk != Talk::Channel {
             return Err(Malformed);
         }
-        let verified = |socket| match verify_fresh(&socket, to.ip()) {
-            Ok(()) => Ok(socket),
-            Err(cause) => Err(DialerError::Impostor { port: to.port, cause }),
-        };
-        let sockets: Vec<_> = passed.into_iter().map(verified).collect();
-        let is_false = sockets.iter().any(Result::is_err);
-        let mut pool = self.pool();
-        pool.answered(reply, sockets, Instant::now())?;
+        pool.answered(reply, passed, Instant::now())?;
         if pool.has_orders() {
             self.unsent.notify_one();
         }
-        if is_false { Err(Malformed) } else { Ok(()) }
+        Ok(())
     }
 
     fn pool(&self) -> MutexGuard<'_, Pool> {

@@ -15,7 +15,7 @@ use super::channel::{self, Broken, Channel, Opened, Said};
 use super::error::DialerError;
 use super::protocol::{Loopback, Reply, Request, Talk};
 use crate::connect::{ConnectError, Connector};
-use crate::sys::{Socket, verify_loopback};
+use crate::sys::{Socket, verify_fresh, verify_loopback};
 
 /// A dialer somewhere, known by the path of its socket, and the channel to it.
 ///
@@ -44,8 +44,8 @@ enum Known {
 
 /// What a dialer has handed over.
 enum Handed {
-    /// Not connected yet.
-    Socket(OwnedFd),
+    /// Not connected yet, and where it came from.
+    Socket(OwnedFd, Arc<Channel>),
     /// By an older one.
     Connection(OwnedFd),
 }
@@ -103,7 +103,14 @@ impl DialClient {
         let in_time = tokio::time::timeout(left(), self.socket(to)).await;
         let in_time = in_time.map_err(|_| ConnectError::TimedOut(connector.timeout()));
         match in_time? {
-            Ok(Handed::Socket(socket)) => Ok(connector.connect_with(socket, to.addr(), left()).await),
+            Ok(Handed::Socket(socket, channel)) => {
+                // Now, since it may have been handed over twice.
+                verify_fresh(&socket, to.ip()).map_err(|cause| {
+                    channel.end();
+                    DialerError::Impostor { port: to.port, cause }
+                })?;
+                Ok(connector.connect_with(socket, to.addr(), left()).await)
+            }
             Ok(Handed::Connection(fd)) => Ok(Ok(Socket::dialled(fd).map_err(ConnectError::Io)?)),
             Err(DialerError::Connect(error)) if lacks_address(&error) => Ok(Err(error)),
             Err(error) => Err(error),
@@ -116,7 +123,7 @@ impl DialClient {
                 return self.ask_older(to.port).await.map(Handed::Connection);
             };
             if let Some(answer) = channel.socket(to).await {
-                return answer.map(Handed::Socket);
+                return answer.map(|socket| Handed::Socket(socket, channel));
             }
         }
         let cause = io::ErrorKind::UnexpectedEof.into();

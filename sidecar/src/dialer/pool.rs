@@ -19,6 +19,9 @@ const SOON: Duration = Duration::from_millis(100);
 /// Nothing is asked for ahead of its use while so many are here or on their way, for all ports.
 const AHEAD: usize = 32;
 
+/// So many are enough for a port: the last half of an order, and the next one.
+const ENOUGH: usize = MOST as usize * 3 / 2;
+
 /// So many may be here at the very most, at whatever time.
 pub const SPARE: usize = AHEAD + MOST as usize;
 
@@ -119,14 +122,6 @@ impl Pool {
         !self.unsent.is_empty()
     }
 
-    /// What the next answer is for.
-    ///
-    /// # Errors
-    /// Nothing was asked.
-    pub(super) fn awaited(&self) -> Result<Loopback, Malformed> {
-        Ok(self.unanswered.front().ok_or(Malformed)?.to)
-    }
-
     /// Takes the next answer, and what came with it.
     ///
     /// # Errors
@@ -134,7 +129,7 @@ impl Pool {
     pub(super) fn answered(
         &mut self,
         reply: Reply,
-        sockets: Vec<Answer>,
+        sockets: Vec<OwnedFd>,
         now: Instant,
     ) -> Result<(), Malformed> {
         let Order { to, count } = self.unanswered.pop_front().ok_or(Malformed)?;
@@ -151,7 +146,12 @@ impl Pool {
         };
         if reply == Reply::Granted && (1..=count).contains(&sockets.len()) {
             for socket in sockets {
-                self.stock += usize::from(shelf.hand_out(socket));
+                let Some(left) = shelf.hand_out(Ok(socket)) else { continue };
+                // What comes for those who have gone is not piled up.
+                if self.stock < SPARE && shelf.here.len() < ENOUGH {
+                    shelf.here.extend(left);
+                    self.stock += 1;
+                }
             }
         } else {
             // Whoever comes next is not asked for with many others.
@@ -202,24 +202,12 @@ impl Shelf {
         answer
     }
 
-    /// Gives it to the first who waits still, or keeps it if there are not enough of them; whether it was kept.
-    fn hand_out(&mut self, mut answer: Answer) -> bool {
-        /// The last half of an order, and the next one.
-        const ENOUGH: usize = MOST as usize * 3 / 2;
-
+    /// Gives it to the first who waits still, or back.
+    fn hand_out(&mut self, mut answer: Answer) -> Option<Answer> {
         while let Some(asker) = self.waiting.pop_front() {
-            match asker.send(answer) {
-                Ok(()) => return false,
-                Err(left) => answer = left,
-            }
+            answer = asker.send(answer).err()?;
         }
-        match answer {
-            Ok(socket) if self.here.len() < ENOUGH => {
-                self.here.push(socket);
-                true
-            }
-            _ => false,
-        }
+        Some(answer)
     }
 }
 
@@ -230,12 +218,8 @@ mod tests {
     const TO: Loopback = Loopback { ipv6: false, port: 5000 };
     const OTHER: Loopback = Loopback { ipv6: true, port: 5000 };
 
-    fn socket() -> Answer {
-        Ok(io::pipe().unwrap().0.into())
-    }
-
-    fn sockets(count: u8) -> Vec<Answer> {
-        (0..count).map(|_| socket()).collect()
+    fn sockets(count: u8) -> Vec<OwnedFd> {
+        (0..count).map(|_| io::pipe().unwrap().0.into()).collect()
     }
 
     fn later(pool: &mut Pool, now: Instant) -> oneshot::Receiver<Answer> {
@@ -330,10 +314,8 @@ mod tests {
         let Some(Taken::Later(mut second)) = pool.take(OTHER, now) else { panic!() };
         expect_order(&mut pool, TO, 1);
         expect_order(&mut pool, OTHER, 1);
-        assert_eq!(pool.awaited(), Ok(TO));
         pool.answered(Reply::NotAllowed, vec![], now).unwrap();
         assert!(matches!(first.try_recv(), Ok(Err(DialerError::NotAllowed(5000)))));
-        assert_eq!(pool.awaited(), Ok(OTHER));
         pool.answered(Reply::Granted, sockets(1), now).unwrap();
         assert!(second.try_recv().unwrap().is_ok());
     }
@@ -369,6 +351,13 @@ mod tests {
             pool.answered(Reply::Granted, sockets(order.count), now).unwrap();
         }
         assert!(pool.stock <= 24, "{}", pool.stock);
+        for port in 1..1000 {
+            let to = Loopback { ipv6: false, port };
+            drop(pool.take(to, now));
+            expect_order(&mut pool, to, 1);
+            pool.answered(Reply::Granted, sockets(1), now).unwrap();
+        }
+        assert!(pool.stock <= SPARE, "{}", pool.stock);
     }
 
     /// Near the limit of descriptors the next client may be served though many were not.

@@ -10,7 +10,7 @@ use nix::sys::socket::getsockopt;
 // The macro forgets to say where its parts are.
 use nix::{getsockopt_impl, libc, sockopt_impl};
 use rustix::fs::{OFlags, fcntl_setfl};
-use rustix::net::{AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, SocketType, ipproto, sockopt};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, SocketType, ipproto, sockopt};
 
 use super::socket::local_addr;
 

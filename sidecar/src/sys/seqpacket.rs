@@ -14,7 +14,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen,
-    recvmsg, sendmsg, shutdown, socket_with,
+    recvmsg, sendmsg, shutdown, socket_with, sockopt::set_socket_send_buffer_size,
 };
 use rustix::process::{Uid, geteuid, umask};
 use tokio::io::Interest;
@@ -137,6 +137,10 @@ impl PacketSocket {
     }
 }
 
+/// Room for some twenty packets that who has connected does not read: what they hold counts for all of its user's
+/// (`ETOOMANYREFS` of unix(7)).
+const UNREAD: usize = 8192;
+
 /// A socket that listens on a path.
 #[derive(Debug)]
 pub struct PacketListener(AsyncFd<OwnedFd>);
@@ -181,7 +185,10 @@ impl PacketListener {
         loop {
             let mut guard = ready!(self.0.poll_read_ready(cx))?;
             match accept_with(self.0.as_fd(), SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
-                Ok(socket) => return Poll::Ready(PacketSocket::new(socket)),
+                Ok(socket) => {
+                    set_socket_send_buffer_size(&socket, UNREAD)?;
+                    return Poll::Ready(PacketSocket::new(socket));
+                }
                 Err(Errno::AGAIN) => guard.clear_ready(),
                 Err(Errno::INTR) => {}
                 Err(error) => return Poll::Ready(Err(error.into())),
