@@ -15,7 +15,7 @@ use crate::dialer::{
     order,
 };
 use crate::dialer_world::{FAILED_BY_DIALER, RESET, World, expect_no_leak, sockets};
-use crate::process::BINARY;
+use crate::process::{BINARY, Launch};
 use crate::procfs::is_idle;
 use crate::sockets::{PATIENCE, connect, eventually, read_all};
 use crate::targets::{Service, echo};
@@ -69,6 +69,22 @@ fn connections_that_a_relay_has_no_descriptors_for_fail_and_no_others() {
         assert_eq!((failed(), relay.metric(FAILED_BY_DIALER)), (1, 0));
         relay.signal(Signal::SIGKILL);
     });
+}
+
+/// What lies ready takes descriptors too.
+#[test]
+fn the_capacity_leaves_descriptors_for_what_lies_ready() {
+    let world = World::new();
+    let limited = ["sh", "-c", "ulimit -n 200 && exec \"$0\" \"$@\""];
+    let capacity = |launch: Launch| {
+        let _relay = launch.inside(&world.container).wrapped(limited).start();
+        let asked = ["status", "--port", "5000", "--format", "json"];
+        let said = world.container.run(|| Command::new(BINARY).args(asked).output().unwrap());
+        let said: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+        said["capacity"].as_u64().unwrap()
+    };
+    assert_eq!(capacity(Launch::to("127.0.0.1:1")), 76);
+    assert_eq!(capacity(world.launch("loopback")), 52);
 }
 
 /// The kernel lets a user have as many descriptors on their way as a process may open (`ETOOMANYREFS` of
