@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::container;
 use crate::dialer::DialerProcess;
 use crate::dialer_world::{FAILED_BY_DIALER, FAILED_BY_REFUSAL, RESET, World, expect_no_leak, sockets};
 use crate::peers::{KIB, MIB, Peer, peers};
@@ -51,6 +52,25 @@ fn a_service_on_the_hosts_loopback_is_relayed_both_ways() {
         expect_no_leak(dialer.pid(), before.0 + CHANNEL);
         expect_no_leak(relay.pid(), before.1 + CHANNEL);
     }
+}
+
+/// As Docker publishes ports of containers where it has no userland proxy.
+#[test]
+fn a_port_that_netfilter_leads_into_a_container_is_reached() {
+    const RULES: &str = "table ip nat {
+        chain out { type nat hook output priority -100; ip daddr 127.0.0.1 tcp dport 5000 dnat to 198.18.0.2:5000; }
+        chain post { type nat hook postrouting priority 100; oifname veth0 masquerade; }
+    }";
+    let (published, world) = (container::World::new(), World::new());
+    published.host.sysctl("ipv4/conf/veth0/route_localnet", "1");
+    let ruled = published.host.run(|| Command::new("nft").arg(RULES).status());
+    assert!(ruled.expect("this test needs nft(8), of the package nftables").success());
+    let target = published.container.run(|| TcpListener::bind("198.18.0.2:5000").unwrap());
+    let _dialer = DialerProcess::start(&world.path, &["--allow", "5000"], &published.host);
+    let relay = world.relay("loopback");
+    let (mut near, mut far) = open(&relay, &target);
+    assert_eq!(far.stream().peer_addr().unwrap().ip().to_string(), "198.18.0.1");
+    near.exchange(&mut far, KIB);
 }
 
 /// Runs a case with a connection through a dialer, with the client as its near end and then with
