@@ -12,9 +12,9 @@ use crate::dialer::{GRANTED_TOO, HELLO, Hostile, Impostor, order};
 use crate::dialer_world::{FAILED_BY_DIALER, RESET, World, expect_no_leak, sockets};
 use crate::handed_over::{CHANNEL, SPARE, open};
 use crate::peers::peers;
-use crate::process::signal_to;
+use crate::process::{Process, signal_to};
 use crate::procfs::descriptors;
-use crate::sockets::{End, PATIENCE, accept, eventually, read_all, reset};
+use crate::sockets::{End, PATIENCE, accept, connect, eventually, read_all, reset};
 use crate::targets::Crowded;
 
 /// A request that a dialer took along with it is asked of the next one.
@@ -142,22 +142,31 @@ fn fresh(world: &World) -> Socket {
     world.host.run(|| Socket::new(Domain::IPV4, Type::STREAM, None).unwrap())
 }
 
-/// The faster they come, the more is asked for at once, and ahead.
+/// Clients that come while the relay looks elsewhere, so that all of them are there at once.
+fn crowd(world: &World, relay: &Process, count: usize) -> Vec<TcpStream> {
+    relay.signal(Signal::SIGSTOP);
+    let clients = world.container.run(|| (0..count).map(|_| connect(relay.addr())).collect());
+    relay.signal(Signal::SIGCONT);
+    clients
+}
+
+/// The more come at once, the more is asked for at once.
 #[test]
-fn clients_that_come_fast_find_their_sockets_there() {
+fn many_clients_at_once_take_few_packets() {
     let world = World::new();
     let target = world.listen("127.0.0.1:5000");
     let dialer = world.dialer("5000");
     let relay = world.relay("loopback");
-    let pairs: Vec<_> = (0..200).map(|_| open(&relay, &target)).collect();
-    let answers: Vec<usize> = dialer
-        .log()
-        .lines()
-        .filter_map(|line| line.split_once("reply=Granted sockets=")?.1.parse().ok())
-        .collect();
-    assert!(answers.iter().sum::<usize>() >= 200, "{answers:?}");
+    let clients = crowd(&world, &relay, 200);
+    clients.iter().for_each(|_| drop(accept(&target)));
+    let answers = || -> Vec<usize> {
+        let log = dialer.log();
+        let granted = log.lines().filter_map(|line| line.split_once("reply=Granted sockets="));
+        granted.filter_map(|(_, sockets)| sockets.parse().ok()).collect()
+    };
+    eventually("all are told of", PATIENCE, || answers().iter().sum::<usize>() >= 200);
+    let answers = answers();
     assert!(answers.contains(&16) && answers.len() < 100, "{answers:?}");
-    drop(pairs);
 }
 
 /// What was handed over ahead serves nobody any more once its dialer has gone, as where the port is not
@@ -169,8 +178,11 @@ fn what_is_left_of_a_dialer_that_has_gone_is_closed() {
     let dialer = world.dialer("5000");
     let relay = world.relay("loopback");
     let before = sockets(relay.pid());
-    drop((0..50).map(|_| open(&relay, &target)).collect::<Vec<_>>());
-    eventually("some are left", PATIENCE, || sockets(relay.pid()) > before + CHANNEL);
+    crowd(&world, &relay, 20).iter().for_each(|_| drop(accept(&target)));
+    eventually("some are left", PATIENCE, || {
+        let left = sockets(relay.pid());
+        (before + CHANNEL + 1..=before + CHANNEL + SPARE).contains(&left)
+    });
     drop(dialer);
     expect_no_leak(relay.pid(), before);
     let _next = world.dialer("5001");

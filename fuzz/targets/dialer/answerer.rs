@@ -88,12 +88,11 @@ impl Answers {
         say(&socket, &greeting, &Descriptors::default());
 
         let (mut connections, mut given) = (Vec::new(), 0);
-        // Whoever got no word of it is told nothing but the truth.
+        // Whether all was right that was said and given.
         let mut honest = greeting == right;
         if honest {
             let mut answers = self.answers.into_iter().take(MOST);
-            let mut is_over = false;
-            while !is_over && !dials.is_empty() {
+            while !dials.is_empty() {
                 while let Some(ended) = dials.try_join_next() {
                     connections.extend(ended.expect("no dial panics"));
                 }
@@ -101,14 +100,13 @@ impl Answers {
                     tokio::task::yield_now().await;
                     continue;
                 };
-                // It has hung up.
-                is_over = asked.is_empty();
+                // An empty one where it has hung up.
                 let Ok(Request::Sockets(Order { to, count })) = Request::decode(&asked) else { break };
                 assert_eq!(to.port, stage.port);
                 let (bytes, descriptors) = match answers.next() {
                     Some(Answer { words, descriptors }) => {
                         let descriptors = descriptors.unwrap_or_else(|| Descriptors::fresh(count));
-                        honest &= matches!(words, Words::Granted) && is_right(&descriptors, to.ipv6, count);
+                        honest &= matches!(words, Words::Granted) && are_right(&descriptors, count);
                         (words.bytes(), descriptors)
                     }
                     None if self.turns_honest => {
@@ -146,9 +144,9 @@ impl Answers {
     }
 }
 
-fn is_right(descriptors: &Descriptors, ipv6: bool, count: u8) -> bool {
+fn are_right(descriptors: &Descriptors, count: u8) -> bool {
     let kinds = descriptors.kinds();
-    !ipv6 && (1..=count.into()).contains(&kinds.len()) && kinds.iter().all(|kind| *kind == Kind::Fresh)
+    (1..=count.into()).contains(&kinds.len()) && kinds.iter().all(|kind| *kind == Kind::Fresh)
 }
 
 /// The next packet, empty where the relay has hung up.

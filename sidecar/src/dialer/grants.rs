@@ -40,8 +40,7 @@ pub(super) struct Dialer {
 }
 
 impl Dialer {
-    /// As many as can be had, if there is one at all. Each comes from the loopback address that it is for, and so
-    /// it leads nowhere but to this host.
+    /// As many as can be had, if there is one at all. Each comes from the loopback address that it is for.
     pub(super) fn sockets(&self, Order { to, count }: Order) -> Result<Vec<OwnedFd>, ConnectError> {
         let mut made = Vec::new();
         for _ in 0..count {

@@ -46,6 +46,6 @@ pub use error::DialerError;
 pub use grants::DialServerConfig;
 pub use peer::Refusal;
 pub use pool::SPARE;
-// The last of it for those who try it with other words.
+// The fuzz targets speak it.
 pub use protocol::{Loopback, MOST, Malformed, Order, Reply, Request, Talk};
 pub use server::{DialServer, DialServerError};

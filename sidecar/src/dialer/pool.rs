@@ -146,10 +146,12 @@ impl Pool {
         };
         if reply == Reply::Granted && (1..=count).contains(&sockets.len()) {
             for socket in sockets {
-                let Some(left) = shelf.hand_out(Ok(socket)) else { continue };
                 // What comes for those who have gone is not piled up.
-                if self.stock < SPARE && shelf.here.len() < ENOUGH {
-                    shelf.here.extend(left);
+                if let Some(Ok(left)) = shelf.hand_out(Ok(socket))
+                    && self.stock < SPARE
+                    && shelf.here.len() < ENOUGH
+                {
+                    shelf.here.push(left);
                     self.stock += 1;
                 }
             }
